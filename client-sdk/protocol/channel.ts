@@ -1,0 +1,44 @@
+/** The channels of the hub and their grammar. ASCII alone; anything else is `unknown_channel`. */
+export const CHANNEL_KINDS = ["workstation", "projectWorkstations", "task", "projectTasks"] as const;
+export type ChannelKind = (typeof CHANNEL_KINDS)[number];
+
+export type WorkstationChannel = `workstation:${string}`;
+export type ProjectWorkstationsChannel = `project:${string}:workstations`;
+export type TaskChannel = `task:${string}`;
+export type ProjectTasksChannel = `project:${string}:tasks`;
+export type Channel = WorkstationChannel | ProjectWorkstationsChannel | TaskChannel | ProjectTasksChannel;
+
+/** A channel name taken apart: its kind and the id of the row it belongs to. */
+export interface ParsedChannel {
+  name: Channel;
+  kind: ChannelKind;
+  id: string;
+}
+
+const ULID = "[0-9A-HJKMNP-TV-Z]{26}";
+const PATTERN = new RegExp(
+  `^(?:workstation:(ws_${ULID})|task:(task_${ULID})|project:(proj_${ULID}):(workstations|tasks))$`,
+);
+/** The longest channel name: `project:proj_<ULID>:workstations`. */
+export const MAX_CHANNEL_LENGTH = 52;
+
+/** Parses a channel name; `null` for whatever is not one. */
+export function parseChannel(name: unknown): ParsedChannel | null {
+  if (typeof name !== "string" || name.length > MAX_CHANNEL_LENGTH) return null;
+  const match = PATTERN.exec(name);
+  if (!match) return null;
+  const [, workstation, task, project, suffix] = match;
+  if (workstation) return { name: name as Channel, kind: "workstation", id: workstation };
+  if (task) return { name: name as Channel, kind: "task", id: task };
+  const kind = suffix === "tasks" ? "projectTasks" : "projectWorkstations";
+  return { name: name as Channel, kind, id: project ?? "" };
+}
+
+/** `workstation:{id}`: one workstation and those who talk to it. */
+export const workstationChannel = (id: string): WorkstationChannel => `workstation:${id}`;
+/** `project:{id}:workstations`: every attached workstation that is present. */
+export const projectWorkstationsChannel = (id: string): ProjectWorkstationsChannel => `project:${id}:workstations`;
+/** `task:{id}`: one task, its sessions and those who watch it. */
+export const taskChannel = (id: string): TaskChannel => `task:${id}`;
+/** `project:{id}:tasks`: the task board. */
+export const projectTasksChannel = (id: string): ProjectTasksChannel => `project:${id}:tasks`;

@@ -1,0 +1,25 @@
+const POLL_MS = 5;
+
+/**
+ * Waits until `condition` returns something truthy and gives that back; fails after `limitMs` with `what`
+ * and the last error that the condition threw.
+ */
+export async function until<Value>(
+  what: string,
+  condition: () => Value | Promise<Value>,
+  limitMs = 5_000,
+): Promise<NonNullable<Value>> {
+  const deadline = performance.now() + limitMs;
+  let last: unknown;
+  for (;;) {
+    try {
+      const value = await condition();
+      if (value) return value;
+      last = undefined;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${limitMs} ms`, { cause: last });
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
