@@ -1,0 +1,57 @@
+import type { Role } from "@monster-realtime/client/protocol";
+
+/** What rights are decided from. A row that does not exist has no facts; deciding itself is pure (`rights.ts`). */
+export interface WorkstationFacts {
+  organizationId: string;
+  /** `gone`: deleted, or its organization is. */
+  standing: "active" | "suspended" | "gone";
+  /** SHA-256 of its registration token in hex; another than a connection's: that connection's token was rotated away. */
+  tokenDigest: string | null;
+  /** Attached projects that are active. */
+  projectIds: readonly string[];
+}
+export interface ProjectFacts {
+  organizationId: string;
+  /** Neither archived nor suspended, and its organization not deleted. */
+  active: boolean;
+}
+export interface TaskFacts extends ProjectFacts {
+  projectId: string;
+}
+export interface Membership {
+  organizationId: string;
+  role: Role;
+  /** The organization's `monster_auth_client_id`, which a token's audience may name. */
+  clientId: string | null;
+}
+export interface UserFacts {
+  /** Active memberships of organizations that are not deleted. */
+  memberships: readonly Membership[];
+}
+
+export interface FactsByKind {
+  workstation: WorkstationFacts;
+  project: ProjectFacts;
+  task: TaskFacts;
+  user: UserFacts;
+}
+export type FactKind = keyof FactsByKind;
+
+/** What a Monster Auth token says of a person, checked already. */
+export interface UserClaims {
+  subject: string;
+  email: string | null;
+  name: string | null;
+}
+
+/**
+ * Where facts come from: Postgres (`store/facts.ts`). Every call is one statement for all its ids, and answers in the
+ * same time for rows that don't exist. Throws `unavailable` while the database is away.
+ */
+export interface FactSource {
+  load<Kind extends FactKind>(kind: Kind, ids: readonly string[]): Promise<Map<string, FactsByKind[Kind]>>;
+  /** The workstation whose row holds this token digest, suspended ones too, deleted ones not; null: none. */
+  workstationByToken(tokenDigest: string): Promise<string | null>;
+  /** The id of the user with this subject, made at first sight. */
+  ensureUser(claims: UserClaims): Promise<string>;
+}

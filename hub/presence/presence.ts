@@ -1,0 +1,91 @@
+import type { LeaveReason, MemberKey, PresenceDiff, PresencePosition, Roster } from "@monster-realtime/client/protocol";
+
+/**
+ * Presence: who is there, by channel.
+ *
+ * What every implementation promises (`test/contract/presence.ts`):
+ * - Each verb changes one channel in one step. Versions of a channel grow by one a change within its epoch, and every
+ *   change reaches every watcher of that channel exactly once, in order, as merged diffs: each diff's `from` is the
+ *   `version` of the one before.
+ * - Members are keyed by member, not by connection: newest meta among the live connections, `connections` counting them.
+ * - On `workstation:` channels the newest join owns the presence. The connection that owned it before is told by
+ *   `replaced`; what it does afterwards is a no-op or `replaced`. There is no leave in between.
+ * - A lost connection makes its member suspect once no live connection is left; after `graceMs` it leaves with `timeout`,
+ *   exactly once. Joining within the grace is one update.
+ * - A workstation's record is mirrored onto the project rosters in `projectIds`; a mirror applies only newer revisions.
+ * - Nothing here knows rights: callers have checked them.
+ */
+export interface PresenceStore {
+  join(request: JoinRequest): Promise<PresencePosition>;
+  /** Replaces the whole meta. Throws `not_joined`, or `replaced` where a newer connection owns the workstation. */
+  update(channel: string, connectionId: string, meta: Record<string, unknown>): Promise<PresencePosition>;
+  /** Ends this connection's part at once. Throws `not_joined`; a replaced owner's leave changes nothing. */
+  leave(channel: string, connectionId: string, reason: LeaveReason): Promise<PresencePosition>;
+  /** The connection is gone without a goodbye: its member becomes suspect where no live connection remains. */
+  lose(channel: string, connectionId: string): Promise<void>;
+  list(channel: string): Promise<Roster>;
+  /** Hands over every later diff of the channel; the roster returned is the state they start from. */
+  watch(channel: string, watcher: PresenceWatcher): Promise<Roster>;
+  unwatch(channel: string, watcher: PresenceWatcher): void;
+  /** The workstation's projects changed: project rosters follow. A no-op for absent workstations. */
+  setProjects(workstationId: string, projectIds: readonly string[]): Promise<void>;
+  /** A new revision for a present workstation without any change of it (a heartbeat); null where it is absent. */
+  touch(workstationId: string): Promise<WorkstationPresence | null>;
+  /** Every workstation that is present, in no order. */
+  present(): Promise<WorkstationPresence[]>;
+  /** Mints a revision for each of these workstations that is absent, so that a join in between has a newer one. */
+  mintAbsent(workstationIds: readonly string[]): Promise<{ workstationId: string; revision: number }[]>;
+  /** Raises the counter of a workstation above `floor`; its next revision is greater. */
+  raise(workstationId: string, floor: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface JoinRequest {
+  channel: string;
+  connectionId: string;
+  /** `workstation:<id>` or `user:<id>`. */
+  key: string;
+  memberKey: MemberKey;
+  meta: Record<string, unknown>;
+  /** On `workstation:` channels alone: the project rosters to appear on, and what the row takes over. */
+  workstation?: { projectIds: readonly string[]; client: ClientInfo };
+}
+
+/** What a connection tells of itself and the hub writes back to the workstation's row. */
+export interface ClientInfo {
+  ipAddress: string | null;
+  userAgent: string | null;
+  cliVersion: string | null;
+}
+
+export type PresenceWatcher = (channel: string, diff: PresenceDiff) => void;
+
+/** The newest presence of one workstation, as the write-back takes it. Revisions are microseconds, safe integers. */
+export interface WorkstationPresence {
+  workstationId: string;
+  revision: number;
+  /** `live` and `suspect` are present; `absent` has left. */
+  state: "live" | "suspect" | "absent";
+  reason: LeaveReason | null;
+  meta: Record<string, unknown>;
+  memberKey: MemberKey;
+  client: ClientInfo;
+  connectionId: string;
+  nodeId: string;
+  /** Milliseconds since 1970, by the hub's clock. */
+  at: number;
+}
+
+/** What the store tells its node. */
+export interface PresenceEvents {
+  /** After every change of a workstation's own presence. */
+  workstationChanged(presence: WorkstationPresence): void;
+  /** A newer join took this connection's place on the channel. */
+  replaced(connectionId: string, channel: string): void;
+}
+
+/** The reconciler's and writer's side of Postgres (`store/presence-writer.ts`). */
+export interface PresenceSink {
+  /** Takes the newest state; older revisions of the same workstation are forgotten. Never throws, never waits. */
+  write(presence: WorkstationPresence): void;
+}
