@@ -6,5 +6,5 @@ const SECRETS = ["token", "*.token", "authorization", "*.authorization", "regist
 
 /** JSON lines on standard error, so that standard output stays for people. Tokens never reach it. */
 export function createLogger(level: string): Logger {
-  return pino({ level, base: undefined, redact: { paths: SECRETS, censor: "[redacted]" } }, pino.destination(2));
+  return pino({ level, base: null, redact: { paths: SECRETS, censor: "[redacted]" } }, pino.destination(2));
 }

@@ -1,0 +1,181 @@
+import { createHash } from "node:crypto";
+import type { HistoryReply, Publication, PublishReply, StreamPosition } from "@monster-realtime/client/protocol";
+import { ulid } from "ulid";
+import { HubError } from "../errors.ts";
+import {
+  type Broker,
+  type BrokerPublish,
+  type HistoryQuery,
+  IDEMPOTENCY_TTL_MS,
+  type Recovery,
+  type Retention,
+  type StreamListener,
+} from "./broker.ts";
+import { StreamWindow } from "./stream.ts";
+
+export interface MemoryBrokerOptions {
+  retention(channel: string): Retention;
+  /** How long a position outlives the channel's last use. */
+  positionTtlMs: number;
+  /** Milliseconds of a clock that never goes back. */
+  monotonicNow?: () => number;
+}
+
+interface Stream {
+  epoch: string;
+  window: StreamWindow;
+  usedAt: number;
+}
+interface Remembered {
+  offset: number;
+  epoch: string;
+  fingerprint: string;
+  until: number;
+}
+
+const SWEEP_INTERVAL_MS = 30_000;
+
+/** The broker of a hub that is alone: streams live and die with the process, whose start is their epoch. */
+export class MemoryBroker implements Broker {
+  readonly #options: MemoryBrokerOptions;
+  readonly #now: () => number;
+  readonly #process = ulid();
+  #generation = 0;
+  readonly #streams = new Map<string, Stream>();
+  readonly #listeners = new Map<string, StreamListener>();
+  /** In order of `until`: all keys live equally long. */
+  readonly #remembered = new Map<string, Remembered>();
+  readonly #sweeper: NodeJS.Timeout;
+
+  constructor(options: MemoryBrokerOptions) {
+    this.#options = options;
+    this.#now = options.monotonicNow ?? (() => performance.now());
+    this.#sweeper = setInterval(() => this.sweep(), SWEEP_INTERVAL_MS).unref();
+  }
+
+  async publish(request: BrokerPublish): Promise<PublishReply> {
+    const stream = this.#stream(request.channel);
+    if (request.ephemeral) return this.#deliverEphemeral(request, stream);
+    const key = `${request.channel}\n${request.publisher}\n${request.id}`;
+    const fingerprint = fingerprintOf(request);
+    const first = this.#recall(key, stream.epoch);
+    if (first) return replay(request.id, first, fingerprint);
+    const now = this.#now();
+    const stored = stream.window.append(encode(request, stream.window.newest + 1), now);
+    this.#remembered.set(key, {
+      offset: stored.offset,
+      epoch: stream.epoch,
+      fingerprint,
+      until: now + IDEMPOTENCY_TTL_MS,
+    });
+    this.#listeners.get(request.channel)?.publication(request.channel, stored);
+    return { id: request.id, epoch: stream.epoch, offset: stored.offset };
+  }
+
+  async recover(channel: string, position: StreamPosition, maxBytes: number): Promise<Recovery> {
+    const stream = this.#stream(channel);
+    const known = position.epoch === stream.epoch;
+    const stored = known ? stream.window.since(position.offset, maxBytes, this.#now()) : null;
+    return { epoch: stream.epoch, offset: stream.window.newest, publications: stored ? stored.map(decode) : null };
+  }
+
+  async history(channel: string, query: HistoryQuery): Promise<HistoryReply> {
+    const stream = this.#stream(channel);
+    if (query.epoch !== undefined && query.epoch !== stream.epoch) throw otherEpoch();
+    const { after = 0, before = Number.MAX_SAFE_INTEGER, limit, reverse, maxBytes } = query;
+    const page = stream.window.page({ after, before, limit, reverse, maxBytes }, this.#now());
+    return {
+      epoch: stream.epoch,
+      offset: stream.window.newest,
+      publications: page.publications.map(decode),
+      complete: page.complete,
+    };
+  }
+
+  async subscribe(channel: string, listener: StreamListener): Promise<void> {
+    this.#stream(channel);
+    this.#listeners.set(channel, listener);
+  }
+
+  unsubscribe(channel: string): void {
+    this.#listeners.delete(channel);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#sweeper);
+  }
+
+  /** Forgets what has outlived its time: keys, publications, and streams that nobody asked for. */
+  sweep(): void {
+    const now = this.#now();
+    for (const [key, { until }] of this.#remembered) {
+      if (until > now) break;
+      this.#remembered.delete(key);
+    }
+    for (const [channel, stream] of this.#streams) {
+      const empty = stream.window.expire(now);
+      const idle = now - stream.usedAt > this.#options.positionTtlMs;
+      if (empty && idle && !this.#listeners.has(channel)) this.#streams.delete(channel);
+    }
+  }
+
+  #stream(channel: string): Stream {
+    const known = this.#streams.get(channel);
+    if (known) {
+      known.usedAt = this.#now();
+      return known;
+    }
+    // A forgotten stream that starts again must not look like the one before: its offsets do.
+    this.#generation += 1;
+    const stream = {
+      epoch: `${this.#process}.${this.#generation.toString(36)}`,
+      window: new StreamWindow(this.#options.retention(channel)),
+      usedAt: this.#now(),
+    };
+    this.#streams.set(channel, stream);
+    return stream;
+  }
+
+  #deliverEphemeral(request: BrokerPublish, stream: Stream): PublishReply {
+    const offset = stream.window.newest;
+    const publication = { offset, json: encode(request, offset), ephemeral: true };
+    this.#listeners.get(request.channel)?.publication(request.channel, publication);
+    return { id: request.id, epoch: stream.epoch, offset };
+  }
+
+  #recall(key: string, epoch: string): Remembered | undefined {
+    const first = this.#remembered.get(key);
+    if (!first) return undefined;
+    if (first.until > this.#now() && first.epoch === epoch) return first;
+    this.#remembered.delete(key);
+    return undefined;
+  }
+}
+
+function replay(id: string, first: Remembered, fingerprint: string): PublishReply {
+  if (first.fingerprint !== fingerprint) {
+    throw new HubError(
+      "conflict",
+      "This id was published with another type or payload. Use a new id for a new message.",
+    );
+  }
+  return { id, epoch: first.epoch, offset: first.offset, duplicate: true };
+}
+
+function otherEpoch(): HubError {
+  return new HubError("conflict", "The channel has another epoch by now. Ask for its history without an epoch.");
+}
+
+function encode(request: BrokerPublish, offset: number): string {
+  const { id, type, payload, from, ephemeral } = request;
+  const publication: Publication = { offset, id, type, payload, at: Date.now(), from };
+  return JSON.stringify(ephemeral ? { ...publication, ephemeral } : publication);
+}
+
+function decode({ json }: { json: string }): Publication {
+  return JSON.parse(json) as Publication;
+}
+
+function fingerprintOf({ type, payload }: BrokerPublish): string {
+  return createHash("sha1").update(type).update("\n").update(JSON.stringify(payload)).digest("base64");
+}
