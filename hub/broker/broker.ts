@@ -35,7 +35,8 @@ export interface BrokerPublish {
   publisher: string;
   id: string;
   type: string;
-  payload: unknown;
+  /** The payload as JSON: it is encoded once. */
+  payloadJson: string;
   from: Publication["from"];
   ephemeral: boolean;
 }

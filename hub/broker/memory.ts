@@ -166,16 +166,17 @@ function otherEpoch(): HubError {
   return new HubError("conflict", "The channel has another epoch by now. Ask for its history without an epoch.");
 }
 
-function encode(request: BrokerPublish, offset: number): string {
-  const { id, type, payload, from, ephemeral } = request;
-  const publication: Publication = { offset, id, type, payload, at: Date.now(), from };
-  return JSON.stringify(ephemeral ? { ...publication, ephemeral } : publication);
+/** The JSON of a `Publication`, made around the payload that is encoded already. */
+function encode({ id, type, payloadJson, from, ephemeral }: BrokerPublish, offset: number): string {
+  const head = `{"offset":${offset},"id":${JSON.stringify(id)},"type":${JSON.stringify(type)}`;
+  const tail = `"at":${Date.now()},"from":${JSON.stringify(from)}${ephemeral ? ',"ephemeral":true' : ""}}`;
+  return `${head},"payload":${payloadJson},${tail}`;
 }
 
 function decode({ json }: { json: string }): Publication {
   return JSON.parse(json) as Publication;
 }
 
-function fingerprintOf({ type, payload }: BrokerPublish): string {
-  return createHash("sha1").update(type).update("\n").update(JSON.stringify(payload)).digest("base64");
+function fingerprintOf({ type, payloadJson }: BrokerPublish): string {
+  return createHash("sha1").update(type).update("\n").update(payloadJson).digest("base64");
 }

@@ -1,5 +1,6 @@
 import {
   type LeaveReason,
+  type Member,
   type PresencePosition,
   parseChannel,
   projectWorkstationsChannel,
@@ -129,9 +130,8 @@ export class MemoryPresence implements PresenceStore {
     const gone = record.projectIds.filter((id) => !projectIds.includes(id));
     const added = projectIds.filter((id) => !record.projectIds.includes(id));
     record.projectIds = [...projectIds];
-    for (const id of gone)
-      this.#change(this.#projectChannel(id), (roster, track) => roster.remove(member.key, "revoked", track));
-    for (const id of added) this.#change(this.#projectChannel(id), (roster, track) => roster.put(member, track));
+    this.#leaveProjects(gone, member.key, "revoked");
+    this.#showOnProjects(added, member);
   }
 
   async touch(workstationId: string): Promise<WorkstationPresence | null> {
@@ -220,13 +220,11 @@ export class MemoryPresence implements PresenceStore {
       nodeId: this.#options.nodeId,
       at: membership.updatedAt,
     };
-    this.#records.set(workstationId, { projectIds: record?.projectIds ?? projectIds, client, presence });
+    this.#records.set(workstationId, { projectIds, client, presence });
     const member = toMember(membership);
-    for (const id of record?.projectIds ?? [])
-      this.#change(this.#projectChannel(id), (roster, track) => roster.put(member, track));
-    if (!record)
-      for (const id of projectIds) this.#change(this.#projectChannel(id), (roster, track) => roster.put(member, track));
-    else void this.setProjects(workstationId, projectIds);
+    const gone = record?.projectIds.filter((id) => !projectIds.includes(id)) ?? [];
+    this.#leaveProjects(gone, member.key, "revoked");
+    this.#showOnProjects(projectIds, member);
     this.#options.events.workstationChanged(presence);
   }
 
@@ -235,8 +233,7 @@ export class MemoryPresence implements PresenceStore {
     const record = workstationId && this.#records.get(workstationId);
     if (!workstationId || !record) return;
     this.#records.delete(workstationId);
-    for (const id of record.projectIds)
-      this.#change(this.#projectChannel(id), (roster, track) => roster.remove(key, reason, track));
+    this.#leaveProjects(record.projectIds, key, reason);
     const presence = {
       ...record.presence,
       revision: this.#revisions.mint(),
@@ -245,6 +242,16 @@ export class MemoryPresence implements PresenceStore {
       at: Date.now(),
     };
     this.#options.events.workstationChanged(presence);
+  }
+
+  #showOnProjects(projectIds: readonly string[], member: Member): void {
+    for (const id of projectIds) this.#change(this.#projectChannel(id), (roster, track) => roster.put(member, track));
+  }
+
+  #leaveProjects(projectIds: readonly string[], key: string, reason: LeaveReason): void {
+    for (const id of projectIds) {
+      this.#change(this.#projectChannel(id), (roster, track) => roster.remove(key, reason, track));
+    }
   }
 
   #change(channel: Channel, change: (roster: ChannelRoster, track: boolean) => unknown): void {

@@ -1,0 +1,40 @@
+import { type ParsedChannel, parseChannel } from "@monster-realtime/client/protocol";
+import type { ChannelRights } from "../auth/rights.ts";
+import { HubError } from "../errors.ts";
+import type { Caller, Services } from "./services.ts";
+
+export type Right = keyof ChannelRights;
+
+/** Throws `unknown_channel` for what is no channel name. */
+export function channelNamed(name: string): ParsedChannel {
+  const channel = parseChannel(name);
+  if (channel) return channel;
+  throw new HubError(
+    "unknown_channel",
+    "There is no such kind of channel. Use workstation:{id}, project:{id}:workstations, project:{id}:tasks or task:{id}.",
+  );
+}
+
+/** Throws `forbidden`, alike for what is foreign and for what does not exist. */
+export async function authorize(
+  services: Services,
+  caller: Caller,
+  name: string,
+  right: Right,
+): Promise<ParsedChannel> {
+  const channel = channelNamed(name);
+  const rights = await services.authorizer.rights(caller.principal, channel);
+  if (!rights[right]) throw forbidden(right);
+  return channel;
+}
+
+const MAY_NOT: Record<Right, string> = {
+  subscribe: "You may not read this channel. Check its id and your membership.",
+  publish: "You may not publish on this channel. Check its id and your membership.",
+  publishReserved: "This type is reserved for the hub and for services. Use a type of your own.",
+  join: "You may not join the presence of this channel.",
+};
+
+export function forbidden(right: Right): HubError {
+  return new HubError("forbidden", MAY_NOT[right]);
+}

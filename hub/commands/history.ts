@@ -1,0 +1,20 @@
+import type { HistoryReply, HistoryRequest } from "@monster-realtime/client/protocol";
+import { authorize } from "./authorize.ts";
+import type { Caller, Services } from "./services.ts";
+
+export const DEFAULT_HISTORY_LIMIT = 100;
+export const MAX_HISTORY_LIMIT = 1000;
+
+/** A page of the channel's history, of at most `recoveryBytes`. */
+export async function history(services: Services, caller: Caller, request: HistoryRequest): Promise<HistoryReply> {
+  const { channel, epoch, after, before, limit = DEFAULT_HISTORY_LIMIT, reverse = false } = request;
+  await authorize(services, caller, channel, "subscribe");
+  return services.broker.history(channel, {
+    epoch,
+    after,
+    before,
+    limit,
+    reverse,
+    maxBytes: services.limits.recoveryBytes,
+  });
+}

@@ -1,0 +1,90 @@
+import type {
+  ChannelRequest,
+  ParsedChannel,
+  PresencePosition,
+  PresenceRequest,
+  Roster,
+} from "@monster-realtime/client/protocol";
+import { memberKeyOf } from "../auth/principal.ts";
+import type { Connection } from "../connection.ts";
+import { badRequest, HubError } from "../errors.ts";
+import { workstationMeta } from "../schemas.ts";
+import { faultsOf } from "../validation.ts";
+import { authorize, channelNamed, forbidden } from "./authorize.ts";
+import type { Caller, Services } from "./services.ts";
+
+/** Joins the channel's presence, or changes the meta of a connection that joined. */
+export async function join(
+  services: Services,
+  connection: Connection,
+  request: PresenceRequest,
+): Promise<PresencePosition> {
+  const channel = await authorize(services, connection, request.channel, "join");
+  const memberKey = memberKeyOf(connection.principal);
+  if (!memberKey) throw forbidden("join");
+  checkMeta(services, channel, request.meta);
+  const workstation =
+    channel.kind === "workstation" ? await workstationOf(services, connection, channel.id) : undefined;
+  if (!connection.live) throw new HubError("unavailable", "The connection ended meanwhile.");
+  connection.joined.set(channel.name, channel);
+  return services.presence.join({
+    channel: channel.name,
+    connectionId: connection.id,
+    key: connection.key,
+    memberKey,
+    meta: request.meta,
+    ...(workstation && { workstation }),
+  });
+}
+
+/** Replaces the meta. Throws `not_joined`, `replaced`. */
+export async function update(
+  services: Services,
+  connection: Connection,
+  request: PresenceRequest,
+): Promise<PresencePosition> {
+  const channel = await authorize(services, connection, request.channel, "join");
+  checkMeta(services, channel, request.meta);
+  return services.presence.update(channel.name, connection.id, request.meta);
+}
+
+/** Leaves at once. Throws `not_joined`. */
+export async function leave(
+  services: Services,
+  connection: Connection,
+  request: ChannelRequest,
+): Promise<PresencePosition> {
+  const { name } = channelNamed(request.channel);
+  const position = await services.presence.leave(name, connection.id, "left");
+  connection.joined.delete(name);
+  return position;
+}
+
+/** The whole roster, for whoever may read the channel. */
+export async function list(services: Services, caller: Caller, request: ChannelRequest): Promise<Roster> {
+  const { name } = await authorize(services, caller, request.channel, "subscribe");
+  return services.presence.list(name);
+}
+
+function checkMeta({ limits }: Services, channel: ParsedChannel, meta: Record<string, unknown>): void {
+  const bytes = Buffer.byteLength(JSON.stringify(meta));
+  if (bytes > limits.metaBytes) {
+    throw new HubError(
+      "payload_too_large",
+      `The meta has ${bytes} bytes of JSON; ${limits.metaBytes} are allowed. Say less.`,
+    );
+  }
+  if (channel.kind !== "workstation") return;
+  const parsed = workstationMeta.safeParse(meta);
+  if (!parsed.success) {
+    const [first, ...rest] = faultsOf(parsed.error, ["meta"]);
+    if (!first) throw badRequest("meta", "is not the meta of a workstation");
+    throw new HubError("bad_request", `${first.path}: ${first.message}`, { details: [first, ...rest] });
+  }
+}
+
+async function workstationOf(services: Services, connection: Connection, id: string) {
+  const facts = await services.authorizer.workstation(id);
+  if (!facts) throw forbidden("join");
+  return { projectIds: facts.projectIds, client: connection.client };
+}

@@ -1,0 +1,33 @@
+import { isReservedType, type PublishReply, type PublishRequest } from "@monster-realtime/client/protocol";
+import { ulid } from "ulid";
+import { publisherOf } from "../auth/principal.ts";
+import { HubError } from "../errors.ts";
+import { authorize } from "./authorize.ts";
+import type { Caller, Services } from "./services.ts";
+
+/** Publishes one message. Throws `forbidden`, `payload_too_large`, `conflict`, `unavailable`. */
+export async function publish(services: Services, caller: Caller, request: PublishRequest): Promise<PublishReply> {
+  const { type, payload, id = ulid(), ephemeral = false } = request;
+  await authorize(services, caller, request.channel, isReservedType(type) ? "publishReserved" : "publish");
+  const payloadJson = JSON.stringify(payload);
+  refuseTooLarge(payloadJson, services.limits.messageBytes);
+  const from = publisherOf(caller.principal);
+  return services.broker.publish({
+    channel: request.channel,
+    publisher: caller.key,
+    id,
+    type,
+    payloadJson,
+    from,
+    ephemeral,
+  });
+}
+
+function refuseTooLarge(json: string, maxBytes: number): void {
+  const bytes = Buffer.byteLength(json);
+  if (bytes <= maxBytes) return;
+  throw new HubError(
+    "payload_too_large",
+    `The payload has ${bytes} bytes of JSON; ${maxBytes} are allowed. Send a reference.`,
+  );
+}

@@ -1,0 +1,21 @@
+import type { RefreshReply, RefreshRequest } from "@monster-realtime/client/protocol";
+import { principalKey } from "../auth/principal.ts";
+import type { Connection } from "../connection.ts";
+import { HubError } from "../errors.ts";
+import type { TokenClock } from "../token-clock.ts";
+import type { Services } from "./services.ts";
+
+/** Takes a new token of the same principal. Throws `forbidden` for another's. */
+export async function refresh(
+  services: Services,
+  connection: Connection,
+  request: RefreshRequest,
+  clock: TokenClock,
+): Promise<RefreshReply> {
+  const { principal, expiresAt } = await services.verifier.verify(request.token);
+  if (principalKey(principal) !== connection.key) {
+    throw new HubError("forbidden", "This token belongs to somebody else. Connect anew to change who you are.");
+  }
+  connection.principal = principal;
+  return { expiresInMs: clock.watch(connection, expiresAt) };
+}

@@ -1,0 +1,26 @@
+import type { Limits } from "@monster-realtime/client/protocol";
+import type { Authorizer } from "../auth/authorizer.ts";
+import type { Principal } from "../auth/principal.ts";
+import type { TokenVerifier } from "../auth/tokens.ts";
+import type { Broker } from "../broker/broker.ts";
+import type { FanOut } from "../fan-out.ts";
+import type { PresenceStore } from "../presence/presence.ts";
+import type { RpcRouter } from "../rpc/context.ts";
+
+/** The hub's parts as commands see them: interfaces, and what the limits are. */
+export interface Services {
+  broker: Broker;
+  presence: PresenceStore;
+  authorizer: Authorizer;
+  verifier: TokenVerifier;
+  rpc: RpcRouter;
+  fanOut: FanOut;
+  limits: Limits & { rpcBytes: number };
+}
+
+/** Who asks: a connection, or one HTTP request. */
+export interface Caller {
+  principal: Principal;
+  /** The scope of idempotency keys. */
+  key: string;
+}

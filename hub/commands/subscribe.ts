@@ -1,0 +1,77 @@
+import type { StreamPosition, SubscribeReply, SubscribeRequest } from "@monster-realtime/client/protocol";
+import type { Recovery } from "../broker/broker.ts";
+import type { Connection } from "../connection.ts";
+import { HubError } from "../errors.ts";
+import { Subscription } from "../subscription.ts";
+import { authorize, forbidden } from "./authorize.ts";
+import type { Services } from "./services.ts";
+
+/** A position that no stream has: asking from there answers with the stream's own. */
+const NOWHERE: StreamPosition = { epoch: "", offset: 0 };
+
+/**
+ * Subscribes without a gap: the subscription keeps what arrives while its answer is made, and what came after the
+ * answer's offset follows it. Rights are checked before and again at the end: they may be lost meanwhile.
+ */
+export async function subscribe(
+  services: Services,
+  connection: Connection,
+  request: SubscribeRequest,
+  answer: (reply: SubscribeReply) => void,
+): Promise<void> {
+  const channel = await authorize(services, connection, request.channel, "subscribe");
+  const known = connection.subscriptions.get(channel.name);
+  if (known) return resubscribe(services, known, request, answer);
+  if (connection.subscriptions.size >= services.limits.channelsPerConnection) throw tooManyChannels(services);
+  const subscription = new Subscription(connection, channel);
+  connection.subscriptions.set(channel.name, subscription);
+  try {
+    await services.fanOut.add(subscription);
+    const recovery = await recoverFrom(services, request);
+    const roster = request.presence ? await services.fanOut.watch(subscription) : null;
+    const rights = await services.authorizer.rights(connection.principal, channel);
+    if (!rights.subscribe) throw forbidden("subscribe");
+    if (subscription.ended || !connection.live)
+      throw new HubError("stream_lost", "The subscription ended while it began.");
+    services.fanOut.activate(subscription, recovery, () => answer({ ...replyOf(request, recovery), presence: roster }));
+    if (roster) subscription.presenceSent(roster);
+  } catch (error) {
+    services.fanOut.remove(subscription);
+    if (connection.subscriptions.get(channel.name) === subscription) connection.subscriptions.delete(channel.name);
+    throw error;
+  }
+}
+
+/** Subscribing to what is subscribed already changes `presence` alone. */
+async function resubscribe(
+  services: Services,
+  subscription: Subscription,
+  request: SubscribeRequest,
+  answer: (reply: SubscribeReply) => void,
+): Promise<void> {
+  if (!request.presence) services.fanOut.unwatch(subscription);
+  const roster = request.presence ? await services.fanOut.watch(subscription) : null;
+  const position = services.fanOut.positionOf(subscription);
+  if (!position || subscription.ended) throw new HubError("stream_lost", "The subscription ended. Subscribe again.");
+  answer({ channel: subscription.name, ...position, recovered: true, publications: [], presence: roster });
+  if (roster) subscription.presenceSent(roster);
+}
+
+function recoverFrom(services: Services, request: SubscribeRequest): Promise<Recovery> {
+  return services.broker.recover(request.channel, request.recover ?? NOWHERE, services.limits.recoveryBytes);
+}
+
+function replyOf(
+  { channel, recover }: SubscribeRequest,
+  { epoch, offset, publications }: Recovery,
+): Omit<SubscribeReply, "presence"> {
+  const recovered = recover !== undefined && publications !== null;
+  return { channel, epoch, offset, recovered, publications: recovered ? publications : [] };
+}
+
+function tooManyChannels({ limits }: Services): HubError {
+  return new HubError(
+    "too_many_channels",
+    `A connection may subscribe to ${limits.channelsPerConnection} channels. Unsubscribe from some first.`,
+  );
+}

@@ -1,0 +1,213 @@
+import type { Channel, PresenceDiff, Roster, StreamPosition } from "@monster-realtime/client/protocol";
+import type { Broker, EncodedPublication, StreamListener } from "./broker/broker.ts";
+import { HubError, toErrorObject } from "./errors.ts";
+import { encodeEvent, type Frame } from "./frame.ts";
+import type { PresenceStore } from "./presence/presence.ts";
+import { encodeDiff, type Subscription } from "./subscription.ts";
+
+/** A packet ends before it grows over this, so that a burst of large messages is not one huge write. */
+const MAX_PACKET_CHARACTERS = 256 * 1024;
+
+/** One channel's subscribers on this node. */
+interface LocalChannel {
+  name: Channel;
+  live: Set<Subscription>;
+  /** Their answers are being made: they keep what arrives meanwhile. */
+  pending: Set<Subscription>;
+  /** How many of them want presence. */
+  watching: number;
+  /** The newest publication handed to the live subscribers. */
+  position: StreamPosition | null;
+  /** What arrived in this turn of the event loop. */
+  batch: EncodedPublication[];
+  confirmed: Promise<void>;
+}
+
+export interface FanOutCounters {
+  deliveries: number;
+  packets: number;
+}
+
+/**
+ * Hands publications and presence diffs to the subscribers of this node. Publications of one channel that arrive in one
+ * turn of the event loop leave as one packet, encoded once: a write is what a delivery costs.
+ */
+export class FanOut implements StreamListener {
+  readonly counters: FanOutCounters = { deliveries: 0, packets: 0 };
+  readonly #broker: Broker;
+  readonly #presence: PresenceStore;
+  readonly #channels = new Map<string, LocalChannel>();
+  readonly #dirty = new Set<LocalChannel>();
+  #scheduled: NodeJS.Immediate | null = null;
+
+  constructor(broker: Broker, presence: PresenceStore) {
+    this.#broker = broker;
+    this.#presence = presence;
+  }
+
+  get channelCount(): number {
+    return this.#channels.size;
+  }
+
+  /** Adds a pending subscription; resolves when nothing published from now on can miss it. */
+  async add(subscription: Subscription): Promise<void> {
+    const channel = this.#open(subscription.name);
+    channel.pending.add(subscription);
+    try {
+      await channel.confirmed;
+    } catch (error) {
+      this.remove(subscription);
+      throw error;
+    }
+  }
+
+  /** Makes the subscription live at `position`, after `answer` was sent with it. */
+  activate(subscription: Subscription, position: StreamPosition, answer: () => void): void {
+    const channel = this.#open(subscription.name);
+    this.#flush(channel);
+    answer();
+    const missed = subscription.goLive(position.offset);
+    channel.pending.delete(subscription);
+    if (!subscription.ended) channel.live.add(subscription);
+    for (const frame of encodePublications(channel.name, missed)) subscription.connection.write(frame);
+    const offset = Math.max(position.offset, missed.at(-1)?.offset ?? 0);
+    if (channel.position?.epoch !== position.epoch || channel.position.offset < offset) {
+      channel.position = { epoch: position.epoch, offset };
+    }
+  }
+
+  /** Where a live subscription stands, once everything before has been sent to it. */
+  positionOf(subscription: Subscription): StreamPosition | null {
+    const channel = this.#channels.get(subscription.name);
+    if (channel) this.#flush(channel);
+    return channel?.position ?? null;
+  }
+
+  remove(subscription: Subscription): void {
+    const channel = this.#channels.get(subscription.name);
+    if (!channel?.live.delete(subscription) && !channel?.pending.delete(subscription)) return;
+    this.unwatch(subscription);
+    subscription.end();
+    if (channel.live.size + channel.pending.size > 0) return;
+    this.#channels.delete(channel.name);
+    this.#dirty.delete(channel);
+    this.#broker.unsubscribe(channel.name);
+  }
+
+  /** The roster, to which every later diff fits; the subscription keeps them until `presenceSent`. */
+  async watch(subscription: Subscription): Promise<Roster> {
+    const channel = this.#open(subscription.name);
+    if (!subscription.wantsPresence) channel.watching += 1;
+    subscription.awaitPresence();
+    return this.#presence.watch(channel.name, this.#deliverDiff);
+  }
+
+  unwatch(subscription: Subscription): void {
+    if (!subscription.wantsPresence) return;
+    subscription.stopPresence();
+    const channel = this.#channels.get(subscription.name);
+    if (!channel) return;
+    channel.watching -= 1;
+    if (channel.watching === 0) this.#presence.unwatch(channel.name, this.#deliverDiff);
+  }
+
+  /** Sends a fresh roster to subscriptions that were congested. */
+  async catchUp(subscriptions: Iterable<Subscription>): Promise<void> {
+    for (const subscription of subscriptions) {
+      if (subscription.behind) subscription.catchUp(await this.#presence.watch(subscription.name, this.#deliverDiff));
+    }
+  }
+
+  publication(name: string, publication: EncodedPublication): void {
+    const channel = this.#channels.get(name);
+    if (!channel) return;
+    for (const subscription of channel.pending) subscription.keep(publication);
+    channel.batch.push(publication);
+    this.#dirty.add(channel);
+    this.#scheduled ??= setImmediate(() => this.flush());
+  }
+
+  lost(name: string): void {
+    const channel = this.#channels.get(name);
+    if (!channel) return;
+    const error = new HubError(
+      "stream_lost",
+      "The channel's stream lost its continuity. Subscribe again with your position.",
+    );
+    for (const subscription of [...channel.pending, ...channel.live]) {
+      subscription.connection.push("unsubscribed", channel.name, toErrorObject(error));
+      subscription.connection.subscriptions.delete(channel.name);
+      this.remove(subscription);
+    }
+  }
+
+  /** Sends what waits for the end of this turn. */
+  flush(): void {
+    if (this.#scheduled) clearImmediate(this.#scheduled);
+    this.#scheduled = null;
+    for (const channel of this.#dirty) this.#flush(channel);
+  }
+
+  #flush(channel: LocalChannel): void {
+    this.#dirty.delete(channel);
+    if (channel.batch.length === 0) return;
+    const { batch } = channel;
+    channel.batch = [];
+    const frames = encodePublications(channel.name, batch);
+    this.counters.deliveries += batch.length * channel.live.size;
+    this.counters.packets += frames.length * channel.live.size;
+    for (const subscription of channel.live) {
+      for (const frame of frames) subscription.connection.write(frame);
+    }
+    const newest = batch.at(-1)?.offset ?? 0;
+    if (channel.position && newest > channel.position.offset)
+      channel.position = { ...channel.position, offset: newest };
+  }
+
+  readonly #deliverDiff = (name: string, diff: PresenceDiff): void => {
+    const channel = this.#channels.get(name);
+    if (!channel) return;
+    const frame = encodeDiff(channel.name, diff);
+    for (const subscription of [...channel.pending, ...channel.live]) {
+      if (!subscription.wantsPresence) continue;
+      this.counters.packets += 1;
+      subscription.deliverPresence(diff, frame);
+    }
+  };
+
+  #open(name: Channel): LocalChannel {
+    const known = this.#channels.get(name);
+    if (known) return known;
+    const confirmed = this.#broker.subscribe(name, this);
+    const channel: LocalChannel = {
+      name,
+      live: new Set(),
+      pending: new Set(),
+      watching: 0,
+      position: null,
+      batch: [],
+      confirmed,
+    };
+    this.#channels.set(name, channel);
+    return channel;
+  }
+}
+
+function encodePublications(channel: Channel, batch: readonly EncodedPublication[]): Frame[] {
+  const name = JSON.stringify(channel);
+  const frames: Frame[] = [];
+  let part: string[] = [];
+  let size = 0;
+  const close = () => {
+    if (part.length > 0) frames.push(encodeEvent("publications", name, `[${part.join(",")}]`));
+    part = [];
+    size = 0;
+  };
+  for (const { json } of batch) {
+    if (size + json.length > MAX_PACKET_CHARACTERS) close();
+    part.push(json);
+    size += json.length;
+  }
+  close();
+  return frames;
+}

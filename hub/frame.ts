@@ -1,0 +1,26 @@
+import { WebSocket } from "ws";
+
+/** An event encoded for the wire once, however many connections it goes to. */
+export interface Frame {
+  /** The Socket.IO packet, for transports other than WebSocket. */
+  packet: string;
+  /** Engine.IO's options: with the WebSocket frame made, a send is one write of one buffer. */
+  options: { compress: false; wsPreEncodedFrame: [Buffer] };
+}
+
+const EVENT = "2";
+const ENGINE_MESSAGE = "4";
+
+interface FrameEncoder {
+  frame(data: Buffer, options: object): Buffer[];
+}
+// `Sender.frame` is exported by ws (and used by Socket.IO's own adapter) but missing from its types.
+const { Sender } = WebSocket as unknown as { Sender: FrameEncoder };
+const FRAME_OPTIONS = { fin: true, rsv1: false, opcode: 1, mask: false, readOnly: true };
+
+/** Encodes `event` with arguments that are JSON already. */
+export function encodeEvent(event: string, ...jsonArguments: string[]): Frame {
+  const packet = `${EVENT}[${JSON.stringify(event)}${jsonArguments.map((json) => `,${json}`).join("")}]`;
+  const parts = Sender.frame(Buffer.from(ENGINE_MESSAGE + packet), { ...FRAME_OPTIONS });
+  return { packet, options: { compress: false, wsPreEncodedFrame: [Buffer.concat(parts)] } };
+}

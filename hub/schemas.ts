@@ -1,0 +1,85 @@
+import {
+  type ChannelRequest,
+  type HandshakeAuth,
+  type HistoryRequest,
+  type PresenceRequest,
+  type PublishRequest,
+  type RefreshRequest,
+  type RpcRequest,
+  type SubscribeRequest,
+  TYPE_PATTERN,
+} from "@monster-realtime/client/protocol";
+import { z } from "zod";
+import { MAX_HISTORY_LIMIT } from "./commands/history.ts";
+
+/** True only where both types are the same to the letter: schemas and protocol can't drift apart. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Locked<Schema extends z.ZodType, Request> = Same<z.output<Schema>, Request> extends true ? Schema : never;
+
+const locked =
+  <Request>() =>
+  <Schema extends z.ZodType>(schema: Locked<Schema, Request>): z.ZodType<Request> =>
+    schema as unknown as z.ZodType<Request>;
+
+const channel = z.string("must be a channel name");
+const offset = z.int("must be a whole number").min(0);
+const epoch = z.string().max(128);
+const meta = z.record(z.string(), z.unknown());
+const payload = z.unknown().refine((value): boolean => value !== undefined, "is missing; send null for none");
+
+export const publicationType = z.string().regex(TYPE_PATTERN, "must match ^[a-z][a-z0-9_.:-]{0,63}$");
+export const publicationId = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,64}$/, "must be 1 to 64 printable ASCII characters, best a ULID");
+
+export const subscribeRequest = locked<SubscribeRequest>()(
+  z.strictObject({
+    channel,
+    recover: z.strictObject({ epoch, offset }).exactOptional(),
+    presence: z.boolean().exactOptional(),
+  }),
+);
+export const channelRequest = locked<ChannelRequest>()(z.strictObject({ channel }));
+export const publishRequest = locked<PublishRequest>()(
+  z.strictObject({
+    channel,
+    type: publicationType,
+    payload,
+    id: publicationId.exactOptional(),
+    ephemeral: z.boolean().exactOptional(),
+  }),
+);
+export const historyRequest = locked<HistoryRequest>()(
+  z.strictObject({
+    channel,
+    epoch: epoch.exactOptional(),
+    after: offset.exactOptional(),
+    before: offset.exactOptional(),
+    limit: z.int().min(1).max(MAX_HISTORY_LIMIT).exactOptional(),
+    reverse: z.boolean().exactOptional(),
+  }),
+);
+export const presenceRequest = locked<PresenceRequest>()(z.strictObject({ channel, meta }));
+export const rpcRequest = locked<RpcRequest>()(
+  z.strictObject({
+    method: z.string().max(128),
+    params: z.unknown().exactOptional(),
+    idempotencyKey: z.string().min(1).max(200).exactOptional(),
+  }),
+);
+export const refreshRequest = locked<RefreshRequest>()(z.strictObject({ token: z.string() }));
+
+export const handshakeAuth = z.object({
+  token: z.string(),
+  protocol: z.unknown(),
+  client: z.string().max(200).optional(),
+}) satisfies z.ZodType<Pick<HandshakeAuth, "token">>;
+
+/** The seed's WorkstationPresenceMeta; further keys are kept. */
+export const workstationMeta = z.looseObject({
+  status: z.enum(["online", "busy", "offline"]),
+  availableAgents: z.array(z.string()),
+  activeProjects: z.array(z.string()),
+  devServerPort: z.int().min(1).max(65_535).optional(),
+  currentTaskCount: z.int().min(0),
+});

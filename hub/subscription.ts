@@ -1,0 +1,107 @@
+import type { Channel, ParsedChannel, PresenceDiff, Roster } from "@monster-realtime/client/protocol";
+import type { EncodedPublication } from "./broker/broker.ts";
+import type { Connection } from "./connection.ts";
+import { encodeEvent, type Frame } from "./frame.ts";
+
+/**
+ * Where a subscription stands with the publications: `pending` keeps those that arrive while its answer is being made,
+ * `live` gets them with everybody else.
+ */
+type Stream = { kind: "pending"; kept: EncodedPublication[] } | { kind: "live" } | { kind: "ended" };
+
+/** The same for presence; `behind` was congested and gets a whole roster as soon as it reads again. */
+type PresenceFeed =
+  | { kind: "none" }
+  | { kind: "pending"; kept: PresenceDiff[] }
+  | { kind: "live" }
+  | { kind: "behind" };
+
+/** One connection's subscription to one channel. */
+export class Subscription {
+  readonly connection: Connection;
+  readonly channel: ParsedChannel;
+  #stream: Stream = { kind: "pending", kept: [] };
+  #presence: PresenceFeed = { kind: "none" };
+
+  constructor(connection: Connection, channel: ParsedChannel) {
+    this.connection = connection;
+    this.channel = channel;
+  }
+
+  get name(): Channel {
+    return this.channel.name;
+  }
+  get live(): boolean {
+    return this.#stream.kind === "live";
+  }
+  get ended(): boolean {
+    return this.#stream.kind === "ended";
+  }
+  get wantsPresence(): boolean {
+    return this.#presence.kind !== "none";
+  }
+  get behind(): boolean {
+    return this.#presence.kind === "behind";
+  }
+
+  /** A publication arrived for the channel; only a pending subscription keeps it. */
+  keep(publication: EncodedPublication): void {
+    if (this.#stream.kind === "pending") this.#stream.kept.push(publication);
+  }
+
+  /** From now on it is delivered to with the others; gives back what came after `offset` meanwhile. */
+  goLive(offset: number): EncodedPublication[] {
+    const kept = this.#stream.kind === "pending" ? this.#stream.kept : [];
+    if (this.#stream.kind !== "ended") this.#stream = { kind: "live" };
+    return kept.filter((publication) => !publication.ephemeral && publication.offset > offset);
+  }
+
+  end(): void {
+    this.#stream = { kind: "ended" };
+    this.#presence = { kind: "none" };
+  }
+
+  /** Asked for presence: diffs are kept until its snapshot has been sent. */
+  awaitPresence(): void {
+    if (this.#stream.kind !== "ended") this.#presence = { kind: "pending", kept: [] };
+  }
+
+  stopPresence(): void {
+    this.#presence = { kind: "none" };
+  }
+
+  /** The snapshot has been handed over: what came after it follows. */
+  presenceSent(snapshot: Roster): void {
+    if (this.#presence.kind !== "pending") return;
+    const { kept } = this.#presence;
+    this.#presence = { kind: "live" };
+    for (const diff of kept)
+      if (diff.version > snapshot.version) this.deliverPresence(diff, encodeDiff(this.name, diff));
+  }
+
+  /** A reader that can't follow is spared the diffs in between: it gets the newest roster once it reads again. */
+  deliverPresence(diff: PresenceDiff, frame: Frame): void {
+    if (this.#presence.kind === "pending") this.#presence.kept.push(diff);
+    if (this.#presence.kind !== "live") return;
+    if (this.connection.outbound.congested) this.#presence = { kind: "behind" };
+    else this.connection.write(frame);
+  }
+
+  /** Replaces the whole roster of a reader that was behind. */
+  catchUp({ epoch, version, members }: Roster): void {
+    if (this.#presence.kind !== "behind") return;
+    this.#presence = { kind: "live" };
+    this.connection.push("presence", this.name, {
+      epoch,
+      from: null,
+      version,
+      joins: members,
+      updates: [],
+      leaves: [],
+    });
+  }
+}
+
+export function encodeDiff(channel: Channel, diff: PresenceDiff): Frame {
+  return encodeEvent("presence", JSON.stringify(channel), JSON.stringify(diff));
+}

@@ -1,0 +1,58 @@
+import type { z } from "zod";
+import { badRequest, type Fault, HubError } from "./errors.ts";
+
+const MAX_DEPTH = 32;
+const MAX_KEYS = 1024;
+
+/** Zod's issues as the protocol's `details`: where, and what is wrong there. */
+export function faultsOf(error: z.ZodError, prefix: readonly PropertyKey[] = []): Fault[] {
+  return error.issues.flatMap((issue) => {
+    const path = [...prefix, ...issue.path];
+    if (issue.code !== "unrecognized_keys") return [{ path: join(path), message: issue.message }];
+    return issue.keys.map((key) => ({ path: join([...path, key.slice(0, 64)]), message: "is not a known field" }));
+  });
+}
+
+function join(path: readonly PropertyKey[]): string {
+  return path.map(String).join(".");
+}
+
+/** The value as the schema takes it. Throws `bad_request` with every fault. */
+export function validate<Value>(schema: z.ZodType<Value>, value: unknown): Value {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const faults = faultsOf(parsed.error);
+  const told = faults.map(({ path, message }) => (path ? `${path}: ${message}` : message)).join("; ");
+  throw new HubError("bad_request", told.slice(0, 1024), { details: faults.slice(0, 32) });
+}
+
+/**
+ * Refuses JSON that a store or a reader behind the hub could not take: deeper than 32, more than 1,024 keys, NUL
+ * characters and lone surrogates (Postgres refuses both, and one such row fails a batch). Throws `bad_request`.
+ */
+export function refuseUnsafeJson(value: unknown, path: string): void {
+  if (typeof value === "object" ? value !== null : typeof value === "string") walk(value, path, 1, { keys: 0 });
+}
+
+function walk(value: unknown, path: string, depth: number, count: { keys: number }): void {
+  if (typeof value === "string") refuseUnsafeText(value, path);
+  if (typeof value !== "object" || value === null) return;
+  if (depth > MAX_DEPTH) throw badRequest(path, `is nested deeper than ${MAX_DEPTH}`);
+  if (Buffer.isBuffer(value)) throw badRequest(path, "is binary; only JSON is taken");
+  const entries = Array.isArray(value) ? value.entries() : Object.entries(value);
+  for (const [key, inner] of entries) {
+    if (typeof key === "string") {
+      count.keys += 1;
+      if (count.keys > MAX_KEYS) throw badRequest(path, `has more than ${MAX_KEYS} keys`);
+      refuseUnsafeText(key, path);
+    }
+    if (typeof inner === "string" || typeof inner === "object")
+      walk(inner, `${path}.${String(key).slice(0, 64)}`, depth + 1, count);
+  }
+}
+
+/** Throws `bad_request` for NUL characters and lone surrogates. */
+export function refuseUnsafeText(text: string, path: string): void {
+  if (text.includes("\0")) throw badRequest(path, "holds a NUL character");
+  if (!text.isWellFormed()) throw badRequest(path, "holds a lone surrogate, which is not text");
+}
