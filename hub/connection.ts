@@ -29,6 +29,8 @@ export class Connection {
   readonly subscriptions = new Map<Channel, Subscription>();
   /** Channels whose presence this connection joined. */
   readonly joined = new Map<Channel, ParsedChannel>();
+  /** Subscriptions that were spared presence diffs while this connection did not keep up. */
+  readonly behind = new Set<Subscription>();
   readonly outbound: Outbound;
   readonly publishes: TokenBucket;
   readonly rpcs: TokenBucket;

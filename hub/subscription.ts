@@ -83,8 +83,13 @@ export class Subscription {
   deliverPresence(diff: PresenceDiff, frame: Frame): void {
     if (this.#presence.kind === "pending") this.#presence.kept.push(diff);
     if (this.#presence.kind !== "live") return;
-    if (this.connection.outbound.congested) this.#presence = { kind: "behind" };
+    if (this.connection.outbound.congested) this.#fallBehind();
     else this.connection.write(frame);
+  }
+
+  #fallBehind(): void {
+    this.#presence = { kind: "behind" };
+    this.connection.behind.add(this);
   }
 
   /** Replaces the whole roster of a reader that was behind. */

@@ -4,6 +4,7 @@ export class GraceQueue {
   readonly #expire: (channel: string, key: string) => void;
   readonly #waiting = new Map<string, { channel: string; key: string; until: number }>();
   #timer: NodeJS.Timeout | null = null;
+  #closed = false;
 
   constructor(graceMs: number, expire: (channel: string, key: string) => void) {
     this.#graceMs = graceMs;
@@ -11,6 +12,7 @@ export class GraceQueue {
   }
 
   add(channel: string, key: string): void {
+    if (this.#closed) return;
     const id = `${channel}\n${key}`;
     this.#waiting.delete(id);
     this.#waiting.set(id, { channel, key, until: performance.now() + this.#graceMs });
@@ -21,7 +23,9 @@ export class GraceQueue {
     this.#waiting.delete(`${channel}\n${key}`);
   }
 
+  /** Nothing expires any more. */
   close(): void {
+    this.#closed = true;
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
     this.#waiting.clear();

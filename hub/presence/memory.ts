@@ -155,6 +155,10 @@ export class MemoryPresence implements PresenceStore {
     this.#revisions.raise(floor);
   }
 
+  hold(): void {
+    this.#grace.close();
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
     this.#grace.close();

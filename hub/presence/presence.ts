@@ -37,6 +37,8 @@ export interface PresenceStore {
   mintAbsent(workstationIds: readonly string[]): Promise<{ workstationId: string; revision: number }[]>;
   /** Raises the counter of a workstation above `floor`; its next revision is greater. */
   raise(workstationId: string, floor: number): Promise<void>;
+  /** The node is about to end: from now on nobody leaves by time-out here, others judge who comes back. */
+  hold(): void;
   close(): Promise<void>;
 }
 

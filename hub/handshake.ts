@@ -1,0 +1,118 @@
+import { isIP } from "node:net";
+import { PROTOCOL_VERSION, type PrincipalInfo } from "@monster-realtime/client/protocol";
+import type { Socket } from "socket.io";
+import { ulid } from "ulid";
+import type { Authorizer } from "./auth/authorizer.ts";
+import { type Credentials, principalKey } from "./auth/principal.ts";
+import type { TokenVerifier } from "./auth/tokens.ts";
+import { HubError, toErrorObject } from "./errors.ts";
+import type { Logger } from "./log.ts";
+import type { ClientInfo } from "./presence/presence.ts";
+
+/** Who was let in. */
+export interface Admission extends Credentials {
+  key: string;
+  info: PrincipalInfo;
+  client: ClientInfo;
+}
+
+const BEARER = /^Bearer +(\S+)$/i;
+const CLIENT_VERSION = /^[^/]+\/(.+)$/;
+
+/** Lets clients in by their token, or tells them why not. */
+export class Handshake {
+  readonly #verifier: TokenVerifier;
+  readonly #authorizer: Authorizer;
+  readonly #trustProxy: number;
+  readonly #log: Logger;
+
+  constructor(verifier: TokenVerifier, authorizer: Authorizer, trustProxy: number, log: Logger) {
+    this.#verifier = verifier;
+    this.#authorizer = authorizer;
+    this.#trustProxy = trustProxy;
+    this.#log = log;
+  }
+
+  /** Puts the admission on the socket. Rejects with what Socket.IO sends as `connect_error`. */
+  async admit(socket: Socket, refuse: () => HubError | null): Promise<void> {
+    const traceId = ulid();
+    try {
+      const auth: unknown = socket.handshake.auth;
+      const { token, client } = readAuth(auth, socket);
+      const credentials = await this.#verifier.verify(token);
+      const { principal } = credentials;
+      const refusal = await this.#authorizer.standing(principal);
+      if (refusal) throw refusal;
+      const organizationIds = [...(await this.#authorizer.organizationIds(principal))];
+      const admission: Admission = {
+        ...credentials,
+        key: principalKey(principal),
+        info: { kind: principal.kind, id: principal.id, organizationIds },
+        client: this.#clientOf(socket, client),
+      };
+      socket.data = admission;
+      const full = refuse();
+      if (full) throw full;
+    } catch (error) {
+      if (!(error instanceof HubError) || error.cause) this.#log.error({ err: error, traceId }, "handshake failed");
+      const told = toErrorObject(error, traceId);
+      throw Object.assign(new Error(told.message), { data: told });
+    }
+  }
+
+  static admitted(socket: Socket): Admission {
+    return socket.data as Admission;
+  }
+
+  /** The admission; the token, and the upgrade request that would live as long as the connection, are let go. */
+  static take(socket: Socket): Admission {
+    const admission = Handshake.admitted(socket);
+    socket.data = {};
+    socket.handshake.auth = {};
+    socket.handshake.headers = {};
+    for (const holder of [socket.client, socket.conn] as { request: unknown }[]) holder.request = null;
+    return admission;
+  }
+
+  #clientOf(socket: Socket, client: string | undefined): ClientInfo {
+    const { headers, address } = socket.handshake;
+    return {
+      ipAddress: this.#addressOf(address, headers["x-forwarded-for"]),
+      userAgent: headers["user-agent"]?.slice(0, 512) ?? null,
+      cliVersion: CLIENT_VERSION.exec(client ?? "")?.[1] ?? null,
+    };
+  }
+
+  /** The address that the outermost trusted proxy saw. */
+  #addressOf(direct: string, forwarded: string | string[] | undefined): string {
+    if (this.#trustProxy === 0) return direct;
+    const hops = String(forwarded ?? "").split(",");
+    const claimed = hops.at(-this.#trustProxy)?.trim() ?? "";
+    return isIP(claimed) ? claimed : direct;
+  }
+}
+
+function readAuth(auth: unknown, socket: Socket): { token: string; client: string | undefined } {
+  const { headers, query } = socket.handshake;
+  if (query.token !== undefined || query.access_token !== undefined) {
+    throw new HubError("bad_request", "A token in the query string ends up in logs. Send it as `auth.token`.");
+  }
+  const given = new Map(Object.entries((auth ?? {}) as object));
+  const protocol = given.get("protocol");
+  if (protocol !== undefined && protocol !== PROTOCOL_VERSION) {
+    throw new HubError("unsupported_protocol", `This hub speaks protocol ${PROTOCOL_VERSION}.`, {
+      details: { supported: [PROTOCOL_VERSION] },
+    });
+  }
+  const client = given.get("client");
+  if (client !== undefined && typeof client !== "string") {
+    throw new HubError("bad_request", "client: must be a string like name/version", {
+      details: [{ path: "client", message: "must be a string like name/version" }],
+    });
+  }
+  const token = given.get("token") ?? BEARER.exec(headers.authorization ?? "")?.[1];
+  if (typeof token !== "string" || token === "") {
+    throw new HubError("unauthenticated", "Send a token as `auth.token` of the handshake, or as a Bearer token.");
+  }
+  return { token, client };
+}

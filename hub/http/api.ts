@@ -1,0 +1,129 @@
+import type { IncomingMessage } from "node:http";
+import { ulid } from "ulid";
+import { principalKey } from "../auth/principal.ts";
+import { history } from "../commands/history.ts";
+import { list } from "../commands/presence.ts";
+import { publish } from "../commands/publish.ts";
+import { rpc } from "../commands/rpc.ts";
+import type { Caller, Services } from "../commands/services.ts";
+import { badRequest, HubError } from "../errors.ts";
+import { channelRequest, historyRequest, publishRequest, rpcRequest } from "../schemas.ts";
+import { TokenBucket } from "../token-bucket.ts";
+import { refuseUnsafeText, validate } from "../validation.ts";
+import { readJson } from "./body.ts";
+
+const BEARER = /^Bearer +(\S+)$/i;
+/** Room for the envelope around a payload of the largest size. */
+const ENVELOPE_BYTES = 4_096;
+const MAX_METERED_PRINCIPALS = 10_000;
+
+type Call = (api: HttpApi, caller: Caller, request: IncomingMessage, url: URL, parameter: string) => Promise<unknown>;
+
+const ROUTES: readonly { method: string; path: RegExp; call: Call }[] = [
+  { method: "POST", path: /^\/v1\/channels\/([^/]+)\/publish$/, call: publishCall },
+  { method: "GET", path: /^\/v1\/channels\/([^/]+)\/history$/, call: historyCall },
+  { method: "GET", path: /^\/v1\/channels\/([^/]+)\/presence$/, call: presenceCall },
+  { method: "POST", path: /^\/v1\/rpc\/([^/]+)$/, call: rpcCall },
+];
+
+/** The API for backends that hold no socket: the same commands, rights, errors and limits. */
+export class HttpApi {
+  readonly services: Services;
+  readonly #buckets = new Map<string, { publishes: TokenBucket; rpcs: TokenBucket; requests: TokenBucket }>();
+
+  constructor(services: Services) {
+    this.services = services;
+  }
+
+  /** What the call answers with, or null where no route fits. Throws `HubError`s. */
+  async handle(request: IncomingMessage, url: URL): Promise<{ body: unknown } | null> {
+    for (const { method, path, call } of ROUTES) {
+      const match = path.exec(url.pathname);
+      if (!match) continue;
+      if (request.method !== method) throw badRequest("method", `must be ${method} here`);
+      const caller = await this.#authenticate(request, url);
+      this.limit(caller, "requests");
+      return { body: await call(this, caller, request, url, decode(match[1] ?? "")) };
+    }
+    return null;
+  }
+
+  /** Throws `rate_limited`: rates hold for a principal, over all its calls. */
+  limit(caller: Caller, kind: "publishes" | "rpcs" | "requests"): void {
+    const bucket = this.#bucketsOf(caller)[kind];
+    if (bucket.take(performance.now())) return;
+    throw new HubError("rate_limited", "Too many calls. Slow down.", { retryAfterMs: bucket.retryAfterMs });
+  }
+
+  async #authenticate(request: IncomingMessage, url: URL): Promise<Caller> {
+    if (url.searchParams.has("token") || url.searchParams.has("access_token")) {
+      throw badRequest("token", "a token in the query string ends up in logs; send Authorization: Bearer");
+    }
+    const token = BEARER.exec(request.headers.authorization ?? "")?.[1];
+    if (!token) throw new HubError("unauthenticated", "Send Authorization: Bearer <token>.");
+    const { principal } = await this.services.verifier.verify(token);
+    const refusal = await this.services.authorizer.standing(principal);
+    if (refusal) throw refusal;
+    return { principal, key: principalKey(principal) };
+  }
+
+  #bucketsOf({ key }: Caller) {
+    const known = this.#buckets.get(key);
+    if (known) return known;
+    const oldest = this.#buckets.keys().next();
+    if (this.#buckets.size >= MAX_METERED_PRINCIPALS && !oldest.done) this.#buckets.delete(oldest.value);
+    const { publishesPerSecond, rpcsPerSecond, requestsPerSecond } = this.services.limits;
+    const buckets = {
+      publishes: new TokenBucket(publishesPerSecond),
+      rpcs: new TokenBucket(rpcsPerSecond),
+      requests: new TokenBucket(requestsPerSecond),
+    };
+    this.#buckets.set(key, buckets);
+    return buckets;
+  }
+}
+
+async function publishCall(api: HttpApi, caller: Caller, request: IncomingMessage, _url: URL, channel: string) {
+  const body = await readJson(request, api.services.limits.messageBytes * 2 + ENVELOPE_BYTES);
+  api.limit(caller, "publishes");
+  return publish(api.services, caller, validate(publishRequest, { ...objectOf(body), channel }));
+}
+
+async function historyCall(api: HttpApi, caller: Caller, _request: IncomingMessage, url: URL, channel: string) {
+  const query = Object.fromEntries([...url.searchParams].map(([name, value]) => [name, readQuery(name, value)]));
+  return history(api.services, caller, validate(historyRequest, { ...query, channel }));
+}
+
+async function presenceCall(api: HttpApi, caller: Caller, _request: IncomingMessage, _url: URL, channel: string) {
+  return list(api.services, caller, validate(channelRequest, { channel }));
+}
+
+async function rpcCall(api: HttpApi, caller: Caller, request: IncomingMessage, _url: URL, method: string) {
+  const params = objectOf(await readJson(request, api.services.limits.rpcBytes + ENVELOPE_BYTES));
+  api.limit(caller, "rpcs");
+  const idempotencyKey = request.headers["idempotency-key"];
+  const call = validate(rpcRequest, { method, params, ...(idempotencyKey !== undefined && { idempotencyKey }) });
+  return rpc(api.services, caller, call, ulid());
+}
+
+function objectOf(body: unknown): object {
+  if (typeof body === "object" && body !== null && !Array.isArray(body)) return body;
+  throw badRequest("body", "must be a JSON object");
+}
+
+function readQuery(name: string, value: string): unknown {
+  if (name === "reverse") return value === "true" ? true : value === "false" ? false : value;
+  if (["after", "before", "limit"].includes(name)) return /^\d{1,16}$/.test(value) ? Number(value) : value;
+  return value;
+}
+
+function decode(segment: string): string {
+  try {
+    const text = decodeURIComponent(segment);
+    refuseUnsafeText(text, "path");
+    return text;
+  } catch (error) {
+    if (error instanceof URIError) throw badRequest("path", "is not well-formed percent-encoding");
+    throw error;
+  }
+}

@@ -1,0 +1,36 @@
+import type { ServerResponse } from "node:http";
+import { ERROR_CODES, type ErrorCode, type ErrorObject } from "@monster-realtime/client/protocol";
+
+const SECURITY_HEADERS = { "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store" };
+
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
+  send(response, status, "application/json; charset=utf-8", JSON.stringify(body), headers);
+}
+
+export function send(
+  response: ServerResponse,
+  status: number,
+  contentType: string,
+  body: string | Uint8Array,
+  headers: Record<string, string> = {},
+): void {
+  // Whoever hung up meanwhile needs no answer.
+  if (response.destroyed || response.headersSent) return;
+  response.writeHead(status, { ...SECURITY_HEADERS, "Content-Type": contentType, ...headers });
+  response.end(body);
+}
+
+/** The error object as the body, with the status of its code, and `Retry-After` in whole seconds. */
+export function sendError(response: ServerResponse, error: ErrorObject): void {
+  const status = error.code in ERROR_CODES ? ERROR_CODES[error.code as ErrorCode].status : 500;
+  const retryAfter = error.retryAfterMs ?? (status === 429 ? 1_000 : undefined);
+  const headers: Record<string, string> = {};
+  if (retryAfter !== undefined) headers["Retry-After"] = String(Math.ceil(retryAfter / 1000));
+  if (status === 413 || status === 401) headers.Connection = "close";
+  sendJson(response, status, error, headers);
+}

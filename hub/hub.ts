@@ -1,0 +1,271 @@
+import type { Server as HttpServer } from "node:http";
+import type { Limits } from "@monster-realtime/client/protocol";
+import { Server, type Socket } from "socket.io";
+import type { Authorizer } from "./auth/authorizer.ts";
+import type { TokenVerifier } from "./auth/tokens.ts";
+import type { Broker } from "./broker/broker.ts";
+import type { Services } from "./commands/services.ts";
+import { Connection, type ConnectionLimits } from "./connection.ts";
+import { HubError } from "./errors.ts";
+import { FanOut } from "./fan-out.ts";
+import { guardEngine, type OriginPolicy } from "./gate.ts";
+import { Handshake } from "./handshake.ts";
+import type { Logger } from "./log.ts";
+import type { PresenceStore } from "./presence/presence.ts";
+import { type RequestOutcome, Requests } from "./requests.ts";
+import { RightsWatch } from "./rights-watch.ts";
+import type { RpcRouter, Touched } from "./rpc/context.ts";
+import { TokenClock } from "./token-clock.ts";
+
+export interface HubTimes {
+  pingIntervalMs: number;
+  pingTimeoutMs: number;
+  requestTimeoutMs: number;
+  rightsCheckMs: number;
+  drainMs: number;
+}
+
+/** The implementations and numbers that a hub is made of. */
+export interface HubParts {
+  nodeId: string;
+  broker: Broker;
+  presence: PresenceStore;
+  authorizer: Authorizer;
+  verifier: TokenVerifier;
+  rpc: RpcRouter;
+  limits: Limits & ConnectionLimits & { rpcBytes: number; connectionsPerPrincipal: number };
+  times: HubTimes;
+  origins: OriginPolicy;
+  trustProxy: number;
+  log: Logger;
+  observe(outcome: RequestOutcome): void;
+}
+
+/** How long a client that was told to go may stay over its time. */
+const GOAWAY_SLACK_MS = 2_000;
+/** How far apart clients are sent away: a node takes in about this many a second. */
+const GOAWAY_PER_SECOND = 500;
+/** A request of the transport's maximum must still be refused with its connection kept. */
+const TRANSPORT_FACTOR = 3;
+
+/** One node: it takes connections in, carries out their requests, and lets them go. */
+export class Hub {
+  readonly services: Services;
+  readonly fanOut: FanOut;
+  readonly nodeId: string;
+  readonly #parts: HubParts;
+  readonly #io: Server;
+  readonly #connections = new Map<string, Connection>();
+  readonly #clock = new TokenClock();
+  readonly #requests: Requests;
+  readonly #rights: RightsWatch;
+  readonly #log: Logger;
+  #draining = false;
+  #gone: (() => void) | null = null;
+
+  constructor(parts: HubParts) {
+    this.#parts = parts;
+    this.#log = parts.log;
+    this.nodeId = parts.nodeId;
+    this.fanOut = new FanOut(parts.broker, parts.presence);
+    const { broker, presence, authorizer, verifier, rpc, limits } = parts;
+    this.services = { broker, presence, authorizer, verifier, rpc, limits, fanOut: this.fanOut };
+    this.#requests = new Requests({
+      services: this.services,
+      clock: this.#clock,
+      timeoutMs: parts.times.requestTimeoutMs,
+      log: parts.log,
+      observe: parts.observe,
+    });
+    this.#rights = new RightsWatch({
+      services: this.services,
+      connections: () => this.#connections.values(),
+      intervalMs: parts.times.rightsCheckMs,
+      log: parts.log,
+    });
+    this.#io = new Server({
+      serveClient: false,
+      transports: ["websocket", "polling"],
+      pingInterval: parts.times.pingIntervalMs,
+      pingTimeout: parts.times.pingTimeoutMs,
+      connectTimeout: parts.times.requestTimeoutMs,
+      maxHttpBufferSize: limits.rpcBytes * TRANSPORT_FACTOR,
+      perMessageDeflate: false,
+      httpCompression: false,
+      cors: { origin: (origin, callback) => callback(null, parts.origins.allowed(origin)) },
+      allowRequest: (request, callback) => {
+        const refusal = parts.origins.refuses(request);
+        callback(refusal, refusal === null);
+      },
+    });
+    guardEngine(this.#io, parts.log);
+    const handshake = new Handshake(parts.verifier, parts.authorizer, parts.trustProxy, parts.log);
+    this.#io.use((socket, next) => {
+      handshake.admit(socket, () => this.#refuseMore(socket)).then(() => next(), next);
+    });
+    this.#io.on("connection", (socket) => this.#connected(socket));
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+  get draining(): boolean {
+    return this.#draining;
+  }
+  get connections(): Iterable<Connection> {
+    return this.#connections.values();
+  }
+
+  /** Serves Socket.IO on this server, beside whatever it serves already. */
+  attach(server: HttpServer): void {
+    this.#io.attach(server);
+    this.#rights.start();
+  }
+
+  /** Rights or attachments may have changed: facts are dropped now, connections are checked again at once. */
+  touched(touched: Touched[]): void {
+    this.#parts.authorizer.drop(touched);
+    this.#rights.checkSoon();
+  }
+
+  /** A newer connection of this workstation took over its presence. */
+  replaced(connectionId: string, channel: string): void {
+    const connection = this.#connections.get(connectionId);
+    connection?.end(
+      new HubError("replaced", `A newer connection of this workstation joined ${channel}. Stop this one.`),
+    );
+  }
+
+  /**
+   * Sends every client away, spread over time, and serves each until it goes. Presence is kept. Resolves when all are
+   * gone, at the latest after `drainMs`.
+   */
+  async drain(): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.services.presence.hold();
+    const connections = [...this.#connections.values()];
+    const spreadMs = Math.min(this.#parts.times.drainMs / 2, (connections.length * 1000) / GOAWAY_PER_SECOND);
+    connections.forEach((connection, index) => {
+      this.#sendAway(connection, Math.round((index * spreadMs) / connections.length));
+    });
+    if (this.#connections.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#gone = resolve;
+      setTimeout(resolve, this.#parts.times.drainMs).unref();
+    });
+  }
+
+  /** Ends every connection and all timers. */
+  async close(): Promise<void> {
+    this.#draining = true;
+    this.services.presence.hold();
+    this.#rights.close();
+    for (const connection of this.#connections.values()) connection.end(drainingError());
+    await this.#io.close();
+    this.#requests.close();
+    await this.services.presence.close();
+    await this.services.broker.close();
+  }
+
+  #sendAway(connection: Connection, reconnectInMs: number): void {
+    connection.goingAway = true;
+    connection.push("goaway", { reason: "The hub is restarting.", reconnectInMs });
+    setTimeout(() => connection.end(drainingError()), reconnectInMs + GOAWAY_SLACK_MS).unref();
+  }
+
+  #refuseMore(socket: Socket): HubError | null {
+    if (this.#draining) return drainingError();
+    const key = Handshake.admitted(socket).key;
+    let count = 0;
+    for (const connection of this.#connections.values()) if (connection.key === key) count += 1;
+    if (count < this.#parts.limits.connectionsPerPrincipal) return null;
+    return new HubError("rate_limited", `${count} connections of this principal are open. Close some first.`, {
+      retryAfterMs: 10_000,
+    });
+  }
+
+  #connected(socket: Socket): void {
+    const { principal, info, client, expiresAt } = Handshake.take(socket);
+    const connection = new Connection(socket, principal, info, client, this.#parts.limits);
+    connection.onSlow = slow;
+    connection.onDrained = this.#caughtUp;
+    this.#connections.set(connection.id, connection);
+    socket.onAny((event: unknown, ...values: unknown[]) => {
+      if (connection.live) void this.#requests.handle(connection, event, values);
+    });
+    socket.on("disconnect", (reason) => {
+      void this.#disconnected(connection, reason);
+    });
+    const { messageBytes, metaBytes, recoveryBytes, channelsPerConnection } = this.#parts.limits;
+    const { publishesPerSecond, rpcsPerSecond, requestsPerSecond } = this.#parts.limits;
+    const expiresInMs = expiresAt === null ? null : Math.max(0, expiresAt - Date.now());
+    connection.push("welcome", {
+      protocol: 1,
+      connectionId: connection.id,
+      nodeId: this.nodeId,
+      serverTime: Date.now(),
+      expiresInMs,
+      principal: info,
+      limits: {
+        messageBytes,
+        metaBytes,
+        recoveryBytes,
+        channelsPerConnection,
+        publishesPerSecond,
+        rpcsPerSecond,
+        requestsPerSecond,
+      },
+    });
+    this.#clock.watch(connection, expiresAt);
+    if (this.#draining) this.#sendAway(connection, 0);
+  }
+
+  readonly #caughtUp = (connection: Connection): void => {
+    if (connection.behind.size === 0 || connection.outbound.congested) return;
+    const behind = [...connection.behind];
+    connection.behind.clear();
+    this.fanOut.catchUp(behind).catch((error: unknown) => {
+      this.#log.error({ err: error, connectionId: connection.id }, "a roster could not be sent again");
+      connection.end(new HubError("unavailable", "The roster could not be read. Connect again."));
+    });
+  };
+
+  async #disconnected(connection: Connection, reason: string): Promise<void> {
+    this.#connections.delete(connection.id);
+    this.#clock.forget(connection);
+    for (const subscription of connection.subscriptions.values()) this.fanOut.remove(subscription);
+    connection.subscriptions.clear();
+    const saidGoodbye = reason === "client namespace disconnect" && !connection.goingAway && !connection.ending;
+    const parting = revoked(connection.ending) ? "revoked" : saidGoodbye ? "left" : null;
+    for (const channel of connection.joined.keys()) await this.#part(connection, channel, parting);
+    if (this.#connections.size === 0) this.#gone?.();
+  }
+
+  async #part(connection: Connection, channel: string, reason: "left" | "revoked" | null): Promise<void> {
+    try {
+      if (reason) await this.services.presence.leave(channel, connection.id, reason);
+      else await this.services.presence.lose(channel, connection.id);
+    } catch (error) {
+      // Whoever was replaced, or left a moment ago, holds nothing any more.
+      const nothingHeld = error instanceof HubError && (error.code === "replaced" || error.code === "not_joined");
+      if (!nothingHeld) this.#log.error({ err: error, channel, connectionId: connection.id }, "presence was not ended");
+    }
+  }
+}
+
+function revoked(ending: HubError | null): boolean {
+  return ending !== null && ["suspended", "unauthenticated", "forbidden"].includes(ending.code);
+}
+
+function slow(connection: Connection): void {
+  connection.end(
+    new HubError("slow_consumer", "This connection reads slower than it is sent to. Connect again and recover."),
+  );
+}
+
+function drainingError(): HubError {
+  return new HubError("draining", "This node is shutting down. Connect again to reach another.", {
+    retryAfterMs: 1_000,
+  });
+}

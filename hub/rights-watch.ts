@@ -1,0 +1,120 @@
+import { forbidden } from "./commands/authorize.ts";
+import type { Services } from "./commands/services.ts";
+import type { Connection } from "./connection.ts";
+import { HubError, toErrorObject } from "./errors.ts";
+import type { Logger } from "./log.ts";
+import type { Subscription } from "./subscription.ts";
+
+export interface RightsWatchOptions {
+  services: Services;
+  connections(): Iterable<Connection>;
+  intervalMs: number;
+  log: Logger;
+}
+
+/**
+ * Sees to it that rights once granted are still there: every `intervalMs`, and at once where something was touched, the
+ * facts in use are read anew, in few statements, and what they no longer allow is ended.
+ */
+export class RightsWatch {
+  readonly #options: RightsWatchOptions;
+  #timer: NodeJS.Timeout | null = null;
+  #running: Promise<void> | null = null;
+  #again = false;
+  #closed = false;
+
+  constructor(options: RightsWatchOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => this.checkSoon(), this.#options.intervalMs).unref();
+  }
+
+  /** Checks now, or again right after a check that is under way. */
+  checkSoon(): void {
+    if (this.#closed) return;
+    this.#again = this.#running !== null;
+    this.#running ??= this.#check()
+      .catch((error: unknown) => this.#options.log.error({ err: error }, "rights could not be checked"))
+      .finally(() => {
+        this.#running = null;
+        if (this.#again) this.checkSoon();
+      });
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#timer) clearInterval(this.#timer);
+  }
+
+  async #check(): Promise<void> {
+    const { authorizer } = this.#options.services;
+    await authorizer.refresh(inUse(this.#options.connections()));
+    for (const connection of [...this.#options.connections()]) {
+      if (this.#closed || !connection.live) continue;
+      await this.#checkConnection(connection);
+    }
+  }
+
+  async #checkConnection(connection: Connection): Promise<void> {
+    const refusal = await this.#judge(() => this.#options.services.authorizer.standing(connection.principal));
+    if (refusal) {
+      connection.end(refusal);
+      return;
+    }
+    for (const subscription of [...connection.subscriptions.values()])
+      await this.#checkSubscription(connection, subscription);
+    for (const channel of [...connection.joined.values()]) await this.#checkJoined(connection, channel);
+  }
+
+  async #checkSubscription(connection: Connection, subscription: Subscription): Promise<void> {
+    const { authorizer, fanOut } = this.#options.services;
+    const refusal = await this.#judge(async () => {
+      const rights = await authorizer.rights(connection.principal, subscription.channel);
+      return rights.subscribe ? null : forbidden("subscribe");
+    });
+    if (!refusal || subscription.ended) return;
+    fanOut.remove(subscription);
+    connection.subscriptions.delete(subscription.name);
+    connection.push("unsubscribed", subscription.name, toErrorObject(refusal));
+  }
+
+  async #checkJoined(connection: Connection, channel: Subscription["channel"]): Promise<void> {
+    const { authorizer, presence } = this.#options.services;
+    const refusal = await this.#judge(async () => {
+      const rights = await authorizer.rights(connection.principal, channel);
+      return rights.join ? null : forbidden("join");
+    });
+    if (refusal) {
+      connection.joined.delete(channel.name);
+      await presence.leave(channel.name, connection.id, "revoked").catch(ignoreAbsent);
+      return;
+    }
+    if (channel.kind !== "workstation") return;
+    const facts = await authorizer.workstation(channel.id);
+    if (facts) await presence.setProjects(channel.id, facts.projectIds);
+  }
+
+  /** The refusal; where facts are older than an outage may last, that is one too. */
+  async #judge(judge: () => Promise<HubError | null> | HubError | null): Promise<HubError | null> {
+    try {
+      return await judge();
+    } catch (error) {
+      if (error instanceof HubError) return error;
+      throw error;
+    }
+  }
+}
+
+function* inUse(connections: Iterable<Connection>) {
+  for (const { principal, subscriptions, joined } of connections) {
+    const channels = [...subscriptions.values()].map(({ channel }) => channel);
+    yield { principal, channels: [...channels, ...joined.values()] };
+  }
+}
+
+function ignoreAbsent(error: unknown): void {
+  const absent = error instanceof HubError && (error.code === "not_joined" || error.code === "replaced");
+  if (!absent) throw error;
+}
