@@ -1,0 +1,256 @@
+import { equal, is, not, ok } from "uvu/assert";
+import type { Broker, BrokerPublish, EncodedPublication } from "../../hub/broker/broker.ts";
+import { suite } from "../support/suite.ts";
+
+export interface BrokerUnderTest {
+  broker: Broker;
+  /** Moves the clock that retention and positions go by. */
+  advance(ms: number): Promise<void>;
+  close(): Promise<void>;
+}
+export interface BrokerLimits {
+  historySize: number;
+  historyTtlMs: number;
+  positionTtlMs: number;
+}
+const LIMITS: BrokerLimits = { historySize: 5, historyTtlMs: 1_000, positionTtlMs: 10_000 };
+const CHANNEL = "task:task_01HZZZZZZZZZZZZZZZZZZZZZZZ";
+const OTHER = "task:task_01HZZZZZZZZZZZZZZZZZZZZZZY";
+
+function message(id: string, more: Partial<BrokerPublish> = {}): BrokerPublish {
+  const base = { channel: CHANNEL, publisher: "user:a", id, type: "note", payloadJson: JSON.stringify({ id }) };
+  return { ...base, from: { userId: "a" }, ephemeral: false, ...more };
+}
+
+function listener() {
+  const heard: EncodedPublication[] = [];
+  const lost: string[] = [];
+  return {
+    heard,
+    lost,
+    publication: (_channel: string, publication: EncodedPublication) => void heard.push(publication),
+    lostChannel: lost,
+  };
+}
+
+/** What every broker promises; run by each implementation's own test file. */
+export function brokerContract(name: string, make: (limits: BrokerLimits) => Promise<BrokerUnderTest>): void {
+  const test = suite(`broker contract: ${name}`);
+  const withBroker = (body: (under: BrokerUnderTest) => Promise<void>) => async () => {
+    const under = await make(LIMITS);
+    try {
+      await body(under);
+    } finally {
+      await under.close();
+    }
+  };
+  const subscribe = async ({ broker }: BrokerUnderTest) => {
+    const { heard, lost, publication } = listener();
+    await broker.subscribe(CHANNEL, { publication, lost: (channel) => void lost.push(channel) });
+    return heard;
+  };
+
+  test(
+    "offsets count from 1 without gaps, one epoch",
+    withBroker(async ({ broker }) => {
+      const replies = [await broker.publish(message("a")), await broker.publish(message("b"))];
+      equal(
+        replies.map(({ offset }) => offset),
+        [1, 2],
+      );
+      is(replies[0]?.epoch, replies[1]?.epoch);
+      is((await broker.publish(message("a", { channel: OTHER }))).offset, 1);
+    }),
+  );
+
+  test(
+    "subscribers hear every publication once, in order, encoded as JSON",
+    withBroker(async (under) => {
+      const heard = await subscribe(under);
+      for (const id of ["a", "b", "c"]) await under.broker.publish(message(id));
+      equal(
+        heard.map(({ offset }) => offset),
+        [1, 2, 3],
+      );
+      const first = JSON.parse(heard[0]?.json ?? "");
+      equal(
+        [first.offset, first.id, first.type, first.payload, first.from],
+        [1, "a", "note", { id: "a" }, { userId: "a" }],
+      );
+      ok(Math.abs(first.at - Date.now()) < 5_000);
+    }),
+  );
+
+  test(
+    "nothing is heard after unsubscribing",
+    withBroker(async (under) => {
+      const heard = await subscribe(under);
+      under.broker.unsubscribe(CHANNEL);
+      await under.broker.publish(message("a"));
+      is(heard.length, 0);
+    }),
+  );
+
+  test(
+    "the same publisher and id is one publication, answered as a duplicate",
+    withBroker(async (under) => {
+      const heard = await subscribe(under);
+      const first = await under.broker.publish(message("a"));
+      const second = await under.broker.publish(message("a"));
+      equal(second, { ...first, duplicate: true });
+      is(heard.length, 1);
+    }),
+  );
+
+  test(
+    "the same id of another publisher or channel is another publication",
+    withBroker(async ({ broker }) => {
+      await broker.publish(message("a"));
+      is((await broker.publish(message("a", { publisher: "user:b" }))).offset, 2);
+      not((await broker.publish(message("a", { channel: OTHER }))).duplicate);
+    }),
+  );
+
+  test(
+    "the same id with another type or payload is a conflict",
+    withBroker(async ({ broker }) => {
+      await broker.publish(message("a"));
+      is(await codeOf(broker.publish(message("a", { payloadJson: "1" }))), "conflict");
+      is(await codeOf(broker.publish(message("a", { type: "other" }))), "conflict");
+    }),
+  );
+
+  test(
+    "an id is forgotten after five minutes",
+    withBroker(async ({ broker, advance }) => {
+      await broker.publish(message("a"));
+      await advance(5 * 60_000 + 1);
+      not((await broker.publish(message("a"))).duplicate);
+    }),
+  );
+
+  test(
+    "an ephemeral publication carries the newest stored offset and is in no history",
+    withBroker(async (under) => {
+      const heard = await subscribe(under);
+      const { epoch } = await under.broker.publish(message("a"));
+      const reply = await under.broker.publish(message("b", { ephemeral: true }));
+      equal(reply, { id: "b", epoch, offset: 1 });
+      equal(
+        heard.map(({ offset, ephemeral }) => [offset, ephemeral]),
+        [
+          [1, false],
+          [1, true],
+        ],
+      );
+      is(JSON.parse(heard[1]?.json ?? "").ephemeral, true);
+      const { publications } = await under.broker.recover(CHANNEL, { epoch, offset: 0 }, 1e6);
+      equal(
+        publications?.map(({ id }) => id),
+        ["a"],
+      );
+      is((await under.broker.publish(message("c"))).offset, 2);
+    }),
+  );
+
+  test(
+    "recovery gives everything after the offset, or nothing at all",
+    withBroker(async ({ broker }) => {
+      for (const id of ["1", "2", "3", "4", "5", "6", "7"]) await broker.publish(message(id));
+      const { epoch } = await broker.publish(message("8"));
+      const recover = (offset: number, inEpoch = epoch, maxBytes = 1e6) =>
+        broker.recover(CHANNEL, { epoch: inEpoch, offset }, maxBytes);
+      equal(
+        (await recover(3)).publications?.map(({ offset }) => offset),
+        [4, 5, 6, 7, 8],
+      );
+      equal((await recover(8)).publications, []);
+      is((await recover(2)).publications, null, "trimmed");
+      is((await recover(9)).publications, null, "beyond the newest");
+      is((await recover(8, "other")).publications, null, "another epoch");
+      is((await recover(3, epoch, 100)).publications, null, "larger than allowed");
+      equal({ ...(await recover(2)), publications: null }, { epoch, offset: 8, publications: null });
+    }),
+  );
+
+  test(
+    "publications older than the retention are neither recovered nor in the history",
+    withBroker(async ({ broker, advance }) => {
+      const { epoch } = await broker.publish(message("a"));
+      await advance(900);
+      await broker.publish(message("b"));
+      await advance(200);
+      is((await broker.recover(CHANNEL, { epoch, offset: 0 }, 1e6)).publications, null);
+      equal((await broker.recover(CHANNEL, { epoch, offset: 1 }, 1e6)).publications?.length, 1);
+      const page = await broker.history(CHANNEL, { limit: 10, reverse: false, maxBytes: 1e6 });
+      equal(
+        page.publications.map(({ id }) => id),
+        ["b"],
+      );
+      is(page.complete, false);
+    }),
+  );
+
+  test(
+    "an idle position lives for its time, and a stream that comes back has another epoch",
+    withBroker(async ({ broker, advance }) => {
+      const { epoch } = await broker.publish(message("a"));
+      await advance(LIMITS.positionTtlMs - 1);
+      equal((await broker.recover(CHANNEL, { epoch, offset: 1 }, 1e6)).publications, []);
+      await advance(LIMITS.positionTtlMs + 1);
+      const later = await broker.recover(CHANNEL, { epoch, offset: 1 }, 1e6);
+      is(later.publications, null);
+      is.not(later.epoch, epoch);
+      is(later.offset, 0);
+    }),
+  );
+
+  test(
+    "history pages both ways, bounds exclusive, and says what was trimmed",
+    withBroker(async ({ broker }) => {
+      for (const id of ["1", "2", "3", "4", "5", "6", "7"]) await broker.publish(message(id));
+      const page = async (query: {
+        after?: number;
+        before?: number;
+        limit?: number;
+        reverse?: boolean;
+        maxBytes?: number;
+      }) => {
+        const asked = { limit: 10, reverse: false, maxBytes: 1e6, ...query };
+        const { publications, complete, offset } = await broker.history(CHANNEL, asked);
+        is(offset, 7);
+        return [publications.map((publication) => publication.offset), complete];
+      };
+      equal(await page({}), [[3, 4, 5, 6, 7], false]);
+      equal(await page({ after: 2 }), [[3, 4, 5, 6, 7], true]);
+      equal(await page({ after: 4, before: 7 }), [[5, 6], true]);
+      equal(await page({ reverse: true, limit: 2 }), [[7, 6], true]);
+      equal(await page({ reverse: true, before: 5 }), [[4, 3], false]);
+      equal(await page({ after: 7 }), [[], true]);
+      equal(await page({ before: 2 }), [[], false]);
+      equal(await page({ after: 2, maxBytes: 1 }), [[3], true], "one at least");
+    }),
+  );
+
+  test(
+    "history of another epoch is a conflict",
+    withBroker(async ({ broker }) => {
+      await broker.publish(message("a"));
+      is(
+        await codeOf(broker.history(CHANNEL, { epoch: "other", limit: 1, reverse: false, maxBytes: 1e6 })),
+        "conflict",
+      );
+    }),
+  );
+
+  test.run();
+}
+
+async function codeOf(work: Promise<unknown>): Promise<unknown> {
+  try {
+    await work;
+  } catch (error) {
+    return (error as { code?: unknown }).code;
+  }
+  return "nothing was thrown";
+}

@@ -1,0 +1,88 @@
+import type { Ack, ErrorObject, RequestName, Requests, Welcome } from "@monster-realtime/client/protocol";
+import { io, type Socket } from "socket.io-client";
+import { until } from "./until.ts";
+
+/** One push as it arrived. */
+export interface ReceivedPush {
+  event: string;
+  values: unknown[];
+}
+
+/** A plain Socket.IO client that keeps everything it hears: what an outsider who only read PROTOCOL.md would write. */
+export class RawClient {
+  readonly socket: Socket;
+  readonly pushes: ReceivedPush[] = [];
+  disconnectReason: string | null = null;
+
+  constructor(url: string, auth: object, options: object = {}) {
+    this.socket = io(url, { auth, transports: ["websocket"], reconnection: false, forceNew: true, ...options });
+    this.socket.onAny((event: string, ...values: unknown[]) => this.pushes.push({ event, values }));
+    this.socket.on("disconnect", (reason) => {
+      this.disconnectReason = reason;
+    });
+  }
+
+  /** Resolves with `welcome`; rejects with the error object of the refusal. */
+  async welcomed(): Promise<Welcome> {
+    const refused = new Promise<never>((_, reject) => {
+      this.socket.once("connect_error", (error: Error & { data?: ErrorObject }) =>
+        reject(Object.assign(new Error(error.message), error.data)),
+      );
+    });
+    const welcome = until("welcome", () => this.last("welcome"), 10_000);
+    const [value] = (await Promise.race([welcome, refused])).values;
+    return value as Welcome;
+  }
+
+  /** The whole ack, with whatever argument a test wants to send. */
+  ack(event: string, ...values: unknown[]): Promise<Ack<unknown>> {
+    return this.socket.timeout(10_000).emitWithAck(event, ...values);
+  }
+
+  /** The data of an ack that is ok; throws the error object of one that is not. */
+  async request<Name extends RequestName>(
+    name: Name,
+    request: Requests[Name]["request"],
+  ): Promise<Requests[Name]["reply"]> {
+    const ack = await this.ack(name, request);
+    if (ack.ok) return ack.data as Requests[Name]["reply"];
+    throw Object.assign(new Error(`${ack.error.code}: ${ack.error.message}`), ack.error);
+  }
+
+  /** The error object of a request that must be refused. */
+  async refused(event: string, ...values: unknown[]): Promise<ErrorObject> {
+    const ack = await this.ack(event, ...values);
+    if (ack.ok) throw new Error(`${event} was not refused`);
+    return ack.error;
+  }
+
+  received(event: string, channel?: string): unknown[][] {
+    const fits = (push: ReceivedPush) => push.event === event && (channel === undefined || push.values[0] === channel);
+    return this.pushes.filter(fits).map(({ values }) => values);
+  }
+
+  last(event: string): ReceivedPush | undefined {
+    return this.pushes.findLast((push) => push.event === event);
+  }
+
+  /** The next push of this event that fits. */
+  push(event: string, fits: (...values: never[]) => boolean = () => true, limitMs = 5_000): Promise<unknown[]> {
+    const found = () => this.pushes.find((push) => push.event === event && fits(...(push.values as never[])));
+    return until(`a push of ${event}`, () => found()?.values, limitMs);
+  }
+
+  /** Cuts the connection without a goodbye. */
+  cut(): void {
+    const engine = this.socket.io.engine as unknown as {
+      transport: { ws?: { terminate?: () => void } };
+      close(): void;
+    };
+    const terminate = engine.transport.ws?.terminate;
+    if (terminate) terminate.call(engine.transport.ws);
+    else engine.close();
+  }
+
+  close(): void {
+    this.socket.disconnect();
+  }
+}
