@@ -1,0 +1,71 @@
+import { type Backoff, backoffDelayMs } from "./backoff.ts";
+import type { RealtimeError } from "./errors.ts";
+import type { Welcome } from "./protocol/index.ts";
+
+/** Where a client stands. `attempt` counts the failures since the last connection that held. */
+export type ConnectionState =
+  | { name: "idle" }
+  | { name: "connecting"; attempt: number }
+  | { name: "connected"; attempt: number; welcome: Welcome; sinceMs: number; moveAtMs: number | null }
+  | { name: "waiting"; attempt: number; delayMs: number; error: RealtimeError }
+  | { name: "closed"; error: RealtimeError | null };
+
+/** What happens to a connection. Times are of one monotonic clock, in milliseconds. */
+export type ConnectionInput =
+  | { name: "connect" }
+  | { name: "welcome"; welcome: Welcome; nowMs: number }
+  /** The node drains: leave it at `moveAtMs`. */
+  | { name: "goaway"; moveAtMs: number }
+  | { name: "move" }
+  | { name: "lost"; error: RealtimeError; nowMs: number }
+  | { name: "retry" }
+  | { name: "close" };
+
+/** The state that follows; the same object where the input means nothing in it. Closed is for ever. */
+export function transition(state: ConnectionState, input: ConnectionInput, backoff: Backoff): ConnectionState {
+  if (state.name === "closed") return state;
+  switch (input.name) {
+    case "connect":
+      return state.name === "idle" ? { name: "connecting", attempt: 0 } : state;
+    case "retry":
+      return state.name === "waiting" ? { name: "connecting", attempt: state.attempt } : state;
+    case "move":
+      return state.name === "connected" ? { name: "connecting", attempt: 0 } : state;
+    case "welcome":
+      return state.name === "connecting" ? welcomed(state.attempt, input) : state;
+    case "goaway":
+      return state.name === "connected" ? { ...state, moveAtMs: input.moveAtMs } : state;
+    case "lost":
+      return state.name === "connecting" || state.name === "connected" ? afterLoss(state, input, backoff) : state;
+    case "close":
+      return { name: "closed", error: null };
+  }
+}
+
+type Live = Extract<ConnectionState, { name: "connecting" | "connected" }>;
+
+function welcomed(attempt: number, { welcome, nowMs }: { welcome: Welcome; nowMs: number }): ConnectionState {
+  return { name: "connected", attempt, welcome, sinceMs: nowMs, moveAtMs: null };
+}
+
+function afterLoss(
+  state: Live,
+  { error, nowMs }: { error: RealtimeError; nowMs: number },
+  backoff: Backoff,
+): ConnectionState {
+  if (!error.temporary) return { name: "closed", error };
+  const attempt = failuresAfter(state, nowMs, backoff);
+  return { name: "waiting", attempt, delayMs: delayAfter(state, error, nowMs, attempt, backoff), error };
+}
+
+/** A connection that held as long as the longest delay clears the count; one that broke sooner counts as a failure. */
+function failuresAfter(state: Live, nowMs: number, { maxDelayMs }: Backoff): number {
+  const held = state.name === "connected" && nowMs - state.sinceMs >= maxDelayMs;
+  return held ? 0 : state.attempt + 1;
+}
+
+/** A draining node has spread its clients already, so its delay is taken as it is. */
+function delayAfter(state: Live, error: RealtimeError, nowMs: number, attempt: number, backoff: Backoff): number {
+  if (state.name === "connected" && state.moveAtMs !== null) return Math.max(0, state.moveAtMs - nowMs);
+  return (error.retryAfterMs ?? 0) + backoffDelayMs(Math.max(0, attempt - 1), backoff);
+}

@@ -1,0 +1,174 @@
+import type { Backoff } from "./backoff.ts";
+import { type ConnectionInput, type ConnectionState, transition } from "./connection-state.ts";
+import { ConnectionClosedError, DisconnectedError, RealtimeError, TokenUnavailableError } from "./errors.ts";
+import { Link, type Push, type Settle } from "./link.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { RequestName, Requests } from "./protocol/index.ts";
+import { Timer } from "./timer.ts";
+
+/** A token function that never answers must not hold the client up for ever. */
+const TOKEN_LIMIT_MS = 30_000;
+
+export interface ConnectionListener {
+  push(push: Push): void;
+  changed(state: ConnectionState, previous: ConnectionState): void;
+}
+
+/** Keeps one live link to the hub: asks for tokens, connects, waits, connects again, until closed. */
+export class Connection {
+  readonly #options: ResolvedOptions;
+  readonly #backoff: Backoff;
+  readonly #listener: ConnectionListener;
+  readonly #timer = new Timer();
+  #state: ConnectionState = { name: "idle" };
+  #link: Link | null = null;
+  /** Marks the try that is under way: what an older one still brings is ignored. */
+  #try: object = {};
+
+  constructor(options: ResolvedOptions, listener: ConnectionListener) {
+    this.#options = options;
+    this.#listener = listener;
+    this.#backoff = {
+      baseDelayMs: options.reconnectBaseDelayMs,
+      maxDelayMs: options.reconnectMaxDelayMs,
+      random: options.random,
+    };
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** Starts connecting; means nothing where that has happened already. */
+  connect(): void {
+    this.#transition({ name: "connect" });
+  }
+
+  /** Ends for good and resolves when the goodbye is out. */
+  async close(): Promise<void> {
+    const link = this.#link;
+    this.#link = null;
+    this.#transition({ name: "close" });
+    await link?.close(new ConnectionClosedError(null));
+  }
+
+  /** Sends over the live link; settles at once with DisconnectedError or ConnectionClosedError where there is none. */
+  send<Name extends RequestName>(
+    name: Name,
+    argument: Requests[Name]["request"],
+    timeoutMs: number,
+    settle: Settle<Requests[Name]["reply"]>,
+  ): void {
+    if (this.#state.name === "closed") {
+      settle({ ok: false, error: new ConnectionClosedError(this.#state.error) });
+    } else if (this.#state.name !== "connected" || !this.#link) {
+      settle({ ok: false, error: new DisconnectedError(`the client is ${this.#state.name}`) });
+    } else {
+      this.#link.send(name, argument, timeoutMs, settle);
+    }
+  }
+
+  /** The token of this moment. Throws what the token function threw as a RealtimeError. */
+  async token(): Promise<string> {
+    const { token } = this.#options;
+    if (typeof token === "string") return token;
+    try {
+      return await withLimit(Promise.resolve(token()), TOKEN_LIMIT_MS);
+    } catch (thrown) {
+      throw thrown instanceof RealtimeError ? thrown : new TokenUnavailableError(thrown);
+    }
+  }
+
+  #transition(input: ConnectionInput): void {
+    const previous = this.#state;
+    this.#state = transition(previous, input, this.#backoff);
+    if (this.#state === previous) return;
+    this.#enter(this.#state);
+    if (this.#state.name !== previous.name) this.#listener.changed(this.#state, previous);
+  }
+
+  #enter(state: ConnectionState): void {
+    this.#timer.clear();
+    switch (state.name) {
+      case "idle":
+        return;
+      case "connecting":
+        return void this.#open();
+      case "connected":
+        if (state.moveAtMs !== null) this.#timer.set(state.moveAtMs - performance.now(), () => this.#move());
+        return;
+      case "waiting":
+        this.#timer.set(state.delayMs, () => this.#transition({ name: "retry" }));
+        return;
+      case "closed":
+        this.#try = {};
+        return;
+    }
+  }
+
+  async #open(): Promise<void> {
+    const current = {};
+    this.#try = current;
+    try {
+      const token = await this.token();
+      if (this.#try === current) this.#link = this.#dial(token, current);
+    } catch (error) {
+      if (this.#try === current) this.#lose(error as RealtimeError);
+    }
+  }
+
+  #dial(token: string, current: object): Link {
+    return new Link(this.#options, token, {
+      push: (push) => {
+        if (this.#try === current) this.#receive(push);
+      },
+      ended: (error) => {
+        if (this.#try === current) this.#lose(error);
+      },
+    });
+  }
+
+  #receive(push: Push): void {
+    if (push.name === "welcome") {
+      this.#transition({ name: "welcome", welcome: push.args[0], nowMs: performance.now() });
+    }
+    if (push.name === "goaway") {
+      this.#transition({ name: "goaway", moveAtMs: performance.now() + push.args[0].reconnectInMs });
+    }
+    this.#listener.push(push);
+  }
+
+  #lose(error: RealtimeError): void {
+    this.#link = null;
+    this.#transition({ name: "lost", error: this.#finalIfStatic(error), nowMs: performance.now() });
+  }
+
+  /** The draining node has served until now; its connection goes, and the next one recovers what came in between. */
+  #move(): void {
+    const old = this.#link;
+    this.#link = null;
+    this.#transition({ name: "move" });
+    void old?.close(new DisconnectedError("the node drains"));
+  }
+
+  /** `token_expired` is temporary only for those who have another token. */
+  #finalIfStatic(error: RealtimeError): RealtimeError {
+    if (error.code !== "token_expired" || typeof this.#options.token === "function") return error;
+    const { code, details } = error;
+    return new RealtimeError(`${error.message} The client has a fixed token: give a function that fetches new ones.`, {
+      code,
+      details,
+      temporary: false,
+      traceId: error.traceId ?? undefined,
+      cause: error,
+    });
+  }
+}
+
+async function withLimit<Value>(value: Promise<Value>, limitMs: number): Promise<Value> {
+  const timer = new Timer();
+  const limit = new Promise<never>((_, reject) => {
+    timer.set(limitMs, () => reject(new Error(`no token within ${limitMs} ms`)));
+  });
+  return Promise.race([value, limit]).finally(() => timer.clear());
+}

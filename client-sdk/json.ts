@@ -1,0 +1,23 @@
+import { InvalidArgumentError } from "./errors.ts";
+
+/**
+ * A copy of `value` as it would arrive. What waits for a retry must not change meanwhile: the hub answers `conflict` to
+ * the same id with another content. Bytes are refused, for the hub ends connections that send binary frames.
+ */
+export function jsonCopy(value: unknown, what: string): unknown {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value, (_, part: unknown) => (isBytes(part) ? refuseBytes() : part));
+  } catch (cause) {
+    throw new InvalidArgumentError(`${what} must be JSON: no cycles, BigInts or bytes (use base64 text).`, cause);
+  }
+  if (text === undefined)
+    throw new InvalidArgumentError(`${what} must be JSON: undefined and functions are not; use null.`);
+  return JSON.parse(text);
+}
+
+const isBytes = (value: unknown): boolean => value instanceof ArrayBuffer || ArrayBuffer.isView(value);
+
+function refuseBytes(): never {
+  throw new TypeError("bytes are not JSON");
+}

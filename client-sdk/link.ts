@@ -1,0 +1,140 @@
+import { io, type Socket } from "socket.io-client";
+import {
+  ConnectTimeoutError,
+  DisconnectedError,
+  errorFromObject,
+  type RealtimeError,
+  RequestTimeoutError,
+  UnreachableError,
+} from "./errors.ts";
+import type { ResolvedOptions } from "./options.ts";
+import {
+  type ErrorObject,
+  type HandshakeAuth,
+  PROTOCOL_VERSION,
+  type Pushes,
+  type RequestName,
+  type Requests,
+} from "./protocol/index.ts";
+import { Timer } from "./timer.ts";
+
+/** A goodbye that no one answers is not waited for longer than this. */
+const GOODBYE_LIMIT_MS = 1_000;
+const PUSHES = ["welcome", "publications", "presence", "unsubscribed", "token.expiring", "goaway"] as const;
+
+export type Push = { [Name in keyof Pushes]: { name: Name; args: Pushes[Name] } }[keyof Pushes];
+export type Outcome<Reply> = { ok: true; reply: Reply } | { ok: false; error: RealtimeError };
+export type Settle<Reply> = (outcome: Outcome<Reply>) => void;
+
+export interface LinkListener {
+  push(push: Push): void;
+  /** Told once, with the reason; nothing comes afterwards. */
+  ended(error: RealtimeError): void;
+}
+
+/** One Socket.IO connection from its handshake to its end. It never comes back: another one takes its place. */
+export class Link {
+  readonly #options: ResolvedOptions;
+  readonly #listener: LinkListener;
+  readonly #socket: Socket;
+  readonly #unanswered = new Set<Settle<never>>();
+  readonly #welcomeTimer = new Timer();
+  /** The hub's `disconnecting`, the reason of the disconnect that follows. */
+  #farewell: RealtimeError | null = null;
+  #ended = false;
+
+  constructor(options: ResolvedOptions, token: string, listener: LinkListener) {
+    this.#options = options;
+    this.#listener = listener;
+    this.#socket = io(options.url, {
+      ...options.webSocketOptions,
+      transports: options.transports,
+      auth: handshakeAuth(options, token),
+      forceNew: true,
+      reconnection: false,
+      timeout: options.connectTimeoutMs,
+    });
+    this.#listen();
+    const limitMs = options.connectTimeoutMs;
+    this.#welcomeTimer.set(limitMs, () => this.#end(new ConnectTimeoutError(limitMs)));
+  }
+
+  /**
+   * Sends a request and settles exactly once: with the reply, within the very turn in which it arrives so that it keeps
+   * its place among the pushes, or with the hub's error, RequestTimeoutError or DisconnectedError.
+   */
+  send<Name extends RequestName>(
+    name: Name,
+    argument: Requests[Name]["request"],
+    timeoutMs: number,
+    settle: Settle<Requests[Name]["reply"]>,
+  ): void {
+    if (this.#ended) {
+      settle({ ok: false, error: new DisconnectedError("it has ended") });
+      return;
+    }
+    const timer = new Timer();
+    const settleOnce: Settle<Requests[Name]["reply"]> = (outcome) => {
+      timer.clear();
+      if (this.#unanswered.delete(settleOnce as Settle<never>)) settle(outcome);
+    };
+    this.#unanswered.add(settleOnce as Settle<never>);
+    timer.set(timeoutMs, () => settleOnce({ ok: false, error: new RequestTimeoutError(name, timeoutMs) }));
+    this.#socket.emit(name, argument, (ack: unknown) => settleOnce(outcomeOf(ack)));
+  }
+
+  /** Says goodbye and resolves when the transport is closed. */
+  async close(reason: RealtimeError): Promise<void> {
+    const engine = this.#socket.io.engine;
+    const isOpen = !this.#ended && this.#socket.connected && engine.readyState === "open";
+    const closed = isOpen ? new Promise<void>((resolve) => engine.once("close", () => resolve())) : undefined;
+    this.#end(reason);
+    await Promise.race([
+      closed,
+      new Promise((resolve) => (closed ? setTimeout(resolve, GOODBYE_LIMIT_MS) : resolve(undefined))),
+    ]);
+  }
+
+  #listen(): void {
+    this.#socket.on("connect_error", (error: Error & { data?: unknown }) =>
+      this.#end(refusalOf(error, this.#options.url)),
+    );
+    this.#socket.on("disconnect", (reason) => this.#end(this.#farewell ?? new DisconnectedError(reason)));
+    this.#socket.on("disconnecting", (error: ErrorObject) => {
+      this.#farewell = errorFromObject(error);
+    });
+    for (const name of PUSHES) {
+      this.#socket.on(name, (...args: unknown[]) => this.#push({ name, args } as Push));
+    }
+  }
+
+  #push(push: Push): void {
+    if (this.#ended) return;
+    if (push.name === "welcome") this.#welcomeTimer.clear();
+    this.#listener.push(push);
+  }
+
+  #end(error: RealtimeError): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#welcomeTimer.clear();
+    this.#socket.disconnect();
+    for (const settle of [...this.#unanswered])
+      settle({ ok: false, error: new DisconnectedError(error.message, error) });
+    this.#listener.ended(error);
+  }
+}
+
+function handshakeAuth({ client }: ResolvedOptions, token: string): HandshakeAuth {
+  return { token, protocol: PROTOCOL_VERSION, ...(client === null ? {} : { client }) };
+}
+
+/** A refusal of the hub carries an error object; whatever else failed never reached it. */
+function refusalOf(error: Error & { data?: unknown }, url: string): RealtimeError {
+  return error.data === undefined ? new UnreachableError(url, error) : errorFromObject(error.data);
+}
+
+function outcomeOf(ack: unknown): Outcome<never> {
+  const { ok, data, error } = (ack ?? {}) as { ok?: unknown; data?: unknown; error?: unknown };
+  return ok === true ? { ok, reply: data as never } : { ok: false, error: errorFromObject(error) };
+}

@@ -1,0 +1,98 @@
+import type { ManagerOptions, SocketOptions } from "socket.io-client";
+import { InvalidArgumentError } from "./errors.ts";
+
+export const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
+export const DEFAULT_REQUEST_TIMEOUT_MS = 5_000;
+export const DEFAULT_RECONNECT_BASE_DELAY_MS = 1_000;
+export const DEFAULT_RECONNECT_MAX_DELAY_MS = 10_000;
+export const DEFAULT_OFFLINE_QUEUE_LIMIT = 1_000;
+
+export type Transport = "websocket" | "polling";
+/** An access token, or a function that gives one; the function is asked anew before every connect and refresh. */
+export type TokenSource = string | (() => string | Promise<string>);
+
+export interface ClientOptions {
+  /** Where the hub is: `http(s)://host[:port]`. */
+  url: string;
+  token: TokenSource;
+  /** `name/version` of the program, for the hub's log. */
+  client?: string;
+  /** In the order of trying; `["websocket"]` where it is missing. */
+  transports?: Transport[];
+  /** From the first packet to the welcome. */
+  connectTimeoutMs?: number;
+  requestTimeoutMs?: number;
+  /** The first reconnect waits at most this long, every further one at most twice as long as the one before. */
+  reconnectBaseDelayMs?: number;
+  reconnectMaxDelayMs?: number;
+  /** Publications that may wait for an answer or a connection. */
+  offlineQueueLimit?: number;
+  /** Handed to socket.io-client: certificates, headers, path, agent. */
+  webSocketOptions?: Partial<Omit<ManagerOptions & SocketOptions, "auth" | "reconnection" | "transports" | "forceNew">>;
+  /** The source of jitter, numbers in [0, 1); for tests. */
+  random?: () => number;
+}
+
+export interface ResolvedOptions extends Required<Omit<ClientOptions, "client">> {
+  client: string | null;
+}
+
+const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof ClientOptions>([
+  "url",
+  "token",
+  "client",
+  "transports",
+  "connectTimeoutMs",
+  "requestTimeoutMs",
+  "reconnectBaseDelayMs",
+  "reconnectMaxDelayMs",
+  "offlineQueueLimit",
+  "webSocketOptions",
+  "random",
+]);
+const POSITIVE_OPTIONS = [
+  "connectTimeoutMs",
+  "requestTimeoutMs",
+  "reconnectBaseDelayMs",
+  "reconnectMaxDelayMs",
+  "offlineQueueLimit",
+] as const;
+
+/** The options with their defaults; throws InvalidArgumentError for unknown keys and values that can't work. */
+export function resolveOptions(options: ClientOptions): ResolvedOptions {
+  const unknown = Object.keys(options).filter((key) => !KNOWN_OPTIONS.has(key));
+  if (unknown.length > 0) {
+    throw new InvalidArgumentError(`Unknown option ${unknown.join(", ")}. Known are ${[...KNOWN_OPTIONS].join(", ")}.`);
+  }
+  const resolved: ResolvedOptions = {
+    url: checkedUrl(options.url),
+    token: checkedToken(options.token),
+    client: options.client ?? null,
+    transports: options.transports ?? ["websocket"],
+    connectTimeoutMs: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
+    requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
+    reconnectBaseDelayMs: options.reconnectBaseDelayMs ?? DEFAULT_RECONNECT_BASE_DELAY_MS,
+    reconnectMaxDelayMs: options.reconnectMaxDelayMs ?? DEFAULT_RECONNECT_MAX_DELAY_MS,
+    offlineQueueLimit: options.offlineQueueLimit ?? DEFAULT_OFFLINE_QUEUE_LIMIT,
+    webSocketOptions: options.webSocketOptions ?? {},
+    random: options.random ?? Math.random,
+  };
+  for (const key of POSITIVE_OPTIONS) checkPositive(key, resolved[key]);
+  return resolved;
+}
+
+function checkPositive(key: string, value: unknown): void {
+  if (typeof value === "number" && value > 0 && Number.isFinite(value)) return;
+  throw new InvalidArgumentError(`${key} must be a number above 0.`);
+}
+
+function checkedUrl(url: unknown): string {
+  if (typeof url === "string" && /^https?:\/\/[^/]/.test(url)) return url;
+  throw new InvalidArgumentError('url must be the address of the hub, such as "http://localhost:4000".');
+}
+
+function checkedToken(token: unknown): TokenSource {
+  if (typeof token === "string" && token !== "") return token;
+  if (typeof token === "function") return token as TokenSource;
+  throw new InvalidArgumentError("token must be an access token or a function that gives one.");
+}

@@ -1,0 +1,98 @@
+import { Emitter } from "./emitter.ts";
+import type { Leave, Member, PresenceDiff, Roster } from "./protocol/index.ts";
+import {
+  applyDiff,
+  applySnapshot,
+  EMPTY_ROSTER,
+  losePlace,
+  type RosterChange,
+  type RosterEvent,
+  type RosterState,
+} from "./roster.ts";
+
+export type PresenceRosterEvents<Meta extends object> = {
+  /** A snapshot was applied: `members` is whole and current again. Comes after the joins, updates and leaves it brought. */
+  sync: [members: readonly Member<Meta>[]];
+  join: [member: Member<Meta>];
+  update: [member: Member<Meta>, previous: Member<Meta>];
+  /** The reason is `unknown` where the member left while this client was away. */
+  leave: [member: Member<Meta>, reason: Leave["reason"]];
+};
+
+/** Who is present on a channel, kept current by the hub. Over a lost connection it shows the last known members. */
+export class PresenceRoster<Meta extends object = Record<string, unknown>> {
+  readonly #events: Emitter<PresenceRosterEvents<Meta>>;
+  readonly #askForList: () => void;
+  #state: RosterState = EMPTY_ROSTER;
+  #members: readonly Member<Meta>[] = [];
+
+  constructor(parts: { askForList: () => void; onHandlerError: (thrown: unknown) => void }) {
+    this.#askForList = parts.askForList;
+    this.#events = new Emitter(parts.onHandlerError);
+  }
+
+  /** The same array until a member changes, so that it can be compared by identity. */
+  get members(): readonly Member<Meta>[] {
+    return this.#members;
+  }
+
+  /** False before the first snapshot, while away, and while a gap is being closed. */
+  get synced(): boolean {
+    return this.#state.inStep;
+  }
+
+  /** The member with this key (`workstation:<id>`, `user:<id>`). */
+  get(key: string): Member<Meta> | undefined {
+    return this.#state.members.get(key) as Member<Meta> | undefined;
+  }
+
+  /** Calls `handler` at each event until the returned function is called. `members` is current in the handler. */
+  on<Name extends keyof PresenceRosterEvents<Meta>>(
+    name: Name,
+    handler: (...args: PresenceRosterEvents<Meta>[Name]) => unknown,
+  ): () => void {
+    return this.#events.on(name, handler);
+  }
+
+  /** @internal */
+  receiveSnapshot(snapshot: Roster): void {
+    this.#change(applySnapshot(this.#state, snapshot));
+  }
+
+  /** @internal */
+  receiveDiff(diff: PresenceDiff): void {
+    this.#change(applyDiff(this.#state, diff));
+  }
+
+  /** @internal */
+  disconnected(): void {
+    this.#state = losePlace(this.#state);
+  }
+
+  #change({ roster, events }: RosterChange): void {
+    const fellOutOfStep = !roster.inStep && (this.#state.inStep || events.length > 0);
+    if (roster.members !== this.#state.members)
+      this.#members = [...roster.members.values()] as unknown as Member<Meta>[];
+    this.#state = roster;
+    for (const event of events) this.#tell(event);
+    if (fellOutOfStep) this.#askForList();
+  }
+
+  #tell(event: RosterEvent): void {
+    const as = (member: Member) => member as unknown as Member<Meta>;
+    switch (event.type) {
+      case "sync":
+        this.#events.emit("sync", this.#members);
+        return;
+      case "join":
+        this.#events.emit("join", as(event.member));
+        return;
+      case "update":
+        this.#events.emit("update", as(event.member), as(event.previous));
+        return;
+      case "leave":
+        this.#events.emit("leave", as(event.member), event.reason);
+        return;
+    }
+  }
+}

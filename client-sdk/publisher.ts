@@ -1,0 +1,188 @@
+import { OutcomeUnknownError, QueueFullError, type RealtimeError } from "./errors.ts";
+import { jsonCopy } from "./json.ts";
+import type { Outcome } from "./link.ts";
+import type { PublishReply, PublishRequest } from "./protocol/index.ts";
+import { Timer } from "./timer.ts";
+import { ulid } from "./ulid.ts";
+import type { Wire } from "./wire.ts";
+
+/** The hub remembers ids for five minutes; a little less, for the way there. */
+const ID_REMEMBERED_MS = 270_000;
+/** Refusals after which the hub may have stored the publication all the same. */
+const UNKNOWN_OUTCOMES: ReadonlySet<string> = new Set(["timeout", "unavailable", "disconnected"]);
+
+export interface PublishOptions {
+  /** The idempotency key, a ULID; made where it is missing. Give the same one to repeat an older publish. */
+  id?: string;
+  /** Not stored: lost for whoever is away, and not repeated where its outcome is unknown. */
+  ephemeral?: boolean;
+  /** Gives up waiting; a publication that was sent already may be stored all the same. */
+  signal?: AbortSignal;
+}
+
+interface Entry {
+  request: PublishRequest & { id: string };
+  attempt: number;
+  /** The wall clock goes on while a laptop sleeps, the monotonic one does not. */
+  unknownSinceMs: number | null;
+  resolve(reply: PublishReply): void;
+  reject(error: unknown): void;
+}
+
+/** Publishes in order per channel, over reconnects, each with one id until it is answered. */
+export class Publisher {
+  readonly #wire: Wire;
+  readonly #limit: number;
+  readonly #queues = new Map<string, ChannelQueue>();
+
+  constructor(wire: Wire, limit: number) {
+    this.#wire = wire;
+    this.#limit = limit;
+  }
+
+  /**
+   * Resolves with the place in the stream. Repeats after timeouts, lost connections and temporary refusals. Rejects with the
+   * hub's refusal, QueueFullError, OutcomeUnknownError, ConnectionClosedError, or the signal's reason.
+   */
+  publish(channel: string, type: string, payload: unknown, options: PublishOptions): Promise<PublishReply> {
+    return new Promise((resolve, reject) => {
+      options.signal?.throwIfAborted();
+      if (this.#waiting() >= this.#limit) throw new QueueFullError(this.#limit);
+      const request = requestOf(channel, type, jsonCopy(payload, "payload"), options);
+      const entry: Entry = { request, attempt: 0, unknownSinceMs: null, resolve, reject };
+      const queue = this.#queueOf(channel);
+      watchSignal(entry, queue, options.signal);
+      queue.add(entry);
+    });
+  }
+
+  connected(): void {
+    for (const queue of this.#queues.values()) queue.pump();
+  }
+
+  closed(error: RealtimeError): void {
+    for (const queue of this.#queues.values()) queue.rejectAll(error);
+  }
+
+  #waiting(): number {
+    let waiting = 0;
+    for (const queue of this.#queues.values()) waiting += queue.length;
+    return waiting;
+  }
+
+  #queueOf(channel: string): ChannelQueue {
+    const queue = this.#queues.get(channel) ?? new ChannelQueue(this.#wire, () => this.#queues.delete(channel));
+    this.#queues.set(channel, queue);
+    return queue;
+  }
+}
+
+function requestOf(
+  channel: string,
+  type: string,
+  payload: unknown,
+  { id, ephemeral }: PublishOptions,
+): Entry["request"] {
+  return { channel, type, payload, id: id ?? ulid(), ...(ephemeral ? { ephemeral } : {}) };
+}
+
+function watchSignal(entry: Entry, queue: ChannelQueue, signal: AbortSignal | undefined): void {
+  if (!signal) return;
+  const { resolve, reject } = entry;
+  const abort = () => {
+    queue.remove(entry);
+    reject(signal.reason);
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  entry.resolve = (reply) => {
+    signal.removeEventListener("abort", abort);
+    resolve(reply);
+  };
+  entry.reject = (error) => {
+    signal.removeEventListener("abort", abort);
+    reject(error);
+  };
+}
+
+/** One publication of a channel is on its way at a time: a second one could be stored before the first one's retry. */
+class ChannelQueue {
+  readonly #wire: Wire;
+  readonly #emptied: () => void;
+  readonly #timer = new Timer();
+  #entries: Entry[] = [];
+  #sending = false;
+
+  constructor(wire: Wire, emptied: () => void) {
+    this.#wire = wire;
+    this.#emptied = emptied;
+  }
+
+  get length(): number {
+    return this.#entries.length;
+  }
+
+  add(entry: Entry): void {
+    this.#entries.push(entry);
+    if (this.#entries.length === 1) this.pump();
+  }
+
+  remove(entry: Entry): void {
+    this.#entries = this.#entries.filter((other) => other !== entry);
+    if (!this.#sending) this.pump();
+  }
+
+  rejectAll(error: RealtimeError): void {
+    this.#timer.clear();
+    const entries = this.#entries;
+    this.#entries = [];
+    for (const entry of entries) entry.reject(error);
+    this.#emptied();
+  }
+
+  pump(): void {
+    const [entry] = this.#entries;
+    if (!entry && !this.#sending) this.#emptied();
+    if (!entry || this.#sending || !this.#wire.connected) return;
+    this.#timer.clear();
+    if (isForgotten(entry)) this.#drop(entry, new OutcomeUnknownError(entry.request.id));
+    else this.#send(entry);
+  }
+
+  #send(entry: Entry): void {
+    this.#sending = true;
+    this.#wire.send("publish", entry.request, (outcome) => {
+      this.#sending = false;
+      this.#settle(entry, outcome);
+    });
+  }
+
+  #settle(entry: Entry, outcome: Outcome<PublishReply>): void {
+    const wasGivenUp = this.#entries[0] !== entry;
+    if (wasGivenUp) {
+      this.pump();
+    } else if (outcome.ok) {
+      this.#entries.shift();
+      entry.resolve(outcome.reply);
+      this.pump();
+    } else {
+      this.#repeatOrDrop(entry, outcome.error);
+    }
+  }
+
+  #repeatOrDrop(entry: Entry, error: RealtimeError): void {
+    const isUnknown = UNKNOWN_OUTCOMES.has(error.code);
+    if (isUnknown) entry.unknownSinceMs ??= Date.now();
+    if (!error.temporary || (isUnknown && entry.request.ephemeral)) this.#drop(entry, error);
+    else if (this.#wire.connected) this.#timer.set(this.#wire.retryDelayMs(entry.attempt++, error), () => this.pump());
+  }
+
+  #drop(entry: Entry, error: RealtimeError): void {
+    this.#entries.shift();
+    entry.reject(error);
+    this.pump();
+  }
+}
+
+function isForgotten({ unknownSinceMs }: Entry): boolean {
+  return unknownSinceMs !== null && Date.now() - unknownSinceMs > ID_REMEMBERED_MS;
+}

@@ -1,0 +1,102 @@
+import type { RealtimeError } from "./errors.ts";
+import type { RequestName, Requests, RpcRequest } from "./protocol/index.ts";
+import { ask, type Wire } from "./wire.ts";
+
+/** How often a call is tried that may be repeated. */
+const MAX_TRIES = 3;
+
+export interface RequestOptions {
+  /** Milliseconds for the whole call, waiting for a connection included. */
+  timeoutMs?: number;
+  /** Gives up waiting; the hub may carry the request out all the same. */
+  signal?: AbortSignal;
+}
+export interface RpcOptions extends RequestOptions {
+  /** The hub answers a repeated call with the first one's result for 24 hours, so that it may be retried. */
+  idempotencyKey?: string;
+}
+
+export interface RequesterParts {
+  wire: Wire;
+  timeoutMs: number;
+  /** Resolves when there is a connection; rejects when the limit is over, the signal aborted, or the client closed. */
+  whenConnected(limitMs: number, signal: AbortSignal | undefined): Promise<void>;
+}
+
+/** Requests that wait for a connection, and repeat themselves where that is harmless. */
+export class Requester {
+  readonly #parts: RequesterParts;
+
+  constructor(parts: RequesterParts) {
+    this.#parts = parts;
+  }
+
+  /** Sends `name` once, as soon as there is a connection. */
+  request<Name extends RequestName>(
+    name: Name,
+    argument: Requests[Name]["request"],
+    { timeoutMs = this.#parts.timeoutMs, signal }: RequestOptions,
+  ): Promise<Requests[Name]["reply"]> {
+    return this.#once(name, argument, performance.now() + timeoutMs, signal);
+  }
+
+  /** Calls an RPC method; reads and calls with an idempotency key are repeated after temporary failures. */
+  async rpc(request: RpcRequest, { timeoutMs, signal }: RequestOptions): Promise<unknown> {
+    const tries = mayRepeat(request) ? MAX_TRIES : 1;
+    const tryMs = this.#parts.timeoutMs;
+    const deadline = performance.now() + (timeoutMs ?? tryMs * tries);
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const limit = attempt + 1 < tries ? Math.min(deadline, performance.now() + tryMs) : deadline;
+        return await this.#once("rpc", request, limit, signal);
+      } catch (error) {
+        const delayMs = this.#delayBeforeRetry(error, attempt, tries, deadline, signal);
+        if (delayMs === null) throw error;
+        await pause(delayMs, signal);
+      }
+    }
+  }
+
+  async #once<Name extends RequestName>(
+    name: Name,
+    argument: Requests[Name]["request"],
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Requests[Name]["reply"]> {
+    signal?.throwIfAborted();
+    await this.#parts.whenConnected(deadline - performance.now(), signal);
+    const remainingMs = Math.max(1, deadline - performance.now());
+    return abortable(ask(this.#parts.wire, name, argument, Math.ceil(remainingMs)), signal);
+  }
+
+  #delayBeforeRetry(
+    error: unknown,
+    attempt: number,
+    tries: number,
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): number | null {
+    const { temporary } = error as Partial<RealtimeError>;
+    if (!temporary || attempt + 1 >= tries || signal?.aborted) return null;
+    const delayMs = this.#parts.wire.retryDelayMs(attempt, error as RealtimeError);
+    return performance.now() + delayMs < deadline ? delayMs : null;
+  }
+}
+
+const mayRepeat = ({ method, idempotencyKey }: RpcRequest): boolean =>
+  idempotencyKey !== undefined || /\.(list|get)$/.test(method);
+
+/** `promise`, or the signal's reason where that comes first. */
+export function abortable<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+  return abortable(new Promise((resolve) => setTimeout(resolve, delayMs)), signal);
+}

@@ -1,0 +1,333 @@
+import { Emitter } from "./emitter.ts";
+import { ConnectionClosedError, type RealtimeError } from "./errors.ts";
+import { iterate } from "./iteration.ts";
+import { PresenceRoster } from "./presence-roster.ts";
+import type {
+  HistoryReply,
+  HistoryRequest,
+  PresenceDiff,
+  ProjectWorkstationsChannel,
+  Publication,
+  PublishReply,
+  StreamPosition,
+  SubscribeReply,
+  SubscribeRequest,
+  WorkstationChannel,
+  WorkstationPresenceMeta,
+} from "./protocol/index.ts";
+import type { PublishOptions } from "./publisher.ts";
+import { judgeRecovery, receive } from "./stream.ts";
+import { Timer } from "./timer.ts";
+import { ask, type Wire } from "./wire.ts";
+
+/** The meta of those who are present on a channel of this kind. */
+export type PresenceMetaOf<Name extends string> = Name extends WorkstationChannel | ProjectWorkstationsChannel
+  ? WorkstationPresenceMeta
+  : Record<string, unknown>;
+
+export interface SubscribeOptions {
+  /** Keep a roster of who is present; false where it is missing. */
+  presence?: boolean;
+  /** Begin after this position of an earlier session, if the history still reaches back. */
+  recover?: StreamPosition;
+}
+export type HistoryQuery = Omit<HistoryRequest, "channel">;
+
+export type SubscriptionState =
+  | { name: "pending" }
+  | { name: "live" }
+  /** `error` is null after `unsubscribe()`. */
+  | { name: "ended"; error: RealtimeError | null };
+
+export type SubscriptionEvents = {
+  publication: [publication: Publication];
+  /** Everything missed while away has been delivered. */
+  recovered: [{ position: StreamPosition; publications: number }];
+  /** What came between `previous` and `position` can't be had from the hub: load the state anew. */
+  lost: [{ previous: StreamPosition; position: StreamPosition }];
+  state: [state: SubscriptionState, previous: SubscriptionState];
+  /** The hub ended the subscription, or refused part of it; see `state` for which. */
+  error: [error: RealtimeError];
+};
+
+export interface SubscriptionParts {
+  wire: Wire;
+  publish(channel: string, type: string, payload: unknown, options: PublishOptions): Promise<PublishReply>;
+  ended(subscription: Subscription): void;
+}
+
+interface Waiter {
+  resolve(position: StreamPosition): void;
+  reject(error: RealtimeError): void;
+}
+
+/**
+ * One channel's publications, each exactly once and in order of their offsets, over as many connections as it takes. What
+ * was missed is recovered; where that is impossible `lost` says so, and the stream goes on from a new position.
+ */
+export class Subscription<Name extends string = string> {
+  readonly channel: Name;
+  readonly #parts: SubscriptionParts;
+  readonly #events: Emitter<SubscriptionEvents>;
+  readonly #timer = new Timer();
+  readonly #waiters = new Set<Waiter>();
+  #state: SubscriptionState = { name: "pending" };
+  #position: StreamPosition | null;
+  #roster: PresenceRoster<PresenceMetaOf<Name>> | null = null;
+  #holders = 0;
+  #failures = 0;
+  /** The hub said "recovered" without giving everything; asked once more, then taken as lost. */
+  #doubted = false;
+  /** Marks the subscribe that counts; answers to older ones are ignored. */
+  #attempt: object = {};
+  /** What came before the answer to that subscribe. */
+  #held: Publication[] = [];
+
+  /** @internal Use `client.subscribe()`. */
+  constructor(channel: Name, parts: SubscriptionParts, recover: StreamPosition | null) {
+    this.channel = channel;
+    this.#parts = parts;
+    this.#position = recover;
+    this.#events = new Emitter((thrown) => parts.wire.report(thrown));
+  }
+
+  get state(): SubscriptionState {
+    return this.#state;
+  }
+
+  /** The place of the last delivered publication, for `recover`; null before the first answer. */
+  get position(): StreamPosition | null {
+    return this.#position;
+  }
+
+  /** Who is present; null unless some holder subscribed with `presence: true`. */
+  get presence(): PresenceRoster<PresenceMetaOf<Name>> | null {
+    return this.#roster;
+  }
+
+  /** Calls `handler` at each event until the returned function is called. */
+  on<Event extends keyof SubscriptionEvents>(
+    name: Event,
+    handler: (...args: SubscriptionEvents[Event]) => unknown,
+  ): () => void {
+    return this.#events.on(name, handler);
+  }
+
+  /** Resolves with the position once the subscription is live; rejects with the reason where it ended. */
+  ready(): Promise<StreamPosition> {
+    const state = this.#state;
+    if (state.name === "live" && this.#position) return Promise.resolve(this.#position);
+    if (state.name === "ended") return Promise.reject(state.error ?? new ConnectionClosedError(null));
+    return new Promise((resolve, reject) => this.#waiters.add({ resolve, reject }));
+  }
+
+  /** Stored publications of this channel; see `client.history()`. */
+  history(query: HistoryQuery = {}): Promise<HistoryReply> {
+    return ask(this.#parts.wire, "history", { ...query, channel: this.channel });
+  }
+
+  /** Publishes on this channel; see `client.publish()`. */
+  publish(type: string, payload: unknown, options: PublishOptions = {}): Promise<PublishReply> {
+    return this.#parts.publish(this.channel, type, payload, options);
+  }
+
+  /** Gives this holder's share back; the last one ends the subscription. Resolves when the hub knows, or can't be told. */
+  async unsubscribe(): Promise<void> {
+    this.#holders = Math.max(0, this.#holders - 1);
+    if (this.#holders > 0 || this.#state.name === "ended") return;
+    const { wire } = this.#parts;
+    this.#end(null);
+    // A hub that can't be told sends publications that nobody here listens to, until the connection goes.
+    await new Promise<void>((resolve) => wire.send("unsubscribe", { channel: this.channel }, () => resolve()));
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Publication, void, void> {
+    return iterate(this);
+  }
+
+  /** @internal One more holder; asking for presence later upgrades the subscription. */
+  hold(presence: boolean): void {
+    this.#holders++;
+    if (!presence || this.#roster) return;
+    this.#roster = this.#makeRoster();
+    if (this.#state.name === "live") this.#upgrade(this.#attempt);
+  }
+
+  /** @internal */
+  connected(): void {
+    this.#failures = 0;
+    this.#subscribe();
+  }
+
+  /** @internal */
+  disconnected(): void {
+    this.#attempt = {};
+    this.#pause();
+  }
+
+  /** @internal */
+  closed(error: RealtimeError): void {
+    this.#end(error);
+  }
+
+  /** @internal */
+  receivePublications(publications: readonly Publication[]): void {
+    if (this.#state.name === "pending") this.#held.push(...publications);
+    if (this.#state.name === "live") this.#advance(publications);
+  }
+
+  /** @internal */
+  receivePresence(diff: PresenceDiff): void {
+    this.#roster?.receiveDiff(diff);
+  }
+
+  /** @internal The hub ended the subscription. */
+  receiveEnd(error: RealtimeError): void {
+    this.#attempt = {};
+    this.#retryOrEnd(error, () => this.#subscribe());
+  }
+
+  #subscribe(): void {
+    const attempt = {};
+    this.#attempt = attempt;
+    this.#held = [];
+    const from = this.#position;
+    const withPresence = this.#roster !== null;
+    this.#parts.wire.send("subscribe", this.#request(), (outcome) => {
+      if (this.#attempt !== attempt) return;
+      if (outcome.ok) this.#accept(from, outcome.reply, withPresence);
+      else this.#retryOrEnd(outcome.error, () => this.#restart());
+    });
+  }
+
+  /** The hub answers a subscribe on a live subscription with no publications: to recover it must forget that one first. */
+  #restart(): void {
+    this.#pause();
+    this.#parts.wire.send("unsubscribe", { channel: this.channel }, () => undefined);
+    this.#subscribe();
+  }
+
+  #request(): SubscribeRequest {
+    const { channel } = this;
+    const recover = this.#position ? { recover: this.#position } : {};
+    return { channel, ...recover, ...(this.#roster ? { presence: true } : {}) };
+  }
+
+  #accept(from: StreamPosition | null, reply: SubscribeReply, withPresence: boolean): void {
+    const attempt = this.#attempt;
+    const recovery = from ? judgeRecovery(from, reply) : null;
+    if (recovery?.outcome === "incomplete" && !this.#doubted) {
+      this.#doubted = true;
+      this.#restart();
+      return;
+    }
+    this.#doubted = false;
+    const position = { epoch: reply.epoch, offset: reply.offset };
+    const recovered = recovery?.outcome === "recovered" ? recovery.deliver : null;
+    if (recovered && !this.#deliver(recovered, attempt)) return;
+    const held = from && from.epoch !== reply.epoch ? [] : this.#held;
+    this.#position = position;
+    this.#become({ name: "live" });
+    if (reply.presence) this.#roster?.receiveSnapshot(reply.presence);
+    if (recovered) this.#events.emit("recovered", { position, publications: recovered.length });
+    else if (from) this.#events.emit("lost", { previous: from, position });
+    this.#settleWaiters((waiter) => waiter.resolve(position));
+    if (this.#attempt !== attempt) return;
+    this.#advance(held);
+    if (this.#roster && !withPresence) this.#upgrade(attempt);
+  }
+
+  #advance(publications: readonly Publication[]): void {
+    if (!this.#position) return;
+    const attempt = this.#attempt;
+    const { deliver, gap } = receive(this.#position, publications);
+    if (deliver.length > 0) this.#failures = 0;
+    if (this.#deliver(deliver, attempt) && gap) this.#restart();
+  }
+
+  /** False where a handler ended this: what is left is nobody's any more. */
+  #deliver(publications: readonly Publication[], attempt: object): boolean {
+    for (const publication of publications) {
+      if (this.#attempt !== attempt || !this.#position) return false;
+      this.#position = { ...this.#position, offset: publication.offset };
+      this.#events.emit("publication", publication);
+    }
+    return this.#attempt === attempt;
+  }
+
+  /** Adds presence to a live subscription, whose publications go on meanwhile. */
+  #upgrade(attempt: object): void {
+    this.#parts.wire.send("subscribe", this.#request(), (outcome) => {
+      if (this.#attempt !== attempt) return;
+      if (!outcome.ok) return this.#upgradeFailed(outcome.error, attempt);
+      const { reply } = outcome;
+      if (!reply.recovered || reply.epoch !== this.#position?.epoch) return this.#restart();
+      if (reply.presence) this.#roster?.receiveSnapshot(reply.presence);
+      this.#advance(reply.publications);
+    });
+  }
+
+  #upgradeFailed(error: RealtimeError, attempt: object): void {
+    if (!error.temporary) return void this.#events.emit("error", error);
+    this.#timer.set(this.#parts.wire.retryDelayMs(this.#failures++, error), () => this.#upgrade(attempt));
+  }
+
+  #retryOrEnd(error: RealtimeError, retry: () => void): void {
+    if (!error.temporary) {
+      this.#end(error);
+      return;
+    }
+    this.#pause();
+    if (!this.#parts.wire.connected) return;
+    const first = this.#failures++ === 0;
+    const delayMs = first ? (error.retryAfterMs ?? 0) : this.#parts.wire.retryDelayMs(this.#failures - 2, error);
+    this.#timer.set(delayMs, retry);
+  }
+
+  #pause(): void {
+    this.#timer.clear();
+    this.#roster?.disconnected();
+    this.#become({ name: "pending" });
+  }
+
+  #end(error: RealtimeError | null): void {
+    if (this.#state.name === "ended") return;
+    this.#attempt = {};
+    this.#timer.clear();
+    this.#roster?.disconnected();
+    this.#parts.ended(this as unknown as Subscription);
+    this.#become({ name: "ended", error });
+    this.#settleWaiters((waiter) => waiter.reject(error ?? new ConnectionClosedError(null)));
+    if (error) this.#events.emit("error", error);
+  }
+
+  #become(state: SubscriptionState): void {
+    const previous = this.#state;
+    if (previous.name === state.name || previous.name === "ended") return;
+    this.#state = state;
+    this.#events.emit("state", state, previous);
+  }
+
+  #settleWaiters(settle: (waiter: Waiter) => void): void {
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const waiter of waiters) settle(waiter);
+  }
+
+  #makeRoster(): PresenceRoster<PresenceMetaOf<Name>> {
+    return new PresenceRoster({
+      onHandlerError: (thrown) => this.#parts.wire.report(thrown),
+      askForList: () => this.#askForList(this.#attempt, 0),
+    });
+  }
+
+  #askForList(attempt: object, failures: number): void {
+    this.#parts.wire.send("presence.list", { channel: this.channel }, (outcome) => {
+      if (this.#attempt !== attempt) return;
+      if (outcome.ok) return this.#roster?.receiveSnapshot(outcome.reply);
+      if (!outcome.error.temporary) return void this.#events.emit("error", outcome.error);
+      const delayMs = this.#parts.wire.retryDelayMs(failures, outcome.error);
+      this.#timer.set(delayMs, () => this.#askForList(attempt, failures + 1));
+    });
+  }
+}
