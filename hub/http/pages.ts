@@ -1,0 +1,58 @@
+import { readFile } from "node:fs/promises";
+import type { ServerResponse } from "node:http";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { send } from "./responses.ts";
+
+const FOLDER = join(import.meta.dirname, "..", "console");
+const HEADERS = {
+  "Content-Security-Policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "Referrer-Policy": "no-referrer",
+};
+
+interface Page {
+  contentType: string;
+  body: string;
+}
+
+/** The live presence view: built from its sources once, at the first call for it, and served from memory. */
+export class Pages {
+  #built: Promise<ReadonlyMap<string, Page>> | null = null;
+
+  /** False where there is no page of this name. */
+  async serve(url: URL, response: ServerResponse): Promise<boolean> {
+    this.#built ??= buildPages();
+    const page = (await this.#built).get(url.pathname);
+    if (page) send(response, 200, page.contentType, page.body, HEADERS);
+    return page !== undefined;
+  }
+}
+
+async function buildPages(): Promise<ReadonlyMap<string, Page>> {
+  const [html, css, script] = await Promise.all([
+    readFile(join(FOLDER, "index.html"), "utf8"),
+    readFile(join(FOLDER, "console.css"), "utf8"),
+    bundle(),
+  ]);
+  return new Map([
+    ["/", { contentType: "text/html; charset=utf-8", body: html }],
+    ["/console.css", { contentType: "text/css; charset=utf-8", body: css }],
+    ["/console.js", { contentType: "text/javascript; charset=utf-8", body: script }],
+  ]);
+}
+
+async function bundle(): Promise<string> {
+  const entry = join(FOLDER, "main.ts");
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    minify: true,
+    write: false,
+    format: "esm",
+    target: "es2022",
+  });
+  const [output] = outputFiles;
+  if (!output) throw new Error("the console could not be bundled");
+  return output.text;
+}
