@@ -1,0 +1,96 @@
+import { isIP } from "node:net";
+import type { MemberKey } from "@monster-realtime/client/protocol";
+import type { WorkstationPresence } from "../presence/presence.ts";
+
+/** What a person means by it: `suspect` is a machine whose connection was lost a moment ago and that may come back. */
+export type PresenceKind = "online" | "suspect" | "offline";
+
+/** A workstation that the store holds no presence of, though its row may say online: only its status is known. */
+export interface AbsentWorkstation {
+  workstationId: string;
+  revision: number;
+  nodeId: string;
+  /** Milliseconds since 1970. */
+  at: number;
+}
+
+/** What presence says about a row's columns. `null` in `described` columns stands for SQL's NULL. */
+export interface PresenceColumns {
+  id: string;
+  revision: number;
+  status: "online" | "offline";
+  /** False where nothing but the absence is known: the columns below keep what the row says. */
+  described: boolean;
+  /** Milliseconds since 1970 of a sign of life; null where this state is none. */
+  heartbeat_at: number | null;
+  member_key: MemberKey | null;
+  meta: Record<string, unknown> | null;
+  dev_server_enabled: boolean;
+  dev_server_port: number | null;
+  ip_address: string | null;
+  user_agent: string | null;
+  cli_version: string | null;
+}
+
+const MAX_CLI_VERSION = 20;
+const MAX_PORT = 65_535;
+
+/** Present (live or suspect) and not declared offline by itself: online. The suspect are told apart for the audit. */
+export function kindOf({ state, meta }: Pick<WorkstationPresence, "state" | "meta">): PresenceKind {
+  if (state === "absent" || meta.status === "offline") return "offline";
+  return state === "suspect" ? "suspect" : "online";
+}
+
+/** The columns of a known presence. A leaving workstation keeps its last meta, with `status` replaced by "offline". */
+export function presenceColumns(presence: WorkstationPresence): PresenceColumns {
+  const { meta, client } = presence;
+  const port = devServerPort(meta);
+  const absent = presence.state === "absent";
+  return {
+    id: presence.workstationId,
+    revision: presence.revision,
+    status: kindOf(presence) === "offline" ? "offline" : "online",
+    described: true,
+    heartbeat_at: presence.state === "live" ? presence.at : null,
+    member_key: presence.memberKey,
+    meta: absent ? { ...meta, status: "offline" } : meta,
+    dev_server_enabled: !absent && port !== null,
+    dev_server_port: port,
+    ip_address: client.ipAddress === null ? null : plainAddress(client.ipAddress),
+    user_agent: client.userAgent,
+    cli_version: fittingVersion(client.cliVersion),
+  };
+}
+
+/** The columns of a workstation of which nothing but its absence is known. */
+export function absentColumns({ workstationId, revision }: AbsentWorkstation): PresenceColumns {
+  return {
+    id: workstationId,
+    revision,
+    status: "offline",
+    described: false,
+    heartbeat_at: null,
+    member_key: null,
+    meta: null,
+    dev_server_enabled: false,
+    dev_server_port: null,
+    ip_address: null,
+    user_agent: null,
+    cli_version: null,
+  };
+}
+
+/** The address as Postgres' `inet` takes it: no IPv4-mapped prefix, no zone; null for what is no address. */
+export function plainAddress(address: string): string | null {
+  const plain = address.replace(/%.*$/s, "").replace(/^::ffff:(?=[\d.]+$)/i, "");
+  return isIP(plain) === 0 ? null : plain;
+}
+
+function devServerPort({ devServerPort: port }: Record<string, unknown>): number | null {
+  return typeof port === "number" && Number.isInteger(port) && port >= 1 && port <= MAX_PORT ? port : null;
+}
+
+/** VARCHAR counts characters, not UTF-16 units. */
+function fittingVersion(version: string | null): string | null {
+  return version !== null && [...version].length <= MAX_CLI_VERSION ? version : null;
+}

@@ -1,0 +1,76 @@
+import type { Database } from "./postgres.ts";
+import type { PendingRow } from "./presence-backlog.ts";
+
+/** A row that did not take the presence offered. */
+export interface RefusedRow {
+  id: string;
+  /** The revision on the row, not older than the one offered; null where another transaction holds the row. */
+  revision: number | null;
+}
+
+/**
+ * Writes these presences and their transitions in one statement, one prepared text whatever their number, and answers
+ * with the rows that did not take it. Workstations that are deleted or don't exist are left out silently. Rows that
+ * another transaction holds are passed over: it must not keep the other workstations' presence from being written, and
+ * a statement that never waits for a row can't deadlock.
+ *
+ * `suspended` is not presence's to change. Transitions go to `audit_events` and not to `audit_pending`: nobody is to be
+ * told by the change feed what presence itself tells. A step whose `before` is unknown is one only where the row said
+ * something else; a step that is none (`before` = `kind`) is recorded where the row had been changed by someone else.
+ */
+export async function writePresences(database: Database, rows: readonly PendingRow[]): Promise<RefusedRow[]> {
+  // As text, because the driver would encode a value for a jsonb parameter a second time.
+  const incoming = JSON.stringify(rows.map(({ columns, steps, seenAt }) => ({ ...columns, steps, seen_at: seenAt })));
+  const refused = await database.query(
+    (sql) => sql<{ id: string; revision: string | null }[]>`
+      WITH incoming AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(${incoming}::text::jsonb) AS told (
+          id text, revision bigint, status text, described boolean, seen_at float8, heartbeat_at float8,
+          member_key jsonb, meta jsonb, dev_server_enabled boolean, dev_server_port integer,
+          ip_address text, user_agent text, cli_version text, steps jsonb)
+      ), locked AS MATERIALIZED (
+        SELECT station.id, station.organization_id, station.presence_revision, station.status::text AS status
+        FROM workstations station JOIN incoming ON incoming.id = station.id
+        WHERE station.deleted_at IS NULL
+        FOR NO KEY UPDATE OF station SKIP LOCKED
+      ), written AS (
+        UPDATE workstations station SET
+          presence_revision = incoming.revision,
+          status = CASE WHEN station.status = 'suspended' THEN station.status ELSE incoming.status::workstation_status END,
+          last_seen_at = coalesce(to_timestamp(incoming.seen_at / 1000), station.last_seen_at),
+          last_heartbeat_at = coalesce(to_timestamp(incoming.heartbeat_at / 1000), station.last_heartbeat_at),
+          realtime_member_key = CASE WHEN described THEN incoming.member_key ELSE station.realtime_member_key END,
+          realtime_presence_meta = CASE WHEN described THEN incoming.meta
+            ELSE station.realtime_presence_meta || '{"status": "offline"}' END,
+          dev_server_enabled = incoming.dev_server_enabled,
+          dev_server_port = CASE WHEN described THEN incoming.dev_server_port ELSE station.dev_server_port END,
+          last_ip_address = CASE WHEN described THEN incoming.ip_address::inet ELSE station.last_ip_address END,
+          last_user_agent = CASE WHEN described THEN incoming.user_agent ELSE station.last_user_agent END,
+          cli_version = coalesce(incoming.cli_version, station.cli_version)
+        FROM locked JOIN incoming USING (id)
+        WHERE station.id = locked.id AND station.presence_revision < incoming.revision
+        RETURNING station.id
+      ), audited AS (
+        INSERT INTO audit_events (at, principal, organization_id, entity, row_id, operation, before, after)
+        SELECT to_timestamp(step.at / 1000), 'hub:' || step.node_id, locked.organization_id, 'workstations', locked.id,
+          'presence', jsonb_build_object('presence', coalesce(nullif(step.before, step.kind), locked.status)),
+          jsonb_build_object('presence', step.kind, 'reason', step.reason, 'nodeId', step.node_id,
+            'connectionId', step.connection_id, 'revision', step.revision)
+        FROM written JOIN locked USING (id) JOIN incoming USING (id)
+        CROSS JOIN LATERAL jsonb_to_recordset(incoming.steps) AS step (
+          kind text, before text, reason text, node_id text, connection_id text, revision bigint, at float8)
+        WHERE CASE
+          WHEN step.before IS NULL THEN step.kind <> locked.status
+          WHEN step.before = step.kind THEN locked.status NOT IN (incoming.status, 'suspended')
+          ELSE true END
+        ORDER BY step.at, step.revision
+      )
+      SELECT locked.id, locked.presence_revision AS revision
+      FROM locked LEFT JOIN written USING (id)
+      WHERE written.id IS NULL
+      UNION ALL
+      SELECT station.id, NULL FROM workstations station JOIN incoming USING (id)
+      WHERE station.deleted_at IS NULL AND NOT EXISTS (SELECT FROM locked WHERE locked.id = station.id)`,
+  );
+  return refused.map(({ id, revision }) => ({ id, revision: revision === null ? null : Number(revision) }));
+}

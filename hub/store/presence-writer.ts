@@ -1,0 +1,239 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Logger } from "../log.ts";
+import type { PresenceSink, WorkstationPresence } from "../presence/presence.ts";
+import type { Database } from "./postgres.ts";
+import { type PendingRow, PresenceBacklog } from "./presence-backlog.ts";
+import type { AbsentWorkstation } from "./presence-row.ts";
+import { type RefusedRow, writePresences } from "./presence-statement.ts";
+
+export interface PresenceWriterOptions {
+  database: Database;
+  /** The shortest time between the starts of two flushes. */
+  intervalMs?: number;
+  /** Rows a statement. */
+  maxRows?: number;
+  log: Logger;
+  /**
+   * The row holds `rowRevision`, which is not older than the state offered (null: nothing but its absence was known).
+   * The owner raises the store's counter above it and writes again what is still current.
+   */
+  onRefused: (workstationId: string, rowRevision: number, presence: WorkstationPresence | null) => void;
+}
+
+export const DEFAULT_WRITE_INTERVAL_MS = 250;
+export const DEFAULT_MAX_ROWS = 1_000;
+const FIRST_RETRY_MS = 100;
+const MAX_RETRY_MS = 2_000;
+
+/** SQLSTATE classes that blame a value, not the moment: data exceptions, constraints, sizes, a trigger's refusal. */
+const ROW_FAULT = /^(?:22|23|54|P0)/;
+
+/**
+ * Writes live presence to the workstations' rows: per workstation the newest state alone, all of them in one statement
+ * of at most `maxRows` rows, at most one flush each `intervalMs`, never two at a time, none when nothing waits.
+ *
+ * - Fenced: a row takes only a newer revision; refusals go to `onRefused`. Missing and deleted rows are left out.
+ * - While the database is away the newest states wait and are tried again after at most two seconds, for ever.
+ * - A value that Postgres refuses costs its own row alone: the batch is halved until it stands alone; it is logged and
+ *   dropped, and the next state of that workstation is tried anew.
+ * - Every transition (online, suspect, offline) lands in `audit_events` as operation `presence`, also those that a newer
+ *   state overtook before the flush, up to 16 a workstation.
+ */
+export class PresenceWriter implements PresenceSink {
+  readonly #database: Database;
+  readonly #intervalMs: number;
+  readonly #maxRows: number;
+  readonly #log: Logger;
+  readonly #onRefused: PresenceWriterOptions["onRefused"];
+  readonly #backlog = new PresenceBacklog();
+  #timer: NodeJS.Timeout | null = null;
+  #running: Promise<void> | null = null;
+  #startedAt = Number.NEGATIVE_INFINITY;
+  #failures = 0;
+  #closed = false;
+  #statements = 0;
+  #lastFlushMs: number | null = null;
+
+  constructor({ database, intervalMs, maxRows, log, onRefused }: PresenceWriterOptions) {
+    this.#database = database;
+    this.#intervalMs = intervalMs ?? DEFAULT_WRITE_INTERVAL_MS;
+    this.#maxRows = maxRows ?? DEFAULT_MAX_ROWS;
+    this.#log = log;
+    this.#onRefused = onRefused;
+  }
+
+  /** Workstations whose newest state is not in the database yet, those on their way included. */
+  get pending(): number {
+    return this.#backlog.size;
+  }
+
+  /** How long the last successful flush took; null before the first. */
+  get lastFlushMs(): number | null {
+    return this.#lastFlushMs;
+  }
+
+  /** Statements sent since the start, failed ones included. */
+  get statements(): number {
+    return this.#statements;
+  }
+
+  write(presence: WorkstationPresence): void {
+    this.#backlog.put(presence, false);
+    this.#schedule();
+  }
+
+  /** Like `write`, and `last_seen_at` moves: a heartbeat, or a row to be put right. */
+  beat(presence: WorkstationPresence): void {
+    this.#backlog.put(presence, true);
+    this.#schedule();
+  }
+
+  /** Takes a workstation offline of which the store holds nothing. The row keeps what it says beyond that. */
+  writeAbsent(absent: AbsentWorkstation): void {
+    this.#backlog.putAbsent(absent);
+    this.#schedule();
+  }
+
+  /**
+   * Resolves when everything that waits is written, or after `timeoutMs` with a warning in the log; what is left then
+   * stays in `pending`. For draining.
+   */
+  async flush(timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (this.pending > 0) {
+      await within(this.#run(), deadline - performance.now());
+      if (this.pending === 0) return;
+      const left = deadline - performance.now();
+      if (left <= 0) return this.#log.warn({ pending: this.pending }, "presence was not written back in time");
+      await pause(Math.min(left, this.#pauseMs()));
+    }
+  }
+
+  /** Writes nothing more. Resolves when the flush in flight has ended. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancel();
+    await this.#running;
+  }
+
+  #schedule(): void {
+    if (this.#closed || this.#timer || this.#running || this.#backlog.waiting === 0) return;
+    this.#timer = setTimeout(() => void this.#run(), this.#pauseMs());
+  }
+
+  #pauseMs(): number {
+    if (this.#failures > 0) return Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 10));
+    return Math.max(0, this.#startedAt + this.#intervalMs - performance.now());
+  }
+
+  #cancel(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  /** Flushes now, or joins the flush in flight. Never rejects. */
+  #run(): Promise<void> {
+    this.#cancel();
+    if (this.#running) return this.#running;
+    if (this.#closed) return Promise.resolve();
+    this.#startedAt = performance.now();
+    this.#running = this.#flushWaiting().finally(() => {
+      this.#running = null;
+      this.#schedule();
+    });
+    return this.#running;
+  }
+
+  /** What comes while this goes on waits for the next flush, or an unbroken stream of changes would never pause. */
+  async #flushWaiting(): Promise<void> {
+    try {
+      for (let left = this.#backlog.waiting; left > 0 && !this.#closed; left -= this.#maxRows) {
+        await this.#writeRows(this.#backlog.take(Math.min(left, this.#maxRows)));
+      }
+      this.#succeeded();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** Settles every row; throws what is worth trying again, after putting the rows back. */
+  async #writeRows(rows: readonly PendingRow[]): Promise<void> {
+    try {
+      this.#statements += 1;
+      this.#settle(rows, await writePresences(this.#database, rows));
+    } catch (error) {
+      if (isRowFault(error)) return this.#halve(rows, error);
+      for (const row of rows) this.#backlog.putBack(row);
+      throw error;
+    }
+  }
+
+  async #halve(rows: readonly PendingRow[], error: unknown): Promise<void> {
+    const [only] = rows;
+    if (only && rows.length === 1) return this.#drop(only, error);
+    const middle = rows.length >> 1;
+    const rest = rows.slice(middle);
+    try {
+      await this.#writeRows(rows.slice(0, middle));
+    } catch (failure) {
+      for (const row of rest) this.#backlog.putBack(row);
+      throw failure;
+    }
+    await this.#writeRows(rest);
+  }
+
+  #drop(row: PendingRow, error: unknown): void {
+    this.#log.error(
+      { err: error, workstationId: row.columns.id, revision: row.columns.revision },
+      "Postgres refuses a value of this workstation's presence: the row is left as it is until its next change",
+    );
+    this.#backlog.dropped(row);
+  }
+
+  #settle(rows: readonly PendingRow[], refused: readonly RefusedRow[]): void {
+    const revisions = new Map(refused.map(({ id, revision }) => [id, revision]));
+    for (const row of rows) {
+      const rowRevision = revisions.get(row.columns.id);
+      if (rowRevision === undefined) this.#backlog.written(row);
+      else if (rowRevision === null) this.#backlog.putBack(row);
+      else this.#refuse(row, rowRevision);
+    }
+  }
+
+  #refuse(row: PendingRow, rowRevision: number): void {
+    this.#backlog.dropped(row);
+    try {
+      this.#onRefused(row.columns.id, rowRevision, row.presence);
+    } catch (error) {
+      this.#log.error(
+        { err: error, workstationId: row.columns.id, rowRevision },
+        "a refused presence was not taken up",
+      );
+    }
+  }
+
+  #succeeded(): void {
+    this.#lastFlushMs = performance.now() - this.#startedAt;
+    if (this.#failures > 0) this.#log.info({ failures: this.#failures }, "presence is written back again");
+    this.#failures = 0;
+  }
+
+  /** Logged when it begins, not at every try: a database away for an hour would fill the log. */
+  #failed(error: unknown): void {
+    this.#failures += 1;
+    if (this.#failures === 1) {
+      this.#log.warn({ err: error, pending: this.pending }, "presence can't be written back: it waits in memory");
+    }
+  }
+}
+
+function isRowFault(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  return typeof code === "string" && code.length === 5 && ROW_FAULT.test(code);
+}
+
+async function within(work: Promise<void>, limitMs: number): Promise<void> {
+  const cancel = new AbortController();
+  await Promise.race([work, pause(Math.max(0, limitMs), undefined, { signal: cancel.signal }).catch(() => undefined)]);
+  cancel.abort();
+}
