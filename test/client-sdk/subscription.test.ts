@@ -77,7 +77,7 @@ test("drops repeats and delivers what came before the answer only if the answer 
 test("recovers from its last position after the connection was cut", async () => {
   const script = {
     subscribe: ({ argument }: { argument: Record<string, unknown> }) =>
-      argument["recover"] ? subscribed(7, [6, 7], true) : subscribed(4),
+      argument.recover ? subscribed(7, [6, 7], true) : subscribed(4),
   };
   await withSubscription({ script }, async ({ server, subscription, offsets, told }) => {
     await subscription.ready();
@@ -87,7 +87,7 @@ test("recovers from its last position after the connection was cut", async () =>
     await until("the recovery", () => told.length === 1);
     assert.equal(offsets, [5, 6, 7]);
     assert.equal(told, ["recovered 2"]);
-    assert.equal(server.seenOf("subscribe")[1]?.argument["recover"], { epoch: "e1", offset: 5 });
+    assert.equal(server.seenOf("subscribe")[1]?.argument.recover, { epoch: "e1", offset: 5 });
   });
 });
 
@@ -206,7 +206,7 @@ test("is one subscription for two holders and ends with the second one's goodbye
 test("is upgraded when presence is asked for later", async () => {
   const script = {
     subscribe: ({ argument }: { argument: Record<string, unknown> }) =>
-      argument["presence"]
+      argument.presence
         ? ok({
             epoch: "e1",
             offset: 4,
