@@ -1,0 +1,142 @@
+import { NOT_YET, NUMBERS, type NumberName, type Numbers, TEXTS, type TextName } from "./config-settings.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What is wrong with one variable, and what to do about it. */
+export interface ConfigFault {
+  variable: string;
+  problem: string;
+  remedy: string;
+}
+
+/** The environment can't be run with; the message has a line for each fault. */
+export class ConfigError extends Error {
+  readonly faults: readonly ConfigFault[];
+
+  constructor(faults: readonly ConfigFault[]) {
+    const lines = faults.map(({ variable, problem, remedy }) => `  ${variable}: ${problem}. ${remedy}.`);
+    super(`The configuration is wrong:\n${lines.join("\n")}`);
+    this.name = "ConfigError";
+    this.faults = faults;
+  }
+}
+
+/** Reads variables and gathers what is wrong with them, so that all of it is told at once. */
+export class ConfigReader {
+  readonly faults: ConfigFault[] = [];
+  readonly #env: Environment;
+
+  constructor(env: Environment) {
+    this.#env = env;
+  }
+
+  fault(variable: string, problem: string, remedy: string): void {
+    this.faults.push({ variable, problem, remedy });
+  }
+
+  /** The value, or undefined where none is set. An empty one is a fault: it means "unset" to some and "none" to others. */
+  text(name: TextName | NumberName): string | undefined {
+    const value = this.#env[name];
+    if (value === undefined) return undefined;
+    if (value.trim() !== "") return value.trim();
+    this.fault(name, "is set but empty", "Give it a value or unset it");
+    return undefined;
+  }
+
+  /** The parts of a comma-separated list; none where nothing is set. */
+  list(name: TextName): string[] {
+    const value = this.text(name);
+    if (value === undefined) return [];
+    const parts = value.split(",").map((part) => part.trim());
+    if (parts.includes("")) this.fault(name, "has an empty part", "Separate the parts by single commas");
+    return parts.filter((part) => part !== "");
+  }
+
+  numbers(): Numbers {
+    const names = Object.keys(NUMBERS) as NumberName[];
+    return Object.fromEntries(names.map((name) => [name, this.#number(name)])) as Numbers;
+  }
+
+  /** Tells of variables that look like ours and are not: a misspelt limit would silently not hold. */
+  checkNames(): void {
+    for (const [name, value] of Object.entries(this.#env)) {
+      if (value === undefined || KNOWN.has(name)) continue;
+      const later = Object.entries(NOT_YET).find(([known]) => known === name);
+      if (later) this.fault(name, "is not supported by this version", capitalized(later[1]));
+      else this.#checkSpelling(name);
+    }
+  }
+
+  #number(name: NumberName): number {
+    const { value: fallback, min, max, unit } = NUMBERS[name];
+    const text = this.text(name);
+    if (text === undefined) return fallback;
+    const remedy = `Set a whole number of ${min} to ${max} (${unit}); without it, it is ${fallback}`;
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (Number.isNaN(value)) this.fault(name, `${quoted(text)} is not a whole number`, remedy);
+    else if (value < min) this.fault(name, `${value} is too small`, remedy);
+    else if (value > max) this.fault(name, `${value} is too large`, remedy);
+    else return value;
+    return fallback;
+  }
+
+  #checkSpelling(name: string): void {
+    if (name.length < MIN_TYPO_LENGTH || KUBERNETES.test(name)) return;
+    const [nearest = "", distance] = nearestTo(name);
+    const meant = `Did you mean ${nearest}? README.md lists all variables`;
+    if (distance <= MAX_TYPO_DISTANCE) this.fault(name, "is no variable of the hub", meant);
+    else if (PREFIXES.some((prefix) => name.startsWith(prefix))) this.fault(name, "is no variable of the hub", meant);
+  }
+}
+
+/** A value as it may stand in a message: short, and on one line. */
+export function quoted(value: string): string {
+  return JSON.stringify(value.length > MAX_QUOTED ? `${value.slice(0, MAX_QUOTED)}…` : value);
+}
+
+const MAX_QUOTED = 60;
+const NAMES: readonly string[] = [...TEXTS, ...Object.keys(NUMBERS)];
+const KNOWN = new Set([...NAMES, "NODE_ENV"]);
+/** Prefixes that nobody but the hub uses. Node's own variables begin with NODE_, so of those only the leases' is one. */
+const PREFIXES = [
+  "PRESENCE_",
+  "HISTORY_",
+  "PROJECT_HISTORY_",
+  "RIGHTS_",
+  "MONSTER_AUTH_",
+  "WRITE_BACK_",
+  "RECONCILE_",
+  "NODE_LEASE_",
+];
+/** What Kubernetes sets for a service that happens to be called like one of our prefixes. */
+const KUBERNETES = /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT(?:_\d+_TCP|_\d+_UDP|$)/;
+const MAX_TYPO_DISTANCE = 2;
+/** HOME is two letters from HOST. */
+const MIN_TYPO_LENGTH = 7;
+
+function nearestTo(name: string): [string, number] {
+  let nearest: [string, number] = ["", Number.POSITIVE_INFINITY];
+  for (const known of NAMES) {
+    const distance = editDistance(name, known);
+    if (distance < nearest[1]) nearest = [known, distance];
+  }
+  return nearest;
+}
+
+/** Levenshtein's: how many letters must be put in, taken out or changed. */
+function editDistance(left: string, right: string): number {
+  let row = Array.from({ length: right.length + 1 }, (_, index) => index);
+  for (const [index, letter] of [...left].entries()) {
+    const next = [index + 1];
+    for (const [column, other] of [...right].entries()) {
+      const changed = (row[column] ?? 0) + (letter === other ? 0 : 1);
+      next.push(Math.min(changed, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,81 @@
+/** What can be set by a number: its value where nothing is set, its bounds and its unit. */
+export interface NumberSetting {
+  value: number;
+  min: number;
+  max: number;
+  unit: string;
+}
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const KIB = 1_024;
+const MIB = 1_024 * KIB;
+const EVER = 30 * 24 * HOUR;
+
+const ms = (value: number, min: number, max: number): NumberSetting => ({ value, min, max, unit: "milliseconds" });
+const bytes = (value: number, min: number, max: number): NumberSetting => ({ value, min, max, unit: "bytes" });
+const count = (value: number, min: number, max: number, unit: string): NumberSetting => ({ value, min, max, unit });
+
+/** Every variable that is a whole number. */
+export const NUMBERS = {
+  /** 0: any free port. */
+  PORT: count(4_000, 0, 65_535, "the number of a port"),
+  TRUST_PROXY: count(0, 0, 16, "proxies in front of the hub"),
+  PING_INTERVAL_MS: ms(10 * SECOND, 100, 5 * MINUTE),
+  PING_TIMEOUT_MS: ms(5 * SECOND, 100, 5 * MINUTE),
+  PRESENCE_GRACE_MS: ms(15 * SECOND, 0, HOUR),
+  /** Lost rights have to be noticed within five seconds, so facts may not be older. */
+  RIGHTS_CACHE_MS: ms(5 * SECOND, 500, 5 * SECOND),
+  DATABASE_OUTAGE_MS: ms(15 * MINUTE, 5 * SECOND, 24 * HOUR),
+  REQUEST_TIMEOUT_MS: ms(5 * SECOND, 100, MINUTE),
+  DATABASE_TIMEOUT_MS: ms(2 * SECOND, 50, MINUTE),
+  DATABASE_POOL_SIZE: count(10, 1, 200, "database connections"),
+  HISTORY_SIZE: count(1_000, 1, 100_000, "publications a channel"),
+  HISTORY_TTL_MS: ms(HOUR, SECOND, EVER),
+  PROJECT_HISTORY_SIZE: count(200, 1, 100_000, "publications a channel"),
+  PROJECT_HISTORY_TTL_MS: ms(10 * MINUTE, SECOND, EVER),
+  POSITION_TTL_MS: ms(24 * HOUR, SECOND, EVER),
+  MESSAGE_BYTES: bytes(64 * KIB, KIB, 16 * MIB),
+  META_BYTES: bytes(8 * KIB, 256, MIB),
+  RPC_BYTES: bytes(MIB, KIB, 16 * MIB),
+  RECOVERY_BYTES: bytes(MIB, KIB, 64 * MIB),
+  OUTBOUND_BYTES: bytes(MIB, 2 * KIB, 256 * MIB),
+  CHANNELS_PER_CONNECTION: count(128, 1, 10_000, "channels"),
+  CONNECTIONS_PER_PRINCIPAL: count(100, 1, 100_000, "connections"),
+  PUBLISHES_PER_SECOND: count(200, 1, 100_000, "publishes a second"),
+  RPCS_PER_SECOND: count(100, 1, 100_000, "RPC calls a second"),
+  REQUESTS_PER_SECOND: count(500, 1, 100_000, "requests a second"),
+  WRITE_BACK_INTERVAL_MS: ms(250, 10, MINUTE),
+  HEARTBEAT_INTERVAL_MS: ms(30 * SECOND, SECOND, HOUR),
+  RECONCILE_INTERVAL_MS: ms(MINUTE, SECOND, 24 * HOUR),
+  DRAIN_MS: ms(30 * SECOND, 0, 10 * MINUTE),
+} as const satisfies Record<string, NumberSetting>;
+
+export type NumberName = keyof typeof NUMBERS;
+export type Numbers = Readonly<Record<NumberName, number>>;
+
+/** The other variables that the hub reads. */
+export const TEXTS = [
+  "HOST",
+  "DATABASE_URL",
+  "DATA_DIR",
+  "DEVELOPMENT",
+  "MONSTER_AUTH_ISSUER",
+  "MONSTER_AUTH_AUDIENCES",
+  "SERVICE_TOKENS",
+  "ALLOWED_ORIGINS",
+  "LOG_LEVEL",
+] as const;
+export type TextName = (typeof TEXTS)[number];
+
+/** Variables of other versions: who sets them counts on something that this one doesn't do. */
+export const NOT_YET = {
+  REDIS_URL: "cluster mode comes with a later version; unset REDIS_URL",
+  MONSTER_AUTH_INTROSPECTION_URL:
+    "personal access tokens come with a later version; unset MONSTER_AUTH_INTROSPECTION_URL",
+  NODE_LEASE_MS: "cluster mode comes with a later version; unset NODE_LEASE_MS",
+} as const;
+
+export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];

@@ -1,0 +1,134 @@
+import { isIPv4, isIPv6 } from "node:net";
+import { z } from "zod";
+import { type ConfigReader, quoted } from "./config-reader.ts";
+import { LOG_LEVELS, type LogLevel } from "./config-settings.ts";
+
+/** A backend's token as configured: never the token, only its digest. */
+export interface ServiceToken {
+  name: string;
+  /** SHA-256 of the whole token in hex. */
+  sha256: string;
+  organizations: "*" | readonly string[];
+}
+
+const LOOPBACK_NAME = "localhost";
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/i;
+
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[(.*)\]$/, "$1").toLowerCase();
+  return bare === LOOPBACK_NAME || bare === "::1" || (isIPv4(bare) && bare.startsWith("127."));
+}
+
+/** Null: none is set, so that the mode decides. */
+export function readHost(reader: ConfigReader): string | null {
+  const host = reader.text("HOST");
+  if (host === undefined || isIPv6(host) || HOST_NAME.test(host)) return host ?? null;
+  reader.fault("HOST", `${quoted(host)} is neither an address nor a name`, "Set one without port, such as 127.0.0.1");
+  return null;
+}
+
+/** The value is never part of a message: it holds a password. */
+export function readDatabaseUrl(reader: ConfigReader): string | null {
+  const url = reader.text("DATABASE_URL");
+  if (url === undefined) return null;
+  const parsed = URL.canParse(url) ? new URL(url) : null;
+  if (parsed && ["postgres:", "postgresql:"].includes(parsed.protocol)) return url;
+  const remedy = "Set postgres://user:password@host:5432/database, or unset it for the embedded database";
+  reader.fault("DATABASE_URL", parsed ? "does not begin with postgres://" : "is not a URL", remedy);
+  return null;
+}
+
+export function readSwitch(reader: ConfigReader): boolean | null {
+  const value = reader.text("DEVELOPMENT");
+  if (value === undefined) return null;
+  if (value === "on" || value === "off") return value === "on";
+  reader.fault("DEVELOPMENT", `${quoted(value)} is neither "on" nor "off"`, 'Set "on" or "off"');
+  return null;
+}
+
+/** Kept exactly as given: a token's `iss` must equal it. */
+export function readIssuer(reader: ConfigReader): string | null {
+  const issuer = reader.text("MONSTER_AUTH_ISSUER");
+  if (issuer === undefined) return null;
+  const problem = issuerProblem(issuer);
+  if (!problem) return issuer;
+  const remedy = "Set the issuer's https:// address exactly as its tokens carry it in `iss`; http:// only on loopback";
+  reader.fault("MONSTER_AUTH_ISSUER", problem, remedy);
+  return issuer;
+}
+
+function issuerProblem(issuer: string): string | null {
+  if (!URL.canParse(issuer)) return `${quoted(issuer)} is not a URL`;
+  const { protocol, hostname, username, password, search, hash } = new URL(issuer);
+  if (username || password) return "holds a user name or password";
+  if (search || hash) return "holds a query or a fragment";
+  if (protocol === "https:") return null;
+  if (protocol !== "http:") return `${quoted(issuer)} is not an https address`;
+  return isLoopback(hostname) ? null : "is http on another machine, whose keys anybody on the way could replace";
+}
+
+export function readOrigins(reader: ConfigReader): string[] {
+  return reader.list("ALLOWED_ORIGINS").filter((origin) => {
+    const web = URL.canParse(origin) && ["http:", "https:"].includes(new URL(origin).protocol);
+    if (web && new URL(origin).origin === origin) return true;
+    const problem = origin === "*" ? '"*" would let every page in' : `${quoted(origin)} is not an origin`;
+    reader.fault(
+      "ALLOWED_ORIGINS",
+      problem,
+      "List origins such as https://app.example.com, without path or final slash",
+    );
+    return false;
+  });
+}
+
+export function readLogLevel(reader: ConfigReader): LogLevel | null {
+  const value = reader.text("LOG_LEVEL");
+  if (value === undefined) return null;
+  const level = LOG_LEVELS.find((known) => known === value);
+  if (!level) reader.fault("LOG_LEVEL", `${quoted(value)} is not a level`, `Set one of ${LOG_LEVELS.join(", ")}`);
+  return level ?? null;
+}
+
+const organizationId = z.string().regex(/^org_[0-9A-HJKMNP-TV-Z]{26}$/, "must be org_ and a ULID");
+const serviceTokens = z.array(
+  z.strictObject({
+    name: z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/, "must be 1 to 64 of a-z, 0-9, _ . -"),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be the SHA-256 of the token, 64 lowercase hex digits"),
+    organizations: z.union(
+      [z.literal("*"), z.array(organizationId).min(1)],
+      'must be "*" or a list of organization ids',
+    ),
+  }),
+);
+const SERVICES_REMEDY =
+  'Set JSON such as [{"name":"backend","sha256":"<printf %s "$TOKEN" | sha256sum>","organizations":"*"}]';
+
+/** Values are never part of a message: somebody may have put a token there instead of its digest. */
+export function readServiceTokens(reader: ConfigReader): ServiceToken[] {
+  const text = reader.text("SERVICE_TOKENS");
+  if (text === undefined) return [];
+  const json = parseJson(text);
+  if (json === undefined) {
+    reader.fault("SERVICE_TOKENS", "is not JSON", SERVICES_REMEDY);
+    return [];
+  }
+  const parsed = serviceTokens.safeParse(json);
+  for (const { path, message, code } of parsed.error?.issues ?? []) {
+    // Unknown keys are named by zod's own message, and they could be anything that was pasted there.
+    const told = code === "unrecognized_keys" ? "has a field besides name, sha256 and organizations" : message;
+    reader.fault("SERVICE_TOKENS", path.length > 0 ? `at ${path.join(".")}: ${told}` : told, SERVICES_REMEDY);
+  }
+  const tokens = parsed.data ?? [];
+  if (new Set(tokens.map(({ sha256 }) => sha256)).size < tokens.length) {
+    reader.fault("SERVICE_TOKENS", "lists one digest twice", "Give each service a token of its own");
+  }
+  return tokens;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

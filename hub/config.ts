@@ -1,0 +1,211 @@
+import { resolve } from "node:path";
+import type { Limits } from "@monster-realtime/client/protocol";
+import { ConfigError, ConfigReader, type Environment } from "./config-reader.ts";
+import { type LogLevel, NUMBERS, type NumberName, type Numbers } from "./config-settings.ts";
+import {
+  isLoopback,
+  readDatabaseUrl,
+  readHost,
+  readIssuer,
+  readLogLevel,
+  readOrigins,
+  readServiceTokens,
+  readSwitch,
+  type ServiceToken,
+} from "./config-values.ts";
+
+export { ConfigError, type ConfigFault, type Environment } from "./config-reader.ts";
+export type { ServiceToken } from "./config-values.ts";
+
+/** How much of a channel's past is kept. */
+export interface HistoryConfig {
+  size: number;
+  ttlMs: number;
+}
+
+/** Everything that can be set. Deeply frozen; times in milliseconds, sizes in bytes. */
+export interface HubConfig {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Absolute. Holds the embedded database and the development issuer's key. */
+  readonly dataDir: string;
+  /** Whether tokens of the development issuer open this hub, which then listens on loopback alone. */
+  readonly development: boolean;
+  readonly logLevel: LogLevel;
+  readonly trustProxy: number;
+  readonly allowedOrigins: readonly string[];
+  readonly auth: {
+    readonly issuer: string | null;
+    /** Audiences of first-party clients, which open every organization of a user. */
+    readonly audiences: readonly string[];
+    readonly serviceTokens: readonly ServiceToken[];
+    readonly rightsCacheMs: number;
+  };
+  readonly limits: Readonly<Limits> & {
+    readonly rpcBytes: number;
+    readonly outboundBytes: number;
+    readonly connectionsPerPrincipal: number;
+  };
+  readonly times: {
+    readonly pingIntervalMs: number;
+    readonly pingTimeoutMs: number;
+    readonly requestTimeoutMs: number;
+    /** How often live subscriptions are checked; follows from `rightsCacheMs`. */
+    readonly rightsCheckMs: number;
+    readonly drainMs: number;
+  };
+  readonly history: {
+    /** Of `workstation:` and `task:` channels. */
+    readonly entity: Readonly<HistoryConfig>;
+    /** Of `project:…` channels. */
+    readonly project: Readonly<HistoryConfig>;
+    readonly positionTtlMs: number;
+  };
+  readonly presence: {
+    readonly graceMs: number;
+    readonly writeBackIntervalMs: number;
+    readonly heartbeatIntervalMs: number;
+    readonly reconcileIntervalMs: number;
+  };
+  readonly database: {
+    /** Null: the embedded one. */
+    readonly url: string | null;
+    readonly timeoutMs: number;
+    readonly poolSize: number;
+    /** How long cached rights and principals serve while the database is away. */
+    readonly outageMs: number;
+  };
+}
+
+/** The numbers that hold where the environment sets none. */
+export const DEFAULTS: Numbers = Object.freeze(
+  Object.fromEntries(Object.entries(NUMBERS).map(([name, { value }]) => [name, value])) as Record<NumberName, number>,
+);
+const DEFAULT_DATA_DIR = "./data";
+const DEFAULT_LOG_LEVEL = "info";
+const EVERYWHERE = "0.0.0.0";
+const LOOPBACK = "127.0.0.1";
+
+/**
+ * The configuration that an environment describes. Throws `ConfigError`, which tells of every fault at once: the
+ * variable, what is wrong with its value, and the remedy. Secrets are never part of it.
+ */
+export function loadConfig(env: Environment): HubConfig {
+  const reader = new ConfigReader(env);
+  reader.checkNames();
+  const numbers = reader.numbers();
+  checkNumbers(reader, numbers);
+  const issuer = readIssuer(reader);
+  const development = readSwitch(reader) ?? (issuer === null && env.NODE_ENV !== "production");
+  const host = readHost(reader) ?? (development ? LOOPBACK : EVERYWHERE);
+  checkMode(reader, { issuer, development, host });
+  const config: HubConfig = {
+    host,
+    port: numbers.PORT,
+    dataDir: resolve(reader.text("DATA_DIR") ?? DEFAULT_DATA_DIR),
+    development,
+    logLevel: readLogLevel(reader) ?? DEFAULT_LOG_LEVEL,
+    trustProxy: numbers.TRUST_PROXY,
+    allowedOrigins: readOrigins(reader),
+    auth: {
+      issuer,
+      audiences: reader.list("MONSTER_AUTH_AUDIENCES"),
+      serviceTokens: readServiceTokens(reader),
+      rightsCacheMs: numbers.RIGHTS_CACHE_MS,
+    },
+    database: {
+      url: readDatabaseUrl(reader),
+      timeoutMs: numbers.DATABASE_TIMEOUT_MS,
+      poolSize: numbers.DATABASE_POOL_SIZE,
+      outageMs: numbers.DATABASE_OUTAGE_MS,
+    },
+    ...grouped(numbers),
+  };
+  if (reader.faults.length > 0) throw new ConfigError(reader.faults);
+  return deepFreeze(config);
+}
+
+/** A fact may be older than half its time when a check passes it over, and waits one interval more for the next. */
+const RIGHTS_CHECK_SHARE = 0.4;
+
+function grouped(numbers: Numbers): Pick<HubConfig, "limits" | "times" | "history" | "presence"> {
+  return {
+    limits: {
+      messageBytes: numbers.MESSAGE_BYTES,
+      metaBytes: numbers.META_BYTES,
+      rpcBytes: numbers.RPC_BYTES,
+      recoveryBytes: numbers.RECOVERY_BYTES,
+      outboundBytes: numbers.OUTBOUND_BYTES,
+      channelsPerConnection: numbers.CHANNELS_PER_CONNECTION,
+      connectionsPerPrincipal: numbers.CONNECTIONS_PER_PRINCIPAL,
+      publishesPerSecond: numbers.PUBLISHES_PER_SECOND,
+      rpcsPerSecond: numbers.RPCS_PER_SECOND,
+      requestsPerSecond: numbers.REQUESTS_PER_SECOND,
+    },
+    times: {
+      pingIntervalMs: numbers.PING_INTERVAL_MS,
+      pingTimeoutMs: numbers.PING_TIMEOUT_MS,
+      requestTimeoutMs: numbers.REQUEST_TIMEOUT_MS,
+      rightsCheckMs: Math.floor(numbers.RIGHTS_CACHE_MS * RIGHTS_CHECK_SHARE),
+      drainMs: numbers.DRAIN_MS,
+    },
+    history: {
+      entity: { size: numbers.HISTORY_SIZE, ttlMs: numbers.HISTORY_TTL_MS },
+      project: { size: numbers.PROJECT_HISTORY_SIZE, ttlMs: numbers.PROJECT_HISTORY_TTL_MS },
+      positionTtlMs: numbers.POSITION_TTL_MS,
+    },
+    presence: {
+      graceMs: numbers.PRESENCE_GRACE_MS,
+      writeBackIntervalMs: numbers.WRITE_BACK_INTERVAL_MS,
+      heartbeatIntervalMs: numbers.HEARTBEAT_INTERVAL_MS,
+      reconcileIntervalMs: numbers.RECONCILE_INTERVAL_MS,
+    },
+  };
+}
+
+/** Pairs of which the first may not be larger than the second, and why. */
+const ORDERED: readonly (readonly [NumberName, NumberName, string])[] = [
+  ["PING_TIMEOUT_MS", "PING_INTERVAL_MS", "a client would be asked again before its answer is due"],
+  ["DATABASE_TIMEOUT_MS", "REQUEST_TIMEOUT_MS", "requests would time out before the database does"],
+  ["MESSAGE_BYTES", "RPC_BYTES", "the transport is made for RPC_BYTES and would end the connection"],
+  ["META_BYTES", "RPC_BYTES", "the transport is made for RPC_BYTES and would end the connection"],
+  ["MESSAGE_BYTES", "RECOVERY_BYTES", "a message could not be recovered"],
+  ["MESSAGE_BYTES", "OUTBOUND_BYTES", "a message could not be delivered"],
+  ["META_BYTES", "OUTBOUND_BYTES", "a presence update could not be delivered"],
+  ["PUBLISHES_PER_SECOND", "REQUESTS_PER_SECOND", "a publish is a request too"],
+  ["RPCS_PER_SECOND", "REQUESTS_PER_SECOND", "an RPC call is a request too"],
+  ["HISTORY_TTL_MS", "POSITION_TTL_MS", "history would outlive the position it is read by"],
+  ["PROJECT_HISTORY_TTL_MS", "POSITION_TTL_MS", "history would outlive the position it is read by"],
+  ["WRITE_BACK_INTERVAL_MS", "HEARTBEAT_INTERVAL_MS", "heartbeats would wait for the write-back"],
+];
+
+function checkNumbers(reader: ConfigReader, numbers: Numbers): void {
+  for (const [small, large, why] of ORDERED) {
+    if (numbers[small] <= numbers[large]) continue;
+    const problem = `${numbers[small]} is more than ${large} (${numbers[large]}): ${why}`;
+    reader.fault(small, problem, `Set ${small} to at most ${large}`);
+  }
+}
+
+interface Mode {
+  issuer: string | null;
+  development: boolean;
+  host: string;
+}
+
+function checkMode(reader: ConfigReader, { issuer, development, host }: Mode): void {
+  if (!issuer && !development) {
+    const remedy = "Set it to the issuer's https:// address, or DEVELOPMENT=on to try the hub on this machine";
+    reader.fault("MONSTER_AUTH_ISSUER", "is not set, and development mode is off, so nobody could sign in", remedy);
+  }
+  if (development && !isLoopback(host)) {
+    const problem = `${host} is reachable from other machines, and development mode hands out tokens to everybody`;
+    reader.fault("HOST", problem, "Set HOST=127.0.0.1, or MONSTER_AUTH_ISSUER and DEVELOPMENT=off");
+  }
+}
+
+function deepFreeze<Value extends object>(value: Value): Value {
+  for (const part of Object.values(value)) if (typeof part === "object" && part !== null) deepFreeze(part);
+  return Object.freeze(value);
+}
