@@ -29,48 +29,46 @@ export async function writePresences(database: Database, rows: readonly PendingR
           member_key jsonb, meta jsonb, dev_server_enabled boolean, dev_server_port integer,
           ip_address text, user_agent text, cli_version text, steps jsonb)
       ), locked AS MATERIALIZED (
-        SELECT station.id, station.organization_id, station.presence_revision, station.status::text AS status
-        FROM workstations station JOIN incoming ON incoming.id = station.id
+        SELECT incoming.*, station.organization_id, station.presence_revision, station.status::text AS row_status
+        FROM workstations station JOIN incoming USING (id)
         WHERE station.deleted_at IS NULL
         FOR NO KEY UPDATE OF station SKIP LOCKED
       ), written AS (
         UPDATE workstations station SET
-          presence_revision = incoming.revision,
-          status = CASE WHEN station.status = 'suspended' THEN station.status ELSE incoming.status::workstation_status END,
-          last_seen_at = coalesce(to_timestamp(incoming.seen_at / 1000), station.last_seen_at),
-          last_heartbeat_at = coalesce(to_timestamp(incoming.heartbeat_at / 1000), station.last_heartbeat_at),
-          realtime_member_key = CASE WHEN described THEN incoming.member_key ELSE station.realtime_member_key END,
-          realtime_presence_meta = CASE WHEN described THEN incoming.meta
+          presence_revision = new.revision,
+          status = CASE WHEN station.status = 'suspended' THEN station.status ELSE new.status::workstation_status END,
+          last_seen_at = coalesce(to_timestamp(new.seen_at / 1000), station.last_seen_at),
+          last_heartbeat_at = coalesce(to_timestamp(new.heartbeat_at / 1000), station.last_heartbeat_at),
+          realtime_member_key = CASE WHEN new.described THEN new.member_key ELSE station.realtime_member_key END,
+          realtime_presence_meta = CASE WHEN new.described THEN new.meta
             ELSE station.realtime_presence_meta || '{"status": "offline"}' END,
-          dev_server_enabled = incoming.dev_server_enabled,
-          dev_server_port = CASE WHEN described THEN incoming.dev_server_port ELSE station.dev_server_port END,
-          last_ip_address = CASE WHEN described THEN incoming.ip_address::inet ELSE station.last_ip_address END,
-          last_user_agent = CASE WHEN described THEN incoming.user_agent ELSE station.last_user_agent END,
-          cli_version = coalesce(incoming.cli_version, station.cli_version)
-        FROM locked JOIN incoming USING (id)
-        WHERE station.id = locked.id AND station.presence_revision < incoming.revision
-        RETURNING station.id
+          dev_server_enabled = new.dev_server_enabled,
+          dev_server_port = CASE WHEN new.described THEN new.dev_server_port ELSE station.dev_server_port END,
+          last_ip_address = CASE WHEN new.described THEN new.ip_address::inet ELSE station.last_ip_address END,
+          last_user_agent = CASE WHEN new.described THEN new.user_agent ELSE station.last_user_agent END,
+          cli_version = coalesce(new.cli_version, station.cli_version)
+        FROM locked new
+        WHERE station.id = new.id AND station.presence_revision < new.revision
+        RETURNING station.id, new.organization_id, new.status, new.row_status, new.steps
       ), audited AS (
         INSERT INTO audit_events (at, principal, organization_id, entity, row_id, operation, before, after)
-        SELECT to_timestamp(step.at / 1000), 'hub:' || step.node_id, locked.organization_id, 'workstations', locked.id,
-          'presence', jsonb_build_object('presence', coalesce(nullif(step.before, step.kind), locked.status)),
+        SELECT to_timestamp(step.at / 1000), 'hub:' || step.node_id, organization_id, 'workstations', id, 'presence',
+          jsonb_build_object('presence', coalesce(nullif(step.before, step.kind), row_status)),
           jsonb_build_object('presence', step.kind, 'reason', step.reason, 'nodeId', step.node_id,
             'connectionId', step.connection_id, 'revision', step.revision)
-        FROM written JOIN locked USING (id) JOIN incoming USING (id)
-        CROSS JOIN LATERAL jsonb_to_recordset(incoming.steps) AS step (
+        FROM written CROSS JOIN LATERAL jsonb_to_recordset(written.steps) AS step (
           kind text, before text, reason text, node_id text, connection_id text, revision bigint, at float8)
         WHERE CASE
-          WHEN step.before IS NULL THEN step.kind <> locked.status
-          WHEN step.before = step.kind THEN locked.status NOT IN (incoming.status, 'suspended')
+          WHEN step.before IS NULL THEN step.kind <> row_status
+          WHEN step.before = step.kind THEN row_status NOT IN (status, 'suspended')
           ELSE true END
         ORDER BY step.at, step.revision
       )
-      SELECT locked.id, locked.presence_revision AS revision
-      FROM locked LEFT JOIN written USING (id)
-      WHERE written.id IS NULL
+      -- NOT IN, because it is hashed even where the planner takes a thousand rows for one.
+      SELECT id, presence_revision AS revision FROM locked WHERE id NOT IN (SELECT id FROM written)
       UNION ALL
       SELECT station.id, NULL FROM workstations station JOIN incoming USING (id)
-      WHERE station.deleted_at IS NULL AND NOT EXISTS (SELECT FROM locked WHERE locked.id = station.id)`,
+      WHERE station.deleted_at IS NULL AND station.id NOT IN (SELECT id FROM locked)`,
   );
   return refused.map(({ id, revision }) => ({ id, revision: revision === null ? null : Number(revision) }));
 }
