@@ -9,7 +9,6 @@ import {
 } from "./errors.ts";
 import type { ResolvedOptions } from "./options.ts";
 import {
-  type ErrorObject,
   type HandshakeAuth,
   PROTOCOL_VERSION,
   type Pushes,
@@ -20,6 +19,8 @@ import { Timer } from "./timer.ts";
 
 /** A goodbye that no one answers is not waited for longer than this. */
 const GOODBYE_LIMIT_MS = 1_000;
+/** The packet of that push up to its error object: event, namespace `/`. */
+const FAREWELL = '2["disconnecting",';
 const PUSHES = ["welcome", "publications", "presence", "unsubscribed", "token.expiring", "goaway"] as const;
 
 export type Push = { [Name in keyof Pushes]: { name: Name; args: Pushes[Name] } }[keyof Pushes];
@@ -100,8 +101,8 @@ export class Link {
       this.#end(refusalOf(error, this.#options.url)),
     );
     this.#socket.on("disconnect", (reason) => this.#end(this.#farewell ?? new DisconnectedError(reason)));
-    this.#socket.on("disconnecting", (error: ErrorObject) => {
-      this.#farewell = errorFromObject(error);
+    this.#socket.io.engine.on("packet", ({ type, data }) => {
+      if (type === "message") this.#farewell = farewellIn(data) ?? this.#farewell;
     });
     for (const name of PUSHES) {
       this.#socket.on(name, (...args: unknown[]) => this.#push({ name, args } as Push));
@@ -127,6 +128,19 @@ export class Link {
 
 function handshakeAuth({ client }: ResolvedOptions, token: string): HandshakeAuth {
   return { token, protocol: PROTOCOL_VERSION, ...(client === null ? {} : { client }) };
+}
+
+/**
+ * The hub's last words, read below Socket.IO: its parser keeps the name `disconnecting` for itself and answers a push of
+ * that name by ending the connection, with "parse error" for a reason.
+ */
+function farewellIn(packet: unknown): RealtimeError | null {
+  if (typeof packet !== "string" || !packet.startsWith(FAREWELL)) return null;
+  try {
+    return errorFromObject(JSON.parse(packet.slice(FAREWELL.length, -1)));
+  } catch (cause) {
+    return new DisconnectedError("the hub's last words were not JSON", cause);
+  }
 }
 
 /** A refusal of the hub carries an error object; whatever else failed never reached it. */

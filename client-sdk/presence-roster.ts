@@ -69,13 +69,12 @@ export class PresenceRoster<Meta extends object = Record<string, unknown>> {
     this.#state = losePlace(this.#state);
   }
 
-  #change({ roster, events }: RosterChange): void {
-    const fellOutOfStep = !roster.inStep && (this.#state.inStep || events.length > 0);
+  #change({ roster, events, gap }: RosterChange): void {
     if (roster.members !== this.#state.members)
       this.#members = [...roster.members.values()] as unknown as Member<Meta>[];
     this.#state = roster;
     for (const event of events) this.#tell(event);
-    if (fellOutOfStep) this.#askForList();
+    if (gap) this.#askForList();
   }
 
   #tell(event: RosterEvent): void {

@@ -22,6 +22,8 @@ export interface RosterState {
 export interface RosterChange {
   roster: RosterState;
   events: RosterEvent[];
+  /** What came does not follow: a snapshot has to be asked for. */
+  gap: boolean;
 }
 
 export const EMPTY_ROSTER: RosterState = { epoch: "", version: 0, members: new Map(), inStep: false, early: [] };
@@ -31,12 +33,15 @@ export function losePlace(roster: RosterState): RosterState {
   return { ...roster, inStep: false, early: [] };
 }
 
-/** Replaces the roster with a snapshot and applies the kept diffs that are newer. A snapshot older than the roster changes nothing. */
+/**
+ * Replaces the roster with a snapshot and applies the kept diffs that are newer; where one of those does not follow, the
+ * gap stays open. A snapshot older than the roster changes nothing.
+ */
 export function applySnapshot(roster: RosterState, snapshot: Roster): RosterChange {
   const outdated = roster.inStep && snapshot.epoch === roster.epoch && snapshot.version < roster.version;
-  if (outdated) return { roster, events: [] };
+  if (outdated) return { roster, events: [], gap: false };
   const replaced = replaceMembers(roster, snapshot);
-  return roster.early.filter((diff) => diff.epoch === snapshot.epoch).reduce(followWith, replaced);
+  return synced(roster.early.filter((diff) => diff.epoch === snapshot.epoch).reduce(followWith, replaced));
 }
 
 /**
@@ -44,30 +49,36 @@ export function applySnapshot(roster: RosterState, snapshot: Roster): RosterChan
  * not follow takes the roster out of step: it is kept, and a snapshot has to be asked for.
  */
 export function applyDiff(roster: RosterState, diff: PresenceDiff): RosterChange {
-  if (diff.from === null) return replaceMembers(roster, { ...diff, members: diff.joins });
-  if (!roster.inStep)
-    return { roster: { ...roster, early: [...roster.early, diff].slice(-MAX_EARLY_DIFFS) }, events: [] };
+  if (diff.from === null) return synced(replaceMembers(roster, { ...diff, members: diff.joins }));
+  if (!roster.inStep) return kept(roster, [...roster.early, diff].slice(-MAX_EARLY_DIFFS), false);
   const sameEpoch = diff.epoch === roster.epoch;
-  if (sameEpoch && diff.version <= roster.version) return { roster, events: [] };
-  if (!sameEpoch || diff.from !== roster.version)
-    return { roster: { ...roster, inStep: false, early: [diff] }, events: [] };
-  return changeMembers(roster, diff);
+  if (sameEpoch && diff.version <= roster.version) return { roster, events: [], gap: false };
+  return sameEpoch && diff.from === roster.version ? changeMembers(roster, diff) : kept(roster, [diff], true);
+}
+
+function kept(roster: RosterState, early: PresenceDiff[], gap: boolean): RosterChange {
+  return { roster: { ...roster, inStep: false, early }, events: [], gap };
+}
+
+/** `sync` comes last, so that whoever hears it finds what the events before it told. */
+function synced({ roster, events }: RosterChange): RosterChange {
+  return roster.inStep ? { roster, events: [...events, { type: "sync" }], gap: false } : { roster, events, gap: true };
 }
 
 function followWith(change: RosterChange, diff: PresenceDiff): RosterChange {
-  const { roster, events } = applyDiff(change.roster, diff);
-  return { roster, events: [...change.events, ...events] };
+  const { roster, events, gap } = applyDiff(change.roster, diff);
+  return { roster, events: [...change.events, ...events], gap };
 }
 
 function changeMembers(roster: RosterState, diff: PresenceDiff): RosterChange {
   const unchanged = diff.joins.length + diff.updates.length + diff.leaves.length === 0;
-  if (unchanged) return { roster: { ...roster, version: diff.version }, events: [] };
+  if (unchanged) return { roster: { ...roster, version: diff.version }, events: [], gap: false };
   const members = new Map(roster.members);
   const events = [
     ...diff.leaves.flatMap((leave) => removeMember(members, leave)),
     ...[...diff.joins, ...diff.updates].map((member) => putMember(members, member)),
   ];
-  return { roster: { ...roster, version: diff.version, members }, events };
+  return { roster: { ...roster, version: diff.version, members }, events, gap: false };
 }
 
 /** Whether it is a join or an update is told by what the application knows, so that its joins and leaves alternate. */
@@ -94,7 +105,7 @@ function replaceMembers(roster: RosterState, { epoch, version, members: list }: 
       .map((member) => putMember(members, member)),
   ];
   const next = events.length > 0 ? members : roster.members;
-  return { roster: { epoch, version, members: next, inStep: true, early: [] }, events: [...events, { type: "sync" }] };
+  return { roster: { epoch, version, members: next, inStep: true, early: [] }, events, gap: false };
 }
 
 function sameMember(known: Member | undefined, member: Member): boolean {

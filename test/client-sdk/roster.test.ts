@@ -28,7 +28,7 @@ const { cases } = JSON.parse(readFileSync(new URL("../vectors/roster.json", impo
 function take(roster: RosterState, step: Step): RosterChange {
   if (step.snapshot) return applySnapshot(roster, step.snapshot);
   if (step.diff) return applyDiff(roster, step.diff);
-  return { roster: losePlace(roster), events: [] };
+  return { roster: losePlace(roster), events: [], gap: false };
 }
 
 function sentence(event: RosterEvent): string {

@@ -1,0 +1,280 @@
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import * as assert from "uvu/assert";
+import {
+  type Client,
+  type ClientOptions,
+  ConnectionClosedError,
+  createClient,
+  type RealtimeError,
+} from "../../client-sdk/index.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+import {
+  errorObject,
+  ok,
+  refused,
+  type ScriptedServer,
+  type ScriptedServerOptions,
+  withScriptedServer,
+} from "./support/scripted-server.ts";
+
+const test = suite("client");
+
+async function withClient(
+  options: ScriptedServerOptions & { client?: Partial<ClientOptions> },
+  body: (client: Client, server: ScriptedServer, states: string[]) => Promise<void>,
+): Promise<void> {
+  await withScriptedServer(options, async (server) => {
+    const client = createClient({ url: server.url, token: "t", reconnectBaseDelayMs: 10, ...options.client });
+    const states: string[] = [];
+    client.on("state", ({ name }) => states.push(name));
+    try {
+      await body(client, server, states);
+    } finally {
+      await client.close();
+    }
+  });
+}
+
+const waitingError = ({ state }: Client): RealtimeError | null => (state.name === "waiting" ? state.error : null);
+
+const failureOf = (promise: Promise<unknown>): Promise<RealtimeError> =>
+  promise.then(
+    () => {
+      throw new Error("was fulfilled");
+    },
+    (error) => error,
+  );
+
+test("sends nothing before connect() and resolves it with the welcome", async () => {
+  await withClient({ client: { client: "test/1.2" } }, async (client, server, states) => {
+    assert.is(client.state.name, "idle");
+    const welcome = await client.connect();
+    assert.is(welcome.nodeId, "scripted");
+    assert.equal(server.handshakes, [{ token: "t", protocol: 1, client: "test/1.2" }]);
+    assert.equal(states, ["connecting", "connected"]);
+    assert.is((await client.connect()).connectionId, welcome.connectionId);
+  });
+});
+
+test("closes with the error when the hub refuses for good", async () => {
+  await withClient({ refuse: () => errorObject("unauthenticated", false) }, async (client, server) => {
+    const error = await failureOf(client.connect());
+    assert.is(error.code, "unauthenticated");
+    assert.equal(client.state, { name: "closed", error });
+    const later = await failureOf(client.publish("task:x", "note", {}));
+    assert.instance(later, ConnectionClosedError);
+    assert.match(later.message, /unauthenticated.*createClient/s);
+    assert.is(server.handshakes.length, 1);
+  });
+});
+
+test("tries again when the hub refuses for now, after the time that it says", async () => {
+  const refuse = (_: unknown, attempt: number) =>
+    attempt < 3 ? errorObject("unavailable", true, { retryAfterMs: 20 }) : null;
+  await withClient({ refuse }, async (client, server, states) => {
+    await client.connect();
+    assert.is(server.handshakes.length, 3);
+    assert.equal(states, ["connecting", "waiting", "connecting", "waiting", "connecting", "connected"]);
+  });
+});
+
+test("asks the token function anew before every connect, and after token_expired", async () => {
+  let count = 0;
+  const refuse = (auth: Record<string, unknown>) => (auth.token === "t1" ? errorObject("token_expired", true) : null);
+  await withClient({ refuse, client: { token: async () => `t${++count}` } }, async (client, server) => {
+    await client.connect();
+    server.cut();
+    await until("the third handshake", () => server.handshakes.length === 3 && client.state.name === "connected");
+    assert.equal(
+      server.handshakes.map(({ token }) => token),
+      ["t1", "t2", "t3"],
+    );
+  });
+});
+
+test("closes on token_expired when its token is fixed", async () => {
+  await withClient({ refuse: () => errorObject("token_expired", true) }, async (client) => {
+    const error = await failureOf(client.connect());
+    assert.is(error.code, "token_expired");
+    assert.is(error.temporary, false);
+    assert.match(error.message, /give a function/);
+  });
+});
+
+test("goes on trying when the token function fails", async () => {
+  let count = 0;
+  const token = () => {
+    count++;
+    if (count === 1) throw new Error("no network");
+    return "t";
+  };
+  await withClient({ client: { token, random: () => 0.99, reconnectBaseDelayMs: 50 } }, async (client) => {
+    const waiting = until("the wait", () => waitingError(client));
+    const [error] = await Promise.all([waiting, client.connect()]);
+    assert.match(error.message, /no network/);
+  });
+});
+
+test("gives up on a hub that takes the connection and says nothing, and tries the next time", async () => {
+  await withClient(
+    { silent: (attempt) => attempt === 1, client: { connectTimeoutMs: 100 } },
+    async (client, server) => {
+      await client.connect();
+      assert.is(server.handshakes.length, 2);
+    },
+  );
+});
+
+test("gives up on a process that is stopped, whose kernel still accepts", async () => {
+  const stopped = createServer(() => undefined);
+  await new Promise<void>((resolve) => stopped.listen(0, "127.0.0.1", resolve));
+  const { port } = stopped.address() as AddressInfo;
+  const client = createClient({ url: `http://127.0.0.1:${port}`, token: "t", connectTimeoutMs: 100 });
+  const connecting = failureOf(client.connect());
+  await until("the wait", () => client.state.name === "waiting");
+  await client.close();
+  assert.instance(await connecting, ConnectionClosedError);
+  stopped.close();
+});
+
+test("keeps trying while nobody listens", async () => {
+  const client = createClient({
+    url: "http://127.0.0.1:9",
+    token: "t",
+    reconnectBaseDelayMs: 1,
+    reconnectMaxDelayMs: 2,
+  });
+  let waits = 0;
+  client.on("state", ({ name }) => {
+    if (name === "waiting") waits++;
+  });
+  const connecting = failureOf(client.connect());
+  await until("three failures", () => waits >= 3);
+  await client.close();
+  assert.instance(await connecting, ConnectionClosedError);
+});
+
+test("stays closed after replaced, so that two of the same don't fight", async () => {
+  await withClient({}, async (client, server) => {
+    await client.connect();
+    const ended = new Promise<RealtimeError>((resolve) => void client.on("error", resolve));
+    server.endWith(errorObject("replaced", false));
+    assert.is((await ended).name, "ReplacedError");
+    assert.is(client.state.name, "closed");
+    assert.is(server.handshakes.length, 1);
+  });
+});
+
+test("comes back after slow_consumer, and names it while it waits", async () => {
+  await withClient({ client: { random: () => 0.99, reconnectBaseDelayMs: 50 } }, async (client, server) => {
+    await client.connect();
+    server.endWith(errorObject("slow_consumer", true));
+    const error = await until("the wait", () => waitingError(client));
+    assert.is(error.code, "slow_consumer");
+    await until("the next connection", () => client.state.name === "connected");
+  });
+});
+
+test("moves after goaway when its time has come, without leaving presence", async () => {
+  await withClient({}, async (client, server, states) => {
+    await client.connect();
+    await client.presence("task:x").join({ mood: "fine" });
+    const told: number[] = [];
+    client.on("goaway", ({ reconnectInMs }) => told.push(reconnectInMs));
+    server.push("goaway", { reason: "draining", reconnectInMs: 60 });
+    await until("the push", () => told.length === 1);
+    assert.is(client.state.name, "connected");
+    await until("the move", () => server.handshakes.length === 2 && client.state.name === "connected");
+    assert.equal(states, ["connecting", "connected", "connecting", "connected"]);
+    await until("the join", () => server.seenOf("presence.join").length === 2);
+    assert.is(server.seenOf("presence.leave").length, 0);
+  });
+});
+
+test("refreshes its token when it runs out soon", async () => {
+  let count = 0;
+  await withClient({ client: { token: () => `t${++count}` } }, async (client, server) => {
+    await client.connect();
+    server.push("token.expiring", { expiresInMs: 60_000 });
+    const refresh = await until("the refresh", () => server.seenOf("auth.refresh")[0]);
+    assert.equal(refresh.argument, { token: "t2" });
+  });
+});
+
+test("ignores pushes that it does not know", async () => {
+  await withClient({}, async (client, server) => {
+    await client.connect();
+    server.socket().emit("moon.phase", "full");
+    assert.equal(await client.request("unsubscribe", { channel: "task:x" }), {});
+  });
+});
+
+test("rejects a request that is not answered in time, and one whose connection goes", async () => {
+  await withClient({ script: { history: () => "never" }, client: { requestTimeoutMs: 50 } }, async (client, server) => {
+    await client.connect();
+    assert.is((await failureOf(client.history("task:x"))).name, "RequestTimeoutError");
+    const cut = failureOf(client.history("task:x", {}, { timeoutMs: 5_000 }));
+    await until("the request", () => server.seenOf("history").length === 2);
+    server.cut();
+    assert.is((await cut).name, "DisconnectedError");
+  });
+});
+
+test("repeats reads and idempotent calls after temporary failures, and nothing else", async () => {
+  const script = {
+    rpc: ({ count }: { count: number }) => (count % 2 === 1 ? refused("unavailable", true) : ok({ count })),
+  };
+  await withClient({ script }, async (client, server) => {
+    await client.connect();
+    assert.equal(await client.rpc("tasks.get", { id: "x" }), { count: 2 });
+    const create = { projectId: "p", title: "t" };
+    assert.equal(await client.rpc("tasks.create", create, { idempotencyKey: "k" }), { count: 4 });
+    assert.is((await failureOf(client.rpc("tasks.create", create))).code, "unavailable");
+    assert.equal(server.seenOf("rpc")[3]?.argument, { method: "tasks.create", params: create, idempotencyKey: "k" });
+  });
+});
+
+test("gives up a call when its signal aborts", async () => {
+  await withClient({ script: { rpc: () => "never" } }, async (client, server) => {
+    await client.connect();
+    const controller = new AbortController();
+    const call = failureOf(client.rpc("tasks.get", { id: "x" }, { signal: controller.signal }));
+    await until("the request", () => server.seenOf("rpc").length === 1);
+    controller.abort(new Error("changed my mind"));
+    assert.is((await call).message, "changed my mind");
+  });
+});
+
+test("holds a call back until there is a connection", async () => {
+  await withClient({ script: { rpc: () => ok({ id: "x" }) } }, async (client) => {
+    const call = client.rpc("tasks.get", { id: "x" });
+    await client.connect();
+    assert.equal(await call, { id: "x" });
+  });
+});
+
+test("says goodbye on close and rejects what waits", async () => {
+  await withClient({ script: { history: () => "never" } }, async (client, server) => {
+    await client.connect();
+    const waiting = failureOf(client.history("task:x"));
+    await until("the request", () => server.seenOf("history").length === 1);
+    const socket = server.socket();
+    const reason = new Promise((resolve) => socket.on("disconnect", resolve));
+    await client.close();
+    assert.is(await reason, "client namespace disconnect");
+    assert.is((await waiting).name, "DisconnectedError");
+    assert.equal(client.state, { name: "closed", error: null });
+    assert.instance(await failureOf(client.connect()), ConnectionClosedError);
+  });
+});
+
+test("speaks over long-polling where that is asked for", async () => {
+  await withClient({ client: { transports: ["polling"] } }, async (client, server) => {
+    await client.connect();
+    assert.is(server.socket().conn.transport.name, "polling");
+  });
+});
+
+test.run();

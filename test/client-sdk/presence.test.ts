@@ -1,0 +1,198 @@
+import * as assert from "uvu/assert";
+import { type Client, createClient, type Member, type RealtimeError } from "../../client-sdk/index.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+import {
+  CHANNEL,
+  ok,
+  refused,
+  type ScriptedServer,
+  type ScriptedServerOptions,
+  withScriptedServer,
+} from "./support/scripted-server.ts";
+
+const test = suite("presence");
+
+async function withClient(
+  options: ScriptedServerOptions,
+  body: (client: Client, server: ScriptedServer) => Promise<void>,
+): Promise<void> {
+  await withScriptedServer(options, async (server) => {
+    const client = createClient({ url: server.url, token: "t", reconnectBaseDelayMs: 60, random: () => 0.99 });
+    try {
+      await client.connect();
+      await body(client, server);
+    } finally {
+      await client.close();
+    }
+  });
+}
+
+const failureOf = (promise: Promise<unknown>): Promise<RealtimeError> =>
+  promise.then(
+    () => Promise.reject(new Error("was fulfilled")),
+    (error) => error,
+  );
+const taken = ({ count }: { count: number }) => ok({ epoch: "p", version: count });
+const metas = (server: ScriptedServer) =>
+  server.seen.filter(({ name }) => name.startsWith("presence.")).map(({ name, argument }) => [name, argument.meta]);
+const memberOf = (key: string): Member => ({
+  key,
+  memberKey: { userId: key },
+  meta: {},
+  connections: 1,
+  state: "live",
+  joinedAt: 1,
+  updatedAt: 1,
+});
+
+test("joins, updates and leaves", async () => {
+  await withClient({ script: { "presence.join": taken, "presence.update": taken } }, async (client, server) => {
+    const presence = client.presence(CHANNEL);
+    assert.equal(await presence.join({ n: 1 }), { epoch: "p", version: 1 });
+    await presence.update({ n: 2 });
+    assert.equal(presence.meta, { n: 2 });
+    await presence.leave();
+    assert.is(presence.meta, null);
+    assert.equal(metas(server), [
+      ["presence.join", { n: 1 }],
+      ["presence.update", { n: 2 }],
+      ["presence.leave", undefined],
+    ]);
+    assert.is(client.presence(CHANNEL), presence);
+  });
+});
+
+test("joins changes that come while one is on its way into the newest", async () => {
+  await withClient({ script: { "presence.join": taken, "presence.update": taken } }, async (client, server) => {
+    const presence = client.presence(CHANNEL);
+    await Promise.all([presence.join({ n: 1 }), presence.update({ n: 2 }), presence.update({ n: 3 })]);
+    assert.equal(metas(server), [
+      ["presence.join", { n: 1 }],
+      ["presence.update", { n: 3 }],
+    ]);
+  });
+});
+
+test("joins again with the newest meta after a reconnect", async () => {
+  await withClient({ script: { "presence.join": taken, "presence.update": taken } }, async (client, server) => {
+    const presence = client.presence(CHANNEL);
+    await presence.join({ n: 1 });
+    await presence.update({ n: 2 });
+    server.cut();
+    await until("the second join", () => server.seenOf("presence.join").length === 2);
+    assert.equal(server.seenOf("presence.join")[1], {
+      connection: 2,
+      name: "presence.join",
+      argument: { channel: CHANNEL, meta: { n: 2 } },
+    });
+  });
+});
+
+test("joins where an update finds that the hub has forgotten it", async () => {
+  const script = { "presence.join": taken, "presence.update": () => refused("not_joined", false) };
+  await withClient({ script }, async (client, server) => {
+    const presence = client.presence(CHANNEL);
+    await presence.join({ n: 1 });
+    await presence.update({ n: 2 });
+    assert.equal(metas(server).at(-1), ["presence.join", { n: 2 }]);
+  });
+});
+
+test("goes back to the accepted meta where the hub refuses a newer one", async () => {
+  const script = { "presence.join": taken, "presence.update": () => refused("payload_too_large", false) };
+  await withClient({ script }, async (client) => {
+    const presence = client.presence(CHANNEL);
+    await presence.join({ n: 1 });
+    assert.is((await failureOf(presence.update({ n: 2 }))).code, "payload_too_large");
+    assert.equal(presence.meta, { n: 1 });
+  });
+});
+
+test("tries a temporary refusal again and rejects a final one", async () => {
+  const script = {
+    "presence.join": ({ count }: { count: number }) =>
+      count === 1
+        ? refused("unavailable", true)
+        : count === 2
+          ? ok({ epoch: "p", version: 1 })
+          : refused("forbidden", false),
+  };
+  await withClient({ script }, async (client) => {
+    await client.presence(CHANNEL).join({ n: 1 });
+    assert.is((await failureOf(client.presence("task:other").join({}))).code, "forbidden");
+    assert.is((await failureOf(client.presence("task:other").update({}))).code, "not_joined");
+  });
+});
+
+test("does not come back after a leave while away", async () => {
+  await withClient({ script: { "presence.join": taken } }, async (client, server) => {
+    const presence = client.presence(CHANNEL);
+    await presence.join({ n: 1 });
+    server.cut();
+    await until("the loss", () => client.state.name !== "connected");
+    await presence.leave();
+    await until("the next connection", () => client.state.name === "connected");
+    await client.request("unsubscribe", { channel: CHANNEL });
+    assert.is(server.seenOf("presence.join").length, 1);
+  });
+});
+
+test("asks for the list when a diff does not follow, and keeps what is newer", async () => {
+  const reply = { channel: CHANNEL, epoch: "e", offset: 0, recovered: false, publications: [] };
+  const script = {
+    subscribe: () => ok({ ...reply, presence: { epoch: "p", version: 1, members: [memberOf("user:a")] } }),
+    "presence.list": () => ok({ epoch: "p", version: 3, members: [memberOf("user:a"), memberOf("user:b")] }),
+  };
+  await withClient({ script }, async (client, server) => {
+    const subscription = client.subscribe(CHANNEL, { presence: true });
+    await subscription.ready();
+    const events: string[] = [];
+    const roster = subscription.presence;
+    roster?.on("join", ({ key }) => events.push(`join ${key}`));
+    roster?.on("leave", ({ key }, reason) => events.push(`leave ${key} ${reason}`));
+    roster?.on("sync", (members) => events.push(`sync ${members.length}`));
+    server.push("presence", CHANNEL, {
+      epoch: "p",
+      from: 3,
+      version: 4,
+      joins: [],
+      updates: [],
+      leaves: [{ key: "user:a", reason: "left" }],
+    });
+    await until("the leave", () => events.length === 3);
+    assert.equal(events, ["join user:b", "leave user:a left", "sync 1"]);
+    assert.equal(
+      roster?.members.map(({ key }) => key),
+      ["user:b"],
+    );
+    assert.is(roster?.get("user:b")?.key, "user:b");
+  });
+});
+
+test("shows the last known members while away and the new ones after", async () => {
+  const reply = { channel: CHANNEL, epoch: "e", offset: 0, recovered: true, publications: [] };
+  const script = {
+    subscribe: ({ count }: { count: number }) =>
+      ok({ ...reply, presence: { epoch: "p", version: count, members: [memberOf(`user:${count}`)] } }),
+  };
+  await withClient({ script }, async (client, server) => {
+    const { presence: roster } = client.subscribe(CHANNEL, { presence: true });
+    await until("the snapshot", () => roster?.synced);
+    const atLoss = new Promise((resolve) =>
+      client.on(
+        "state",
+        ({ name }) => name === "waiting" && resolve([roster?.synced, roster?.members.map(({ key }) => key)]),
+      ),
+    );
+    server.cut();
+    assert.equal(await atLoss, [false, ["user:1"]]);
+    await until("the next snapshot", () => roster?.synced);
+    assert.equal(
+      roster?.members.map(({ key }: Member) => key),
+      ["user:2"],
+    );
+  });
+});
+
+test.run();

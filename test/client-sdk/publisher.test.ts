@@ -1,0 +1,153 @@
+import * as assert from "uvu/assert";
+import { type Client, type ClientOptions, createClient, type RealtimeError } from "../../client-sdk/index.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+import {
+  CHANNEL,
+  ok,
+  refused,
+  type ScriptedServer,
+  type ScriptedServerOptions,
+  withScriptedServer,
+} from "./support/scripted-server.ts";
+
+const test = suite("publisher");
+
+async function withClient(
+  options: ScriptedServerOptions & { client?: Partial<ClientOptions> },
+  body: (client: Client, server: ScriptedServer) => Promise<void>,
+): Promise<void> {
+  await withScriptedServer(options, async (server) => {
+    const client = createClient({ url: server.url, token: "t", reconnectBaseDelayMs: 10, ...options.client });
+    try {
+      await body(client, server);
+    } finally {
+      await client.close();
+    }
+  });
+}
+
+const failureOf = (promise: Promise<unknown>): Promise<RealtimeError> =>
+  promise.then(
+    () => Promise.reject(new Error("was fulfilled")),
+    (error) => error,
+  );
+const stored = ({ argument, count }: { argument: Record<string, unknown>; count: number }) =>
+  ok({ id: argument.id, epoch: "e1", offset: count });
+
+test("gives each publication a ULID and resolves with its place", async () => {
+  await withClient({ script: { publish: stored } }, async (client, server) => {
+    await client.connect();
+    const reply = await client.publish(CHANNEL, "note", { text: "hello" });
+    const { id, ...rest } = server.seenOf("publish")[0]?.argument ?? {};
+    assert.match(String(id), /^[0-9A-HJKMNP-TV-Z]{26}$/);
+    assert.equal(rest, { channel: CHANNEL, type: "note", payload: { text: "hello" } });
+    assert.equal(reply, { id, epoch: "e1", offset: 1 });
+  });
+});
+
+test("keeps what is published offline and sends it in order once there is a connection", async () => {
+  await withClient({ script: { publish: stored } }, async (client, server) => {
+    const replies = Promise.all([1, 2, 3].map((n) => client.publish(CHANNEL, "note", n)));
+    await client.connect();
+    assert.equal(
+      (await replies).map(({ offset }) => offset),
+      [1, 2, 3],
+    );
+    assert.equal(
+      server.seenOf("publish").map(({ argument }) => argument.payload),
+      [1, 2, 3],
+    );
+  });
+});
+
+test("repeats with the same id when the answer is lost, and keeps the order meanwhile", async () => {
+  const publish: typeof stored = (request) => (request.count === 1 ? ("never" as never) : stored(request));
+  await withClient({ script: { publish }, client: { requestTimeoutMs: 50 } }, async (client, server) => {
+    await client.connect();
+    await Promise.all([client.publish(CHANNEL, "note", 1), client.publish(CHANNEL, "note", 2)]);
+    const sent = server.seenOf("publish").map(({ argument }) => argument);
+    assert.equal(
+      sent.map(({ payload }) => payload),
+      [1, 1, 2],
+    );
+    assert.is(sent[0]?.id, sent[1]?.id);
+  });
+});
+
+test("repeats over a lost connection with what was given at first, though the caller changed it since", async () => {
+  const publish: typeof stored = (request) => (request.count === 1 ? ("never" as never) : stored(request));
+  await withClient({ script: { publish } }, async (client, server) => {
+    await client.connect();
+    const payload = { text: "first" };
+    const reply = client.publish(CHANNEL, "note", payload);
+    await until("the request", () => server.seenOf("publish").length === 1);
+    payload.text = "changed";
+    server.cut();
+    await reply;
+    const [first, second] = server.seenOf("publish");
+    assert.equal(second?.argument, first?.argument);
+    assert.is(second?.connection, 2);
+  });
+});
+
+test("waits out a rate limit and gives a refusal to the caller, going on with the next", async () => {
+  const publish: typeof stored = (request) => {
+    if (request.count === 1) return refused("rate_limited", true, { retryAfterMs: 10 }) as never;
+    return request.argument.payload === 2 ? (refused("forbidden", false) as never) : stored(request);
+  };
+  await withClient({ script: { publish } }, async (client) => {
+    await client.connect();
+    const [first, second, third] = [1, 2, 3].map((n) => client.publish(CHANNEL, "note", n));
+    assert.is((await failureOf(second as Promise<unknown>)).code, "forbidden");
+    assert.is((await first)?.offset, 2);
+    assert.is((await third)?.offset, 4);
+  });
+});
+
+test("does not repeat an ephemeral publication whose outcome is unknown", async () => {
+  await withClient({ script: { publish: () => "never" }, client: { requestTimeoutMs: 50 } }, async (client, server) => {
+    await client.connect();
+    assert.is((await failureOf(client.publish(CHANNEL, "cursor", 1, { ephemeral: true }))).code, "timeout");
+    assert.is(server.seenOf("publish").length, 1);
+  });
+});
+
+test("refuses more than the queue may hold", async () => {
+  await withClient({ client: { offlineQueueLimit: 2 } }, async (client) => {
+    const waiting = [failureOf(client.publish(CHANNEL, "note", 1)), failureOf(client.publish("task:other", "note", 2))];
+    const error = await failureOf(client.publish(CHANNEL, "note", 3));
+    assert.is(error.name, "QueueFullError");
+    await client.close();
+    assert.equal(
+      (await Promise.all(waiting)).map(({ name }) => name),
+      ["ConnectionClosedError", "ConnectionClosedError"],
+    );
+  });
+});
+
+test("lets the caller take a waiting publication back", async () => {
+  await withClient({ script: { publish: stored } }, async (client, server) => {
+    const controller = new AbortController();
+    const taken = failureOf(client.publish(CHANNEL, "note", 1, { signal: controller.signal }));
+    const kept = client.publish(CHANNEL, "note", 2);
+    controller.abort(new Error("never mind"));
+    assert.is((await taken).message, "never mind");
+    await client.connect();
+    await kept;
+    assert.equal(
+      server.seenOf("publish").map(({ argument }) => argument.payload),
+      [2],
+    );
+  });
+});
+
+test("refuses a payload that is not JSON without sending it", async () => {
+  await withClient({}, async (client, server) => {
+    await client.connect();
+    assert.is((await failureOf(client.publish(CHANNEL, "note", new Uint8Array(4)))).name, "InvalidArgumentError");
+    assert.is(server.seenOf("publish").length, 0);
+  });
+});
+
+test.run();
