@@ -62,7 +62,7 @@ export async function writePresences(database: Database, rows: readonly PendingR
           WHEN step.before IS NULL THEN step.kind <> row_status
           WHEN step.before = step.kind THEN row_status NOT IN (status, 'suspended')
           ELSE true END
-        ORDER BY step.at, step.revision
+        ORDER BY step.revision
       )
       -- NOT IN, because it is hashed even where the planner takes a thousand rows for one.
       SELECT id, presence_revision AS revision FROM locked WHERE id NOT IN (SELECT id FROM written)

@@ -1,0 +1,65 @@
+import { equal, is } from "uvu/assert";
+import { kindOf, plainAddress } from "../../hub/store/presence-row.ts";
+import { joinSteps, MAX_STEPS, type PresenceStep } from "../../hub/store/presence-steps.ts";
+import { suite } from "../support/suite.ts";
+
+const test = suite("presence rows");
+
+function step(before: PresenceStep["before"], kind: PresenceStep["kind"], revision = 1): PresenceStep {
+  return { before, kind, reason: null, node_id: "n", connection_id: "c", revision, at: 0 };
+}
+
+const ADDRESSES: [string, string | null][] = [
+  ["10.0.0.1", "10.0.0.1"],
+  ["::ffff:10.0.0.1", "10.0.0.1"],
+  ["::FFFF:10.0.0.1", "10.0.0.1"],
+  ["fe80::1%eth0", "fe80::1"],
+  ["::1", "::1"],
+  ["", null],
+  ["unix:", null],
+  ["10.0.0.1, 10.0.0.2", null],
+];
+
+for (const [address, plain] of ADDRESSES) {
+  test(`the address ${JSON.stringify(address)} is written as ${plain}`, () => is(plainAddress(address), plain));
+}
+
+const KINDS: [Parameters<typeof kindOf>[0], ReturnType<typeof kindOf>][] = [
+  [{ state: "live", meta: { status: "online" } }, "online"],
+  [{ state: "live", meta: { status: "busy" } }, "online"],
+  [{ state: "live", meta: {} }, "online"],
+  [{ state: "live", meta: { status: "offline" } }, "offline"],
+  [{ state: "suspect", meta: { status: "busy" } }, "suspect"],
+  [{ state: "suspect", meta: { status: "offline" } }, "offline"],
+  [{ state: "absent", meta: { status: "online" } }, "offline"],
+];
+
+for (const [{ state, meta }, kind] of KINDS) {
+  test(`a ${state} workstation whose status is ${meta.status} counts as ${kind}`, () =>
+    is(kindOf({ state, meta }), kind));
+}
+
+test("steps that are no transition are left out as soon as there is one", () => {
+  const same = step("online", "online");
+  const lost = step("online", "suspect");
+  equal(joinSteps([same], [lost]), [lost]);
+  equal(joinSteps([lost], [step("suspect", "suspect")]), [lost]);
+});
+
+test("where nothing changed the last state remains, for the row to be compared with", () => {
+  const last = step("online", "online", 2);
+  equal(joinSteps([step("online", "online", 1)], [last]), [last]);
+});
+
+test("steps are bounded, and the newest are kept", () => {
+  let steps: readonly PresenceStep[] = [];
+  for (let revision = 1; revision <= 100; revision += 1) {
+    steps = joinSteps(steps, [
+      revision % 2 ? step("offline", "online", revision) : step("online", "offline", revision),
+    ]);
+  }
+  is(steps.length, MAX_STEPS);
+  is(steps.at(-1)?.revision, 100);
+});
+
+test.run();
