@@ -26,12 +26,14 @@ import type {
 } from "./protocol/index.ts";
 import { Publisher, type PublishOptions } from "./publisher.ts";
 import { abortable, Requester, type RequestOptions, type RpcOptions } from "./rpc.ts";
-import { type HistoryQuery, type SubscribeOptions, Subscription } from "./subscription.ts";
+import { Subscription } from "./subscription.ts";
+import type { HistoryQuery, SubscribeOptions, SubscriptionParts } from "./subscription-events.ts";
 import { Timer } from "./timer.ts";
 import { ask, type Wire } from "./wire.ts";
 
 /** The first retry of a single request comes sooner than that of a whole connection. */
 const REQUEST_BASE_DELAY_MS = 100;
+const REFRESH_RETRY_MS = 1_000;
 
 export type ClientEvents = {
   state: [state: ConnectionState, previous: ConnectionState];
@@ -63,6 +65,7 @@ export class Client {
   readonly #presences = new Map<string, ChannelPresence>();
   readonly #publisher: Publisher;
   readonly #requester: Requester;
+  readonly #refreshTimer = new Timer();
 
   /** @internal Use `createClient()`. */
   constructor(options: ClientOptions) {
@@ -76,7 +79,10 @@ export class Client {
     this.#requester = new Requester({
       wire: this.#wire,
       timeoutMs: this.#options.requestTimeoutMs,
-      whenConnected: (limitMs, signal) => this.#whenConnected(limitMs, signal).then(() => undefined),
+      whenConnected: async (limitMs, signal) => {
+        if (this.state.name === "connected") return;
+        await this.#whenConnected(limitMs, signal, (reason) => new ConnectionClosedError(reason));
+      },
     });
   }
 
@@ -92,7 +98,9 @@ export class Client {
   /** Connects and stays connected. Resolves at the first welcome, however long that takes; rejects where the hub refuses for good. */
   connect(): Promise<Welcome> {
     this.#connection.connect();
-    return this.#whenConnected(null, undefined);
+    const { state } = this;
+    if (state.name === "closed") return Promise.reject(new ConnectionClosedError(state.error));
+    return this.#whenConnected(null, undefined, (reason) => reason ?? new ConnectionClosedError(null));
   }
 
   /** Says goodbye: presence leaves at once, what waits is rejected, and the client can't be used again. */
@@ -114,8 +122,10 @@ export class Client {
 
   /** This client's own presence on a channel: the same object for the same channel. */
   presence<Name extends Channel>(channel: Name): ChannelPresence<Name> {
-    const presence = this.#presences.get(channel) ?? new ChannelPresence(channel as string, this.#wire);
+    const known = this.#presences.get(channel);
+    const presence = known ?? new ChannelPresence(channel as string, this.#wire);
     this.#presences.set(channel, presence);
+    if (this.state.name === "closed") presence.closed(new ConnectionClosedError(this.state.error));
     return presence as unknown as ChannelPresence<Name>;
   }
 
@@ -171,12 +181,12 @@ export class Client {
     return subscription;
   }
 
-  #subscriptionParts() {
+  #subscriptionParts(): SubscriptionParts {
     return {
       wire: this.#wire,
-      publish: (channel: string, type: string, payload: unknown, options: PublishOptions) =>
-        this.publish(channel as Channel, type, payload, options),
-      ended: ({ channel }: Subscription) => void this.#subscriptions.delete(channel),
+      publish: (channel, type, payload, options) => this.publish(channel as Channel, type, payload, options),
+      history: (channel, query) => this.history(channel as Channel, query),
+      ended: (channel) => void this.#subscriptions.delete(channel),
     };
   }
 
@@ -202,6 +212,7 @@ export class Client {
   }
 
   #disconnected(): void {
+    this.#refreshTimer.clear();
     for (const presence of this.#presences.values()) presence.disconnected();
     for (const subscription of [...this.#subscriptions.values()]) subscription.disconnected();
   }
@@ -229,7 +240,7 @@ export class Client {
         return;
       case "token.expiring":
         this.#events.emit("tokenExpiring", ...push.args);
-        void this.#refreshToken();
+        void this.#refreshToken(0);
         return;
       case "goaway":
         this.#events.emit("goaway", ...push.args);
@@ -239,23 +250,31 @@ export class Client {
     }
   }
 
-  /** Where it fails the connection ends with `token_expired`, and the next one asks for a token anew. */
-  async #refreshToken(): Promise<void> {
+  /** Tried until the connection ends with `token_expired`, after which the next one asks for a token anew. */
+  async #refreshToken(attempt: number): Promise<void> {
     if (typeof this.#options.token === "string") return;
     try {
       await ask(this.#wire, "auth.refresh", { token: await this.#connection.token() });
-    } catch (error) {
+    } catch (thrown) {
+      const error = asRealtimeError(thrown);
       this.#report(error);
+      if (!error.temporary || !this.#wire.connected) return;
+      const delayMs = REFRESH_RETRY_MS + this.#wire.retryDelayMs(attempt, error);
+      this.#refreshTimer.set(delayMs, () => void this.#refreshToken(attempt + 1));
     }
   }
 
-  #whenConnected(limitMs: number | null, signal: AbortSignal | undefined): Promise<Welcome> {
+  #whenConnected(
+    limitMs: number | null,
+    signal: AbortSignal | undefined,
+    closedBy: (reason: RealtimeError | null) => RealtimeError,
+  ): Promise<Welcome> {
     const timer = new Timer();
     let stop = () => {};
     const connected = new Promise<Welcome>((resolve, reject) => {
       const check = (state: ConnectionState) => {
         if (state.name === "connected") resolve(state.welcome);
-        if (state.name === "closed") reject(state.error ?? new ConnectionClosedError(null));
+        if (state.name === "closed") reject(closedBy(state.error));
       };
       stop = this.#events.on("state", check);
       if (limitMs !== null)

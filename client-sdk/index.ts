@@ -16,12 +16,12 @@ export type { PresenceRoster, PresenceRosterEvents } from "./presence-roster.ts"
 export * from "./protocol/index.ts";
 export type { PublishOptions } from "./publisher.ts";
 export type { RequestOptions, RpcOptions } from "./rpc.ts";
+export type { Subscription } from "./subscription.ts";
 export type {
   HistoryQuery,
   PresenceMetaOf,
   SubscribeOptions,
-  Subscription,
   SubscriptionEvents,
   SubscriptionState,
-} from "./subscription.ts";
+} from "./subscription-events.ts";
 export { ulid } from "./ulid.ts";

@@ -88,12 +88,9 @@ export class Link {
   async close(reason: RealtimeError): Promise<void> {
     const engine = this.#socket.io.engine;
     const isOpen = !this.#ended && this.#socket.connected && engine.readyState === "open";
-    const closed = isOpen ? new Promise<void>((resolve) => engine.once("close", () => resolve())) : undefined;
+    const closed = isOpen ? closeOf(engine) : undefined;
     this.#end(reason);
-    await Promise.race([
-      closed,
-      new Promise((resolve) => (closed ? setTimeout(resolve, GOODBYE_LIMIT_MS) : resolve(undefined))),
-    ]);
+    await closed;
   }
 
   #listen(): void {
@@ -128,6 +125,15 @@ export class Link {
 
 function handshakeAuth({ client }: ResolvedOptions, token: string): HandshakeAuth {
   return { token, protocol: PROTOCOL_VERSION, ...(client === null ? {} : { client }) };
+}
+
+function closeOf(engine: Socket["io"]["engine"]): Promise<void> {
+  const timer = new Timer();
+  const closed = new Promise<void>((resolve) => {
+    engine.once("close", () => resolve());
+    timer.set(GOODBYE_LIMIT_MS, resolve);
+  });
+  return closed.finally(() => timer.clear());
 }
 
 /**

@@ -1,7 +1,7 @@
-import { ConnectionClosedError, RealtimeError } from "./errors.ts";
+import { type ConnectionClosedError, RealtimeError } from "./errors.ts";
 import { jsonCopy } from "./json.ts";
 import type { PresencePosition } from "./protocol/index.ts";
-import type { PresenceMetaOf } from "./subscription.ts";
+import type { PresenceMetaOf } from "./subscription-events.ts";
 import { Timer } from "./timer.ts";
 import type { Wire } from "./wire.ts";
 
@@ -34,6 +34,7 @@ export class ChannelPresence<Name extends string = string> {
   #change = 0;
   #answered = 0;
   #failures = 0;
+  #closed: ConnectionClosedError | null = null;
 
   /** @internal Use `client.presence()`. */
   constructor(channel: Name, wire: Wire) {
@@ -47,14 +48,14 @@ export class ChannelPresence<Name extends string = string> {
   }
 
   /** Becomes present with `meta` and stays so over reconnects. Resolves when the hub has it; rejects where it refuses. */
-  join(meta: PresenceMetaOf<Name>): Promise<PresencePosition> {
+  async join(meta: PresenceMetaOf<Name>): Promise<PresencePosition> {
     this.#wanted = jsonCopy(meta, "meta") as Meta;
     return this.#changed();
   }
 
   /** Replaces the whole meta. Resolves when the hub has this one or a newer one; rejects `not_joined` before a join. */
-  update(meta: PresenceMetaOf<Name>): Promise<PresencePosition> {
-    if (!this.#wanted) return Promise.reject(notJoined(this.channel));
+  async update(meta: PresenceMetaOf<Name>): Promise<PresencePosition> {
+    if (!this.#wanted) throw this.#closed ?? notJoined(this.channel);
     this.#wanted = jsonCopy(meta, "meta") as Meta;
     return this.#changed();
   }
@@ -83,13 +84,15 @@ export class ChannelPresence<Name extends string = string> {
   }
 
   /** @internal */
-  closed(error: RealtimeError): void {
+  closed(error: ConnectionClosedError): void {
     this.#timer.clear();
+    this.#closed = error;
     this.#wanted = null;
-    this.#rejectUntil(this.#change, error instanceof ConnectionClosedError ? error : new ConnectionClosedError(error));
+    this.#rejectUntil(this.#change, error);
   }
 
   #changed(): Promise<PresencePosition> {
+    if (this.#closed) return Promise.reject(this.#closed);
     this.#failures = 0;
     const change = ++this.#change;
     return new Promise((resolve, reject) => {

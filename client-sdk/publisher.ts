@@ -144,7 +144,7 @@ class ChannelQueue {
     if (!entry && !this.#sending) this.#emptied();
     if (!entry || this.#sending || !this.#wire.connected) return;
     this.#timer.clear();
-    if (isForgotten(entry)) this.#drop(entry, new OutcomeUnknownError(entry.request.id));
+    if (isForgotten(entry.unknownSinceMs, Date.now())) this.#drop(entry, new OutcomeUnknownError(entry.request.id));
     else this.#send(entry);
   }
 
@@ -183,6 +183,7 @@ class ChannelQueue {
   }
 }
 
-function isForgotten({ unknownSinceMs }: Entry): boolean {
-  return unknownSinceMs !== null && Date.now() - unknownSinceMs > ID_REMEMBERED_MS;
+/** Whether the hub may have forgotten an id whose outcome is unknown since then (null: it is not). */
+export function isForgotten(unknownSinceMs: number | null, nowMs: number): boolean {
+  return unknownSinceMs !== null && nowMs - unknownSinceMs > ID_REMEMBERED_MS;
 }

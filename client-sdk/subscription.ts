@@ -4,57 +4,23 @@ import { iterate } from "./iteration.ts";
 import { PresenceRoster } from "./presence-roster.ts";
 import type {
   HistoryReply,
-  HistoryRequest,
   PresenceDiff,
-  ProjectWorkstationsChannel,
   Publication,
   PublishReply,
   StreamPosition,
   SubscribeReply,
   SubscribeRequest,
-  WorkstationChannel,
-  WorkstationPresenceMeta,
 } from "./protocol/index.ts";
 import type { PublishOptions } from "./publisher.ts";
 import { judgeRecovery, receive } from "./stream.ts";
+import type {
+  HistoryQuery,
+  PresenceMetaOf,
+  SubscriptionEvents,
+  SubscriptionParts,
+  SubscriptionState,
+} from "./subscription-events.ts";
 import { Timer } from "./timer.ts";
-import { ask, type Wire } from "./wire.ts";
-
-/** The meta of those who are present on a channel of this kind. */
-export type PresenceMetaOf<Name extends string> = Name extends WorkstationChannel | ProjectWorkstationsChannel
-  ? WorkstationPresenceMeta
-  : Record<string, unknown>;
-
-export interface SubscribeOptions {
-  /** Keep a roster of who is present; false where it is missing. */
-  presence?: boolean;
-  /** Begin after this position of an earlier session, if the history still reaches back. */
-  recover?: StreamPosition;
-}
-export type HistoryQuery = Omit<HistoryRequest, "channel">;
-
-export type SubscriptionState =
-  | { name: "pending" }
-  | { name: "live" }
-  /** `error` is null after `unsubscribe()`. */
-  | { name: "ended"; error: RealtimeError | null };
-
-export type SubscriptionEvents = {
-  publication: [publication: Publication];
-  /** Everything missed while away has been delivered. */
-  recovered: [{ position: StreamPosition; publications: number }];
-  /** What came between `previous` and `position` can't be had from the hub: load the state anew. */
-  lost: [{ previous: StreamPosition; position: StreamPosition }];
-  state: [state: SubscriptionState, previous: SubscriptionState];
-  /** The hub ended the subscription, or refused part of it; see `state` for which. */
-  error: [error: RealtimeError];
-};
-
-export interface SubscriptionParts {
-  wire: Wire;
-  publish(channel: string, type: string, payload: unknown, options: PublishOptions): Promise<PublishReply>;
-  ended(subscription: Subscription): void;
-}
 
 interface Waiter {
   resolve(position: StreamPosition): void;
@@ -70,6 +36,7 @@ export class Subscription<Name extends string = string> {
   readonly #parts: SubscriptionParts;
   readonly #events: Emitter<SubscriptionEvents>;
   readonly #timer = new Timer();
+  readonly #listTimer = new Timer();
   readonly #waiters = new Set<Waiter>();
   #state: SubscriptionState = { name: "pending" };
   #position: StreamPosition | null;
@@ -123,7 +90,7 @@ export class Subscription<Name extends string = string> {
 
   /** Stored publications of this channel; see `client.history()`. */
   history(query: HistoryQuery = {}): Promise<HistoryReply> {
-    return ask(this.#parts.wire, "history", { ...query, channel: this.channel });
+    return this.#parts.history(this.channel, query);
   }
 
   /** Publishes on this channel; see `client.publish()`. */
@@ -285,7 +252,7 @@ export class Subscription<Name extends string = string> {
   }
 
   #pause(): void {
-    this.#timer.clear();
+    this.#stopTimers();
     this.#roster?.disconnected();
     this.#become({ name: "pending" });
   }
@@ -293,12 +260,17 @@ export class Subscription<Name extends string = string> {
   #end(error: RealtimeError | null): void {
     if (this.#state.name === "ended") return;
     this.#attempt = {};
-    this.#timer.clear();
+    this.#stopTimers();
     this.#roster?.disconnected();
-    this.#parts.ended(this as unknown as Subscription);
+    this.#parts.ended(this.channel);
     this.#become({ name: "ended", error });
     this.#settleWaiters((waiter) => waiter.reject(error ?? new ConnectionClosedError(null)));
     if (error) this.#events.emit("error", error);
+  }
+
+  #stopTimers(): void {
+    this.#timer.clear();
+    this.#listTimer.clear();
   }
 
   #become(state: SubscriptionState): void {
@@ -327,7 +299,7 @@ export class Subscription<Name extends string = string> {
       if (outcome.ok) return this.#roster?.receiveSnapshot(outcome.reply);
       if (!outcome.error.temporary) return void this.#events.emit("error", outcome.error);
       const delayMs = this.#parts.wire.retryDelayMs(failures, outcome.error);
-      this.#timer.set(delayMs, () => this.#askForList(attempt, failures + 1));
+      this.#listTimer.set(delayMs, () => this.#askForList(attempt, failures + 1));
     });
   }
 }

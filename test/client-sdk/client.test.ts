@@ -203,6 +203,19 @@ test("refreshes its token when it runs out soon", async () => {
   });
 });
 
+test("asks for a token again when the refresh is refused for now", async () => {
+  let count = 0;
+  const script = { "auth.refresh": () => (count < 3 ? refused("unavailable", true) : ok({ expiresInMs: 1 })) };
+  await withClient({ script, client: { token: () => `t${++count}`, random: () => 0 } }, async (client, server) => {
+    const errors: string[] = [];
+    client.on("error", ({ code }) => errors.push(code));
+    await client.connect();
+    server.push("token.expiring", { expiresInMs: 60_000 });
+    await until("the second refresh", () => server.seenOf("auth.refresh").length === 2);
+    assert.equal(errors, ["unavailable"]);
+  });
+});
+
 test("ignores pushes that it does not know", async () => {
   await withClient({}, async (client, server) => {
     await client.connect();

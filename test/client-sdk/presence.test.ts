@@ -138,6 +138,16 @@ test("does not come back after a leave while away", async () => {
   });
 });
 
+test("rejects a join of a closed client instead of waiting for ever", async () => {
+  await withClient({}, async (client) => {
+    const presence = client.presence(CHANNEL);
+    await client.close();
+    assert.is((await failureOf(presence.join({}))).code, "connection_closed");
+    assert.is((await failureOf(client.presence("task:other").join({}))).code, "connection_closed");
+    assert.is((await failureOf(client.history(CHANNEL))).code, "connection_closed");
+  });
+});
+
 test("asks for the list when a diff does not follow, and keeps what is newer", async () => {
   const reply = { channel: CHANNEL, epoch: "e", offset: 0, recovered: false, publications: [] };
   const script = {

@@ -11,6 +11,7 @@ import {
   type Welcome,
 } from "../../client-sdk/index.ts";
 import { jsonCopy } from "../../client-sdk/json.ts";
+import { isForgotten } from "../../client-sdk/publisher.ts";
 import { receive } from "../../client-sdk/stream.ts";
 import { suite } from "../support/suite.ts";
 import { errorObject, publication } from "./support/scripted-server.ts";
@@ -91,6 +92,12 @@ test("delivers from any arrival only what follows, and tells of a hole", () => {
     assert.is(received.gap, gap);
     assert.is(received.position.offset, deliver.at(-1) ?? at);
   }
+});
+
+test("takes an id for forgotten a little before the hub's five minutes are over", () => {
+  assert.is(isForgotten(null, 1_000_000), false);
+  assert.is(isForgotten(0, 240_000), false);
+  assert.is(isForgotten(0, 280_000), true);
 });
 
 test("never delivers out of order, twice, or past a hole, whatever arrives", () => {
