@@ -46,12 +46,12 @@ export interface UserClaims {
 
 /**
  * Where facts come from: Postgres (`store/facts.ts`). Every call is one statement for all its ids, and answers in the
- * same time for rows that don't exist. Throws `unavailable` while the database is away.
+ * same time for rows that don't exist, which its answer leaves out. Throws `unavailable` while the database is away.
  */
 export interface FactSource {
   load<Kind extends FactKind>(kind: Kind, ids: readonly string[]): Promise<Map<string, FactsByKind[Kind]>>;
-  /** The workstation whose row holds this token digest, suspended ones too, deleted ones not; null: none. */
-  workstationByToken(tokenDigest: string): Promise<string | null>;
-  /** The id of the user with this subject, made at first sight. */
-  ensureUser(claims: UserClaims): Promise<string>;
+  /** Token digest → id of the workstation whose row holds it; suspended ones too, deleted ones not. */
+  workstationsByToken(tokenDigests: readonly string[]): Promise<Map<string, string>>;
+  /** Subject → id of the user who has it, made at first sight. Every subject is in the answer. */
+  ensureUsers(claims: readonly UserClaims[]): Promise<Map<string, string>>;
 }

@@ -1,0 +1,153 @@
+import type { ParsedChannel, Role } from "@monster-realtime/client/protocol";
+import type { HubError } from "../errors.ts";
+import type { Touched } from "../rpc/context.ts";
+import { FactCache } from "./fact-cache.ts";
+import type { FactKind, FactSource, FactsByKind, WorkstationFacts } from "./facts.ts";
+import type { Principal } from "./principal.ts";
+import {
+  CHANNEL_ROWS,
+  type ChannelFacts,
+  type ChannelRights,
+  channelRights,
+  organizationIdsOf,
+  type PrincipalFacts,
+  rolesOf,
+  standing,
+} from "./rights.ts";
+
+export interface AuthorizerOptions {
+  source: FactSource;
+  /** How old a fact may be that rights are decided from. */
+  cacheMs: number;
+  /** How old it may be while the database is away. */
+  outageMs: number;
+  /** Milliseconds of a clock that never goes back. */
+  monotonicNow?: () => number;
+}
+
+/** Who is connected, and the channels it uses. */
+export interface InUse {
+  principal: Principal;
+  channels: Iterable<ParsedChannel>;
+}
+
+type Caches = { readonly [Kind in FactKind]: FactCache<FactsByKind[Kind]> };
+
+/**
+ * Who may do what, decided from facts that are at most `cacheMs` old while the database answers and at most `outageMs`
+ * while it is away; older ones reject with `unavailable`. Answers alike, and as fast, for foreign rows and for none.
+ */
+export class Authorizer {
+  readonly #options: AuthorizerOptions;
+  readonly #caches: Caches;
+
+  constructor(options: AuthorizerOptions) {
+    this.#options = options;
+    const cache = <Kind extends FactKind>(kind: Kind) =>
+      new FactCache<FactsByKind[Kind]>({
+        load: (ids) => options.source.load(kind, ids),
+        freshMs: options.cacheMs,
+        outageMs: options.outageMs,
+        ...(options.monotonicNow && { monotonicNow: options.monotonicNow }),
+      });
+    this.#caches = {
+      workstation: cache("workstation"),
+      project: cache("project"),
+      task: cache("task"),
+      user: cache("user"),
+    };
+  }
+
+  /** What `principal` may do on `channel`; at once where the facts are known, which they are for whatever is in use. */
+  rights(principal: Principal, channel: ParsedChannel): ChannelRights | Promise<ChannelRights> {
+    const principalFacts = this.#principalFacts(principal);
+    const channelFacts = this.#channelFacts(channel);
+    if (principalFacts instanceof Promise || channelFacts instanceof Promise) {
+      return Promise.all([principalFacts, channelFacts]).then(([ofPrincipal, ofChannel]) =>
+        channelRights(principal, ofPrincipal, channel, ofChannel),
+      );
+    }
+    return channelRights(principal, principalFacts, channel, channelFacts);
+  }
+
+  /** Why this principal may not stay connected, or null. */
+  async standing(principal: Principal): Promise<HubError | null> {
+    return standing(principal, await this.#principalFacts(principal));
+  }
+
+  /** The organizations it belongs to; none for a service that is bound to no list of them. */
+  async organizationIds(principal: Principal): Promise<string[]> {
+    return organizationIdsOf(principal, await this.#principalFacts(principal));
+  }
+
+  /** Organization → role of a user, as far as its token opens them; empty for workstations and services. */
+  async roles(principal: Principal): Promise<ReadonlyMap<string, Role>> {
+    return rolesOf(principal, await this.#principalFacts(principal));
+  }
+
+  async workstation(id: string): Promise<WorkstationFacts | null> {
+    return this.#caches.workstation.get(id);
+  }
+
+  /** Forgets what these changes may have made wrong; nothing that was read before them is used after. */
+  drop(touched: readonly Touched[]): void {
+    for (const { entity, id } of touched) this.#drop(entity, id);
+  }
+
+  /**
+   * Reads anew, in few statements, every fact these need that is older than half its time, so that `rights` answers at
+   * once afterwards. False: the database was away.
+   */
+  async refresh(inUse: Iterable<InUse>): Promise<boolean> {
+    const needed: Record<FactKind, Set<string>> = {
+      workstation: new Set(),
+      project: new Set(),
+      task: new Set(),
+      user: new Set(),
+    };
+    for (const { principal, channels } of inUse) {
+      if (principal.kind !== "service") needed[principal.kind].add(principal.id);
+      for (const { kind, id } of channels) needed[CHANNEL_ROWS[kind]].add(id);
+    }
+    const kinds = Object.keys(this.#caches) as FactKind[];
+    const ageMs = this.#options.cacheMs / 2;
+    const read = await Promise.all(kinds.map((kind) => this.#caches[kind].refresh(needed[kind], ageMs)));
+    return read.every(Boolean);
+  }
+
+  #principalFacts(principal: Principal): PrincipalFacts | null | Promise<PrincipalFacts | null> {
+    return principal.kind === "service" ? null : this.#caches[principal.kind].get(principal.id);
+  }
+
+  #channelFacts({ kind, id }: ParsedChannel): ChannelFacts | null | Promise<ChannelFacts | null> {
+    return this.#caches[CHANNEL_ROWS[kind]].get(id);
+  }
+
+  #drop(entity: Touched["entity"], id: string): void {
+    switch (entity) {
+      case "organization":
+        this.#dropOrganization(id);
+        break;
+      case "project":
+        this.#dropProject(id);
+        break;
+      default:
+        this.#caches[entity].forget(id);
+    }
+  }
+
+  #dropOrganization(id: string): void {
+    const { workstation, project, task, user } = this.#caches;
+    for (const cache of [workstation, project, task]) cache.forgetWhere(({ organizationId }) => organizationId === id);
+    user.forgetWhere(({ memberships }) => memberships.some(({ organizationId }) => organizationId === id));
+  }
+
+  #dropProject(id: string): void {
+    const { workstation, project, task } = this.#caches;
+    const organizationId = project.peek(id)?.organizationId;
+    project.forget(id);
+    task.forgetWhere(({ projectId }) => projectId === id);
+    // A project that becomes active again is in no workstation's list yet, but in the same organization.
+    workstation.forgetWhere((facts) => facts.projectIds.includes(id) || facts.organizationId === organizationId);
+  }
+}

@@ -1,0 +1,145 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
+import { HubError } from "../errors.ts";
+import { ClaimsError, checkClaims, LEEWAY_S } from "./claims.ts";
+import type { Directory } from "./directory.ts";
+import type { Credentials } from "./principal.ts";
+
+/** Who signs users' tokens. */
+export interface TokenIssuer {
+  issuer: string;
+  /** Audiences of first-party clients, which open every organization of a user. */
+  audiences: readonly string[];
+  keys: JWTVerifyGetKey;
+}
+
+/** A backend's token: its digest, and what it opens. */
+export interface ServiceDigest {
+  name: string;
+  /** SHA-256 of the token in hex. */
+  sha256: string;
+  organizations: "*" | readonly string[];
+}
+
+export interface TokenVerifierOptions {
+  directory: Directory;
+  issuers: readonly TokenIssuer[];
+  services: readonly ServiceDigest[];
+  /** Milliseconds since 1970. */
+  now?: () => number;
+}
+
+export const MAX_TOKEN_BYTES = 8_192;
+/** Pinned: a token never chooses how it is checked. */
+const ALGORITHMS = ["ES256", "RS256", "EdDSA"];
+const REQUIRED_CLAIMS = ["iss", "aud", "sub", "exp"];
+const TOKEN_TYPES = ["jwt", "at+jwt"];
+const WORKSTATION_TOKEN = /^wst_[A-Za-z0-9_-]{43}$/;
+const JWT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+
+/** Finds out who speaks, by a token. Tokens are neither kept nor part of any error. */
+export class TokenVerifier {
+  readonly #options: TokenVerifierOptions;
+  readonly #issuers: ReadonlyMap<string, TokenIssuer>;
+  readonly #services: readonly { digest: Buffer; service: ServiceDigest }[];
+
+  constructor(options: TokenVerifierOptions) {
+    this.#options = options;
+    this.#issuers = new Map(options.issuers.map((issuer) => [issuer.issuer, issuer]));
+    this.#services = options.services.map((service) => ({ digest: Buffer.from(service.sha256, "hex"), service }));
+  }
+
+  /**
+   * Whom this token speaks for. Throws `unauthenticated`, `token_expired`, or `unavailable` where that can't be found out
+   * now. A workstation may be suspended: its standing is the authorizer's to tell.
+   */
+  async verify(token: string): Promise<Credentials> {
+    // Before anything looks into it: whatever is longer is no token, and costs nothing.
+    if (token.length > MAX_TOKEN_BYTES) throw refused(`it is longer than ${MAX_TOKEN_BYTES} bytes`);
+    if (token.startsWith("wst_")) return this.#verifyWorkstation(token);
+    if (token.startsWith("svc_")) return this.#verifyService(token);
+    if (token.startsWith("pat_")) {
+      throw new HubError(
+        "unauthenticated",
+        "This hub has no introspection configured, so that it can't check personal access tokens. Use an access token.",
+      );
+    }
+    return this.#verifyUser(token);
+  }
+
+  async #verifyWorkstation(token: string): Promise<Credentials> {
+    const unknown = "no workstation has it; register the workstation, or use its newest token";
+    if (!WORKSTATION_TOKEN.test(token)) throw refused(unknown);
+    const tokenDigest = sha256(token).toString("hex");
+    const id = await this.#options.directory.workstation(tokenDigest);
+    if (id === null) throw refused(unknown);
+    return { principal: { kind: "workstation", id, tokenDigest }, expiresAt: null };
+  }
+
+  #verifyService(token: string): Credentials {
+    const digest = sha256(token);
+    // Every one is compared, so that the time tells nothing of which it was, or how near it came.
+    const found = this.#services.filter((known) => timingSafeEqual(known.digest, digest));
+    const [first] = found;
+    if (!first) throw refused("no service has it; add its SHA-256 to SERVICE_TOKENS of the hub");
+    const { name, organizations } = first.service;
+    return { principal: { kind: "service", id: name, organizations }, expiresAt: null };
+  }
+
+  async #verifyUser(token: string): Promise<Credentials> {
+    if (!JWT.test(token)) throw refused("it is neither a JWT nor a token of this system");
+    const now = this.#options.now?.() ?? Date.now();
+    try {
+      const issuer = this.#issuerOf(token);
+      const payload = await verifySignature(token, issuer, now);
+      const { user, audiences, expiresAt } = checkClaims(new Map(Object.entries(payload)), now);
+      const firstParty = audiences.some((audience) => issuer.audiences.includes(audience));
+      const id = await this.#options.directory.user(user);
+      return { principal: { kind: "user", id, clientIds: firstParty ? null : audiences }, expiresAt };
+    } catch (error) {
+      throw told(error);
+    }
+  }
+
+  #issuerOf(token: string): TokenIssuer {
+    const { iss } = decodeJwt(token);
+    const issuer = this.#issuers.get(String(iss));
+    if (!issuer) throw new ClaimsError("this hub does not trust its issuer");
+    return issuer;
+  }
+}
+
+async function verifySignature(token: string, { issuer, keys }: TokenIssuer, now: number): Promise<JWTPayload> {
+  const { payload, protectedHeader } = await jwtVerify(token, keys, {
+    algorithms: ALGORITHMS,
+    issuer,
+    requiredClaims: REQUIRED_CLAIMS,
+    clockTolerance: LEEWAY_S,
+    currentDate: new Date(now),
+  });
+  const { typ } = protectedHeader;
+  if (typ !== undefined && !TOKEN_TYPES.includes(typ.toLowerCase())) throw new ClaimsError("it is no access token");
+  return payload;
+}
+
+/** What the caller is told: never a value of the token, whose sender knows it, and whose reader may be a log. */
+function told(error: unknown): unknown {
+  if (error instanceof errors.JWTExpired) {
+    return new HubError("token_expired", "This token ran out. Get a new one and connect again.");
+  }
+  if (error instanceof ClaimsError) return refused(error.message);
+  if (error instanceof errors.JWSSignatureVerificationFailed) return refused("its signature is wrong");
+  if (error instanceof errors.JWKSNoMatchingKey) return refused("its issuer has no such key");
+  if (error instanceof errors.JOSEAlgNotAllowed) return refused("its algorithm is not allowed");
+  if (error instanceof errors.JWTClaimValidationFailed) return refused(`its ${error.claim} is missing or wrong`);
+  if (error instanceof errors.JOSEError) return refused("it is no well-formed JWT");
+  return error;
+}
+
+function refused(why: string): HubError {
+  return new HubError("unauthenticated", `This token is not accepted: ${why}.`);
+}
+
+function sha256(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
