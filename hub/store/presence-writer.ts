@@ -100,7 +100,7 @@ export class PresenceWriter implements PresenceSink {
    */
   async flush(timeoutMs: number): Promise<void> {
     const deadline = performance.now() + timeoutMs;
-    while (this.pending > 0) {
+    while (this.pending > 0 && !this.#closed) {
       await within(this.#run(), deadline - performance.now());
       if (this.pending === 0) return;
       const left = deadline - performance.now();
