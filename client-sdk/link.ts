@@ -109,7 +109,12 @@ export class Link {
   #push(push: Push): void {
     if (this.#ended) return;
     if (push.name === "welcome") this.#welcomeTimer.clear();
-    this.#listener.push(push);
+    try {
+      this.#listener.push(push);
+    } catch (cause) {
+      // What can't be read may have been a publication: a new connection recovers it, going on would skip it.
+      this.#end(new DisconnectedError(`the hub sent a ${push.name} that this client can't read`, cause));
+    }
   }
 
   #end(error: RealtimeError): void {

@@ -91,6 +91,19 @@ test("recovers from its last position after the connection was cut", async () =>
   });
 });
 
+test("recovers over a new connection when the hub sends what it can't read", async () => {
+  const script = {
+    subscribe: ({ count }: { count: number }) => (count === 1 ? subscribed(4) : subscribed(5, [5], true)),
+  };
+  await withSubscription({ script }, async ({ server, subscription, offsets, told }) => {
+    await subscription.ready();
+    server.push("publications", CHANNEL, null as never);
+    await until("the recovery", () => told.length === 1);
+    assert.equal(offsets, [5]);
+    assert.is(server.handshakes.length, 2);
+  });
+});
+
 test("says lost where the hub can't recover, and goes on from the new position", async () => {
   const script = {
     subscribe: ({ count }: { count: number }) => (count === 1 ? subscribed(4) : subscribed(2, [], false, "e2")),
