@@ -103,9 +103,12 @@ export class Client {
     return this.#whenConnected(null, undefined, (reason) => reason ?? new ConnectionClosedError(null));
   }
 
-  /** Says goodbye: presence leaves at once, what waits is rejected, and the client can't be used again. */
-  async close(): Promise<void> {
-    await this.#connection.close();
+  /**
+   * Ends the client for good: what waits is rejected, and presence leaves at once. Without `goodbye` the hub takes it for a
+   * lost connection and keeps the presence for the grace time: for programs that restart.
+   */
+  async close({ goodbye = true }: { goodbye?: boolean } = {}): Promise<void> {
+    await this.#connection.close({ goodbye });
   }
 
   /**

@@ -44,12 +44,12 @@ export class Connection {
     this.#transition({ name: "connect" });
   }
 
-  /** Ends for good and resolves when the goodbye is out. */
-  async close(): Promise<void> {
+  /** Ends for good and resolves when the transport is closed. */
+  async close(how: { goodbye: boolean }): Promise<void> {
     const link = this.#link;
     this.#link = null;
     this.#transition({ name: "close" });
-    await link?.close(new ConnectionClosedError(null));
+    await link?.close(new ConnectionClosedError(null), how);
   }
 
   /** Sends over the live link; settles at once with DisconnectedError or ConnectionClosedError where there is none. */
@@ -148,7 +148,7 @@ export class Connection {
     const old = this.#link;
     this.#link = null;
     this.#transition({ name: "move" });
-    void old?.close(new DisconnectedError("the node drains"));
+    void old?.close(new DisconnectedError("the node drains"), { goodbye: true });
   }
 
   /** `token_expired` is temporary only for those who have another token. */

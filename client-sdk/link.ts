@@ -50,6 +50,7 @@ export class Link {
     this.#socket = io(options.url, {
       ...options.webSocketOptions,
       transports: options.transports,
+      tryAllTransports: true,
       auth: handshakeAuth(options, token),
       forceNew: true,
       reconnection: false,
@@ -84,11 +85,13 @@ export class Link {
     this.#socket.emit(name, argument, (ack: unknown) => settleOnce(outcomeOf(ack)));
   }
 
-  /** Says goodbye and resolves when the transport is closed. */
-  async close(reason: RealtimeError): Promise<void> {
+  /** Says goodbye, or breaks off without one, and resolves when the transport is closed. */
+  async close(reason: RealtimeError, { goodbye }: { goodbye: boolean }): Promise<void> {
     const engine = this.#socket.io.engine;
     const isOpen = !this.#ended && this.#socket.connected && engine.readyState === "open";
     const closed = isOpen ? closeOf(engine) : undefined;
+    // Once the transport closes, Socket.IO's own goodbye finds no way out.
+    if (!goodbye) engine?.close();
     this.#end(reason);
     await closed;
   }

@@ -283,6 +283,17 @@ test("says goodbye on close and rejects what waits", async () => {
   });
 });
 
+test("breaks off without a goodbye where that is asked for", async () => {
+  await withClient({}, async (client, server) => {
+    await client.connect();
+    const socket = server.socket();
+    const reason = new Promise((resolve) => socket.on("disconnect", resolve));
+    await client.close({ goodbye: false });
+    assert.is(await reason, "transport close");
+    assert.equal(client.state, { name: "closed", error: null });
+  });
+});
+
 test("speaks over long-polling where that is asked for", async () => {
   await withClient({ client: { transports: ["polling"] } }, async (client, server) => {
     await client.connect();
