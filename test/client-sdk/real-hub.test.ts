@@ -169,6 +169,23 @@ test("comes back within the grace time as updates, never as a leave and a join",
     }),
   ));
 
+test("stays present as suspect when it breaks off without a goodbye", () =>
+  withHub({}, (hub) =>
+    withClients(hub.url, async ({ open }) => {
+      const channel = hub.workstation.channel as `workstation:${string}`;
+      const [workstation, user] = [await open(hub.workstation.token), await open(hub.userToken)];
+      await workstation.presence(channel).join(idle);
+      const subscription = user.subscribe(channel, { presence: true });
+      const events: string[] = [];
+      subscription.presence?.on("update", ({ state }) => events.push(state));
+      subscription.presence?.on("leave", (_, reason) => events.push(reason));
+      await subscription.ready();
+      await workstation.close({ goodbye: false });
+      await until("the change", () => events.length > 0);
+      assert.is(events[0], "suspect");
+    }),
+  ));
+
 test("calls it lost where the epoch is another", () =>
   withHub({}, (hub) =>
     withClients(hub.url, async ({ open }) => {
