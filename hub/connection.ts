@@ -87,7 +87,10 @@ export class Connection {
   /** Says why, then ends the connection. Ending twice does nothing. */
   end(error: HubError): void {
     if (!this.live) return;
-    this.push("disconnecting", toErrorObject(error));
+    const told = toErrorObject(error);
+    // Socket.IO's own clients reserve the name `disconnecting` and hang up when they read it; `closing` they can hear.
+    this.push("closing", told);
+    this.push("disconnecting", told);
     this.#ending = error;
     const engine = this.#socket.conn;
     const cut = setTimeout(() => engine.close(true), LAST_WORDS_MS).unref();

@@ -1,4 +1,4 @@
-import { WebSocket } from "ws";
+import * as ws from "ws";
 
 /** An event encoded for the wire once, however many connections it goes to. */
 export interface Frame {
@@ -15,7 +15,7 @@ interface FrameEncoder {
   frame(data: Buffer, options: object): Buffer[];
 }
 // `Sender.frame` is exported by ws (and used by Socket.IO's own adapter) but missing from its types.
-const { Sender } = WebSocket as unknown as { Sender: FrameEncoder };
+const { Sender } = ws as unknown as { Sender: FrameEncoder };
 const FRAME_OPTIONS = { fin: true, rsv1: false, opcode: 1, mask: false, readOnly: true };
 
 /** Encodes `event` with arguments that are JSON already. */

@@ -70,7 +70,7 @@ export class Handshake {
     socket.data = {};
     socket.handshake.auth = {};
     socket.handshake.headers = {};
-    for (const holder of [socket.client, socket.conn] as { request: unknown }[]) holder.request = null;
+    (socket.conn as { request: unknown }).request = null;
     return admission;
   }
 

@@ -1,0 +1,116 @@
+import { createHash, randomBytes } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ulid } from "ulid";
+import { z } from "zod";
+import type { DevelopmentIssuer } from "./auth/development-issuer.ts";
+import type { Database } from "./store/postgres.ts";
+
+/** What a hub in development mode makes for whoever tries it: an organization and tokens for each kind of principal. */
+export interface Development {
+  url: string;
+  /** The live presence view, signed in as the owner. */
+  page: string;
+  organizationId: string;
+  projectId: string;
+  workstationId: string;
+  userToken: string;
+  serviceToken: string;
+  workstationToken: string;
+}
+
+const FILE = "development.json";
+const SUBJECT = "development-owner";
+const SLUG = "development";
+const TOKEN_TTL_SECONDS = 7 * 24 * 3600;
+
+const stored = z.object({
+  organizationId: z.string(),
+  projectId: z.string(),
+  workstationId: z.string(),
+  serviceToken: z.string(),
+  workstationToken: z.string(),
+});
+
+export const sha256 = (token: string): string => createHash("sha256").update(token).digest("hex");
+const secret = (prefix: string): string => prefix + randomBytes(32).toString("base64url");
+
+/** A service token that lives as long as the data directory, so that a restart keeps scripts working. */
+export async function developmentServiceToken(dataDir: string): Promise<string> {
+  return (await readStored(dataDir))?.serviceToken ?? secret("svc_");
+}
+
+/** Seeds the organization, its project, owner and first workstation where they are missing, and writes the tokens to a private file. */
+export async function seedDevelopment(parts: {
+  database: Database;
+  issuer: DevelopmentIssuer;
+  dataDir: string;
+  url: string;
+  serviceToken: string;
+}): Promise<Development> {
+  const { database, issuer, dataDir, url, serviceToken } = parts;
+  const workstationToken = (await readStored(dataDir))?.workstationToken ?? secret("wst_");
+  const ids = await seedRows(database, sha256(workstationToken));
+  const userToken = await issuer.mint({
+    subject: SUBJECT,
+    email: "owner@development.invalid",
+    name: "Development Owner",
+    ttlSeconds: TOKEN_TTL_SECONDS,
+  });
+  const page = `${url}/#token=${userToken}`;
+  const development: Development = { url, page, ...ids, userToken, serviceToken, workstationToken };
+  await writeFile(join(dataDir, FILE), `${JSON.stringify(development, null, 2)}\n`, { mode: 0o600 });
+  return development;
+}
+
+/** What a running hub wrote. Throws with the remedy where there is none. */
+export async function readDevelopment(dataDir: string): Promise<Development> {
+  try {
+    return JSON.parse(await readFile(join(dataDir, FILE), "utf8")) as Development;
+  } catch (error) {
+    throw new Error(`No hub in development mode has run with ${dataDir}. Run \`npm start\` first.`, { cause: error });
+  }
+}
+
+async function readStored(dataDir: string): Promise<z.infer<typeof stored> | null> {
+  try {
+    return stored.parse(JSON.parse(await readFile(join(dataDir, FILE), "utf8")));
+  } catch {
+    // Missing or from another version: new ones are made.
+    return null;
+  }
+}
+
+/** One transaction, each row only where it is missing. */
+function seedRows(database: Database, tokenDigest: string) {
+  return database.transaction("hub:development", async (sql) => {
+    await sql`INSERT INTO organizations (id, name, slug) VALUES (${`org_${ulid()}`}, 'Development', ${SLUG}) ON CONFLICT (slug) DO NOTHING`;
+    const [organization] = await sql<{ id: string }[]>`SELECT id FROM organizations WHERE slug = ${SLUG}`;
+    const organizationId = idOf(organization);
+    await sql`INSERT INTO users (id, monster_auth_user_id, email, name)
+      VALUES (${`user_${ulid()}`}, ${SUBJECT}, 'owner@development.invalid', 'Development Owner') ON CONFLICT (monster_auth_user_id) DO NOTHING`;
+    const [user] = await sql<{ id: string }[]>`SELECT id FROM users WHERE monster_auth_user_id = ${SUBJECT}`;
+    await sql`INSERT INTO organization_memberships (id, organization_id, user_id, role, joined_at)
+      VALUES (${`orgmem_${ulid()}`}, ${organizationId}, ${idOf(user)}, 'owner', now()) ON CONFLICT (organization_id, user_id) DO NOTHING`;
+    await sql`INSERT INTO projects (id, organization_id, name, slug)
+      VALUES (${`proj_${ulid()}`}, ${organizationId}, 'First project', 'first') ON CONFLICT (organization_id, slug) DO NOTHING`;
+    const [project] = await sql<
+      { id: string }[]
+    >`SELECT id FROM projects WHERE organization_id = ${organizationId} AND slug = 'first'`;
+    const projectId = idOf(project);
+    await sql`INSERT INTO workstations (id, organization_id, name, hostname, registration_token)
+      VALUES (${`ws_${ulid()}`}, ${organizationId}, 'first workstation', 'first.local', ${tokenDigest}) ON CONFLICT (registration_token) DO NOTHING`;
+    const [workstation] = await sql<
+      { id: string }[]
+    >`SELECT id FROM workstations WHERE registration_token = ${tokenDigest}`;
+    const workstationId = idOf(workstation);
+    await sql`INSERT INTO project_workstations (id, project_id, workstation_id)
+      VALUES (${`projws_${ulid()}`}, ${projectId}, ${workstationId}) ON CONFLICT (project_id, workstation_id) DO NOTHING`;
+    return { organizationId, projectId, workstationId };
+  });
+}
+
+function idOf(row: { id: string } | undefined): string {
+  if (!row) throw new Error("A row of the development organization was deleted while it was made. Start again.");
+  return row.id;
+}

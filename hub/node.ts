@@ -1,0 +1,184 @@
+import { mkdir } from "node:fs/promises";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { parseChannel } from "@monster-realtime/client/protocol";
+import { ulid } from "ulid";
+import { Authorizer } from "./auth/authorizer.ts";
+import { DevelopmentIssuer } from "./auth/development-issuer.ts";
+import { TokenVerifier } from "./auth/tokens.ts";
+import { MemoryBroker } from "./broker/memory.ts";
+import type { HubConfig } from "./config.ts";
+import { type Development, developmentServiceToken, seedDevelopment, sha256 } from "./development.ts";
+import { originPolicy } from "./gate.ts";
+import { HttpApi } from "./http/api.ts";
+import { Metrics } from "./http/metrics.ts";
+import { Pages } from "./http/pages.ts";
+import { createHttpServer } from "./http/server.ts";
+import { Hub } from "./hub.ts";
+import type { Logger } from "./log.ts";
+import { MemoryPresence } from "./presence/memory.ts";
+import type { WorkstationPresence } from "./presence/presence.ts";
+import { Reconciler } from "./presence/reconciler.ts";
+import { createRpcRouter } from "./rpc/router.ts";
+import { PostgresFacts } from "./store/facts.ts";
+import { openStore, type Store } from "./store/open.ts";
+import { PresenceRows } from "./store/presence-rows.ts";
+import { PresenceWriter } from "./store/presence-writer.ts";
+
+/** A client takes at most this long to find back after its hub went: reconnect delay and ping time-out. */
+const RETURN_MS = 15_000;
+const LAST_FLUSH_MS = 5_000;
+
+export interface NodeOptions {
+  config: HubConfig;
+  log: Logger;
+  /** A database that is there already and stays when the node closes; else the configuration's. */
+  store?: Store;
+  /** How long after the start rows are left alone that say online without a member. */
+  settleMs?: number;
+}
+
+/** A node that runs. */
+export interface RunningNode {
+  hub: Hub;
+  url: string;
+  development: Development | null;
+  writer: PresenceWriter;
+  reconciler: Reconciler;
+  /** Sends clients away, writes what waits, and closes. `drain: false` ends connections at once. */
+  stop(options?: { drain: boolean }): Promise<void>;
+}
+
+/** Chooses the implementations, joins them and listens. Throws where a part can't start, with everything closed again. */
+export async function startNode({ config, log, store: given, settleMs }: NodeOptions): Promise<RunningNode> {
+  await mkdir(config.dataDir, { recursive: true });
+  const store = given ?? (await openStore(config, log));
+  try {
+    return await startOn(store, { config, log, settleMs: settleMs ?? RETURN_MS + config.presence.graceMs }, !given);
+  } catch (error) {
+    if (!given) await store.close();
+    throw error;
+  }
+}
+
+async function startOn(
+  store: Store,
+  { config, log, settleMs }: { config: HubConfig; log: Logger; settleMs: number },
+  ownsStore: boolean,
+): Promise<RunningNode> {
+  const nodeId = `node_${ulid()}`;
+  const { database } = store;
+  const facts = new PostgresFacts(database);
+  const issuer = config.development ? await DevelopmentIssuer.open(config.dataDir) : null;
+  const serviceToken = config.development ? await developmentServiceToken(config.dataDir) : null;
+  const authorizer = new Authorizer(facts, { cacheMs: config.auth.rightsCacheMs, outageMs: config.database.outageMs });
+  const verifier = new TokenVerifier({
+    facts,
+    auth: config.auth,
+    outageMs: config.database.outageMs,
+    developmentIssuer: issuer,
+    extraServiceTokens: serviceToken
+      ? [{ name: "development", sha256: sha256(serviceToken), organizations: "*" as const }]
+      : [],
+  });
+  const metrics = new Metrics();
+  const writer = new PresenceWriter({
+    database,
+    intervalMs: config.presence.writeBackIntervalMs,
+    log,
+    onRefused: (workstationId, revision, refused) => reconciler.refused(workstationId, revision, refused),
+  });
+  const presence = new MemoryPresence({
+    nodeId,
+    graceMs: config.presence.graceMs,
+    events: {
+      workstationChanged: (changed: WorkstationPresence) => writer.write(changed),
+      replaced: (connectionId, channel) => hub.replaced(connectionId, channel),
+    },
+  });
+  const reconciler = new Reconciler({
+    store: presence,
+    writer,
+    rows: new PresenceRows(database),
+    nodeId,
+    heartbeatMs: config.presence.heartbeatIntervalMs,
+    reconcileMs: config.presence.reconcileIntervalMs,
+    settleMs,
+    log,
+  });
+  const broker = new MemoryBroker({
+    retention: (channel) =>
+      parseChannel(channel)?.kind.startsWith("project") ? config.history.project : config.history.entity,
+    positionTtlMs: config.history.positionTtlMs,
+  });
+  const rpc = createRpcRouter({ database, authorizer, onTouched: (touched) => hub.touched(touched), log });
+  const hub: Hub = new Hub({
+    nodeId,
+    broker,
+    presence,
+    authorizer,
+    verifier,
+    rpc,
+    limits: config.limits,
+    times: config.times,
+    origins: originPolicy(config.allowedOrigins, config.development),
+    trustProxy: config.trustProxy,
+    log,
+    observe: metrics.observe,
+  });
+  metrics.watch({
+    connections: () => hub.connectionCount,
+    channels: () => hub.fanOut.channelCount,
+    deliveries: () => hub.fanOut.counters.deliveries,
+    packets: () => hub.fanOut.counters.packets,
+    writeBackPending: () => writer.pending,
+    writeBackStatements: () => writer.statements,
+  });
+  const pages = new Pages();
+  const server = createHttpServer({
+    api: new HttpApi(hub.services),
+    metrics,
+    readiness: () => readiness(hub, store),
+    page: (url, response) => pages.serve(url, response),
+    log,
+  });
+  hub.attach(server);
+  reconciler.start();
+  const url = await listen(server, config.host, config.port);
+  const development =
+    issuer && serviceToken
+      ? await seedDevelopment({ database, issuer, dataDir: config.dataDir, url, serviceToken })
+      : null;
+  const stop = async ({ drain }: { drain: boolean } = { drain: true }) => {
+    if (drain) await hub.drain();
+    await reconciler.close();
+    await hub.close();
+    await writer.flush(LAST_FLUSH_MS);
+    await writer.close();
+    if (ownsStore) await store.close();
+  };
+  return { hub, url, development, writer, reconciler, stop };
+}
+
+async function readiness(hub: Hub, { database }: Store): Promise<Record<string, string>> {
+  const faults: Record<string, string> = {};
+  if (hub.draining) faults.hub = "draining";
+  try {
+    await database.ping();
+  } catch (error) {
+    faults.database = error instanceof Error ? error.message : "away";
+  }
+  return faults;
+}
+
+function listen(server: Server, host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.removeListener("error", reject);
+      const { port: actual } = server.address() as AddressInfo;
+      const name = host === "0.0.0.0" || host === "127.0.0.1" ? "localhost" : host;
+      resolve(`http://${name}:${actual}`);
+    });
+  });
+}

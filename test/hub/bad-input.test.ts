@@ -1,0 +1,188 @@
+import { equal, is, ok } from "uvu/assert";
+import { WebSocket } from "ws";
+import { withHub } from "../support/hub.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+
+const test = suite("bad input");
+const nested = (depth: number): unknown => JSON.parse("[".repeat(depth) + "]".repeat(depth));
+
+test("requests that are wrong in any way are refused and keep the connection", () =>
+  withHub({}, async (hub) => {
+    const client = await hub.connect(hub.serviceToken);
+    const channel = hub.taskChannel;
+    const publish = { channel, type: "note", payload: 1 };
+    const cases: [string, unknown[], string][] = [
+      ["publish", [], "bad_request"],
+      ["publish", [null], "bad_request"],
+      ["publish", [[publish]], "bad_request"],
+      ["publish", ["text"], "bad_request"],
+      ["publish", [publish, publish], "bad_request"],
+      ["publish", [{ ...publish, extra: 1 }], "bad_request"],
+      ["publish", [{ channel, type: "note" }], "bad_request"],
+      ["publish", [{ ...publish, type: 7 }], "bad_request"],
+      ["publish", [{ ...publish, type: "UPPER" }], "bad_request"],
+      ["publish", [{ ...publish, type: "a".repeat(65) }], "bad_request"],
+      ["publish", [{ ...publish, id: "" }], "bad_request"],
+      ["publish", [{ ...publish, ephemeral: "yes" }], "bad_request"],
+      ["publish", [{ ...publish, payload: "a\u0000b" }], "bad_request"],
+      ["publish", [{ ...publish, payload: { "a\ud800": 1 } }], "bad_request"],
+      ["publish", [{ ...publish, payload: nested(40) }], "bad_request"],
+      ["publish", [{ ...publish, payload: Object.fromEntries(Array.from({ length: 1_100 }, (_, n) => [`k${n}`, n])) }], "bad_request"],
+      ["publish", [{ ...publish, payload: "x".repeat(70_000) }], "payload_too_large"],
+      ["subscribe", [JSON.parse(`{"channel":"${channel}","__proto__":{"presence":true}}`)], "bad_request"],
+      ["subscribe", [{ channel, recover: { epoch: "e", offset: -1 } }], "bad_request"],
+      ["subscribe", [{ channel, recover: { epoch: "e", offset: 1.5 } }], "bad_request"],
+      ["history", [{ channel, limit: 0 }], "bad_request"],
+      ["history", [{ channel, limit: 1e9 }], "bad_request"],
+      ["rpc", [{ method: "__proto__" }], "unknown_method"],
+      ["rpc", [{ method: "tasks.get", params: { id: "task_1".repeat(100) } }], "bad_request"],
+      ["constructor", [{}], "bad_request"],
+      ["__proto__", [{}], "bad_request"],
+      ["nonsense", [{}], "bad_request"],
+    ];
+    for (const [event, values, code] of cases) {
+      const error = await client.refused(event, ...values);
+      is(error.code, code, `${event} ${JSON.stringify(values).slice(0, 80)}: ${error.message}`);
+      ok(error.traceId);
+    }
+    is((await client.request("publish", publish)).offset, 1);
+  }));
+
+test("names that are no channel are unknown_channel, whatever they look like", () =>
+  withHub({}, async (hub) => {
+    const client = await hub.connect(hub.serviceToken);
+    const id = hub.taskChannel.slice("task:".length);
+    for (const channel of ["", "*", client.socket.id ?? "", `${hub.taskChannel}\r\n`, `task:${id.toLowerCase()}`, `tаsk:${id}`, "x".repeat(10_240), `task:${id}:tasks`, "task:", `project:${id}:tasks`]) {
+      is((await client.refused("subscribe", { channel })).code, "unknown_channel", channel.slice(0, 60));
+    }
+    is((await client.refused("subscribe", { channel: ["a"] })).code, "bad_request");
+    is((await client.refused("subscribe", { channel: 7 })).code, "bad_request");
+  }));
+
+test("a request without an ack is carried out, and one whose ack is not last is refused", () =>
+  withHub({}, async (hub) => {
+    const client = await hub.connect(hub.serviceToken);
+    const channel = hub.taskChannel;
+    client.socket.emit("subscribe", { channel });
+    client.socket.emit("nonsense", null, () => undefined);
+    client.socket.emit("publish", { channel, type: "note", payload: 1 });
+    await client.push("publications");
+    ok(client.socket.connected);
+  }));
+
+test("a foreign channel and one that does not exist are refused alike", () =>
+  withHub({}, async (hub) => {
+    const other = await hub.otherTenant();
+    const client = await hub.connect(hub.userToken);
+    const strip = ({ traceId: _, ...error }: { traceId: string }) => error;
+    const missing = strip(await client.refused("subscribe", { channel: `workstation:ws_${"0".repeat(26)}` }));
+    const foreign = strip(await client.refused("subscribe", { channel: `workstation:${other.workstationId}` }));
+    equal(foreign, missing);
+    is(missing.code, "forbidden");
+    equal(
+      strip(await client.refused("rpc", { method: "workstations.get", params: { id: other.workstationId } })),
+      strip(await client.refused("rpc", { method: "workstations.get", params: { id: `ws_${"0".repeat(26)}` } })),
+    );
+  }));
+
+test("reserved types are for services alone", () =>
+  withHub({}, async (hub) => {
+    const [user, service] = await hub.connectAll(hub.userToken, hub.serviceToken);
+    for (const type of ["task:assign", "task:cancel", "task:reordered", "session:anything", "task:updated", "agent_session:created"]) {
+      is((await user.refused("publish", { channel: hub.taskChannel, type, payload: 1 })).code, "forbidden", type);
+      await service.request("publish", { channel: hub.taskChannel, type, payload: 1 });
+    }
+  }));
+
+test("handshakes with a wrong token, protocol or place for the token are refused with the reason", () =>
+  withHub({}, async (hub) => {
+    const code = async (auth: object, options: object = {}) => {
+      const client = new RawClient(hub.url, auth, options);
+      const refusal = await client.welcomed().then(() => ({ code: "welcomed" }), (error: { code: string }) => error);
+      client.close();
+      return refusal.code;
+    };
+    is(await code({}), "unauthenticated");
+    is(await code({ token: 7 }), "unauthenticated");
+    is(await code({ token: `wst_${"a".repeat(43)}` }), "unauthenticated");
+    is(await code({ token: "svc_wrong" }), "unauthenticated");
+    is(await code({ token: "x".repeat(9_000) }), "unauthenticated");
+    is(await code({ token: "a.b.c" }), "unauthenticated");
+    is(await code({ token: hub.serviceToken, protocol: 2 }), "unsupported_protocol");
+    is(await code({ token: hub.serviceToken }, { query: { token: hub.serviceToken } }), "bad_request");
+    is(await code({}, { extraHeaders: { Authorization: `Bearer ${hub.serviceToken}` } }), "welcomed");
+    is(await code({ token: hub.serviceToken }, { extraHeaders: { Origin: "https://evil.example" } }), undefined as never);
+    is(await code({ token: hub.serviceToken }, { extraHeaders: { Origin: hub.url } }), "welcomed");
+  }));
+
+test("a subscription too many is refused, and rates are limited with a time to wait", () =>
+  withHub({ env: { CHANNELS_PER_CONNECTION: "1", PUBLISHES_PER_SECOND: "5" } }, async (hub) => {
+    const client = await hub.connect(hub.serviceToken);
+    await client.request("subscribe", { channel: hub.taskChannel });
+    is((await client.refused("subscribe", { channel: hub.projectChannel })).code, "too_many_channels");
+    const publish = { channel: hub.taskChannel, type: "note", payload: 1 };
+    const acks = await Promise.all(Array.from({ length: 12 }, () => client.ack("publish", publish)));
+    const limited = acks.flatMap((ack) => (ack.ok ? [] : [ack.error]));
+    ok(limited.length >= 6, `${limited.length} refused`);
+    ok(limited.every(({ code, retryAfterMs }) => code === "rate_limited" && (retryAfterMs ?? 0) > 0));
+    ok(client.socket.connected);
+  }));
+
+test("ten times the rate ends the connection and disturbs nobody else", () =>
+  withHub({ env: { REQUESTS_PER_SECOND: "20" } }, async (hub) => {
+    const [flood, other] = await hub.connectAll(hub.serviceToken, hub.userToken);
+    for (let n = 0; n < 400; n += 1) flood.socket.emit("unsubscribe", { channel: hub.taskChannel });
+    await until("the flood is ended", () => !flood.socket.connected);
+    is((flood.last("disconnecting")?.values[0] as { code: string }).code, "rate_limited");
+    await other.request("subscribe", { channel: hub.taskChannel });
+  }));
+
+test("binary, foreign namespaces and silence after opening end the connection", () =>
+  withHub({ env: { REQUEST_TIMEOUT_MS: "500" } }, async (hub) => {
+    const client = await hub.connect(hub.serviceToken);
+    client.socket.emit("publish", { channel: hub.taskChannel, type: "note", payload: Buffer.from("binary") });
+    await until("the binary sender is ended", () => !client.socket.connected);
+    const open = () => new WebSocket(`${hub.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
+    const closed = (socket: WebSocket) => new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    const wanderer = open();
+    wanderer.on("message", (message) => {
+      if (String(message).startsWith("0")) for (let n = 0; n < 6; n += 1) wanderer.send(`40/other${n},{}`);
+    });
+    await closed(wanderer);
+    await closed(open());
+  }));
+
+test("a reader that stops is ended as a slow consumer, the others go on, and it recovers afterwards", () =>
+  withHub({ env: { OUTBOUND_BYTES: "65536", PUBLISHES_PER_SECOND: "5000", REQUESTS_PER_SECOND: "5000" } }, async (hub) => {
+    const channel = hub.taskChannel;
+    const [slow, reader, publisher] = await hub.connectAll(hub.userToken, hub.userToken, hub.serviceToken);
+    const start = await slow.request("subscribe", { channel });
+    await reader.request("subscribe", { channel });
+    slow.pauseReading();
+    const payload = "x".repeat(60_000);
+    let sent = 0;
+    await until("the hub gives the slow one up", async () => {
+      for (let n = 0; n < 20; n += 1, sent += 1) await publisher.request("publish", { channel, type: "big", payload });
+      return hub.node.hub.connectionCount === 2;
+    }, 15_000);
+    const heard = () => reader.received("publications", channel).flatMap(([, list]) => list as unknown[]);
+    await until("the other reader has everything", () => heard().length === sent);
+    slow.resumeReading();
+    await until("it is told why", () => slow.last("disconnecting") !== undefined || !slow.socket.connected);
+    const back = await hub.connect(hub.userToken);
+    const { recovered } = await back.request("subscribe", { channel, recover: { epoch: start.epoch, offset: sent - 5 } });
+    is(recovered, true);
+  }));
+
+test("HTTP bodies that are too slow, too large or no JSON are refused", () =>
+  withHub({}, async (hub) => {
+    const call = (body: string, type = "application/json") =>
+      fetch(`${hub.url}/v1/rpc/tasks.get`, { method: "POST", body, headers: { Authorization: `Bearer ${hub.serviceToken}`, "Content-Type": type } });
+    equal([(await call("[]")).status, (await call("{}", "text/plain")).status, (await call(`{"a":"${"x".repeat(1_100_000)}"}`)).status], [400, 400, 413]);
+    is((await fetch(`${hub.url}/v1/rpc/tasks.get?token=${hub.serviceToken}`, { method: "POST" })).status, 400);
+    is((await fetch(`${hub.url}/v1/channels/%E0%A4%A/history`, { headers: { Authorization: `Bearer ${hub.serviceToken}` } })).status, 400);
+  }));
+
+test.run();

@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { resolve } from "node:path";
+import { ConfigError, DEFAULTS, type Environment, loadConfig } from "../../hub/config.ts";
+import { suite } from "../support/suite.ts";
+
+const test = suite("configuration");
+
+const ISSUER = { MONSTER_AUTH_ISSUER: "https://auth.example.com" };
+const DIGEST = "a".repeat(64);
+const ORG = `org_${"0".repeat(26)}`;
+const services = (change: object) =>
+  JSON.stringify([{ name: "backend", sha256: DIGEST, organizations: "*", ...change }]);
+
+function errorOf(env: Environment): ConfigError {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error;
+  }
+  return assert.fail("the configuration was accepted");
+}
+
+test("with nothing set, the hub runs in development mode on loopback with the embedded database", () => {
+  const config = loadConfig({});
+  assert.equal(config.development, true);
+  assert.equal(config.host, "127.0.0.1");
+  assert.equal(config.port, 4_000);
+  assert.equal(config.dataDir, resolve("data"));
+  assert.equal(config.database.url, null);
+  assert.deepEqual(config.auth, { issuer: null, audiences: [], serviceTokens: [], rightsCacheMs: 5_000 });
+  assert.deepEqual(config.history.entity, { size: 1_000, ttlMs: 3_600_000 });
+  assert.deepEqual(config.history.project, { size: 200, ttlMs: 600_000 });
+  assert.equal(config.presence.graceMs, DEFAULTS.PRESENCE_GRACE_MS);
+});
+
+test("with an issuer, the hub leaves development mode and listens everywhere", () => {
+  const config = loadConfig({ ...ISSUER, MONSTER_AUTH_AUDIENCES: "web, cli", NODE_ENV: "production" });
+  assert.equal(config.development, false);
+  assert.equal(config.host, "0.0.0.0");
+  assert.equal(config.auth.issuer, "https://auth.example.com");
+  assert.deepEqual(config.auth.audiences, ["web", "cli"]);
+});
+
+test("every value reaches its place", () => {
+  const config = loadConfig({
+    ...ISSUER,
+    PORT: "0",
+    HOST: "::1",
+    DATABASE_URL: "postgres://hub:secret@db/hub",
+    DATA_DIR: "/var/lib/hub",
+    DEVELOPMENT: "on",
+    SERVICE_TOKENS: services({ organizations: [ORG] }),
+    ALLOWED_ORIGINS: "https://app.example.com,http://localhost:3000",
+    LOG_LEVEL: "debug",
+    TRUST_PROXY: "1",
+    PRESENCE_GRACE_MS: "0",
+    RIGHTS_CACHE_MS: "1000",
+    CHANNELS_PER_CONNECTION: "7",
+  });
+  assert.deepEqual([config.port, config.host, config.dataDir, config.development], [0, "::1", "/var/lib/hub", true]);
+  assert.equal(config.database.url, "postgres://hub:secret@db/hub");
+  assert.deepEqual(config.auth.serviceTokens, [{ name: "backend", sha256: DIGEST, organizations: [ORG] }]);
+  assert.deepEqual(config.allowedOrigins, ["https://app.example.com", "http://localhost:3000"]);
+  assert.deepEqual([config.logLevel, config.trustProxy, config.presence.graceMs], ["debug", 1, 0]);
+  assert.equal(config.limits.channelsPerConnection, 7);
+  assert.ok(config.times.rightsCheckMs + config.auth.rightsCacheMs / 2 <= config.auth.rightsCacheMs);
+});
+
+test("the configuration can't be changed, however deep", () => {
+  const { limits, auth } = loadConfig({ SERVICE_TOKENS: services({}) });
+  assert.throws(() => Object.assign(limits, { messageBytes: 1 }), TypeError);
+  assert.throws(() => Object.assign(auth.serviceTokens[0] ?? {}, { organizations: [] }), TypeError);
+});
+
+/** Environment → the variable that is named, and what its fault and remedy say. */
+const wrong: [env: Environment, variable: string, told: RegExp][] = [
+  [{ PORT: "http" }, "PORT", /"http" is not a whole number\. Set a whole number of 0 to 65535/],
+  [{ PORT: "65536" }, "PORT", /65536 is too large/],
+  [{ PORT: "-1" }, "PORT", /"-1" is not a whole number/],
+  [{ PORT: "4e3" }, "PORT", /not a whole number/],
+  [{ PORT: "" }, "PORT", /set but empty\. Give it a value or unset it/],
+  [{ HISTORY_SIZE: "0" }, "HISTORY_SIZE", /0 is too small\. Set a whole number of 1 to/],
+  [{ HISTORY_SIZE: "99999999999999999999" }, "HISTORY_SIZE", /not a whole number/],
+  [{ PRESENCE_GRACE_MS: "-1" }, "PRESENCE_GRACE_MS", /not a whole number/],
+  [{ PRESENCE_GRACE_MS: "1.5" }, "PRESENCE_GRACE_MS", /not a whole number/],
+  [{ RIGHTS_CACHE_MS: "5001" }, "RIGHTS_CACHE_MS", /too large.* to 5000 \(milliseconds\)/],
+  [{ TRUST_PROXY: "true" }, "TRUST_PROXY", /proxies in front/],
+  [{ HOST: "a b" }, "HOST", /neither an address nor a name.*127\.0\.0\.1/],
+  [{ HOST: "localhost:4000" }, "HOST", /without port/],
+  [{ HOST: "0.0.0.0" }, "HOST", /reachable from other machines.*HOST=127\.0\.0\.1/],
+  [{ HOST: "127.evil.example" }, "HOST", /reachable from other machines/],
+  [{ ...ISSUER, DEVELOPMENT: "on", HOST: "10.0.0.1" }, "HOST", /reachable from other machines/],
+  [{ DEVELOPMENT: "true" }, "DEVELOPMENT", /neither "on" nor "off"/],
+  [{ DEVELOPMENT: "off" }, "MONSTER_AUTH_ISSUER", /not set.*DEVELOPMENT=on/],
+  [{ NODE_ENV: "production" }, "MONSTER_AUTH_ISSUER", /not set.*DEVELOPMENT=on/],
+  [{ MONSTER_AUTH_ISSUER: "auth.example.com" }, "MONSTER_AUTH_ISSUER", /not a URL.*https/],
+  [{ MONSTER_AUTH_ISSUER: "http://auth.example.com" }, "MONSTER_AUTH_ISSUER", /http on another machine.*https/],
+  [{ MONSTER_AUTH_ISSUER: "ftp://auth.example.com" }, "MONSTER_AUTH_ISSUER", /not an https address/],
+  [{ MONSTER_AUTH_ISSUER: "https://a:b@auth.example.com" }, "MONSTER_AUTH_ISSUER", /user name or password/],
+  [{ MONSTER_AUTH_ISSUER: "https://auth.example.com/?x" }, "MONSTER_AUTH_ISSUER", /query or a fragment/],
+  [{ ...ISSUER, MONSTER_AUTH_AUDIENCES: "web,,cli" }, "MONSTER_AUTH_AUDIENCES", /empty part/],
+  [{ DATABASE_URL: "localhost" }, "DATABASE_URL", /not a URL.*postgres:\/\//],
+  [{ DATABASE_URL: "mysql://localhost/hub" }, "DATABASE_URL", /does not begin with postgres:\/\//],
+  [{ REDIS_URL: "redis://localhost" }, "REDIS_URL", /Cluster mode comes with a later version; unset REDIS_URL/],
+  [{ MONSTER_AUTH_INTROSPECTION_URL: "x" }, "MONSTER_AUTH_INTROSPECTION_URL", /later version; unset/],
+  [{ NODE_LEASE_MS: "15000" }, "NODE_LEASE_MS", /later version; unset NODE_LEASE_MS/],
+  [{ ALLOWED_ORIGINS: "*" }, "ALLOWED_ORIGINS", /would let every page in.*List origins/],
+  [{ ALLOWED_ORIGINS: "https://app.example.com/" }, "ALLOWED_ORIGINS", /not an origin.*final slash/],
+  [{ ALLOWED_ORIGINS: "null" }, "ALLOWED_ORIGINS", /not an origin/],
+  [{ LOG_LEVEL: "loud" }, "LOG_LEVEL", /"loud" is not a level. Set one of fatal, error/],
+  [{ SERVICE_TOKENS: "svc_secret" }, "SERVICE_TOKENS", /not JSON\. Set JSON such as/],
+  [{ SERVICE_TOKENS: "{}" }, "SERVICE_TOKENS", /Set JSON such as/],
+  [{ SERVICE_TOKENS: services({ sha256: "svc_secret" }) }, "SERVICE_TOKENS", /at 0\.sha256: must be the SHA-256/],
+  [{ SERVICE_TOKENS: services({ name: "A B" }) }, "SERVICE_TOKENS", /at 0\.name: must be/],
+  [{ SERVICE_TOKENS: services({ organizations: [] }) }, "SERVICE_TOKENS", /at 0\.organizations/],
+  [{ SERVICE_TOKENS: services({ organizations: ["acme"] }) }, "SERVICE_TOKENS", /at 0\.organizations/],
+  [{ SERVICE_TOKENS: services({ svc_secret: 1 }) }, "SERVICE_TOKENS", /a field besides name/],
+  [
+    { SERVICE_TOKENS: JSON.stringify([...JSON.parse(services({})), ...JSON.parse(services({ name: "b" }))]) },
+    "SERVICE_TOKENS",
+    /one digest twice/,
+  ],
+  [{ PING_TIMEOUT_MS: "20000" }, "PING_TIMEOUT_MS", /more than PING_INTERVAL_MS/],
+  [{ REQUEST_TIMEOUT_MS: "1000" }, "DATABASE_TIMEOUT_MS", /more than REQUEST_TIMEOUT_MS/],
+  [{ MESSAGE_BYTES: "2097152" }, "MESSAGE_BYTES", /more than RPC_BYTES/],
+  [{ RECOVERY_BYTES: "1024" }, "MESSAGE_BYTES", /could not be recovered/],
+  [{ OUTBOUND_BYTES: "2048" }, "MESSAGE_BYTES", /could not be delivered/],
+  [{ REQUESTS_PER_SECOND: "50" }, "PUBLISHES_PER_SECOND", /a publish is a request too/],
+  [{ POSITION_TTL_MS: "1000" }, "HISTORY_TTL_MS", /outlive the position/],
+  [{ PRESENCE_GRACE: "1" }, "PRESENCE_GRACE", /no variable of the hub\. Did you mean PRESENCE_GRACE_MS\?/],
+  [{ MESAGE_BYTES: "1" }, "MESAGE_BYTES", /Did you mean MESSAGE_BYTES\?/],
+  [{ MONSTER_AUTH_URL: "x" }, "MONSTER_AUTH_URL", /no variable of the hub/],
+  [{ DATABASEURL: "x" }, "DATABASEURL", /Did you mean DATABASE_URL\?/],
+];
+for (const [env, variable, told] of wrong) {
+  test(`${JSON.stringify(env).slice(0, 90)} is refused with the fault and its remedy`, () => {
+    const { faults, message } = errorOf(env);
+    const line = message.split("\n").find((candidate) => candidate.startsWith(`  ${variable}: `)) ?? "";
+    assert.match(line, told, message);
+    assert.ok(faults.every(({ problem, remedy }) => problem !== "" && remedy !== ""));
+    assert.doesNotMatch(message, /svc_secret/);
+  });
+}
+
+test("all faults are told at once, a line each", () => {
+  const { faults, message } = errorOf({ PORT: "x", HISTORY_SIZE: "0", LOG_LEVEL: "loud", REDIS_URL: "x" });
+  assert.deepEqual(
+    new Set(faults.map(({ variable }) => variable)),
+    new Set(["PORT", "HISTORY_SIZE", "LOG_LEVEL", "REDIS_URL"]),
+  );
+  assert.equal(message.split("\n").length, 5);
+});
+
+test("a database's password is in no message", () => {
+  assert.doesNotMatch(errorOf({ DATABASE_URL: "mysql://hub:hunter2@db/hub" }).message, /hunter2/);
+});
+
+test("variables of others are none of the hub's business", () => {
+  const others = {
+    HOME: "/root",
+    PATH: "/bin",
+    NODE_OPTIONS: "--enable-source-maps",
+    NODE_V8_COVERAGE: "coverage",
+    npm_config_loglevel: "warn",
+    PRESENCE_SERVICE_HOST: "10.0.0.1",
+    PRESENCE_PORT_80_TCP: "tcp://10.0.0.1:80",
+    TEST_POSTGRES: "{}",
+    POSTGRES_URL: undefined,
+  };
+  assert.ok(loadConfig(others));
+});
+
+test.run();
