@@ -1,0 +1,79 @@
+import type { BenchCase, BenchContext } from "../bench-case.ts";
+import { EngineClient } from "../load/engine-client.ts";
+import { numberedPayload } from "../load/frames.ts";
+import { withLoad } from "../load/load-process.ts";
+import type { Returning } from "../load/recover-load.ts";
+import { type Population, taskChannel } from "../population.ts";
+import { inTurn } from "../rounds.ts";
+import type { ServerProcess } from "../servers/server-process.ts";
+import { startHub, startPeer, withServers } from "../servers/servers.ts";
+import { atMost, below } from "../targets.ts";
+
+const CLIENTS = 5_000;
+const CHANNELS = 100;
+const MISSED = 10;
+const PAYLOAD_BYTES = 100;
+
+/** Everyone comes back at the same moment and asks for what they missed. */
+export const recover: BenchCase = {
+  name: "recover",
+  description: `${CLIENTS} clients connect, subscribe and recover ${MISSED} publications each, all at once`,
+  figures: [
+    { name: "recover stall", unit: "ms, longest of the event loop", target: below(1_000, "ms") },
+    { name: "recover failures", unit: "clients", target: atMost(0, "clients") },
+  ],
+  rounds: 2,
+  measure,
+};
+
+async function measure(context: BenchContext) {
+  return inTurn(
+    context,
+    async () => {
+      const { hubEnvironment, population } = await context.database();
+      return withServers([startHub(hubEnvironment)] as const, (hub) => storm(context, hub, population));
+    },
+    async () => {
+      const { population } = await context.database();
+      return withServers([startPeer({ PEER_HISTORY: String(MISSED) })] as const, (peer) =>
+        storm(context, peer, population),
+      );
+    },
+  );
+}
+
+/** One process holds all clients: two of them and the server would share two cores, and waiting for one looks like a stall. */
+function storm(context: BenchContext, server: ServerProcess, population: Population): Promise<number[]> {
+  return withLoad("recover", 1, async ([load]) => {
+    const clients = await publishMissed(server.url, population);
+    await server.resetStall();
+    const result = await load?.call("run", { url: server.url, clients, missed: MISSED });
+    const stallMs = await server.stallMs();
+    if (!result) return [];
+    context.progress(`${result.recovered} recovered in ${Math.round(result.durationMs)} ms`);
+    for (const failure of result.failures) context.progress(failure);
+    return [stallMs, result.failed];
+  });
+}
+
+/** Fills the histories, and says where each client stood before. */
+async function publishMissed(url: string, { publisherToken, taskIds, workstations }: Population): Promise<Returning[]> {
+  const publisher = await EngineClient.connect({ url, token: publisherToken });
+  const positions = await Promise.all(taskIds.slice(0, CHANNELS).map((id) => fill(publisher, taskChannel(id))));
+  publisher.close();
+  return workstations.slice(0, CLIENTS).flatMap(({ token }, index) => {
+    const stood = positions[index % positions.length];
+    return stood ? [{ token, ...stood }] : [];
+  });
+}
+
+async function fill(publisher: EngineClient, channel: string): Promise<Omit<Returning, "token">> {
+  let position = { epoch: "", offset: 0 };
+  for (let number = 0; number <= MISSED; number += 1) {
+    const payload = numberedPayload(number, PAYLOAD_BYTES);
+    const request = { channel, type: "bench", payload };
+    const { epoch, offset } = await publisher.call<{ epoch: string; offset: number }>("publish", request);
+    if (number === 0) position = { epoch, offset };
+  }
+  return { channel, position };
+}

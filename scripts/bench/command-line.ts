@@ -1,0 +1,36 @@
+import { parseArgs } from "node:util";
+
+export interface BenchCommand {
+  /** The case to run; all where `null`. */
+  only: string | null;
+  json: boolean;
+  list: boolean;
+  /** Rounds a case, instead of its own number. */
+  runs: number | null;
+}
+
+export const USAGE = "npm run bench [-- --only <case>] [--runs <rounds>] [--json] [--list]";
+
+/** Reads the arguments; throws an error that says what is wrong with which, and how it goes. */
+export function parseCommand(args: readonly string[], cases: readonly string[]): BenchCommand {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: "string" },
+      runs: { type: "string" },
+      json: { type: "boolean", default: false },
+      list: { type: "boolean", default: false },
+    },
+  });
+  const { only = null, runs, json, list } = values;
+  if (only !== null && !cases.includes(only)) {
+    throw new Error(`--only ${only}: there is no such case. Choose one of ${cases.join(", ")}.`);
+  }
+  return { only, json, list, runs: runs === undefined ? null : parseRuns(runs) };
+}
+
+function parseRuns(text: string): number {
+  const runs = Number(text);
+  if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs ${text}: give a whole number from 1 on.`);
+  return runs;
+}

@@ -1,0 +1,88 @@
+import type { Sql } from "postgres";
+import { insertPopulation, type Population, populate, sha256 } from "./population.ts";
+import { type RunningPostgres, startPostgres } from "./servers/postgres.ts";
+
+/** One case's database: migrated, with the population in it, used by nobody else. */
+export interface BenchDatabase {
+  population: Population;
+  /** What a hub is started with to serve this population. */
+  hubEnvironment: Record<string, string>;
+  /** What the peer is started with to query it. */
+  peerEnvironment: Record<string, string>;
+  /** SQL statements that this database has carried out since its server started, whoever sent them. */
+  statements(): Promise<number>;
+  presenceRows(): Promise<PresenceRow[]>;
+}
+
+export interface PresenceRow {
+  id: string;
+  status: string;
+  meta: Record<string, unknown> | null;
+}
+
+const TEMPLATE = "bench_template";
+/** A hub without development mode wants an issuer; the bench's tokens are all of other kinds. */
+const UNUSED_ISSUER = "http://127.0.0.1:9";
+
+/** A Postgres server of the bench's own, started when the first case asks for a database, gone with `close`. */
+export class BenchPostgres {
+  readonly #population = populate();
+  #starting: Promise<RunningPostgres> | null = null;
+  #databases = 0;
+
+  /** A fresh copy of the seeded template. */
+  async database(): Promise<BenchDatabase> {
+    this.#starting ??= this.#start();
+    const server = await this.#starting;
+    const name = `bench_${++this.#databases}`;
+    await server.admin.unsafe(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
+    const environment = server.environmentOf(name);
+    return {
+      population: this.#population,
+      hubEnvironment: { ...environment, ...this.#serviceTokens(), MONSTER_AUTH_ISSUER: UNUSED_ISSUER },
+      peerEnvironment: environment,
+      statements: () => statementsOf(server.admin, name),
+      presenceRows: () => presenceRowsOf(server.connect(name)),
+    };
+  }
+
+  async close(): Promise<void> {
+    // Where it did not start there is nothing to stop, and the case that asked for it has said why.
+    const server = await this.#starting?.catch(() => null);
+    await server?.stop();
+  }
+
+  async #start(): Promise<RunningPostgres> {
+    const server = await startPostgres();
+    await server.migratedDatabase(TEMPLATE);
+    await server.admin`CREATE EXTENSION pg_stat_statements`;
+    const sql = server.connect(TEMPLATE);
+    await insertPopulation(sql, this.#population);
+    await sql`VACUUM ANALYZE`;
+    // A database can be copied only while nobody is connected to it.
+    await sql.end();
+    return server;
+  }
+
+  #serviceTokens(): Record<string, string> {
+    const token = { name: "bench", sha256: sha256(this.#population.publisherToken), organizations: "*" };
+    return { SERVICE_TOKENS: JSON.stringify([token]) };
+  }
+}
+
+/** Counted by pg_stat_statements, read from another database so that reading does not count. */
+async function statementsOf(admin: Sql, database: string): Promise<number> {
+  const [row] = await admin<{ calls: number }[]>`
+    SELECT coalesce(sum(calls), 0)::float8 AS calls
+    FROM pg_stat_statements JOIN pg_database ON pg_database.oid = dbid
+    WHERE datname = ${database}`;
+  return row?.calls ?? 0;
+}
+
+async function presenceRowsOf(sql: Sql): Promise<PresenceRow[]> {
+  try {
+    return await sql<PresenceRow[]>`SELECT id, status, realtime_presence_meta AS meta FROM workstations`;
+  } finally {
+    await sql.end();
+  }
+}

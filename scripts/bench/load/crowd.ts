@@ -1,0 +1,29 @@
+import { EngineClient } from "./engine-client.ts";
+
+/** Whom a client connects as, and where. */
+export interface Entry {
+  url: string;
+  token: string;
+}
+
+const CONNECTING_AT_ONCE = 100;
+
+/** Connects one client for every token, a hundred at a time; rejects when one of them is refused. */
+export function connectAll(url: string, tokens: readonly string[], localAddress: string): Promise<EngineClient[]> {
+  return inParallel(tokens, CONNECTING_AT_ONCE, (token) => EngineClient.connect({ url, token, localAddress }));
+}
+
+/** Maps with at most `width` calls open at a time, results in the order of the items. Rejects with the first failure. */
+export async function inParallel<Item, Result>(
+  items: readonly Item[],
+  width: number,
+  work: (item: Item, index: number) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  const queue = items.entries();
+  const lane = async () => {
+    for (const [index, item] of queue) results[index] = await work(item, index);
+  };
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
+  return results;
+}

@@ -1,0 +1,43 @@
+import { EngineClient } from "./engine-client.ts";
+import { pace } from "./pace.ts";
+import { workstationMeta } from "./presence-meta.ts";
+
+export interface Workstation {
+  id: string;
+  token: string;
+}
+
+export interface JoinResult {
+  /** Milliseconds since 1970: processes of one machine compare. */
+  firstAt: number;
+  lastAckAt: number;
+}
+
+/** Workstations that come up at an even rate: each connects and joins its own channel's presence. */
+export class JoinLoad {
+  readonly #localAddress: string;
+  readonly #clients: EngineClient[] = [];
+
+  constructor(localAddress: string) {
+    this.#localAddress = localAddress;
+  }
+
+  /** Resolves when the last join is acknowledged; rejects when one was refused or a connection lost. */
+  async run(options: { url: string; workstations: readonly Workstation[]; durationMs: number }): Promise<JoinResult> {
+    const { url, workstations, durationMs } = options;
+    const joins: Promise<void>[] = [];
+    const firstAt = Date.now();
+    await pace(workstations.length, durationMs, (index) => {
+      const workstation = workstations[index];
+      if (workstation) joins.push(this.#join(url, workstation));
+    });
+    await Promise.all(joins);
+    return { firstAt, lastAckAt: Date.now() };
+  }
+
+  async #join(url: string, { id, token }: Workstation): Promise<void> {
+    const client = await EngineClient.connect({ url, token, localAddress: this.#localAddress });
+    this.#clients.push(client);
+    await client.call("presence.join", { channel: `workstation:${id}`, meta: workstationMeta(0) });
+  }
+}

@@ -1,0 +1,7 @@
+/** A workstation's meta of everyday size; `count` tells one update from the next. */
+export const workstationMeta = (count: number) => ({
+  status: count % 2 === 0 ? "online" : "busy",
+  availableAgents: ["claude-code", "cursor"],
+  activeProjects: [],
+  currentTaskCount: count,
+});

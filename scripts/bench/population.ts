@@ -1,0 +1,77 @@
+import { createHash, randomBytes } from "node:crypto";
+import {
+  projectWorkstationsChannel,
+  type TaskChannel,
+  taskChannel as taskChannelOf,
+} from "@monster-realtime/client/protocol";
+import type { Sql } from "postgres";
+import { ulid } from "ulid";
+import type { Workstation } from "./load/join-load.ts";
+
+/** Whom the bench's database knows: one organization with one project, its workstations and its tasks. */
+export interface Population {
+  organizationId: string;
+  projectId: string;
+  workstations: readonly Workstation[];
+  taskIds: readonly string[];
+  /** A service's token, for publishers, viewers and callers; `SERVICE_TOKENS` names its digest. */
+  publisherToken: string;
+}
+
+const WORKSTATIONS = 5_000;
+const TASKS = 500;
+const ROWS_PER_STATEMENT = 1_000;
+
+export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+export const projectChannel = projectWorkstationsChannel;
+export const taskChannel = (id: string | undefined): TaskChannel => taskChannelOf(id ?? "");
+
+/** A population with fresh ids and tokens; nothing is written yet. */
+export function populate(): Population {
+  return {
+    organizationId: `org_${ulid()}`,
+    projectId: `proj_${ulid()}`,
+    workstations: Array.from({ length: WORKSTATIONS }, () => ({ id: `ws_${ulid()}`, token: token("wst_") })),
+    taskIds: Array.from({ length: TASKS }, () => `task_${ulid()}`),
+    publisherToken: token("svc_"),
+  };
+}
+
+const token = (prefix: string): string => `${prefix}${randomBytes(32).toString("base64url")}`;
+
+/** Writes the population into a migrated, empty database. */
+export async function insertPopulation(sql: Sql, population: Population): Promise<void> {
+  const { organizationId, projectId, workstations, taskIds } = population;
+  await sql`INSERT INTO organizations (id, name, slug) VALUES (${organizationId}, 'Bench', 'bench')`;
+  await sql`INSERT INTO projects (id, organization_id, name, slug) VALUES (${projectId}, ${organizationId}, 'Bench', 'bench')`;
+  for (const some of chunks(workstations)) {
+    const rows = some.map(({ id, token }, index) => ({
+      id,
+      organization_id: organizationId,
+      name: `bench-${index}`,
+      registration_token: sha256(token),
+    }));
+    await sql`INSERT INTO workstations ${sql(rows)}`;
+    const attachments = some.map(({ id }) => ({
+      id: `projws_${ulid()}`,
+      project_id: projectId,
+      workstation_id: id,
+    }));
+    await sql`INSERT INTO project_workstations ${sql(attachments)}`;
+  }
+  const tasks = taskIds.map((id, index) => ({
+    id,
+    project_id: projectId,
+    title: `Task ${index}`,
+    description: "Load that looks like work: a description of everyday length. ".repeat(4),
+  }));
+  await sql`INSERT INTO tasks ${sql(tasks)}`;
+}
+
+function chunks<Item>(items: readonly Item[]): Item[][] {
+  const count = Math.ceil(items.length / ROWS_PER_STATEMENT);
+  return Array.from({ length: count }, (_, index) =>
+    items.slice(index * ROWS_PER_STATEMENT, (index + 1) * ROWS_PER_STATEMENT),
+  );
+}

@@ -1,0 +1,71 @@
+import { createServer } from "node:http";
+import postgres from "postgres";
+import { Server } from "socket.io";
+
+/**
+ * The peer: what one would write with bare Socket.IO for the same job, and well: rooms, acks, a pool of the same
+ * size as the hub's. No rights, no validation, no limits; a history of the last few only where `PEER_HISTORY` asks for one.
+ */
+interface PeerPublish {
+  channel: string;
+  payload: unknown;
+}
+interface PeerSubscribe {
+  channel: string;
+  recover?: { offset: number };
+}
+interface PeerPublication {
+  offset: number;
+  payload: unknown;
+}
+interface PeerJoin {
+  channel: string;
+  meta: unknown;
+}
+type PeerAck = (reply: { ok: true; data: unknown }) => void;
+
+const { PORT = "0", HOST = "127.0.0.1", DATABASE_URL, PEER_PRESENCE_ROOM, PEER_HISTORY } = process.env;
+const kept = PEER_HISTORY === undefined ? 0 : Number(PEER_HISTORY);
+const histories = new Map<string, PeerPublication[]>();
+const sql = DATABASE_URL === undefined ? null : postgres(DATABASE_URL, { max: Number(process.env.PEER_POOL ?? 10) });
+
+const http = createServer((request, response) => {
+  response.writeHead(request.url === "/healthz" ? 200 : 404).end();
+});
+const io = new Server(http);
+
+io.on("connection", (socket) => {
+  socket.on("subscribe", ({ channel, recover }: PeerSubscribe, ack: PeerAck) => {
+    socket.join(channel);
+    if (!recover) return ack({ ok: true, data: {} });
+    const publications = histories.get(channel)?.filter(({ offset }) => offset > recover.offset);
+    ack({ ok: true, data: { recovered: true, publications } });
+  });
+  socket.on("publish", ({ channel, payload }: PeerPublish, ack: PeerAck) => {
+    io.to(channel).emit("publication", channel, payload);
+    ack({ ok: true, data: kept === 0 ? {} : { epoch: "peer", offset: remember(channel, payload) } });
+  });
+  socket.on("presence.join", ({ channel, meta }: PeerJoin, ack: PeerAck) => {
+    if (PEER_PRESENCE_ROOM) {
+      io.to(PEER_PRESENCE_ROOM).emit("presence", PEER_PRESENCE_ROOM, { joins: [{ key: channel, meta }] });
+    }
+    ack({ ok: true, data: {} });
+  });
+  socket.on("rpc", async ({ params }: { params: { id: string } }, ack: PeerAck) => {
+    const [task] = sql === null ? [] : await sql`SELECT * FROM tasks WHERE id = ${params.id}`;
+    ack({ ok: true, data: task });
+  });
+});
+
+/** Keeps the newest publications of a channel; gives back the new one's number. */
+function remember(channel: string, payload: unknown): number {
+  const history = histories.get(channel) ?? [];
+  const offset = (history.at(-1)?.offset ?? 0) + 1;
+  history.push({ offset, payload });
+  if (history.length > kept) history.shift();
+  histories.set(channel, history);
+  return offset;
+}
+
+http.listen(Number(PORT), HOST);
+process.on("SIGTERM", () => process.exit(0));
