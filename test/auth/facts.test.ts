@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { pino } from "pino";
+import { ulid } from "ulid";
+import { PostgresFacts } from "../../hub/store/facts.ts";
+import type { Database } from "../../hub/store/postgres.ts";
+import { withDatabase } from "../support/database.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+
+const test = suite("facts in Postgres");
+
+const log = pino({ level: "silent" });
+const DIGEST = "d".repeat(64);
+
+/** One organization with a member, a workstation, and two projects that it is attached to, one of them with a task. */
+async function seed(database: Database) {
+  const [org, user, member, ws] = [`org_${ulid()}`, `user_${ulid()}`, `orgmem_${ulid()}`, `ws_${ulid()}`];
+  const [first, second, task] = [`proj_${ulid()}`, `proj_${ulid()}`, `task_${ulid()}`];
+  await database.transaction("test", async (sql) => {
+    await sql`INSERT INTO organizations (id, name, slug, monster_auth_client_id) VALUES (${org}, 'Org', 'org', 'client')`;
+    await sql`INSERT INTO users (id, monster_auth_user_id, email) VALUES (${user}, 'ada', 'ada@example.com')`;
+    await sql`INSERT INTO organization_memberships (id, organization_id, user_id, role) VALUES (${member}, ${org}, ${user}, 'owner')`;
+    await sql`INSERT INTO workstations (id, organization_id, name, registration_token) VALUES (${ws}, ${org}, 'ws', ${DIGEST})`;
+    for (const project of [first, second]) {
+      await sql`INSERT INTO projects (id, organization_id, name) VALUES (${project}, ${org}, ${project})`;
+      await sql`INSERT INTO project_workstations (id, project_id, workstation_id) VALUES (${`projws_${ulid()}`}, ${project}, ${ws})`;
+    }
+    await sql`INSERT INTO tasks (id, project_id, title) VALUES (${task}, ${first}, 'Task')`;
+  });
+  return { org, user, member, ws, first, second, task };
+}
+
+test("facts of each kind are what the rows say, and rows that don't exist have none", async () => {
+  await withDatabase(async (database) => {
+    const { org, user, ws, first, second, task } = await seed(database);
+    const facts = new PostgresFacts(database, log);
+    const workstation = (await facts.load("workstation", [ws, `ws_${ulid()}`])).get(ws);
+    const projectIds = [first, second].sort();
+    const { organizationId, standing, tokenDigest } = workstation ?? assert.fail();
+    assert.deepEqual(
+      { organizationId, standing, tokenDigest },
+      { organizationId: org, standing: "active", tokenDigest: DIGEST },
+    );
+    assert.deepEqual(workstation?.projectIds, projectIds);
+    assert.equal((await facts.load("project", [first])).get(first)?.active, true);
+    assert.equal((await facts.load("task", [task])).get(task)?.projectId, first);
+    const memberships = [{ organizationId: org, role: "owner", clientId: "client" }];
+    assert.deepEqual((await facts.load("user", [user])).get(user), { memberships });
+    assert.equal((await facts.load("user", ["' OR true --", `user_${ulid()}`])).size, 0);
+  });
+});
+
+test("an archived project leaves a workstation's list, and neither it nor its tasks give rights", async () => {
+  await withDatabase(async (database) => {
+    const { ws, first, second, task } = await seed(database);
+    await database.transaction(
+      "test",
+      (sql) => sql`UPDATE projects SET status = 'archived', archived_at = now() WHERE id = ${first}`,
+    );
+    const facts = new PostgresFacts(database, log);
+    assert.deepEqual((await facts.load("workstation", [ws])).get(ws)?.projectIds, [second]);
+    assert.equal((await facts.load("project", [first])).get(first)?.active, false);
+    assert.equal((await facts.load("task", [task])).get(task)?.active, false);
+  });
+});
+
+test("a suspended member and a deleted organization are no memberships, and the user still exists", async () => {
+  await withDatabase(async (database) => {
+    const { org, user, member, ws, first } = await seed(database);
+    const facts = new PostgresFacts(database, log);
+    const memberships = async () => (await facts.load("user", [user])).get(user)?.memberships.length;
+    const set = (status: string) =>
+      database.transaction(
+        "test",
+        (sql) => sql`UPDATE organization_memberships SET status = ${status} WHERE id = ${member}`,
+      );
+    // Somebody else owns it, so that this one may be suspended.
+    const other = `user_${ulid()}`;
+    await database.transaction("test", async (sql) => {
+      await sql`INSERT INTO users (id, monster_auth_user_id, email) VALUES (${other}, 'bob', 'bob@example.com')`;
+      await sql`INSERT INTO organization_memberships (id, organization_id, user_id, role) VALUES (${`orgmem_${ulid()}`}, ${org}, ${other}, 'owner')`;
+    });
+    await set("suspended");
+    assert.equal(await memberships(), 0);
+    await set("invited");
+    assert.equal(await memberships(), 0);
+    await set("active");
+    await database.transaction("test", (sql) => sql`UPDATE organizations SET deleted_at = now() WHERE id = ${org}`);
+    assert.equal(await memberships(), 0);
+    assert.equal((await facts.load("workstation", [ws])).get(ws)?.standing, "gone");
+    assert.equal((await facts.load("project", [first])).get(first)?.active, false);
+  });
+});
+
+test("a registration token finds its workstation, suspended too, but not a deleted one", async () => {
+  await withDatabase(async (database) => {
+    const { ws } = await seed(database);
+    const facts = new PostgresFacts(database, log);
+    assert.deepEqual([...(await facts.workstationsByToken([DIGEST, "x"]))], [[DIGEST, ws]]);
+    await database.transaction("test", (sql) => sql`UPDATE workstations SET status = 'suspended' WHERE id = ${ws}`);
+    assert.equal((await facts.workstationsByToken([DIGEST])).get(DIGEST), ws);
+    assert.equal((await facts.load("workstation", [ws])).get(ws)?.standing, "suspended");
+    await database.transaction("test", (sql) => sql`UPDATE workstations SET deleted_at = now() WHERE id = ${ws}`);
+    assert.equal((await facts.workstationsByToken([DIGEST])).size, 0);
+    assert.equal((await facts.load("workstation", [ws])).get(ws)?.standing, "gone");
+  });
+});
+
+interface UserRow {
+  id: string;
+  email: string;
+  name: string | null;
+  last_active_at: Date;
+}
+const userRows = (database: Database) =>
+  database.query(
+    (sql) => sql<UserRow[]>`SELECT id, email, name, last_active_at FROM users ORDER BY monster_auth_user_id`,
+  );
+
+test("a user is made at first sight, once, however many come at once", async () => {
+  await withDatabase(async (database) => {
+    const facts = new PostgresFacts(database, log);
+    const claims = [
+      { subject: "carl", email: "carl@example.com", name: "Carl" },
+      { subject: "dora", email: null, name: null },
+    ];
+    const answers = await Promise.all(Array.from({ length: 8 }, () => facts.ensureUsers(claims)));
+    const rows = await userRows(database);
+    assert.deepEqual(
+      rows.map(({ email, name }) => [email, name]),
+      [
+        ["carl@example.com", "Carl"],
+        ["dora@unknown.invalid", null],
+      ],
+    );
+    for (const ids of answers)
+      assert.deepEqual(
+        [ids.get("carl"), ids.get("dora")],
+        rows.map(({ id }) => id),
+      );
+  });
+});
+
+test("a changed address or name reaches the row, and what a token leaves out stays", async () => {
+  await withDatabase(async (database) => {
+    const facts = new PostgresFacts(database, log);
+    await facts.ensureUsers([{ subject: "carl", email: null, name: "Carl" }]);
+    await facts.ensureUsers([{ subject: "carl", email: "carl@example.com", name: null }]);
+    await until("the address is written", async () => {
+      const [row] = await userRows(database);
+      return row?.email === "carl@example.com" && row.name === "Carl";
+    });
+  });
+});
+
+test("a user's last activity is written at most by the minute", async () => {
+  await withDatabase(async (database) => {
+    const facts = new PostgresFacts(database, log);
+    const claims = [{ subject: "carl", email: "carl@example.com", name: "Carl" }];
+    await facts.ensureUsers(claims);
+    const [first] = await userRows(database);
+    await facts.ensureUsers(claims);
+    assert.deepEqual((await userRows(database))[0]?.last_active_at, first?.last_active_at);
+    const back = new Date(Date.now() - 120_000);
+    await database.transaction("test", (sql) => sql`UPDATE users SET last_active_at = ${back}`);
+    await facts.ensureUsers(claims);
+    await until("the activity is written", async () => {
+      const [row] = await userRows(database);
+      return row && row.last_active_at.getTime() > back.getTime();
+    });
+  });
+});
+
+test("a thousand users come in by one statement, text of any kind included", async () => {
+  await withDatabase(async (database) => {
+    const facts = new PostgresFacts(database, log);
+    const claims = Array.from({ length: 1_000 }, (_, index) => ({
+      subject: `s,{}"\\'${index}`,
+      email: index % 2 ? null : `a${index}@example.com`,
+      name: index % 3 ? null : 'Name, "quoted" \\ {NULL}',
+    }));
+    const ids = await facts.ensureUsers(claims);
+    assert.equal(new Set(ids.values()).size, 1_000);
+    const [row] = await database.query(
+      (sql) => sql<{ name: string }[]>`SELECT name FROM users WHERE monster_auth_user_id = ${claims[0]?.subject ?? ""}`,
+    );
+    assert.equal(row?.name, 'Name, "quoted" \\ {NULL}');
+  });
+});
+
+test.run();
