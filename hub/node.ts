@@ -5,7 +5,9 @@ import { parseChannel } from "@monster-realtime/client/protocol";
 import { ulid } from "ulid";
 import { Authorizer } from "./auth/authorizer.ts";
 import { DevelopmentIssuer } from "./auth/development-issuer.ts";
-import { TokenVerifier } from "./auth/tokens.ts";
+import { Directory } from "./auth/directory.ts";
+import { remoteKeys } from "./auth/issuer-keys.ts";
+import { type TokenIssuer, TokenVerifier } from "./auth/tokens.ts";
 import { MemoryBroker } from "./broker/memory.ts";
 import type { HubConfig } from "./config.ts";
 import { type Development, developmentServiceToken, seedDevelopment, sha256 } from "./development.ts";
@@ -68,18 +70,19 @@ async function startOn(
 ): Promise<RunningNode> {
   const nodeId = `node_${ulid()}`;
   const { database } = store;
-  const facts = new PostgresFacts(database);
+  const facts = new PostgresFacts(database, log);
   const issuer = config.development ? await DevelopmentIssuer.open(config.dataDir) : null;
   const serviceToken = config.development ? await developmentServiceToken(config.dataDir) : null;
-  const authorizer = new Authorizer(facts, { cacheMs: config.auth.rightsCacheMs, outageMs: config.database.outageMs });
+  const times = { cacheMs: config.auth.rightsCacheMs, outageMs: config.database.outageMs };
+  const authorizer = new Authorizer({ source: facts, ...times });
+  const directory = new Directory({ source: facts, ...times });
+  const services = serviceToken
+    ? [{ name: "development", sha256: sha256(serviceToken), organizations: "*" as const }]
+    : [];
   const verifier = new TokenVerifier({
-    facts,
-    auth: config.auth,
-    outageMs: config.database.outageMs,
-    developmentIssuer: issuer,
-    extraServiceTokens: serviceToken
-      ? [{ name: "development", sha256: sha256(serviceToken), organizations: "*" as const }]
-      : [],
+    directory,
+    issuers: issuersOf(config, issuer),
+    services: [...config.auth.serviceTokens, ...services],
   });
   const metrics = new Metrics();
   const writer = new PresenceWriter({
@@ -158,6 +161,14 @@ async function startOn(
     if (ownsStore) await store.close();
   };
   return { hub, url, development, writer, reconciler, stop };
+}
+
+function issuersOf({ auth }: HubConfig, development: DevelopmentIssuer | null): TokenIssuer[] {
+  const issuers: TokenIssuer[] = development ? [development] : [];
+  if (auth.issuer !== null) {
+    issuers.push({ issuer: auth.issuer, audiences: auth.audiences, keys: remoteKeys({ issuer: auth.issuer }) });
+  }
+  return issuers;
 }
 
 async function readiness(hub: Hub, { database }: Store): Promise<Record<string, string>> {

@@ -11,15 +11,7 @@ import {
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
 import { MAX_HISTORY_LIMIT } from "./commands/history.ts";
-
-/** True only where both types are the same to the letter: schemas and protocol can't drift apart. */
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-type Locked<Schema extends z.ZodType, Request> = Same<z.output<Schema>, Request> extends true ? Schema : never;
-
-const locked =
-  <Request>() =>
-  <Schema extends z.ZodType>(schema: Locked<Schema, Request>): z.ZodType<Request> =>
-    schema as unknown as z.ZodType<Request>;
+import { locked } from "./locked.ts";
 
 const channel = z.string("must be a channel name");
 const offset = z.int("must be a whole number").min(0);

@@ -199,5 +199,7 @@ export interface Pushes {
   unsubscribed: [channel: string, error: ErrorObject];
   "token.expiring": [{ expiresInMs: number }];
   goaway: [{ reason: string; reconnectInMs: number }];
+  /** The same as `disconnecting`, under a name that Socket.IO's JavaScript clients don't reserve. */
+  closing: [ErrorObject];
   disconnecting: [ErrorObject];
 }

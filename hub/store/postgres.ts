@@ -46,14 +46,14 @@ export class Database {
 
   /** Runs one statement. */
   query<Result extends readonly (Row | undefined)[]>(ask: (sql: Sql) => PendingQuery<Result>): Promise<Result> {
-    return this.#limited(async (sql) => (await ask(sql)) as Result);
+    return this.limited(async (sql) => (await ask(sql)) as Result);
   }
 
   /** Runs `work` in one transaction in the name of `principal`. Deadlocks are tried again, so `work` may run thrice. */
   async transaction<Result>(principal: string, work: (sql: TransactionSql) => Promise<Result>): Promise<Result> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#limited((sql) => inTransaction(sql, principal, work));
+        return await this.limited((sql) => inTransaction(sql, principal, work));
       } catch (error) {
         const again = isDatabaseFault(error) && RETRIED.has(error.code) && tries < MAX_TRIES;
         if (!again) throw error;
@@ -76,7 +76,8 @@ export class Database {
     await this.#sql.end({ timeout: 1 });
   }
 
-  async #limited<Result>(run: (sql: Sql) => Promise<Result>): Promise<Result> {
+  /** Runs `run` on the pool within the time limit. */
+  async limited<Result>(run: (sql: Sql) => Promise<Result>): Promise<Result> {
     const sql = this.#sql;
     const token = {};
     const late = new Promise<never>((_, reject) => {

@@ -21,11 +21,15 @@ test("a publication reaches every subscriber, the publisher too, once and in ord
     const channel = hub.taskChannel;
     const [a, b] = await hub.connectAll(hub.workstation.token, hub.userToken);
     for (const client of [a, b]) await client.request("subscribe", { channel });
-    for (let n = 1; n <= 20; n += 1) is((await a.request("publish", { channel, type: "note", payload: { n } })).offset, n);
+    for (let n = 1; n <= 20; n += 1)
+      is((await a.request("publish", { channel, type: "note", payload: { n } })).offset, n);
     for (const client of [a, b]) {
       const heard = () => client.received("publications", channel).flatMap(([, list]) => list as Publication[]);
       await until("20 publications", () => heard().length === 20);
-      equal(heard().map(({ payload }) => (payload as { n: number }).n), Array.from({ length: 20 }, (_, n) => n + 1));
+      equal(
+        heard().map(({ payload }) => (payload as { n: number }).n),
+        Array.from({ length: 20 }, (_, n) => n + 1),
+      );
       equal(heard()[0]?.from, { workstationId: hub.workstation.id });
     }
   }));
@@ -35,7 +39,9 @@ test("publications of one turn leave as one packet, a single one at once", () =>
     const channel = hub.taskChannel;
     const [publisher, reader] = await hub.connectAll(hub.serviceToken, hub.userToken);
     await reader.request("subscribe", { channel });
-    const burst = Array.from({ length: 10 }, (_, n) => publisher.request("publish", { channel, type: "note", payload: n }));
+    const burst = Array.from({ length: 10 }, (_, n) =>
+      publisher.request("publish", { channel, type: "note", payload: n }),
+    );
     await Promise.all(burst);
     const packets = () => reader.received("publications", channel);
     await until("all ten", () => packets().flatMap(([, list]) => list).length === 10);
@@ -67,7 +73,10 @@ test("recovery gives every missed publication between the answer and the first p
     const pushed = () => back.received("publications", channel).flatMap(([, list]) => list as Publication[]);
     await until("the last one", () => pushed().at(-1)?.offset === last);
     const offsets = [...reply.publications, ...pushed()].map(({ offset }) => offset);
-    equal(offsets, Array.from({ length: last - 1 }, (_, index) => index + 2));
+    equal(
+      offsets,
+      Array.from({ length: last - 1 }, (_, index) => index + 2),
+    );
     is(reply.publications.at(-1)?.offset ?? 1, reply.offset);
   }));
 
@@ -110,7 +119,10 @@ test("the same id is delivered once; another content under it is a conflict", ()
     const client = await hub.connect(hub.serviceToken);
     await client.request("subscribe", { channel });
     const first = await client.request("publish", { channel, type: "note", payload: 1, id: "one" });
-    equal(await client.request("publish", { channel, type: "note", payload: 1, id: "one" }), { ...first, duplicate: true });
+    equal(await client.request("publish", { channel, type: "note", payload: 1, id: "one" }), {
+      ...first,
+      duplicate: true,
+    });
     is((await client.refused("publish", { channel, type: "note", payload: 2, id: "one" })).code, "conflict");
     await client.request("publish", { channel, type: "end", payload: null });
     const heard = () => client.received("publications", channel).flatMap(([, list]) => list as Publication[]);
@@ -153,7 +165,10 @@ test("requests of one connection on one channel are carried out in the order of 
     ];
     await Promise.all(requests);
     const heard = client.received("publications", channel).flatMap(([, list]) => list as Publication[]);
-    equal(heard.map(({ payload }) => payload), [0, 1, 2, 3, 4]);
+    equal(
+      heard.map(({ payload }) => payload),
+      [0, 1, 2, 3, 4],
+    );
   }));
 
 test("HTTP publishes, reads history and presence with the same rights and errors", () =>
@@ -161,15 +176,24 @@ test("HTTP publishes, reads history and presence with the same rights and errors
     const channel = encodeURIComponent(hub.taskChannel);
     const call = (path: string, options: RequestInit = {}, token = hub.serviceToken) =>
       fetch(`${hub.url}${path}`, { ...options, headers: { Authorization: `Bearer ${token}`, ...options.headers } });
-    const post = (body: unknown) => ({ method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+    const post = (body: unknown) => ({
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: { "Content-Type": "application/json" },
+    });
     const reader = await hub.connect(hub.userToken);
     await reader.request("subscribe", { channel: hub.taskChannel });
     const published = await call(`/v1/channels/${channel}/publish`, post({ type: "task:assign", payload: { n: 1 } }));
     is(published.status, 200);
     is(((await published.json()) as { offset: number }).offset, 1);
     await reader.push("publications");
-    const page = (await (await call(`/v1/channels/${channel}/history?limit=5&reverse=true`)).json()) as { publications: Publication[] };
-    equal(page.publications.map(({ from }) => from), [{ service: "test" }]);
+    const page = (await (await call(`/v1/channels/${channel}/history?limit=5&reverse=true`)).json()) as {
+      publications: Publication[];
+    };
+    equal(
+      page.publications.map(({ from }) => from),
+      [{ service: "test" }],
+    );
     const roster = (await (await call(`/v1/channels/${channel}/presence`)).json()) as { members: unknown[] };
     equal(roster.members, []);
     const statuses = await Promise.all([
@@ -182,7 +206,10 @@ test("HTTP publishes, reads history and presence with the same rights and errors
       call(`/v1/channels/${channel}/publish`, post({ type: "note", payload: "x".repeat(70_000) })),
       fetch(`${hub.url}/nowhere`),
     ]);
-    equal(statuses.map(({ status }) => status), [403, 404, 400, 400, 401, 400, 413, 404]);
+    equal(
+      statuses.map(({ status }) => status),
+      [403, 404, 400, 400, 401, 400, 413, 404],
+    );
     const refused = (await statuses[0]?.json()) as { code: string; traceId: string };
     is(refused.code, "forbidden");
     ok(refused.traceId);
@@ -200,7 +227,11 @@ test("health, readiness and metrics answer, and drain makes the hub not ready", 
     const [{ reconnectInMs }] = (await client.push("goaway")) as [{ reconnectInMs: number }];
     ok(reconnectInMs >= 0);
     is((await fetch(`${hub.url}/readyz`)).status, 503);
-    is((await client.request("publish", { channel: hub.taskChannel, type: "note", payload: 1 })).offset, 1, "served until it goes");
+    is(
+      (await client.request("publish", { channel: hub.taskChannel, type: "note", payload: 1 })).offset,
+      1,
+      "served until it goes",
+    );
     client.close();
     await drained;
   }));

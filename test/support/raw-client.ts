@@ -1,5 +1,6 @@
 import type { Ack, ErrorObject, RequestName, Requests, Welcome } from "@monster-realtime/client/protocol";
 import { io, type Socket } from "socket.io-client";
+import type { WebSocket } from "ws";
 import { until } from "./until.ts";
 
 /** One push as it arrived. */
@@ -71,18 +72,26 @@ export class RawClient {
     return until(`a push of ${event}`, () => found()?.values, limitMs);
   }
 
+  /** Stops taking anything from the socket, as a reader that hangs does. */
+  pauseReading(): void {
+    this.#webSocket().pause();
+  }
+
+  resumeReading(): void {
+    this.#webSocket().resume();
+  }
+
   /** Cuts the connection without a goodbye. */
   cut(): void {
-    const engine = this.socket.io.engine as unknown as {
-      transport: { ws?: { terminate?: () => void } };
-      close(): void;
-    };
-    const terminate = engine.transport.ws?.terminate;
-    if (terminate) terminate.call(engine.transport.ws);
-    else engine.close();
+    this.#webSocket().terminate();
   }
 
   close(): void {
     this.socket.disconnect();
+  }
+
+  #webSocket(): WebSocket {
+    const engine = this.socket.io.engine as unknown as { transport: { ws: WebSocket } };
+    return engine.transport.ws;
   }
 }

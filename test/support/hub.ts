@@ -1,0 +1,173 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { WorkstationPresenceMeta } from "@monster-realtime/client/protocol";
+import { ulid } from "ulid";
+import { DevelopmentIssuer } from "../../hub/auth/development-issuer.ts";
+import { loadConfig } from "../../hub/config.ts";
+import { createLogger } from "../../hub/log.ts";
+import { type RunningNode, startNode } from "../../hub/node.ts";
+import type { Database } from "../../hub/store/postgres.ts";
+import { withDatabase } from "./database.ts";
+import { RawClient } from "./raw-client.ts";
+import { until } from "./until.ts";
+
+export interface HubOptions {
+  /** Environment of the hub beside what every test has. */
+  env?: Record<string, string>;
+  settleMs?: number;
+}
+
+/** A workstation of the test, with the token that opens it. */
+export interface TestWorkstation {
+  id: string;
+  token: string;
+  channel: string;
+}
+
+/** A running hub with one organization: an owner, a project, a task and a workstation attached to the project. */
+export interface TestHub {
+  node: RunningNode;
+  url: string;
+  database: Database;
+  organizationId: string;
+  userId: string;
+  projectId: string;
+  taskId: string;
+  workstation: TestWorkstation;
+  userToken: string;
+  serviceToken: string;
+  taskChannel: string;
+  projectChannel: string;
+  mint(subject: string): Promise<string>;
+  connect(token: string): Promise<RawClient>;
+  connectAll<Tokens extends string[]>(...tokens: Tokens): Promise<{ [Index in keyof Tokens]: RawClient }>;
+  addWorkstation(): Promise<TestWorkstation>;
+  otherTenant(): Promise<{ organizationId: string; workstationId: string; projectId: string; taskId: string }>;
+  /** Resolves when no presence waits to be written. */
+  writeBackSettled(): Promise<void>;
+}
+
+const digest = (token: string): string => createHash("sha256").update(token).digest("hex");
+
+/** The meta of a workstation. */
+export function meta(more: Record<string, unknown> = {}): WorkstationPresenceMeta {
+  return { status: "online", availableAgents: ["claude-code"], activeProjects: [], currentTaskCount: 0, ...more };
+}
+
+/** Runs `body` with a hub on a free port and a database of its own, and closes everything. */
+export async function withHub(options: HubOptions, body: (hub: TestHub) => Promise<void>): Promise<void> {
+  const dataDir = mkdtempSync(join(tmpdir(), "hub-"));
+  try {
+    await withDatabase((database) => withNode(options, dataDir, database, body));
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+async function withNode(
+  { env = {}, settleMs }: HubOptions,
+  dataDir: string,
+  database: Database,
+  body: (hub: TestHub) => Promise<void>,
+): Promise<void> {
+  const serviceToken = `svc_${randomBytes(16).toString("hex")}`;
+  const services = JSON.stringify([{ name: "test", sha256: digest(serviceToken), organizations: "*" }]);
+  const config = loadConfig({ PORT: "0", DATA_DIR: dataDir, SERVICE_TOKENS: services, DEVELOPMENT: "on", ...env });
+  const store = { database, close: async () => undefined };
+  const log = createLogger(process.env.TEST_LOG_LEVEL ?? "fatal");
+  const node = await startNode({ config, log, store, ...(settleMs !== undefined && { settleMs }) });
+  const clients: RawClient[] = [];
+  try {
+    await body(await describe(node, database, dataDir, serviceToken, clients));
+  } finally {
+    for (const client of clients) client.close();
+    await node.stop({ drain: false });
+  }
+}
+
+async function describe(
+  node: RunningNode,
+  database: Database,
+  dataDir: string,
+  serviceToken: string,
+  clients: RawClient[],
+): Promise<TestHub> {
+  const issuer = await DevelopmentIssuer.open(dataDir);
+  const tenant = await seedTenant(database);
+  const userId = `user_${ulid()}`;
+  await database.query(
+    (sql) => sql`INSERT INTO users (id, monster_auth_user_id, email) VALUES (${userId}, 'owner', 'owner@test.invalid')`,
+  );
+  await database.query(
+    (sql) => sql`INSERT INTO organization_memberships (id, organization_id, user_id, role)
+      VALUES (${`orgmem_${ulid()}`}, ${tenant.organizationId}, ${userId}, 'owner')`,
+  );
+  const mint = (subject: string) => issuer.mint({ subject, email: `${subject}@test.invalid` });
+  const connect = async (token: string) => {
+    const client = new RawClient(node.url, { token });
+    clients.push(client);
+    await client.welcomed();
+    return client;
+  };
+  const addWorkstation = () => seedWorkstation(database, tenant.organizationId, tenant.projectId);
+  return {
+    node,
+    url: node.url,
+    database,
+    ...tenant,
+    userId,
+    workstation: await addWorkstation(),
+    userToken: await mint("owner"),
+    serviceToken,
+    taskChannel: `task:${tenant.taskId}`,
+    projectChannel: `project:${tenant.projectId}:workstations`,
+    mint,
+    connect,
+    connectAll: (async (...tokens: string[]) => Promise.all(tokens.map(connect))) as TestHub["connectAll"],
+    addWorkstation,
+    async otherTenant() {
+      const other = await seedTenant(database);
+      const { id } = await seedWorkstation(database, other.organizationId, other.projectId);
+      return { ...other, workstationId: id };
+    },
+    async writeBackSettled() {
+      await until("nothing waits to be written", () => node.writer.pending === 0);
+    },
+  };
+}
+
+async function seedTenant(database: Database): Promise<{ organizationId: string; projectId: string; taskId: string }> {
+  const [organizationId, projectId, taskId] = [`org_${ulid()}`, `proj_${ulid()}`, `task_${ulid()}`];
+  await database.query(
+    (sql) =>
+      sql`INSERT INTO organizations (id, name, slug) VALUES (${organizationId}, 'Tenant', ${organizationId.toLowerCase()})`,
+  );
+  await database.query(
+    (sql) =>
+      sql`INSERT INTO projects (id, organization_id, name, slug) VALUES (${projectId}, ${organizationId}, 'Project', 'project')`,
+  );
+  await database.query(
+    (sql) => sql`INSERT INTO tasks (id, project_id, title) VALUES (${taskId}, ${projectId}, 'Task')`,
+  );
+  return { organizationId, projectId, taskId };
+}
+
+async function seedWorkstation(
+  database: Database,
+  organizationId: string,
+  projectId: string,
+): Promise<TestWorkstation> {
+  const id = `ws_${ulid()}`;
+  const token = `wst_${randomBytes(32).toString("base64url")}`;
+  await database.query(
+    (sql) =>
+      sql`INSERT INTO workstations (id, organization_id, name, registration_token) VALUES (${id}, ${organizationId}, 'Machine', ${digest(token)})`,
+  );
+  await database.query(
+    (sql) =>
+      sql`INSERT INTO project_workstations (id, project_id, workstation_id) VALUES (${`projws_${ulid()}`}, ${projectId}, ${id})`,
+  );
+  return { id, token, channel: `workstation:${id}` };
+}
