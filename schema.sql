@@ -8,7 +8,8 @@
 --  * foreign keys that the seed leaves out are there (default_*, last_agent_session_id is text as in the seed), and
 --    composite ones keep what belongs to a project within it;
 --  * counting triggers lock before they count and follow INSERT, UPDATE and DELETE; usage counts are kept per statement;
---  * dependencies can't form a cycle, one template and one actor of a project is its default, the last owner stays;
+--  * an id never changes; a task moves to another project only INACTIVE, without dependencies, within its organization;
+--  * dependencies can't form a cycle, a task that is done blocks nobody, one template and one actor of a project is its default, the last owner stays;
 --  * updated_at grows with every change but those of counters and presence, which are not audited either;
 --  * additions: workstations.presence_revision, UNIQUE registration_token (it holds a SHA-256 in hex), UNIQUE agents
 --    (workstation_id, type, name), audit_events, audit_pending, audit_scope, rpc_results, schema_migrations.
@@ -199,7 +200,7 @@ CREATE TABLE workflow_templates (
   mode_sequence JSONB NOT NULL CHECK (
     jsonb_typeof(mode_sequence) = 'array'
     AND NOT jsonb_path_exists(mode_sequence, '$[*] ? (@.type() != "object")')
-    AND NOT jsonb_path_exists(mode_sequence, '$[*] ? (!exists(@.mode) || !(@.mode == "clarify" || @.mode == "plan" || @.mode == "execute" || @.mode == "review" || @.mode == "iterate"))')
+    AND NOT jsonb_path_exists(mode_sequence, '$[*] ? (@.mode.type() != "string" || !exists(@.mode) || !(@.mode == "clarify" || @.mode == "plan" || @.mode == "execute" || @.mode == "review" || @.mode == "iterate"))')
     AND NOT jsonb_path_exists(mode_sequence, '$[*] ? (!exists(@.requireReview) || @.requireReview.type() != "boolean")')
   ),
   is_default BOOLEAN NOT NULL DEFAULT false,
@@ -239,7 +240,7 @@ CREATE TABLE tasks (
   workflow_config JSONB CHECK (
     jsonb_typeof(workflow_config) = 'array'
     AND NOT jsonb_path_exists(workflow_config, '$[*] ? (@.type() != "object")')
-    AND NOT jsonb_path_exists(workflow_config, '$[*] ? (!exists(@.mode) || !(@.mode == "clarify" || @.mode == "plan" || @.mode == "execute" || @.mode == "review" || @.mode == "iterate"))')
+    AND NOT jsonb_path_exists(workflow_config, '$[*] ? (@.mode.type() != "string" || !exists(@.mode) || !(@.mode == "clarify" || @.mode == "plan" || @.mode == "execute" || @.mode == "review" || @.mode == "iterate"))')
     AND NOT jsonb_path_exists(workflow_config, '$[*] ? (!exists(@.requireReview) || @.requireReview.type() != "boolean")')
   ),
   project_repository_id VARCHAR(40),
@@ -371,6 +372,12 @@ CREATE TABLE rpc_results (
   PRIMARY KEY (principal, method, idempotency_key)
 );
 CREATE INDEX idx_rpc_results_created_at ON rpc_results (created_at);
+
+-- Which steps of hub/store/migrations this database has taken.
+CREATE TABLE schema_migrations (
+  name TEXT PRIMARY KEY,
+  applied_at TIMESTAMPTZ(3) NOT NULL DEFAULT now()
+);
 
 -- The seed's inline indexes.
 CREATE INDEX idx_organizations_slug ON organizations (slug);
@@ -509,6 +516,15 @@ CREATE FUNCTION hub_changed(entry JSONB, other JSONB) RETURNS JSONB LANGUAGE sql
   SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(entry) WHERE other -> key IS DISTINCT FROM value
 $$;
 
+-- What hangs on a task moves to another project with it.
+CREATE FUNCTION hub_move_scope(task VARCHAR, project VARCHAR) RETURNS VOID LANGUAGE sql AS $$
+  UPDATE audit_scope SET project_id = project WHERE (entity, row_id) IN (
+    SELECT 'task_agents', id FROM task_agents WHERE task_id = task
+    UNION ALL SELECT 'task_attachments', id FROM task_attachments WHERE task_id = task
+    UNION ALL SELECT 'agent_sessions', id FROM agent_sessions WHERE task_id = task
+  )
+$$;
+
 -- Writes the audit trail in the transaction of the change, whoever makes it; foreign writers need no grants.
 CREATE FUNCTION hub_audit() RETURNS TRIGGER LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
@@ -528,11 +544,17 @@ BEGIN
   IF TG_OP = 'DELETE' THEN
     DELETE FROM audit_scope s WHERE s.entity = TG_TABLE_NAME AND s.row_id = changed_id
     RETURNING s.organization_id, s.project_id INTO organization, project;
+  ELSIF TG_OP = 'UPDATE' AND old_row -> 'project_id' IS NOT DISTINCT FROM new_row -> 'project_id' THEN
+    -- Not looked up anew: a cascade also updates rows whose parents are gone already.
+    SELECT s.organization_id, s.project_id INTO organization, project
+    FROM audit_scope s WHERE s.entity = TG_TABLE_NAME AND s.row_id = changed_id;
   ELSE
     SELECT s.organization, s.project INTO organization, project FROM hub_scope(TG_TABLE_NAME, new_row) s;
     INSERT INTO audit_scope VALUES (TG_TABLE_NAME, changed_id, organization, project)
-    ON CONFLICT (entity, row_id) DO UPDATE SET organization_id = excluded.organization_id, project_id = excluded.project_id
-    WHERE (audit_scope.organization_id, audit_scope.project_id) IS DISTINCT FROM (excluded.organization_id, excluded.project_id);
+    ON CONFLICT (entity, row_id) DO UPDATE SET organization_id = excluded.organization_id, project_id = excluded.project_id;
+    IF TG_OP = 'UPDATE' AND TG_TABLE_NAME = 'tasks' THEN
+      PERFORM hub_move_scope(changed_id, project);
+    END IF;
   END IF;
   INSERT INTO audit_events (principal, organization_id, project_id, entity, row_id, operation, before, after)
   VALUES (
@@ -614,30 +636,71 @@ BEGIN
   RETURN NEW;
 END $$;
 
--- Dependencies stay in one project and form no cycle. The lock makes crossing inserts wait for each other.
+-- Dependencies stay in one project, and active blocks form no cycle. The lock makes crossing inserts wait for each other.
+-- A task that is done blocks nobody: it is locked so that one just entering done is waited for.
 CREATE FUNCTION hub_check_dependency() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 DECLARE
-  project VARCHAR := (SELECT project_id FROM tasks WHERE id = NEW.task_id);
-  cycle TEXT;
+  project VARCHAR;
 BEGIN
-  IF project IS DISTINCT FROM (SELECT project_id FROM tasks WHERE id = NEW.depends_on_task_id) THEN
-    PERFORM hub_refuse('same_project', 'Both tasks of a dependency belong to one project.');
-  END IF;
-  IF NEW.dependency_type <> 'blocks' THEN
+  IF TG_OP = 'UPDATE' AND NEW.status = 'resolved' AND (NEW.task_id, NEW.depends_on_task_id) = (OLD.task_id, OLD.depends_on_task_id) THEN
     RETURN NEW;
   END IF;
-  PERFORM pg_advisory_xact_lock(hashtextextended('dependencies:' || project, 0));
-  WITH RECURSIVE reached (id, path) AS (
-    SELECT NEW.depends_on_task_id, ARRAY[NEW.task_id, NEW.depends_on_task_id]
-    UNION ALL
-    SELECT d.depends_on_task_id, r.path || d.depends_on_task_id
-    FROM task_dependencies d JOIN reached r ON d.task_id = r.id
-    WHERE d.dependency_type = 'blocks' AND d.id <> NEW.id AND NOT d.depends_on_task_id = ANY (r.path[2:])
-  )
-  SELECT array_to_string(path, ' > ') INTO cycle FROM reached WHERE id = NEW.task_id LIMIT 1;
-  IF cycle IS NOT NULL THEN
-    PERFORM hub_refuse('no_dependency_cycle', 'The dependency would close a cycle: ' || cycle);
+  project := hub_lock_dependencies(NEW.task_id);
+  IF project IS DISTINCT FROM (SELECT project_id FROM tasks WHERE id = NEW.depends_on_task_id FOR SHARE) THEN
+    PERFORM hub_refuse('same_project', 'Both tasks of a dependency belong to one project.');
   END IF;
+  IF NEW.dependency_type = 'blocks' AND EXISTS (SELECT FROM tasks WHERE id = NEW.depends_on_task_id AND list = 'done') THEN
+    NEW.status := 'resolved';
+  END IF;
+  IF NEW.dependency_type = 'blocks' AND NEW.status = 'active' THEN
+    PERFORM hub_refuse_cycle(NEW.id, NEW.task_id, NEW.depends_on_task_id);
+  END IF;
+  RETURN NEW;
+END $$;
+
+-- Until the transaction ends, nobody else changes the dependencies of the task's project or moves a task out of it.
+CREATE FUNCTION hub_lock_dependencies(task VARCHAR) RETURNS VARCHAR LANGUAGE plpgsql AS $$
+DECLARE
+  project VARCHAR;
+BEGIN
+  LOOP
+    project := (SELECT project_id FROM tasks WHERE id = task);
+    PERFORM pg_advisory_xact_lock(hashtextextended('dependencies:' || project, 0));
+    EXIT WHEN project IS NOT DISTINCT FROM (SELECT project_id FROM tasks WHERE id = task);
+  END LOOP;
+  RETURN project;
+END $$;
+
+CREATE FUNCTION hub_refuse_cycle(dependency VARCHAR, task VARCHAR, blocker VARCHAR) RETURNS VOID LANGUAGE plpgsql AS $$
+BEGIN
+  IF task IN (
+    -- UNION keeps each task once: by paths, a ladder of dependencies would take for ever.
+    WITH RECURSIVE reached (id) AS (
+      SELECT blocker
+      UNION
+      SELECT d.depends_on_task_id FROM task_dependencies d JOIN reached r ON d.task_id = r.id
+      WHERE d.dependency_type = 'blocks' AND d.status = 'active' AND d.id <> dependency
+    )
+    SELECT id FROM reached
+  ) THEN
+    PERFORM hub_refuse('no_dependency_cycle', format('%s waits for %s already: the dependency would close a cycle.', blocker, task));
+  END IF;
+END $$;
+
+-- A task moves within its organization, while nobody works on it and it has no dependencies; what belongs to the old project is cleared.
+CREATE FUNCTION hub_move_task() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('dependencies:' || OLD.project_id, 0));
+  IF (SELECT organization_id FROM projects WHERE id = OLD.project_id) IS DISTINCT FROM (SELECT organization_id FROM projects WHERE id = NEW.project_id) THEN
+    PERFORM hub_refuse('same_organization', 'A task moves to another project of its organization only.');
+  ELSIF OLD.agent_session_status <> 'INACTIVE' OR NEW.agent_session_status <> 'INACTIVE' THEN
+    PERFORM hub_refuse('inactive_task_moves', 'An agent works on this task. Move it to another project when it is INACTIVE.');
+  ELSIF EXISTS (SELECT FROM task_dependencies WHERE OLD.id IN (task_id, depends_on_task_id)) THEN
+    PERFORM hub_refuse('independent_task_moves', 'This task has dependencies. Delete them before it moves to another project.');
+  END IF;
+  NEW.workflow_template_id := nullif(NEW.workflow_template_id, OLD.workflow_template_id);
+  NEW.project_repository_id := nullif(NEW.project_repository_id, OLD.project_repository_id);
+  NEW.actor_id := nullif(NEW.actor_id, OLD.actor_id);
   RETURN NEW;
 END $$;
 
@@ -664,26 +727,37 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- How many tasks use each template and actor; a statement at a time, rows locked in order.
+-- How many tasks use each template and actor: a statement at a time, rows locked in order, and only those it changes, or
+-- every edit of a task would wait for its template.
 CREATE FUNCTION hub_count_usage() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
-  IF TG_OP <> 'INSERT' THEN
-    PERFORM hub_add_usage(array_agg(workflow_template_id), array_agg(actor_id), -1) FROM old_tasks;
-  END IF;
-  IF TG_OP <> 'DELETE' THEN
-    PERFORM hub_add_usage(array_agg(workflow_template_id), array_agg(actor_id), 1) FROM new_tasks;
+  IF TG_OP = 'INSERT' THEN
+    PERFORM hub_add_usage(array_agg(workflow_template_id), array_agg(actor_id), '{}', '{}') FROM new_tasks;
+  ELSIF TG_OP = 'DELETE' THEN
+    PERFORM hub_add_usage('{}', '{}', array_agg(workflow_template_id), array_agg(actor_id)) FROM old_tasks;
+  ELSE
+    PERFORM hub_add_usage(array_agg(n.workflow_template_id), array_agg(n.actor_id), array_agg(o.workflow_template_id), array_agg(o.actor_id))
+    FROM old_tasks o JOIN new_tasks n USING (id)
+    WHERE (o.workflow_template_id, o.actor_id) IS DISTINCT FROM (n.workflow_template_id, n.actor_id);
   END IF;
   RETURN NULL;
 END $$;
 
-CREATE FUNCTION hub_add_usage(templates VARCHAR[], of_actors VARCHAR[], step INTEGER) RETURNS VOID LANGUAGE plpgsql AS $$
+CREATE FUNCTION hub_steps(gained VARCHAR[], lost VARCHAR[]) RETURNS TABLE (id VARCHAR, step INTEGER) LANGUAGE sql IMMUTABLE ROWS 10 AS $$
+  SELECT id, sum(step)::INTEGER
+  FROM (SELECT unnest(gained) AS id, 1 AS step UNION ALL SELECT unnest(lost), -1) steps
+  WHERE id IS NOT NULL GROUP BY id HAVING sum(step) <> 0
+$$;
+
+CREATE FUNCTION hub_add_usage(templates VARCHAR[], of_actors VARCHAR[], former_templates VARCHAR[], former_actors VARCHAR[])
+RETURNS VOID LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM FROM workflow_templates WHERE id = ANY (templates) ORDER BY id FOR NO KEY UPDATE;
-  UPDATE workflow_templates w SET tasks_using_count = greatest(0, w.tasks_using_count + step * used.count)
-  FROM (SELECT id, count(*)::INTEGER AS count FROM unnest(templates) AS id WHERE id IS NOT NULL GROUP BY id) used WHERE w.id = used.id;
-  PERFORM FROM actors WHERE id = ANY (of_actors) ORDER BY id FOR NO KEY UPDATE;
-  UPDATE actors a SET tasks_assigned_count = greatest(0, a.tasks_assigned_count + step * used.count)
-  FROM (SELECT id, count(*)::INTEGER AS count FROM unnest(of_actors) AS id WHERE id IS NOT NULL GROUP BY id) used WHERE a.id = used.id;
+  PERFORM FROM workflow_templates WHERE id = ANY (templates || former_templates) ORDER BY id FOR NO KEY UPDATE;
+  UPDATE workflow_templates w SET tasks_using_count = greatest(0, w.tasks_using_count + s.step)
+  FROM hub_steps(templates, former_templates) s WHERE w.id = s.id;
+  PERFORM FROM actors WHERE id = ANY (of_actors || former_actors) ORDER BY id FOR NO KEY UPDATE;
+  UPDATE actors a SET tasks_assigned_count = greatest(0, a.tasks_assigned_count + s.step)
+  FROM hub_steps(of_actors, former_actors) s WHERE a.id = s.id;
 END $$;
 
 -- completed_at follows done; a task without an agent is inactive.
@@ -709,12 +783,21 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- By the minute: who is active would write a row with everything else he does.
+CREATE FUNCTION hub_coalesce_activity() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.last_active_at > OLD.last_active_at AND NEW.last_active_at < OLD.last_active_at + interval '1 minute' THEN
+    NEW.last_active_at := OLD.last_active_at;
+  END IF;
+  RETURN NEW;
+END $$;
+
 CREATE FUNCTION hub_time_session() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
   IF NEW.status IN ('completed', 'failed', 'timeout') THEN
     NEW.ended_at := coalesce(NEW.ended_at, greatest(NEW.started_at, clock_timestamp()));
   END IF;
-  NEW.duration_seconds := greatest(0, extract(epoch FROM NEW.ended_at - NEW.started_at)::INTEGER);
+  NEW.duration_seconds := greatest(0, floor(extract(epoch FROM NEW.ended_at - NEW.started_at))::INTEGER);
   RETURN NEW;
 END $$;
 
@@ -725,7 +808,8 @@ DECLARE
 BEGIN
   IF NEW.is_default THEN
     EXECUTE format('UPDATE projects SET %I = $1 WHERE id = $2 AND %I IS DISTINCT FROM $1', of_project, of_project) USING NEW.id, NEW.project_id;
-  ELSE
+  ELSIF pg_trigger_depth() = 1 THEN
+    -- Deeper, another one takes its place and the project follows that one.
     EXECUTE format('UPDATE projects SET %I = NULL WHERE id = $2 AND %I = $1', of_project, of_project) USING NEW.id, NEW.project_id;
   END IF;
   RETURN NULL;
@@ -733,6 +817,7 @@ END $$;
 
 CREATE FUNCTION hub_clear_other_default() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
+  PERFORM FROM projects WHERE id = NEW.project_id FOR NO KEY UPDATE;
   EXECUTE format('UPDATE %I SET is_default = false WHERE project_id = $1 AND id <> $2 AND is_default', TG_TABLE_NAME) USING NEW.project_id, NEW.id;
   RETURN NEW;
 END $$;
@@ -779,9 +864,11 @@ CREATE TRIGGER check_tenant BEFORE INSERT OR UPDATE OF active_agent_id, project_
 CREATE TRIGGER check_tenant BEFORE INSERT OR UPDATE ON task_agents FOR EACH ROW EXECUTE FUNCTION hub_check_task_agent();
 CREATE TRIGGER check_tenant BEFORE INSERT OR UPDATE OF task_id, agent_id ON agent_sessions FOR EACH ROW EXECUTE FUNCTION hub_check_task_agent();
 CREATE TRIGGER check_worktree BEFORE INSERT OR UPDATE OF worktree_id, agent_id, task_id ON agent_sessions FOR EACH ROW EXECUTE FUNCTION hub_check_session_worktree();
-CREATE TRIGGER check_cycle BEFORE INSERT OR UPDATE OF task_id, depends_on_task_id, dependency_type ON task_dependencies FOR EACH ROW EXECUTE FUNCTION hub_check_dependency();
+CREATE TRIGGER check_cycle BEFORE INSERT OR UPDATE OF task_id, depends_on_task_id, dependency_type, status ON task_dependencies FOR EACH ROW EXECUTE FUNCTION hub_check_dependency();
 CREATE TRIGGER settle BEFORE INSERT OR UPDATE ON task_dependencies FOR EACH ROW EXECUTE FUNCTION hub_stamp_dependency();
 CREATE TRIGGER settle BEFORE INSERT OR UPDATE OF list, completed_at, active_agent_id, agent_session_status ON tasks FOR EACH ROW EXECUTE FUNCTION hub_settle_task();
+CREATE TRIGGER check_move BEFORE UPDATE OF project_id ON tasks FOR EACH ROW WHEN (NEW.project_id <> OLD.project_id) EXECUTE FUNCTION hub_move_task();
+CREATE TRIGGER settle BEFORE UPDATE OF last_active_at ON users FOR EACH ROW EXECUTE FUNCTION hub_coalesce_activity();
 CREATE TRIGGER settle BEFORE INSERT OR UPDATE OF status, archived_at ON projects FOR EACH ROW EXECUTE FUNCTION hub_settle_project();
 CREATE TRIGGER settle BEFORE INSERT OR UPDATE OF status, started_at, ended_at, duration_seconds ON agent_sessions FOR EACH ROW EXECUTE FUNCTION hub_time_session();
 CREATE TRIGGER keep_worked BEFORE DELETE ON agents FOR EACH ROW EXECUTE FUNCTION hub_keep_worked_agent();
@@ -800,24 +887,38 @@ CREATE TRIGGER keep_tenant BEFORE UPDATE OF organization_id ON projects FOR EACH
 CREATE TRIGGER keep_tenant BEFORE UPDATE OF organization_id ON organization_memberships FOR EACH ROW WHEN (NEW.organization_id <> OLD.organization_id) EXECUTE FUNCTION hub_keep_tenant('organization_id');
 CREATE TRIGGER keep_tenant BEFORE UPDATE OF workstation_id ON agents FOR EACH ROW WHEN (NEW.workstation_id <> OLD.workstation_id) EXECUTE FUNCTION hub_keep_tenant('workstation_id');
 
--- Touching and auditing: everywhere, but for the workstations' presence columns, which write-back changes by the thousand.
+-- Touching and auditing: everywhere, but for the workstations' presence columns, which write-back changes by the thousand:
+-- not even the call is made for those.
 DO $$
 DECLARE
   entity TEXT;
-  events CONSTANT TEXT := 'UPDATE OF id, organization_id, name, hostname, os, arch, platform_version, registration_token, status, dev_server_public_url, created_at, updated_at, deleted_at';
+  definition TEXT;
+  kept CONSTANT TEXT[] := ARRAY['organizations', 'users', 'organization_memberships', 'agents', 'projects', 'project_repositories',
+    'workstation_repositories', 'git_worktrees', 'project_workstations', 'workflow_templates', 'actors', 'tasks'];
+  without_versions CONSTANT TEXT[] := ARRAY['task_dependencies', 'task_agents', 'task_attachments', 'agent_sessions'];
+  columns CONSTANT TEXT := 'name, hostname, os, arch, platform_version, registration_token, dev_server_public_url, created_at, updated_at, deleted_at';
+  news CONSTANT TEXT := format('(OLD.status <> NEW.status AND ''suspended'' IN (OLD.status, NEW.status)) OR ROW (%s) IS DISTINCT FROM ROW (%s)',
+    'OLD.' || replace(columns, ', ', ', OLD.'), 'NEW.' || replace(columns, ', ', ', NEW.'));
 BEGIN
-  FOREACH entity IN ARRAY ARRAY['organizations', 'users', 'organization_memberships', 'agents', 'projects', 'project_repositories',
-    'workstation_repositories', 'git_worktrees', 'project_workstations', 'workflow_templates', 'actors', 'tasks'] LOOP
+  FOREACH entity IN ARRAY kept LOOP
     EXECUTE format('CREATE TRIGGER touch BEFORE UPDATE ON %I FOR EACH ROW EXECUTE FUNCTION hub_touch()', entity);
   END LOOP;
-  FOREACH entity IN ARRAY ARRAY['organizations', 'users', 'organization_memberships', 'agents', 'projects', 'project_repositories',
-    'workstation_repositories', 'git_worktrees', 'project_workstations', 'workflow_templates', 'actors', 'tasks',
-    'task_dependencies', 'task_agents', 'task_attachments', 'agent_sessions'] LOOP
+  FOREACH entity IN ARRAY kept || without_versions LOOP
     EXECUTE format('CREATE TRIGGER zz_audit AFTER INSERT OR UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION hub_audit()', entity);
   END LOOP;
-  EXECUTE format('CREATE TRIGGER touch BEFORE %s ON workstations FOR EACH ROW EXECUTE FUNCTION hub_touch()', events);
-  EXECUTE format('CREATE TRIGGER zz_audit AFTER %s ON workstations FOR EACH ROW EXECUTE FUNCTION hub_audit()', events);
+  EXECUTE format('CREATE TRIGGER touch BEFORE UPDATE OF status, %s ON workstations FOR EACH ROW WHEN (%s) EXECUTE FUNCTION hub_touch()', columns, news);
+  EXECUTE format('CREATE TRIGGER zz_audit AFTER UPDATE OF status, %s ON workstations FOR EACH ROW WHEN (%s) EXECUTE FUNCTION hub_audit()', columns, news);
   CREATE TRIGGER zz_audit_rows AFTER INSERT OR DELETE ON workstations FOR EACH ROW EXECUTE FUNCTION hub_audit();
-  -- A definer's function must not find another's table under its names.
-  EXECUTE format('ALTER FUNCTION hub_audit() SET search_path = %I, pg_temp', current_schema());
+  FOREACH entity IN ARRAY kept || without_versions || ARRAY['workstations'] LOOP
+    EXECUTE format('CREATE TRIGGER keep_id BEFORE UPDATE OF id ON %I FOR EACH ROW WHEN (NEW.id <> OLD.id) EXECUTE FUNCTION hub_keep_tenant(''id'')', entity);
+  END LOOP;
+  -- Triggers must find this schema's tables whatever the writer's search_path, and a definer's function nobody else's.
+  FOR definition IN
+    SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND proname ~ '^hub_'
+      AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'plpgsql')
+  LOOP
+    EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', definition, current_schema());
+  END LOOP;
+  -- Timestamps in the audit trail read the same whoever writes.
+  ALTER FUNCTION hub_audit() SET timezone = 'UTC';
 END $$;

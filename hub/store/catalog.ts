@@ -1,58 +1,95 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Sql } from "postgres";
+import type { Sql, TransactionSql } from "postgres";
 
-/** Every object of the schema with its definition, by a name that a person understands. */
+/** Every object of a schema with its definition, by a name that a person understands. */
 export type Catalog = Map<string, string>;
 
-const EXPECTED = join(import.meta.dirname, "catalog.json");
+/** The whole schema as a person reads it: a database migrated from any version must equal it. */
+export const SCHEMA_FILE = join(import.meta.dirname, "..", "..", "schema.sql");
+
+const SCRATCH = "hub_expected";
 
 /** Reads tables, columns, constraints, indexes, triggers, functions and enum types of the current schema. */
-export async function readCatalog(sql: Sql): Promise<Catalog> {
+export async function readCatalog(sql: Sql | TransactionSql): Promise<Catalog> {
   const rows = await sql<{ name: string; definition: string }[]>`
+    WITH here AS (SELECT current_schema()::regnamespace AS namespace, current_schema() AS name)
     SELECT 'column ' || c.relname || '.' || a.attname AS name,
       format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END ||
+      CASE a.attidentity WHEN '' THEN '' ELSE ' identity' END ||
       coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '') AS definition
-    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    FROM pg_class c JOIN here ON c.relnamespace = here.namespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-    WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
+    WHERE c.relkind IN ('r', 'p')
     UNION ALL
-    SELECT 'constraint ' || conrelid::regclass::text || '.' || conname, pg_get_constraintdef(oid)
-    FROM pg_constraint WHERE connamespace = current_schema()::regnamespace AND contype <> 'n' AND conrelid <> 0
+    SELECT 'constraint ' || c.relname || '.' || conname, replace(pg_get_constraintdef(n.oid), here.name || '.', '')
+    FROM pg_constraint n JOIN here ON connamespace = here.namespace JOIN pg_class c ON c.oid = conrelid
+    WHERE contype IN ('c', 'f', 'p', 'u', 'x')
     UNION ALL
-    SELECT 'index ' || indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()
+    SELECT CASE WHEN i.indisunique THEN 'unique index ' ELSE 'index ' END || t.relname || '.' || c.relname,
+      replace(pg_get_indexdef(i.indexrelid), here.name || '.', '') || CASE WHEN i.indisvalid THEN '' ELSE ' INVALID' END
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
+    JOIN here ON c.relnamespace = here.namespace
     UNION ALL
-    SELECT 'trigger ' || tgrelid::regclass::text || '.' || tgname, pg_get_triggerdef(t.oid)
-    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-    WHERE NOT tgisinternal AND c.relnamespace = current_schema()::regnamespace
+    SELECT 'trigger ' || c.relname || '.' || tgname,
+      replace(pg_get_triggerdef(t.oid), here.name || '.', '') || CASE tgenabled WHEN 'O' THEN '' ELSE ' DISABLED' END
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN here ON c.relnamespace = here.namespace
+    WHERE NOT tgisinternal
     UNION ALL
-    SELECT 'function ' || p.proname, md5(p.prosrc) FROM pg_proc p
-    WHERE p.pronamespace = current_schema()::regnamespace AND p.prokind = 'f'
-      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+    SELECT 'function ' || p.proname, regexp_replace(pg_get_functiondef(p.oid), here.name || '\\M\\.?', '', 'g')
+    FROM pg_proc p JOIN here ON p.pronamespace = here.namespace
+    WHERE p.prokind = 'f' AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
     UNION ALL
     SELECT 'type ' || t.typname, string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder)
-    FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid
-    WHERE t.typnamespace = current_schema()::regnamespace GROUP BY t.typname
+    FROM pg_type t JOIN here ON t.typnamespace = here.namespace JOIN pg_enum e ON e.enumtypid = t.oid
+    GROUP BY t.typname
     ORDER BY 1`;
   return new Map(rows.map(({ name, definition }) => [name, definition]));
 }
 
-/** What the current version expects; `scripts/write-catalog.ts` writes it from schema.sql. */
-export async function expectedCatalog(): Promise<Catalog> {
-  return new Map(Object.entries(JSON.parse(await readFile(EXPECTED, "utf8")) as Record<string, string>));
+/** What schema.sql makes on this very server: it is carried out in a schema of its own and rolled back. */
+export async function expectedCatalog(sql: Sql): Promise<Catalog> {
+  const schema = await readFile(SCHEMA_FILE, "utf8");
+  let catalog: Catalog = new Map();
+  await sql
+    .begin(async (transaction) => {
+      await transaction.unsafe(`SET LOCAL client_min_messages TO warning; CREATE SCHEMA ${SCRATCH}`);
+      await transaction.unsafe(`SET LOCAL search_path TO ${SCRATCH}`);
+      await transaction.unsafe(schema);
+      catalog = await readCatalog(transaction);
+      throw new RolledBack();
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof RolledBack)) throw error;
+    });
+  return catalog;
 }
 
-/** One sentence a difference; what a database has beyond the expected is only told where it is in our tables' way. */
+/** Ends the transaction of `expectedCatalog`, which must leave nothing. */
+class RolledBack extends Error {}
+
+const MAX_DEFINITION = 300;
+
+/**
+ * One sentence a difference. What a database has beyond the expected is told where it is in our tables' way: columns,
+ * constraints, triggers and unique indexes. Other tables and plain indexes are their owner's affair.
+ */
 export function differences(actual: Catalog, expected: Catalog): string[] {
   const missing = [...expected].flatMap(([name, definition]) => {
     const found = actual.get(name);
     if (found === undefined) return [`${name} is missing`];
-    return found === definition ? [] : [`${name} is "${found}", expected "${definition}"`];
+    return found === definition ? [] : [`${name} is ${short(found)}, expected ${short(definition)}`];
   });
   const tables = new Set([...expected.keys()].flatMap((name) => /^column ([^.]+)\./.exec(name)?.[1] ?? []));
   const surplus = [...actual.keys()].filter((name) => {
-    const table = /^(?:column|constraint|trigger) ([^.]+)\./.exec(name)?.[1];
+    const table = /^(?:column|constraint|trigger|unique index) ([^.]+)\./.exec(name)?.[1];
     return table !== undefined && tables.has(table) && !expected.has(name);
   });
   return [...missing, ...surplus.map((name) => `${name} is not expected`)];
+}
+
+function short(definition: string): string {
+  const line = definition.replaceAll(/\s+/g, " ");
+  return `"${line.length > MAX_DEFINITION ? `${line.slice(0, MAX_DEFINITION)}…` : line}"`;
 }

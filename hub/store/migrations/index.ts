@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { SCHEMA_FILE } from "../catalog.ts";
 
 /** One step from an older schema to a newer one. Its transaction holds nothing else. */
 export interface Migration {
@@ -7,7 +7,8 @@ export interface Migration {
   sql(): Promise<string>;
 }
 
-const SCHEMA = join(import.meta.dirname, "..", "..", "..", "schema.sql");
-
-/** In order; a step that was released is never changed. */
-export const MIGRATIONS: readonly Migration[] = [{ name: "0001-baseline", sql: () => readFile(SCHEMA, "utf8") }];
+/**
+ * In order; a step that was released is never changed. The first is schema.sql itself as long as it is the only one: with
+ * the second, the file of that day is kept here for it, and schema.sql goes on.
+ */
+export const MIGRATIONS: readonly Migration[] = [{ name: "0001-baseline", sql: () => readFile(SCHEMA_FILE, "utf8") }];
