@@ -17,6 +17,8 @@ export interface ConnectionLimits {
 
 /** How long an ended connection may take to read why, before its socket is cut. */
 const LAST_WORDS_MS = 5_000;
+/** How long before the end it is told of it. */
+const CLOSING_MS = 20;
 
 /** One client's connection: who it is, what it may use up, and what it holds on to. */
 export class Connection {
@@ -84,18 +86,27 @@ export class Connection {
     this.write(encodeEvent(name, ...values.map((value) => JSON.stringify(value))));
   }
 
-  /** Says why, then ends the connection. Ending twice does nothing. */
+  /** Says why, then ends the connection; nothing else is sent or carried out any more. Ending twice does nothing. */
   end(error: HubError): void {
     if (!this.live) return;
-    const told = toErrorObject(error);
-    // Socket.IO's own clients reserve the name `disconnecting` and hang up when they read it; `closing` they can hear.
-    this.push("closing", told);
-    this.push("disconnecting", told);
     this.#ending = error;
+    const told = JSON.stringify(toErrorObject(error));
     const engine = this.#socket.conn;
+    const say = (event: "closing" | "disconnecting") => {
+      const frame = encodeEvent(event, told);
+      engine.write(frame.packet, frame.options);
+    };
+    say("closing");
+    // Socket.IO's own clients reserve the name `disconnecting` and hang up when they read it: `closing` must be heard first.
+    const hangUp = setTimeout(() => {
+      say("disconnecting");
+      engine.close();
+    }, CLOSING_MS);
     const cut = setTimeout(() => engine.close(true), LAST_WORDS_MS).unref();
-    engine.once("close", () => clearTimeout(cut));
-    engine.close();
+    engine.once("close", () => {
+      clearTimeout(hangUp);
+      clearTimeout(cut);
+    });
   }
 
   /** Carries out the requests of one channel in the order of their arrival. */

@@ -83,6 +83,14 @@ export class FanOut implements StreamListener {
     return channel?.position ?? null;
   }
 
+  /** Ends a subscription by its own wish: what was published before still reaches it. */
+  leave(subscription: Subscription): void {
+    const channel = this.#channels.get(subscription.name);
+    if (channel) this.#flush(channel);
+    this.remove(subscription);
+  }
+
+  /** Ends a subscription at once. */
   remove(subscription: Subscription): void {
     const channel = this.#channels.get(subscription.name);
     if (!channel?.live.delete(subscription) && !channel?.pending.delete(subscription)) return;

@@ -16,6 +16,7 @@ export class Outbound {
   readonly #overflow: () => void;
   #queued = 0;
   #exempt = 0;
+  #overflowed = false;
 
   constructor(engine: EngineConnection, maxBytes: number, overflow: () => void, drained: () => void) {
     this.#engine = engine;
@@ -44,7 +45,9 @@ export class Outbound {
   #queue(size: number): void {
     this.#queued += size;
     if (size >= LARGE_REPLY_BYTES && this.#exempt === 0) this.#exempt = size;
-    if (this.#queued > LARGE_REPLY_BYTES && this.bytes > this.#maxBytes) this.#overflow();
+    if (this.#overflowed || this.bytes <= this.#maxBytes) return;
+    this.#overflowed = true;
+    this.#overflow();
   }
 
   #inTransport(): number {

@@ -11,7 +11,7 @@ export async function unsubscribe(
 ): Promise<Record<string, never>> {
   const { name } = channelNamed(request.channel);
   const subscription = connection.subscriptions.get(name);
-  if (subscription) services.fanOut.remove(subscription);
+  if (subscription) services.fanOut.leave(subscription);
   connection.subscriptions.delete(name);
   return {};
 }

@@ -81,7 +81,7 @@ test("recovery gives every missed publication between the answer and the first p
   }));
 
 test("recovery is refused whole: another epoch, beyond the newest, trimmed, too large", () =>
-  withHub({ env: { HISTORY_SIZE: "5", RECOVERY_BYTES: "2000" } }, async (hub) => {
+  withHub({ env: { HISTORY_SIZE: "5", MESSAGE_BYTES: "1500", RECOVERY_BYTES: "2000" } }, async (hub) => {
     const channel = hub.taskChannel;
     const client = await hub.connect(hub.serviceToken);
     const { epoch } = await client.request("publish", { channel, type: "note", payload: "1" });
@@ -99,7 +99,8 @@ test("recovery is refused whole: another epoch, beyond the newest, trimmed, too 
       is(reply.offset, 8);
       await client.request("unsubscribe", { channel });
     }
-    await client.request("publish", { channel, type: "note", payload: "x".repeat(3_000) });
+    for (const payload of ["x", "y"])
+      await client.request("publish", { channel, type: "note", payload: payload.repeat(1_200) });
     is((await client.request("subscribe", { channel, recover: { epoch, offset: 8 } })).recovered, false, "too large");
   }));
 
