@@ -5,7 +5,7 @@ type Status = "online" | "busy" | "suspect" | "offline";
 const LABELS: Record<Status, string> = {
   online: "online",
   busy: "busy",
-  suspect: "unreachable, waiting for it to return",
+  suspect: "unreachable",
   offline: "offline",
 };
 

@@ -159,7 +159,7 @@ test("a subscription too many is refused, and rates are limited with a time to w
   }));
 
 test("ten times the rate ends the connection and disturbs nobody else", () =>
-  withHub({ env: { REQUESTS_PER_SECOND: "20" } }, async (hub) => {
+  withHub({ env: { REQUESTS_PER_SECOND: "20", PUBLISHES_PER_SECOND: "20", RPCS_PER_SECOND: "20" } }, async (hub) => {
     const [flood, other] = await hub.connectAll(hub.serviceToken, hub.userToken);
     for (let n = 0; n < 400; n += 1) flood.socket.emit("unsubscribe", { channel: hub.taskChannel });
     await until("the flood is ended", () => !flood.socket.connected);
@@ -171,7 +171,7 @@ test("ten times the rate ends the connection and disturbs nobody else", () =>
   }));
 
 test("binary, foreign namespaces and silence after opening end the connection", () =>
-  withHub({ env: { REQUEST_TIMEOUT_MS: "500" } }, async (hub) => {
+  withHub({ env: { REQUEST_TIMEOUT_MS: "500", DATABASE_TIMEOUT_MS: "500" } }, async (hub) => {
     const client = await hub.connect(hub.serviceToken);
     client.socket.emit("publish", { channel: hub.taskChannel, type: "note", payload: Buffer.from("binary") });
     await until("the binary sender is ended", () => !client.socket.connected);

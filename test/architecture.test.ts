@@ -1,0 +1,122 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { equal, ok } from "uvu/assert";
+import { suite } from "./support/suite.ts";
+
+const test = suite("architecture");
+const ROOT = join(import.meta.dirname, "..");
+const IMPORT = /^\s*(?:import|export)\s(?:[^"';]*?\sfrom\s)?\s*"([^"]+)"|import\("([^"]+)"\)/gm;
+
+function sources(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts") && !file.includes("node_modules"))
+    .map((file) => join(folder, file));
+}
+
+/** What a file imports: paths from the root, or names of packages. Types count too: they tie files together all the same. */
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(ROOT, file), "utf8");
+  return [...text.matchAll(IMPORT)].map(([, from, dynamic]) => {
+    const name = from ?? dynamic ?? "";
+    return name.startsWith(".") ? relative(ROOT, resolve(ROOT, dirname(file), name)) : name;
+  });
+}
+
+/** Files of `folder` that import something `refused` says no to, each as "file imports what". */
+function offences(folder: string, refused: (imported: string, file: string) => boolean): string[] {
+  return sources(folder).flatMap((file) =>
+    importsOf(file)
+      .filter((imported) => refused(imported, file))
+      .map((imported) => `${file} imports ${imported}`),
+  );
+}
+
+const within =
+  (...folders: string[]) =>
+  (path: string) =>
+    folders.some((folder) => path.startsWith(folder));
+
+test("the protocol imports nothing but itself", () => {
+  equal(
+    offences("client-sdk/protocol", (imported) => !imported.startsWith("client-sdk/protocol/")),
+    [],
+  );
+});
+
+test("the SDK imports nothing of the hub", () => {
+  equal(offences("client-sdk", within("hub/", "@monster-realtime/hub", "zod")), []);
+});
+
+const PARTS = ["hub/broker/", "hub/presence/", "hub/auth/", "hub/rpc/", "hub/store/"];
+/** What parts may know of each other: types of principals, facts and presence, and the store's client. */
+const INTERFACES = [
+  "hub/auth/principal.ts",
+  "hub/auth/facts.ts",
+  "hub/presence/presence.ts",
+  "hub/rpc/context.ts",
+  "hub/store/postgres.ts",
+];
+
+for (const part of PARTS) {
+  test(`${part} imports of the other parts their interfaces alone`, () => {
+    const others = within(...PARTS.filter((other) => other !== part));
+    equal(
+      offences(part, (imported) => others(imported) && !INTERFACES.includes(imported)),
+      [],
+    );
+  });
+}
+
+test("implementations are chosen in one place", () => {
+  const chosen = within("hub/broker/memory.ts", "hub/presence/memory.ts", "hub/store/open.ts");
+  equal(
+    offences("hub", (imported, file) => chosen(imported) && file !== "hub/node.ts"),
+    [],
+  );
+});
+
+test("the page is built on the SDK alone", () => {
+  equal(
+    offences("hub/console", (imported) => !within("hub/console/", "@monster-realtime/client")(imported)),
+    [],
+  );
+});
+
+test("the environment is read in one place", () => {
+  const readers = sources("hub").filter((file) => readFileSync(join(ROOT, file), "utf8").includes("process.env"));
+  equal(readers, ["hub/main.ts"]);
+});
+
+test("files stay small enough to be read in one sitting", () => {
+  const long = [...sources("hub"), ...sources("client-sdk"), ...sources("scripts")].filter(
+    (file) => readFileSync(join(ROOT, file), "utf8").split("\n").length > 352,
+  );
+  equal(long, []);
+});
+
+test("every test file runs its suite", () => {
+  const contracts = /brokerContract\(|presenceContract\(/;
+  const idle = sources("test")
+    .filter((file) => file.endsWith(".test.ts"))
+    .filter((file) => {
+      const text = readFileSync(join(ROOT, file), "utf8");
+      return !/\.run\(\);/.test(text) && !contracts.test(text);
+    });
+  equal(idle, []);
+});
+
+test("everything the README names is there", () => {
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  const links = [...readme.matchAll(/\]\(([^)#]+)\)/g)].map(([, path]) => path ?? "");
+  ok(links.length > 0);
+  for (const path of links) ok(statSync(join(ROOT, path)).isFile(), path);
+});
+
+test("every variable of the configuration is in the README", async () => {
+  const { NUMBERS, TEXTS } = await import("../hub/config-settings.ts");
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  const missing = [...TEXTS, ...Object.keys(NUMBERS)].filter((name) => !readme.includes(`\`${name}\``));
+  equal(missing, []);
+});
+
+test.run();
