@@ -652,7 +652,7 @@ BEGIN
   IF NEW.dependency_type = 'blocks' AND EXISTS (SELECT FROM tasks WHERE id = NEW.depends_on_task_id AND list = 'done') THEN
     NEW.status := 'resolved';
   END IF;
-  IF NEW.dependency_type = 'blocks' AND NEW.status = 'active' THEN
+  IF NEW.dependency_type = 'blocks' AND NEW.status = 'active' AND NEW.task_id <> NEW.depends_on_task_id THEN
     PERFORM hub_refuse_cycle(NEW.id, NEW.task_id, NEW.depends_on_task_id);
   END IF;
   RETURN NEW;
@@ -797,7 +797,7 @@ BEGIN
   IF NEW.status IN ('completed', 'failed', 'timeout') THEN
     NEW.ended_at := coalesce(NEW.ended_at, greatest(NEW.started_at, clock_timestamp()));
   END IF;
-  NEW.duration_seconds := greatest(0, floor(extract(epoch FROM NEW.ended_at - NEW.started_at))::INTEGER);
+  NEW.duration_seconds := CASE WHEN NEW.ended_at IS NOT NULL THEN greatest(0, floor(extract(epoch FROM NEW.ended_at - NEW.started_at))::INTEGER) END;
   RETURN NEW;
 END $$;
 
