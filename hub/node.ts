@@ -182,11 +182,18 @@ async function readiness(hub: Hub, { database }: Store): Promise<Record<string, 
   return faults;
 }
 
+/** An address that can't be had, told with what to do. */
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  const taken = error.code === "EADDRINUSE" ? "is in use" : `can't be listened on (${error.code})`;
+  const remedy = "Set PORT, or HOST, to another one, or stop what uses it.";
+  return Object.assign(new Error(`${host}:${port} ${taken}. ${remedy}`, { cause: error }), { remedy });
+}
+
 function listen(server: Server, host: string, port: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    server.once("error", reject);
+    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
     server.listen(port, host, () => {
-      server.removeListener("error", reject);
+      server.removeAllListeners("error");
       const { port: actual } = server.address() as AddressInfo;
       const name = host === "0.0.0.0" || host === "127.0.0.1" ? "localhost" : host;
       resolve(`http://${name}:${actual}`);

@@ -56,7 +56,7 @@ async function answer(parts: HttpParts, request: IncomingMessage, response: Serv
   }
   const called = await parts.api.handle(request, url);
   if (called) return sendJson(response, 200, called.body);
-  if (request.method === "GET" && (await parts.page(url, response))) return;
+  if ((request.method === "GET" || request.method === "HEAD") && (await parts.page(url, response))) return;
   throw new HubError("not_found", "There is nothing at this address. PROTOCOL.md lists the HTTP calls.");
 }
 

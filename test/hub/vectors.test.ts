@@ -1,0 +1,54 @@
+import { readFileSync } from "node:fs";
+import { ERROR_CODES } from "@monster-realtime/client/protocol";
+import { equal, is, ok } from "uvu/assert";
+import { HubError, toErrorObject } from "../../hub/errors.ts";
+import { withHub } from "../support/hub.ts";
+import { suite } from "../support/suite.ts";
+
+const test = suite("shared vectors, by the hub");
+
+function casesOf<Case>(file: string): Case[] {
+  const text = readFileSync(new URL(`../vectors/${file}`, import.meta.url), "utf8");
+  return (JSON.parse(text) as { cases: Case[] }).cases;
+}
+
+test("a running hub takes for a channel what the vectors do", () =>
+  withHub({}, async (hub) => {
+    const client = await hub.connect(hub.serviceToken);
+    for (const { name, parsed } of casesOf<{ name: unknown; parsed: object | null }>("channels.json")) {
+      const { code } = await client.refused("subscribe", { channel: name });
+      // A service may read every channel there is; of these rows there is none.
+      const isText = typeof name === "string" && !name.includes("\0") && name.isWellFormed();
+      const expected = parsed ? "forbidden" : isText ? "unknown_channel" : "bad_request";
+      is(code, expected, JSON.stringify(name));
+    }
+  }));
+
+test("a running hub takes and reserves the types that the vectors do", () =>
+  withHub({}, async (hub) => {
+    const [user, service] = await hub.connectAll(hub.userToken, hub.serviceToken);
+    for (const { type, valid, reserved } of casesOf<{ type: unknown; valid: boolean; reserved: boolean }>(
+      "types.json",
+    )) {
+      const request = { channel: hub.taskChannel, type, payload: null };
+      const [byUser, byService] = [await user.ack("publish", request), await service.ack("publish", request)];
+      const codes = [byUser, byService].map((ack) => (ack.ok ? "ok" : ack.error.code));
+      const refused = valid ? [reserved ? "forbidden" : "ok", "ok"] : ["bad_request", "bad_request"];
+      equal(codes, refused, JSON.stringify(type));
+    }
+  }));
+
+test("every code of the protocol becomes an error object with its temporariness", () => {
+  for (const [code, { temporary }] of Object.entries(ERROR_CODES)) {
+    const told = toErrorObject(new HubError(code as keyof typeof ERROR_CODES, "why", { retryAfterMs: 5 }), "trace");
+    equal(told, { code, message: "why", temporary, retryAfterMs: 5, traceId: "trace" });
+  }
+});
+
+test("what is no refusal becomes internal, and says nothing of its cause", () => {
+  const told = toErrorObject(new Error("password=secret"));
+  is(told.code, "internal");
+  ok(!JSON.stringify(told).includes("secret"));
+});
+
+test.run();
