@@ -43,22 +43,24 @@ async function measureRound(context: BenchContext): Promise<Sample[]> {
   const shares = Array.from({ length: PROCESSES }, (_, process) =>
     workstations.filter((_, index) => index % PROCESSES === process),
   );
-  return withServers([startHub(database.hubEnvironment)] as const, ({ url }) =>
+  return withServers([startHub(database.hubEnvironment)] as const, (hub) =>
     withLoad("update", PROCESSES, async (processes) => {
       await Promise.all(
-        processes.map((load, index) => load.call("connect", { url, workstations: shares[index] ?? [] })),
+        processes.map((load, index) => load.call("connect", { url: hub.url, workstations: shares[index] ?? [] })),
       );
+      await hub.resetStall();
       const before = await database.statements();
       const rate = { perSecond: UPDATES_PER_SECOND / PROCESSES, durationMs: DURATION_MS };
       const begun = performance.now();
       const results = await Promise.all(processes.map((load) => load.call("run", rate)));
       const seconds = (performance.now() - begun) / 1_000;
       const statements = ((await database.statements()) - before) / seconds;
+      const stallMs = await hub.stallMs();
       const expected = expectedMetas(shares, results);
       const rows = await settledRows(database, expected);
       const updates = sum(results.map(({ acknowledged }) => acknowledged)) / seconds;
       context.progress(
-        `${Math.round(updates)} updates / s acknowledged, ${statements.toFixed(1)} statements / s, ${rows} of ${expected.size} rows`,
+        `${Math.round(updates)} updates / s acknowledged, ${statements.toFixed(1)} statements / s, ${rows} of ${expected.size} rows, longest stall ${Math.round(stallMs)} ms`,
       );
       const slow = updates < UPDATES_PER_SECOND * LEAST_RATE;
       const fault = slow ? { fault: `only ${Math.round(updates)} updates a second were acknowledged` } : {};
