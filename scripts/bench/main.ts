@@ -22,6 +22,7 @@ async function main(): Promise<number> {
   }
   const selected = CASES.filter(({ name }) => command.only === null || command.only === name);
   const postgres = new BenchPostgres();
+  endWith(postgres);
   const rows: Row[] = [];
   let failures = 0;
   try {
@@ -39,6 +40,13 @@ async function main(): Promise<number> {
   }
   print(rows, command);
   return failures === 0 ? 0 : 1;
+}
+
+/** Postgres runs in a process group of its own: Ctrl-C alone would leave it behind. */
+function endWith(postgres: BenchPostgres): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => void postgres.close().finally(() => process.exit(1)));
+  }
 }
 
 function readCommand(): BenchCommand | null {
