@@ -1,11 +1,13 @@
+import { setTimeout as pause } from "node:timers/promises";
 import postgres, { type PendingQuery, type Row, type Sql, type TransactionSql } from "postgres";
 import { Deadlines } from "../deadlines.ts";
 import { HubError } from "../errors.ts";
 
 export interface DatabaseOptions {
-  /** A `postgres://` address; or the socket directory of a server on this machine, with `user` and `database`. */
+  /** A `postgres://` address; or the socket directory of a server on this machine, with `port`, `user` and `database`. */
   url?: string;
   socketDir?: string;
+  port?: number;
   user?: string;
   database?: string;
   /** Connections at most. */
@@ -18,9 +20,16 @@ export interface DatabaseOptions {
 const DEFAULT_MAX_CONNECTIONS = 10;
 const RETRIED = new Set(["40P01", "40001"]);
 const MAX_TRIES = 3;
+const RETRY_MS = 20;
 const RECONNECT_SECONDS = 0.1;
-/** Failures that say the server is away, starting up or going down, not that it refused something. */
-const AWAY = /^(?:CONNECT|CONNECTION|E[A-Z]{3,}|57P0|08|53300)/;
+const END_SECONDS = 1;
+/** The server gives up first, so that what the client has to give up is frozen and not merely slow. */
+const SERVER_SHARE = 0.9;
+/**
+ * Failures that say the server is away, out of something (disk, memory, connections), starting up, going down, read-only
+ * or too slow, not that it refused something.
+ */
+const AWAY = /^(?:CONNECT|CONNECTION|E[A-Z]{3,}|ERR_|57P0|57014|08|53|58|25006)/;
 
 /** What Postgres itself refused: SQLSTATE, constraint, message. */
 export type DatabaseFault = InstanceType<typeof postgres.PostgresError>;
@@ -29,109 +38,186 @@ export function isDatabaseFault(error: unknown): error is DatabaseFault {
   return error instanceof postgres.PostgresError && !AWAY.test(error.code);
 }
 
+/** One call: whether its time has run out, after which it must not begin anything, and whether Postgres has begun it. */
+interface Call {
+  expired: boolean;
+  begun(): boolean;
+}
+
 /**
  * Postgres with time limits of the client's own. Every call ends within `statementTimeoutMs`: with rows, with what
- * Postgres refused (`isDatabaseFault`), or with `unavailable`. Timestamps come as `Date`, `int8` and `numeric` as strings.
+ * Postgres refused (`isDatabaseFault`), or with `unavailable`, after which the outcome of a write is unknown. Connections
+ * that stopped answering are given up, so that it heals by itself as soon as the server takes new ones.
+ *
+ * Timestamps come as `Date`; `bigint` and `numeric` as strings, because not all of them fit a number: a statement that
+ * knows its column does casts it (`::float8`). Statements are prepared; behind PgBouncer that takes version 1.21 with
+ * `max_prepared_statements`, and `ignore_startup_parameters = statement_timeout`.
  */
 export class Database {
   readonly #options: DatabaseOptions;
   readonly #deadlines: Deadlines;
   #sql: Sql;
+  #unlimited: Sql | null = null;
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
     this.#deadlines = new Deadlines(options.statementTimeoutMs);
-    this.#sql = this.#open();
+    this.#sql = this.#open(Math.ceil(options.statementTimeoutMs * SERVER_SHARE));
   }
 
   /** Runs one statement. */
   query<Result extends readonly (Row | undefined)[]>(ask: (sql: Sql) => PendingQuery<Result>): Promise<Result> {
-    return this.limited(async (sql) => (await ask(sql)) as Result);
+    return this.#within((sql, call) => {
+      const pending = ask(sql);
+      // Set by the driver when the statement is sent; it does not tell in its types.
+      call.begun = () => (pending as { active?: boolean }).active === true;
+      return pending as Promise<Result>;
+    });
   }
 
-  /** Runs `work` in one transaction in the name of `principal`. Deadlocks are tried again, so `work` may run thrice. */
+  /**
+   * Runs `work` in one transaction in the name of `principal`, which the audit trail shows. Deadlocks and failed
+   * serializations are tried again, so `work` may run thrice. The time limit holds for each try as a whole.
+   */
   async transaction<Result>(principal: string, work: (sql: TransactionSql) => Promise<Result>): Promise<Result> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.limited((sql) => inTransaction(sql, principal, work));
+        return await this.#within((sql, call) => inTransaction(sql, call, principal, work));
       } catch (error) {
         const again = isDatabaseFault(error) && RETRIED.has(error.code) && tries < MAX_TRIES;
         if (!again) throw error;
+        // At once, it would be in the other's way again before that one has gone on.
+        await pause(RETRY_MS * (1 + Math.random()));
       }
     }
   }
 
-  /** Resolves where the database answers. */
+  /** Resolves where the database answers, rejects with `unavailable` where it doesn't. */
   async ping(): Promise<void> {
     await this.query((sql) => sql`SELECT 1`);
   }
 
-  /** The pool itself, without time limits: for migrations, which take as long as they take. */
+  /** Connections without time limits: for migrations, which take as long as they take. */
   get unlimited(): Sql {
-    return this.#sql;
+    this.#unlimited ??= this.#open(null);
+    return this.#unlimited;
   }
 
+  /** Runs what takes several statements, outside a transaction, within the time limit of one. */
+  limited<Result>(run: (sql: Sql) => Promise<Result>): Promise<Result> {
+    return this.#within((sql, call) => {
+      call.begun = () => true;
+      return run(sql);
+    });
+  }
+
+  /** Lets running statements end for a second, and ends the connections. Later calls are `unavailable`. */
   async close(): Promise<void> {
+    await Promise.all([this.#sql.end({ timeout: END_SECONDS }), this.#unlimited?.end({ timeout: END_SECONDS })]);
     this.#deadlines.close();
-    await this.#sql.end({ timeout: 1 });
   }
 
-  /** Runs `run` on the pool within the time limit. */
-  async limited<Result>(run: (sql: Sql) => Promise<Result>): Promise<Result> {
+  #within<Result>(run: (sql: Sql, call: Call) => Promise<Result>): Promise<Result> {
     const sql = this.#sql;
-    const token = {};
-    const late = new Promise<never>((_, reject) => {
-      this.#deadlines.start(token, () => {
-        this.#abandon(sql);
+    const call: Call = { expired: false, begun: () => false };
+    return new Promise((resolve, reject) => {
+      this.#deadlines.start(call, () => {
+        call.expired = true;
+        // What still waited for its turn shows a crowd, not a frozen connection.
+        if (call.begun()) this.#abandon(sql);
         reject(unavailable("it did not answer in time"));
       });
+      run(sql, call).then(
+        (result) => {
+          this.#deadlines.done(call);
+          resolve(result);
+        },
+        (error: unknown) => {
+          this.#deadlines.done(call);
+          reject(isAway(error) ? unavailable("it is away", error) : error);
+        },
+      );
     });
-    try {
-      return await Promise.race([run(sql), late]);
-    } catch (error) {
-      throw isAway(error) ? unavailable("it is away", error) : error;
-    } finally {
-      this.#deadlines.done(token);
-    }
   }
 
-  /** Connections to a frozen server never come back: the pool they are in is replaced. */
+  /** A frozen connection never comes back: its pool is replaced. What others still run in the old one may end. */
   #abandon(sql: Sql): void {
     if (sql !== this.#sql) return;
-    this.#sql = this.#open();
-    sql.end({ timeout: 0 }).catch(() => {
+    this.#sql = this.#open(Math.ceil(this.#options.statementTimeoutMs * SERVER_SHARE));
+    sql.end({ timeout: END_SECONDS }).catch(() => {
       // Ending is what failed; nobody uses these connections any more.
     });
   }
 
-  #open(): Sql {
-    const { url, socketDir, user, database, max = DEFAULT_MAX_CONNECTIONS, connectTimeoutMs } = this.#options;
+  #open(statementTimeoutMs: number | null): Sql {
+    const { url, socketDir, port, user, database, max = DEFAULT_MAX_CONNECTIONS, connectTimeoutMs } = this.#options;
     const common = {
       max,
       connect_timeout: connectTimeoutMs / 1000,
       backoff: () => RECONNECT_SECONDS,
       onnotice: () => undefined,
-      connection: { application_name: "monster-realtime" },
+      connection: {
+        application_name: "monster-realtime",
+        ...(statementTimeoutMs !== null && { statement_timeout: statementTimeoutMs }),
+      },
     };
     if (url !== undefined) return postgres(url, common);
     return postgres({
       ...common,
       host: socketDir ?? "localhost",
+      ...(port !== undefined && { port }),
       user: user ?? "postgres",
       database: database ?? "postgres",
     });
   }
 }
 
+/**
+ * `sql.begin`, kept from two of the driver's faults. It sends ROLLBACK also where the connection is lost, which throws
+ * outside of any promise and would end the process: where it is lost, `work` never ends for the driver, which fails the
+ * transaction by itself. And a statement on a lost connection would do the same, so `work` gets none through any more.
+ */
 function inTransaction<Result>(
   sql: Sql,
+  call: Call,
   principal: string,
   work: (sql: TransactionSql) => Promise<Result>,
 ): Promise<Result> {
-  return sql.begin(async (transaction) => {
-    await transaction`SELECT set_config('hub.principal', ${principal}, true)`;
-    return work(transaction);
+  let lost = false;
+  const guard = (transaction: TransactionSql): TransactionSql =>
+    new Proxy(transaction, {
+      apply(target, self, values) {
+        if (lost) throw unavailable("the connection was lost");
+        return Reflect.apply(target, self, values);
+      },
+    });
+  const begun = sql.begin(async (transaction) => {
+    try {
+      // Its turn came after its caller was told that it failed.
+      refuseExpired(call);
+      call.begun = () => true;
+      await transaction`SELECT set_config('hub.principal', ${principal}, true)`;
+      const result = await work(guard(transaction));
+      refuseExpired(call);
+      return result;
+    } catch (error) {
+      if (lost || isLost(error)) return await new Promise<never>(() => undefined);
+      throw error;
+    }
   }) as Promise<Result>;
+  return begun.catch((error: unknown) => {
+    lost = true;
+    throw error;
+  });
+}
+
+function refuseExpired({ expired }: Call): void {
+  if (expired) throw unavailable("it did not answer in time");
+}
+
+/** Failures of the connection itself, which the driver makes, not the server. */
+function isLost(error: unknown): boolean {
+  return isAway(error) && !(error instanceof postgres.PostgresError);
 }
 
 function isAway(error: unknown): boolean {
