@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { z } from "zod";
@@ -60,31 +60,36 @@ export interface Runner {
   gid: number | null;
 }
 
+/** Any user but root, inside a namespace of its own. */
+const NAMESPACE_USER = 1_000;
+
 /**
  * Postgres refuses to run as root. Root runs it as `postgres`, else `nobody`; where that user can't reach `folders` (a
- * checkout below a private home), it keeps root's right to read them, by `setpriv`.
+ * checkout below a private home), it runs in a user namespace in which root goes by another number: outside, it still
+ * owns its files. Capabilities would not do: Postgres asks access(2), which leaves them out.
  */
-export function findRunner(folders: readonly string[]): Runner {
+export function findRunner(programs: string, dataDir: string): Runner {
   if (process.getuid?.() !== 0) return { uid: null, gid: null, command: (file, args) => ({ file, args: [...args] }) };
   const { uid, gid } = unprivileged();
-  const reachable = folders.every((folder) => spawnSync("test", ["-x", folder], { uid, gid }).status === 0);
-  if (reachable) return { uid, gid, command: (file, args) => ({ file, args: [...args], uid, gid }) };
-  const rights = "+dac_read_search,+dac_override";
-  const front = [
-    `--reuid=${uid}`,
-    `--regid=${gid}`,
-    "--clear-groups",
-    `--inh-caps=${rights}`,
-    `--ambient-caps=${rights}`,
-  ];
-  const [first = "/"] = folders;
-  if (spawnSync("setpriv", [...front, "test", "-x", first]).status !== 0) {
+  const reachable = [programs, dirname(dataDir)].every(
+    (folder) => spawnSync("test", ["-x", folder], { uid, gid }).status === 0,
+  );
+  if (reachable && !isRoots(dataDir))
+    return { uid, gid, command: (file, args) => ({ file, args: [...args], uid, gid }) };
+  const front = ["--user", `--map-user=${NAMESPACE_USER}`, `--map-group=${NAMESPACE_USER}`];
+  if (spawnSync("unshare", [...front, join(programs, "postgres"), "--version"]).status !== 0) {
     throw new EmbeddedPostgresError(
-      `Postgres does not run as root, and user ${uid} can't reach ${folders.join(" or ")}.`,
+      `Postgres does not run as root, and user ${uid} can't reach ${programs} or ${dataDir}.`,
       "Move the checkout to a folder others may enter, run as another user, or set DATABASE_URL.",
     );
   }
-  return { uid, gid, command: (file, args) => ({ file: "setpriv", args: [...front, file, ...args] }) };
+  return { uid: 0, gid: 0, command: (file, args) => ({ file: "unshare", args: [...front, file, ...args] }) };
+}
+
+/** A cluster that root made in its namespace stays root's, wherever it lies now. */
+function isRoots(dataDir: string): boolean {
+  const version = join(dataDir, "PG_VERSION");
+  return existsSync(version) && statSync(version).uid === 0;
 }
 
 function unprivileged(): { uid: number; gid: number } {

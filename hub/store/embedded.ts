@@ -43,7 +43,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   const dataDir = resolve(options.dataDir);
   const programs = options.binaries ?? findBinaries();
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const runner = findRunner([programs, dataDir]);
+  const runner = findRunner(programs, dataDir);
   const socketDir = socketFolder(dataDir);
   for (const folder of [dataDir, socketDir]) own(folder, runner);
   await endLeftover(dataDir);
