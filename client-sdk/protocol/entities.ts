@@ -157,12 +157,15 @@ export type OrganizationCreate = Writable<
   "domain" | "monsterAuthClientId" | "autoInviteToProjects"
 >;
 export type ProjectSet = Partial<
-  Pick<Project, "name" | "description" | "slug" | "defaultWorkflowTemplateId" | "defaultActorId" | "memory">
+  Pick<Project, "name" | "description" | "slug" | "defaultWorkflowTemplateId" | "defaultActorId" | "memory" | "status">
 >;
 export type ProjectCreate = Writable<Project, "organizationId" | "name", "description" | "slug" | "memory">;
 export type WorkstationSet = Partial<
   Pick<Workstation, "name" | "hostname" | "os" | "arch" | "platformVersion" | "devServerPublicUrl">
->;
+> & {
+  /** `suspended` ends its rights; `offline` gives them back. Whether it is online, presence alone says. */
+  status?: "offline" | "suspended";
+};
 export type WorkstationCreate = Writable<
   Workstation,
   "organizationId" | "name",

@@ -1,258 +1,228 @@
-import type { Sql, TransactionSql } from "postgres";
+import type { DeleteParams, ListParams, Page, UpdateParams } from "@monster-realtime/client/protocol";
 import { ulid } from "ulid";
-import { z } from "zod";
-import { badRequest, HubError } from "../errors.ts";
+import type { z } from "zod";
+import { HubError } from "../errors.ts";
+import type { Touched } from "./context.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
-import { assignments, type Entity, fromClause, selectList } from "./entity.ts";
-import { defineProcedure, type Procedure, type ProcedureContext } from "./procedure.ts";
-import { type Change, FIELDS_FOR_ASSIGNED_WORKSTATION, mayChange } from "./rights.ts";
-import { scopeCondition } from "./scope.ts";
+import { defineProcedure, type Procedure, type ReadContext, type WriteContext, type Written } from "./procedure.ts";
+import { type Grant, may, type Place, readScope } from "./rights.ts";
+import type { EntityRows, Located } from "./sql/rows.ts";
+import type { Scope } from "./sql/scope.ts";
+import type { Statements } from "./sql/table.ts";
 
-export const DEFAULT_LIMIT = 50;
-export const MAX_LIMIT = 200;
+const DEFAULT_LIMIT = 50;
+/** What the hub has just written or locked itself needs no second look at who may see it. */
+const UNSCOPED: Scope = { kind: "all" };
 
-export type Row = Record<string, unknown>;
-type Context = ProcedureContext;
-
-const ULID = "[0-9A-HJKMNP-TV-Z]{26}";
-export const idOf = (prefix: string) =>
-  z.string().regex(new RegExp(`^${prefix}_${ULID}$`), `must be an id like ${prefix}_<ULID>`);
-const timestamp = z.iso.datetime({ offset: true });
-
-/** Runs a text that is a constant of the code, prepared. */
-export function run<Result extends Row = Row>(
-  sql: Sql | TransactionSql,
-  text: string,
-  values: unknown[],
-): Promise<Result[]> {
-  return sql.unsafe(text, values as never[], { prepare: true }) as unknown as Promise<Result[]>;
+/** One entity: everything that list, get, create, update and delete of it need. */
+export interface Entity<Row extends object, Filter extends object, Create extends object, Set extends object> {
+  /** The methods' prefix: plural, camelCase. */
+  name: string;
+  /** What messages call one of it. */
+  noun: string;
+  idPrefix: string;
+  rows: EntityRows<Row>;
+  rights: Readonly<Record<"read" | "create" | "update" | "delete", Grant>>;
+  schemas: {
+    list: z.ZodType<ListParams<Filter>>;
+    get: z.ZodType<{ id: string }>;
+    create: z.ZodType<Create>;
+    update: z.ZodType<UpdateParams<Set>>;
+    delete: z.ZodType<DeleteParams>;
+  };
+  /** Where a row to be made would belong, its parents locked. Throws `not_found` for parents out of the caller's sight. */
+  placeOf(context: WriteContext, input: Create, id: string): Promise<Place>;
+  /** Fields that the row gets beyond the caller's. */
+  completed?(sql: Statements, input: Create): Promise<ReadonlyMap<string, unknown>>;
+  /** After the row is there. */
+  created?(context: WriteContext, id: string): Promise<void>;
+  /** Removes the row; `DELETE` where this is missing. */
+  removed?(sql: Statements, id: string): Promise<void>;
+  /** Whether rows of a project that is not active may be changed all the same. */
+  outlivesArchiving?: boolean;
+  /** Whose rights hang on a row that was made, changed (then with what) or deleted. */
+  touched(row: { id: string; place: Place }, set: Set | null, context: WriteContext): readonly Touched[];
 }
 
-export function notFound(entity: Entity): HubError {
-  return new HubError("not_found", `There is no such ${entity.noun}, or it is not yours to see.`);
+/** The five methods of an entity. */
+export function crud<Row extends object, Filter extends object, Create extends object, Set extends object>(
+  entity: Entity<Row, Filter, Create, Set>,
+): Procedure[] {
+  const { name, schemas, rights } = entity;
+  return [
+    defineProcedure({
+      method: `${name}.list`,
+      kind: "read",
+      input: schemas.list,
+      rights: rights.read,
+      handler: (context, input) => list(entity, context, input),
+    }),
+    defineProcedure({
+      method: `${name}.get`,
+      kind: "read",
+      input: schemas.get,
+      rights: rights.read,
+      handler: (context, input) => get(entity, context, input.id),
+    }),
+    defineProcedure({
+      method: `${name}.create`,
+      kind: "write",
+      input: schemas.create,
+      rights: rights.create,
+      handler: (context, input) => create(entity, rights.create, context, input),
+    }),
+    defineProcedure({
+      method: `${name}.update`,
+      kind: "write",
+      input: schemas.update,
+      rights: rights.update,
+      handler: (context, input) => update(entity, context, input),
+    }),
+    defineProcedure({
+      method: `${name}.delete`,
+      kind: "write",
+      input: schemas.delete,
+      rights: rights.delete,
+      handler: (context, input) => remove(entity, context, input),
+    }),
+  ];
 }
 
-/** The row as `get` answers it. Throws `not_found`, alike for foreign rows and none. */
-export async function getRow(context: Context, entity: Entity, id: string): Promise<Row> {
-  const scope = scopeCondition(context.scope, entity.scope, 2);
-  const where = `WHERE e.id = $1 AND ${scope.text}${entity.visible ? ` AND ${entity.visible}` : ""}`;
-  const text = `SELECT ${selectList(entity, false)} ${fromClause(entity)} ${where}`;
-  const [row] = await run(context.sql, text, [id, ...scope.values]);
-  if (!row) throw notFound(entity);
-  return row;
-}
+type AnyEntity<Row extends object, Create extends object = object> = Pick<
+  Entity<Row, object, Create, never>,
+  "noun" | "rows" | "idPrefix" | "placeOf" | "completed" | "created" | "outlivesArchiving" | "touched"
+>;
 
-/** Locks the row for a change and says whose it is. Throws `not_found`. */
-export async function lockRow(
-  context: Context,
-  entity: Entity,
-  id: string,
-): Promise<{ organizationId: string; updatedAt: Date }> {
-  const scope = scopeCondition(context.scope, entity.scope, 2);
-  const where = `WHERE e.id = $1 AND ${scope.text}${entity.visible ? ` AND ${entity.visible}` : ""}`;
-  const text = `SELECT ${entity.scope.organization} AS "organizationId", e.updated_at AS "updatedAt" ${fromClause(entity)} ${where} FOR NO KEY UPDATE OF e`;
-  const [row] = await run<{ organizationId: string; updatedAt: Date }>(context.sql, text, [id, ...scope.values]);
-  if (!row) throw notFound(entity);
-  return row;
-}
-
-/** Throws `forbidden` where the caller's role there is too low. */
-export function authorizeChange(
-  context: Context,
-  entity: Entity,
-  change: Change,
-  organizationId: string,
-  fields: readonly string[],
-): void {
-  if (mayChange(entity.name, change, context.roleIn(organizationId), fields)) return;
-  throw new HubError("forbidden", `Your role may not ${change} this ${entity.noun}. Ask an admin of the organization.`);
-}
-
-/** Throws `conflict` where the row changed since the caller read it. */
-export function refuseStale(updatedAt: Date, ifUpdatedAt: string | undefined): void {
-  if (ifUpdatedAt === undefined || updatedAt.getTime() === Date.parse(ifUpdatedAt)) return;
-  throw new HubError("conflict", "The row changed meanwhile. Read it again and decide anew.", {
-    details: { updatedAt: updatedAt.toISOString() },
-  });
-}
-
-export function getProcedure(entity: Entity): Procedure {
-  return defineProcedure({
-    method: `${entity.name}.get`,
-    writes: false,
-    input: z.strictObject({ id: idOf(entity.idPrefix) }),
-    run: (context, { id }) => getRow(context, entity, id),
-  });
-}
-
-export function listProcedure(entity: Entity, filters: z.ZodType<Record<string, unknown>>): Procedure {
-  const input = z.strictObject({
-    organizationId: idOf("org").optional(),
-    projectId: idOf("proj").optional(),
-    filter: filters.optional(),
-    limit: z.int().min(1).max(MAX_LIMIT).optional(),
-    cursor: z.string().max(2_000).optional(),
-  });
-  return defineProcedure({
-    method: `${entity.name}.list`,
-    writes: false,
-    input,
-    run: (context, params) => listRows(context, entity, params),
-  });
-}
-
-interface ListParams {
-  organizationId?: string | undefined;
-  projectId?: string | undefined;
-  filter?: Record<string, unknown> | undefined;
-  limit?: number | undefined;
-  cursor?: string | undefined;
-}
-
-async function listRows(
-  context: Context,
-  entity: Entity,
-  params: ListParams,
-): Promise<{ items: Row[]; nextCursor: string | null }> {
-  const { limit = DEFAULT_LIMIT, cursor, ...asked } = params;
-  if (asked.projectId !== undefined && !entity.projectColumn)
-    throw badRequest("projectId", "does not apply to this list");
-  const list = JSON.stringify([entity.name, asked]);
-  const query = new Query();
-  const scope = scopeCondition(context.scope, entity.scope, 1);
-  query.add(scope.text, ...scope.values);
-  if (entity.visible) query.add(entity.visible);
-  if (asked.organizationId !== undefined) query.equals(entity.scope.organization, asked.organizationId);
-  if (asked.projectId !== undefined && entity.projectColumn) query.equals(entity.projectColumn, asked.projectId);
-  for (const [field, value] of Object.entries(asked.filter ?? {})) {
-    const column = entity.fields[field]?.column;
-    if (column && value !== undefined) query.equals(`e.${column}`, value);
-  }
-  if (cursor !== undefined) query.after(entity, decodeCursor(list, cursor));
-  const order = [...entity.order, { column: "e.id", type: "text" }]
-    .map((key) => `${key.column}${"descending" in key && key.descending ? " DESC" : ""}`)
-    .join(", ");
-  const keys = entity.order.map(({ column }, index) => `${column}::text AS "key${index}"`).join(", ");
-  const text = `SELECT ${selectList(entity, true)}${keys && `, ${keys}`} ${fromClause(entity)} WHERE ${query.text} ORDER BY ${order} LIMIT ${limit + 1}`;
-  const rows = await run(context.sql, text, query.values);
-  return pageOf(rows, limit, list, entity);
-}
-
-function pageOf(rows: Row[], limit: number, list: string, entity: Entity): { items: Row[]; nextCursor: string | null } {
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  const more = rows.length > limit && last;
-  const nextCursor = more
-    ? encodeCursor(list, [...entity.order.map((_, index) => String(last[`key${index}`])), String(last.id)])
+async function list<Row extends object, Filter extends object>(
+  { name, rows }: { name: string; rows: EntityRows<Row> },
+  { database, caller }: ReadContext,
+  { organizationId, projectId, filter, limit = DEFAULT_LIMIT, cursor }: ListParams<Filter>,
+): Promise<Page<Row>> {
+  const filters = new Map<string, unknown>(Object.entries(filter ?? {}));
+  const sorted = [...filters].sort(([a], [b]) => (a < b ? -1 : 1));
+  const binding = [name, organizationId ?? null, projectId ?? null, sorted];
+  const after = cursor === undefined ? null : decodeCursor(binding, cursor);
+  const query = { organizationId, projectId, filters, after, limit: limit + 1 };
+  const found = await database.query((sql) => rows.page(sql, query, readScope(caller)));
+  const items = found.slice(0, limit).map((row) => rows.told(row));
+  const last = found.length > limit ? items.at(-1) : undefined;
+  const nextCursor = last
+    ? encodeCursor(
+        binding,
+        rows.table.sort.map(({ field }) => last[field]),
+      )
     : null;
-  for (const row of page) for (const index of entity.order.keys()) delete row[`key${index}`];
-  return { items: page, nextCursor };
+  return { items, nextCursor };
 }
 
-/** Conditions joined by AND, with their values. */
-class Query {
-  readonly values: unknown[] = [];
-  readonly #conditions: string[] = [];
-
-  get text(): string {
-    return this.#conditions.join(" AND ");
-  }
-
-  add(condition: string, ...values: unknown[]): void {
-    this.#conditions.push(condition);
-    this.values.push(...values);
-  }
-
-  equals(column: string, value: unknown): void {
-    this.add(`${column} = $${this.values.length + 1}`, value);
-  }
-
-  /** Rows after the last one of the page before, in the order of the list. */
-  after(entity: Entity, keys: readonly (string | number)[]): void {
-    const order = [...entity.order, { column: "e.id", type: "text" }];
-    if (keys.length !== order.length)
-      throw badRequest("cursor", "does not belong to this list; start again without it");
-    const first = this.values.length + 1;
-    const parameter = (index: number) => `$${first + index}::text::${order[index]?.type ?? "text"}`;
-    const alternatives = order.map((key, index) => {
-      const equal = order.slice(0, index).map(({ column }, before) => `${column} = ${parameter(before)}`);
-      const beyond = "descending" in key && key.descending ? "<" : ">";
-      return `(${[...equal, `${key.column} ${beyond} ${parameter(index)}`].join(" AND ")})`;
-    });
-    this.add(`(${alternatives.join(" OR ")})`, ...keys.map(String));
-  }
-}
-
-/** Inserts the row under a new id. */
-export async function insertRow(context: Context, entity: Entity, values: Row): Promise<string> {
-  const id = `${entity.idPrefix}_${ulid()}`;
-  const { columns, expressions, parameters } = assignments(entity, values, 2);
-  const text = `INSERT INTO ${entity.table} (${["id", ...columns].join(", ")}) VALUES (${["$1", ...expressions].join(", ")})`;
-  await run(context.sql, text, [id, ...parameters]);
-  return id;
-}
-
-export interface UpdateHooks<Set extends Row> {
-  set: z.ZodType<Set>;
-  before?(context: Context, id: string, set: Set): Promise<void>;
-  after?(context: Context, id: string, set: Set): void;
-}
-
-export function updateProcedure<Set extends Row>(entity: Entity, hooks: UpdateHooks<Set>): Procedure {
-  return defineProcedure({
-    method: `${entity.name}.update`,
-    writes: true,
-    input: z.strictObject({ id: idOf(entity.idPrefix), set: hooks.set, ifUpdatedAt: timestamp.optional() }),
-    async run(context, { id, set, ifUpdatedAt }) {
-      const { organizationId, updatedAt } = await lockRow(context, entity, id);
-      if (!(await isAssigned(context, entity, id, Object.keys(set)))) {
-        authorizeChange(context, entity, "update", organizationId, Object.keys(set));
-      }
-      refuseStale(updatedAt, ifUpdatedAt);
-      await hooks.before?.(context, id, set);
-      const { columns, expressions, parameters } = assignments(entity, set, 2);
-      if (columns.length > 0) {
-        const pairs = columns.map((column, index) => `${column} = ${expressions[index]}`);
-        await run(context.sql, `UPDATE ${entity.table} SET ${pairs.join(", ")} WHERE id = $1`, [id, ...parameters]);
-      }
-      hooks.after?.(context, id, set);
-      return getRow(context, entity, id);
-    },
-  });
-}
-
-/** A workstation changes what its own work concerns on tasks that one of its agents holds. */
-async function isAssigned(
-  { principal, sql }: Context,
-  entity: Entity,
+async function get<Row extends object>(
+  entity: { noun: string; rows: EntityRows<Row> },
+  { database, caller }: ReadContext,
   id: string,
-  fields: readonly string[],
-): Promise<boolean> {
-  if (principal.kind !== "workstation" || entity.name !== "tasks") return false;
-  if (!fields.every((field) => FIELDS_FOR_ASSIGNED_WORKSTATION.includes(field))) return false;
-  const text =
-    "SELECT 1 FROM tasks t JOIN agents a ON a.id = t.active_agent_id WHERE t.id = $1 AND a.workstation_id = $2";
-  return (await run(sql, text, [id, principal.id])).length > 0;
+): Promise<Row> {
+  const [row] = await database.query((sql) => entity.rows.byId(sql, id, readScope(caller)));
+  if (!row) throw notFound(entity.noun);
+  return entity.rows.told(row);
 }
 
-export function deleteProcedure(
-  entity: Entity,
-  after?: (context: Context, id: string) => void | Promise<void>,
-): Procedure {
-  return defineProcedure({
-    method: `${entity.name}.delete`,
-    writes: true,
-    input: z.strictObject({ id: idOf(entity.idPrefix), ifUpdatedAt: timestamp.optional() }),
-    async run(context, { id, ifUpdatedAt }) {
-      const { organizationId, updatedAt } = await lockRow(context, entity, id);
-      authorizeChange(context, entity, "delete", organizationId, []);
-      refuseStale(updatedAt, ifUpdatedAt);
-      await after?.(context, id);
-      const text = entity.softDelete
-        ? `UPDATE ${entity.table} SET deleted_at = clock_timestamp() WHERE id = $1`
-        : `DELETE FROM ${entity.table} WHERE id = $1`;
-      await run(context.sql, text, [id]);
-      return { id };
-    },
-  });
+/** Makes a row by an entity's rules, with further fields that no caller gives. */
+export async function create<Row extends object, Create extends object>(
+  entity: AnyEntity<Row, Create>,
+  grant: Grant,
+  context: WriteContext,
+  input: Create,
+  further: Readonly<Record<string, unknown>> = {},
+): Promise<Written & { result: Row }> {
+  const { rows, completed, created } = entity;
+  const id = `${entity.idPrefix}_${ulid()}`;
+  const place = await entity.placeOf(context, input, id);
+  refuseUnless(may(context.caller, grant, place, Object.keys(input)));
+  const added = completed ? await completed(context.sql, input) : new Map<string, unknown>();
+  await rows.insert(context.sql, new Map([...Object.entries({ id, ...input, ...further }), ...added]));
+  await created?.(context, id);
+  return { result: await read(rows, context.sql, id), place, touched: entity.touched({ id, place }, null, context) };
+}
+
+async function update<Row extends object, Filter extends object, Create extends object, Set extends object>(
+  entity: Entity<Row, Filter, Create, Set>,
+  context: WriteContext,
+  { id, set, ifUpdatedAt }: UpdateParams<Set>,
+): Promise<Written> {
+  const place = await lock(entity, entity.rights.update, context, { id, ifUpdatedAt }, Object.keys(set));
+  if (!entity.outlivesArchiving) refuseInactiveProject(place);
+  await entity.rows.update(context.sql, id, new Map(Object.entries(set)));
+  const result = await read(entity.rows, context.sql, id);
+  return { result, place, touched: entity.touched({ id, place }, set, context) };
+}
+
+async function remove<Row extends object, Filter extends object, Create extends object, Set extends object>(
+  entity: Entity<Row, Filter, Create, Set>,
+  context: WriteContext,
+  { id, ifUpdatedAt }: DeleteParams,
+): Promise<Written> {
+  const place = await lock(entity, entity.rights.delete, context, { id, ifUpdatedAt });
+  if (entity.removed) await entity.removed(context.sql, id);
+  else await entity.rows.remove(context.sql, id);
+  // Who may delete an organization is gone with it, and the answer tells only what was asked.
+  const again = entity.name === "organizations" ? null : place;
+  return { result: { id }, place: again, touched: entity.touched({ id, place }, null, context) };
+}
+
+/**
+ * Locks the row for a change by this caller. Throws `not_found` where the caller can't see it, `forbidden` where it sees
+ * it but may not do this, `conflict` where the row is not the one the caller read.
+ */
+export async function lock<Row extends object>(
+  { noun, rows }: { noun: string; rows: EntityRows<Row> },
+  grant: Grant,
+  { caller, sql }: WriteContext,
+  { id, ifUpdatedAt }: { id: string; ifUpdatedAt?: string | undefined },
+  fields: readonly string[] = [],
+): Promise<Located> {
+  const located = await rows.locate(sql, id, readScope(caller));
+  if (!located) throw notFound(noun);
+  refuseUnless(may(caller, grant, located, fields));
+  if (ifUpdatedAt !== undefined && located.updatedAt?.getTime() !== Date.parse(ifUpdatedAt)) {
+    const updatedAt = located.updatedAt?.toISOString() ?? null;
+    const message = `The ${noun} was changed since: read it again and repeat the change on what it is now.`;
+    throw new HubError("conflict", message, { details: { updatedAt } });
+  }
+  return located;
+}
+
+/** The row of a parent that the caller can see, locked. Throws `not_found`, alike for foreign rows and for none. */
+export async function parent<Row extends object>(
+  { noun, rows }: { noun: string; rows: EntityRows<Row> },
+  { caller, sql }: WriteContext,
+  id: string,
+): Promise<Located> {
+  const located = await rows.locate(sql, id, readScope(caller));
+  if (!located) throw notFound(noun);
+  return located;
+}
+
+/** The row as it is now, after every trigger. */
+export async function read<Row extends object>(rows: EntityRows<Row>, sql: Statements, id: string): Promise<Row> {
+  const [row] = await rows.byId(sql, id, UNSCOPED);
+  if (!row) throw new HubError("conflict", "The row was deleted while it was changed.");
+  return rows.told(row);
+}
+
+/** Throws `conflict` where the row's project is archived or suspended. */
+export function refuseInactiveProject({ projectStatus }: Located): void {
+  if (projectStatus === null || projectStatus === "active") return;
+  throw new HubError("conflict", `The project is ${projectStatus}. An admin can set its status to "active" first.`);
+}
+
+export function notFound(noun: string): HubError {
+  return new HubError(
+    "not_found",
+    `There is no such ${noun}, or it is not yours to see. Check the id and who you are.`,
+  );
+}
+
+function refuseUnless(allowed: boolean): void {
+  if (allowed) return;
+  const message = "Your role does not allow this, or not for these fields. Ask an admin of the organization.";
+  throw new HubError("forbidden", message);
 }

@@ -1,27 +1,77 @@
+import type { RpcMethod, RpcParams } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import type { Column } from "./entity.ts";
 
-const MAX_TEXT_BYTES = 256 * 1024;
+/** True only where both types are the same to the letter. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+/** A type written out, so that an intersection and the object it amounts to are the same. */
+type Plain<T> = T extends readonly (infer Item)[]
+  ? Plain<Item>[]
+  : T extends object
+    ? { [Key in keyof T]: Plain<T[Key]> }
+    : T;
+type Locked<Schema extends z.ZodType, Params> =
+  Same<Plain<z.output<Schema>>, Plain<Params>> extends true ? Schema : never;
 
-/** Text of at most `max` characters. */
-export const short = (max: number) => z.string().min(1).max(max);
-/** Long text; Postgres has no bound, the hub has one. */
-export const long = z
-  .string()
-  .refine((text) => Buffer.byteLength(text) <= MAX_TEXT_BYTES, `may have ${MAX_TEXT_BYTES} bytes`);
-export const slug = z
-  .string()
-  .regex(/^[a-z0-9](?:[a-z0-9-]{0,98}[a-z0-9])?$/, "must be small letters, digits and hyphens, at most 100");
+/** The schema of a method's params, which compiles only where it takes exactly what the protocol says. */
+export const paramsOf =
+  <Method extends RpcMethod>() =>
+  <Schema extends z.ZodType>(schema: Locked<Schema, RpcParams<Method>>): z.ZodType<RpcParams<Method>> =>
+    schema as unknown as z.ZodType<RpcParams<Method>>;
 
-/** Columns by the protocol's names: `columns("organizationId")` is organization_id. */
-export function columns(...fields: string[]): Record<string, Column> {
-  return Object.fromEntries(fields.map((field) => [field, { column: snake(field) }]));
+type Optional<Shape extends z.ZodRawShape> = { [Key in keyof Shape]: z.ZodExactOptional<Shape[Key]> };
+
+/** The same fields, each of which may be left out. */
+export function optional<Shape extends z.ZodRawShape>(shape: Shape): Optional<Shape> {
+  return Object.fromEntries(
+    Object.entries(shape).map(([key, schema]) => [key, z.exactOptional(schema)]),
+  ) as unknown as Optional<Shape>;
 }
 
-export function jsonColumns(...fields: string[]): Record<string, Column> {
-  return Object.fromEntries(fields.map((field) => [field, { column: snake(field), json: true as const }]));
+/** Fields to change; at least one. */
+export function setOf<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z
+    .strictObject(optional(shape))
+    .refine((set) => Object.keys(set).length > 0, "names no field; say what to change");
 }
 
-function snake(field: string): string {
-  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+/** Postgres counts characters, not UTF-16 units. */
+const fits = (max: number) => (text: string) => text.length <= max || [...text].length <= max;
+
+/** A text of at most `max` characters. */
+export const text = (max: number) => z.string("must be a text").refine(fits(max), `is longer than ${max} characters`);
+export const filledText = (max: number) => text(max).refine((value) => value.trim() !== "", "must not be empty");
+export const longText = z.string("must be a text");
+export const slug = text(100).refine(
+  (value) => /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(value),
+  "must be lower-case letters, digits and single hyphens between them",
+);
+export const id = (prefix: string) =>
+  z.string().regex(new RegExp(`^${prefix}_[0-9A-HJKMNP-TV-Z]{26}$`), `must be ${prefix}_ and a ULID`);
+/** One of these to the hub; the protocol's type leaves room for those of newer ones. */
+export const oneOf = <Value extends string>(values: readonly Value[]) =>
+  z.enum(values as readonly string[] as readonly [string, ...string[]]) as unknown as z.ZodType<Value>;
+export const nullable = <Schema extends z.ZodType>(schema: Schema) => schema.nullable();
+const timestamp = z.iso.datetime({ offset: true, error: "must be a timestamp as answers carry them" });
+
+/** The params of a list with this filter. */
+export function listParams<Shape extends z.ZodRawShape>(filter: Shape) {
+  return z.strictObject({
+    organizationId: z.exactOptional(id("org")),
+    projectId: z.exactOptional(id("proj")),
+    filter: z.exactOptional(z.strictObject(optional(filter))),
+    limit: z.exactOptional(z.int().min(1).max(200)),
+    cursor: z.exactOptional(z.string().max(4_096)),
+  });
+}
+
+export function idParams(prefix: string) {
+  return z.strictObject({ id: id(prefix) });
+}
+
+export function updateParams<Shape extends z.ZodRawShape>(prefix: string, shape: Shape) {
+  return z.strictObject({ id: id(prefix), set: setOf(shape), ifUpdatedAt: z.exactOptional(timestamp) });
+}
+
+export function deleteParams(prefix: string) {
+  return z.strictObject({ id: id(prefix), ifUpdatedAt: z.exactOptional(timestamp) });
 }

@@ -1,30 +1,73 @@
-import type { Sql, TransactionSql } from "postgres";
 import type { z } from "zod";
-import type { Principal } from "../auth/principal.ts";
+import type { Database } from "../store/postgres.ts";
+import { validate } from "../validation.ts";
+import type { Caller } from "./caller.ts";
 import type { Touched } from "./context.ts";
-import type { Standing } from "./scope.ts";
+import type { Grant, Place } from "./rights.ts";
+import type { Statements } from "./sql/table.ts";
+import { refuseTexts } from "./texts.ts";
 
-/** What a handler has to work with. */
-export interface ProcedureContext extends Standing {
-  principal: Principal;
-  /** Reads: the pool. Writes: the transaction of the call. */
-  sql: Sql | TransactionSql;
-  /** Rows that rights or presence depend on and that this call changes; told after the commit. */
-  touched: Touched[];
+export interface ReadContext {
+  caller: Caller;
+  database: Database;
+}
+/** All of a write happens in one transaction, which may be run again from its start. */
+export interface WriteContext {
+  caller: Caller;
+  sql: Statements;
 }
 
-/** One method: its name, what it takes, and what it does, in one place. */
-export interface Procedure<Params = unknown, Result = unknown> {
+/** What a write did. */
+export interface Written {
+  result: unknown;
+  /** What a repeated idempotency key is answered; `result` where it is missing. Needed where `result` holds a secret. */
+  replayed?: unknown;
+  /** Where rights are checked again before a replay; null where the answer tells nothing. */
+  place: Place | null;
+  touched?: readonly Touched[];
+}
+
+interface Definition<Input> {
   method: string;
-  /** Writes run in a transaction in the caller's name, and may be repeated by an idempotency key. */
-  writes: boolean;
-  input: z.ZodType<Params>;
-  /** The answer as it may be kept for a replay: without secrets. */
-  forget?(answer: Result): Result;
-  run(context: ProcedureContext, params: Params): Promise<Result>;
+  /** What the method takes; unknown fields are refused. */
+  input: z.ZodType<Input>;
+  /** Who may call it at all. Which rows: the handler's statements, by the caller's scope. */
+  rights: Grant;
+}
+export interface ReadDefinition<Input> extends Definition<Input> {
+  kind: "read";
+  handler(context: ReadContext, input: Input): Promise<unknown>;
+}
+export interface WriteDefinition<Input> extends Definition<Input> {
+  kind: "write";
+  handler(context: WriteContext, input: Input): Promise<Written>;
 }
 
-/** A procedure as a value, with its types inferred. */
-export function defineProcedure<Params, Result>(procedure: Procedure<Params, Result>): Procedure {
-  return procedure as unknown as Procedure;
+/** A call whose params are found good. */
+export type Bound =
+  | { kind: "read"; run(context: ReadContext): Promise<unknown> }
+  | { kind: "write"; input: unknown; run(context: WriteContext): Promise<Written> };
+
+/** A method as a value. */
+export interface Procedure {
+  readonly method: string;
+  readonly rights: Grant;
+  /** Throws `bad_request` with every fault of the params, `payload_too_large` for a text over 256 KiB. */
+  bind(params: unknown): Bound;
+}
+
+/** Input, rights and handler of one method in one place. */
+export function defineProcedure<Input>(definition: ReadDefinition<Input> | WriteDefinition<Input>): Procedure {
+  const { method, rights } = definition;
+  return { method, rights, bind: (params) => bound(definition, accepted(definition.input, params)) };
+}
+
+function accepted<Input>(schema: z.ZodType<Input>, params: unknown): Input {
+  refuseTexts(params);
+  return validate(schema, params);
+}
+
+function bound<Input>(definition: ReadDefinition<Input> | WriteDefinition<Input>, input: Input): Bound {
+  if (definition.kind === "read") return { kind: "read", run: (context) => definition.handler(context, input) };
+  return { kind: "write", input, run: (context) => definition.handler(context, input) };
 }

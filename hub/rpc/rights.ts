@@ -1,22 +1,27 @@
-import type { Role } from "@monster-realtime/client/protocol";
+import type { Task } from "@monster-realtime/client/protocol";
+import type { Caller } from "./caller.ts";
+import type { Scope } from "./sql/scope.ts";
 
-export type Change = "create" | "update" | "delete";
+/** The fields a right extends to: all that the method takes, or these. */
+export type Cell = "all" | readonly string[];
+/** Who may: by role in the row's organization; a workstation on its own rows; a service within its organizations; any user. */
+export type Party = "member" | "admin" | "owner" | "workstation" | "service" | "user";
+export type Grant = Readonly<Partial<Record<Party, Cell>>>;
 
-/** Who may change the rows of an organization they belong to; reading is every member's. */
-export const ROLE_FOR = {
-  organizations: { create: "member", update: "owner", delete: "owner" },
-  projects: { create: "admin", update: "admin", delete: "admin" },
-  workstations: { create: "admin", update: "admin", delete: "admin" },
-  projectWorkstations: { create: "admin", update: "admin", delete: "admin" },
-  tasks: { create: "member", update: "member", delete: "member" },
-} as const satisfies Record<string, Record<Change, Role>>;
-export type EntityName = keyof typeof ROLE_FOR;
+/** Where a row belongs. */
+export interface Place {
+  organizationId: string;
+  projectId: string | null;
+  workstationId: string | null;
+}
 
-/** Fields that a lower role may set all the same. */
-export const FIELDS_FOR_MEMBERS: { readonly [Name in EntityName]?: readonly string[] } = { projects: ["memory"] };
+const OWNERS: Grant = { owner: "all", service: "all" };
+const ADMINS: Grant = { ...OWNERS, admin: "all" };
+const MEMBERS: Grant = { ...ADMINS, member: "all" };
+/** Workstations read what the scope of the statement shows them. */
+const READERS: Grant = { ...MEMBERS, workstation: "all" };
 
-/** What a workstation may set on a task that is assigned to one of its agents. */
-export const FIELDS_FOR_ASSIGNED_WORKSTATION: readonly string[] = [
+const WORKED_OUT: readonly (keyof Task)[] = [
   "refinedTitle",
   "refinedDescription",
   "planSolution",
@@ -29,14 +34,59 @@ export const FIELDS_FOR_ASSIGNED_WORKSTATION: readonly string[] = [
   "mode",
 ];
 
-const RANK: Record<Role, number> = { member: 1, admin: 2, owner: 3 };
+/** Who may do what, by entity and verb; `read` is both `list` and `get`. What is missing nobody may. */
+export const RIGHTS = {
+  organizations: { read: MEMBERS, create: { user: "all" }, update: OWNERS, delete: OWNERS },
+  projects: { read: READERS, create: ADMINS, update: { ...ADMINS, member: ["memory"] }, delete: ADMINS },
+  workstations: {
+    read: READERS,
+    create: ADMINS,
+    update: ADMINS,
+    delete: ADMINS,
+    register: ADMINS,
+    rotateToken: ADMINS,
+  },
+  projectWorkstations: { read: READERS, create: ADMINS, update: ADMINS, delete: ADMINS },
+  tasks: { read: READERS, create: MEMBERS, update: { ...MEMBERS, workstation: WORKED_OUT }, delete: MEMBERS },
+} as const satisfies Record<string, Readonly<Record<string, Grant>>>;
 
-/** True where `role` is at least the role that this change of these fields takes. */
-export function mayChange(entity: EntityName, change: Change, role: Role | null, fields: readonly string[]): boolean {
-  if (role === null) return false;
-  if (RANK[role] >= RANK[ROLE_FOR[entity][change]]) return true;
-  const open = FIELDS_FOR_MEMBERS[entity];
-  return (
-    change === "update" && open !== undefined && fields.length > 0 && fields.every((field) => open.includes(field))
-  );
+/** Whether such a caller may anywhere: false needs no look at any row, and so tells of none. */
+export function mayAnywhere({ kind }: Caller, grant: Grant): boolean {
+  if (kind !== "user") return grant[kind] !== undefined;
+  return [grant.member, grant.admin, grant.owner, grant.user].some((cell) => cell !== undefined);
+}
+
+/** Whether the caller may do this to a row of this place, changing these fields. */
+export function may(caller: Caller, grant: Grant, place: Place, fields: readonly string[] = []): boolean {
+  if (caller.kind === "user" && grant.user) return true;
+  const party = partyIn(caller, place);
+  const cell = party === null ? undefined : grant[party];
+  return cell === "all" || (cell !== undefined && fields.every((field) => cell.includes(field)));
+}
+
+function partyIn(caller: Caller, { organizationId, workstationId }: Place): Party | null {
+  switch (caller.kind) {
+    case "user":
+      return caller.roles.get(organizationId) ?? null;
+    case "workstation":
+      return workstationId === caller.principal.id ? "workstation" : null;
+    case "service": {
+      const { organizations } = caller.principal;
+      return organizations === "*" || organizations.includes(organizationId) ? "service" : null;
+    }
+  }
+}
+
+/** The rows a caller sees at all. Every role reads alike, so that it needs no grant. */
+export function readScope(caller: Caller): Scope {
+  switch (caller.kind) {
+    case "user":
+      return { kind: "organizations", ids: [...caller.roles.keys()] };
+    case "workstation":
+      return { kind: "workstation", id: caller.principal.id };
+    case "service": {
+      const { organizations } = caller.principal;
+      return organizations === "*" ? { kind: "all" } : { kind: "organizations", ids: organizations };
+    }
+  }
 }

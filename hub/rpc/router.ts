@@ -1,70 +1,153 @@
-import type { Sql, TransactionSql } from "postgres";
 import { principalKey } from "../auth/principal.ts";
 import { HubError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Database } from "../store/postgres.ts";
-import { validate } from "../validation.ts";
+import { type Caller, callerOf, type RightsSource } from "./caller.ts";
 import type { RpcCall, RpcRouter, Touched } from "./context.ts";
-import { organizations } from "./entities/organizations.ts";
-import { projectWorkstations } from "./entities/project-workstations.ts";
-import { projects } from "./entities/projects.ts";
-import { tasks } from "./entities/tasks.ts";
-import { workstations } from "./entities/workstations.ts";
-import { toRefusal } from "./faults.ts";
-import { once } from "./idempotency.ts";
-import type { Procedure } from "./procedure.ts";
-import { type Standing, type StandingSource, standingOf } from "./scope.ts";
+import { PROCEDURES } from "./entities/index.ts";
+import type { Bound, Procedure, WriteContext, Written } from "./procedure.ts";
+import { may, mayAnywhere, type Place } from "./rights.ts";
+import { toldFault } from "./sql/faults.ts";
+import { claimKey, type FirstResult, forgetOldAnswers, keepAnswer } from "./sql/results.ts";
+import { hashOf } from "./stable-json.ts";
 
 export interface RpcRouterOptions {
   database: Database;
-  authorizer: StandingSource;
-  /** After a commit, with what rights or presence depend on. */
+  authorizer: RightsSource;
+  /** After the commit, with what rights or presence hang on; not for a replayed answer. */
   onTouched(touched: Touched[]): void;
   log: Logger;
 }
 
-const PROCEDURES: readonly Procedure[] = [
-  ...organizations,
-  ...projects,
-  ...workstations,
-  ...projectWorkstations,
-  ...tasks,
-];
+type BoundWrite = Extract<Bound, { kind: "write" }>;
+/** What `rpc_results` keeps of a write. */
+interface KeptAnswer {
+  place: Place | null;
+  result: unknown;
+}
+interface Done {
+  result: unknown;
+  touched: readonly Touched[];
+}
 
-/** Every method, found by name. */
+const MAX_KEY_CHARACTERS = 200;
+const SWEEP_MS = 60_000;
+
+/** The methods over these parts. Idempotency keys count for writes and are ignored on reads, which change nothing. */
 export function createRpcRouter(options: RpcRouterOptions): RpcRouter {
-  const methods = new Map(PROCEDURES.map((procedure) => [procedure.method, procedure]));
+  return new Router(options);
+}
+
+class Router implements RpcRouter {
+  readonly #options: RpcRouterOptions;
+  readonly #procedures = new Map<string, Procedure>(PROCEDURES.map((procedure) => [procedure.method, procedure]));
+  #sweptAt = 0;
+
+  constructor(options: RpcRouterOptions) {
+    this.#options = options;
+  }
+
+  async call(call: RpcCall): Promise<unknown> {
+    const procedure = this.#procedures.get(call.method);
+    if (!procedure) throw unknownMethod(call.method);
+    const bound = procedure.bind(call.params);
+    const caller = await callerOf(call.principal, this.#options.authorizer);
+    if (!mayAnywhere(caller, procedure.rights)) throw forbidden();
+    try {
+      if (bound.kind === "read") return await bound.run({ caller, database: this.#options.database });
+      return await this.#write(procedure, bound, caller, call);
+    } catch (error) {
+      throw toldFault(error, { method: call.method });
+    }
+  }
+
+  async #write(procedure: Procedure, bound: BoundWrite, caller: Caller, call: RpcCall): Promise<unknown> {
+    const { database, onTouched } = this.#options;
+    const principal = principalKey(call.principal);
+    const key = acceptedKey(call.idempotencyKey);
+    const { result, touched } = await database.transaction(principal, (sql) => {
+      const context = { sql, caller };
+      return key === null ? plainly(bound, context) : once(procedure, bound, context, principal, key);
+    });
+    if (touched.length > 0) onTouched([...touched]);
+    if (key !== null) this.#sweep();
+    return result;
+  }
+
+  /** Old answers go now and then, on the heels of those who make new ones. */
+  #sweep(): void {
+    const now = performance.now();
+    if (this.#sweptAt > 0 && now - this.#sweptAt < SWEEP_MS) return;
+    this.#sweptAt = now;
+    forgetOldAnswers(this.#options.database).catch((error: unknown) => {
+      this.#options.log.warn({ err: error }, "old RPC answers could not be removed; tried again in a minute");
+    });
+  }
+}
+
+async function plainly(bound: BoundWrite, context: WriteContext): Promise<Done> {
+  const { result, touched = [] } = await bound.run(context);
+  return { result, touched };
+}
+
+/** The effect and its key are one transaction: either both are there or none is. */
+async function once(
+  { method, rights }: Procedure,
+  bound: BoundWrite,
+  context: WriteContext,
+  principal: string,
+  key: string,
+): Promise<Done> {
+  const resultKey = { principal, method, key };
+  const paramsHash = hashOf(bound.input);
+  const first = await claimKey(context.sql, resultKey, paramsHash);
+  if (first) {
+    const { place, result } = repeated(first, paramsHash);
+    if (place && !may(context.caller, rights, place, fieldsOf(bound.input))) throw forbidden();
+    return { result, touched: [] };
+  }
+  const written = await bound.run(context);
+  await keepAnswer(context.sql, resultKey, keptOf(written));
+  return { result: written.result, touched: written.touched ?? [] };
+}
+
+function keptOf(written: Written): KeptAnswer {
+  const { place } = written;
+  const result = "replayed" in written ? written.replayed : written.result;
   return {
-    async call(call) {
-      const procedure = methods.get(call.method);
-      if (!procedure)
-        throw new HubError("unknown_method", "There is no such method. PROTOCOL.md lists those there are.");
-      const params = validate(procedure.input, call.params);
-      const standing = await standingOf(options.authorizer, call.principal);
-      try {
-        return await (procedure.writes ? write : read)(options, procedure, { ...call, params }, standing);
-      } catch (error) {
-        throw toRefusal(error);
-      }
+    place: place && {
+      organizationId: place.organizationId,
+      projectId: place.projectId,
+      workstationId: place.workstationId,
     },
+    result,
   };
 }
 
-type Run = (options: RpcRouterOptions, procedure: Procedure, call: RpcCall, standing: Standing) => Promise<unknown>;
+function repeated({ paramsHash, answer }: FirstResult, hash: string): KeptAnswer {
+  if (paramsHash === hash) return answer as KeptAnswer;
+  throw new HubError("conflict", "This idempotency key was used with other params. Take a new key for a new call.");
+}
 
-/** One statement on the pool. An idempotency key means nothing here: reading twice changes nothing. */
-const read: Run = ({ database }, procedure, { principal, params }, standing) =>
-  database.limited((sql: Sql) => procedure.run({ ...standing, principal, sql, touched: [] }, params));
+/** What a repeated call would change: the fields of `set`, or those of the row to be made. */
+function fieldsOf(input: unknown): string[] {
+  if (typeof input !== "object" || input === null) return [];
+  if ("set" in input && typeof input.set === "object" && input.set !== null) return Object.keys(input.set);
+  return "id" in input ? [] : Object.keys(input);
+}
 
-const write: Run = async ({ database, onTouched }, procedure, { principal, params, idempotencyKey }, standing) => {
-  let touched: Touched[] = [];
-  const answer = await database.transaction(principalKey(principal), (sql: TransactionSql) => {
-    touched = [];
-    const context = { ...standing, principal, sql, touched };
-    return idempotencyKey === undefined
-      ? procedure.run(context, params)
-      : once(context, procedure, idempotencyKey, params);
-  });
-  if (touched.length > 0) onTouched(touched);
-  return answer;
-};
+function acceptedKey(key: string | undefined): string | null {
+  if (key === undefined) return null;
+  if (key.length >= 1 && key.length <= MAX_KEY_CHARACTERS && !key.includes("\0") && key.isWellFormed()) return key;
+  const message = `must be a text of 1 to ${MAX_KEY_CHARACTERS} characters`;
+  throw new HubError("bad_request", `idempotencyKey: ${message}`, { details: [{ path: "idempotencyKey", message }] });
+}
+
+function unknownMethod(method: string): HubError {
+  const message = `There is no method ${JSON.stringify(method.slice(0, 64))}. Methods are called like tasks.get.`;
+  return new HubError("unknown_method", message);
+}
+
+function forbidden(): HubError {
+  return new HubError("forbidden", "You may not call this method. Ask an admin of the organization.");
+}

@@ -1,89 +1,72 @@
-import type { OrganizationCreate, OrganizationSet } from "@monster-realtime/client/protocol";
-import { ulid } from "ulid";
+import type { Organization, OrganizationCreate, OrganizationSet, RpcParams } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { HubError } from "../../errors.ts";
-import { locked } from "../../locked.ts";
-import {
-  deleteProcedure,
-  getProcedure,
-  getRow,
-  idOf,
-  insertRow,
-  listProcedure,
-  run,
-  updateProcedure,
-} from "../crud.ts";
-import type { Entity } from "../entity.ts";
-import { columns, short, slug } from "../fields.ts";
-import { defineProcedure, type Procedure } from "../procedure.ts";
+import { crud, type Entity } from "../crud.ts";
+import * as field from "../fields.ts";
+import { RIGHTS } from "../rights.ts";
+import { addOwner, endOrganization } from "../sql/effects.ts";
+import { EntityRows } from "../sql/rows.ts";
+import type { EntityTable } from "../sql/table.ts";
 
-const entity: Entity = {
-  name: "organizations",
+const table: EntityTable<Organization> = {
   table: "organizations",
+  columns: {
+    id: "plain",
+    name: "plain",
+    slug: "plain",
+    domain: "plain",
+    monsterAuthClientId: "plain",
+    defaultWorkflowTemplateId: "plain",
+    autoInviteToProjects: "plain",
+    createdAt: "timestamp",
+    updatedAt: "timestamp",
+  },
+  joins: "",
+  visible: "organizations.deleted_at IS NULL",
+  projectId: null,
+  workstationId: null,
+  readableBy: () => "false",
+  inProject: (project) => `organizations.id = (SELECT organization_id FROM projects WHERE projects.id = ${project})`,
+  sort: [{ field: "id" }],
+};
+
+const settings = {
+  domain: field.text(255).nullable(),
+  monsterAuthClientId: field.filledText(100).nullable(),
+  autoInviteToProjects: z.boolean(),
+};
+const named = { name: field.filledText(255), slug: field.slug };
+
+const entity: Entity<
+  Organization,
+  NonNullable<RpcParams<"organizations.list">["filter"]>,
+  OrganizationCreate,
+  OrganizationSet
+> = {
+  name: "organizations",
   noun: "organization",
   idPrefix: "org",
-  fields: columns(
-    "id",
-    "name",
-    "slug",
-    "domain",
-    "monsterAuthClientId",
-    "defaultWorkflowTemplateId",
-    "autoInviteToProjects",
-    "createdAt",
-    "updatedAt",
-  ),
-  joins: "",
-  visible: "e.deleted_at IS NULL",
-  scope: { organization: "e.id", project: null, workstation: null },
-  projectColumn: null,
-  filters: ["slug"],
-  order: [],
-  softDelete: true,
-};
-
-const shared = {
-  domain: short(255).nullable().exactOptional(),
-  monsterAuthClientId: short(100).nullable().exactOptional(),
-  autoInviteToProjects: z.boolean().exactOptional(),
-};
-const create = locked<OrganizationCreate>()(z.strictObject({ name: short(255), slug, ...shared }));
-const set = locked<OrganizationSet>()(
-  z.strictObject({
-    name: short(255).exactOptional(),
-    slug: slug.exactOptional(),
-    ...shared,
-    defaultWorkflowTemplateId: idOf("wftpl").nullable().exactOptional(),
-  }),
-);
-
-/** Any user may make one and becomes its owner; services that may do everything make them for others. */
-const createProcedure = defineProcedure({
-  method: "organizations.create",
-  writes: true,
-  input: create,
-  async run(context, params) {
-    const { principal, sql, touched } = context;
-    const everywhere = principal.kind === "service" && principal.organizations === "*";
-    if (principal.kind !== "user" && !everywhere) throw new HubError("forbidden", "Only users make organizations.");
-    const id = await insertRow(context, entity, { ...params });
-    if (principal.kind === "user") {
-      const text =
-        "INSERT INTO organization_memberships (id, organization_id, user_id, role, joined_at) VALUES ($1, $2, $3, 'owner', now())";
-      await run(sql, text, [`orgmem_${ulid()}`, id, principal.id]);
-      touched.push({ entity: "user", id: principal.id });
-    }
-    return getRow({ ...context, scope: { kind: "organizations", organizationIds: [id] } }, entity, id);
+  rows: new EntityRows(table),
+  rights: RIGHTS.organizations,
+  schemas: {
+    list: field.paramsOf<"organizations.list">()(field.listParams({ slug: z.string() })),
+    get: field.paramsOf<"organizations.get">()(field.idParams("org")),
+    create: field.paramsOf<"organizations.create">()(z.strictObject({ ...named, ...field.optional(settings) })),
+    update: field.paramsOf<"organizations.update">()(
+      field.updateParams("org", {
+        ...named,
+        ...settings,
+        defaultWorkflowTemplateId: field.id("wftpl").nullable(),
+      }),
+    ),
+    delete: field.paramsOf<"organizations.delete">()(field.deleteParams("org")),
   },
-});
+  placeOf: async (_, __, id) => ({ organizationId: id, projectId: null, workstationId: null }),
+  created: ({ sql, caller }, id) => addOwner(sql, id, caller.principal.id),
+  removed: endOrganization,
+  touched: ({ id }, _, { caller }) => [
+    { entity: "organization", id },
+    ...(caller.kind === "user" ? [{ entity: "user" as const, id: caller.principal.id }] : []),
+  ],
+};
 
-const touch: Parameters<typeof deleteProcedure>[1] = ({ touched }, id) =>
-  void touched.push({ entity: "organization", id });
-
-export const organizations: readonly Procedure[] = [
-  listProcedure(entity, z.strictObject({ slug: z.string().optional() })),
-  getProcedure(entity),
-  createProcedure,
-  updateProcedure(entity, { set, after: touch }),
-  deleteProcedure(entity, touch),
-];
+export const organizations = { ...entity, procedures: crud(entity) };

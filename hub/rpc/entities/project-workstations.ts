@@ -1,75 +1,82 @@
-import type { ProjectWorkstationCreate, ProjectWorkstationSet } from "@monster-realtime/client/protocol";
+import type {
+  ProjectWorkstation,
+  ProjectWorkstationCreate,
+  ProjectWorkstationSet,
+  RpcParams,
+} from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { HubError } from "../../errors.ts";
-import { locked } from "../../locked.ts";
-import {
-  deleteProcedure,
-  getProcedure,
-  getRow,
-  idOf,
-  insertRow,
-  listProcedure,
-  run,
-  updateProcedure,
-} from "../crud.ts";
-import type { Entity } from "../entity.ts";
-import { columns } from "../fields.ts";
-import { authorizeCreateInProject } from "../parents.ts";
-import { defineProcedure, type Procedure, type ProcedureContext } from "../procedure.ts";
-import { scopeCondition } from "../scope.ts";
+import type { Touched } from "../context.ts";
+import { crud, type Entity, notFound, parent, refuseInactiveProject } from "../crud.ts";
+import * as field from "../fields.ts";
+import { type Place, RIGHTS } from "../rights.ts";
+import { EntityRows } from "../sql/rows.ts";
+import type { EntityTable } from "../sql/table.ts";
+import { projects } from "./projects.ts";
+import { workstations } from "./workstations.ts";
 
-const entity: Entity = {
-  name: "projectWorkstations",
+const MAX_PRIORITY = 1_000_000;
+
+const table: EntityTable<ProjectWorkstation> = {
   table: "project_workstations",
-  noun: "project workstation",
-  idPrefix: "projws",
-  fields: columns("id", "projectId", "workstationId", "canReceiveTasks", "priority", "createdAt", "updatedAt"),
-  joins: `JOIN projects p ON p.id = e.project_id JOIN organizations o ON o.id = p.organization_id AND o.deleted_at IS NULL
-    JOIN workstations w ON w.id = e.workstation_id AND w.deleted_at IS NULL`,
-  scope: { organization: "p.organization_id", project: "e.project_id", workstation: "e.workstation_id" },
-  projectColumn: "e.project_id",
-  filters: ["workstationId"],
-  order: [],
-};
-
-const shared = {
-  canReceiveTasks: z.boolean().exactOptional(),
-  priority: z.int().min(0).max(2_147_483_647).exactOptional(),
-};
-const create = locked<ProjectWorkstationCreate>()(
-  z.strictObject({ projectId: idOf("proj"), workstationId: idOf("ws"), ...shared }),
-);
-const set = locked<ProjectWorkstationSet>()(z.strictObject(shared));
-
-/** Throws `not_found` for a foreign workstation as for none. */
-async function requireWorkstation({ scope, sql }: ProcedureContext, id: string): Promise<void> {
-  const condition = scopeCondition(scope, { organization: "organization_id", project: null, workstation: "id" }, 2);
-  const text = `SELECT id FROM workstations WHERE id = $1 AND deleted_at IS NULL AND ${condition.text} FOR KEY SHARE`;
-  const [found] = await run(sql, text, [id, ...condition.values]);
-  if (!found) throw new HubError("not_found", "There is no such workstation, or it is not yours to see.");
-}
-
-const createProcedure = defineProcedure({
-  method: "projectWorkstations.create",
-  writes: true,
-  input: create,
-  async run(context, params) {
-    await authorizeCreateInProject(context, entity, params.projectId);
-    await requireWorkstation(context, params.workstationId);
-    context.touched.push({ entity: "workstation", id: params.workstationId });
-    return getRow(context, entity, await insertRow(context, entity, params));
+  columns: {
+    id: "plain",
+    projectId: "plain",
+    workstationId: "plain",
+    canReceiveTasks: "plain",
+    priority: "plain",
+    createdAt: "timestamp",
+    updatedAt: "timestamp",
   },
-});
+  joins: `JOIN projects ON projects.id = project_workstations.project_id
+    JOIN organizations ON organizations.id = projects.organization_id
+    JOIN workstations ON workstations.id = project_workstations.workstation_id`,
+  visible: "workstations.deleted_at IS NULL AND organizations.deleted_at IS NULL",
+  projectId: "projects.id",
+  workstationId: "workstations.id",
+  readableBy: (workstation) => `project_workstations.workstation_id = ${workstation}`,
+  inProject: (project) => `project_workstations.project_id = ${project}`,
+  sort: [{ field: "id" }],
+};
 
-async function touchWorkstation(context: ProcedureContext, id: string): Promise<void> {
-  const { workstationId } = await getRow(context, entity, id);
-  context.touched.push({ entity: "workstation", id: String(workstationId) });
+const settings = { canReceiveTasks: z.boolean(), priority: z.int().min(0).max(MAX_PRIORITY) };
+
+const entity: Entity<
+  ProjectWorkstation,
+  NonNullable<RpcParams<"projectWorkstations.list">["filter"]>,
+  ProjectWorkstationCreate,
+  ProjectWorkstationSet
+> = {
+  name: "projectWorkstations",
+  noun: "attachment",
+  idPrefix: "projws",
+  rows: new EntityRows(table),
+  rights: RIGHTS.projectWorkstations,
+  schemas: {
+    list: field.paramsOf<"projectWorkstations.list">()(field.listParams({ workstationId: field.id("ws") })),
+    get: field.paramsOf<"projectWorkstations.get">()(field.idParams("projws")),
+    create: field.paramsOf<"projectWorkstations.create">()(
+      z.strictObject({ projectId: field.id("proj"), workstationId: field.id("ws"), ...field.optional(settings) }),
+    ),
+    update: field.paramsOf<"projectWorkstations.update">()(field.updateParams("projws", settings)),
+    delete: field.paramsOf<"projectWorkstations.delete">()(field.deleteParams("projws")),
+  },
+  async placeOf(context, { projectId, workstationId }) {
+    const project = await parent(projects, context, projectId);
+    const workstation = await parent(workstations, context, workstationId);
+    // Of an organization that the caller is in as well, but not of the project's.
+    if (workstation.organizationId !== project.organizationId) throw notFound("workstation");
+    refuseInactiveProject(project);
+    return { ...project, workstationId };
+  },
+  touched: ({ place }, set) => (set === null ? both(place) : []),
+};
+
+/** Both sides of an attachment: the workstation's projects, and the project's roster. */
+function both({ projectId, workstationId }: Place): Touched[] {
+  return [
+    ...(workstationId === null ? [] : [{ entity: "workstation" as const, id: workstationId }]),
+    ...(projectId === null ? [] : [{ entity: "project" as const, id: projectId }]),
+  ];
 }
 
-export const projectWorkstations: readonly Procedure[] = [
-  listProcedure(entity, z.strictObject({ workstationId: idOf("ws").optional() })),
-  getProcedure(entity),
-  createProcedure,
-  updateProcedure(entity, { set }),
-  deleteProcedure(entity, touchWorkstation),
-];
+export const projectWorkstations = { ...entity, procedures: crud(entity) };

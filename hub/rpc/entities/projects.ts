@@ -1,70 +1,77 @@
-import type { ProjectCreate, ProjectSet } from "@monster-realtime/client/protocol";
+import type { Project, ProjectCreate, ProjectSet, RpcParams } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { locked } from "../../locked.ts";
-import { deleteProcedure, getProcedure, getRow, idOf, insertRow, listProcedure, updateProcedure } from "../crud.ts";
-import type { Entity } from "../entity.ts";
-import { columns, long, short, slug } from "../fields.ts";
-import { authorizeCreateIn } from "../parents.ts";
-import { defineProcedure, type Procedure } from "../procedure.ts";
+import { crud, type Entity, parent } from "../crud.ts";
+import * as field from "../fields.ts";
+import { RIGHTS } from "../rights.ts";
+import { EntityRows } from "../sql/rows.ts";
+import type { EntityTable } from "../sql/table.ts";
+import { organizations } from "./organizations.ts";
 
-const entity: Entity = {
-  name: "projects",
+const STATUSES = ["active", "archived", "suspended"] as const;
+
+const table: EntityTable<Project> = {
   table: "projects",
+  columns: {
+    id: "plain",
+    organizationId: "plain",
+    name: "plain",
+    description: "plain",
+    slug: "plain",
+    defaultWorkflowTemplateId: "plain",
+    defaultActorId: "plain",
+    memory: "plain",
+    status: "plain",
+    createdAt: "timestamp",
+    updatedAt: "timestamp",
+    archivedAt: "timestamp",
+  },
+  joins: "JOIN organizations ON organizations.id = projects.organization_id",
+  visible: "organizations.deleted_at IS NULL",
+  projectId: "projects.id",
+  workstationId: null,
+  readableBy: (workstation) =>
+    `projects.id IN (SELECT project_id FROM project_workstations WHERE workstation_id = ${workstation})`,
+  inProject: (project) => `projects.id = ${project}`,
+  sort: [{ field: "id" }],
+};
+
+const described = {
+  description: field.longText.nullable(),
+  slug: field.slug.nullable(),
+  memory: field.longText.nullable(),
+};
+
+const entity: Entity<Project, NonNullable<RpcParams<"projects.list">["filter"]>, ProjectCreate, ProjectSet> = {
+  name: "projects",
   noun: "project",
   idPrefix: "proj",
-  fields: columns(
-    "id",
-    "organizationId",
-    "name",
-    "description",
-    "slug",
-    "defaultWorkflowTemplateId",
-    "defaultActorId",
-    "memory",
-    "status",
-    "createdAt",
-    "updatedAt",
-    "archivedAt",
-  ),
-  joins: "JOIN organizations o ON o.id = e.organization_id AND o.deleted_at IS NULL",
-  scope: { organization: "e.organization_id", project: "e.id", workstation: null },
-  projectColumn: "e.id",
-  filters: ["status", "slug"],
-  order: [],
-};
-
-const shared = {
-  description: long.nullable().exactOptional(),
-  slug: slug.nullable().exactOptional(),
-  memory: long.nullable().exactOptional(),
-};
-const create = locked<ProjectCreate>()(z.strictObject({ organizationId: idOf("org"), name: short(255), ...shared }));
-const set = locked<ProjectSet>()(
-  z.strictObject({
-    name: short(255).exactOptional(),
-    ...shared,
-    defaultWorkflowTemplateId: idOf("wftpl").nullable().exactOptional(),
-    defaultActorId: idOf("actor").nullable().exactOptional(),
-  }),
-);
-
-const createProcedure = defineProcedure({
-  method: "projects.create",
-  writes: true,
-  input: create,
-  async run(context, params) {
-    await authorizeCreateIn(context, entity, params.organizationId);
-    return getRow(context, entity, await insertRow(context, entity, params));
+  rows: new EntityRows(table),
+  rights: RIGHTS.projects,
+  schemas: {
+    list: field.paramsOf<"projects.list">()(
+      field.listParams({ status: field.oneOf<string>(STATUSES), slug: z.string() }),
+    ),
+    get: field.paramsOf<"projects.get">()(field.idParams("proj")),
+    create: field.paramsOf<"projects.create">()(
+      z.strictObject({ organizationId: field.id("org"), name: field.filledText(255), ...field.optional(described) }),
+    ),
+    update: field.paramsOf<"projects.update">()(
+      field.updateParams("proj", {
+        name: field.filledText(255),
+        ...described,
+        defaultWorkflowTemplateId: field.id("wftpl").nullable(),
+        defaultActorId: field.id("actor").nullable(),
+        status: field.oneOf<Project["status"]>(STATUSES),
+      }),
+    ),
+    delete: field.paramsOf<"projects.delete">()(field.deleteParams("proj")),
   },
-});
+  placeOf: async (context, { organizationId }, id) => ({
+    ...(await parent(organizations, context, organizationId)),
+    projectId: id,
+  }),
+  outlivesArchiving: true,
+  touched: ({ id }, set) => (set === null || set.status !== undefined ? [{ entity: "project", id }] : []),
+};
 
-export const projects: readonly Procedure[] = [
-  listProcedure(
-    entity,
-    z.strictObject({ status: z.enum(["active", "archived", "suspended"]).optional(), slug: z.string().optional() }),
-  ),
-  getProcedure(entity),
-  createProcedure,
-  updateProcedure(entity, { set }),
-  deleteProcedure(entity, ({ touched }, id) => void touched.push({ entity: "project", id })),
-];
+export const projects = { ...entity, procedures: crud(entity) };

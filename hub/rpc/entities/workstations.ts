@@ -1,113 +1,137 @@
-import { createHash, randomBytes } from "node:crypto";
 import type {
   RegisteredWorkstation,
+  RpcParams,
   Workstation,
   WorkstationCreate,
   WorkstationSet,
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { locked } from "../../locked.ts";
-import {
-  authorizeChange,
-  deleteProcedure,
-  getProcedure,
-  getRow,
-  idOf,
-  insertRow,
-  listProcedure,
-  lockRow,
-  run,
-  updateProcedure,
-} from "../crud.ts";
-import type { Entity } from "../entity.ts";
-import { columns, jsonColumns, long, short } from "../fields.ts";
-import { authorizeCreateIn } from "../parents.ts";
-import { defineProcedure, type Procedure, type ProcedureContext } from "../procedure.ts";
+import { create, crud, type Entity, lock, parent, read } from "../crud.ts";
+import * as field from "../fields.ts";
+import { defineProcedure, type Written } from "../procedure.ts";
+import { mintRegistrationToken } from "../registration-token.ts";
+import { RIGHTS } from "../rights.ts";
+import { endWorkstation } from "../sql/effects.ts";
+import { EntityRows } from "../sql/rows.ts";
+import type { EntityTable } from "../sql/table.ts";
+import { organizations } from "./organizations.ts";
 
-const entity: Entity = {
-  name: "workstations",
+const STATUSES = ["online", "offline", "suspended"] as const;
+
+const table: EntityTable<Workstation> = {
   table: "workstations",
+  columns: {
+    id: "plain",
+    organizationId: "plain",
+    name: "plain",
+    hostname: "plain",
+    os: "plain",
+    arch: "plain",
+    platformVersion: "plain",
+    cliVersion: "plain",
+    lastIpAddress: "address",
+    lastUserAgent: "plain",
+    status: "plain",
+    lastSeenAt: "timestamp",
+    lastHeartbeatAt: "timestamp",
+    realtimeMemberKey: "json",
+    realtimePresenceMeta: "json",
+    devServerEnabled: "plain",
+    devServerPort: "plain",
+    devServerPublicUrl: "plain",
+    createdAt: "timestamp",
+    updatedAt: "timestamp",
+  },
+  joins: "JOIN organizations ON organizations.id = workstations.organization_id",
+  visible: "workstations.deleted_at IS NULL AND organizations.deleted_at IS NULL",
+  assigned: {
+    status: (value) => `CASE WHEN ${value}::text = 'suspended' THEN 'suspended'::workstation_status
+      WHEN workstations.status = 'suspended' THEN 'offline' ELSE workstations.status END`,
+  },
+  projectId: null,
+  workstationId: "workstations.id",
+  readableBy: (workstation) => `workstations.id = ${workstation}`,
+  inProject: (project) =>
+    `workstations.id IN (SELECT workstation_id FROM project_workstations WHERE project_id = ${project})`,
+  sort: [{ field: "id" }],
+};
+
+const described = {
+  hostname: field.text(255).nullable(),
+  os: field.text(50).nullable(),
+  arch: field.text(50).nullable(),
+  platformVersion: field.text(100).nullable(),
+  devServerPublicUrl: field.text(2_048).nullable(),
+};
+const created = {
+  organizationId: field.id("org"),
+  name: field.filledText(255),
+  ...field.optional(described),
+};
+
+const entity: Entity<
+  Workstation,
+  NonNullable<RpcParams<"workstations.list">["filter"]>,
+  WorkstationCreate,
+  WorkstationSet
+> = {
+  name: "workstations",
   noun: "workstation",
   idPrefix: "ws",
-  fields: {
-    ...columns("id", "organizationId", "name", "hostname", "os", "arch", "platformVersion", "cliVersion"),
-    lastIpAddress: { column: "last_ip_address", read: "text" },
-    ...columns("lastUserAgent", "status", "lastSeenAt", "lastHeartbeatAt"),
-    ...jsonColumns("realtimeMemberKey", "realtimePresenceMeta"),
-    ...columns("devServerEnabled", "devServerPort", "devServerPublicUrl", "createdAt", "updatedAt"),
+  rows: new EntityRows(table),
+  rights: RIGHTS.workstations,
+  schemas: {
+    list: field.paramsOf<"workstations.list">()(field.listParams({ status: field.oneOf<string>(STATUSES) })),
+    get: field.paramsOf<"workstations.get">()(field.idParams("ws")),
+    create: field.paramsOf<"workstations.create">()(z.strictObject(created)),
+    update: field.paramsOf<"workstations.update">()(
+      field.updateParams("ws", {
+        name: field.filledText(255),
+        ...described,
+        // Whether it is online is presence's to say; an admin says only whether it may be.
+        status: z.enum(["offline", "suspended"]),
+      }),
+    ),
+    delete: field.paramsOf<"workstations.delete">()(field.deleteParams("ws")),
   },
-  joins: "JOIN organizations o ON o.id = e.organization_id AND o.deleted_at IS NULL",
-  visible: "e.deleted_at IS NULL",
-  scope: { organization: "e.organization_id", project: null, workstation: "e.id" },
-  projectColumn: null,
-  filters: ["status"],
-  order: [],
-  softDelete: true,
+  placeOf: async (context, { organizationId }, id) => ({
+    ...(await parent(organizations, context, organizationId)),
+    workstationId: id,
+  }),
+  removed: endWorkstation,
+  touched: ({ id }) => [{ entity: "workstation", id }],
 };
 
-const shared = {
-  hostname: short(255).nullable().exactOptional(),
-  os: short(50).nullable().exactOptional(),
-  arch: short(50).nullable().exactOptional(),
-  platformVersion: short(100).nullable().exactOptional(),
-  devServerPublicUrl: long.nullable().exactOptional(),
-};
-const create = locked<WorkstationCreate>()(
-  z.strictObject({ organizationId: idOf("org"), name: short(255), ...shared }),
-);
-const set = locked<WorkstationSet>()(z.strictObject({ name: short(255).exactOptional(), ...shared }));
+const register = defineProcedure<RpcParams<"workstations.register">>({
+  method: "workstations.register",
+  kind: "write",
+  input: field.paramsOf<"workstations.register">()(z.strictObject(created)),
+  rights: RIGHTS.workstations.register,
+  async handler(context, input) {
+    const { token, digest } = mintRegistrationToken();
+    const made = await create(entity, RIGHTS.workstations.register, context, input, { registrationToken: digest });
+    return { ...made, ...told(made.result, token) };
+  },
+});
 
-const createRow = async (context: ProcedureContext, params: WorkstationCreate): Promise<Workstation> => {
-  await authorizeCreateIn(context, entity, params.organizationId);
-  const id = await insertRow(context, entity, { ...params });
-  return (await getRow(context, entity, id)) as unknown as Workstation;
-};
+const rotateToken = defineProcedure<RpcParams<"workstations.rotateToken">>({
+  method: "workstations.rotateToken",
+  kind: "write",
+  input: field.paramsOf<"workstations.rotateToken">()(field.idParams("ws")),
+  rights: RIGHTS.workstations.rotateToken,
+  async handler(context, { id }) {
+    const { token, digest } = mintRegistrationToken();
+    const place = await lock(entity, RIGHTS.workstations.rotateToken, context, { id });
+    await entity.rows.update(context.sql, id, new Map([["registrationToken", digest]]));
+    const workstation = await read(entity.rows, context.sql, id);
+    return { ...told(workstation, token), place, touched: [{ entity: "workstation", id }] };
+  },
+});
 
-/** Puts a new token's digest into the row and gives the token, which is nowhere else from now on. */
-async function newToken({ sql, touched }: ProcedureContext, id: string): Promise<string> {
-  const token = `wst_${randomBytes(32).toString("base64url")}`;
-  const digest = createHash("sha256").update(token).digest("hex");
-  await run(sql, "UPDATE workstations SET registration_token = $2 WHERE id = $1", [id, digest]);
-  touched.push({ entity: "workstation", id });
-  return token;
+/** The token is told once: whoever repeats the call gets the workstation without it. */
+function told(workstation: Workstation, token: string): Pick<Written, "result" | "replayed"> {
+  const result: RegisteredWorkstation = { workstation, registrationToken: token };
+  return { result, replayed: { ...result, registrationToken: null } };
 }
 
-const withoutSecret = ({ workstation }: RegisteredWorkstation): RegisteredWorkstation => ({
-  workstation,
-  registrationToken: null,
-});
-
-const register = defineProcedure<WorkstationCreate & Record<string, unknown>, RegisteredWorkstation>({
-  method: "workstations.register",
-  writes: true,
-  input: create,
-  forget: withoutSecret,
-  async run(context, params) {
-    const workstation = await createRow(context, params);
-    return { workstation, registrationToken: await newToken(context, workstation.id) };
-  },
-});
-
-/** The old token opens nothing any more, and its connections end. */
-const rotateToken = defineProcedure<{ id: string }, RegisteredWorkstation>({
-  method: "workstations.rotateToken",
-  writes: true,
-  input: z.strictObject({ id: idOf("ws") }),
-  forget: withoutSecret,
-  async run(context, { id }) {
-    const { organizationId } = await lockRow(context, entity, id);
-    authorizeChange(context, entity, "update", organizationId, []);
-    const registrationToken = await newToken(context, id);
-    return { workstation: (await getRow(context, entity, id)) as unknown as Workstation, registrationToken };
-  },
-});
-
-export const workstations: readonly Procedure[] = [
-  listProcedure(entity, z.strictObject({ status: z.enum(["online", "offline", "suspended"]).optional() })),
-  getProcedure(entity),
-  defineProcedure({ method: "workstations.create", writes: true, input: create, run: createRow }),
-  updateProcedure(entity, { set }),
-  deleteProcedure(entity, ({ touched }, id) => void touched.push({ entity: "workstation", id })),
-  register,
-  rotateToken,
-];
+export const workstations = { ...entity, procedures: [...crud(entity), register, rotateToken] };

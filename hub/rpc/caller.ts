@@ -1,0 +1,38 @@
+import type { Role } from "@monster-realtime/client/protocol";
+import type { WorkstationFacts } from "../auth/facts.ts";
+import type { Principal, ServicePrincipal, UserPrincipal, WorkstationPrincipal } from "../auth/principal.ts";
+import { HubError } from "../errors.ts";
+
+/** Where a caller's rights come from; the hub's `Authorizer` is one. */
+export interface RightsSource {
+  roles(principal: Principal): Promise<ReadonlyMap<string, Role>>;
+  workstation(id: string): Promise<WorkstationFacts | null>;
+}
+
+/** A principal with what its rights are decided from. */
+export type Caller =
+  | { readonly kind: "user"; readonly principal: UserPrincipal; readonly roles: ReadonlyMap<string, Role> }
+  | { readonly kind: "workstation"; readonly principal: WorkstationPrincipal }
+  | { readonly kind: "service"; readonly principal: ServicePrincipal };
+
+/** Throws `unauthenticated` or `suspended` for a workstation that may no longer call, `unavailable` where nobody knows. */
+export async function callerOf(principal: Principal, source: RightsSource): Promise<Caller> {
+  switch (principal.kind) {
+    case "service":
+      return { kind: "service", principal };
+    case "user":
+      return { kind: "user", principal, roles: await source.roles(principal) };
+    case "workstation":
+      refuseLapsed(principal, await source.workstation(principal.id));
+      return { kind: "workstation", principal };
+  }
+}
+
+function refuseLapsed({ tokenDigest }: WorkstationPrincipal, facts: WorkstationFacts | null): void {
+  if (!facts || facts.standing === "gone" || facts.tokenDigest !== tokenDigest) {
+    const message = "This workstation was deleted or has a new token. Register it again, or use the new token.";
+    throw new HubError("unauthenticated", message);
+  }
+  if (facts.standing === "suspended")
+    throw new HubError("suspended", "This workstation is suspended. Ask an admin of its organization.");
+}

@@ -1,0 +1,13 @@
+import { createHash, randomBytes } from "node:crypto";
+
+export interface RegistrationToken {
+  /** `wst_` and 43 characters; told once, kept nowhere. */
+  token: string;
+  /** SHA-256 in hex, which the workstation's row holds. */
+  digest: string;
+}
+
+export function mintRegistrationToken(): RegistrationToken {
+  const token = `wst_${randomBytes(32).toString("base64url")}`;
+  return { token, digest: createHash("sha256").update(token).digest("hex") };
+}

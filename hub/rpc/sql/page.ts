@@ -1,0 +1,73 @@
+import { type Scope, withinScope } from "./scope.ts";
+import { columnOf, type EntityTable, type Parameters, type SortKey, selectList } from "./table.ts";
+
+/** Which page of a table. Filters are equalities, field → value. */
+export interface PageQuery {
+  organizationId: string | undefined;
+  projectId: string | undefined;
+  filters: ReadonlyMap<string, unknown>;
+  /** The sort keys of the row before the page, in their order; null for the first page. */
+  after: readonly unknown[] | null;
+  limit: number;
+}
+
+/** The SELECT of one page; its values go to `parameters`. */
+export function pageStatement<Entity extends object>(
+  table: EntityTable<Entity>,
+  fields: readonly string[],
+  query: PageQuery,
+  scope: Scope,
+  parameters: Parameters,
+): string {
+  const conditions = [withinScope(table, scope, parameters), ...filtersOf(table, query, parameters)];
+  if (query.after) conditions.push(afterKeys(table, query.after, parameters));
+  const order = table.sort.map(({ field, descending }) => `${columnIn(table, field)}${descending ? " DESC" : ""}`);
+  return `SELECT ${selectList(table, fields)} FROM ${table.table} ${table.joins}
+    WHERE ${conditions.join(" AND ")} ORDER BY ${order.join(", ")} LIMIT ${parameters.add(query.limit)}`;
+}
+
+function filtersOf<Entity extends object>(
+  table: EntityTable<Entity>,
+  { organizationId, projectId, filters }: PageQuery,
+  parameters: Parameters,
+): string[] {
+  const conditions = [...filters].map(([field, value]) => `${columnIn(table, field)} = ${parameters.add(value)}`);
+  if (organizationId !== undefined) conditions.push(`organizations.id = ${parameters.add(organizationId)}`);
+  if (projectId !== undefined) conditions.push(table.inProject(parameters.add(projectId)));
+  return conditions;
+}
+
+/**
+ * Rows behind these keys. Directions may differ, so that no row comparison serves; the bound on the first key alone says
+ * nothing new, but lets an index begin there.
+ */
+function afterKeys<Entity extends object>(
+  table: EntityTable<Entity>,
+  after: readonly unknown[],
+  parameters: Parameters,
+): string {
+  const placeholders = after.map((key) => parameters.add(key));
+  const [first] = table.sort;
+  const bound = first
+    ? `${columnIn(table, first.field)} ${first.descending ? "<=" : ">="} ${placeholders[0]} AND `
+    : "";
+  return `(${bound}${behind(table, table.sort, placeholders)})`;
+}
+
+function behind<Entity extends object>(
+  table: EntityTable<Entity>,
+  sort: readonly SortKey[],
+  placeholders: readonly string[],
+): string {
+  const [key, ...others] = sort;
+  const [placeholder, ...further] = placeholders;
+  if (!key || placeholder === undefined) return "false";
+  const column = columnIn(table, key.field);
+  const beyond = `${column} ${key.descending ? "<" : ">"} ${placeholder}`;
+  if (others.length === 0) return beyond;
+  return `(${beyond} OR (${column} = ${placeholder} AND ${behind(table, others, further)}))`;
+}
+
+function columnIn<Entity extends object>({ table }: EntityTable<Entity>, field: string): string {
+  return `${table}.${columnOf(field)}`;
+}

@@ -1,0 +1,73 @@
+import type { Database } from "../../store/postgres.ts";
+import { ask } from "./rows.ts";
+import type { Statements } from "./table.ts";
+
+/** Whose call, of which method, under which key. */
+export interface ResultKey {
+  principal: string;
+  method: string;
+  key: string;
+}
+/** What the first call with a key left. */
+export interface FirstResult {
+  paramsHash: string;
+  answer: unknown;
+}
+
+const KEPT = "interval '24 hours'";
+const FORGOTTEN_AT_ONCE = 1_000;
+
+/**
+ * Takes the key in this transaction; null: it was free. Otherwise what its first call, not older than a day, left. Waits
+ * while another transaction holds the key, and sees what became of it.
+ */
+export async function claimKey(
+  sql: Statements,
+  { principal, method, key }: ResultKey,
+  paramsHash: string,
+): Promise<FirstResult | null> {
+  const [claimed] = await ask(
+    sql,
+    `INSERT INTO rpc_results (principal, method, idempotency_key, params_hash) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (principal, method, idempotency_key) DO UPDATE
+      SET params_hash = EXCLUDED.params_hash, answer = NULL, created_at = now()
+      WHERE rpc_results.created_at < now() - ${KEPT}
+    RETURNING true AS claimed`,
+    [principal, method, key, paramsHash],
+  );
+  if (claimed) return null;
+  const [first] = await ask(
+    sql,
+    `SELECT params_hash AS "paramsHash", answer FROM rpc_results
+    WHERE principal = $1 AND method = $2 AND idempotency_key = $3`,
+    [principal, method, key],
+  );
+  // Nothing there: it ran out between the two statements and was swept away.
+  return first ? (first as FirstResult) : claimKey(sql, { principal, method, key }, paramsHash);
+}
+
+/** Keeps what the same key is to be answered from now on. */
+export async function keepAnswer(
+  sql: Statements,
+  { principal, method, key }: ResultKey,
+  answer: unknown,
+): Promise<void> {
+  await ask(
+    sql,
+    `UPDATE rpc_results SET answer = $4::text::jsonb WHERE principal = $1 AND method = $2 AND idempotency_key = $3`,
+    [principal, method, key, JSON.stringify(answer)],
+  );
+}
+
+/** Removes some of the answers that are older than a day. */
+export async function forgetOldAnswers(database: Database): Promise<void> {
+  await database.query((sql) =>
+    ask(
+      sql,
+      `DELETE FROM rpc_results WHERE (principal, method, idempotency_key) IN (
+        SELECT principal, method, idempotency_key FROM rpc_results
+        WHERE created_at < now() - ${KEPT} ORDER BY created_at LIMIT ${FORGOTTEN_AT_ONCE} FOR UPDATE SKIP LOCKED)`,
+      [],
+    ),
+  );
+}

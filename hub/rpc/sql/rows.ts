@@ -1,0 +1,129 @@
+import type { PendingQuery } from "postgres";
+import { type PageQuery, pageStatement } from "./page.ts";
+import { type Scope, withinScope } from "./scope.ts";
+import {
+  columnOf,
+  type EntityTable,
+  type Found,
+  Parameters,
+  type Statements,
+  selectList,
+  timestampFields,
+  written,
+} from "./table.ts";
+
+/** A row under lock, as far as rights and preconditions need it. */
+export interface Located {
+  organizationId: string;
+  projectId: string | null;
+  workstationId: string | null;
+  /** Null where the row belongs to no project. */
+  projectStatus: string | null;
+  updatedAt: Date | null;
+}
+
+/** Reads and writes the rows of one table. */
+export class EntityRows<Entity extends object> {
+  readonly table: EntityTable<Entity>;
+  readonly #fields: string[];
+  readonly #listed: string[];
+  readonly #timestamps: string[];
+  /** By the kind of scope: the texts are few, so that each connection prepares each once. */
+  readonly #byId = new Map<Scope["kind"], string>();
+
+  constructor(table: EntityTable<Entity>) {
+    this.table = table;
+    this.#fields = Object.keys(table.columns);
+    const long = new Set<string>(table.longFields ?? []);
+    this.#listed = this.#fields.filter((field) => !long.has(field));
+    this.#timestamps = timestampFields(table);
+  }
+
+  /** The row of `id` within `scope`, or none: one prepared statement. */
+  byId(sql: Statements, id: string, scope: Scope): PendingQuery<Found[]> {
+    let text = this.#byId.get(scope.kind);
+    if (text === undefined) {
+      text = this.#byIdText(scope);
+      this.#byId.set(scope.kind, text);
+    }
+    return ask(sql, text, valuesOf(id, scope), true);
+  }
+
+  /** At most `query.limit` rows after `query.after`, in the table's order. Not prepared: filters make many texts. */
+  page(sql: Statements, query: PageQuery, scope: Scope): PendingQuery<Found[]> {
+    const parameters = new Parameters();
+    const text = pageStatement(this.table, this.#listed, query, scope, parameters);
+    return ask(sql, text, parameters.values);
+  }
+
+  /** Locks the row of `id` within `scope` against other writers; null where there is none. */
+  async locate(sql: Statements, id: string, scope: Scope): Promise<Located | null> {
+    const { table, joins, projectId, workstationId, columns } = this.table;
+    const parameters = new Parameters();
+    const [row] = await ask(
+      sql,
+      `SELECT organizations.id AS "organizationId", ${projectId ?? "NULL"} AS "projectId",
+        ${workstationId ?? "NULL"} AS "workstationId", ${projectId ? "projects.status" : "NULL"} AS "projectStatus",
+        ${"updatedAt" in columns ? `${table}.updated_at` : "NULL"} AS "updatedAt"
+      FROM ${table} ${joins}
+      WHERE ${table}.id = ${parameters.add(id)} AND ${withinScope(this.table, scope, parameters)}
+      FOR NO KEY UPDATE OF ${table}`,
+      parameters.values,
+    );
+    return row ? (row as Located) : null;
+  }
+
+  async insert(sql: Statements, values: ReadonlyMap<string, unknown>): Promise<void> {
+    const parameters = new Parameters();
+    const columns = [...values.keys()].map(columnOf).join(", ");
+    const placeholders = [...values].map(([field, value]) => this.#written(field, value, parameters)).join(", ");
+    await ask(sql, `INSERT INTO ${this.table.table} (${columns}) VALUES (${placeholders})`, parameters.values);
+  }
+
+  async update(sql: Statements, id: string, values: ReadonlyMap<string, unknown>): Promise<void> {
+    const parameters = new Parameters();
+    const set = [...values].map(([field, value]) => {
+      const told = this.#written(field, value, parameters);
+      const assigned = this.table.assigned?.[field as keyof Entity & string];
+      return `${columnOf(field)} = ${assigned ? assigned(told) : told}`;
+    });
+    const text = `UPDATE ${this.table.table} SET ${set.join(", ")} WHERE id = ${parameters.add(id)}`;
+    await ask(sql, text, parameters.values);
+  }
+
+  async remove(sql: Statements, id: string): Promise<void> {
+    await ask(sql, `DELETE FROM ${this.table.table} WHERE id = $1`, [id]);
+  }
+
+  /** The row as callers get it: timestamps as ISO 8601. */
+  told(row: Found): Entity & Found {
+    for (const field of this.#timestamps) {
+      const at: unknown = row[field];
+      if (at instanceof Date) row[field] = at.toISOString();
+    }
+    return row as Entity & Found;
+  }
+
+  #byIdText(scope: Scope): string {
+    const { table, joins } = this.table;
+    const parameters = new Parameters();
+    const id = parameters.add("");
+    const condition = withinScope(this.table, scope, parameters);
+    const columns = selectList(this.table, this.#fields);
+    return `SELECT ${columns} FROM ${table} ${joins} WHERE ${table}.id = ${id} AND ${condition}`;
+  }
+
+  #written(field: string, value: unknown, parameters: Parameters): string {
+    return written(this.table.columns[field as keyof Entity & string], value, parameters);
+  }
+}
+
+function valuesOf(id: string, scope: Scope): unknown[] {
+  if (scope.kind === "all") return [id];
+  return [id, scope.kind === "organizations" ? scope.ids : scope.id];
+}
+
+/** Runs a text whose placeholders stand for `values`. */
+export function ask(sql: Statements, text: string, values: readonly unknown[], prepare = false): PendingQuery<Found[]> {
+  return sql.unsafe<Found[]>(text, values as never[], { prepare });
+}

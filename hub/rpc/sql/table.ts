@@ -1,0 +1,85 @@
+import type { ISql, Row } from "postgres";
+
+/** Statements of a pool or of one transaction. */
+export type Statements = Pick<ISql, "unsafe">;
+export type Found = Row;
+
+/**
+ * How a field is kept in its column, whose name is the field's in snake case. `decimal`: a number to callers, NUMERIC or
+ * BIGINT in the row; `address`: INET, told without its mask; `computed`: SQL, never written.
+ */
+export type ColumnKind = "plain" | "timestamp" | "json" | "decimal" | "address" | { readonly computed: string };
+
+export interface SortKey {
+  readonly field: string;
+  readonly descending?: boolean;
+}
+
+/**
+ * One table as RPC sees it. SQL in here names tables by their own names, and may use what `joins` brings in, among which
+ * are always `organizations`. Parameters of the functions are placeholders like `$3`.
+ */
+export interface EntityTable<Entity extends object> {
+  readonly table: string;
+  readonly columns: Readonly<Record<keyof Entity & string, ColumnKind>>;
+  /** Fields that pages leave out. */
+  readonly longFields?: readonly (keyof Entity & string)[];
+  readonly joins: string;
+  /** What an update makes of a value where it is not simply the value: SQL of its placeholder. */
+  readonly assigned?: Readonly<Partial<Record<keyof Entity & string, (value: string) => string>>>;
+  /** False for rows that count as deleted. */
+  readonly visible: string;
+  /** The project a row belongs to, where it belongs to one. */
+  readonly projectId: string | null;
+  /** The workstation a row is of, or is assigned to. */
+  readonly workstationId: string | null;
+  /** Which rows a workstation may read. */
+  readonly readableBy: (workstation: string) => string;
+  /** Which rows `projectId` in a list's params asks for. */
+  readonly inProject: (project: string) => string;
+  /** The order of pages. Its last key is unique. */
+  readonly sort: readonly SortKey[];
+}
+
+/** Values of one statement, in the order of their placeholders. */
+export class Parameters {
+  readonly values: unknown[] = [];
+
+  /** Keeps the value; gives its placeholder. */
+  add(value: unknown): string {
+    this.values.push(value);
+    return `$${this.values.length}`;
+  }
+}
+
+export function columnOf(field: string): string {
+  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+export function fieldOf(column: string): string {
+  return column.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** The select list for `fields`, each named as callers know it. */
+export function selectList<Entity extends object>(table: EntityTable<Entity>, fields: readonly string[]): string {
+  const columns = new Map<string, ColumnKind>(Object.entries(table.columns));
+  return fields.map((field) => `${expression(table.table, field, columns.get(field))} AS "${field}"`).join(", ");
+}
+
+function expression(table: string, field: string, kind: ColumnKind | undefined): string {
+  const column = `${table}.${columnOf(field)}`;
+  if (typeof kind === "object") return kind.computed;
+  if (kind === "decimal") return `${column}::float8`;
+  return kind === "address" ? `host(${column})` : column;
+}
+
+/** The placeholder for a value to write. JSON goes as text, because the driver would take an array for an SQL array. */
+export function written(kind: ColumnKind | undefined, value: unknown, parameters: Parameters): string {
+  if (kind !== "json" || value === null) return parameters.add(value);
+  return `${parameters.add(JSON.stringify(value))}::text::jsonb`;
+}
+
+export function timestampFields<Entity extends object>(table: EntityTable<Entity>): string[] {
+  const columns: [string, ColumnKind][] = Object.entries(table.columns);
+  return columns.flatMap(([field, kind]) => (kind === "timestamp" ? [field] : []));
+}

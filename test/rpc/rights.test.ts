@@ -1,0 +1,194 @@
+import { ulid } from "ulid";
+import * as assert from "uvu/assert";
+import type { Caller } from "../../hub/rpc/caller.ts";
+import { PROCEDURES } from "../../hub/rpc/entities/index.ts";
+import { type Grant, may, mayAnywhere, RIGHTS } from "../../hub/rpc/rights.ts";
+import { SERVICE, type Tenant, type World, withWorld } from "../support/rpc-world.ts";
+import { suite } from "../support/suite.ts";
+
+const test = suite("rpc rights");
+
+type Who = "member" | "admin" | "owner" | "service" | "workstation";
+const WHO = ["member", "admin", "owner", "service", "workstation"] as const;
+const PLACE = { organizationId: "org_a", projectId: "proj_a", workstationId: "ws_a" };
+
+/** data.md's table: for whom each method is, on a row of its own organization (its own row for a workstation). */
+const EXPECTED: Record<string, readonly Who[]> = {
+  "organizations.read": ["member", "admin", "owner", "service"],
+  "organizations.create": ["member", "admin", "owner"],
+  "organizations.update": ["owner", "service"],
+  "organizations.delete": ["owner", "service"],
+  "projects.read": WHO,
+  "projects.create": ["admin", "owner", "service"],
+  "projects.update": ["admin", "owner", "service"],
+  "projects.delete": ["admin", "owner", "service"],
+  "workstations.read": WHO,
+  "workstations.create": ["admin", "owner", "service"],
+  "workstations.update": ["admin", "owner", "service"],
+  "workstations.delete": ["admin", "owner", "service"],
+  "workstations.register": ["admin", "owner", "service"],
+  "workstations.rotateToken": ["admin", "owner", "service"],
+  "projectWorkstations.read": WHO,
+  "projectWorkstations.create": ["admin", "owner", "service"],
+  "projectWorkstations.update": ["admin", "owner", "service"],
+  "projectWorkstations.delete": ["admin", "owner", "service"],
+  "tasks.read": WHO,
+  "tasks.create": ["member", "admin", "owner", "service"],
+  "tasks.update": ["member", "admin", "owner", "service"],
+  "tasks.delete": ["member", "admin", "owner", "service"],
+};
+
+function callerOf(who: Who, organizationId = PLACE.organizationId, workstationId = PLACE.workstationId): Caller {
+  if (who === "service") return { kind: who, principal: { kind: who, id: "s", organizations: [organizationId] } };
+  if (who === "workstation") return { kind: who, principal: { kind: who, id: workstationId, tokenDigest: "" } };
+  return {
+    kind: "user",
+    principal: { kind: "user", id: "u", clientIds: null },
+    roles: new Map([[organizationId, who]]),
+  };
+}
+
+const grants = Object.entries(RIGHTS).flatMap(([entity, verbs]) =>
+  Object.entries(verbs).map(([verb, grant]): [string, Grant] => [`${entity}.${verb}`, grant]),
+);
+
+test("every cell of the table is as data.md says, in the row's organization and in another", () => {
+  assert.equal(grants.map(([name]) => name).sort(), Object.keys(EXPECTED).sort());
+  for (const [name, grant] of grants) {
+    for (const who of WHO) {
+      const expected = EXPECTED[name]?.includes(who) ?? false;
+      assert.is(may(callerOf(who), grant, PLACE, ["id"]), expected, `${who} ${name}`);
+      const elsewhere = may(callerOf(who, "org_b", "ws_b"), grant, PLACE, ["id"]);
+      assert.is(elsewhere, name === "organizations.create" && expected, `${who} ${name} elsewhere`);
+    }
+  }
+});
+
+test("members write a project's memory alone, workstations the worked-out fields of a task alone", () => {
+  const { projects, tasks } = RIGHTS;
+  assert.ok(may(callerOf("member"), projects.update, PLACE, ["memory"]));
+  assert.not.ok(may(callerOf("member"), projects.update, PLACE, ["memory", "name"]));
+  assert.ok(may(callerOf("workstation"), tasks.update, PLACE, ["planSpec", "refinedTitle", "list", "mode"]));
+  for (const field of ["title", "priority", "actorId", "ready"])
+    assert.not.ok(may(callerOf("workstation"), tasks.update, PLACE, [field]), field);
+});
+
+test("who may do something nowhere is refused without a look at any row", () => {
+  assert.not.ok(mayAnywhere(callerOf("workstation"), RIGHTS.tasks.delete));
+  assert.not.ok(mayAnywhere(callerOf("service"), RIGHTS.organizations.create));
+  assert.ok(mayAnywhere(callerOf("workstation"), RIGHTS.tasks.update));
+});
+
+/** Every method that names a row, with params that would be good for one of this tenant's rows. */
+function callsOn(tenant: Tenant): [string, Record<string, unknown>][] {
+  const { organizationId, projectId, workstationId, attachmentId, taskId } = tenant;
+  const named: [string, string, object][] = [
+    ["organizations", organizationId, { name: "Taken" }],
+    ["projects", projectId, { name: "Taken" }],
+    ["workstations", workstationId, { name: "Taken" }],
+    ["projectWorkstations", attachmentId, { priority: 1 }],
+    ["tasks", taskId, { title: "Taken" }],
+  ];
+  return [
+    ...named.flatMap(([entity, id, set]): [string, Record<string, unknown>][] => [
+      [`${entity}.get`, { id }],
+      [`${entity}.update`, { id, set }],
+      [`${entity}.delete`, { id }],
+    ]),
+    ["workstations.rotateToken", { id: workstationId }],
+    ["workstations.register", { organizationId, name: "W" }],
+    ["workstations.create", { organizationId, name: "W" }],
+    ["projects.create", { organizationId, name: "P" }],
+    ["projectWorkstations.create", { projectId, workstationId }],
+    ["tasks.create", { projectId, title: "T" }],
+  ];
+}
+
+const missing = (): Tenant =>
+  ({
+    organizationId: `org_${ulid()}`,
+    projectId: `proj_${ulid()}`,
+    workstationId: `ws_${ulid()}`,
+    attachmentId: `projws_${ulid()}`,
+    taskId: `task_${ulid()}`,
+  }) as Tenant;
+
+async function answersOn(world: World, caller: Tenant["owner"], tenant: Tenant): Promise<string[]> {
+  const answers = [];
+  for (const [method, params] of callsOn(tenant)) {
+    const { code, message } = await world.refusal(caller, method, params);
+    answers.push(`${method} ${code} ${message}`);
+  }
+  return answers;
+}
+
+test("another tenant's rows answer like rows that are not there, to everybody and on every method", () =>
+  withWorld(async (world) => {
+    const { ours, theirs } = world;
+    const bound = { kind: "service" as const, id: "bound", organizations: [ours.organizationId] };
+    for (const caller of [ours.owner, ours.member, ours.workstation, bound]) {
+      const foreign = await answersOn(world, caller, theirs);
+      assert.equal(foreign, await answersOn(world, caller, missing()));
+      assert.ok(foreign.every((answer) => / (not_found|forbidden) /.test(answer)));
+    }
+    assert.is(
+      callsOn(theirs).length,
+      PROCEDURES.filter(({ method }) => !/\.list$|organizations\.create/.test(method)).length,
+    );
+  }));
+
+test("lists show a caller's own tenants alone, whatever the params ask for", () =>
+  withWorld(async ({ ours, theirs, router }) => {
+    for (const entity of ["organizations", "projects", "workstations", "projectWorkstations", "tasks"]) {
+      for (const params of [{}, { organizationId: theirs.organizationId }, { projectId: theirs.projectId }]) {
+        const call = {
+          principal: ours.owner,
+          method: `${entity}.list`,
+          params,
+          idempotencyKey: undefined,
+          traceId: "t",
+        };
+        const { items } = (await router.call(call)) as { items: { id: string }[] };
+        assert.is(items.length, Object.keys(params).length === 0 ? 1 : 0, `${entity} ${JSON.stringify(params)}`);
+      }
+    }
+  }));
+
+test("an attachment joins no workstation of another tenant, even for somebody of both", () =>
+  withWorld(async ({ ours, theirs, refusal }) => {
+    const params = { projectId: ours.projectId, workstationId: theirs.workstationId };
+    assert.is((await refusal(SERVICE, "projectWorkstations.create", params)).code, "not_found");
+  }));
+
+test("a workstation reads itself and its projects, and changes what it works on while it is assigned", () =>
+  withWorld(async ({ database, ours, call, refusal }) => {
+    const { workstation, taskId, projectId, organizationId } = ours;
+    const other = await call(ours.admin, "projects.create", { organizationId, name: "Other" });
+    const hidden = await call(ours.admin, "tasks.create", { projectId: other.id, title: "hidden" });
+    assert.equal(
+      (await call(workstation, "projects.list", {})).items.map(({ id }) => id),
+      [projectId],
+    );
+    assert.equal(
+      (await call(workstation, "tasks.list", {})).items.map(({ id }) => id),
+      [taskId],
+    );
+    assert.equal(
+      (await call(workstation, "workstations.list", {})).items.map(({ id }) => id),
+      [ours.workstationId],
+    );
+    assert.is((await refusal(workstation, "tasks.get", { id: hidden.id })).code, "not_found");
+    const update = { id: taskId, set: { planSpec: "so", list: "review" as const } };
+    assert.is((await refusal(workstation, "tasks.update", update)).code, "forbidden");
+    await database.query((sql) => sql`UPDATE tasks SET active_agent_id = ${ours.agentId} WHERE id = ${taskId}`);
+    assert.is((await call(workstation, "tasks.update", update)).planSpec, "so");
+    assert.is((await refusal(workstation, "tasks.update", { id: taskId, set: { title: "no" } })).code, "forbidden");
+  }));
+
+test("a workstation that is suspended may call nothing", () =>
+  withWorld(async ({ ours, call, refusal }) => {
+    await call(ours.admin, "workstations.update", { id: ours.workstationId, set: { status: "suspended" } });
+    assert.is((await refusal(ours.workstation, "tasks.get", { id: ours.taskId })).code, "suspended");
+  }));
+
+test.run();

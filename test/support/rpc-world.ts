@@ -1,0 +1,115 @@
+import type { Role, RpcMethod, RpcParams, RpcResult } from "@monster-realtime/client/protocol";
+import { pino } from "pino";
+import { ulid } from "ulid";
+import { Authorizer } from "../../hub/auth/authorizer.ts";
+import type { Principal } from "../../hub/auth/principal.ts";
+import { HubError } from "../../hub/errors.ts";
+import type { RpcRouter, Touched } from "../../hub/rpc/context.ts";
+import { mintRegistrationToken } from "../../hub/rpc/registration-token.ts";
+import { createRpcRouter } from "../../hub/rpc/router.ts";
+import { PostgresFacts } from "../../hub/store/facts.ts";
+import type { Database } from "../../hub/store/postgres.ts";
+import { withDatabase } from "./database.ts";
+
+/** An organization with a user of each role, a project, a task, and a workstation attached to the project. */
+export interface Tenant {
+  organizationId: string;
+  projectId: string;
+  workstationId: string;
+  attachmentId: string;
+  agentId: string;
+  taskId: string;
+  owner: Principal;
+  admin: Principal;
+  member: Principal;
+  workstation: Principal;
+}
+
+/** Two tenants over one router, which forgets rights as a hub does. */
+export interface World {
+  database: Database;
+  router: RpcRouter;
+  ours: Tenant;
+  theirs: Tenant;
+  touched: Touched[];
+  /** Reads what rights hang on anew. */
+  forget(changed: readonly Touched[]): void;
+  call<Method extends RpcMethod>(
+    principal: Principal,
+    method: Method,
+    params: RpcParams<Method>,
+    idempotencyKey?: string,
+  ): Promise<RpcResult<Method>>;
+  /** What a call, of whatever params, is refused with. */
+  refusal(principal: Principal, method: string, params: unknown, idempotencyKey?: string): Promise<HubError>;
+}
+
+export const SERVICE: Principal = { kind: "service", id: "backend", organizations: "*" };
+const log = pino({ level: "silent" });
+
+export async function withWorld(body: (world: World) => Promise<void>): Promise<void> {
+  await withDatabase(async (database) => {
+    const authorizer = new Authorizer({ source: new PostgresFacts(database, log), cacheMs: 5_000, outageMs: 60_000 });
+    const touched: Touched[] = [];
+    const onTouched = (changed: Touched[]) => {
+      touched.push(...changed);
+      authorizer.drop(changed);
+    };
+    const router = createRpcRouter({ database, authorizer, onTouched, log });
+    const [ours, theirs] = [await tenant(database), await tenant(database)];
+    const send = (principal: Principal, method: string, params: unknown, idempotencyKey?: string) =>
+      router.call({ principal, method, params, idempotencyKey, traceId: "trace" });
+    await body({
+      database,
+      router,
+      ours,
+      theirs,
+      touched,
+      forget: (changed) => authorizer.drop(changed),
+      call: (principal, method, params, key) => send(principal, method, params, key) as never,
+      refusal: (...asked) => refusalOf(send(...asked)),
+    });
+  });
+}
+
+export async function refusalOf(call: Promise<unknown>): Promise<HubError> {
+  const outcome = await call.catch((error: unknown) => error);
+  if (outcome instanceof HubError) return outcome;
+  throw new Error(`not refused: ${JSON.stringify(outcome)}`, { cause: outcome });
+}
+
+async function tenant(database: Database): Promise<Tenant> {
+  const organizationId = `org_${ulid()}`;
+  const [projectId, workstationId] = [`proj_${ulid()}`, `ws_${ulid()}`];
+  const [attachmentId, agentId, taskId] = [`projws_${ulid()}`, `agent_${ulid()}`, `task_${ulid()}`];
+  const { digest } = mintRegistrationToken();
+  await database.transaction("test", async (sql) => {
+    await sql`INSERT INTO organizations (id, name, slug) VALUES (${organizationId}, 'Org', ${ulid().toLowerCase()})`;
+    await sql`INSERT INTO projects (id, organization_id, name, slug) VALUES (${projectId}, ${organizationId}, 'P', 'p')`;
+    await sql`INSERT INTO workstations (id, organization_id, name, registration_token)
+      VALUES (${workstationId}, ${organizationId}, 'W', ${digest})`;
+    await sql`INSERT INTO project_workstations (id, project_id, workstation_id)
+      VALUES (${attachmentId}, ${projectId}, ${workstationId})`;
+    await sql`INSERT INTO agents (id, workstation_id, type, name) VALUES (${agentId}, ${workstationId}, 'cursor', 'A')`;
+    await sql`INSERT INTO tasks (id, project_id, title, description) VALUES (${taskId}, ${projectId}, 'T', 'long')`;
+  });
+  const rows = { organizationId, projectId, workstationId, attachmentId, agentId, taskId };
+  return {
+    ...rows,
+    owner: await user(database, organizationId, "owner"),
+    admin: await user(database, organizationId, "admin"),
+    member: await user(database, organizationId, "member"),
+    workstation: { kind: "workstation", id: workstationId, tokenDigest: digest },
+  };
+}
+
+export async function user(database: Database, organizationId: string | null, role: Role): Promise<Principal> {
+  const id = `user_${ulid()}`;
+  await database.transaction("test", async (sql) => {
+    await sql`INSERT INTO users (id, monster_auth_user_id, email) VALUES (${id}, ${id}, ${`${id}@example.test`})`;
+    if (organizationId === null) return;
+    await sql`INSERT INTO organization_memberships (id, organization_id, user_id, role)
+      VALUES (${`orgmem_${ulid()}`}, ${organizationId}, ${id}, ${role})`;
+  });
+  return { kind: "user", id, clientIds: null };
+}
