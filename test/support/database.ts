@@ -51,11 +51,33 @@ async function serverOfRun(): Promise<DatabaseInfo> {
   return JSON.parse(process.env[ENV] ?? "") as DatabaseInfo;
 }
 
-let created = 0;
+/** What a test does with a database of its own. */
+export type WithDatabase = (body: (database: Database, info: DatabaseInfo) => Promise<void>) => Promise<void>;
 
 /** Runs `body` with a fresh, migrated database, and drops it. */
-export async function withDatabase(body: (database: Database, info: DatabaseInfo) => Promise<void>): Promise<void> {
+export const withDatabase: WithDatabase = async (body) => {
   const server = await serverOfRun();
+  try {
+    await withDatabaseOn(server, body);
+  } finally {
+    if (own) await endOwnServer();
+  }
+};
+
+/** Runs `body` with a server of another installation's programs, whose databases are made as those of the run are. */
+export async function withServer(binaries: string, body: (withDatabase: WithDatabase) => Promise<void>): Promise<void> {
+  const { env, stop } = await startTestServer(binaries);
+  const server = JSON.parse(env[ENV] ?? "") as DatabaseInfo;
+  try {
+    await body((work) => withDatabaseOn(server, work));
+  } finally {
+    await stop();
+  }
+}
+
+let created = 0;
+
+async function withDatabaseOn(server: DatabaseInfo, body: Parameters<WithDatabase>[0]): Promise<void> {
   created += 1;
   const name = `test_${process.pid}_${created}`;
   const admin = new Database({ ...server, max: 1, ...TIMES });
@@ -71,7 +93,6 @@ export async function withDatabase(body: (database: Database, info: DatabaseInfo
     }
   } finally {
     await admin.close();
-    if (own) await endOwnServer();
   }
 }
 
