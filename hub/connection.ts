@@ -1,9 +1,9 @@
 import type { Channel, ParsedChannel, PrincipalInfo, Pushes } from "@monster-realtime/client/protocol";
 import type { Socket } from "socket.io";
 import { type Principal, principalKey } from "./auth/principal.ts";
-import { type HubError, toErrorObject } from "./errors.ts";
+import { HubError, toErrorObject } from "./errors.ts";
 import { encodeEvent, type Frame } from "./frame.ts";
-import { Outbound } from "./outbound.ts";
+import { cutTransport, Outbound } from "./outbound.ts";
 import type { ClientInfo } from "./presence/presence.ts";
 import type { Subscription } from "./subscription.ts";
 import { TokenBucket } from "./token-bucket.ts";
@@ -31,8 +31,9 @@ export class Connection {
   readonly subscriptions = new Map<Channel, Subscription>();
   /** Channels whose presence this connection joined. */
   readonly joined = new Map<Channel, ParsedChannel>();
-  /** Subscriptions that were spared presence diffs while this connection did not keep up. */
-  readonly behind = new Set<Subscription>();
+  /** Set by the hub: catches subscriptions up that were spared presence diffs. */
+  onDrained: (behind: Subscription[]) => void = () => undefined;
+  #behind: Set<Subscription> | null = null;
   readonly outbound: Outbound;
   readonly publishes: TokenBucket;
   readonly rpcs: TokenBucket;
@@ -42,7 +43,7 @@ export class Connection {
   info: PrincipalInfo;
   #ending: HubError | null = null;
   /** The last request on each channel that is still at work. */
-  readonly #working = new Map<string, Promise<unknown>>();
+  #working: Map<string, Promise<unknown>> | null = null;
   readonly #socket: Socket;
 
   constructor(socket: Socket, principal: Principal, info: PrincipalInfo, client: ClientInfo, limits: ConnectionLimits) {
@@ -55,18 +56,8 @@ export class Connection {
     this.publishes = new TokenBucket(limits.publishesPerSecond);
     this.rpcs = new TokenBucket(limits.rpcsPerSecond);
     this.requests = new TokenBucket(limits.requestsPerSecond);
-    this.outbound = new Outbound(
-      socket.conn,
-      limits.outboundBytes,
-      () => this.onSlow(this),
-      () => this.onDrained(this),
-    );
+    this.outbound = new Outbound(socket.conn, limits.outboundBytes);
   }
-
-  /** Set by the hub: the outbound cap is reached. */
-  onSlow: (connection: Connection) => void = () => undefined;
-  /** Set by the hub: everything queued has been handed over. */
-  onDrained: (connection: Connection) => void = () => undefined;
 
   get live(): boolean {
     return this.#ending === null && this.#socket.connected;
@@ -77,9 +68,37 @@ export class Connection {
     return this.#ending;
   }
 
-  /** Sends what was encoded for many. */
+  /** Sends what was encoded for many. A reader that lets too much pile up is ended. */
   write(frame: Frame): void {
-    if (this.live) this.#socket.conn.write(frame.packet, frame.options);
+    if (!this.live) return;
+    this.#socket.conn.write(frame.packet, frame.options);
+    if (this.outbound.overflowing) this.end(tooSlow());
+  }
+
+  /** Answers a request; one large answer may be under way without counting as slowness. */
+  reply(send: () => void): void {
+    const before = this.outbound.total;
+    send();
+    this.outbound.replied(before);
+    if (this.outbound.overflowing) this.end(tooSlow());
+  }
+
+  /** This subscription was spared a presence diff: it gets the whole roster as soon as the queue has been sent. */
+  fellBehind(subscription: Subscription): void {
+    if (!this.#behind) {
+      this.#behind = new Set();
+      this.#whenDrained();
+    }
+    this.#behind.add(subscription);
+  }
+
+  #whenDrained(): void {
+    this.#socket.conn.once("drain", () => {
+      if (this.outbound.congested) return this.#whenDrained();
+      const behind = [...(this.#behind ?? [])];
+      this.#behind = null;
+      this.onDrained(behind);
+    });
   }
 
   push<Name extends keyof Pushes>(name: Name, ...values: Pushes[Name]): void {
@@ -102,22 +121,30 @@ export class Connection {
       say("disconnecting");
       engine.close();
     }, CLOSING_MS);
-    const cut = setTimeout(() => engine.close(true), LAST_WORDS_MS).unref();
-    engine.once("close", () => {
-      clearTimeout(hangUp);
-      clearTimeout(cut);
-    });
+    // Engine.IO calls a connection closed that its WebSocket still keeps, with all it holds, for a peer that does not answer.
+    setTimeout(() => {
+      engine.close(true);
+      cutTransport(engine);
+    }, LAST_WORDS_MS).unref();
+    engine.once("close", () => clearTimeout(hangUp));
   }
 
   /** Carries out the requests of one channel in the order of their arrival. */
   inOrder<Result>(channel: string, work: () => Promise<Result>): Promise<Result> {
-    const before = this.#working.get(channel);
+    this.#working ??= new Map();
+    const working = this.#working;
+    const before = working.get(channel);
     const done = before ? before.then(work, work) : work();
-    this.#working.set(channel, done);
+    working.set(channel, done);
     const clear = () => {
-      if (this.#working.get(channel) === done) this.#working.delete(channel);
+      if (working.get(channel) === done) working.delete(channel);
+      if (working.size === 0 && this.#working === working) this.#working = null;
     };
     done.then(clear, clear);
     return done;
   }
+}
+
+function tooSlow(): HubError {
+  return new HubError("slow_consumer", "This connection reads slower than it is sent to. Connect again and recover.");
 }

@@ -1,4 +1,5 @@
 import type { Server as HttpServer } from "node:http";
+import type { Socket as TcpSocket } from "node:net";
 import type { Limits } from "@monster-realtime/client/protocol";
 import { Server, type Socket } from "socket.io";
 import type { Authorizer } from "./auth/authorizer.ts";
@@ -15,7 +16,9 @@ import type { PresenceStore } from "./presence/presence.ts";
 import { type RequestOutcome, Requests } from "./requests.ts";
 import { RightsWatch } from "./rights-watch.ts";
 import type { RpcRouter, Touched } from "./rpc/context.ts";
+import type { Subscription } from "./subscription.ts";
 import { TokenClock } from "./token-clock.ts";
+import { paceUpgrades } from "./upgrade-queue.ts";
 
 export interface HubTimes {
   pingIntervalMs: number;
@@ -43,6 +46,8 @@ export interface HubParts {
 
 /** How long a client that was told to go may stay over its time. */
 const GOAWAY_SLACK_MS = 2_000;
+/** How long peers have to answer the end of their connections when the hub closes. */
+const CLOSE_LIMIT_MS = 1_000;
 /** How far apart clients are sent away: a node takes in about this many a second. */
 const GOAWAY_PER_SECOND = 500;
 /** A request of the transport's maximum must still be refused with its connection kept. */
@@ -56,6 +61,9 @@ export class Hub {
   readonly #parts: HubParts;
   readonly #io: Server;
   readonly #connections = new Map<string, Connection>();
+  /** How many connections each principal has. */
+  readonly #ofPrincipal = new Map<string, number>();
+  readonly #sockets = new Set<TcpSocket>();
   readonly #clock = new TokenClock();
   readonly #requests: Requests;
   readonly #rights: RightsWatch;
@@ -119,6 +127,11 @@ export class Hub {
   /** Serves Socket.IO on this server, beside whatever it serves already. */
   attach(server: HttpServer): void {
     this.#io.attach(server);
+    paceUpgrades(server);
+    server.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
     this.#rights.start();
   }
 
@@ -156,13 +169,18 @@ export class Hub {
     });
   }
 
-  /** Ends every connection and all timers. */
+  /** Ends every connection and all timers, within a second also where peers don't answer. */
   async close(): Promise<void> {
     this.#draining = true;
     this.services.presence.hold();
     this.#rights.close();
     for (const connection of this.#connections.values()) connection.end(drainingError());
+    // A peer that is frozen would keep its socket, and so the server, for half a minute.
+    const cut = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, CLOSE_LIMIT_MS);
     await this.#io.close();
+    clearTimeout(cut);
     this.#requests.close();
     await this.services.presence.close();
     await this.services.broker.close();
@@ -176,9 +194,7 @@ export class Hub {
 
   #refuseMore(socket: Socket): HubError | null {
     if (this.#draining) return drainingError();
-    const key = Handshake.admitted(socket).key;
-    let count = 0;
-    for (const connection of this.#connections.values()) if (connection.key === key) count += 1;
+    const count = this.#ofPrincipal.get(Handshake.admitted(socket).key) ?? 0;
     if (count < this.#parts.limits.connectionsPerPrincipal) return null;
     return new HubError("rate_limited", `${count} connections of this principal are open. Close some first.`, {
       retryAfterMs: 10_000,
@@ -188,9 +204,9 @@ export class Hub {
   #connected(socket: Socket): void {
     const { principal, info, client, expiresAt } = Handshake.take(socket);
     const connection = new Connection(socket, principal, info, client, this.#parts.limits);
-    connection.onSlow = slow;
-    connection.onDrained = this.#caughtUp;
+    connection.onDrained = (behind) => this.#catchUp(connection, behind);
     this.#connections.set(connection.id, connection);
+    this.#ofPrincipal.set(connection.key, (this.#ofPrincipal.get(connection.key) ?? 0) + 1);
     socket.onAny((event: unknown, ...values: unknown[]) => {
       if (connection.live) void this.#requests.handle(connection, event, values);
     });
@@ -221,18 +237,18 @@ export class Hub {
     if (this.#draining) this.#sendAway(connection, 0);
   }
 
-  readonly #caughtUp = (connection: Connection): void => {
-    if (connection.behind.size === 0 || connection.outbound.congested) return;
-    const behind = [...connection.behind];
-    connection.behind.clear();
+  #catchUp(connection: Connection, behind: Subscription[]): void {
     this.fanOut.catchUp(behind).catch((error: unknown) => {
       this.#log.error({ err: error, connectionId: connection.id }, "a roster could not be sent again");
       connection.end(new HubError("unavailable", "The roster could not be read. Connect again."));
     });
-  };
+  }
 
   async #disconnected(connection: Connection, reason: string): Promise<void> {
     this.#connections.delete(connection.id);
+    const others = (this.#ofPrincipal.get(connection.key) ?? 1) - 1;
+    if (others > 0) this.#ofPrincipal.set(connection.key, others);
+    else this.#ofPrincipal.delete(connection.key);
     this.#clock.forget(connection);
     for (const subscription of connection.subscriptions.values()) this.fanOut.remove(subscription);
     connection.subscriptions.clear();
@@ -256,12 +272,6 @@ export class Hub {
 
 function revoked(ending: HubError | null): boolean {
   return ending !== null && ["suspended", "unauthenticated", "forbidden"].includes(ending.code);
-}
-
-function slow(connection: Connection): void {
-  connection.end(
-    new HubError("slow_consumer", "This connection reads slower than it is sent to. Connect again and recover."),
-  );
 }
 
 function drainingError(): HubError {

@@ -6,57 +6,70 @@ export type EngineConnection = Socket["conn"];
 /** One reply this large may be in flight without counting: a big snapshot must not look like a slow reader. */
 const LARGE_REPLY_BYTES = 64 * 1024;
 
+interface EngineQueue {
+  writeBuffer: readonly { data?: unknown }[];
+  transport: { socket?: { bufferedAmount: number } };
+}
+
 /**
  * What waits to be sent on one connection, in bytes: Engine.IO's queue, and what its WebSocket could not hand to the
- * kernel yet. Calls `overflow` where it grows over the cap and `drained` whenever the queue has been handed over.
+ * kernel yet. It listens to nothing, because every write would pay for that; whoever writes asks.
  */
 export class Outbound {
   readonly #engine: EngineConnection;
   readonly #maxBytes: number;
-  readonly #overflow: () => void;
+  /** How much of the queue was counted, and what it came to. */
+  #counted = 0;
   #queued = 0;
   #exempt = 0;
-  #overflowed = false;
 
-  constructor(engine: EngineConnection, maxBytes: number, overflow: () => void, drained: () => void) {
+  constructor(engine: EngineConnection, maxBytes: number) {
     this.#engine = engine;
     this.#maxBytes = maxBytes;
-    this.#overflow = overflow;
-    engine.on("packetCreate", (packet) => this.#queue(sizeOf(packet.data)));
-    engine.on("flush", () => {
-      this.#queued = 0;
-    });
-    engine.on("drain", () => {
-      if (this.bytes === 0) this.#exempt = 0;
-      drained();
-    });
   }
 
-  /** Bytes that wait, less the one large reply that does not count. */
-  get bytes(): number {
-    return Math.max(0, this.#queued + this.#inTransport() - this.#exempt);
+  /** Everything that waits. */
+  get total(): number {
+    const { writeBuffer, transport } = this.#engine as unknown as EngineQueue;
+    // The queue is emptied at once, when its WebSocket takes it over.
+    if (writeBuffer.length < this.#counted) this.#counted = this.#queued = 0;
+    for (; this.#counted < writeBuffer.length; this.#counted += 1)
+      this.#queued += sizeOf(writeBuffer[this.#counted]?.data);
+    const total = this.#queued + (transport.socket?.bufferedAmount ?? 0);
+    if (total === 0) this.#exempt = 0;
+    return total;
+  }
+
+  /** A reply was written on top of `before`: a large one does not count while it is under way. */
+  replied(before: number): void {
+    const size = this.total - before;
+    if (size >= LARGE_REPLY_BYTES && this.#exempt === 0) this.#exempt = size;
+  }
+
+  /** More waits than may. */
+  get overflowing(): boolean {
+    return this.#bytes > this.#maxBytes;
   }
 
   /** More than half of the cap is used: what can be said later in fewer words should wait. */
   get congested(): boolean {
-    return this.bytes > this.#maxBytes / 2;
+    return this.#bytes > this.#maxBytes / 2;
   }
 
-  #queue(size: number): void {
-    this.#queued += size;
-    if (size >= LARGE_REPLY_BYTES && this.#exempt === 0) this.#exempt = size;
-    if (this.#overflowed || this.bytes <= this.#maxBytes) return;
-    this.#overflowed = true;
-    this.#overflow();
-  }
-
-  #inTransport(): number {
-    const { socket } = this.#engine.transport as { socket?: { bufferedAmount: number } };
-    return socket?.bufferedAmount ?? 0;
+  get #bytes(): number {
+    const { total } = this;
+    return total - this.#exempt;
   }
 }
 
 function sizeOf(data: unknown): number {
   if (typeof data === "string") return data.length;
   return Buffer.isBuffer(data) ? data.byteLength : 0;
+}
+
+/** Ends the connection without waiting for a peer that may never answer. */
+export function cutTransport(engine: EngineConnection): void {
+  const { socket } = engine.transport as { socket?: { terminate(): void } };
+  if (socket) socket.terminate();
+  else engine.close(true);
 }

@@ -1,0 +1,85 @@
+import { equal, is, match, ok } from "uvu/assert";
+import { askStopped, HubProcess, postgresOf, withFolder } from "../support/faults.ts";
+import { meta } from "../support/hub.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+import { rowOf, transitionsOf } from "../support/workstation-rows.ts";
+
+const test = suite("a hub that is told to end");
+const DRAIN_MS = 8_000;
+/** So slow that what is written at the end is written by the drain alone. */
+const ENV = { DRAIN_MS: String(DRAIN_MS), WRITE_BACK_INTERVAL_MS: "30000", PRESENCE_GRACE_MS: "300" };
+
+async function joined(hub: HubProcess): Promise<{ client: RawClient; url: string; id: string; channel: string }> {
+  const { url, workstationToken, workstationId: id } = await hub.development();
+  const client = new RawClient(url, { token: workstationToken });
+  await client.welcomed();
+  const channel = `workstation:${id}`;
+  await client.request("presence.join", { channel, meta: meta() });
+  return { client, url, id, channel };
+}
+
+test(
+  "SIGTERM sends clients away and serves them until they go, keeps their presence, writes what waits, and exits 0",
+  () =>
+    withFolder(async (dataDir) => {
+      const hub = await HubProcess.start(dataDir, ENV);
+      try {
+        const { client, url, id, channel } = await joined(hub);
+        await client.request("subscribe", { channel });
+        const toldAt = performance.now();
+        hub.kill("SIGTERM");
+        const [goaway] = await client.push("goaway");
+        ok((goaway as { reconnectInMs: number }).reconnectInMs >= 0);
+        const readiness = await fetch(`${url}/readyz`);
+        is(readiness.status, 503);
+        match(await readiness.text(), "draining");
+        is((await fetch(`${url}/healthz`)).status, 200);
+
+        await client.request("publish", { channel, type: "note", payload: "still served" });
+        await client.push("publications");
+        await client.request("presence.update", { channel, meta: meta({ status: "busy" }) });
+        hub.kill("SIGTERM");
+        hub.kill("SIGINT");
+        is(await hub.exited, 0, hub.output);
+        ok(performance.now() - toldAt < DRAIN_MS, "within DRAIN_MS");
+        is(((await client.push("closing"))[0] as { code: string }).code, "draining");
+        equal(postgresOf(dataDir), [], "no database is left running");
+
+        await askStopped(dataDir, async (database) => {
+          const row = await rowOf(database, id);
+          equal([row.status, row.realtime_presence_meta], ["online", meta({ status: "busy" })]);
+          const trail = (await transitionsOf(database, id)).map(({ after }) => after.presence);
+          ok(!trail.includes("offline"), trail.join());
+        });
+      } finally {
+        await hub.stop();
+      }
+    }),
+  40_000,
+);
+
+test(
+  "a client that reads nothing any more keeps the hub no longer than the drain time",
+  () =>
+    withFolder(async (dataDir) => {
+      const hub = await HubProcess.start(dataDir, { ...ENV, DRAIN_MS: "1000" });
+      try {
+        const { client } = await joined(hub);
+        client.pauseReading();
+        const toldAt = performance.now();
+        hub.kill("SIGTERM");
+        is(await hub.exited, 0, hub.output);
+        ok(performance.now() - toldAt < 5_000);
+        equal(postgresOf(dataDir), []);
+        client.resumeReading();
+        await until("the client notices", () => client.disconnectReason !== null);
+      } finally {
+        await hub.stop();
+      }
+    }),
+  40_000,
+);
+
+test.run();
