@@ -2,14 +2,13 @@ import { mkdir } from "node:fs/promises";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { parseChannel } from "@monster-realtime/client/protocol";
-import { ulid } from "ulid";
 import { Authorizer } from "./auth/authorizer.ts";
 import { DevelopmentIssuer } from "./auth/development-issuer.ts";
 import { Directory } from "./auth/directory.ts";
 import { remoteKeys } from "./auth/issuer-keys.ts";
 import { type TokenIssuer, TokenVerifier } from "./auth/tokens.ts";
 import { MemoryBroker } from "./broker/memory.ts";
-import type { HubConfig } from "./config.ts";
+import { ConfigError, type HubConfig } from "./config.ts";
 import { type Development, developmentServiceToken, seedDevelopment, sha256 } from "./development.ts";
 import { originPolicy } from "./gate.ts";
 import { HttpApi } from "./http/api.ts";
@@ -17,6 +16,7 @@ import { Metrics } from "./http/metrics.ts";
 import { Pages } from "./http/pages.ts";
 import { createHttpServer } from "./http/server.ts";
 import { Hub } from "./hub.ts";
+import { newId } from "./ids.ts";
 import type { Logger } from "./log.ts";
 import { MemoryPresence } from "./presence/memory.ts";
 import type { WorkstationPresence } from "./presence/presence.ts";
@@ -30,6 +30,8 @@ import { PresenceWriter } from "./store/presence-writer.ts";
 /** A client takes at most this long to find back after its hub went: reconnect delay and ping time-out. */
 const RETURN_MS = 15_000;
 const LAST_FLUSH_MS = 5_000;
+/** Clients that come back all at once wait here; what doesn't fit is dropped and comes seconds later. */
+const BACKLOG = 4_096;
 
 export interface NodeOptions {
   config: HubConfig;
@@ -53,7 +55,7 @@ export interface RunningNode {
 
 /** Chooses the implementations, joins them and listens. Throws where a part can't start, with everything closed again. */
 export async function startNode({ config, log, store: given, settleMs }: NodeOptions): Promise<RunningNode> {
-  await mkdir(config.dataDir, { recursive: true });
+  await makeDataDir(config.dataDir);
   const store = given ?? (await openStore(config, log));
   try {
     return await startOn(store, { config, log, settleMs: settleMs ?? RETURN_MS + config.presence.graceMs }, !given);
@@ -63,12 +65,21 @@ export async function startNode({ config, log, store: given, settleMs }: NodeOpt
   }
 }
 
+async function makeDataDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true });
+  } catch (error) {
+    const problem = `${dataDir} can't be made (${(error as NodeJS.ErrnoException).code})`;
+    throw new ConfigError([{ variable: "DATA_DIR", problem, remedy: "Set it to a folder that the hub may write" }]);
+  }
+}
+
 async function startOn(
   store: Store,
   { config, log, settleMs }: { config: HubConfig; log: Logger; settleMs: number },
   ownsStore: boolean,
 ): Promise<RunningNode> {
-  const nodeId = `node_${ulid()}`;
+  const nodeId = `node_${newId()}`;
   const { database } = store;
   const facts = new PostgresFacts(database, log);
   const issuer = config.development ? await DevelopmentIssuer.open(config.dataDir) : null;
@@ -192,7 +203,7 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
 function listen(server: Server, host: string, port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       server.removeAllListeners("error");
       const { port: actual } = server.address() as AddressInfo;
       const name = host === "0.0.0.0" || host === "127.0.0.1" ? "localhost" : host;

@@ -1,0 +1,107 @@
+import { existsSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { equal, is, match, not } from "uvu/assert";
+import { askStopped, HubProcess, postgresOf, withFolder } from "../support/faults.ts";
+import { suite } from "../support/suite.ts";
+
+const test = suite("wrong configuration");
+
+/** What a hub says that must not come up, after it ended with 1 and left no database running. */
+async function refusal(dataDir: string, env: Record<string, string>): Promise<string> {
+  const hub = HubProcess.spawn(dataDir, env);
+  try {
+    is(await hub.exited, 1, hub.output);
+    equal(postgresOf(dataDir), [], "no database is left running");
+    not.match(hub.output, /\n\s+at /, "no stack trace");
+    return hub.output;
+  } finally {
+    await hub.stop();
+  }
+}
+
+test("every wrong variable is named with its fault and the remedy, and nothing was begun", () =>
+  withFolder(async (folder) => {
+    const dataDir = join(folder, "data");
+    const told = await refusal(dataDir, {
+      PORT: "http",
+      PRESENCE_GRACE_MS: "-1",
+      PING_TIMEOUT_MS: "9000",
+      PING_INTERVAL_MS: "8000",
+      LOG_LEVEL: "loud",
+      ALLOWED_ORIGINS: "*",
+    });
+    for (const name of ["PORT", "PRESENCE_GRACE_MS", "PING_TIMEOUT_MS", "LOG_LEVEL", "ALLOWED_ORIGINS"]) {
+      match(told, name);
+    }
+    match(told, "Set PING_TIMEOUT_MS to at most PING_INTERVAL_MS");
+    is(existsSync(dataDir), false);
+  }));
+
+test("a database password is never part of what is told", () =>
+  withFolder(async (folder) => {
+    const told = await refusal(folder, { DATABASE_URL: "mysql://hub:sekrit@localhost/hub" });
+    match(told, "DATABASE_URL");
+    match(told, "postgres://user:password@host:5432/database");
+    not.match(told, "sekrit");
+  }));
+
+test("a database that nobody runs is told with DATABASE_URL and the remedy", () =>
+  withFolder(async (folder) => {
+    const told = await refusal(folder, { DATABASE_URL: "postgres://hub:sekrit@127.0.0.1:1/hub" });
+    match(told, "DATABASE_URL");
+    not.match(told, "sekrit");
+  }));
+
+test("a taken port is told with the remedy, and the database that was started for it is ended", () =>
+  withFolder(async (folder) => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+    const { port } = taken.address() as AddressInfo;
+    try {
+      const told = await refusal(folder, { PORT: String(port) });
+      match(told, `${port} is in use`);
+      match(told, "Set PORT");
+    } finally {
+      taken.close();
+    }
+  }));
+
+test("a DATA_DIR that can't be made is told with its name", () =>
+  withFolder(async (folder) => {
+    const file = join(folder, "file");
+    writeFileSync(file, "");
+    const told = await refusal(join(file, "data"), {});
+    match(told, "DATA_DIR");
+    match(told, file);
+  }));
+
+test("a database of a newer hub is told with the remedy, and is ended again", () =>
+  withFolder(async (folder) => {
+    const hub = await HubProcess.start(folder);
+    await hub.stop();
+    await askStopped(folder, (database) =>
+      database.query((sql) => sql`INSERT INTO schema_migrations (name) VALUES ('9999-of-the-future')`),
+    );
+    const told = await refusal(folder, {});
+    match(told, "newer than this hub");
+    match(told, "Deploy the newer hub");
+  }));
+
+test("a second hub on one DATA_DIR is refused, and the first goes on", () =>
+  withFolder(async (folder) => {
+    const first = await HubProcess.start(folder);
+    try {
+      const second = HubProcess.spawn(folder);
+      is(await second.exited, 1);
+      match(second.output, `Another hub (process ${first.pid}) uses`);
+      match(second.output, "set another DATA_DIR");
+      const { url } = await first.development();
+      is((await fetch(`${url}/readyz`)).status, 200);
+    } finally {
+      await first.stop();
+    }
+  }));
+
+test.run();
