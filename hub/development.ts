@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ulid } from "ulid";
 import { z } from "zod";
 import type { DevelopmentIssuer } from "./auth/development-issuer.ts";
+import { newId } from "./ids.ts";
 import type { Database } from "./store/postgres.ts";
 
 /** What a hub in development mode makes for whoever tries it: an organization and tokens for each kind of principal. */
@@ -84,28 +84,28 @@ async function readStored(dataDir: string): Promise<z.infer<typeof stored> | nul
 /** One transaction, each row only where it is missing. */
 function seedRows(database: Database, tokenDigest: string) {
   return database.transaction("hub:development", async (sql) => {
-    await sql`INSERT INTO organizations (id, name, slug) VALUES (${`org_${ulid()}`}, 'Development', ${SLUG}) ON CONFLICT (slug) DO NOTHING`;
+    await sql`INSERT INTO organizations (id, name, slug) VALUES (${`org_${newId()}`}, 'Development', ${SLUG}) ON CONFLICT (slug) DO NOTHING`;
     const [organization] = await sql<{ id: string }[]>`SELECT id FROM organizations WHERE slug = ${SLUG}`;
     const organizationId = idOf(organization);
     await sql`INSERT INTO users (id, monster_auth_user_id, email, name)
-      VALUES (${`user_${ulid()}`}, ${SUBJECT}, 'owner@development.invalid', 'Development Owner') ON CONFLICT (monster_auth_user_id) DO NOTHING`;
+      VALUES (${`user_${newId()}`}, ${SUBJECT}, 'owner@development.invalid', 'Development Owner') ON CONFLICT (monster_auth_user_id) DO NOTHING`;
     const [user] = await sql<{ id: string }[]>`SELECT id FROM users WHERE monster_auth_user_id = ${SUBJECT}`;
     await sql`INSERT INTO organization_memberships (id, organization_id, user_id, role, joined_at)
-      VALUES (${`orgmem_${ulid()}`}, ${organizationId}, ${idOf(user)}, 'owner', now()) ON CONFLICT (organization_id, user_id) DO NOTHING`;
+      VALUES (${`orgmem_${newId()}`}, ${organizationId}, ${idOf(user)}, 'owner', now()) ON CONFLICT (organization_id, user_id) DO NOTHING`;
     await sql`INSERT INTO projects (id, organization_id, name, slug)
-      VALUES (${`proj_${ulid()}`}, ${organizationId}, 'First project', 'first') ON CONFLICT (organization_id, slug) DO NOTHING`;
+      VALUES (${`proj_${newId()}`}, ${organizationId}, 'First project', 'first') ON CONFLICT (organization_id, slug) DO NOTHING`;
     const [project] = await sql<
       { id: string }[]
     >`SELECT id FROM projects WHERE organization_id = ${organizationId} AND slug = 'first'`;
     const projectId = idOf(project);
     await sql`INSERT INTO workstations (id, organization_id, name, hostname, registration_token)
-      VALUES (${`ws_${ulid()}`}, ${organizationId}, 'first workstation', 'first.local', ${tokenDigest}) ON CONFLICT (registration_token) DO NOTHING`;
+      VALUES (${`ws_${newId()}`}, ${organizationId}, 'first workstation', 'first.local', ${tokenDigest}) ON CONFLICT (registration_token) DO NOTHING`;
     const [workstation] = await sql<
       { id: string }[]
     >`SELECT id FROM workstations WHERE registration_token = ${tokenDigest}`;
     const workstationId = idOf(workstation);
     await sql`INSERT INTO project_workstations (id, project_id, workstation_id)
-      VALUES (${`projws_${ulid()}`}, ${projectId}, ${workstationId}) ON CONFLICT (project_id, workstation_id) DO NOTHING`;
+      VALUES (${`projws_${newId()}`}, ${projectId}, ${workstationId}) ON CONFLICT (project_id, workstation_id) DO NOTHING`;
     return { organizationId, projectId, workstationId };
   });
 }

@@ -1,5 +1,5 @@
 import { ERROR_CODES, type ErrorCode, type ErrorObject } from "@monster-realtime/client/protocol";
-import { ulid } from "ulid";
+import { newId } from "./ids.ts";
 
 export interface HubErrorOptions {
   details?: unknown;
@@ -38,7 +38,7 @@ const INTERNAL = "The hub failed to carry this out. Try again; give the traceId 
  * The one way for an error onto the wire. What is not a `HubError` becomes `internal`: its message and cause
  * are for the log under the returned `traceId`, never for the caller.
  */
-export function toErrorObject(error: unknown, traceId: string = ulid()): ErrorObject {
+export function toErrorObject(error: unknown, traceId: string = newId()): ErrorObject {
   const known = error instanceof HubError ? error : new HubError("internal", INTERNAL);
   return {
     code: known.code,

@@ -1,11 +1,11 @@
 import { isIP } from "node:net";
 import { PROTOCOL_VERSION, type PrincipalInfo } from "@monster-realtime/client/protocol";
 import type { Socket } from "socket.io";
-import { ulid } from "ulid";
 import type { Authorizer } from "./auth/authorizer.ts";
 import { type Credentials, principalKey } from "./auth/principal.ts";
 import type { TokenVerifier } from "./auth/tokens.ts";
 import { HubError, toErrorObject } from "./errors.ts";
+import { newId } from "./ids.ts";
 import type { Logger } from "./log.ts";
 import type { ClientInfo } from "./presence/presence.ts";
 
@@ -35,7 +35,7 @@ export class Handshake {
 
   /** Puts the admission on the socket. Rejects with what Socket.IO sends as `connect_error`. */
   async admit(socket: Socket, refuse: () => HubError | null): Promise<void> {
-    const traceId = ulid();
+    const traceId = newId();
     try {
       const auth: unknown = socket.handshake.auth;
       const { token, client } = readAuth(auth, socket);

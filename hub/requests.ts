@@ -1,5 +1,4 @@
 import type { Ack, RequestName } from "@monster-realtime/client/protocol";
-import { ulid } from "ulid";
 import type { z } from "zod";
 import { history } from "./commands/history.ts";
 import { join, leave, list, update } from "./commands/presence.ts";
@@ -12,6 +11,7 @@ import { unsubscribe } from "./commands/unsubscribe.ts";
 import type { Connection } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
 import { badRequest, HubError, toErrorObject } from "./errors.ts";
+import { newId } from "./ids.ts";
 import type { Logger } from "./log.ts";
 import {
   channelRequest,
@@ -28,11 +28,11 @@ import { refuseUnsafeJson, validate } from "./validation.ts";
 
 /** How one request is carried out; `answer` is called once, or `run` throws. */
 interface Handler {
-  run(connection: Connection, argument: unknown, answer: (data: unknown) => void, traceId: string): Promise<void>;
+  run(connection: Connection, argument: unknown, answer: (data: unknown) => void): Promise<void>;
 }
 
 type Reply = (ack: Ack<unknown>) => void;
-type Run<Request> = (connection: Connection, request: Request, traceId: string) => Promise<unknown>;
+type Run<Request> = (connection: Connection, request: Request) => Promise<unknown>;
 
 export interface RequestOutcome {
   request: string;
@@ -66,14 +66,13 @@ export class Requests {
     const ack = values.at(-1);
     const respond: Reply = typeof ack === "function" ? (reply) => ack(reply) : () => undefined;
     const name = this.#handlers.has(event) ? String(event) : "unknown";
-    const traceId = ulid();
     const token = {};
     let answered = false;
     const settle = (reply: Ack<unknown>) => {
       if (answered) return;
       answered = true;
       this.#deadlines.done(token);
-      respond(reply);
+      connection.reply(() => respond(reply));
       this.#observe({
         request: name,
         code: reply.ok ? "ok" : reply.error.code,
@@ -81,6 +80,7 @@ export class Requests {
       });
     };
     const fail = (error: unknown) => {
+      const traceId = newId();
       this.#logFailure(error, name, traceId, connection);
       settle({ ok: false, error: toErrorObject(error, traceId) });
     };
@@ -90,7 +90,7 @@ export class Requests {
       const argument = argumentOf(values, typeof ack === "function");
       const handler = this.#handlers.get(event);
       if (!handler) throw badRequest("", "There is no such request. PROTOCOL.md lists those there are.");
-      await handler.run(connection, argument, (data) => settle({ ok: true, data }), traceId);
+      await handler.run(connection, argument, (data) => settle({ ok: true, data }));
     } catch (error) {
       fail(error);
     }
@@ -153,9 +153,9 @@ function handlersOf(services: Services, clock: TokenClock): ReadonlyMap<unknown,
     "presence.update": ordered(presenceRequest, (connection, request) => update(services, connection, request)),
     "presence.leave": ordered(channelRequest, (connection, request) => leave(services, connection, request)),
     "presence.list": ordered(channelRequest, (connection, request) => list(services, connection, request)),
-    rpc: plain(rpcRequest, (connection, request, traceId) => {
+    rpc: plain(rpcRequest, (connection, request) => {
       limit(connection, connection.rpcs, now());
-      return rpc(services, connection, request, traceId);
+      return rpc(services, connection, request);
     }),
     "auth.refresh": plain(refreshRequest, (connection, request) => refresh(services, connection, request, clock)),
   };
@@ -164,8 +164,8 @@ function handlersOf(services: Services, clock: TokenClock): ReadonlyMap<unknown,
 
 function plain<Request>(schema: z.ZodType<Request>, run: Run<Request>): Handler {
   return {
-    async run(connection, argument, answer, traceId) {
-      answer(await run(connection, validate(schema, argument), traceId));
+    async run(connection, argument, answer) {
+      answer(await run(connection, validate(schema, argument)));
     },
   };
 }
@@ -173,9 +173,9 @@ function plain<Request>(schema: z.ZodType<Request>, run: Run<Request>): Handler 
 /** Requests of one connection on one channel are carried out in the order of arrival. */
 function ordered<Request extends { channel: string }>(schema: z.ZodType<Request>, run: Run<Request>): Handler {
   return {
-    async run(connection, argument, answer, traceId) {
+    async run(connection, argument, answer) {
       const request = validate(schema, argument);
-      await connection.inOrder(request.channel, async () => answer(await run(connection, request, traceId)));
+      await connection.inOrder(request.channel, async () => answer(await run(connection, request)));
     },
   };
 }

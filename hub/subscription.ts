@@ -89,7 +89,7 @@ export class Subscription {
 
   #fallBehind(): void {
     this.#presence = { kind: "behind" };
-    this.connection.behind.add(this);
+    this.connection.fellBehind(this);
   }
 
   /** Replaces the whole roster of a reader that was behind. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { HistoryReply, Publication, PublishReply, StreamPosition } from "@monster-realtime/client/protocol";
-import { ulid } from "ulid";
 import { HubError } from "../errors.ts";
+import { newId } from "../ids.ts";
 import {
   type Broker,
   type BrokerPublish,
@@ -39,7 +39,7 @@ const SWEEP_INTERVAL_MS = 30_000;
 export class MemoryBroker implements Broker {
   readonly #options: MemoryBrokerOptions;
   readonly #now: () => number;
-  readonly #process = ulid();
+  readonly #process = newId();
   #generation = 0;
   readonly #streams = new Map<string, Stream>();
   readonly #listeners = new Map<string, StreamListener>();

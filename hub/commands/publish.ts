@@ -1,13 +1,13 @@
 import { isReservedType, type PublishReply, type PublishRequest } from "@monster-realtime/client/protocol";
-import { ulid } from "ulid";
 import { publisherOf } from "../auth/principal.ts";
 import { HubError } from "../errors.ts";
+import { newId } from "../ids.ts";
 import { authorize } from "./authorize.ts";
 import type { Caller, Services } from "./services.ts";
 
 /** Publishes one message. Throws `forbidden`, `payload_too_large`, `conflict`, `unavailable`. */
 export async function publish(services: Services, caller: Caller, request: PublishRequest): Promise<PublishReply> {
-  const { type, payload, id = ulid(), ephemeral = false } = request;
+  const { type, payload, id = newId(), ephemeral = false } = request;
   await authorize(services, caller, request.channel, isReservedType(type) ? "publishReserved" : "publish");
   const payloadJson = JSON.stringify(payload);
   refuseTooLarge(payloadJson, services.limits.messageBytes);

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from "node:http";
-import { ulid } from "ulid";
 import { principalKey } from "../auth/principal.ts";
 import { history } from "../commands/history.ts";
 import { list } from "../commands/presence.ts";
@@ -103,7 +102,7 @@ async function rpcCall(api: HttpApi, caller: Caller, request: IncomingMessage, _
   api.limit(caller, "rpcs");
   const idempotencyKey = request.headers["idempotency-key"];
   const call = validate(rpcRequest, { method, params, ...(idempotencyKey !== undefined && { idempotencyKey }) });
-  return rpc(api.services, caller, call, ulid());
+  return rpc(api.services, caller, call);
 }
 
 function objectOf(body: unknown): object {

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { ulid } from "ulid";
 import { HubError, toErrorObject } from "../errors.ts";
+import { newId } from "../ids.ts";
 import type { Logger } from "../log.ts";
 import type { HttpApi } from "./api.ts";
 import type { Metrics } from "./metrics.ts";
@@ -31,7 +31,7 @@ export function createHttpServer(parts: HttpParts): Server {
       connectionsCheckingInterval: CHECKING_INTERVAL_MS,
     },
     (request, response) => {
-      const traceId = ulid();
+      const traceId = newId();
       answer(parts, request, response).catch((error: unknown) => {
         const told = toErrorObject(error, traceId);
         if (told.code === "internal" || (error instanceof HubError && error.cause)) {

@@ -7,8 +7,8 @@ import {
   type Roster,
   workstationChannel,
 } from "@monster-realtime/client/protocol";
-import { ulid } from "ulid";
 import { HubError } from "../errors.ts";
+import { newId } from "../ids.ts";
 import { DiffTimer } from "./diff-timer.ts";
 import { GraceQueue } from "./grace.ts";
 import { holds, type Membership, toMember, withConnection, withoutConnection } from "./membership.ts";
@@ -53,7 +53,7 @@ interface WorkstationRecord {
 /** Presence of a hub that is alone: every verb is one turn of the event loop. */
 export class MemoryPresence implements PresenceStore {
   readonly #options: MemoryPresenceOptions;
-  readonly #epoch = ulid();
+  readonly #epoch = newId();
   #generation = 0;
   readonly #channels = new Map<string, Channel>();
   readonly #records = new Map<string, WorkstationRecord>();

@@ -6,13 +6,12 @@ export interface Touched {
   id: string;
 }
 
-/** One call. `traceId` finds its errors in the log. */
+/** One call. */
 export interface RpcCall {
   principal: Principal;
   method: string;
   params: unknown;
   idempotencyKey: string | undefined;
-  traceId: string;
 }
 
 /** The router as the hub's other parts see it. Throws `HubError`s alone, or what becomes `internal`. */

@@ -1,7 +1,7 @@
 import type { DeleteParams, ListParams, Page, UpdateParams } from "@monster-realtime/client/protocol";
-import { ulid } from "ulid";
 import type { z } from "zod";
 import { HubError } from "../errors.ts";
+import { newId } from "../ids.ts";
 import type { Touched } from "./context.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { defineProcedure, type Procedure, type ReadContext, type WriteContext, type Written } from "./procedure.ts";
@@ -134,7 +134,7 @@ export async function create<Row extends object, Create extends object>(
   further: Readonly<Record<string, unknown>> = {},
 ): Promise<Written & { result: Row }> {
   const { rows, completed, created } = entity;
-  const id = `${entity.idPrefix}_${ulid()}`;
+  const id = `${entity.idPrefix}_${newId()}`;
   const place = await entity.placeOf(context, input, id);
   refuseUnless(may(context.caller, grant, place, Object.keys(input)));
   const added = completed ? await completed(context.sql, input) : new Map<string, unknown>();

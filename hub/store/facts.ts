@@ -1,5 +1,4 @@
 import type { Role } from "@monster-realtime/client/protocol";
-import { ulid } from "ulid";
 import type {
   FactKind,
   FactSource,
@@ -11,6 +10,7 @@ import type {
   UserFacts,
   WorkstationFacts,
 } from "../auth/facts.ts";
+import { newId } from "../ids.ts";
 import type { Logger } from "../log.ts";
 import type { Database } from "./postgres.ts";
 
@@ -144,7 +144,7 @@ export class PostgresFacts implements FactSource {
 
   /** Whoever was made by another connection meanwhile stays as it is. */
   async #insertUsers(claims: readonly UserClaims[]): Promise<void> {
-    const ids = claims.map(() => `user_${ulid()}`);
+    const ids = claims.map(() => `user_${newId()}`);
     const subjects = claims.map(({ subject }) => subject);
     const emails = claims.map(({ subject, email }) => email ?? `${subject}@${UNKNOWN_EMAIL_DOMAIN}`);
     const names = claims.map(({ name }) => name);

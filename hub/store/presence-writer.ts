@@ -49,6 +49,7 @@ export class PresenceWriter implements PresenceSink {
   #timer: NodeJS.Timeout | null = null;
   #running: Promise<void> | null = null;
   #startedAt = Number.NEGATIVE_INFINITY;
+  #dueAt = Number.POSITIVE_INFINITY;
   #failures = 0;
   #closed = false;
   #statements = 0;
@@ -117,8 +118,14 @@ export class PresenceWriter implements PresenceSink {
   }
 
   #schedule(): void {
-    if (this.#closed || this.#timer || this.#running || this.#backlog.waiting === 0) return;
-    this.#timer = setTimeout(() => void this.#run(), this.#pauseMs());
+    if (this.#closed || this.#running || this.#backlog.waiting === 0) return;
+    // Under a flood of updates timers starve; the updates themselves then see to it that they are written.
+    const starved = this.#timer !== null && performance.now() > this.#dueAt + this.#intervalMs;
+    if (starved) void this.#run();
+    if (this.#timer || this.#running) return;
+    const pauseMs = this.#pauseMs();
+    this.#dueAt = performance.now() + pauseMs;
+    this.#timer = setTimeout(() => void this.#run(), pauseMs);
   }
 
   #pauseMs(): number {

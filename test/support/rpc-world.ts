@@ -58,7 +58,7 @@ export async function withWorld(body: (world: World) => Promise<void>): Promise<
     const router = createRpcRouter({ database, authorizer, onTouched, log });
     const [ours, theirs] = [await tenant(database), await tenant(database)];
     const send = (principal: Principal, method: string, params: unknown, idempotencyKey?: string) =>
-      router.call({ principal, method, params, idempotencyKey, traceId: "trace" });
+      router.call({ principal, method, params, idempotencyKey });
     await body({
       database,
       router,

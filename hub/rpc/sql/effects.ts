@@ -1,4 +1,4 @@
-import { ulid } from "ulid";
+import { newId } from "../../ids.ts";
 import { ask } from "./rows.ts";
 import type { Statements } from "./table.ts";
 
@@ -8,7 +8,7 @@ export async function addOwner(sql: Statements, organizationId: string, userId: 
     sql,
     `INSERT INTO organization_memberships (id, organization_id, user_id, role, joined_at)
     VALUES ($1, $2, $3, 'owner', now())`,
-    [`orgmem_${ulid()}`, organizationId, userId],
+    [`orgmem_${newId()}`, organizationId, userId],
   );
 }
 
