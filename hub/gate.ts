@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Server } from "socket.io";
 import type { Logger } from "./log.ts";
-import type { EngineConnection } from "./outbound.ts";
+import { cutTransport, type EngineConnection } from "./outbound.ts";
 
 /** Whom pages of other origins may be. `cors` alone does not stop their WebSockets. */
 export interface OriginPolicy {
@@ -54,6 +54,10 @@ export function guardEngine(io: Server, log: Logger): void {
 }
 
 function guard(engine: EngineConnection, log: Logger): void {
+  engine.once("close", (reason) => {
+    // Whoever is found dead won't answer the WebSocket's goodbye either, which would be waited for half a minute.
+    if (reason === "ping timeout") cutTransport(engine);
+  });
   let foreign = 0;
   engine.on("packet", ({ type, data }: { type: string; data?: unknown }) => {
     if (type !== "message") return;
