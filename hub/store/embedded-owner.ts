@@ -1,0 +1,116 @@
+import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { EmbeddedPostgresError } from "./embedded-binaries.ts";
+
+const END_LIMIT_MS = 15_000;
+const TRIES = 5;
+
+/**
+ * Makes this process the one that runs Postgres on `dataDir`, by a file beside it, and answers with how to let go. Throws
+ * where another process that lives has it; one that was killed leaves its file behind, and is succeeded.
+ */
+export function claim(dataDir: string): () => void {
+  const file = `${dataDir}.owner`;
+  const mine = identityOf(process.pid);
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    if (put(file, mine)) return () => rmSync(file, { force: true });
+    const found = read(file);
+    if (found === null) continue;
+    const pid = Number(found.split(" ")[0]);
+    if (isAlive(pid) && identityOf(pid) === found) refuse(dataDir, pid);
+    take(file, found);
+  }
+  throw new EmbeddedPostgresError(`Others start on ${dataDir} at the same time.`, "Start one of them.");
+}
+
+/** Ends a Postgres that a killed owner left on `dataDir`. */
+export async function endLeftover(dataDir: string): Promise<void> {
+  const file = join(dataDir, "postmaster.pid");
+  const pid = Number(read(file)?.split("\n")[0]);
+  if (!isPostgres(pid, dataDir)) {
+    // Its number may be another process's by now, which Postgres would take for a server.
+    rmSync(file, { force: true });
+    return;
+  }
+  process.kill(pid, "SIGINT");
+  const deadline = performance.now() + END_LIMIT_MS;
+  while (isPostgres(pid, dataDir)) {
+    if (performance.now() > deadline) {
+      const problem = `A Postgres (process ${pid}) still uses ${dataDir} and does not end.`;
+      throw new EmbeddedPostgresError(problem, `End process ${pid}.`);
+    }
+    await pause(20);
+  }
+}
+
+function refuse(dataDir: string, pid: number): never {
+  throw new EmbeddedPostgresError(`Another hub (process ${pid}) uses ${dataDir}.`, "Stop it, or set another DATA_DIR.");
+}
+
+/** Makes the file with its content at once, so that nobody reads half of it; false where there is one. */
+function put(file: string, content: string): boolean {
+  const draft = `${file}.${process.pid}`;
+  writeFileSync(draft, content, { mode: 0o600 });
+  try {
+    linkSync(draft, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+/** Takes a dead owner's file away, but not the one that a quicker successor has put in its place. */
+function take(file: string, dead: string): void {
+  const taken = `${file}.${process.pid}.taken`;
+  try {
+    renameSync(file, taken);
+    const found = read(taken);
+    if (found !== null && found !== dead) put(file, found);
+  } catch (error) {
+    // Somebody else has taken it.
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  rmSync(taken, { force: true });
+}
+
+function read(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+/** Number and, where the system tells, start of a process: numbers are used again. */
+function identityOf(pid: number): string {
+  const start = statOf(pid)?.[19] ?? "";
+  return `${pid} ${start}`;
+}
+
+function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid < 1) return false;
+  const state = statOf(pid)?.[0];
+  if (state !== undefined) return state !== "Z";
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+function isPostgres(pid: number, dataDir: string): boolean {
+  if (!isAlive(pid)) return false;
+  if (!existsSync("/proc/self")) return true;
+  return read(`/proc/${pid}/cmdline`)?.replaceAll("\0", " ").includes(dataDir) ?? false;
+}
+
+/** The fields of /proc's stat after the name, from the state on; undefined where there is no such process or no /proc. */
+function statOf(pid: number): string[] | undefined {
+  return read(`/proc/${pid}/stat`)?.split(") ").at(-1)?.split(" ");
+}
