@@ -1,0 +1,60 @@
+import { equal, is, ok } from "uvu/assert";
+import { withHub } from "../support/hub.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+
+const test = suite("a client that stops reading");
+const CAP = 1024 * 1024;
+const PAYLOAD = 60 * 1024;
+/** More than the kernel's buffers of both ends and the cap hold together. */
+const MAX_ROUNDS = 600;
+
+test(
+  "it is ended as a slow consumer at the cap, disturbs nobody, and recovers what it missed",
+  () =>
+    withHub({ env: { PUBLISHES_PER_SECOND: "5000", REQUESTS_PER_SECOND: "5000" } }, async (hub) => {
+      const channel = hub.taskChannel;
+      const [publisher, reader, slow] = await hub.connectAll(hub.serviceToken, hub.userToken, hub.workstation.token);
+      await reader.request("subscribe", { channel });
+      const { epoch } = await slow.request("subscribe", { channel });
+      const held = [...hub.node.hub.connections].find(({ id }) => id === slow.socket.id);
+      ok(held);
+      slow.pauseReading();
+
+      let last = 0;
+      let most = 0;
+      while (held.ending === null && last < MAX_ROUNDS) {
+        const payload = "x".repeat(PAYLOAD);
+        last = (await publisher.request("publish", { channel, type: "big", payload })).offset;
+        most = Math.max(most, held.outbound.total);
+      }
+      is(held.ending?.code, "slow_consumer");
+      ok(most < CAP + 2 * PAYLOAD, `${most} bytes waited at most`);
+      await until("nothing of it is left", () => hub.node.hub.connectionCount === 2, 10_000);
+
+      const received = () => reader.received("publications", channel).flatMap(([, pushed]) => pushed as unknown[]);
+      await until("the other reader has everything", () => received().length === last);
+      is(reader.disconnectReason, null);
+
+      slow.resumeReading();
+      await until("it notices", () => slow.disconnectReason !== null);
+      const heard = slow
+        .received("publications", channel)
+        .flatMap(([, pushed]) => pushed as { offset: number }[])
+        .map(({ offset }) => offset);
+      equal(
+        heard,
+        heard.map((_, index) => index + 1),
+        "what it heard has no gap",
+      );
+      const back = await hub.connect(hub.workstation.token);
+      const near = { epoch, offset: last - 5 };
+      const recovered = await back.request("subscribe", { channel, recover: near });
+      equal([recovered.recovered, recovered.publications.length], [true, 5]);
+      const far = await back.request("history", { channel, epoch, after: heard.length, limit: 1 });
+      is(far.publications[0]?.offset, heard.length + 1, "what is too much for a recovery is in the history");
+    }),
+  30_000,
+);
+
+test.run();
