@@ -3,9 +3,10 @@
  * else the embedded one in DATA_DIR, which a running hub must not hold. Exits with 1 where it can't.
  */
 import { join, resolve } from "node:path";
+import { HubError } from "../hub/errors.ts";
 import { startEmbeddedPostgres } from "../hub/store/embedded.ts";
 import { migrate } from "../hub/store/migrate.ts";
-import { Database } from "../hub/store/postgres.ts";
+import { Database, isDatabaseFault } from "../hub/store/postgres.ts";
 
 const TIMES = { statementTimeoutMs: 10_000, connectTimeoutMs: 10_000 };
 
@@ -44,8 +45,17 @@ async function main(): Promise<void> {
   await bringUpToDate(new Database({ url, max: 2, ...TIMES }));
 }
 
+/** Faults that have a remedy are told in their own words; a database that isn't there with the reason and where to look. */
+function explain(error: unknown): unknown {
+  if (error instanceof HubError) {
+    const reason = error.cause instanceof Error ? error.cause.message : error.message;
+    return `The database does not answer: ${reason}. See that it runs, and that DATABASE_URL (or DATABASE_DIRECT_URL) names it.`;
+  }
+  if (error instanceof Error && ("remedy" in error || isDatabaseFault(error))) return error.message;
+  return error;
+}
+
 main().catch((error: unknown) => {
-  const told = error instanceof Error && ("remedy" in error || "code" in error);
-  console.error(told ? error.message : error);
+  console.error(explain(error));
   process.exitCode = 1;
 });

@@ -4,7 +4,7 @@ import { Deadlines } from "../deadlines.ts";
 import { HubError } from "../errors.ts";
 
 export interface DatabaseOptions {
-  /** A `postgres://` address; or the socket directory of a server on this machine, with `port`, `user` and `database`. */
+  /** A `postgres://` address, with `?host=/folder` for a Unix socket as libpq has it; or the socket directory of a server on this machine, with `port`, `user` and `database`. */
   url?: string;
   socketDir?: string;
   port?: number;
@@ -161,7 +161,7 @@ export class Database {
         ...(statementTimeoutMs !== null && { statement_timeout: statementTimeoutMs }),
       },
     };
-    if (url !== undefined) return postgres(url, common);
+    if (url !== undefined) return openUrl(url, common);
     return postgres({
       ...common,
       host: socketDir ?? "localhost",
@@ -170,6 +170,15 @@ export class Database {
       database: database ?? "postgres",
     });
   }
+}
+
+/** The driver takes `host` for a setting of the server. */
+function openUrl(url: string, options: postgres.Options<Record<string, never>>): Sql {
+  const parsed = URL.canParse(url) ? new URL(url) : null;
+  const host = parsed?.searchParams.get("host");
+  if (!parsed || !host?.startsWith("/")) return postgres(url, options);
+  parsed.searchParams.delete("host");
+  return postgres(parsed.href, { ...options, host });
 }
 
 /**

@@ -1,23 +1,26 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { equal, is, match, ok } from "uvu/assert";
 import { differences, expectedCatalog, readCatalog, SCHEMA_FILE } from "../../hub/store/catalog.ts";
 import { assertCurrentSchema, migrate, SchemaError } from "../../hub/store/migrate.ts";
 import { Database } from "../../hub/store/postgres.ts";
-import { withDatabase } from "../support/database.ts";
+import { type DatabaseInfo, withDatabase } from "../support/database.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("migrations");
 const TIMES = { statementTimeoutMs: 5_000, connectTimeoutMs: 5_000 };
 
 /** An empty database, beside one that is migrated. */
-async function withEmpty(body: (empty: Database) => Promise<void>): Promise<void> {
+async function withEmpty(body: (empty: Database, info: DatabaseInfo) => Promise<void>): Promise<void> {
   await withDatabase(async (_, info) => {
     const admin = new Database({ ...info, ...TIMES, max: 1 });
     const name = `${info.database}_empty`;
     await admin.unlimited.unsafe(`CREATE DATABASE ${name}`);
     const empty = new Database({ ...info, ...TIMES, database: name });
     try {
-      await body(empty);
+      await body(empty, { ...info, database: name });
     } finally {
       await empty.close();
       await admin.unlimited.unsafe(`DROP DATABASE ${name} WITH (FORCE)`);
@@ -123,5 +126,37 @@ test("a database newer than the hub is refused", () =>
       match((await schemaErrorOf(attempt)).message, /newer than this hub: it has 9999-later.*Deploy/);
     }
   }));
+
+/** `npm run migrate` with this environment. */
+async function runCommand(env: Record<string, string>): Promise<{ code: number; output: string }> {
+  const child = spawn(process.execPath, ["--import", "tsx", "scripts/migrate.ts"], {
+    cwd: join(import.meta.dirname, "..", ".."),
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const parts: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => parts.push(chunk.toString()));
+  const [code] = await once(child, "close");
+  return { code, output: parts.join("") };
+}
+
+test("the command migrates the database of DATABASE_DIRECT_URL before that of DATABASE_URL, and says so", () =>
+  withEmpty(async (empty, { socketDir, user, database }) => {
+    const DATABASE_DIRECT_URL = `postgres://${user}@localhost/${database}?host=${encodeURIComponent(socketDir)}`;
+    const env = { DATABASE_DIRECT_URL, DATABASE_URL: "postgres://nobody@127.0.0.1:1/none" };
+    const first = await runCommand(env);
+    is(first.code, 0, first.output);
+    match(first.output, "applying 0001-baseline");
+    match((await runCommand(env)).output, "The schema is current.");
+    await assertCurrentSchema(empty.unlimited);
+  }));
+
+test("the command ends with 1 and the remedy where there is no database, and keeps the password to itself", async () => {
+  const { code, output } = await runCommand({ DATABASE_URL: "postgres://hub:hunter2@127.0.0.1:1/none" });
+  is(code, 1);
+  match(output, "ECONNREFUSED");
+  match(output, "DATABASE_URL");
+  is(output.includes("hunter2"), false);
+});
 
 test.run();
