@@ -1,0 +1,44 @@
+import * as assert from "uvu/assert";
+import { HubError } from "../../hub/errors.ts";
+import { decodeCursor, encodeCursor } from "../../hub/rpc/cursor.ts";
+import { withWorld } from "../support/rpc-world.ts";
+import { suite } from "../support/suite.ts";
+
+const test = suite("rpc cursors");
+
+test("a cursor gives back its keys to the list it was made for", () => {
+  assert.equal(decodeCursor(["tasks", null], encodeCursor(["tasks", null], ["a", 1]), 2), ["a", 1]);
+});
+
+test("a cursor whose check somebody worked out anew is refused where it is no place in the list", () =>
+  withWorld(async ({ ours: { member }, refusal }) => {
+    const binding = ["tasks", null, null, []];
+    const forgeries: unknown[] = [
+      null,
+      {},
+      "text",
+      [],
+      ["proj"],
+      [{}, [], 1, "x"],
+      ["three", 1, "2026-01-01", "x"],
+      [1, 2, 3, 4, 5],
+    ];
+    for (const keys of forgeries) {
+      const error = await refusal(member, "tasks.list", { cursor: encodeCursor(binding, keys as unknown[]) });
+      assert.is(error.code, "bad_request", JSON.stringify(keys));
+    }
+  }));
+
+test("whatever a cursor holds instead of JSON is a bad request", () => {
+  for (const cursor of ["", "x", encodeCursor([], []).slice(0, -1), `${encodeCursor([], [])}=`, "😀".repeat(20)]) {
+    try {
+      decodeCursor([], cursor, 1);
+      assert.unreachable(`${cursor} was taken`);
+    } catch (error) {
+      assert.ok(error instanceof HubError, String(error));
+      assert.is((error as HubError).code, "bad_request");
+    }
+  }
+});
+
+test.run();
