@@ -1,4 +1,4 @@
-import { equal, is } from "uvu/assert";
+import { is } from "uvu/assert";
 import type { WebSocket } from "ws";
 import { meta, type TestHub, withHub } from "../support/hub.ts";
 import { RawClient } from "../support/raw-client.ts";
@@ -57,7 +57,10 @@ test("connections, channels, subscriptions, rosters and sockets are back at none
         await until("no connection is left", () => hub.node.hub.connectionCount === 0);
         is(fanOut.channelCount, 0);
         await until("nobody is present", async () => (await presence.present()).length === 0);
-        equal((await presence.list(hub.taskChannel)).members, []);
+        await until(
+          "the task's roster is empty",
+          async () => (await presence.list(hub.taskChannel)).members.length === 0,
+        );
         await hub.writeBackSettled();
         // The frozen client's own end is all that may be left, until it is let go too.
         await until("the sockets are closed", () => openSockets() <= socketsBefore + 1);
