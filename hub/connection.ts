@@ -71,7 +71,7 @@ export class Connection {
   /** Sends what was encoded for many. A reader that lets too much pile up is ended. */
   write(frame: Frame): void {
     if (!this.live) return;
-    this.#socket.conn.write(frame.packet, frame.options);
+    this.outbound.send(frame);
     if (this.outbound.overflowing) this.end(tooSlow());
   }
 

@@ -1,4 +1,5 @@
 import type { Socket } from "socket.io";
+import type { Frame } from "./frame.ts";
 
 /** Engine.IO's connection under a Socket.IO socket. */
 export type EngineConnection = Socket["conn"];
@@ -6,9 +7,13 @@ export type EngineConnection = Socket["conn"];
 /** One reply this large may be in flight without counting: a big snapshot must not look like a slow reader. */
 const LARGE_REPLY_BYTES = 64 * 1024;
 
+/** What Engine.IO and ws have below their types; Engine.IO's own WebSocket transport sends prepared frames this way too. */
 interface EngineQueue {
+  readyState: string;
   writeBuffer: readonly { data?: unknown }[];
-  transport: { socket?: { bufferedAmount: number } };
+  transport: {
+    socket?: { bufferedAmount: number; _sender?: { sendFrame(frame: Buffer[]): void } };
+  };
 }
 
 /**
@@ -26,6 +31,18 @@ export class Outbound {
   constructor(engine: EngineConnection, maxBytes: number) {
     this.#engine = engine;
     this.#maxBytes = maxBytes;
+  }
+
+  /**
+   * Sends a frame that was made for many: straight into its WebSocket where nothing waits before it, because Engine.IO's
+   * queue and events cost as much as the write itself.
+   */
+  send({ packet, options }: Frame): void {
+    const { readyState, writeBuffer, transport } = this.#engine as unknown as EngineQueue;
+    const sender = transport.socket?._sender;
+    const direct = sender !== undefined && writeBuffer.length === 0 && readyState === "open";
+    if (direct) sender.sendFrame(options.wsPreEncodedFrame);
+    else this.#engine.write(packet, options);
   }
 
   /** Everything that waits. */

@@ -19,7 +19,9 @@ export function paceUpgrades(server: Server): void {
     const last = Math.min(waiting.length, first + PER_TURN);
     for (; first < last; first += 1) {
       const upgrade = waiting[first];
-      if (upgrade && !upgrade[1].destroyed) for (const handle of handlers) handle.apply(server, upgrade);
+      if (!upgrade || upgrade[1].destroyed) continue;
+      upgrade[1].removeListener("error", hangUp);
+      for (const handle of handlers) handle.apply(server, upgrade);
     }
     if (first < waiting.length) {
       setImmediate(letThrough);
@@ -30,8 +32,12 @@ export function paceUpgrades(server: Server): void {
   };
   server.on("upgrade", (...upgrade: Upgrade) => {
     // Until it is taken in, a client that hangs up must not end the process by an unheard error.
-    upgrade[1].on("error", () => upgrade[1].destroy());
+    upgrade[1].on("error", hangUp);
     waiting.push(upgrade);
     if (waiting.length === 1) setImmediate(letThrough);
   });
+}
+
+function hangUp(this: Duplex): void {
+  this.destroy();
 }
