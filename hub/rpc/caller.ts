@@ -12,7 +12,12 @@ export interface RightsSource {
 /** A principal with what its rights are decided from. */
 export type Caller =
   | { readonly kind: "user"; readonly principal: UserPrincipal; readonly roles: ReadonlyMap<string, Role> }
-  | { readonly kind: "workstation"; readonly principal: WorkstationPrincipal }
+  | {
+      readonly kind: "workstation";
+      readonly principal: WorkstationPrincipal;
+      /** The projects it is attached to. */
+      readonly projectIds: readonly string[];
+    }
   | { readonly kind: "service"; readonly principal: ServicePrincipal };
 
 /** Throws `unauthenticated` or `suspended` for a workstation that may no longer call, `unavailable` where nobody knows. */
@@ -22,9 +27,11 @@ export async function callerOf(principal: Principal, source: RightsSource): Prom
       return { kind: "service", principal };
     case "user":
       return { kind: "user", principal, roles: await source.roles(principal) };
-    case "workstation":
-      refuseLapsed(principal, await source.workstation(principal.id));
-      return { kind: "workstation", principal };
+    case "workstation": {
+      const facts = await source.workstation(principal.id);
+      refuseLapsed(principal, facts);
+      return { kind: "workstation", principal, projectIds: facts?.projectIds ?? [] };
+    }
   }
 }
 

@@ -103,12 +103,18 @@ async function once(
   const first = await claimKey(context.sql, resultKey, paramsHash);
   if (first) {
     const { place, result } = repeated(first, paramsHash);
-    if (place && !may(context.caller, rights, place, fieldsOf(bound.input))) throw forbidden();
+    if (place && !(reaches(context.caller, place) && may(context.caller, rights, place, fieldsOf(bound.input))))
+      throw forbidden();
     return { result, touched: [] };
   }
   const written = await bound.run(context);
   await keepAnswer(context.sql, resultKey, keptOf(written));
   return { result: written.result, touched: written.touched ?? [] };
+}
+
+/** The place is of the first call: what a workstation held then, it may have been detached from since. */
+function reaches(caller: Caller, { projectId }: Place): boolean {
+  return caller.kind !== "workstation" || projectId === null || caller.projectIds.includes(projectId);
 }
 
 function keptOf(written: Written): KeptAnswer {

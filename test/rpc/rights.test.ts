@@ -40,7 +40,8 @@ const EXPECTED: Record<string, readonly Who[]> = {
 
 function callerOf(who: Who, organizationId = PLACE.organizationId, workstationId = PLACE.workstationId): Caller {
   if (who === "service") return { kind: who, principal: { kind: who, id: "s", organizations: [organizationId] } };
-  if (who === "workstation") return { kind: who, principal: { kind: who, id: workstationId, tokenDigest: "" } };
+  if (who === "workstation")
+    return { kind: who, principal: { kind: who, id: workstationId, tokenDigest: "" }, projectIds: [] };
   return {
     kind: "user",
     principal: { kind: "user", id: "u", clientIds: null },
