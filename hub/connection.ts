@@ -35,8 +35,6 @@ export class Connection {
   onDrained: (behind: Subscription[]) => void = () => undefined;
   #behind: Set<Subscription> | null = null;
   readonly outbound: Outbound;
-  readonly publishes: TokenBucket;
-  readonly rpcs: TokenBucket;
   readonly requests: TokenBucket;
   /** Told to go: its disconnect is no goodbye. */
   goingAway = false;
@@ -45,6 +43,10 @@ export class Connection {
   /** The last request on each channel that is still at work. */
   #working: Map<string, Promise<unknown>> | null = null;
   readonly #socket: Socket;
+  readonly #limits: ConnectionLimits;
+  /** Made at the first use: most connections only listen. */
+  #publishes: TokenBucket | null = null;
+  #rpcs: TokenBucket | null = null;
 
   constructor(socket: Socket, principal: Principal, info: PrincipalInfo, client: ClientInfo, limits: ConnectionLimits) {
     this.#socket = socket;
@@ -53,10 +55,19 @@ export class Connection {
     this.key = principalKey(principal);
     this.info = info;
     this.client = client;
-    this.publishes = new TokenBucket(limits.publishesPerSecond);
-    this.rpcs = new TokenBucket(limits.rpcsPerSecond);
+    this.#limits = limits;
     this.requests = new TokenBucket(limits.requestsPerSecond);
     this.outbound = new Outbound(socket.conn, limits.outboundBytes);
+  }
+
+  get publishes(): TokenBucket {
+    this.#publishes ??= new TokenBucket(this.#limits.publishesPerSecond);
+    return this.#publishes;
+  }
+
+  get rpcs(): TokenBucket {
+    this.#rpcs ??= new TokenBucket(this.#limits.rpcsPerSecond);
+    return this.#rpcs;
   }
 
   get live(): boolean {

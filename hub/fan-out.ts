@@ -13,7 +13,7 @@ interface LocalChannel {
   name: Channel;
   live: Set<Subscription>;
   /** Their answers are being made: they keep what arrives meanwhile. */
-  pending: Set<Subscription>;
+  pending: Set<Subscription> | null;
   /** How many of them want presence. */
   watching: number;
   /** The newest publication handed to the live subscribers. */
@@ -52,6 +52,7 @@ export class FanOut implements StreamListener {
   /** Adds a pending subscription; resolves when nothing published from now on can miss it. */
   async add(subscription: Subscription): Promise<void> {
     const channel = this.#open(subscription.name);
+    channel.pending ??= new Set();
     channel.pending.add(subscription);
     try {
       await channel.confirmed;
@@ -67,7 +68,7 @@ export class FanOut implements StreamListener {
     this.#flush(channel);
     answer();
     const missed = subscription.goLive(position.offset);
-    channel.pending.delete(subscription);
+    dropPending(channel, subscription);
     if (!subscription.ended) channel.live.add(subscription);
     for (const frame of encodePublications(channel.name, missed)) subscription.connection.write(frame);
     const offset = Math.max(position.offset, missed.at(-1)?.offset ?? 0);
@@ -93,10 +94,10 @@ export class FanOut implements StreamListener {
   /** Ends a subscription at once. */
   remove(subscription: Subscription): void {
     const channel = this.#channels.get(subscription.name);
-    if (!channel?.live.delete(subscription) && !channel?.pending.delete(subscription)) return;
+    if (!channel || !(channel.live.delete(subscription) || dropPending(channel, subscription))) return;
     this.unwatch(subscription);
     subscription.end();
-    if (channel.live.size + channel.pending.size > 0) return;
+    if (channel.live.size > 0 || channel.pending) return;
     this.#channels.delete(channel.name);
     this.#dirty.delete(channel);
     this.#broker.unsubscribe(channel.name);
@@ -129,7 +130,7 @@ export class FanOut implements StreamListener {
   publication(name: string, publication: EncodedPublication): void {
     const channel = this.#channels.get(name);
     if (!channel) return;
-    for (const subscription of channel.pending) subscription.keep(publication);
+    for (const subscription of channel.pending ?? []) subscription.keep(publication);
     channel.batch.push(publication);
     this.#dirty.add(channel);
     this.#scheduled ??= setImmediate(() => this.flush());
@@ -142,7 +143,7 @@ export class FanOut implements StreamListener {
       "stream_lost",
       "The channel's stream lost its continuity. Subscribe again with your position.",
     );
-    for (const subscription of [...channel.pending, ...channel.live]) {
+    for (const subscription of [...(channel.pending ?? []), ...channel.live]) {
       subscription.connection.push("unsubscribed", channel.name, toErrorObject(error));
       subscription.connection.subscriptions.delete(channel.name);
       this.remove(subscription);
@@ -176,7 +177,7 @@ export class FanOut implements StreamListener {
     const channel = this.#channels.get(name);
     if (!channel) return;
     const frame = encodeDiff(channel.name, diff);
-    for (const subscription of [...channel.pending, ...channel.live]) {
+    for (const subscription of [...(channel.pending ?? []), ...channel.live]) {
       if (!subscription.wantsPresence) continue;
       this.counters.packets += 1;
       subscription.deliverPresence(diff, frame);
@@ -190,7 +191,7 @@ export class FanOut implements StreamListener {
     const channel: LocalChannel = {
       name,
       live: new Set(),
-      pending: new Set(),
+      pending: null,
       watching: 0,
       position: null,
       batch: [],
@@ -199,6 +200,13 @@ export class FanOut implements StreamListener {
     this.#channels.set(name, channel);
     return channel;
   }
+}
+
+/** Most channels have nobody pending most of the time: then there is no set. */
+function dropPending(channel: LocalChannel, subscription: Subscription): boolean {
+  const was = channel.pending?.delete(subscription) ?? false;
+  if (channel.pending?.size === 0) channel.pending = null;
+  return was;
 }
 
 function encodePublications(channel: Channel, batch: readonly EncodedPublication[]): Frame[] {

@@ -16,6 +16,8 @@ export interface Admission extends Credentials {
   client: ClientInfo;
 }
 
+/** In place of every handshake that was read: one for all. */
+const TAKEN = Object.freeze({});
 const BEARER = /^Bearer +(\S+)$/i;
 const CLIENT_VERSION = /^[^/]+\/(.+)$/;
 
@@ -68,8 +70,9 @@ export class Handshake {
   static take(socket: Socket): Admission {
     const admission = Handshake.admitted(socket);
     socket.data = {};
-    socket.handshake.auth = {};
-    socket.handshake.headers = {};
+    Object.assign(socket, { handshake: TAKEN });
+    // Engine.IO's listeners hold the request for ever; what it carries need not stay.
+    Object.assign(socket.conn.request, { headers: {}, rawHeaders: [], url: "" });
     (socket.conn as { request: unknown }).request = null;
     return admission;
   }

@@ -39,7 +39,8 @@ interface Channel {
   name: string;
   memberships: Map<string, Membership>;
   roster: ChannelRoster;
-  watchers: Set<PresenceWatcher>;
+  /** Null: nobody. Most workstations' own channels have none. */
+  watchers: Set<PresenceWatcher> | null;
   timer: DiffTimer | null;
 }
 
@@ -113,14 +114,16 @@ export class MemoryPresence implements PresenceStore {
     channel.timer ??= new DiffTimer(this.#options.diffWindowMs ?? DEFAULT_DIFF_WINDOW_MS, () => this.#flush(channel));
     // Whoever watches already must hear what is pending before the snapshot, or the diff after it would not fit on it.
     if (channel.roster.hasPending) channel.timer.run();
+    channel.watchers ??= new Set();
     channel.watchers.add(watcher);
     return channel.roster.snapshot();
   }
 
   unwatch(channelName: string, watcher: PresenceWatcher): void {
     const channel = this.#channels.get(channelName);
-    channel?.watchers.delete(watcher);
-    if (channel?.watchers.size === 0) channel.timer?.cancel();
+    if (!channel?.watchers?.delete(watcher) || channel.watchers.size > 0) return;
+    channel.watchers = null;
+    channel.timer?.cancel();
   }
 
   async setProjects(workstationId: string, projectIds: readonly string[]): Promise<void> {
@@ -259,13 +262,13 @@ export class MemoryPresence implements PresenceStore {
   }
 
   #change(channel: Channel, change: (roster: ChannelRoster, track: boolean) => unknown): void {
-    change(channel.roster, channel.watchers.size > 0);
+    change(channel.roster, channel.watchers !== null);
     if (channel.roster.hasPending) channel.timer?.schedule();
   }
 
   #flush(channel: Channel): void {
     const diff = channel.roster.takeDiff();
-    if (diff) for (const watcher of channel.watchers) watcher(channel.name, diff);
+    if (diff) for (const watcher of channel.watchers ?? []) watcher(channel.name, diff);
   }
 
   #projectChannel(projectId: string): Channel {
@@ -278,14 +281,14 @@ export class MemoryPresence implements PresenceStore {
     // A roster that was dropped and comes back must not look like the one before: its versions do.
     this.#generation += 1;
     const roster = new ChannelRoster(`${this.#epoch}.${this.#generation.toString(36)}`);
-    const channel = { name, memberships: new Map(), roster, watchers: new Set<PresenceWatcher>(), timer: null };
+    const channel: Channel = { name, memberships: new Map(), roster, watchers: null, timer: null };
     this.#channels.set(name, channel);
     return channel;
   }
 
   #sweep(): void {
     for (const [name, channel] of this.#channels) {
-      if (channel.roster.size === 0 && channel.watchers.size === 0) this.#channels.delete(name);
+      if (channel.roster.size === 0 && channel.watchers === null) this.#channels.delete(name);
     }
   }
 }
