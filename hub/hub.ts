@@ -128,9 +128,14 @@ export class Hub {
   attach(server: HttpServer): void {
     this.#io.attach(server);
     paceUpgrades(server);
+    const sockets = this.#sockets;
+    function forget(this: TcpSocket): void {
+      sockets.delete(this);
+    }
+    // One listener for all: a closure for each would be held for as long as its connection.
     server.on("connection", (socket) => {
-      this.#sockets.add(socket);
-      socket.once("close", () => this.#sockets.delete(socket));
+      sockets.add(socket);
+      socket.on("close", forget);
     });
     this.#rights.start();
   }
