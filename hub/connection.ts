@@ -1,4 +1,4 @@
-import type { Channel, ParsedChannel, PrincipalInfo, Pushes } from "@monster-realtime/client/protocol";
+import type { Channel, ParsedChannel, Pushes } from "@monster-realtime/client/protocol";
 import type { Socket } from "socket.io";
 import { type Principal, principalKey } from "./auth/principal.ts";
 import { HubError, toErrorObject } from "./errors.ts";
@@ -29,8 +29,8 @@ export class Connection {
   readonly client: ClientInfo;
   readonly connectedAt = Date.now();
   readonly subscriptions = new Map<Channel, Subscription>();
-  /** Channels whose presence this connection joined. */
-  readonly joined = new Map<Channel, ParsedChannel>();
+  /** Channels whose presence this connection joined; few, so a list is smaller than a map. */
+  joined: readonly ParsedChannel[] = [];
   /** Set by the hub: catches subscriptions up that were spared presence diffs. */
   onDrained: (behind: Subscription[]) => void = () => undefined;
   #behind: Set<Subscription> | null = null;
@@ -38,7 +38,6 @@ export class Connection {
   readonly requests: TokenBucket;
   /** Told to go: its disconnect is no goodbye. */
   goingAway = false;
-  info: PrincipalInfo;
   #ending: HubError | null = null;
   /** The last request on each channel that is still at work. */
   #working: Map<string, Promise<unknown>> | null = null;
@@ -48,16 +47,23 @@ export class Connection {
   #publishes: TokenBucket | null = null;
   #rpcs: TokenBucket | null = null;
 
-  constructor(socket: Socket, principal: Principal, info: PrincipalInfo, client: ClientInfo, limits: ConnectionLimits) {
+  constructor(socket: Socket, principal: Principal, client: ClientInfo, limits: ConnectionLimits) {
     this.#socket = socket;
     this.id = socket.id;
     this.principal = principal;
     this.key = principalKey(principal);
-    this.info = info;
     this.client = client;
     this.#limits = limits;
     this.requests = new TokenBucket(limits.requestsPerSecond);
     this.outbound = new Outbound(socket.conn, limits.outboundBytes);
+  }
+
+  join(channel: ParsedChannel): void {
+    if (!this.joined.some(({ name }) => name === channel.name)) this.joined = [...this.joined, channel];
+  }
+
+  part(name: Channel): void {
+    this.joined = this.joined.filter((channel) => channel.name !== name);
   }
 
   get publishes(): TokenBucket {

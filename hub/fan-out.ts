@@ -20,7 +20,8 @@ interface LocalChannel {
   position: StreamPosition | null;
   /** What arrived in this turn of the event loop. */
   batch: EncodedPublication[];
-  confirmed: Promise<void>;
+  /** The broker's confirmation, as long as it is awaited. */
+  confirmed: Promise<void> | null;
 }
 
 export interface FanOutCounters {
@@ -197,6 +198,11 @@ export class FanOut implements StreamListener {
       batch: [],
       confirmed,
     };
+    const forget = () => {
+      channel.confirmed = null;
+    };
+    // Whoever adds a subscription awaits it too, and hears of a failure there.
+    confirmed.then(forget, forget);
     this.#channels.set(name, channel);
     return channel;
   }

@@ -69,7 +69,7 @@ export class Handshake {
   /** The admission; the token, and the upgrade request that would live as long as the connection, are let go. */
   static take(socket: Socket): Admission {
     const admission = Handshake.admitted(socket);
-    socket.data = {};
+    socket.data = TAKEN;
     Object.assign(socket, { handshake: TAKEN });
     // Engine.IO's listeners hold the request for ever; what it carries need not stay.
     Object.assign(socket.conn.request, { headers: {}, rawHeaders: [], url: "" });

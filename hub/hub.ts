@@ -208,7 +208,7 @@ export class Hub {
 
   #connected(socket: Socket): void {
     const { principal, info, client, expiresAt } = Handshake.take(socket);
-    const connection = new Connection(socket, principal, info, client, this.#parts.limits);
+    const connection = new Connection(socket, principal, client, this.#parts.limits);
     connection.onDrained = (behind) => this.#catchUp(connection, behind);
     this.#connections.set(connection.id, connection);
     this.#ofPrincipal.set(connection.key, (this.#ofPrincipal.get(connection.key) ?? 0) + 1);
@@ -259,7 +259,7 @@ export class Hub {
     connection.subscriptions.clear();
     const saidGoodbye = reason === "client namespace disconnect" && !connection.goingAway && !connection.ending;
     const parting = revoked(connection.ending) ? "revoked" : saidGoodbye ? "left" : null;
-    for (const channel of connection.joined.keys()) await this.#part(connection, channel, parting);
+    for (const { name } of connection.joined) await this.#part(connection, name, parting);
     if (this.#connections.size === 0) this.#gone?.();
   }
 

@@ -65,7 +65,7 @@ export class RightsWatch {
     }
     for (const subscription of [...connection.subscriptions.values()])
       await this.#checkSubscription(connection, subscription);
-    for (const channel of [...connection.joined.values()]) await this.#checkJoined(connection, channel);
+    for (const channel of connection.joined) await this.#checkJoined(connection, channel);
   }
 
   async #checkSubscription(connection: Connection, subscription: Subscription): Promise<void> {
@@ -87,7 +87,7 @@ export class RightsWatch {
       return rights.join ? null : forbidden("join");
     });
     if (refusal) {
-      connection.joined.delete(channel.name);
+      connection.part(channel.name);
       await presence.leave(channel.name, connection.id, "revoked").catch(ignoreAbsent);
       return;
     }
@@ -110,7 +110,7 @@ export class RightsWatch {
 function* inUse(connections: Iterable<Connection>) {
   for (const { principal, subscriptions, joined } of connections) {
     const channels = [...subscriptions.values()].map(({ channel }) => channel);
-    yield { principal, channels: [...channels, ...joined.values()] };
+    yield { principal, channels: [...channels, ...joined] };
   }
 }
 

@@ -16,12 +16,19 @@ type PresenceFeed =
   | { kind: "live" }
   | { kind: "behind" };
 
+// Shared: there are many subscriptions, and these say nothing of their own.
+const LIVE: Stream = { kind: "live" };
+const ENDED: Stream = { kind: "ended" };
+const NO_PRESENCE: PresenceFeed = { kind: "none" };
+const LIVE_PRESENCE: PresenceFeed = { kind: "live" };
+const BEHIND: PresenceFeed = { kind: "behind" };
+
 /** One connection's subscription to one channel. */
 export class Subscription {
   readonly connection: Connection;
   readonly channel: ParsedChannel;
   #stream: Stream = { kind: "pending", kept: [] };
-  #presence: PresenceFeed = { kind: "none" };
+  #presence: PresenceFeed = NO_PRESENCE;
 
   constructor(connection: Connection, channel: ParsedChannel) {
     this.connection = connection;
@@ -52,13 +59,13 @@ export class Subscription {
   /** From now on it is delivered to with the others; gives back what came after `offset` meanwhile. */
   goLive(offset: number): EncodedPublication[] {
     const kept = this.#stream.kind === "pending" ? this.#stream.kept : [];
-    if (this.#stream.kind !== "ended") this.#stream = { kind: "live" };
+    if (this.#stream.kind !== "ended") this.#stream = LIVE;
     return kept.filter((publication) => !publication.ephemeral && publication.offset > offset);
   }
 
   end(): void {
-    this.#stream = { kind: "ended" };
-    this.#presence = { kind: "none" };
+    this.#stream = ENDED;
+    this.#presence = NO_PRESENCE;
   }
 
   /** Asked for presence: diffs are kept until its snapshot has been sent. */
@@ -67,14 +74,14 @@ export class Subscription {
   }
 
   stopPresence(): void {
-    this.#presence = { kind: "none" };
+    this.#presence = NO_PRESENCE;
   }
 
   /** The snapshot has been handed over: what came after it follows. */
   presenceSent(snapshot: Roster): void {
     if (this.#presence.kind !== "pending") return;
     const { kept } = this.#presence;
-    this.#presence = { kind: "live" };
+    this.#presence = LIVE_PRESENCE;
     for (const diff of kept)
       if (diff.version > snapshot.version) this.deliverPresence(diff, encodeDiff(this.name, diff));
   }
@@ -88,14 +95,14 @@ export class Subscription {
   }
 
   #fallBehind(): void {
-    this.#presence = { kind: "behind" };
+    this.#presence = BEHIND;
     this.connection.fellBehind(this);
   }
 
   /** Replaces the whole roster of a reader that was behind. */
   catchUp({ epoch, version, members }: Roster): void {
     if (this.#presence.kind !== "behind") return;
-    this.#presence = { kind: "live" };
+    this.#presence = LIVE_PRESENCE;
     this.connection.push("presence", this.name, {
       epoch,
       from: null,

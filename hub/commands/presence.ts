@@ -26,7 +26,7 @@ export async function join(
   const workstation =
     channel.kind === "workstation" ? await workstationOf(services, connection, channel.id) : undefined;
   if (!connection.live) throw new HubError("unavailable", "The connection ended meanwhile.");
-  connection.joined.set(channel.name, channel);
+  connection.join(channel);
   return services.presence.join({
     channel: channel.name,
     connectionId: connection.id,
@@ -56,7 +56,7 @@ export async function leave(
 ): Promise<PresencePosition> {
   const { name } = channelNamed(request.channel);
   const position = await services.presence.leave(name, connection.id, "left");
-  connection.joined.delete(name);
+  connection.part(name);
   return position;
 }
 
