@@ -39,6 +39,7 @@ export class Handshake {
   async admit(socket: Socket, refuse: () => HubError | null): Promise<void> {
     const traceId = newId();
     try {
+      if (socket.conn.request === null) throw new HubError("bad_request", "This connection was used. Open a new one.");
       const auth: unknown = socket.handshake.auth;
       const { token, client } = readAuth(auth, socket);
       const credentials = await this.#verifier.verify(token);
@@ -72,8 +73,9 @@ export class Handshake {
     socket.data = TAKEN;
     Object.assign(socket, { handshake: TAKEN });
     // Engine.IO's listeners hold the request for ever; what it carries need not stay.
-    Object.assign(socket.conn.request, { headers: {}, rawHeaders: [], url: "" });
-    (socket.conn as { request: unknown }).request = null;
+    const holder = socket.conn as { request: object | null };
+    if (holder.request) Object.assign(holder.request, { headers: {}, rawHeaders: [], url: "" });
+    holder.request = null;
     return admission;
   }
 

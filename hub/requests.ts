@@ -79,6 +79,11 @@ export class Requests {
         seconds: (performance.now() - startedAt) / 1000,
       });
     };
+    // Who was told `timeout` must not find a subscription that went live all the same.
+    const answer = (data: unknown) => {
+      if (answered) throw tooLate();
+      settle({ ok: true, data });
+    };
     const fail = (error: unknown) => {
       const traceId = newId();
       this.#logFailure(error, name, traceId, connection);
@@ -90,7 +95,7 @@ export class Requests {
       const argument = argumentOf(values, typeof ack === "function");
       const handler = this.#handlers.get(event);
       if (!handler) throw badRequest("", "There is no such request. PROTOCOL.md lists those there are.");
-      await handler.run(connection, argument, (data) => settle({ ok: true, data }));
+      await handler.run(connection, argument, answer);
     } catch (error) {
       fail(error);
     }

@@ -1,3 +1,4 @@
+import { ERROR_CODES } from "@monster-realtime/client/protocol";
 import { forbidden } from "./commands/authorize.ts";
 import type { Services } from "./commands/services.ts";
 import type { Connection } from "./connection.ts";
@@ -53,7 +54,12 @@ export class RightsWatch {
     await authorizer.refresh(inUse(this.#options.connections()));
     for (const connection of [...this.#options.connections()]) {
       if (this.#closed || !connection.live) continue;
-      await this.#checkConnection(connection);
+      try {
+        await this.#checkConnection(connection);
+      } catch (error) {
+        // One connection's fault must not keep the others' rights from being checked.
+        this.#options.log.error({ err: error, connectionId: connection.id }, "rights could not be checked");
+      }
     }
   }
 
@@ -86,6 +92,11 @@ export class RightsWatch {
       const rights = await authorizer.rights(connection.principal, channel);
       return rights.join ? null : forbidden("join");
     });
+    if (refusal && ERROR_CODES[refusal.code].temporary) {
+      // Not revoked, only unknown for too long: the presence gets its grace, and the client may come back.
+      connection.end(refusal);
+      return;
+    }
     if (refusal) {
       connection.part(channel.name);
       await presence.leave(channel.name, connection.id, "revoked").catch(ignoreAbsent);

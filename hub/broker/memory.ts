@@ -98,6 +98,7 @@ export class MemoryBroker implements Broker {
   }
 
   unsubscribe(channel: string): void {
+    this.#stream(channel);
     this.#listeners.delete(channel);
   }
 

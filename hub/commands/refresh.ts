@@ -16,6 +16,7 @@ export async function refresh(
   if (principalKey(principal) !== connection.key) {
     throw new HubError("forbidden", "This token belongs to somebody else. Connect anew to change who you are.");
   }
+  if (!connection.live) throw new HubError("unavailable", "The connection ended meanwhile.");
   connection.principal = principal;
   return { expiresInMs: clock.watch(connection, expiresAt) };
 }

@@ -28,11 +28,11 @@ export async function subscribe(
   try {
     await services.fanOut.add(subscription);
     const recovery = await recoverFrom(services, request);
+    if (subscription.ended) throw endedMeanwhile();
     const roster = request.presence ? await services.fanOut.watch(subscription) : null;
     const rights = await services.authorizer.rights(connection.principal, channel);
     if (!rights.subscribe) throw forbidden("subscribe");
-    if (subscription.ended || !connection.live)
-      throw new HubError("stream_lost", "The subscription ended while it began.");
+    if (subscription.ended || !connection.live) throw endedMeanwhile();
     services.fanOut.activate(subscription, recovery, () => answer({ ...replyOf(request, recovery), presence: roster }));
     if (roster) subscription.presenceSent(roster);
   } catch (error) {
@@ -74,4 +74,8 @@ function tooManyChannels({ limits }: Services): HubError {
     "too_many_channels",
     `A connection may subscribe to ${limits.channelsPerConnection} channels. Unsubscribe from some first.`,
   );
+}
+
+function endedMeanwhile(): HubError {
+  return new HubError("stream_lost", "The subscription ended while it began. Subscribe again.");
 }

@@ -106,7 +106,9 @@ export class MemoryPresence implements PresenceStore {
   }
 
   async list(channelName: string): Promise<Roster> {
-    return this.#channel(channelName).roster.snapshot();
+    const channel = this.#channel(channelName);
+    if (channel.roster.hasPending) channel.timer?.run();
+    return channel.roster.snapshot();
   }
 
   async watch(channelName: string, watcher: PresenceWatcher): Promise<Roster> {
