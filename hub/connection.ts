@@ -92,8 +92,9 @@ export class Connection {
     if (this.outbound.overflowing) this.end(tooSlow());
   }
 
-  /** Answers a request; one large answer may be under way without counting as slowness. */
+  /** Answers a request, unless the connection is at its end; one large answer may be under way without counting as slowness. */
   reply(send: () => void): void {
+    if (!this.live) return;
     const before = this.outbound.total;
     send();
     this.outbound.replied(before);

@@ -58,7 +58,7 @@ export class FanOut implements StreamListener {
     try {
       await channel.confirmed;
     } catch (error) {
-      this.remove(subscription);
+      subscription.end();
       throw error;
     }
   }
@@ -198,12 +198,16 @@ export class FanOut implements StreamListener {
       batch: [],
       confirmed,
     };
-    const forget = () => {
-      channel.confirmed = null;
-    };
-    // Whoever adds a subscription awaits it too, and hears of a failure there.
-    confirmed.then(forget, forget);
     this.#channels.set(name, channel);
+    confirmed.then(
+      () => {
+        channel.confirmed = null;
+      },
+      // Those who wait for it hear of the failure; whoever comes next must ask the broker again.
+      () => {
+        if (this.#channels.get(name) === channel) this.#channels.delete(name);
+      },
+    );
     return channel;
   }
 }

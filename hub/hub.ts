@@ -63,6 +63,8 @@ export class Hub {
   readonly #connections = new Map<string, Connection>();
   /** How many connections each principal has. */
   readonly #ofPrincipal = new Map<string, number>();
+  /** Let in, and not connected yet: few, and soon over. */
+  readonly #arriving = new Set<Socket>();
   readonly #sockets = new Set<TcpSocket>();
   readonly #clock = new TokenClock();
   readonly #requests: Requests;
@@ -197,16 +199,26 @@ export class Hub {
     setTimeout(() => connection.end(drainingError()), reconnectInMs + GOAWAY_SLACK_MS).unref();
   }
 
+  /** Refuses what is too much; what is let in counts from now on. */
   #refuseMore(socket: Socket): HubError | null {
     if (this.#draining) return drainingError();
-    const count = this.#ofPrincipal.get(Handshake.admitted(socket).key) ?? 0;
-    if (count < this.#parts.limits.connectionsPerPrincipal) return null;
+    const { key } = Handshake.admitted(socket);
+    let count = this.#ofPrincipal.get(key) ?? 0;
+    for (const arriving of this.#arriving) {
+      if (arriving.conn.readyState !== "open") this.#arriving.delete(arriving);
+      else if (Handshake.admitted(arriving).key === key) count += 1;
+    }
+    if (count < this.#parts.limits.connectionsPerPrincipal) {
+      this.#arriving.add(socket);
+      return null;
+    }
     return new HubError("rate_limited", `${count} connections of this principal are open. Close some first.`, {
       retryAfterMs: 10_000,
     });
   }
 
   #connected(socket: Socket): void {
+    this.#arriving.delete(socket);
     const { principal, info, client, expiresAt } = Handshake.take(socket);
     const connection = new Connection(socket, principal, client, this.#parts.limits);
     connection.onDrained = (behind) => this.#catchUp(connection, behind);

@@ -25,6 +25,8 @@ export async function join(
   checkMeta(services, channel, request.meta);
   const workstation =
     channel.kind === "workstation" ? await workstationOf(services, connection, channel.id) : undefined;
+  // Rights may have been lost while the facts were read.
+  await authorize(services, connection, request.channel, "join");
   if (!connection.live) throw new HubError("unavailable", "The connection ended meanwhile.");
   connection.join(channel);
   return services.presence.join({
