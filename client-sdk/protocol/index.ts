@@ -1,5 +1,5 @@
 export * from "./channel.ts";
 export * from "./codes.ts";
-export * from "./entities.ts";
+export * from "./entities/index.ts";
 export * from "./messages.ts";
 export * from "./types.ts";

@@ -34,10 +34,35 @@ const WORKED_OUT: readonly (keyof Task)[] = [
   "mode",
 ];
 
+/** What a workstation keeps of itself, and admins may put right. */
+const ON_SITE: Grant = { ...ADMINS, workstation: "all" };
+/** What agents do is theirs to tell; people read it. */
+const SESSIONS: Grant = { service: "all", workstation: "all" };
+
 /** Who may do what, by entity and verb; `read` is both `list` and `get`. What is missing nobody may. */
 export const RIGHTS = {
-  organizations: { read: MEMBERS, create: { user: "all" }, update: OWNERS, delete: OWNERS },
-  projects: { read: READERS, create: ADMINS, update: { ...ADMINS, member: ["memory"] }, delete: ADMINS },
+  organizations: {
+    read: MEMBERS,
+    create: { user: "all" },
+    update: OWNERS,
+    delete: OWNERS,
+    invite: ADMINS,
+    acceptInvite: { user: "all" },
+    suspendMember: ADMINS,
+    restoreMember: ADMINS,
+  },
+  organizationMemberships: { read: MEMBERS, create: ADMINS, update: ADMINS, delete: ADMINS },
+  projects: {
+    read: READERS,
+    create: ADMINS,
+    update: { ...ADMINS, member: ["memory"] },
+    delete: ADMINS,
+    archive: ADMINS,
+    restore: ADMINS,
+    attachWorkstation: ADMINS,
+    detachWorkstation: ADMINS,
+    updateMemory: MEMBERS,
+  },
   workstations: {
     read: READERS,
     create: ADMINS,
@@ -45,9 +70,29 @@ export const RIGHTS = {
     delete: ADMINS,
     register: ADMINS,
     rotateToken: ADMINS,
+    suspend: ADMINS,
+    resume: ADMINS,
   },
+  agents: { read: READERS, create: ON_SITE, update: ON_SITE, delete: ON_SITE, report: { workstation: "all" } },
   projectWorkstations: { read: READERS, create: ADMINS, update: ADMINS, delete: ADMINS },
-  tasks: { read: READERS, create: MEMBERS, update: { ...MEMBERS, workstation: WORKED_OUT }, delete: MEMBERS },
+  projectRepositories: { read: READERS, create: ADMINS, update: ADMINS, delete: ADMINS },
+  workstationRepositories: { read: READERS, create: ON_SITE, update: ON_SITE, delete: ON_SITE },
+  gitWorktrees: { read: READERS, create: ON_SITE, update: ON_SITE, delete: ON_SITE },
+  workflowTemplates: { read: READERS, create: ADMINS, update: ADMINS, delete: ADMINS },
+  actors: { read: READERS, create: ADMINS, update: ADMINS, delete: ADMINS },
+  tasks: {
+    read: READERS,
+    create: MEMBERS,
+    update: { ...MEMBERS, workstation: WORKED_OUT },
+    delete: MEMBERS,
+    move: { ...MEMBERS, workstation: ["id", "list", "afterId", "beforeId"] },
+    setReady: MEMBERS,
+  },
+  taskDependencies: { read: READERS, create: MEMBERS, update: MEMBERS, delete: MEMBERS, resolve: MEMBERS },
+  taskAgents: { read: READERS, create: MEMBERS, update: MEMBERS, delete: MEMBERS },
+  taskAttachments: { read: READERS, create: MEMBERS, update: MEMBERS, delete: MEMBERS },
+  agentSessions: { read: READERS, create: SESSIONS, update: SESSIONS, delete: SESSIONS },
+  audit: { read: MEMBERS },
 } as const satisfies Record<string, Readonly<Record<string, Grant>>>;
 
 /** Whether such a caller may anywhere: false needs no look at any row, and so tells of none. */

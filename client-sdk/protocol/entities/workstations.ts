@@ -1,0 +1,50 @@
+import type { Crud, Open, Prefixed, Writable } from "./common.ts";
+
+export interface Workstation {
+  id: string;
+  organizationId: string;
+  name: string;
+  hostname: string | null;
+  os: string | null;
+  arch: string | null;
+  platformVersion: string | null;
+  cliVersion: string | null;
+  lastIpAddress: string | null;
+  lastUserAgent: string | null;
+  status: Open<"online" | "offline" | "suspended">;
+  lastSeenAt: string | null;
+  lastHeartbeatAt: string | null;
+  realtimeMemberKey: Record<string, unknown> | null;
+  realtimePresenceMeta: Record<string, unknown> | null;
+  devServerEnabled: boolean;
+  devServerPort: number | null;
+  devServerPublicUrl: string | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export type WorkstationSet = Partial<
+  Pick<Workstation, "name" | "hostname" | "os" | "arch" | "platformVersion" | "devServerPublicUrl">
+> & {
+  /** `suspended` ends its rights; `offline` gives them back. Whether it is online, presence alone says. */
+  status?: "offline" | "suspended";
+};
+export type WorkstationCreate = Writable<
+  Workstation,
+  "organizationId" | "name",
+  "hostname" | "os" | "arch" | "platformVersion" | "devServerPublicUrl"
+>;
+
+export interface RegisteredWorkstation {
+  workstation: Workstation;
+  /** Shown this once; null where an idempotency key replays the answer. */
+  registrationToken: string | null;
+}
+
+export type WorkstationMethods = Prefixed<
+  "workstations",
+  Crud<Workstation, Workstation, { status?: string }, WorkstationCreate, WorkstationSet>
+> & {
+  "workstations.register": { params: WorkstationCreate; result: RegisteredWorkstation };
+  "workstations.rotateToken": { params: { id: string }; result: RegisteredWorkstation };
+};
