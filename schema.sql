@@ -343,11 +343,17 @@ CREATE TABLE audit_events (
   operation audit_operation NOT NULL,
   before JSONB,
   after JSONB,
-  xid XID8 NOT NULL DEFAULT pg_current_xact_id()
+  xid XID8 NOT NULL DEFAULT pg_current_xact_id(),
+  task_id VARCHAR(40),
+  workstation_id VARCHAR(40),
+  user_id VARCHAR(40),
+  touches_rights BOOLEAN NOT NULL DEFAULT false
 );
 CREATE INDEX idx_audit_events_row ON audit_events (row_id, id);
 CREATE INDEX idx_audit_events_organization ON audit_events (organization_id, id);
 CREATE INDEX idx_audit_events_at ON audit_events (at);
+-- Every node reads what became visible since its last look: by transaction, because a late commit has an early id.
+CREATE INDEX idx_audit_events_rights ON audit_events (xid) WHERE touches_rights;
 
 -- Events nobody has published yet. Not a snapshot horizon: an open transaction elsewhere would hold that back.
 CREATE TABLE audit_pending (id BIGINT PRIMARY KEY REFERENCES audit_events (id) ON DELETE CASCADE);
@@ -358,6 +364,9 @@ CREATE TABLE audit_scope (
   row_id VARCHAR(40) NOT NULL,
   organization_id VARCHAR(40),
   project_id VARCHAR(40),
+  task_id VARCHAR(40),
+  workstation_id VARCHAR(40),
+  user_id VARCHAR(40),
   PRIMARY KEY (entity, row_id)
 );
 
@@ -486,8 +495,13 @@ BEGIN
   RETURN NEW;
 END $$;
 
-CREATE FUNCTION hub_scope(entity TEXT, entry JSONB, OUT organization VARCHAR, OUT project VARCHAR) LANGUAGE plpgsql STABLE AS $$
+-- What a row belongs to, and so whom its changes concern.
+CREATE FUNCTION hub_scope(entity TEXT, entry JSONB, OUT organization VARCHAR, OUT project VARCHAR, OUT task VARCHAR, OUT workstation VARCHAR, OUT person VARCHAR)
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
+  task := CASE entity WHEN 'tasks' THEN entry ->> 'id' ELSE entry ->> 'task_id' END;
+  workstation := CASE entity WHEN 'workstations' THEN entry ->> 'id' ELSE entry ->> 'workstation_id' END;
+  person := CASE entity WHEN 'users' THEN entry ->> 'id' ELSE entry ->> 'user_id' END;
   CASE
     WHEN entity = 'organizations' THEN organization := entry ->> 'id';
     WHEN entity = 'users' THEN organization := NULL;
@@ -499,7 +513,7 @@ BEGIN
       SELECT p.organization_id, p.id INTO organization, project
       FROM project_repositories r JOIN projects p ON p.id = r.project_id WHERE r.id = entry ->> 'project_repository_id';
     WHEN entity = 'git_worktrees' THEN
-      SELECT p.organization_id, p.id INTO organization, project
+      SELECT p.organization_id, p.id, w.workstation_id INTO organization, project, workstation
       FROM workstation_repositories w JOIN project_repositories r ON r.id = w.project_repository_id
       JOIN projects p ON p.id = r.project_id WHERE w.id = entry ->> 'workstation_repository_id';
     WHEN entry ? 'project_id' THEN
@@ -511,6 +525,19 @@ BEGIN
       SELECT w.organization_id INTO organization FROM workstations w WHERE w.id = entry ->> 'workstation_id';
   END CASE;
 END $$;
+
+-- The columns of a row that rights hang on.
+CREATE FUNCTION hub_rights(entity TEXT) RETURNS TEXT[] LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE entity
+    WHEN 'organizations' THEN ARRAY['deleted_at', 'monster_auth_client_id']
+    WHEN 'organization_memberships' THEN ARRAY['user_id', 'role', 'status']
+    WHEN 'workstations' THEN ARRAY['status', 'deleted_at']
+    WHEN 'projects' THEN ARRAY['status']
+    WHEN 'project_workstations' THEN ARRAY['project_id', 'workstation_id']
+    WHEN 'tasks' THEN ARRAY['project_id']
+    ELSE ARRAY[]::TEXT[]
+  END
+$$;
 
 CREATE FUNCTION hub_changed(entry JSONB, other JSONB) RETURNS JSONB LANGUAGE sql IMMUTABLE AS $$
   SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(entry) WHERE other -> key IS DISTINCT FROM value
@@ -528,14 +555,18 @@ $$;
 -- Writes the audit trail in the transaction of the change, whoever makes it; foreign writers need no grants.
 CREATE FUNCTION hub_audit() RETURNS TRIGGER LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
-  old_row JSONB := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - ARRAY['registration_token', 'environment_vars'] END;
-  new_row JSONB := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - ARRAY['registration_token', 'environment_vars'] END;
-  secret_changed BOOLEAN := TG_OP = 'UPDATE' AND (to_jsonb(OLD) -> 'registration_token' IS DISTINCT FROM to_jsonb(NEW) -> 'registration_token'
-    OR to_jsonb(OLD) -> 'environment_vars' IS DISTINCT FROM to_jsonb(NEW) -> 'environment_vars');
+  secrets CONSTANT TEXT[] := ARRAY['registration_token', 'environment_vars'];
+  -- What these name is what a row belongs to.
+  parents CONSTANT TEXT[] := ARRAY['project_id', 'task_id', 'workstation_id', 'user_id'];
+  old_row JSONB := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - secrets END;
+  new_row JSONB := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - secrets END;
+  secret_changed BOOLEAN := TG_OP = 'UPDATE' AND TG_TABLE_NAME IN ('workstations', 'agents')
+    AND (to_jsonb(OLD) -> 'registration_token' IS DISTINCT FROM to_jsonb(NEW) -> 'registration_token'
+      OR to_jsonb(OLD) -> 'environment_vars' IS DISTINCT FROM to_jsonb(NEW) -> 'environment_vars');
   who TEXT := coalesce(nullif(current_setting('hub.principal', true), ''), 'db:' || session_user);
   changed_id VARCHAR := coalesce(new_row, old_row) ->> 'id';
-  organization VARCHAR;
-  project VARCHAR;
+  scope RECORD;
+  rights BOOLEAN;
   event BIGINT;
 BEGIN
   IF TG_OP = 'UPDATE' AND NOT secret_changed AND hub_news(TG_TABLE_NAME, old_row) = hub_news(TG_TABLE_NAME, new_row) THEN
@@ -543,30 +574,40 @@ BEGIN
   END IF;
   IF TG_OP = 'DELETE' THEN
     DELETE FROM audit_scope s WHERE s.entity = TG_TABLE_NAME AND s.row_id = changed_id
-    RETURNING s.organization_id, s.project_id INTO organization, project;
-  ELSIF TG_OP = 'UPDATE' AND old_row -> 'project_id' IS NOT DISTINCT FROM new_row -> 'project_id' THEN
+    RETURNING s.organization_id, s.project_id, s.task_id, s.workstation_id, s.user_id INTO scope;
+    rights := TG_TABLE_NAME = 'users' OR hub_rights(TG_TABLE_NAME) <> '{}';
+  ELSIF TG_OP = 'UPDATE' AND NOT EXISTS (SELECT FROM unnest(parents) f WHERE old_row -> f IS DISTINCT FROM new_row -> f) THEN
     -- Not looked up anew: a cascade also updates rows whose parents are gone already.
-    SELECT s.organization_id, s.project_id INTO organization, project
+    SELECT s.organization_id, s.project_id, s.task_id, s.workstation_id, s.user_id INTO scope
     FROM audit_scope s WHERE s.entity = TG_TABLE_NAME AND s.row_id = changed_id;
   ELSE
-    SELECT s.organization, s.project INTO organization, project FROM hub_scope(TG_TABLE_NAME, new_row) s;
-    INSERT INTO audit_scope VALUES (TG_TABLE_NAME, changed_id, organization, project)
-    ON CONFLICT (entity, row_id) DO UPDATE SET organization_id = excluded.organization_id, project_id = excluded.project_id;
+    SELECT s.organization AS organization_id, s.project AS project_id, s.task AS task_id, s.workstation AS workstation_id, s.person AS user_id
+    INTO scope FROM hub_scope(TG_TABLE_NAME, new_row) s;
+    INSERT INTO audit_scope (entity, row_id, organization_id, project_id, task_id, workstation_id, user_id)
+    VALUES (TG_TABLE_NAME, changed_id, scope.organization_id, scope.project_id, scope.task_id, scope.workstation_id, scope.user_id)
+    ON CONFLICT (entity, row_id) DO UPDATE SET (organization_id, project_id, task_id, workstation_id, user_id)
+      = (excluded.organization_id, excluded.project_id, excluded.task_id, excluded.workstation_id, excluded.user_id);
     IF TG_OP = 'UPDATE' AND TG_TABLE_NAME = 'tasks' THEN
-      PERFORM hub_move_scope(changed_id, project);
+      PERFORM hub_move_scope(changed_id, scope.project_id);
     END IF;
+    rights := TG_TABLE_NAME IN ('organization_memberships', 'project_workstations');
   END IF;
-  INSERT INTO audit_events (principal, organization_id, project_id, entity, row_id, operation, before, after)
+  IF TG_OP = 'UPDATE' THEN
+    rights := secret_changed OR EXISTS (SELECT FROM unnest(hub_rights(TG_TABLE_NAME)) f WHERE old_row -> f IS DISTINCT FROM new_row -> f);
+  END IF;
+  INSERT INTO audit_events (principal, organization_id, project_id, task_id, workstation_id, user_id, entity, row_id, operation, before, after, touches_rights)
   VALUES (
-    who, organization, project, TG_TABLE_NAME, changed_id,
+    who, scope.organization_id, scope.project_id, scope.task_id, scope.workstation_id, scope.user_id, TG_TABLE_NAME, changed_id,
     CASE TG_OP WHEN 'INSERT' THEN 'created' WHEN 'UPDATE' THEN 'updated' ELSE 'deleted' END::audit_operation,
     CASE TG_OP WHEN 'UPDATE' THEN hub_changed(old_row, new_row) ELSE old_row END,
-    CASE TG_OP WHEN 'UPDATE' THEN hub_changed(new_row, old_row) ELSE new_row END
+    CASE TG_OP WHEN 'UPDATE' THEN hub_changed(new_row, old_row) ELSE new_row END,
+    rights
   ) RETURNING id INTO event;
   IF coalesce(current_setting('hub.audit_publish', true), '') <> 'off' THEN
     INSERT INTO audit_pending VALUES (event);
-    PERFORM pg_notify('hub_audit', '');
   END IF;
+  -- Also where nothing is published: rights may have been lost.
+  PERFORM pg_notify('hub_audit', '');
   RETURN NULL;
 END $$;
 

@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { equal, is, match, ok } from "uvu/assert";
 import { differences, expectedCatalog, readCatalog, SCHEMA_FILE } from "../../hub/store/catalog.ts";
 import { assertCurrentSchema, migrate, SchemaError } from "../../hub/store/migrate.ts";
+import { MIGRATIONS } from "../../hub/store/migrations/index.ts";
 import { Database } from "../../hub/store/postgres.ts";
 import { type DatabaseInfo, withDatabase } from "../support/database.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("migrations");
+const STEPS = MIGRATIONS.map(({ name }) => name);
 const TIMES = { statementTimeoutMs: 5_000, connectTimeoutMs: 5_000 };
 
 /** An empty database, beside one that is migrated. */
@@ -43,8 +45,11 @@ test("an empty database is refused, with the command that helps, and is current 
   withEmpty(async ({ unlimited: sql }) => {
     match((await schemaErrorOf(assertCurrentSchema(sql))).message, "npm run migrate");
     const told: string[] = [];
-    equal(await migrate(sql, (line) => void told.push(line)), { applied: ["0001-baseline"] });
-    equal(told, ["applying 0001-baseline"]);
+    equal(await migrate(sql, (line) => void told.push(line)), { applied: STEPS });
+    equal(
+      told,
+      STEPS.map((name) => `applying ${name}`),
+    );
     await assertCurrentSchema(sql);
   }));
 
@@ -67,7 +72,7 @@ test("two migrations at once: one applies, the other waits and finds it done", (
     const outcomes = await Promise.all([migrate(sql), migrate(sql), migrate(sql)]);
     equal(
       outcomes.flatMap(({ applied }) => applied),
-      ["0001-baseline"],
+      STEPS,
     );
   }));
 

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { SCHEMA_FILE } from "../catalog.ts";
+import { join } from "node:path";
 
 /** One step from an older schema to a newer one. Its transaction holds nothing else. */
 export interface Migration {
@@ -7,8 +7,10 @@ export interface Migration {
   sql(): Promise<string>;
 }
 
-/**
- * In order; a step that was released is never changed. The first is schema.sql itself as long as it is the only one: with
- * the second, the file of that day is kept here for it, and schema.sql goes on.
- */
-export const MIGRATIONS: readonly Migration[] = [{ name: "0001-baseline", sql: () => readFile(SCHEMA_FILE, "utf8") }];
+const step = (name: string): Migration => ({
+  name,
+  sql: () => readFile(join(import.meta.dirname, `${name}.sql`), "utf8"),
+});
+
+/** In order; a step that was released is never changed. All of them together make what schema.sql makes at once. */
+export const MIGRATIONS: readonly Migration[] = [step("0001-baseline"), step("0002-change-feed")];
