@@ -49,6 +49,8 @@ export const NUMBERS = {
   WRITE_BACK_INTERVAL_MS: ms(250, 10, MINUTE),
   HEARTBEAT_INTERVAL_MS: ms(30 * SECOND, SECOND, HOUR),
   RECONCILE_INTERVAL_MS: ms(MINUTE, SECOND, 24 * HOUR),
+  /** 0: for ever. */
+  AUDIT_RETENTION_DAYS: count(0, 0, 36_500, "days"),
   DRAIN_MS: ms(30 * SECOND, 0, 10 * MINUTE),
 } as const satisfies Record<string, NumberSetting>;
 
@@ -59,6 +61,7 @@ export type Numbers = Readonly<Record<NumberName, number>>;
 export const TEXTS = [
   "HOST",
   "DATABASE_URL",
+  "DATABASE_DIRECT_URL",
   "DATA_DIR",
   "DEVELOPMENT",
   "MONSTER_AUTH_ISSUER",

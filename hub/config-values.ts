@@ -28,13 +28,13 @@ export function readHost(reader: ConfigReader): string | null {
 }
 
 /** The value is never part of a message: it holds a password. */
-export function readDatabaseUrl(reader: ConfigReader): string | null {
-  const url = reader.text("DATABASE_URL");
+export function readDatabaseUrl(reader: ConfigReader, name: "DATABASE_URL" | "DATABASE_DIRECT_URL"): string | null {
+  const url = reader.text(name);
   if (url === undefined) return null;
   const parsed = URL.canParse(url) ? new URL(url) : null;
   if (parsed && ["postgres:", "postgresql:"].includes(parsed.protocol)) return url;
   const remedy = "Set postgres://user:password@host:5432/database, or unset it for the embedded database";
-  reader.fault("DATABASE_URL", parsed ? "does not begin with postgres://" : "is not a URL", remedy);
+  reader.fault(name, parsed ? "does not begin with postgres://" : "is not a URL", remedy);
   return null;
 }
 

@@ -71,10 +71,14 @@ export interface HubConfig {
   readonly database: {
     /** Null: the embedded one. */
     readonly url: string | null;
+    /** The same database without a pooler between, to listen to; null: as `url`. */
+    readonly directUrl: string | null;
     readonly timeoutMs: number;
     readonly poolSize: number;
     /** How long cached rights and principals serve while the database is away. */
     readonly outageMs: number;
+    /** 0: for ever. */
+    readonly auditRetentionDays: number;
   };
 }
 
@@ -115,10 +119,12 @@ export function loadConfig(env: Environment): HubConfig {
       rightsCacheMs: numbers.RIGHTS_CACHE_MS,
     },
     database: {
-      url: readDatabaseUrl(reader),
+      url: readDatabaseUrl(reader, "DATABASE_URL"),
+      directUrl: readDatabaseUrl(reader, "DATABASE_DIRECT_URL"),
       timeoutMs: numbers.DATABASE_TIMEOUT_MS,
       poolSize: numbers.DATABASE_POOL_SIZE,
       outageMs: numbers.DATABASE_OUTAGE_MS,
+      auditRetentionDays: numbers.AUDIT_RETENTION_DAYS,
     },
     ...grouped(numbers),
   };

@@ -180,7 +180,7 @@ export class Hub {
   async close(): Promise<void> {
     this.#draining = true;
     this.services.presence.hold();
-    this.#rights.close();
+    const checked = this.#rights.close();
     for (const connection of this.#connections.values()) connection.end(drainingError());
     // A peer that is frozen would keep its socket, and so the server, for half a minute.
     const cut = setTimeout(() => {
@@ -188,6 +188,7 @@ export class Hub {
     }, CLOSE_LIMIT_MS);
     await this.#io.close();
     clearTimeout(cut);
+    await checked;
     this.#requests.close();
     await this.services.presence.close();
     await this.services.broker.close();

@@ -10,6 +10,7 @@ import { type TokenIssuer, TokenVerifier } from "./auth/tokens.ts";
 import { MemoryBroker } from "./broker/memory.ts";
 import { ConfigError, type HubConfig } from "./config.ts";
 import { type Development, developmentServiceToken, seedDevelopment, sha256 } from "./development.ts";
+import { ChangeFeed } from "./feed/change-feed.ts";
 import { originPolicy } from "./gate.ts";
 import { HttpApi } from "./http/api.ts";
 import { Metrics } from "./http/metrics.ts";
@@ -22,6 +23,9 @@ import { MemoryPresence } from "./presence/memory.ts";
 import type { WorkstationPresence } from "./presence/presence.ts";
 import { Reconciler } from "./presence/reconciler.ts";
 import { createRpcRouter } from "./rpc/router.ts";
+import { AuditListener } from "./store/audit-listener.ts";
+import { AuditRetention } from "./store/audit-retention.ts";
+import { ChangeFeedStore } from "./store/change-feed.ts";
 import { PostgresFacts } from "./store/facts.ts";
 import { openStore, type Store } from "./store/open.ts";
 import { PresenceRows } from "./store/presence-rows.ts";
@@ -125,6 +129,22 @@ async function startOn(
       parseChannel(channel)?.kind.startsWith("project") ? config.history.project : config.history.entity,
     positionTtlMs: config.history.positionTtlMs,
   });
+  const listener = new AuditListener({
+    connection: config.database.directUrl === null ? database.connection : { url: config.database.directUrl },
+    connectTimeoutMs: config.database.timeoutMs,
+    onWake: () => feed.wake(),
+    log,
+  });
+  const feed = new ChangeFeed({
+    source: new ChangeFeedStore(database),
+    broker,
+    // The streams end with this process, which knows itself what it has published.
+    rememberMs: 0,
+    ensureListening: () => listener.ensureListening(),
+    onTouched: (touched) => hub.touched(touched),
+    log,
+  });
+  const retention = new AuditRetention({ database, days: config.database.auditRetentionDays, log });
   const rpc = createRpcRouter({ database, authorizer, onTouched: (touched) => hub.touched(touched), log });
   const hub: Hub = new Hub({
     nodeId,
@@ -145,6 +165,7 @@ async function startOn(
     channels: () => hub.fanOut.channelCount,
     deliveries: () => hub.fanOut.counters.deliveries,
     packets: () => hub.fanOut.counters.packets,
+    changesPublished: () => feed.published,
     writeBackPending: () => writer.pending,
     writeBackStatements: () => writer.statements,
   });
@@ -158,6 +179,8 @@ async function startOn(
   });
   hub.attach(server);
   reconciler.start();
+  retention.start();
+  feed.start();
   const url = await listen(server, config.host, config.port);
   const development =
     issuer && serviceToken
@@ -165,7 +188,8 @@ async function startOn(
       : null;
   const stop = async ({ drain }: { drain: boolean } = { drain: true }) => {
     if (drain) await hub.drain();
-    await reconciler.close();
+    retention.close();
+    await Promise.all([reconciler.close(), feed.close(), listener.close()]);
     await hub.close();
     await writer.flush(LAST_FLUSH_MS);
     await writer.close();

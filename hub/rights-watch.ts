@@ -4,6 +4,7 @@ import type { Services } from "./commands/services.ts";
 import type { Connection } from "./connection.ts";
 import { HubError, toErrorObject } from "./errors.ts";
 import type { Logger } from "./log.ts";
+import { Pulse } from "./pulse.ts";
 import type { Subscription } from "./subscription.ts";
 
 export interface RightsWatchOptions {
@@ -20,12 +21,15 @@ export interface RightsWatchOptions {
 export class RightsWatch {
   readonly #options: RightsWatchOptions;
   #timer: NodeJS.Timeout | null = null;
-  #running: Promise<void> | null = null;
-  #again = false;
+  readonly #checking: Pulse;
   #closed = false;
 
   constructor(options: RightsWatchOptions) {
     this.#options = options;
+    this.#checking = new Pulse(
+      () => this.#check(),
+      (error) => options.log.error({ err: error }, "rights could not be checked"),
+    );
   }
 
   start(): void {
@@ -34,19 +38,14 @@ export class RightsWatch {
 
   /** Checks now, or again right after a check that is under way. */
   checkSoon(): void {
-    if (this.#closed) return;
-    this.#again = this.#running !== null;
-    this.#running ??= this.#check()
-      .catch((error: unknown) => this.#options.log.error({ err: error }, "rights could not be checked"))
-      .finally(() => {
-        this.#running = null;
-        if (this.#again) this.checkSoon();
-      });
+    this.#checking.wake();
   }
 
-  close(): void {
+  /** Resolves when a check under way has ended. */
+  async close(): Promise<void> {
     this.#closed = true;
     if (this.#timer) clearInterval(this.#timer);
+    await this.#checking.close();
   }
 
   async #check(): Promise<void> {

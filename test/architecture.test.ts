@@ -47,11 +47,13 @@ test("the SDK imports nothing of the hub", () => {
   equal(offences("client-sdk", within("hub/", "@monster-realtime/hub", "zod")), []);
 });
 
-const PARTS = ["hub/broker/", "hub/presence/", "hub/auth/", "hub/rpc/", "hub/store/"];
+const PARTS = ["hub/broker/", "hub/presence/", "hub/auth/", "hub/rpc/", "hub/store/", "hub/feed/"];
 /** What parts may know of each other: types of principals, facts and presence, and the store's client. */
 const INTERFACES = [
   "hub/auth/principal.ts",
   "hub/auth/facts.ts",
+  "hub/broker/broker.ts",
+  "hub/feed/change.ts",
   "hub/presence/presence.ts",
   "hub/rpc/context.ts",
   "hub/store/postgres.ts",

@@ -1,3 +1,4 @@
+export * from "./changes.ts";
 export * from "./channel.ts";
 export * from "./codes.ts";
 export * from "./entities/index.ts";

@@ -91,7 +91,14 @@ export class Authorizer {
 
   /** Forgets what these changes may have made wrong; nothing that was read before them is used after. */
   drop(touched: readonly Touched[]): void {
-    for (const { entity, id } of touched) this.#drop(entity, id);
+    const ids = (entity: Touched["entity"]) =>
+      new Set(touched.flatMap((one) => (one.entity === entity ? [one.id] : [])));
+    for (const kind of ["workstation", "task", "user"] as const) {
+      for (const id of ids(kind)) this.#caches[kind].forget(id);
+    }
+    const [organizations, projects] = [ids("organization"), ids("project")];
+    if (organizations.size > 0) this.#dropOrganizations(organizations);
+    if (projects.size > 0) this.#dropProjects(projects);
   }
 
   /**
@@ -123,31 +130,21 @@ export class Authorizer {
     return this.#caches[CHANNEL_ROWS[kind]].get(id);
   }
 
-  #drop(entity: Touched["entity"], id: string): void {
-    switch (entity) {
-      case "organization":
-        this.#dropOrganization(id);
-        break;
-      case "project":
-        this.#dropProject(id);
-        break;
-      default:
-        this.#caches[entity].forget(id);
-    }
-  }
-
-  #dropOrganization(id: string): void {
+  #dropOrganizations(ids: ReadonlySet<string>): void {
     const { workstation, project, task, user } = this.#caches;
-    for (const cache of [workstation, project, task]) cache.forgetWhere(({ organizationId }) => organizationId === id);
-    user.forgetWhere(({ memberships }) => memberships.some(({ organizationId }) => organizationId === id));
+    for (const cache of [workstation, project, task])
+      cache.forgetWhere(({ organizationId }) => ids.has(organizationId));
+    user.forgetWhere(({ memberships }) => memberships.some(({ organizationId }) => ids.has(organizationId)));
   }
 
-  #dropProject(id: string): void {
+  #dropProjects(ids: ReadonlySet<string>): void {
     const { workstation, project, task } = this.#caches;
-    const organizationId = project.peek(id)?.organizationId;
-    project.forget(id);
-    task.forgetWhere(({ projectId }) => projectId === id);
+    const organizations = new Set([...ids].map((id) => project.peek(id)?.organizationId));
+    for (const id of ids) project.forget(id);
+    task.forgetWhere(({ projectId }) => ids.has(projectId));
     // A project that becomes active again is in no workstation's list yet, but in the same organization.
-    workstation.forgetWhere((facts) => facts.projectIds.includes(id) || facts.organizationId === organizationId);
+    workstation.forgetWhere(
+      ({ projectIds, organizationId }) => organizations.has(organizationId) || projectIds.some((id) => ids.has(id)),
+    );
   }
 }

@@ -10,7 +10,7 @@ import type { HistoryReply, Publication, PublishReply, StreamPosition } from "@m
  *   position lives `positionTtlMs` after the channel's last use.
  * - A publication with `ephemeral` gets the newest stored offset, is in no history and moves no position; nor is its key
  *   remembered.
- * - The same `publisher` and `id` within `IDEMPOTENCY_TTL_MS` and one epoch is answered with the first one's offset and
+ * - The same `publisher` and `id` within `rememberMs` and one epoch is answered with the first one's offset and
  *   `duplicate`, and delivered once; with another content it throws `conflict`.
  * - After `subscribe` resolved, the listener gets every later publication, in order, in the turn it was published; or,
  *   where continuity can't be proven, one `lost`.
@@ -39,6 +39,8 @@ export interface BrokerPublish {
   payloadJson: string;
   from: Publication["from"];
   ephemeral: boolean;
+  /** How long `id` is remembered; `IDEMPOTENCY_TTL_MS` where it is missing, 0: not at all. */
+  rememberMs?: number;
 }
 
 export interface Recovery extends StreamPosition {

@@ -43,8 +43,8 @@ export class MemoryBroker implements Broker {
   #generation = 0;
   readonly #streams = new Map<string, Stream>();
   readonly #listeners = new Map<string, StreamListener>();
-  /** In order of `until`: all keys live equally long. */
-  readonly #remembered = new Map<string, Remembered>();
+  /** By how long keys live: those that live equally long are in the order of `until`. */
+  readonly #remembered = new Map<number, Map<string, Remembered>>();
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(options: MemoryBrokerOptions) {
@@ -56,18 +56,17 @@ export class MemoryBroker implements Broker {
   async publish(request: BrokerPublish): Promise<PublishReply> {
     const stream = this.#stream(request.channel);
     if (request.ephemeral) return this.#deliverEphemeral(request, stream);
+    const { rememberMs = IDEMPOTENCY_TTL_MS } = request;
     const key = `${request.channel}\n${request.publisher}\n${request.id}`;
     const fingerprint = fingerprintOf(request);
     const first = this.#recall(key, stream.epoch);
     if (first) return replay(request.id, first, fingerprint);
     const now = this.#now();
     const stored = stream.window.append(encode(request, stream.window.newest + 1), now);
-    this.#remembered.set(key, {
-      offset: stored.offset,
-      epoch: stream.epoch,
-      fingerprint,
-      until: now + IDEMPOTENCY_TTL_MS,
-    });
+    if (rememberMs > 0) {
+      const until = now + rememberMs;
+      this.#livingFor(rememberMs).set(key, { offset: stored.offset, epoch: stream.epoch, fingerprint, until });
+    }
     this.#listeners.get(request.channel)?.publication(request.channel, stored);
     return { id: request.id, epoch: stream.epoch, offset: stored.offset };
   }
@@ -109,9 +108,11 @@ export class MemoryBroker implements Broker {
   /** Forgets what has outlived its time: keys, publications, and streams that nobody asked for. */
   sweep(): void {
     const now = this.#now();
-    for (const [key, { until }] of this.#remembered) {
-      if (until > now) break;
-      this.#remembered.delete(key);
+    for (const keys of this.#remembered.values()) {
+      for (const [key, { until }] of keys) {
+        if (until > now) break;
+        keys.delete(key);
+      }
     }
     for (const [channel, stream] of this.#streams) {
       const empty = stream.window.expire(now);
@@ -144,11 +145,21 @@ export class MemoryBroker implements Broker {
     return { id: request.id, epoch: stream.epoch, offset };
   }
 
+  #livingFor(rememberMs: number): Map<string, Remembered> {
+    const known = this.#remembered.get(rememberMs);
+    if (known) return known;
+    const keys = new Map<string, Remembered>();
+    this.#remembered.set(rememberMs, keys);
+    return keys;
+  }
+
   #recall(key: string, epoch: string): Remembered | undefined {
-    const first = this.#remembered.get(key);
-    if (!first) return undefined;
-    if (first.until > this.#now() && first.epoch === epoch) return first;
-    this.#remembered.delete(key);
+    for (const keys of this.#remembered.values()) {
+      const first = keys.get(key);
+      if (first && first.until > this.#now() && first.epoch === epoch) return first;
+      // It is made anew, behind those that live longer.
+      if (first) keys.delete(key);
+    }
     return undefined;
   }
 }

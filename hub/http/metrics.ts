@@ -7,6 +7,7 @@ export interface Gauges {
   channels(): number;
   deliveries(): number;
   packets(): number;
+  changesPublished(): number;
   writeBackPending(): number;
   writeBackStatements(): number;
 }
@@ -46,6 +47,7 @@ export class Metrics {
     this.#gauge("hub_channels", "Channels with subscribers on this node", gauges.channels);
     this.#gauge("hub_deliveries", "Publications handed to subscribers since the start", gauges.deliveries);
     this.#gauge("hub_packets", "Packets of publications and presence sent since the start", gauges.packets);
+    this.#gauge("hub_changes_published", "Committed changes published since the start", gauges.changesPublished);
     this.#gauge("hub_write_back_pending", "Workstations whose presence waits to be written", gauges.writeBackPending);
     this.#gauge("hub_write_back_statements", "Write-back statements since the start", gauges.writeBackStatements);
   }

@@ -7,8 +7,6 @@ export interface ReconciledRows {
   onlineAfter(afterId: string, limit: number): Promise<string[]>;
   /** Those of these workstations whose rows say offline; not the suspended. */
   offlineAmong(ids: readonly string[]): Promise<string[]>;
-  /** Forgets at most `limit` audit events that nobody published within the hour, and answers how many. */
-  trimPending(limit: number): Promise<number>;
 }
 
 /** The write-back (`store/presence-writer.ts`). */
@@ -87,7 +85,6 @@ export class Reconciler {
   async runOnce(): Promise<void> {
     await this.#takeOffline();
     await this.#bringOnline();
-    await this.#trim();
   }
 
   /**
@@ -129,12 +126,6 @@ export class Reconciler {
     for (let start = 0; start < ids.length && !this.#closed; start += BATCH) {
       await this.#beat(await this.#rows.offlineAmong(ids.slice(start, start + BATCH)));
     }
-  }
-
-  async #trim(): Promise<void> {
-    let trimmed: number;
-    do trimmed = await this.#rows.trimPending(BATCH);
-    while (trimmed === BATCH && !this.#closed);
   }
 
   /** A workstation keeps its slot, so that its heartbeats are `heartbeatMs` apart. Only the live have any. */

@@ -3,13 +3,17 @@ import postgres, { type PendingQuery, type Row, type Sql, type TransactionSql } 
 import { Deadlines } from "../deadlines.ts";
 import { HubError } from "../errors.ts";
 
-export interface DatabaseOptions {
+/** Where a database is. */
+export interface ConnectionOptions {
   /** A `postgres://` address, with `?host=/folder` for a Unix socket as libpq has it; or the socket directory of a server on this machine, with `port`, `user` and `database`. */
   url?: string;
   socketDir?: string;
   port?: number;
   user?: string;
   database?: string;
+}
+
+export interface DatabaseOptions extends ConnectionOptions {
   /** Connections at most. */
   max?: number;
   /** How long a statement or transaction may take, by the client's clock: a frozen server keeps no time. */
@@ -63,6 +67,11 @@ export class Database {
     this.#options = options;
     this.#deadlines = new Deadlines(options.statementTimeoutMs);
     this.#sql = this.#open(Math.ceil(options.statementTimeoutMs * SERVER_SHARE));
+  }
+
+  /** Where it is, for connections of another kind. */
+  get connection(): ConnectionOptions {
+    return this.#options;
   }
 
   /** Runs one statement. */
@@ -150,30 +159,40 @@ export class Database {
   }
 
   #open(statementTimeoutMs: number | null): Sql {
-    const { url, socketDir, port, user, database, max = DEFAULT_MAX_CONNECTIONS, connectTimeoutMs } = this.#options;
-    const common = {
+    const { max = DEFAULT_MAX_CONNECTIONS, connectTimeoutMs } = this.#options;
+    return connectTo(this.#options, {
       max,
       connect_timeout: connectTimeoutMs / 1000,
-      backoff: () => RECONNECT_SECONDS,
-      onnotice: () => undefined,
-      connection: {
-        application_name: "monster-realtime",
-        ...(statementTimeoutMs !== null && { statement_timeout: statementTimeoutMs }),
-      },
-    };
-    if (url !== undefined) return openUrl(url, common);
-    return postgres({
-      ...common,
-      host: socketDir ?? "localhost",
-      ...(port !== undefined && { port }),
-      user: user ?? "postgres",
-      database: database ?? "postgres",
+      connection: statementTimeoutMs === null ? {} : { statement_timeout: statementTimeoutMs },
     });
   }
 }
 
+type DriverOptions = postgres.Options<Record<string, never>>;
+
+/** Connections as the hub has them; they are made when they are used. */
+export function connectTo(
+  { url, socketDir, port, user, database }: ConnectionOptions,
+  { connection, ...options }: DriverOptions,
+): Sql {
+  const common: DriverOptions = {
+    backoff: () => RECONNECT_SECONDS,
+    onnotice: () => undefined,
+    connection: { application_name: "monster-realtime", ...connection },
+    ...options,
+  };
+  if (url !== undefined) return openUrl(url, common);
+  return postgres({
+    ...common,
+    host: socketDir ?? "localhost",
+    ...(port !== undefined && { port }),
+    user: user ?? "postgres",
+    database: database ?? "postgres",
+  });
+}
+
 /** The driver takes `host` for a setting of the server. */
-function openUrl(url: string, options: postgres.Options<Record<string, never>>): Sql {
+function openUrl(url: string, options: DriverOptions): Sql {
   const parsed = URL.canParse(url) ? new URL(url) : null;
   const host = parsed?.searchParams.get("host");
   if (!parsed || !host?.startsWith("/")) return postgres(url, options);

@@ -26,17 +26,4 @@ export class PresenceRows {
     );
     return rows.map(({ id }) => id);
   }
-
-  /** Forgets at most `limit` audit events that nobody published within the hour, and answers how many. */
-  async trimPending(limit: number): Promise<number> {
-    const rows = await this.#database.query(
-      (sql) => sql`
-        DELETE FROM audit_pending WHERE id IN (
-          SELECT pending.id FROM audit_pending pending JOIN audit_events event USING (id)
-          WHERE event.at < now() - interval '1 hour'
-          ORDER BY pending.id LIMIT ${limit})
-        RETURNING 1`,
-    );
-    return rows.length;
-  }
 }

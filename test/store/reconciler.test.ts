@@ -251,19 +251,4 @@ test("nothing is taken offline before the hub has settled", () =>
     );
   }));
 
-test("audit events that nobody took within the hour are no longer pending; younger ones are", () =>
-  withDatabase(async (database) => {
-    await seedWorkstations(database, 2);
-    const pending = () =>
-      database
-        .query((sql) => sql<{ id: string }[]>`SELECT id FROM audit_pending ORDER BY id`)
-        .then((rows) => [...rows]);
-    const before = await pending();
-    ok(before.length >= 2);
-    const old = before[0]?.id ?? "";
-    await database.query((sql) => sql`UPDATE audit_events SET at = now() - interval '61 minutes' WHERE id = ${old}`);
-    await withHub(database, ({ reconciler }) => reconciler.runOnce());
-    equal(await pending(), before.slice(1));
-  }));
-
 test.run();

@@ -1,6 +1,6 @@
 import { HubError } from "../../errors.ts";
+import { fieldOf } from "../../naming.ts";
 import { type DatabaseFault, isDatabaseFault } from "../../store/postgres.ts";
-import { fieldOf } from "./table.ts";
 
 /** What was under way: says where a fault of a value lies in the params. */
 export interface FaultContext {

@@ -1,5 +1,6 @@
+import { columnOf } from "../../naming.ts";
 import { type Scope, withinScope } from "./scope.ts";
-import { columnOf, type EntityTable, type Parameters, type SortKey, selectList } from "./table.ts";
+import { type EntityTable, type Parameters, type SortKey, selectList } from "./table.ts";
 
 /** Which page of a table. Filters are equalities, field → value. */
 export interface PageQuery {

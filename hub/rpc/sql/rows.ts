@@ -1,8 +1,8 @@
 import type { PendingQuery } from "postgres";
+import { columnOf } from "../../naming.ts";
 import { type PageQuery, pageStatement } from "./page.ts";
 import { type Scope, withinScope } from "./scope.ts";
 import {
-  columnOf,
   type EntityTable,
   type Found,
   Parameters,

@@ -1,4 +1,5 @@
 import type { ISql, Row } from "postgres";
+import { columnOf } from "../../naming.ts";
 
 /** Statements of a pool or of one transaction. */
 export type Statements = Pick<ISql, "unsafe">;
@@ -50,14 +51,6 @@ export class Parameters {
     this.values.push(value);
     return `$${this.values.length}`;
   }
-}
-
-export function columnOf(field: string): string {
-  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
-export function fieldOf(column: string): string {
-  return column.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** The select list for `fields`, each named as callers know it. */

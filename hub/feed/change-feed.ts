@@ -1,0 +1,145 @@
+import type { Broker } from "../broker/broker.ts";
+import type { Logger } from "../log.ts";
+import { Pulse } from "../pulse.ts";
+import type { Touched } from "../rpc/context.ts";
+import type { Change, RightsChange } from "./change.ts";
+import { publicationOf } from "./publications.ts";
+import { touchedBy } from "./touched.ts";
+
+/** The audit trail (`store/change-feed.ts`). */
+export interface ChangeSource {
+  /** Changes of rights that became visible since the look before, and whether any change waits to be published. */
+  look(): Promise<{ changes: RightsChange[]; pending: boolean }>;
+  /**
+   * Hands pending changes to `publish` and forgets them once it resolved; gives their ids. Null: another node is at it.
+   * Where it rejects, what was published may be handed over again.
+   */
+  take(limit: number, publish: (changes: Change[]) => Promise<void>): Promise<string[] | null>;
+}
+
+export interface ChangeFeedOptions {
+  source: ChangeSource;
+  broker: Broker;
+  /** How long the broker remembers what was published, for when a change is handed over again by another process. */
+  rememberMs: number;
+  /** Hears of commits; calls `wake`. */
+  ensureListening(): void;
+  onTouched(touched: Touched[]): void;
+  pollMs?: number;
+  log: Logger;
+}
+
+/** How long a change waits at most where nobody was notified. */
+const POLL_MS = 500;
+/** Changes published at once: a packet's worth, so that readers keep up with a large transaction. */
+const BATCH = 250;
+const PUBLISHER = "service:hub";
+
+/**
+ * Brings every committed change, whoever made it, to the channels it concerns, and to those who watch rights. Both wake
+ * on notifications and poll; the rights do not wait for the publications.
+ */
+export class ChangeFeed {
+  /** Changes published since the start. */
+  published = 0;
+  readonly #options: ChangeFeedOptions;
+  readonly #rights: Pulse;
+  readonly #publishing: Pulse;
+  /** Published, but not yet known to be forgotten by the source. */
+  readonly #unsettled = new Set<string>();
+  #timer: NodeJS.Timeout | null = null;
+  #failing = false;
+
+  constructor(options: ChangeFeedOptions) {
+    this.#options = options;
+    this.#rights = new Pulse(
+      () => this.#look(),
+      (error) => this.#failed(error),
+    );
+    this.#publishing = new Pulse(
+      () => this.#publishPending(),
+      (error) => this.#failed(error),
+    );
+  }
+
+  /** The first look is the one that later ones compare with. */
+  start(): void {
+    this.#poll();
+    this.#timer = setInterval(() => this.#poll(), this.#options.pollMs ?? POLL_MS).unref();
+  }
+
+  /** Something was committed. */
+  wake(): void {
+    this.#rights.wake();
+    this.#publishing.wake();
+  }
+
+  /** Resolves when what is under way has ended. What is pending stays so for the next start. */
+  async close(): Promise<void> {
+    if (this.#timer) clearInterval(this.#timer);
+    await Promise.all([this.#rights.close(), this.#publishing.close()]);
+  }
+
+  #poll(): void {
+    this.#options.ensureListening();
+    this.#rights.wake();
+  }
+
+  async #look(): Promise<void> {
+    const { changes, pending } = await this.#options.source.look();
+    this.#recovered();
+    const touched = touchedBy(changes);
+    if (touched.length > 0) this.#options.onTouched(touched);
+    if (pending) this.#publishing.wake();
+  }
+
+  async #publishPending(): Promise<void> {
+    let taken: string[] | null;
+    do {
+      taken = await this.#options.source.take(BATCH, (changes) => this.#publish(changes));
+      this.#unsettled.clear();
+    } while (taken !== null && taken.length === BATCH);
+  }
+
+  async #publish(changes: readonly Change[]): Promise<void> {
+    for (const change of changes) {
+      if (this.#unsettled.has(change.id)) continue;
+      await this.#publishOne(change);
+      this.#unsettled.add(change.id);
+      this.published += 1;
+    }
+  }
+
+  async #publishOne(change: Change): Promise<void> {
+    const publication = publicationOf(change);
+    if (!publication) return;
+    const { channels, type, payload, from } = publication;
+    const { broker, rememberMs } = this.#options;
+    const payloadJson = JSON.stringify(payload);
+    const id = `audit:${change.id}`;
+    for (const channel of channels) {
+      await broker.publish({
+        channel,
+        publisher: PUBLISHER,
+        id,
+        type,
+        payloadJson,
+        from,
+        ephemeral: false,
+        rememberMs,
+      });
+    }
+  }
+
+  /** Told once, not twice a second for as long as the database is away. */
+  #failed(error: unknown): void {
+    if (!this.#failing)
+      this.#options.log.warn({ err: error }, "the change feed stands still until the database answers");
+    this.#failing = true;
+  }
+
+  #recovered(): void {
+    if (this.#failing) this.#options.log.info("the change feed goes on");
+    this.#failing = false;
+  }
+}
