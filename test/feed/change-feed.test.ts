@@ -1,31 +1,24 @@
-import type { EntityChange, Publication } from "@monster-realtime/client/protocol";
-import { equal, is } from "uvu/assert";
-import { withHub } from "../support/hub.ts";
-import type { RawClient } from "../support/raw-client.ts";
+import { ulid } from "ulid";
+import { equal, is, ok } from "uvu/assert";
+import { meta, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
+import { boardOf, heardOn, withForeign } from "./support.ts";
 
 const test = suite("change feed");
-
-/** What a client heard on a channel of the feed. */
-function changes(client: RawClient, channel: string): Publication<string, EntityChange>[] {
-  return client.received("publications", channel).flatMap(([, list]) => list as Publication<string, EntityChange>[]);
-}
 
 test("a change by a foreign writer reaches the task's channel and its board, once each", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.userToken);
-    const board = `project:${hub.projectId}:tasks`;
-    await client.request("subscribe", { channel: hub.taskChannel });
-    await client.request("subscribe", { channel: board });
+    for (const channel of [hub.taskChannel, boardOf(hub)]) await client.request("subscribe", { channel });
     await hub.database.query((sql) => sql`UPDATE tasks SET title = 'Other', priority = 5 WHERE id = ${hub.taskId}`);
-    for (const channel of [hub.taskChannel, board]) {
-      const updated = () => changes(client, channel).filter(({ type }) => type === "task:updated");
-      await until("the change is heard", () => updated().length > 0);
+    for (const channel of [hub.taskChannel, boardOf(hub)]) {
+      const updated = () => heardOn(client, channel).filter(({ type }) => type === "task:updated");
+      const first = await until("the change is heard", () => updated()[0]);
       is(updated().length, 1);
-      const { payload, from } = updated()[0] as Publication<string, EntityChange>;
+      is(first.from, null);
       equal(
-        { ...payload, changed: { ...payload.changed, updatedAt: null } },
+        { ...first.payload, changed: { ...first.payload.changed, updatedAt: null } },
         {
           id: hub.taskId,
           organizationId: hub.organizationId,
@@ -34,8 +27,192 @@ test("a change by a foreign writer reaches the task's channel and its board, onc
           omitted: [],
         },
       );
-      is(from, null);
     }
+  }));
+
+test("a change by RPC tells who made it", () =>
+  withHub({}, async (hub) => {
+    const client = await hub.connect(hub.userToken);
+    await client.request("subscribe", { channel: boardOf(hub) });
+    const params = { projectId: hub.projectId, title: "Made", description: "x".repeat(9_000) };
+    const made = (await client.request("rpc", { method: "tasks.create", params })) as { id: string };
+    const created = () => heardOn(client, boardOf(hub)).find(({ payload }) => payload.id === made.id);
+    const heard = await until("the task is heard of", created);
+    is(heard.type, "task:created");
+    equal(heard.from, { userId: hub.userId });
+    is(heard.payload.changed.title, "Made");
+    is(heard.payload.changed.listOrder, 1010);
+    equal(heard.payload.omitted, ["description"]);
+    is("description" in heard.payload.changed, false);
+  }));
+
+test("a role with grants on the tables it works with alone is audited and heard", () =>
+  withHub({}, async (hub) => {
+    const client = await hub.connect(hub.userToken);
+    await client.request("subscribe", { channel: hub.taskChannel });
+    const role = `writer_${ulid().toLowerCase()}`;
+    await hub.database.unlimited.unsafe(
+      `CREATE ROLE ${role} LOGIN; GRANT SELECT, UPDATE ON tasks, workflow_templates, actors TO ${role}`,
+    );
+    try {
+      await withForeign(
+        hub,
+        (sql) => sql`UPDATE tasks SET ready = true WHERE id = ${hub.taskId}`.then(() => undefined),
+        {
+          user: role,
+        },
+      );
+      await until("it is heard", () => heardOn(client, hub.taskChannel).some(({ payload }) => payload.changed.ready));
+    } finally {
+      await hub.database.unlimited.unsafe(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    }
+  }));
+
+test("changes of one row are heard in the order of their commits, each once, however many write at once", () =>
+  withHub({}, async (hub) => {
+    const client = await hub.connect(hub.userToken);
+    await client.request("subscribe", { channel: hub.taskChannel });
+    const writes = 160;
+    await withForeign(hub, async (sql) => {
+      const write = (number: number) => sql`UPDATE tasks SET title = ${`n${number}`} WHERE id = ${hub.taskId}`;
+      await Promise.all(Array.from({ length: writes }, (_, number) => write(number)));
+    });
+    const heard = () => heardOn(client, hub.taskChannel).filter(({ type }) => type === "task:updated");
+    await until("all are heard", () => heard().length >= writes);
+    const titles = heard().map(({ payload }) => payload.changed.title);
+    is(new Set(titles).size, writes);
+    is(titles.length, writes);
+    const times = heard().map(({ payload }) => String(payload.changed.updatedAt));
+    equal(times, [...times].sort());
+    const [row] = await hub.database.query(
+      (sql) => sql<{ title: string }[]>`SELECT title FROM tasks WHERE id = ${hub.taskId}`,
+    );
+    is(titles.at(-1), row?.title);
+  }));
+
+test("a late commit is heard, and a transaction that stays open in another database holds nothing up", () =>
+  withHub({}, async (hub) => {
+    const client = await hub.connect(hub.userToken);
+    await client.request("subscribe", { channel: boardOf(hub) });
+    const second = `task_${ulid()}`;
+    await hub.database.query(
+      (sql) => sql`INSERT INTO tasks (id, project_id, title) VALUES (${second}, ${hub.projectId}, 'Second')`,
+    );
+    const heard = (id: string, title: string) => () =>
+      heardOn(client, boardOf(hub)).some(({ payload }) => payload.id === id && payload.changed.title === title);
+    const elsewhere = async (sql: import("postgres").Sql) => {
+      const open = await sql.reserve();
+      await open`BEGIN`;
+      await open`SELECT pg_current_xact_id()`;
+      await withForeign(hub, async (here) => {
+        const late = await here.reserve();
+        await late`BEGIN`;
+        await late`UPDATE tasks SET title = 'late' WHERE id = ${hub.taskId}`;
+        await here`UPDATE tasks SET title = 'early' WHERE id = ${second}`;
+        await until("the later change is heard first", heard(second, "early"));
+        is(heard(hub.taskId, "late")(), false);
+        await late`COMMIT`;
+        late.release();
+        await until("the late one is heard", heard(hub.taskId, "late"));
+      });
+      await open`ROLLBACK`;
+      open.release();
+    };
+    await withForeign(hub, elsewhere, { database: "postgres" });
+  }));
+
+test("ten thousand changes of one transaction all arrive, once, and end no reader", () =>
+  withHub({}, async (hub) => {
+    const client = await hub.connect(hub.userToken);
+    await client.request("subscribe", { channel: boardOf(hub) });
+    await hub.database.unlimited`
+      INSERT INTO tasks (id, project_id, title)
+      SELECT 'task_' || lpad(n::text, 26, '0'), ${hub.projectId}, 'bulk ' || n FROM generate_series(1, 10000) n`;
+    const heard = () => heardOn(client, boardOf(hub)).filter(({ type }) => type === "task:created");
+    await until("all are heard", () => heard().length >= 10_000, 30_000);
+    is(new Set(heard().map(({ payload }) => payload.id)).size, 10_000);
+    is(heard().length, 10_000);
+    is(client.disconnectReason, null);
+    await until("nothing is pending", async () => {
+      const [row] = await hub.database.query(
+        (sql) => sql<{ some: boolean }[]>`SELECT EXISTS (SELECT FROM audit_pending) AS some`,
+      );
+      return row?.some === false;
+    });
+  }));
+
+test("a cascade is told with its tenant", () =>
+  withHub({}, async (hub) => {
+    const dependent = `task_${ulid()}`;
+    await hub.database.query(
+      (sql) => sql`INSERT INTO tasks (id, project_id, title) VALUES (${dependent}, ${hub.projectId}, 'D')`,
+    );
+    await hub.database.query(
+      (sql) => sql`INSERT INTO task_dependencies (id, task_id, depends_on_task_id)
+        VALUES (${`taskdep_${ulid()}`}, ${dependent}, ${hub.taskId})`,
+    );
+    const client = await hub.connect(hub.serviceToken);
+    await client.request("subscribe", { channel: boardOf(hub) });
+    await hub.database.query((sql) => sql`DELETE FROM tasks WHERE id = ${dependent}`);
+    const deleted = () => heardOn(client, boardOf(hub)).filter(({ type }) => type.endsWith(":deleted"));
+    await until("both are heard of", () => deleted().length >= 2);
+    equal(
+      deleted()
+        .map(({ type }) => type)
+        .sort(),
+      ["task:deleted", "task_dependency:deleted"],
+    );
+    for (const { payload } of deleted()) {
+      is(payload.organizationId, hub.organizationId);
+      is(payload.projectId, hub.projectId);
+      equal(payload.changed, {});
+    }
+  }));
+
+test("presence does not come through the feed, however much it changes", () =>
+  withHub({ env: { WRITE_BACK_INTERVAL_MS: "10" } }, async (hub) => {
+    const [watcher, station] = await hub.connectAll(hub.userToken, hub.workstation.token);
+    await watcher.request("subscribe", { channel: hub.workstation.channel });
+    await watcher.request("subscribe", { channel: hub.projectChannel });
+    await station.request("presence.join", { channel: hub.workstation.channel, meta: meta() });
+    for (let count = 1; count <= 30; count += 1) {
+      await station.request("presence.update", {
+        channel: hub.workstation.channel,
+        meta: meta({ currentTaskCount: count }),
+      });
+      if (count % 10 === 0) await hub.writeBackSettled();
+    }
+    await hub.database.query((sql) => sql`UPDATE workstations SET name = 'Renamed' WHERE id = ${hub.workstation.id}`);
+    const heard = () => heardOn(watcher, hub.workstation.channel);
+    await until("what is news is heard", () => heard().length > 0);
+    equal(
+      heard().map(({ payload }) => payload.changed.name),
+      ["Renamed"],
+    );
+    await until("the project hears it too", () => heardOn(watcher, hub.projectChannel).length > 0);
+    is(heardOn(watcher, hub.projectChannel).length, 1);
+  }));
+
+test("secrets are in no publication, a removed workstation is told as deleted", () =>
+  withHub({}, async (hub) => {
+    const client = await hub.connect(hub.serviceToken);
+    await client.request("subscribe", { channel: hub.workstation.channel });
+    const agent = `agent_${ulid()}`;
+    await hub.database.query(
+      (sql) => sql`INSERT INTO agents (id, workstation_id, type, name, environment_vars)
+        VALUES (${agent}, ${hub.workstation.id}, 'cursor', 'A', '{"KEY": "sesame"}')`,
+    );
+    await hub.database.query(
+      (sql) => sql`UPDATE workstations SET registration_token = ${"ab".repeat(32)} WHERE id = ${hub.workstation.id}`,
+    );
+    await hub.database.query((sql) => sql`UPDATE workstations SET deleted_at = now() WHERE id = ${hub.workstation.id}`);
+    await until("the end is told", () =>
+      heardOn(client, hub.workstation.channel).some(({ type }) => type === "workstation:deleted"),
+    );
+    const text = JSON.stringify(heardOn(client, hub.workstation.channel));
+    ok(text.includes(agent));
+    for (const secret of ["sesame", "ab".repeat(32), "registrationToken", "environmentVars", "deletedAt"])
+      is(text.includes(secret), false, secret);
   }));
 
 test.run();
