@@ -148,13 +148,15 @@ test("who may do something nowhere is refused without a look at any row", () => 
 
 /** Every method that names a row, with params that would be good for one of this tenant's rows. */
 function callsOn(tenant: Tenant): [string, Record<string, unknown>][] {
-  const { organizationId, projectId, workstationId, attachmentId, taskId } = tenant;
+  const { organizationId, projectId, workstationId, attachmentId, taskId, templateId, actorId } = tenant;
   const named: [string, string, object][] = [
     ["organizations", organizationId, { name: "Taken" }],
     ["projects", projectId, { name: "Taken" }],
     ["workstations", workstationId, { name: "Taken" }],
     ["projectWorkstations", attachmentId, { priority: 1 }],
     ["tasks", taskId, { title: "Taken" }],
+    ["workflowTemplates", templateId, { name: "Taken" }],
+    ["actors", actorId, { name: "Taken" }],
   ];
   return [
     ...named.flatMap(([entity, id, set]): [string, Record<string, unknown>][] => [
@@ -168,6 +170,13 @@ function callsOn(tenant: Tenant): [string, Record<string, unknown>][] {
     ["projects.create", { organizationId, name: "P" }],
     ["projectWorkstations.create", { projectId, workstationId }],
     ["tasks.create", { projectId, title: "T" }],
+    ["workflowTemplates.create", { projectId, name: "F", modeSequence: [{ mode: "plan", requireReview: true }] }],
+    ["actors.create", { projectId, name: "A" }],
+    ["projects.archive", { id: projectId }],
+    ["projects.restore", { id: projectId }],
+    ["projects.attachWorkstation", { projectId, workstationId }],
+    ["projects.detachWorkstation", { projectId, workstationId }],
+    ["projects.updateMemory", { id: projectId, memory: "Taken" }],
   ];
 }
 
@@ -178,6 +187,8 @@ const missing = (): Tenant =>
     workstationId: `ws_${ulid()}`,
     attachmentId: `projws_${ulid()}`,
     taskId: `task_${ulid()}`,
+    templateId: `wftpl_${ulid()}`,
+    actorId: `actor_${ulid()}`,
   }) as Tenant;
 
 async function answersOn(world: World, caller: Tenant["owner"], tenant: Tenant): Promise<string[]> {
@@ -206,7 +217,15 @@ test("another tenant's rows answer like rows that are not there, to everybody an
 
 test("lists show a caller's own tenants alone, whatever the params ask for", () =>
   withWorld(async ({ ours, theirs, router }) => {
-    for (const entity of ["organizations", "projects", "workstations", "projectWorkstations", "tasks"]) {
+    for (const entity of [
+      "organizations",
+      "projects",
+      "workstations",
+      "projectWorkstations",
+      "workflowTemplates",
+      "actors",
+      "tasks",
+    ]) {
       for (const params of [{}, { organizationId: theirs.organizationId }, { projectId: theirs.projectId }]) {
         const call = {
           principal: ours.owner,

@@ -11,7 +11,7 @@ import { PostgresFacts } from "../../hub/store/facts.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "./database.ts";
 
-/** An organization with a user of each role, a project, a task, and a workstation attached to the project. */
+/** An organization with a user of each role, a project, a task, a template, an actor, and a workstation attached to the project. */
 export interface Tenant {
   organizationId: string;
   projectId: string;
@@ -19,6 +19,8 @@ export interface Tenant {
   attachmentId: string;
   agentId: string;
   taskId: string;
+  templateId: string;
+  actorId: string;
   owner: Principal;
   admin: Principal;
   member: Principal;
@@ -82,6 +84,7 @@ async function tenant(database: Database): Promise<Tenant> {
   const organizationId = `org_${ulid()}`;
   const [projectId, workstationId] = [`proj_${ulid()}`, `ws_${ulid()}`];
   const [attachmentId, agentId, taskId] = [`projws_${ulid()}`, `agent_${ulid()}`, `task_${ulid()}`];
+  const [templateId, actorId] = [`wftpl_${ulid()}`, `actor_${ulid()}`];
   const { digest } = mintRegistrationToken();
   await database.transaction("test", async (sql) => {
     await sql`INSERT INTO organizations (id, name, slug) VALUES (${organizationId}, 'Org', ${ulid().toLowerCase()})`;
@@ -92,8 +95,10 @@ async function tenant(database: Database): Promise<Tenant> {
       VALUES (${attachmentId}, ${projectId}, ${workstationId})`;
     await sql`INSERT INTO agents (id, workstation_id, type, name) VALUES (${agentId}, ${workstationId}, 'cursor', 'A')`;
     await sql`INSERT INTO tasks (id, project_id, title, description) VALUES (${taskId}, ${projectId}, 'T', 'long')`;
+    await sql`INSERT INTO workflow_templates (id, project_id, name, mode_sequence) VALUES (${templateId}, ${projectId}, 'F', '[]')`;
+    await sql`INSERT INTO actors (id, project_id, name) VALUES (${actorId}, ${projectId}, 'A')`;
   });
-  const rows = { organizationId, projectId, workstationId, attachmentId, agentId, taskId };
+  const rows = { organizationId, projectId, workstationId, attachmentId, agentId, taskId, templateId, actorId };
   return {
     ...rows,
     owner: await user(database, organizationId, "owner"),

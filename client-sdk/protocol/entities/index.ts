@@ -1,6 +1,7 @@
 import type { OrganizationMethods } from "./organizations.ts";
 import type { ProjectMethods } from "./projects.ts";
 import type { TaskMethods } from "./tasks.ts";
+import type { WorkflowMethods } from "./workflows.ts";
 import type { WorkstationMethods } from "./workstations.ts";
 
 export type { DeleteParams, ListParams, Page, UpdateParams } from "./common.ts";
@@ -11,7 +12,11 @@ export * from "./workflows.ts";
 export * from "./workstations.ts";
 
 /** Every RPC method of this version with its params and result. */
-export type RpcMethods = OrganizationMethods & ProjectMethods & WorkstationMethods & TaskMethods;
+export type RpcMethods = OrganizationMethods &
+  ProjectMethods &
+  WorkstationMethods &
+  WorkflowMethods &
+  TaskMethods;
 export type RpcMethod = keyof RpcMethods;
 export type RpcParams<Method extends RpcMethod> = RpcMethods[Method]["params"];
 export type RpcResult<Method extends RpcMethod> = RpcMethods[Method]["result"];

@@ -1,15 +1,28 @@
 import type { Procedure } from "../procedure.ts";
+import { projectAttachments } from "../verbs/project-attachments.ts";
+import { projectMemory } from "../verbs/project-memory.ts";
+import { projectStatus } from "../verbs/project-status.ts";
+import { actors } from "./actors.ts";
 import { organizations } from "./organizations.ts";
 import { projectWorkstations } from "./project-workstations.ts";
 import { projects } from "./projects.ts";
 import { tasks } from "./tasks.ts";
+import { workflowTemplates } from "./workflow-templates.ts";
 import { workstations } from "./workstations.ts";
 
-/** Every method of every entity. */
-export const PROCEDURES: readonly Procedure[] = [
+/** Every entity: one for each table that callers know. */
+export const ENTITIES = [
   organizations,
   projects,
   workstations,
   projectWorkstations,
+  workflowTemplates,
+  actors,
   tasks,
-].flatMap(({ procedures }) => procedures);
+] as const;
+
+/** What goes beyond the five methods of each. */
+const VERBS = [projectStatus, projectAttachments, projectMemory] as const;
+
+/** Every method. */
+export const PROCEDURES: readonly Procedure[] = [...ENTITIES, ...VERBS].flatMap(({ procedures }) => procedures);

@@ -1,0 +1,71 @@
+import type { Actor, ActorCreate, ActorSet, RpcParams } from "@monster-realtime/client/protocol";
+import { z } from "zod";
+import { crud, type Entity, parent, refuseInactiveProject } from "../crud.ts";
+import * as field from "../fields.ts";
+import { RIGHTS } from "../rights.ts";
+import { EntityRows } from "../sql/rows.ts";
+import type { EntityTable } from "../sql/table.ts";
+import { projects } from "./projects.ts";
+
+const MAX_FOCUS_AREAS = 100;
+
+const table: EntityTable<Actor> = {
+  table: "actors",
+  columns: {
+    id: "plain",
+    projectId: "plain",
+    name: "plain",
+    description: "plain",
+    systemPrompt: "plain",
+    methodology: "plain",
+    focusAreas: "json",
+    isDefault: "plain",
+    tasksAssignedCount: "plain",
+    createdAt: "timestamp",
+    updatedAt: "timestamp",
+  },
+  joins: `JOIN projects ON projects.id = actors.project_id
+    JOIN organizations ON organizations.id = projects.organization_id`,
+  visible: "organizations.deleted_at IS NULL",
+  projectId: "projects.id",
+  workstationId: null,
+  readableBy: (workstation) =>
+    `actors.project_id IN (SELECT project_id FROM project_workstations WHERE workstation_id = ${workstation})`,
+  inProject: (project) => `actors.project_id = ${project}`,
+  sort: [{ field: "id" }],
+};
+
+const name = field.filledText(255);
+// Whether it is the default is written on the actor; the database makes the project and its other actors follow.
+const settings = {
+  description: field.longText.nullable(),
+  systemPrompt: field.longText.nullable(),
+  methodology: field.longText.nullable(),
+  focusAreas: z.array(field.filledText(255)).max(MAX_FOCUS_AREAS).nullable(),
+  isDefault: z.boolean(),
+};
+
+const entity: Entity<Actor, NonNullable<RpcParams<"actors.list">["filter"]>, ActorCreate, ActorSet> = {
+  name: "actors",
+  noun: "actor",
+  idPrefix: "actor",
+  rows: new EntityRows(table),
+  rights: RIGHTS.actors,
+  schemas: {
+    list: field.paramsOf<"actors.list">()(field.listParams({ isDefault: z.boolean() })),
+    get: field.paramsOf<"actors.get">()(field.idParams("actor")),
+    create: field.paramsOf<"actors.create">()(
+      z.strictObject({ projectId: field.id("proj"), name, ...field.optional(settings) }),
+    ),
+    update: field.paramsOf<"actors.update">()(field.updateParams("actor", { name, ...settings })),
+    delete: field.paramsOf<"actors.delete">()(field.deleteParams("actor")),
+  },
+  async placeOf(context, { projectId }) {
+    const project = await parent(projects, context, projectId);
+    refuseInactiveProject(project);
+    return project;
+  },
+  touched: () => [],
+};
+
+export const actors = { ...entity, procedures: crud(entity) };

@@ -1,0 +1,11 @@
+import { ask } from "./rows.ts";
+import type { Statements } from "./table.ts";
+
+/** The id of the attachment of a workstation to a project; null where there is none. */
+export async function attachmentOf(sql: Statements, projectId: string, workstationId: string): Promise<string | null> {
+  const [row] = await ask(sql, `SELECT id FROM project_workstations WHERE project_id = $1 AND workstation_id = $2`, [
+    projectId,
+    workstationId,
+  ]);
+  return row ? String(row.id) : null;
+}
