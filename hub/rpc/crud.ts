@@ -2,6 +2,7 @@ import type { DeleteParams, ListParams, Page, UpdateParams } from "@monster-real
 import type { z } from "zod";
 import { HubError } from "../errors.ts";
 import { newId } from "../ids.ts";
+import type { Caller } from "./caller.ts";
 import type { Touched } from "./context.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { defineProcedure, type Procedure, type ReadContext, type WriteContext, type Written } from "./procedure.ts";
@@ -33,9 +34,13 @@ export interface Entity<Row extends object, Filter extends object, Create extend
   /** Where a row to be made would belong, its parents locked. Throws `not_found` for parents out of the caller's sight. */
   placeOf(context: WriteContext, input: Create, id: string): Promise<Place>;
   /** Fields that the row gets beyond the caller's. */
-  completed?(sql: Statements, input: Create): Promise<ReadonlyMap<string, unknown>>;
+  completed?(sql: Statements, input: Create, caller: Caller): Promise<ReadonlyMap<string, unknown>>;
   /** After the row is there. */
   created?(context: WriteContext, id: string): Promise<void>;
+  /** Rules beyond rights, with the row under lock, before it is changed (then with what) or deleted. */
+  guard?(context: WriteContext, row: { id: string; place: Located }, set: Set | null): Promise<void>;
+  /** What of a row this caller is told; all where this is missing. */
+  shownTo?(caller: Caller, row: Row): Row;
   /** Removes the row; `DELETE` where this is missing. */
   removed?(sql: Statements, id: string): Promise<void>;
   /** Whether rows of a project that is not active may be changed all the same. */
@@ -90,11 +95,21 @@ export function crud<Row extends object, Filter extends object, Create extends o
 
 type AnyEntity<Row extends object, Create extends object = object> = Pick<
   Entity<Row, object, Create, never>,
-  "noun" | "rows" | "idPrefix" | "placeOf" | "completed" | "created" | "outlivesArchiving" | "touched"
+  "noun" | "rows" | "idPrefix" | "placeOf" | "completed" | "created" | "outlivesArchiving" | "shownTo" | "touched"
 >;
 
+interface Shown<Row extends object> {
+  rows: EntityRows<Row>;
+  shownTo?(caller: Caller, row: Row): Row;
+}
+
+/** What of a row this caller is told. */
+export function shown<Row extends object>({ shownTo }: Shown<Row>, caller: Caller, row: Row): Row {
+  return shownTo ? shownTo(caller, row) : row;
+}
+
 async function list<Row extends object, Filter extends object>(
-  { name, rows }: { name: string; rows: EntityRows<Row> },
+  { name, rows, shownTo }: { name: string } & Shown<Row>,
   { database, caller }: ReadContext,
   { organizationId, projectId, filter, limit = DEFAULT_LIMIT, cursor }: ListParams<Filter>,
 ): Promise<Page<Row>> {
@@ -105,6 +120,7 @@ async function list<Row extends object, Filter extends object>(
   const query = { organizationId, projectId, filters, after, limit: limit + 1 };
   const found = await database.query((sql) => rows.page(sql, query, readScope(caller)));
   const items = found.slice(0, limit).map((row) => rows.told(row));
+  const shown = shownTo ? items.map((row) => shownTo(caller, row)) : items;
   const last = found.length > limit ? items.at(-1) : undefined;
   const nextCursor = last
     ? encodeCursor(
@@ -112,17 +128,17 @@ async function list<Row extends object, Filter extends object>(
         rows.table.sort.map(({ field }) => last[field]),
       )
     : null;
-  return { items, nextCursor };
+  return { items: shown, nextCursor };
 }
 
 async function get<Row extends object>(
-  entity: { noun: string; rows: EntityRows<Row> },
+  entity: { noun: string } & Shown<Row>,
   { database, caller }: ReadContext,
   id: string,
 ): Promise<Row> {
   const [row] = await database.query((sql) => entity.rows.byId(sql, id, readScope(caller)));
   if (!row) throw notFound(entity.noun);
-  return entity.rows.told(row);
+  return shown(entity, caller, entity.rows.told(row));
 }
 
 /** Makes a row by an entity's rules, with further fields that no caller gives. */
@@ -137,10 +153,11 @@ export async function create<Row extends object, Create extends object>(
   const id = `${entity.idPrefix}_${newId()}`;
   const place = await entity.placeOf(context, input, id);
   refuseUnless(may(context.caller, grant, place, Object.keys(input)));
-  const added = completed ? await completed(context.sql, input) : new Map<string, unknown>();
+  const added = completed ? await completed(context.sql, input, context.caller) : new Map<string, unknown>();
   await rows.insert(context.sql, new Map([...Object.entries({ id, ...input, ...further }), ...added]));
   await created?.(context, id);
-  return { result: await read(rows, context.sql, id), place, touched: entity.touched({ id, place }, null, context) };
+  const result = shown(entity, context.caller, await read(rows, context.sql, id));
+  return { result, place, touched: entity.touched({ id, place }, null, context) };
 }
 
 async function update<Row extends object, Filter extends object, Create extends object, Set extends object>(
@@ -150,8 +167,9 @@ async function update<Row extends object, Filter extends object, Create extends 
 ): Promise<Written> {
   const place = await lock(entity, entity.rights.update, context, { id, ifUpdatedAt }, Object.keys(set));
   if (!entity.outlivesArchiving) refuseInactiveProject(place);
+  await entity.guard?.(context, { id, place }, set);
   await entity.rows.update(context.sql, id, new Map(Object.entries(set)));
-  const result = await read(entity.rows, context.sql, id);
+  const result = shown(entity, context.caller, await read(entity.rows, context.sql, id));
   return { result, place, touched: entity.touched({ id, place }, set, context) };
 }
 
@@ -161,6 +179,7 @@ async function remove<Row extends object, Filter extends object, Create extends 
   { id, ifUpdatedAt }: DeleteParams,
 ): Promise<Written> {
   const place = await lock(entity, entity.rights.delete, context, { id, ifUpdatedAt });
+  await entity.guard?.(context, { id, place }, null);
   if (entity.removed) await entity.removed(context.sql, id);
   else await entity.rows.remove(context.sql, id);
   // Who may delete an organization is gone with it, and the answer tells only what was asked.
@@ -221,7 +240,8 @@ export function notFound(noun: string): HubError {
   );
 }
 
-function refuseUnless(allowed: boolean): void {
+/** Throws `forbidden`. */
+export function refuseUnless(allowed: boolean): void {
   if (allowed) return;
   const message = "Your role does not allow this, or not for these fields. Ask an admin of the organization.";
   throw new HubError("forbidden", message);

@@ -45,6 +45,16 @@ export const slug = text(100).refine(
   (value) => /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(value),
   "must be lower-case letters, digits and single hyphens between them",
 );
+/** An address as it is typed: whether it is somebody's, only its verification shows. */
+export const email = text(255).refine(
+  (value) => /^[^\s@]+@[^\s@]+$/.test(value),
+  "must be an address like name@example.com",
+);
+export const webAddress = text(2_048).refine(
+  (value) => /^https?:\/\//i.test(value) && URL.canParse(value),
+  "must be an http or https address",
+);
+export const timezone = text(50).refine(isTimezone, "must be a time zone like Europe/Berlin or UTC");
 export const id = (prefix: string) =>
   z.string().regex(new RegExp(`^${prefix}_[0-9A-HJKMNP-TV-Z]{26}$`), `must be ${prefix}_ and a ULID`);
 /** One of these to the hub; the protocol's type leaves room for those of newer ones. */
@@ -74,4 +84,14 @@ export function updateParams<Shape extends z.ZodRawShape>(prefix: string, shape:
 
 export function deleteParams(prefix: string) {
   return z.strictObject({ id: id(prefix), ifUpdatedAt: z.exactOptional(timestamp) });
+}
+
+function isTimezone(name: string): boolean {
+  try {
+    // An offset is one to some runtimes, but no name.
+    return /^[A-Za-z]/.test(name) && new Intl.DateTimeFormat("en", { timeZone: name }) !== null;
+  } catch {
+    // Thrown for a name that is none.
+    return false;
+  }
 }

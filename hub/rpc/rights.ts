@@ -1,18 +1,21 @@
-import type { Task } from "@monster-realtime/client/protocol";
+import type { Role, Task, User } from "@monster-realtime/client/protocol";
 import type { Caller } from "./caller.ts";
 import type { Scope } from "./sql/scope.ts";
 
 /** The fields a right extends to: all that the method takes, or these. */
 export type Cell = "all" | readonly string[];
-/** Who may: by role in the row's organization; a workstation on its own rows; a service within its organizations; any user. */
-export type Party = "member" | "admin" | "owner" | "workstation" | "service" | "user";
+/** Who may: by role in the row's organization; a workstation on its own rows; a service within its organizations; any user; a user on the rows of himself. */
+export type Party = "member" | "admin" | "owner" | "workstation" | "service" | "user" | "self";
 export type Grant = Readonly<Partial<Record<Party, Cell>>>;
 
 /** Where a row belongs. */
 export interface Place {
+  /** Empty for what belongs to none, and so to the services of every organization. */
   organizationId: string;
   projectId: string | null;
   workstationId: string | null;
+  /** Whose row it is, where it is a person's. */
+  userId?: string | null;
 }
 
 const OWNERS: Grant = { owner: "all", service: "all" };
@@ -34,6 +37,9 @@ const WORKED_OUT: readonly (keyof Task)[] = [
   "mode",
 ];
 
+/** What a person says of himself; the address comes from who vouches for it. */
+const PROFILE: readonly (keyof User)[] = ["name", "avatarUrl", "displayName", "timezone"];
+
 /** What a workstation keeps of itself, and admins may put right. */
 const ON_SITE: Grant = { ...ADMINS, workstation: "all" };
 /** What agents do is theirs to tell; people read it. */
@@ -51,7 +57,15 @@ export const RIGHTS = {
     suspendMember: ADMINS,
     restoreMember: ADMINS,
   },
-  organizationMemberships: { read: MEMBERS, create: ADMINS, update: ADMINS, delete: ADMINS },
+  // Anybody leaves, and declines an invitation. How far an admin's right goes, `mayManage` says.
+  organizationMemberships: { read: MEMBERS, create: ADMINS, update: ADMINS, delete: { ...ADMINS, self: "all" } },
+  // Everybody sees himself at least; whom else, the scope of the statement says.
+  users: {
+    read: { user: "all", service: "all" },
+    create: { service: "all" },
+    update: { self: PROFILE, service: "all" },
+    delete: { service: "all" },
+  },
   projects: {
     read: READERS,
     create: ADMINS,
@@ -98,15 +112,26 @@ export const RIGHTS = {
 /** Whether such a caller may anywhere: false needs no look at any row, and so tells of none. */
 export function mayAnywhere({ kind }: Caller, grant: Grant): boolean {
   if (kind !== "user") return grant[kind] !== undefined;
-  return [grant.member, grant.admin, grant.owner, grant.user].some((cell) => cell !== undefined);
+  return [grant.member, grant.admin, grant.owner, grant.user, grant.self].some((cell) => cell !== undefined);
 }
 
 /** Whether the caller may do this to a row of this place, changing these fields. */
 export function may(caller: Caller, grant: Grant, place: Place, fields: readonly string[] = []): boolean {
   if (caller.kind === "user" && grant.user) return true;
+  if (caller.kind === "user" && place.userId === caller.principal.id && covers(grant.self, fields)) return true;
   const party = partyIn(caller, place);
-  const cell = party === null ? undefined : grant[party];
+  return party !== null && covers(grant[party], fields);
+}
+
+function covers(cell: Cell | undefined, fields: readonly string[]): boolean {
   return cell === "all" || (cell !== undefined && fields.every((field) => cell.includes(field)));
+}
+
+const RANK: Readonly<Record<Role, number>> = { member: 0, admin: 1, owner: 2 };
+
+/** Whether somebody of role `own` may make, change or end memberships of these roles: admins up to admin, owners all. */
+export function mayManage(own: Role | null, roles: readonly Role[]): boolean {
+  return own !== null && own !== "member" && roles.every((role) => RANK[role] <= RANK[own]);
 }
 
 function partyIn(caller: Caller, { organizationId, workstationId }: Place): Party | null {
@@ -126,7 +151,7 @@ function partyIn(caller: Caller, { organizationId, workstationId }: Place): Part
 export function readScope(caller: Caller): Scope {
   switch (caller.kind) {
     case "user":
-      return { kind: "organizations", ids: [...caller.roles.keys()] };
+      return { kind: "organizations", ids: [...caller.roles.keys()], user: caller.principal };
     case "workstation":
       return { kind: "workstation", id: caller.principal.id };
     case "service": {

@@ -125,6 +125,7 @@ function keptOf(written: Written): KeptAnswer {
       organizationId: place.organizationId,
       projectId: place.projectId,
       workstationId: place.workstationId,
+      userId: place.userId ?? null,
     },
     result,
   };

@@ -2,7 +2,7 @@ import { ulid } from "ulid";
 import * as assert from "uvu/assert";
 import type { Caller } from "../../hub/rpc/caller.ts";
 import { PROCEDURES } from "../../hub/rpc/entities/index.ts";
-import { type Grant, may, mayAnywhere, RIGHTS } from "../../hub/rpc/rights.ts";
+import { type Grant, may, mayAnywhere, mayManage, RIGHTS } from "../../hub/rpc/rights.ts";
 import { SERVICE, type Tenant, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 
@@ -10,7 +10,7 @@ const test = suite("rpc rights");
 
 type Who = "member" | "admin" | "owner" | "service" | "workstation";
 const WHO = ["member", "admin", "owner", "service", "workstation"] as const;
-const PLACE = { organizationId: "org_a", projectId: "proj_a", workstationId: "ws_a" };
+const PLACE = { organizationId: "org_a", projectId: "proj_a", workstationId: "ws_a", userId: "user_a" };
 
 /** data.md's table: for whom each method is, on a row of its own organization (its own row for a workstation). */
 const PEOPLE = ["member", "admin", "owner"] as const;
@@ -27,6 +27,10 @@ const EXPECTED: Record<string, readonly Who[]> = {
   "organizationMemberships.create": ADMINS,
   "organizationMemberships.update": ADMINS,
   "organizationMemberships.delete": ADMINS,
+  "users.read": [...PEOPLE, "service"],
+  "users.create": ["service"],
+  "users.update": ["service"],
+  "users.delete": ["service"],
   "organizations.invite": ADMINS,
   "organizations.acceptInvite": PEOPLE,
   "organizations.suspendMember": ADMINS,
@@ -125,8 +129,8 @@ test("every cell of the table is as data.md says, in the row's organization and 
       const expected = EXPECTED[name]?.includes(who) ?? false;
       assert.is(may(callerOf(who), grant, PLACE, ["id"]), expected, `${who} ${name}`);
       const elsewhere = may(callerOf(who, "org_b", "ws_b"), grant, PLACE, ["id"]);
-      const anywhere = name === "organizations.create" || name === "organizations.acceptInvite";
-      assert.is(elsewhere, anywhere && expected, `${who} ${name} elsewhere`);
+      const anywhere = ["organizations.create", "organizations.acceptInvite", "users.read"].includes(name);
+      assert.is(elsewhere, anywhere && expected && who !== "service", `${who} ${name} elsewhere`);
     }
   }
 });
@@ -140,6 +144,34 @@ test("members write a project's memory alone, workstations the worked-out fields
     assert.not.ok(may(callerOf("workstation"), tasks.update, PLACE, [field]), field);
 });
 
+test("everybody writes his own profile but his address, and ends his own membership, in no other role", () => {
+  const { users, organizationMemberships } = RIGHTS;
+  const self = { ...PLACE, userId: "u" };
+  const profile = ["name", "avatarUrl", "displayName", "timezone"];
+  for (const who of ["member", "admin", "owner"] as const) {
+    assert.ok(may(callerOf(who), users.update, self, profile), who);
+    assert.not.ok(may(callerOf(who), users.update, self, ["email"]), who);
+    assert.not.ok(may(callerOf(who), users.update, PLACE, profile), who);
+    assert.not.ok(may(callerOf(who), users.delete, self), who);
+  }
+  assert.ok(may(callerOf("member"), organizationMemberships.delete, self));
+  assert.ok(may(callerOf("member", "org_b"), organizationMemberships.delete, self));
+  assert.not.ok(may(callerOf("member"), organizationMemberships.update, self, ["role"]));
+  assert.ok(mayAnywhere(callerOf("member"), users.update));
+  assert.not.ok(mayAnywhere(callerOf("workstation"), users.read));
+});
+
+test("admins manage up to admin, owners all, and nobody else anybody", () => {
+  const managed = (own: "owner" | "admin" | "member" | null) =>
+    (["member", "admin", "owner"] as const).filter((role) => mayManage(own, [role]));
+  assert.equal(managed("owner"), ["member", "admin", "owner"]);
+  assert.equal(managed("admin"), ["member", "admin"]);
+  assert.equal(managed("member"), []);
+  assert.equal(managed(null), []);
+  assert.not.ok(mayManage("admin", ["owner", "member"]));
+  assert.not.ok(mayManage("admin", ["member", "owner"]));
+});
+
 test("who may do something nowhere is refused without a look at any row", () => {
   assert.not.ok(mayAnywhere(callerOf("workstation"), RIGHTS.tasks.delete));
   assert.not.ok(mayAnywhere(callerOf("service"), RIGHTS.organizations.create));
@@ -149,8 +181,11 @@ test("who may do something nowhere is refused without a look at any row", () => 
 /** Every method that names a row, with params that would be good for one of this tenant's rows. */
 function callsOn(tenant: Tenant): [string, Record<string, unknown>][] {
   const { organizationId, projectId, workstationId, attachmentId, taskId, templateId, actorId } = tenant;
+  const { membershipId, member } = tenant;
   const named: [string, string, object][] = [
     ["organizations", organizationId, { name: "Taken" }],
+    ["users", member.id, { name: "Taken" }],
+    ["organizationMemberships", membershipId, { role: "member" }],
     ["projects", projectId, { name: "Taken" }],
     ["workstations", workstationId, { name: "Taken" }],
     ["projectWorkstations", attachmentId, { priority: 1 }],
@@ -172,6 +207,11 @@ function callsOn(tenant: Tenant): [string, Record<string, unknown>][] {
     ["tasks.create", { projectId, title: "T" }],
     ["workflowTemplates.create", { projectId, name: "F", modeSequence: [{ mode: "plan", requireReview: true }] }],
     ["actors.create", { projectId, name: "A" }],
+    ["organizationMemberships.create", { organizationId, userId: member.id }],
+    ["organizations.invite", { organizationId, email: "taken@example.test" }],
+    ["organizations.acceptInvite", { organizationId }],
+    ["organizations.suspendMember", { membershipId }],
+    ["organizations.restoreMember", { membershipId }],
     ["projects.archive", { id: projectId }],
     ["projects.restore", { id: projectId }],
     ["projects.attachWorkstation", { projectId, workstationId }],
@@ -189,6 +229,8 @@ const missing = (): Tenant =>
     taskId: `task_${ulid()}`,
     templateId: `wftpl_${ulid()}`,
     actorId: `actor_${ulid()}`,
+    membershipId: `orgmem_${ulid()}`,
+    member: { kind: "user", id: `user_${ulid()}`, clientIds: null },
   }) as Tenant;
 
 async function answersOn(world: World, caller: Tenant["owner"], tenant: Tenant): Promise<string[]> {
@@ -211,7 +253,7 @@ test("another tenant's rows answer like rows that are not there, to everybody an
     }
     assert.is(
       callsOn(theirs).length,
-      PROCEDURES.filter(({ method }) => !/\.list$|organizations\.create/.test(method)).length,
+      PROCEDURES.filter(({ method }) => !/\.list$|organizations\.create|users\.create/.test(method)).length,
     );
   }));
 

@@ -19,6 +19,8 @@ export interface Tenant {
   attachmentId: string;
   agentId: string;
   taskId: string;
+  /** The member's. */
+  membershipId: string;
   templateId: string;
   actorId: string;
   owner: Principal;
@@ -99,11 +101,16 @@ async function tenant(database: Database): Promise<Tenant> {
     await sql`INSERT INTO actors (id, project_id, name) VALUES (${actorId}, ${projectId}, 'A')`;
   });
   const rows = { organizationId, projectId, workstationId, attachmentId, agentId, taskId, templateId, actorId };
+  const member = await user(database, organizationId, "member");
+  const [membership] = await database.query(
+    (sql) => sql<{ id: string }[]>`SELECT id FROM organization_memberships WHERE user_id = ${member.id}`,
+  );
   return {
     ...rows,
+    membershipId: membership?.id ?? "",
     owner: await user(database, organizationId, "owner"),
     admin: await user(database, organizationId, "admin"),
-    member: await user(database, organizationId, "member"),
+    member,
     workstation: { kind: "workstation", id: workstationId, tokenDigest: digest },
   };
 }

@@ -1,4 +1,5 @@
 import type { OrganizationMethods } from "./organizations.ts";
+import type { PeopleMethods } from "./people.ts";
 import type { ProjectMethods } from "./projects.ts";
 import type { TaskMethods } from "./tasks.ts";
 import type { WorkflowMethods } from "./workflows.ts";
@@ -6,6 +7,7 @@ import type { WorkstationMethods } from "./workstations.ts";
 
 export type { DeleteParams, ListParams, Page, UpdateParams } from "./common.ts";
 export * from "./organizations.ts";
+export * from "./people.ts";
 export * from "./projects.ts";
 export * from "./tasks.ts";
 export * from "./workflows.ts";
@@ -13,6 +15,7 @@ export * from "./workstations.ts";
 
 /** Every RPC method of this version with its params and result. */
 export type RpcMethods = OrganizationMethods &
+  PeopleMethods &
   ProjectMethods &
   WorkstationMethods &
   WorkflowMethods &

@@ -1,18 +1,23 @@
 import type { Procedure } from "../procedure.ts";
+import { organizationMembers } from "../verbs/organization-members.ts";
 import { projectAttachments } from "../verbs/project-attachments.ts";
 import { projectMemory } from "../verbs/project-memory.ts";
 import { projectStatus } from "../verbs/project-status.ts";
 import { actors } from "./actors.ts";
+import { organizationMemberships } from "./organization-memberships.ts";
 import { organizations } from "./organizations.ts";
 import { projectWorkstations } from "./project-workstations.ts";
 import { projects } from "./projects.ts";
 import { tasks } from "./tasks.ts";
+import { users } from "./users.ts";
 import { workflowTemplates } from "./workflow-templates.ts";
 import { workstations } from "./workstations.ts";
 
 /** Every entity: one for each table that callers know. */
 export const ENTITIES = [
   organizations,
+  users,
+  organizationMemberships,
   projects,
   workstations,
   projectWorkstations,
@@ -22,7 +27,7 @@ export const ENTITIES = [
 ] as const;
 
 /** What goes beyond the five methods of each. */
-const VERBS = [projectStatus, projectAttachments, projectMemory] as const;
+const VERBS = [organizationMembers, projectStatus, projectAttachments, projectMemory] as const;
 
 /** Every method. */
 export const PROCEDURES: readonly Procedure[] = [...ENTITIES, ...VERBS].flatMap(({ procedures }) => procedures);

@@ -20,7 +20,7 @@ export function pageStatement<Entity extends object>(
   scope: Scope,
   parameters: Parameters,
 ): string {
-  const conditions = [withinScope(table, scope, parameters), ...filtersOf(table, query, parameters)];
+  const conditions = [withinScope(table, scope, parameters), ...filtersOf(table, query, scope, parameters)];
   if (query.after) conditions.push(afterKeys(table, query.after, parameters));
   const order = table.sort.map(({ field, descending }) => `${columnIn(table, field)}${descending ? " DESC" : ""}`);
   return `SELECT ${selectList(table, fields)} FROM ${table.table} ${table.joins}
@@ -30,12 +30,28 @@ export function pageStatement<Entity extends object>(
 function filtersOf<Entity extends object>(
   table: EntityTable<Entity>,
   { organizationId, projectId, filters }: PageQuery,
+  scope: Scope,
   parameters: Parameters,
 ): string[] {
-  const conditions = [...filters].map(([field, value]) => `${columnIn(table, field)} = ${parameters.add(value)}`);
-  if (organizationId !== undefined) conditions.push(`organizations.id = ${parameters.add(organizationId)}`);
+  const conditions = [...filters].map(([field, value]) => {
+    const placeholder = parameters.add(value);
+    return table.filters?.[field]?.(placeholder, scope, parameters) ?? `${columnIn(table, field)} = ${placeholder}`;
+  });
+  if (organizationId !== undefined) conditions.push(inOrganization(table, organizationId, scope, parameters));
   if (projectId !== undefined) conditions.push(table.inProject(parameters.add(projectId)));
   return conditions;
+}
+
+function inOrganization<Entity extends object>(
+  table: EntityTable<Entity>,
+  organizationId: string,
+  scope: Scope,
+  parameters: Parameters,
+): string {
+  if (!table.inOrganization) return `organizations.id = ${parameters.add(organizationId)}`;
+  // A row seen by way of one organization must not tell that it is of a foreign one too.
+  if (scope.kind === "organizations" && !scope.ids.includes(organizationId)) return "false";
+  return table.inOrganization(parameters.add(organizationId));
 }
 
 /**

@@ -17,6 +17,8 @@ export interface Located {
   organizationId: string;
   projectId: string | null;
   workstationId: string | null;
+  /** Null where the row is no person's. */
+  userId: string | null;
   /** Null where the row belongs to no project. */
   projectStatus: string | null;
   updatedAt: Date | null;
@@ -28,8 +30,7 @@ export class EntityRows<Entity extends object> {
   readonly #fields: string[];
   readonly #listed: string[];
   readonly #timestamps: string[];
-  /** By the kind of scope: the texts are few, so that each connection prepares each once. */
-  readonly #byId = new Map<Scope["kind"], string>();
+  readonly #select: string;
 
   constructor(table: EntityTable<Entity>) {
     this.table = table;
@@ -37,16 +38,14 @@ export class EntityRows<Entity extends object> {
     const long = new Set<string>(table.longFields ?? []);
     this.#listed = this.#fields.filter((field) => !long.has(field));
     this.#timestamps = timestampFields(table);
+    this.#select = `SELECT ${selectList(table, this.#fields)} FROM ${table.table} ${table.joins}`;
   }
 
-  /** The row of `id` within `scope`, or none: one prepared statement. */
+  /** The row of `id` within `scope`, or none. One text for each kind of scope, so that each connection prepares it once. */
   byId(sql: Statements, id: string, scope: Scope): PendingQuery<Found[]> {
-    let text = this.#byId.get(scope.kind);
-    if (text === undefined) {
-      text = this.#byIdText(scope);
-      this.#byId.set(scope.kind, text);
-    }
-    return ask(sql, text, valuesOf(id, scope), true);
+    const parameters = new Parameters();
+    const condition = `${this.table.table}.id = ${parameters.add(id)} AND ${withinScope(this.table, scope, parameters)}`;
+    return ask(sql, `${this.#select} WHERE ${condition}`, parameters.values, true);
   }
 
   /** At most `query.limit` rows after `query.after`, in the table's order. Not prepared: filters make many texts. */
@@ -58,12 +57,12 @@ export class EntityRows<Entity extends object> {
 
   /** Locks the row of `id` within `scope` against other writers; null where there is none. */
   async locate(sql: Statements, id: string, scope: Scope): Promise<Located | null> {
-    const { table, joins, projectId, workstationId, columns } = this.table;
+    const { table, joins, projectId, workstationId, userId, columns } = this.table;
     const parameters = new Parameters();
     const [row] = await ask(
       sql,
       `SELECT organizations.id AS "organizationId", ${projectId ?? "NULL"} AS "projectId",
-        ${workstationId ?? "NULL"} AS "workstationId", ${projectId ? "projects.status" : "NULL"} AS "projectStatus",
+        ${workstationId ?? "NULL"} AS "workstationId", ${userId ?? "NULL"} AS "userId", ${projectId ? "projects.status" : "NULL"} AS "projectStatus",
         ${"updatedAt" in columns ? `${table}.updated_at` : "NULL"} AS "updatedAt"
       FROM ${table} ${joins}
       WHERE ${table}.id = ${parameters.add(id)} AND ${withinScope(this.table, scope, parameters)}
@@ -104,23 +103,9 @@ export class EntityRows<Entity extends object> {
     return row as Entity & Found;
   }
 
-  #byIdText(scope: Scope): string {
-    const { table, joins } = this.table;
-    const parameters = new Parameters();
-    const id = parameters.add("");
-    const condition = withinScope(this.table, scope, parameters);
-    const columns = selectList(this.table, this.#fields);
-    return `SELECT ${columns} FROM ${table} ${joins} WHERE ${table}.id = ${id} AND ${condition}`;
-  }
-
   #written(field: string, value: unknown, parameters: Parameters): string {
     return written(this.table.columns[field as keyof Entity & string], value, parameters);
   }
-}
-
-function valuesOf(id: string, scope: Scope): unknown[] {
-  if (scope.kind === "all") return [id];
-  return [id, scope.kind === "organizations" ? scope.ids : scope.id];
 }
 
 /** Runs a text whose placeholders stand for `values`. */

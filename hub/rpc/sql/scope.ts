@@ -3,8 +3,14 @@ import type { EntityTable, Parameters } from "./table.ts";
 /** Which rows a statement may see at all. `all` is for services of every organization alone. */
 export type Scope =
   | { readonly kind: "all" }
-  | { readonly kind: "organizations"; readonly ids: readonly string[] }
+  | OrganizationsScope
   | { readonly kind: "workstation"; readonly id: string };
+export interface OrganizationsScope {
+  readonly kind: "organizations";
+  readonly ids: readonly string[];
+  /** The person who asks, and the clients that its token is limited to, as in `UserPrincipal`. */
+  readonly user?: { readonly id: string; readonly clientIds: readonly string[] | null };
+}
 
 /** The condition that keeps a statement within `scope`; a foreign row fails it just as one that does not exist. */
 export function withinScope<Entity extends object>(
@@ -16,8 +22,13 @@ export function withinScope<Entity extends object>(
     case "all":
       return table.visible;
     case "organizations":
-      return `${table.visible} AND organizations.id = ANY(${parameters.add([...scope.ids])}::text[])`;
+      return `${table.visible} AND ${table.seenBy?.(scope, parameters) ?? ofOrganizations(scope, parameters)}`;
     case "workstation":
       return `${table.visible} AND ${table.readableBy(parameters.add(scope.id))}`;
   }
+}
+
+/** Rows of the organizations of this scope. */
+export function ofOrganizations({ ids }: OrganizationsScope, parameters: Parameters): string {
+  return `organizations.id = ANY(${parameters.add([...ids])}::text[])`;
 }

@@ -1,5 +1,6 @@
 import type { ISql, Row } from "postgres";
 import { columnOf } from "../../naming.ts";
+import type { OrganizationsScope, Scope } from "./scope.ts";
 
 /** Statements of a pool or of one transaction. */
 export type Statements = Pick<ISql, "unsafe">;
@@ -30,6 +31,14 @@ export interface EntityTable<Entity extends object> {
   readonly assigned?: Readonly<Partial<Record<keyof Entity & string, (value: string) => string>>>;
   /** False for rows that count as deleted. */
   readonly visible: string;
+  /** Which rows users and bound services see, where that is not simply those of their organizations. */
+  readonly seenBy?: (scope: OrganizationsScope, parameters: Parameters) => string;
+  /** Which rows `organizationId` in a list's params asks for, where rows may be of several organizations. */
+  readonly inOrganization?: (organization: string) => string;
+  /** What a filter asks for where it is not simply equality: SQL of its placeholder. */
+  readonly filters?: Readonly<Record<string, (value: string, scope: Scope, parameters: Parameters) => string>>;
+  /** The person a row is of, where it is a person's. */
+  readonly userId?: string;
   /** The project a row belongs to, where it belongs to one. */
   readonly projectId: string | null;
   /** The workstation a row is of, or is assigned to. */

@@ -1,0 +1,91 @@
+import type { Crud, Open, Prefixed, Writable } from "./common.ts";
+import type { Role } from "./organizations.ts";
+
+export interface User {
+  id: string;
+  /** Who it is at Monster Auth; null but to the user itself and to services. */
+  monsterAuthUserId: string | null;
+  email: string;
+  name: string | null;
+  avatarUrl: string | null;
+  displayName: string | null;
+  /** A name of the IANA time zone database. */
+  timezone: string;
+  createdAt: string;
+  updatedAt: string;
+  /** To the minute. */
+  lastActiveAt: string;
+}
+
+/** Users change themselves but for `email`, which services alone may set: it comes from who vouches for it. */
+export type UserSet = Partial<Pick<User, "email" | "name" | "avatarUrl" | "displayName" | "timezone">>;
+export type UserCreate = { monsterAuthUserId: string } & Writable<
+  User,
+  "email",
+  "name" | "avatarUrl" | "displayName" | "timezone"
+>;
+
+export interface OrganizationMembership {
+  id: string;
+  organizationId: string;
+  /**
+   * Null while `status` is `invited`, but to the invited user: an invitation tells nobody whether its address is known. To
+   * services of every organization it may be the id of no user, but of the place that an invitation holds for one.
+   */
+  userId: string | null;
+  /** Of an invitation, the address that was invited, in lower case. */
+  email: string;
+  role: Role;
+  status: Open<"active" | "invited" | "suspended">;
+  /** Who invited; null where a service did. */
+  invitedBy: string | null;
+  invitedAt: string | null;
+  joinedAt: string | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface OrganizationMembershipFilter {
+  /** Invitations are found by it for oneself alone. */
+  userId?: string;
+  role?: string;
+  status?: string;
+}
+export interface OrganizationMembershipSet {
+  role?: Role;
+  /** Invitations have no other status until they are accepted. */
+  status?: "active" | "suspended";
+}
+/** Of a user the caller can see. Made by people it is an invitation, by services an active membership. */
+export type OrganizationMembershipCreate = {
+  organizationId: string;
+  userId: string;
+  /** `member` where it is missing. */
+  role?: Role;
+};
+
+/** A role up to the inviter's own; `member` where it is missing, or what it was where the address is invited already. */
+export interface Invitation {
+  organizationId: string;
+  email: string;
+  role?: Role;
+}
+
+export type PeopleMethods = Prefixed<"users", Crud<User, User, { email?: string }, UserCreate, UserSet>> &
+  Prefixed<
+    "organizationMemberships",
+    Crud<
+      OrganizationMembership,
+      OrganizationMembership,
+      OrganizationMembershipFilter,
+      OrganizationMembershipCreate,
+      OrganizationMembershipSet
+    >
+  > & {
+    /** Answers alike whether the address is known or not. Inviting again answers the same invitation, with a newer role. */
+    "organizations.invite": { params: Invitation; result: OrganizationMembership };
+    /** Of oneself. To decline, delete the membership. */
+    "organizations.acceptInvite": { params: { organizationId: string }; result: OrganizationMembership };
+    "organizations.suspendMember": { params: { membershipId: string }; result: OrganizationMembership };
+    "organizations.restoreMember": { params: { membershipId: string }; result: OrganizationMembership };
+  };

@@ -1,0 +1,159 @@
+import type {
+  OrganizationMembership,
+  OrganizationMembershipCreate,
+  OrganizationMembershipSet,
+  Role,
+  RpcParams,
+} from "@monster-realtime/client/protocol";
+import { z } from "zod";
+import { HubError } from "../../errors.ts";
+import type { Caller } from "../caller.ts";
+import type { Touched } from "../context.ts";
+import { crud, type Entity, parent, refuseUnless } from "../crud.ts";
+import * as field from "../fields.ts";
+import type { WriteContext } from "../procedure.ts";
+import { mayManage, type Place, RIGHTS } from "../rights.ts";
+import { activeRole, endMembership, standingOf } from "../sql/members.ts";
+import { EntityRows } from "../sql/rows.ts";
+import { ofOrganizations } from "../sql/scope.ts";
+import type { EntityTable } from "../sql/table.ts";
+import { organizations } from "./organizations.ts";
+import { users } from "./users.ts";
+
+export const ROLES = ["owner", "admin", "member"] as const;
+const STATUSES = ["active", "invited", "suspended"] as const;
+
+const table: EntityTable<OrganizationMembership> = {
+  table: "organization_memberships",
+  columns: {
+    id: "plain",
+    organizationId: "plain",
+    userId: "plain",
+    email: { computed: "users.email" },
+    role: "plain",
+    status: "plain",
+    invitedBy: "plain",
+    invitedAt: "timestamp",
+    joinedAt: "timestamp",
+    createdAt: "timestamp",
+    updatedAt: "timestamp",
+  },
+  joins: `JOIN organizations ON organizations.id = organization_memberships.organization_id
+    JOIN users ON users.id = organization_memberships.user_id`,
+  visible: "organizations.deleted_at IS NULL",
+  // One's own too, whatever its status: who is invited or suspended is told so.
+  seenBy(scope, parameters) {
+    const shared = ofOrganizations(scope, parameters);
+    if (!scope.user) return shared;
+    const { id, clientIds } = scope.user;
+    const own = `organization_memberships.user_id = ${parameters.add(id)}`;
+    if (clientIds === null) return `(${shared} OR ${own})`;
+    return `(${shared} OR (${own} AND organizations.monster_auth_client_id = ANY(${parameters.add([...clientIds])}::text[])))`;
+  },
+  filters: {
+    // Or an invitation would tell by it whose address it went to.
+    userId(value, scope, parameters) {
+      const ofUser = `organization_memberships.user_id = ${value}`;
+      if (scope.kind !== "organizations") return ofUser;
+      const asking = parameters.add(scope.user?.id ?? null);
+      return `${ofUser} AND (organization_memberships.status <> 'invited' OR organization_memberships.user_id = ${asking})`;
+    },
+  },
+  userId: "organization_memberships.user_id",
+  projectId: null,
+  workstationId: null,
+  readableBy: () => "false",
+  inProject: (project) => `organizations.id = (SELECT organization_id FROM projects WHERE projects.id = ${project})`,
+  sort: [{ field: "id" }],
+};
+
+const role = field.oneOf<Role>(ROLES);
+
+const entity: Entity<
+  OrganizationMembership,
+  NonNullable<RpcParams<"organizationMemberships.list">["filter"]>,
+  OrganizationMembershipCreate,
+  OrganizationMembershipSet
+> = {
+  name: "organizationMemberships",
+  noun: "membership",
+  idPrefix: "orgmem",
+  rows: new EntityRows(table),
+  rights: RIGHTS.organizationMemberships,
+  schemas: {
+    list: field.paramsOf<"organizationMemberships.list">()(
+      field.listParams({
+        userId: field.id("user"),
+        role: field.oneOf<string>(ROLES),
+        status: field.oneOf<string>(STATUSES),
+      }),
+    ),
+    get: field.paramsOf<"organizationMemberships.get">()(field.idParams("orgmem")),
+    create: field.paramsOf<"organizationMemberships.create">()(
+      z.strictObject({ organizationId: field.id("org"), userId: field.id("user"), ...field.optional({ role }) }),
+    ),
+    update: field.paramsOf<"organizationMemberships.update">()(
+      field.updateParams("orgmem", { role, status: z.enum(["active", "suspended"]) }),
+    ),
+    delete: field.paramsOf<"organizationMemberships.delete">()(field.deleteParams("orgmem")),
+  },
+  async placeOf(context, { organizationId, userId, role: given = "member" }) {
+    const organization = await parent(organizations, context, organizationId);
+    await refuseUnmanaged(context, organization, [given]);
+    await parent(users, context, userId);
+    return { ...organization, userId };
+  },
+  // People ask, services know: nobody is made a member by somebody else's word alone.
+  completed: async (_, __, caller) =>
+    caller.kind === "service"
+      ? new Map([["joinedAt", new Date()]])
+      : new Map<string, unknown>([
+          ["status", "invited"],
+          ["invitedBy", caller.principal.id],
+          ["invitedAt", new Date()],
+        ]),
+  guard: refuseUnruly,
+  shownTo: (caller, membership) =>
+    membership.status !== "invited" || knowsInvited(caller, membership) ? membership : { ...membership, userId: null },
+  removed: endMembership,
+  touched: ({ place }) => memberTouched(place),
+};
+
+export const organizationMemberships = { ...entity, procedures: crud(entity) };
+
+/** Whose rights hang on a membership. */
+export function memberTouched({ userId }: Place): Touched[] {
+  return userId ? [{ entity: "user", id: userId }] : [];
+}
+
+/**
+ * Throws `forbidden` unless the caller may make, change or end memberships of these roles in the place's organization. Its
+ * own role is read under lock: what it was seconds ago must not raise anybody, least of all itself.
+ */
+export async function refuseUnmanaged({ sql, caller }: WriteContext, place: Place, roles: Role[]): Promise<void> {
+  if (caller.kind === "service") return;
+  const own = await activeRole(sql, place.organizationId, caller.principal.id);
+  refuseUnless(mayManage(own, roles));
+}
+
+async function refuseUnruly(
+  context: WriteContext,
+  { id, place }: { id: string; place: Place },
+  set: OrganizationMembershipSet | null,
+): Promise<void> {
+  const { caller, sql } = context;
+  const standing = await standingOf(sql, id);
+  if (!standing) return;
+  // Who is suspended can't leave: he would come back by an invitation as if nothing had been.
+  if (set === null && place.userId === caller.principal.id) return refuseUnless(standing.status !== "suspended");
+  await refuseUnmanaged(context, place, set?.role ? [standing.role, set.role] : [standing.role]);
+  if (set?.status !== undefined && standing.status === "invited") {
+    const message =
+      "This is an invitation: whom it is for accepts it with organizations.acceptInvite. To withdraw it, delete it.";
+    throw new HubError("conflict", message);
+  }
+}
+
+function knowsInvited({ kind, principal }: Caller, { userId }: OrganizationMembership): boolean {
+  return kind === "service" ? principal.organizations === "*" : principal.id === userId;
+}

@@ -1,0 +1,78 @@
+import type { RpcParams, User, UserCreate, UserSet } from "@monster-realtime/client/protocol";
+import { z } from "zod";
+import { PENDING_PREFIX } from "../../email-address.ts";
+import { crud, type Entity } from "../crud.ts";
+import * as field from "../fields.ts";
+import { RIGHTS } from "../rights.ts";
+import { EntityRows } from "../sql/rows.ts";
+import type { EntityTable } from "../sql/table.ts";
+
+const table: EntityTable<User> = {
+  table: "users",
+  columns: {
+    id: "plain",
+    monsterAuthUserId: "plain",
+    email: "plain",
+    name: "plain",
+    avatarUrl: "plain",
+    displayName: "plain",
+    timezone: "plain",
+    createdAt: "timestamp",
+    updatedAt: "timestamp",
+    lastActiveAt: "timestamp",
+  },
+  // A person is of no organization: what statements know as one belongs to the services of all of them.
+  joins: "CROSS JOIN (SELECT '' AS id) AS organizations",
+  visible: `users.monster_auth_user_id NOT LIKE '${PENDING_PREFIX}%'`,
+  seenBy({ ids, user }, parameters) {
+    const coMember = `EXISTS (SELECT FROM organization_memberships shared
+      JOIN organizations living ON living.id = shared.organization_id AND living.deleted_at IS NULL
+      WHERE shared.user_id = users.id AND shared.status = 'active'
+        AND shared.organization_id = ANY(${parameters.add([...ids])}::text[]))`;
+    return user ? `(users.id = ${parameters.add(user.id)} OR ${coMember})` : coMember;
+  },
+  inOrganization: (organization) =>
+    `users.id IN (SELECT user_id FROM organization_memberships WHERE organization_id = ${organization} AND status = 'active')`,
+  userId: "users.id",
+  projectId: null,
+  workstationId: null,
+  readableBy: () => "false",
+  inProject: () => "false",
+  sort: [{ field: "id" }],
+};
+
+const profile = {
+  name: field.text(255).nullable(),
+  avatarUrl: field.webAddress.nullable(),
+  displayName: field.text(255).nullable(),
+  timezone: field.timezone,
+};
+
+const entity: Entity<User, NonNullable<RpcParams<"users.list">["filter"]>, UserCreate, UserSet> = {
+  name: "users",
+  noun: "user",
+  idPrefix: "user",
+  rows: new EntityRows(table),
+  rights: RIGHTS.users,
+  schemas: {
+    list: field.paramsOf<"users.list">()(field.listParams({ email: z.string() })),
+    get: field.paramsOf<"users.get">()(field.idParams("user")),
+    create: field.paramsOf<"users.create">()(
+      z.strictObject({
+        monsterAuthUserId: field
+          .filledText(100)
+          .refine((subject) => !subject.startsWith(PENDING_PREFIX), `must not begin with ${PENDING_PREFIX}`),
+        email: field.email,
+        ...field.optional(profile),
+      }),
+    ),
+    update: field.paramsOf<"users.update">()(field.updateParams("user", { email: field.email, ...profile })),
+    delete: field.paramsOf<"users.delete">()(field.deleteParams("user")),
+  },
+  placeOf: async (_, __, id) => ({ organizationId: "", projectId: null, workstationId: null, userId: id }),
+  shownTo: (caller, user) =>
+    caller.kind === "service" || caller.principal.id === user.id ? user : { ...user, monsterAuthUserId: null },
+  touched: ({ id }, set) => (set === null ? [{ entity: "user", id }] : []),
+};
+
+export const users = { ...entity, procedures: crud(entity) };

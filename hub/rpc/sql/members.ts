@@ -1,0 +1,137 @@
+import type { Role } from "@monster-realtime/client/protocol";
+import { invitationLock, PENDING_PREFIX } from "../../email-address.ts";
+import { newId } from "../../ids.ts";
+import { ask } from "./rows.ts";
+import type { Statements } from "./table.ts";
+
+/** A membership as far as rules need it. */
+export interface MembershipStanding {
+  id: string;
+  role: Role;
+  status: string;
+}
+export interface NewInvitation {
+  organizationId: string;
+  email: string;
+  role: Role;
+  invitedBy: string | null;
+}
+
+/** A user's role in an organization as it is now, kept until the transaction ends; null for who is no active member. */
+export async function activeRole(sql: Statements, organizationId: string, userId: string): Promise<Role | null> {
+  const [row] = await ask(
+    sql,
+    `SELECT role FROM organization_memberships
+    WHERE organization_id = $1 AND user_id = $2 AND status = 'active' FOR SHARE`,
+    [organizationId, userId],
+  );
+  return row ? (row.role as Role) : null;
+}
+
+/** Role and status of a membership that the transaction has locked. */
+export async function standingOf(sql: Statements, id: string): Promise<MembershipStanding | null> {
+  const [row] = await ask(sql, "SELECT id, role, status FROM organization_memberships WHERE id = $1", [id]);
+  return row ? (row as MembershipStanding) : null;
+}
+
+/** The id of a user's membership in an organization, whatever its status. */
+export async function membershipOf(sql: Statements, organizationId: string, userId: string): Promise<string | null> {
+  const [row] = await ask(sql, "SELECT id FROM organization_memberships WHERE organization_id = $1 AND user_id = $2", [
+    organizationId,
+    userId,
+  ]);
+  return row ? String(row.id) : null;
+}
+
+/** Keeps everybody else from the pending row of this address. */
+export async function lockAddress(sql: Statements, email: string): Promise<void> {
+  await ask(sql, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [invitationLock(email)]);
+}
+
+/**
+ * The invitation of this address into an organization, locked. Looked for among pending rows alone: the stored address
+ * of a user is not proven, and an invitation must not go to whoever claims it.
+ */
+export async function invitationOf(
+  sql: Statements,
+  organizationId: string,
+  email: string,
+): Promise<MembershipStanding | null> {
+  const [row] = await ask(
+    sql,
+    `SELECT membership.id, membership.role, membership.status FROM organization_memberships membership
+    JOIN users ON users.id = membership.user_id
+    WHERE membership.organization_id = $1 AND users.email = $2 AND users.monster_auth_user_id LIKE '${PENDING_PREFIX}%'
+    FOR NO KEY UPDATE OF membership`,
+    [organizationId, email],
+  );
+  return row ? (row as MembershipStanding) : null;
+}
+
+/** Invites an address, which is locked, and gives the membership's id. */
+export async function invite(
+  sql: Statements,
+  { organizationId, email, role, invitedBy }: NewInvitation,
+): Promise<string> {
+  const id = `orgmem_${newId()}`;
+  await ask(
+    sql,
+    `INSERT INTO organization_memberships (id, organization_id, user_id, role, status, invited_by, invited_at)
+    VALUES ($1, $2, $3, $4, 'invited', $5, now())`,
+    [id, organizationId, await pendingUser(sql, email), role, invitedBy],
+  );
+  return id;
+}
+
+/** Makes an invitation anew, with another role perhaps. */
+export async function renewInvitation(
+  sql: Statements,
+  id: string,
+  { role, invitedBy }: Pick<NewInvitation, "role" | "invitedBy">,
+): Promise<void> {
+  await ask(sql, "UPDATE organization_memberships SET role = $2, invited_by = $3, invited_at = now() WHERE id = $1", [
+    id,
+    role,
+    invitedBy,
+  ]);
+}
+
+export async function activate(sql: Statements, id: string): Promise<void> {
+  await ask(sql, "UPDATE organization_memberships SET status = 'active', joined_at = now() WHERE id = $1", [id]);
+}
+
+/** Removes a membership, and with the last invitation of an address its pending row. */
+export async function endMembership(sql: Statements, id: string): Promise<void> {
+  const [pending] = await ask(
+    sql,
+    `SELECT users.id, users.email FROM organization_memberships membership JOIN users ON users.id = membership.user_id
+    WHERE membership.id = $1 AND users.monster_auth_user_id LIKE '${PENDING_PREFIX}%'`,
+    [id],
+  );
+  if (pending) await lockAddress(sql, String(pending.email));
+  await ask(sql, "DELETE FROM organization_memberships WHERE id = $1", [id]);
+  if (!pending) return;
+  await ask(
+    sql,
+    `DELETE FROM users WHERE id = $1 AND monster_auth_user_id LIKE '${PENDING_PREFIX}%'
+      AND NOT EXISTS (SELECT FROM organization_memberships WHERE user_id = $1)`,
+    [pending.id],
+  );
+}
+
+async function pendingUser(sql: Statements, email: string): Promise<string> {
+  const [known] = await ask(
+    sql,
+    `SELECT id FROM users WHERE email = $1 AND monster_auth_user_id LIKE '${PENDING_PREFIX}%'
+    ORDER BY id LIMIT 1 FOR KEY SHARE`,
+    [email],
+  );
+  if (known) return String(known.id);
+  const id = `user_${newId()}`;
+  await ask(sql, "INSERT INTO users (id, monster_auth_user_id, email) VALUES ($1, $2, $3)", [
+    id,
+    `${PENDING_PREFIX}${newId()}`,
+    email,
+  ]);
+  return id;
+}
