@@ -27,6 +27,8 @@ export const NUMBERS = {
   PRESENCE_GRACE_MS: ms(15 * SECOND, 0, HOUR),
   /** Lost rights have to be noticed within five seconds, so facts may not be older. */
   RIGHTS_CACHE_MS: ms(5 * SECOND, 500, 5 * SECOND),
+  /** How long the answer of an introspection serves. */
+  PAT_CACHE_MS: ms(10 * SECOND, 0, 5 * MINUTE),
   DATABASE_OUTAGE_MS: ms(15 * MINUTE, 5 * SECOND, 24 * HOUR),
   REQUEST_TIMEOUT_MS: ms(5 * SECOND, 100, MINUTE),
   DATABASE_TIMEOUT_MS: ms(2 * SECOND, 50, MINUTE),
@@ -66,6 +68,7 @@ export const TEXTS = [
   "DEVELOPMENT",
   "MONSTER_AUTH_ISSUER",
   "MONSTER_AUTH_AUDIENCES",
+  "MONSTER_AUTH_INTROSPECTION_URL",
   "SERVICE_TOKENS",
   "ALLOWED_ORIGINS",
   "LOG_LEVEL",
@@ -75,8 +78,6 @@ export type TextName = (typeof TEXTS)[number];
 /** Variables of other versions: who sets them counts on something that this one doesn't do. */
 export const NOT_YET = {
   REDIS_URL: "cluster mode comes with a later version; unset REDIS_URL",
-  MONSTER_AUTH_INTROSPECTION_URL:
-    "personal access tokens come with a later version; unset MONSTER_AUTH_INTROSPECTION_URL",
   NODE_LEASE_MS: "cluster mode comes with a later version; unset NODE_LEASE_MS",
 } as const;
 

@@ -67,6 +67,28 @@ function issuerProblem(issuer: string): string | null {
   return isLoopback(hostname) ? null : "is http on another machine, whose keys anybody on the way could replace";
 }
 
+/** It may hold a user and password, and so is never part of a message. */
+export function readIntrospection(reader: ConfigReader, issuer: string | null): string | null {
+  const name = "MONSTER_AUTH_INTROSPECTION_URL";
+  const url = reader.text(name);
+  if (url === undefined) return null;
+  const problem = introspectionProblem(url);
+  if (problem) {
+    const remedy = "Set the https:// address of Monster Auth's introspection endpoint; http:// only on loopback";
+    reader.fault(name, problem, remedy);
+  } else if (issuer === null) {
+    reader.fault(name, "is set, but MONSTER_AUTH_ISSUER is not", "Set MONSTER_AUTH_ISSUER too, or unset it");
+  }
+  return url;
+}
+
+function introspectionProblem(url: string): string | null {
+  if (!URL.canParse(url)) return "is not a URL";
+  const { protocol, hostname } = new URL(url);
+  if (protocol === "https:" || (protocol === "http:" && isLoopback(hostname))) return null;
+  return "is not an https address, so that tokens would be sent for all to read";
+}
+
 export function readOrigins(reader: ConfigReader): string[] {
   return reader.list("ALLOWED_ORIGINS").filter((origin) => {
     const web = URL.canParse(origin) && ["http:", "https:"].includes(new URL(origin).protocol);

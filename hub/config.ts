@@ -6,6 +6,7 @@ import {
   isLoopback,
   readDatabaseUrl,
   readHost,
+  readIntrospection,
   readIssuer,
   readLogLevel,
   readOrigins,
@@ -39,6 +40,10 @@ export interface HubConfig {
     readonly issuer: string | null;
     /** Audiences of first-party clients, which open every organization of a user. */
     readonly audiences: readonly string[];
+    /** Checks personal access tokens (RFC 7662); null: there are none. */
+    readonly introspectionUrl: string | null;
+    /** How late a revoked personal access token is noticed when it connects. */
+    readonly personalTokenCacheMs: number;
     readonly serviceTokens: readonly ServiceToken[];
     readonly rightsCacheMs: number;
   };
@@ -115,6 +120,8 @@ export function loadConfig(env: Environment): HubConfig {
     auth: {
       issuer,
       audiences: reader.list("MONSTER_AUTH_AUDIENCES"),
+      introspectionUrl: readIntrospection(reader, issuer),
+      personalTokenCacheMs: numbers.PAT_CACHE_MS,
       serviceTokens: readServiceTokens(reader),
       rightsCacheMs: numbers.RIGHTS_CACHE_MS,
     },

@@ -5,8 +5,9 @@ import { parseChannel } from "@monster-realtime/client/protocol";
 import { Authorizer } from "./auth/authorizer.ts";
 import { DevelopmentIssuer } from "./auth/development-issuer.ts";
 import { Directory } from "./auth/directory.ts";
+import { Introspection } from "./auth/introspection.ts";
 import { remoteKeys } from "./auth/issuer-keys.ts";
-import { type TokenIssuer, TokenVerifier } from "./auth/tokens.ts";
+import { type PersonalTokens, type TokenIssuer, TokenVerifier } from "./auth/tokens.ts";
 import { MemoryBroker } from "./broker/memory.ts";
 import { ConfigError, type HubConfig } from "./config.ts";
 import { type Development, developmentServiceToken, seedDevelopment, sha256 } from "./development.ts";
@@ -97,6 +98,7 @@ async function startOn(
   const verifier = new TokenVerifier({
     directory,
     issuers: issuersOf(config, issuer),
+    personal: personalTokensOf(config),
     services: [...config.auth.serviceTokens, ...services],
   });
   const metrics = new Metrics();
@@ -204,6 +206,12 @@ function issuersOf({ auth }: HubConfig, development: DevelopmentIssuer | null): 
     issuers.push({ issuer: auth.issuer, audiences: auth.audiences, keys: remoteKeys({ issuer: auth.issuer }) });
   }
   return issuers;
+}
+
+function personalTokensOf({ auth }: HubConfig): PersonalTokens | null {
+  const { issuer, introspectionUrl: url, audiences, personalTokenCacheMs: cacheMs } = auth;
+  if (issuer === null || url === null) return null;
+  return { introspection: new Introspection({ url, issuer, cacheMs }), audiences };
 }
 
 async function readiness(hub: Hub, { database }: Store): Promise<Record<string, string>> {

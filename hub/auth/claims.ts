@@ -45,19 +45,32 @@ function numberOf(payload: ReadonlyMap<string, unknown>, name: string): number {
 }
 
 function audiencesOf(aud: unknown): string[] {
-  const audiences = (Array.isArray(aud) ? aud : [aud]).filter((part) => typeof part === "string" && part !== "");
+  const audiences = listOf(aud);
   if (audiences.length > 0) return audiences;
   throw new ClaimsError("its aud is missing");
 }
 
-function userOf(payload: ReadonlyMap<string, unknown>): UserClaims {
+/** The texts of a claim that is one or a list of them. */
+export function listOf(claim: unknown): string[] {
+  return (Array.isArray(claim) ? claim : [claim]).filter((part) => typeof part === "string" && part !== "");
+}
+
+/** Who the person is that these claims are about. Throws `ClaimsError` where they name nobody. */
+export function userOf(payload: ReadonlyMap<string, unknown>): UserClaims {
   const subject = storable(payload.get("sub"), MAX_SUBJECT_LENGTH);
   if (!subject) throw new ClaimsError(`its sub is missing, longer than ${MAX_SUBJECT_LENGTH} characters, or no text`);
   const properties = payload.get("properties");
   const nested = new Map(Object.entries(typeof properties === "object" && properties !== null ? properties : {}));
   const email = storable(nested.get("email") ?? payload.get("email"), MAX_TEXT_LENGTH);
   const name = storable(nested.get("name") ?? payload.get("name"), MAX_TEXT_LENGTH);
-  return { subject, email: email && EMAIL.test(email) ? email : null, name };
+  const address = email && EMAIL.test(email) ? email : null;
+  return { subject, email: address, emailVerified: address !== null && vouchesFor(address, nested, payload), name };
+}
+
+/** The claim that says the address is verified has to lie beside the address it is about. */
+function vouchesFor(address: string, ...claims: ReadonlyMap<string, unknown>[]): boolean {
+  const beside = claims.find((claim) => claim.get("email") === address);
+  return (beside?.get("email_verified") ?? beside?.get("emailVerified")) === true;
 }
 
 /** The text where Postgres can store it: it refuses NUL and lone surrogates. */

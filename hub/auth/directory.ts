@@ -44,8 +44,8 @@ export class Directory {
 }
 
 /** Other claims of the same subject are another key, so that a changed address or name reaches its row. */
-function keyOf({ subject, email, name }: UserClaims): string {
-  return JSON.stringify([subject, email, name]);
+function keyOf({ subject, email, emailVerified, name }: UserClaims): string {
+  return JSON.stringify([subject, email, emailVerified, name]);
 }
 
 async function ensureUsers(source: FactSource, keys: readonly string[]): Promise<Map<string, string>> {
@@ -56,6 +56,6 @@ async function ensureUsers(source: FactSource, keys: readonly string[]): Promise
 }
 
 function claimsOf(key: string): UserClaims {
-  const [subject, email, name] = JSON.parse(key) as [string, string | null, string | null];
-  return { subject, email, name };
+  const [subject, email, emailVerified, name] = JSON.parse(key) as [string, string | null, boolean, string | null];
+  return { subject, email, emailVerified, name };
 }

@@ -41,6 +41,8 @@ export type FactKind = keyof FactsByKind;
 export interface UserClaims {
   subject: string;
   email: string | null;
+  /** The issuer vouches that the address is this person's: invitations to it are theirs. */
+  emailVerified: boolean;
   name: string | null;
 }
 
@@ -52,6 +54,9 @@ export interface FactSource {
   load<Kind extends FactKind>(kind: Kind, ids: readonly string[]): Promise<Map<string, FactsByKind[Kind]>>;
   /** Token digest → id of the workstation whose row holds it; suspended ones too, deleted ones not. */
   workstationsByToken(tokenDigests: readonly string[]): Promise<Map<string, string>>;
-  /** Subject → id of the user who has it, made at first sight. Every subject is in the answer. */
+  /**
+   * Subject → id of the user who has it, made at first sight; what a verified address was invited to
+   * is theirs from then on. Every subject is in the answer.
+   */
   ensureUsers(claims: readonly UserClaims[]): Promise<Map<string, string>>;
 }

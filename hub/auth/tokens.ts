@@ -3,6 +3,7 @@ import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } f
 import { HubError } from "../errors.ts";
 import { ClaimsError, checkClaims, LEEWAY_S } from "./claims.ts";
 import type { Directory } from "./directory.ts";
+import type { Introspection } from "./introspection.ts";
 import type { Credentials } from "./principal.ts";
 
 /** Who signs users' tokens. */
@@ -21,10 +22,19 @@ export interface ServiceDigest {
   organizations: "*" | readonly string[];
 }
 
+/** Who checks users' personal access tokens. */
+export interface PersonalTokens {
+  introspection: Pick<Introspection, "check">;
+  /** Audiences of first-party clients. */
+  audiences: readonly string[];
+}
+
 export interface TokenVerifierOptions {
   directory: Directory;
   issuers: readonly TokenIssuer[];
   services: readonly ServiceDigest[];
+  /** Checks personal access tokens; none where it is missing or null. */
+  personal?: PersonalTokens | null;
   /** Milliseconds since 1970. */
   now?: () => number;
 }
@@ -58,12 +68,7 @@ export class TokenVerifier {
     if (token.length > MAX_TOKEN_BYTES) throw refused(`it is longer than ${MAX_TOKEN_BYTES} bytes`);
     if (token.startsWith("wst_")) return this.#verifyWorkstation(token);
     if (token.startsWith("svc_")) return this.#verifyService(token);
-    if (token.startsWith("pat_")) {
-      throw new HubError(
-        "unauthenticated",
-        "This hub has no introspection configured, so that it can't check personal access tokens. Use an access token.",
-      );
-    }
+    if (token.startsWith("pat_")) return this.#verifyPersonal(token);
     return this.#verifyUser(token);
   }
 
@@ -84,6 +89,19 @@ export class TokenVerifier {
     if (!first) throw refused("no service has it; add its SHA-256 to SERVICE_TOKENS of the hub");
     const { name, organizations } = first.service;
     return { principal: { kind: "service", id: name, organizations }, expiresAt: null };
+  }
+
+  async #verifyPersonal(token: string): Promise<Credentials> {
+    const { personal, directory } = this.#options;
+    if (!personal) throw refused("this hub does not take personal access tokens; use an access token");
+    const found = await personal.introspection.check(token);
+    if (!found) throw refused("it is no personal access token, has run out, or was revoked");
+    const { user, audiences, expiresAt } = found;
+    const own = audiences.length === 0 || audiences.some((audience) => personal.audiences.includes(audience));
+    return {
+      principal: { kind: "user", id: await directory.user(user), clientIds: own ? null : audiences },
+      expiresAt,
+    };
   }
 
   async #verifyUser(token: string): Promise<Credentials> {

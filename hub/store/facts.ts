@@ -12,6 +12,7 @@ import type {
 } from "../auth/facts.ts";
 import { newId } from "../ids.ts";
 import type { Logger } from "../log.ts";
+import { Invitations } from "./invitations.ts";
 import type { Database } from "./postgres.ts";
 
 /** The audit trail's name for what the hub does of itself. */
@@ -29,6 +30,7 @@ interface KnownUser {
 /** Facts as the rows in Postgres have them. */
 export class PostgresFacts implements FactSource {
   readonly #database: Database;
+  readonly #invitations: Invitations;
   readonly #log: Logger;
   readonly #loaders: { readonly [Kind in FactKind]: (ids: string[]) => Promise<Map<string, FactsByKind[Kind]>> } = {
     workstation: (ids) => this.#workstations(ids),
@@ -39,6 +41,7 @@ export class PostgresFacts implements FactSource {
 
   constructor(database: Database, log: Logger) {
     this.#database = database;
+    this.#invitations = new Invitations(database);
     this.#log = log;
   }
 
@@ -64,6 +67,8 @@ export class PostgresFacts implements FactSource {
       for (const [subject, user] of await this.#usersBySubject(missing.map(({ subject }) => subject)))
         known.set(subject, user);
     }
+    const verified = claims.filter(({ emailVerified }) => emailVerified);
+    if (verified.length > 0) await this.#invitations.merge(verified);
     const outdated = [...bySubject.values()].filter((claim) => differs(claim, known.get(claim.subject)));
     // Nobody waits for this: whoever connects has to know the id alone.
     if (outdated.length > 0) {

@@ -121,8 +121,8 @@ test("a user is made at first sight, once, however many come at once", async () 
   await withDatabase(async (database) => {
     const facts = new PostgresFacts(database, log);
     const claims = [
-      { subject: "carl", email: "carl@example.com", name: "Carl" },
-      { subject: "dora", email: null, name: null },
+      { subject: "carl", email: "carl@example.com", emailVerified: false, name: "Carl" },
+      { subject: "dora", email: null, emailVerified: false, name: null },
     ];
     const answers = await Promise.all(Array.from({ length: 8 }, () => facts.ensureUsers(claims)));
     const rows = await userRows(database);
@@ -144,8 +144,8 @@ test("a user is made at first sight, once, however many come at once", async () 
 test("a changed address or name reaches the row, and what a token leaves out stays", async () => {
   await withDatabase(async (database) => {
     const facts = new PostgresFacts(database, log);
-    await facts.ensureUsers([{ subject: "carl", email: null, name: "Carl" }]);
-    await facts.ensureUsers([{ subject: "carl", email: "carl@example.com", name: null }]);
+    await facts.ensureUsers([{ subject: "carl", email: null, emailVerified: false, name: "Carl" }]);
+    await facts.ensureUsers([{ subject: "carl", email: "carl@example.com", emailVerified: false, name: null }]);
     await until("the address is written", async () => {
       const [row] = await userRows(database);
       return row?.email === "carl@example.com" && row.name === "Carl";
@@ -153,10 +153,51 @@ test("a changed address or name reaches the row, and what a token leaves out sta
   });
 });
 
+async function invite(database: Database, email: string, slug: string): Promise<string> {
+  const [organization, user] = [`org_${ulid()}`, `user_${ulid()}`];
+  await database.transaction("test", async (sql) => {
+    await sql`INSERT INTO organizations (id, name, slug) VALUES (${organization}, 'O', ${slug})`;
+    await sql`INSERT INTO users (id, monster_auth_user_id, email) VALUES (${user}, ${`pending:${ulid()}`}, ${email})`;
+    await sql`INSERT INTO organization_memberships (id, organization_id, user_id, status)
+      VALUES (${`orgmem_${ulid()}`}, ${organization}, ${user}, 'invited')`;
+  });
+  return organization;
+}
+
+async function membershipsOf(database: Database, subject: string) {
+  const rows = await database.query(
+    (sql) => sql<{ organization_id: string; status: string }[]>`
+      SELECT organization_id, status FROM organization_memberships m JOIN users u ON u.id = m.user_id
+      WHERE monster_auth_user_id = ${subject} ORDER BY m.id`,
+  );
+  return rows.map(({ organization_id, status }) => [organization_id, status]);
+}
+
+test("an invitation is its person's at first sight of the verified address, however it is written", async () => {
+  await withDatabase(async (database) => {
+    const facts = new PostgresFacts(database, log);
+    const first = await invite(database, "carl@example.com", "one");
+    const claim = { subject: "carl", email: "Carl@Example.com", name: null };
+    await facts.ensureUsers([{ ...claim, emailVerified: false }]);
+    assert.deepEqual(await membershipsOf(database, "carl"), []);
+    await Promise.all([1, 2, 3].map(() => facts.ensureUsers([{ ...claim, emailVerified: true }])));
+    assert.deepEqual(await membershipsOf(database, "carl"), [[first, "invited"]]);
+    // Also of somebody who was seen before.
+    const second = await invite(database, "carl@example.com", "two");
+    await facts.ensureUsers([{ ...claim, emailVerified: true }]);
+    assert.deepEqual(await membershipsOf(database, "carl"), [
+      [first, "invited"],
+      [second, "invited"],
+    ]);
+    const rows = await userRows(database);
+    assert.equal(rows.length, 1);
+  });
+});
+
 test("a user's last activity is written at most by the minute", async () => {
   await withDatabase(async (database) => {
     const facts = new PostgresFacts(database, log);
-    const claims = [{ subject: "carl", email: "carl@example.com", name: "Carl" }];
+    const claims = [{ subject: "carl", email: "carl@example.com", emailVerified: false, name: "Carl" }];
     await facts.ensureUsers(claims);
     const [first] = await userRows(database);
     await facts.ensureUsers(claims);
@@ -177,6 +218,7 @@ test("a thousand users come in by one statement, text of any kind included", asy
     const claims = Array.from({ length: 1_000 }, (_, index) => ({
       subject: `s,{}"\\'${index}`,
       email: index % 2 ? null : `a${index}@example.com`,
+      emailVerified: false,
       name: index % 3 ? null : 'Name, "quoted" \\ {NULL}',
     }));
     const ids = await facts.ensureUsers(claims);

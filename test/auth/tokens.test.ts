@@ -87,7 +87,10 @@ test("a first-party access token of Monster Auth opens every organization of its
   const credentials = await verifier.verify(await sign({ exp }));
   const principal = { kind: "user", id: "user_of_ada", clientIds: null };
   assert.deepEqual(credentials, { principal, expiresAt: exp * 1_000 });
-  assert.deepEqual([...rows.users.values()], [{ subject: "ada", email: "ada@example.com", name: "Ada" }]);
+  assert.deepEqual(
+    [...rows.users.values()],
+    [{ subject: "ada", email: "ada@example.com", emailVerified: false, name: "Ada" }],
+  );
 });
 
 test("a token for other audiences opens the organizations of those clients", async () => {
@@ -108,6 +111,23 @@ test("RS256 and EdDSA are accepted like ES256", async () => {
     await new SignJWT(claims()).setProtectedHeader({ alg: "EdDSA", kid: "ed" }).sign(edwards.privateKey),
   ];
   for (const token of tokens) assert.equal((await verifier.verify(token)).principal.id, "user_of_ada");
+});
+
+test("an address is verified only where the claim beside it says so, and says true", async () => {
+  const verified = async (change: object) => {
+    const { rows, verifier } = setUp();
+    await verifier.verify(await sign({ sub: "a", ...change }));
+    return rows.users.get("a")?.emailVerified;
+  };
+  assert.equal(await verified({ properties: { email: "a@example.com", email_verified: true } }), true);
+  assert.equal(await verified({ properties: {}, email: "a@example.com", email_verified: true }), true);
+  assert.equal(await verified({ properties: { email: "a@example.com", emailVerified: true } }), true);
+  assert.equal(await verified({ properties: { email: "a@example.com", email_verified: "true" } }), false);
+  assert.equal(
+    await verified({ properties: { email: "a@example.com" }, email: "b@example.com", email_verified: true }),
+    false,
+  );
+  assert.equal(await verified({ properties: { email: "no address", email_verified: true } }), false);
 });
 
 test("an email is taken from the properties, else from the payload, and left out where it is none", async () => {
@@ -220,7 +240,7 @@ test("a token over 8 KB is refused before anything looks into it", async () => {
 });
 
 test("a personal access token is told that this hub can't check it", async () => {
-  assert.match((await refuses("pat_secret")).message, /no introspection configured/);
+  assert.match((await refuses("pat_secret")).message, /does not take personal access tokens/);
 });
 
 test("a registration token speaks for the workstation that has its digest, for ever", async () => {

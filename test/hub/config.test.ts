@@ -28,7 +28,14 @@ test("with nothing set, the hub runs in development mode on loopback with the em
   assert.equal(config.port, 4_000);
   assert.equal(config.dataDir, resolve("data"));
   assert.equal(config.database.url, null);
-  assert.deepEqual(config.auth, { issuer: null, audiences: [], serviceTokens: [], rightsCacheMs: 5_000 });
+  assert.deepEqual(config.auth, {
+    issuer: null,
+    audiences: [],
+    introspectionUrl: null,
+    personalTokenCacheMs: 10_000,
+    serviceTokens: [],
+    rightsCacheMs: 5_000,
+  });
   assert.deepEqual(config.history.entity, { size: 1_000, ttlMs: 3_600_000 });
   assert.deepEqual(config.history.project, { size: 200, ttlMs: 600_000 });
   assert.equal(config.presence.graceMs, DEFAULTS.PRESENCE_GRACE_MS);
@@ -103,7 +110,17 @@ const wrong: [env: Environment, variable: string, told: RegExp][] = [
   [{ DATABASE_URL: "localhost" }, "DATABASE_URL", /not a URL.*postgres:\/\//],
   [{ DATABASE_URL: "mysql://localhost/hub" }, "DATABASE_URL", /does not begin with postgres:\/\//],
   [{ REDIS_URL: "redis://localhost" }, "REDIS_URL", /Cluster mode comes with a later version; unset REDIS_URL/],
-  [{ MONSTER_AUTH_INTROSPECTION_URL: "x" }, "MONSTER_AUTH_INTROSPECTION_URL", /later version; unset/],
+  [{ MONSTER_AUTH_INTROSPECTION_URL: "x" }, "MONSTER_AUTH_INTROSPECTION_URL", /not a URL/],
+  [
+    { MONSTER_AUTH_INTROSPECTION_URL: "http://auth.example/introspect", MONSTER_AUTH_ISSUER: "https://auth.example" },
+    "MONSTER_AUTH_INTROSPECTION_URL",
+    /not an https address/,
+  ],
+  [
+    { MONSTER_AUTH_INTROSPECTION_URL: "https://auth.example/introspect" },
+    "MONSTER_AUTH_INTROSPECTION_URL",
+    /MONSTER_AUTH_ISSUER is not/,
+  ],
   [{ NODE_LEASE_MS: "15000" }, "NODE_LEASE_MS", /later version; unset NODE_LEASE_MS/],
   [{ ALLOWED_ORIGINS: "*" }, "ALLOWED_ORIGINS", /would let every page in.*List origins/],
   [{ ALLOWED_ORIGINS: "https://app.example.com/" }, "ALLOWED_ORIGINS", /not an origin.*final slash/],
