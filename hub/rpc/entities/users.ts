@@ -37,7 +37,8 @@ const table: EntityTable<User> = {
   projectId: null,
   workstationId: null,
   readableBy: () => "false",
-  inProject: () => "false",
+  // Nobody is of a project; never true, but Postgres wants to see each parameter used.
+  inProject: (project) => `${project}::text IS NULL`,
   sort: [{ field: "id" }],
 };
 
