@@ -25,11 +25,16 @@ test("its tokens pass the checks that Monster Auth's pass", async () => {
   await withDataDir(async (dataDir) => {
     const issuer = await DevelopmentIssuer.open(dataDir);
     const rows = new TokenRows();
-    const token = await issuer.mint({ subject: "dev", email: "dev@example.com", emailVerified: true, name: "Dev" });
+    const token = await issuer.mint({ subject: "dev", email: "dev@example.com", name: "Dev" });
     const { principal, expiresAt } = await verifierOf(issuer, rows).verify(token);
     assert.deepEqual(principal, { kind: "user", id: "user_of_dev", clientIds: null });
     assert.ok(expiresAt !== null && expiresAt > Date.now());
-    assert.deepEqual(rows.users.get("dev"), { subject: "dev", email: "dev@example.com", emailVerified: true, name: "Dev" });
+    assert.deepEqual(rows.users.get("dev"), {
+      subject: "dev",
+      email: "dev@example.com",
+      emailVerified: true,
+      name: "Dev",
+    });
     const bound = await issuer.mint({ subject: "dev", audience: "partner" });
     assert.deepEqual((await verifierOf(issuer).verify(bound)).principal, { ...principal, clientIds: ["partner"] });
     const late = await issuer.mint({ subject: "dev", ttlSeconds: -60 });
