@@ -91,16 +91,19 @@ test("an address is invited once, however often and however it is written, with 
 test("invitations at once, of several organizations, make one place and one membership each", () =>
   withWorld(async (world) => {
     const { ours, theirs, call, database } = world;
-    const invited = await Promise.all(
-      Array.from({ length: 12 }, (_, index) => {
-        const { admin, organizationId } = index % 2 ? ours : theirs;
-        return call(admin, "organizations.invite", { organizationId, email: index % 3 ? ADDRESS : "NEW@example.test" });
-      }),
-    );
-    assert.is(new Set(invited.map(({ id }) => id)).size, 2);
-    assert.is((await places(world)).length, 1);
+    for (let round = 0; round < 10; round += 1) {
+      const email = `round-${round}@example.test`;
+      const written = [email, email.toUpperCase()];
+      const invited = await Promise.all(
+        [ours, theirs].flatMap(({ admin, organizationId }) =>
+          written.map((asked) => call(admin, "organizations.invite", { organizationId, email: asked })),
+        ),
+      );
+      assert.is(new Set(invited.map(({ id }) => id)).size, 2);
+      assert.is((await places(world, email)).length, 1);
+    }
     const rows = await database.query((sql) => sql`SELECT FROM organization_memberships WHERE status = 'invited'`);
-    assert.is(rows.length, 2);
+    assert.is(rows.length, 20);
   }));
 
 test("admins invite up to admin, owners owners, members nobody, and nobody to a foreign organization", () =>
@@ -145,6 +148,9 @@ test("an invitation gives no rights until its person accepts it, and is his to f
     // Others are not told whose the address is.
     assert.is((await call(ours.owner, "organizationMemberships.get", { id: invitation.id })).userId, null);
     assert.equal((await call(ours.owner, "organizationMemberships.list", mine)).items, []);
+    const bound: Principal = { kind: "service", id: "bound", organizations: [organizationId] };
+    assert.is((await call(bound, "organizationMemberships.get", { id: invitation.id })).userId, null);
+    assert.is((await call(SERVICE, "organizationMemberships.get", { id: invitation.id })).userId, person.id);
     touched.length = 0;
     const accepted = await call(person, "organizations.acceptInvite", { organizationId });
     assert.equal([accepted.id, accepted.status, accepted.role], [invitation.id, "active", "admin"]);

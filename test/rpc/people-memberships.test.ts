@@ -5,6 +5,7 @@ import type { Principal } from "../../hub/auth/principal.ts";
 import { type TestHub, withHub } from "../support/hub.ts";
 import { SERVICE, type Tenant, user, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
 
 const test = suite("rpc memberships");
 const ROLES = ["member", "admin", "owner"] as const;
@@ -22,6 +23,14 @@ async function membershipOf({ database }: World, { organizationId }: Tenant, { i
 async function another(world: World, role: Role): Promise<{ person: Principal; id: string }> {
   const person = await user(world.database, world.ours.organizationId, role);
   return { person, id: await membershipOf(world, world.ours, person) };
+}
+
+/** Whether anything waits for a lock. */
+async function waiting({ database }: World): Promise<boolean> {
+  const rows = await database.query(
+    (sql) => sql`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+  );
+  return rows.length > 0;
 }
 
 async function outcome(call: Promise<unknown>): Promise<string> {
@@ -124,6 +133,20 @@ test("the last active owner stays, whoever would change, suspend or remove him",
     assert.is((await refusal(ours.owner, "organizationMemberships.delete", { id })).code, "conflict");
     await call(ours.owner, "organizations.restoreMember", { membershipId: second });
     assert.equal(await call(ours.owner, "organizationMemberships.delete", { id }), { id });
+  }));
+
+test("who is being lowered at this moment is waited for, and changes nobody any more", () =>
+  withWorld(async (world) => {
+    const { ours, database, router } = world;
+    const params = { id: ours.membershipId, set: { role: "admin" } };
+    const call = { principal: ours.admin, method: "organizationMemberships.update", params, idempotencyKey: undefined };
+    let told: Promise<string> | undefined;
+    await database.transaction("test", async (sql) => {
+      await sql`UPDATE organization_memberships SET role = 'member' WHERE user_id = ${ours.admin.id}`;
+      told = outcome(router.call(call));
+      await until("the call waits", () => waiting(world));
+    });
+    assert.is(await told, "forbidden");
   }));
 
 test("two owners who end each other at once leave one", () =>
