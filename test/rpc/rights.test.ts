@@ -251,9 +251,12 @@ test("another tenant's rows answer like rows that are not there, to everybody an
       assert.equal(foreign, await answersOn(world, caller, missing()));
       assert.ok(foreign.every((answer) => / (not_found|forbidden) /.test(answer)));
     }
-    assert.is(
-      callsOn(theirs).length,
-      PROCEDURES.filter(({ method }) => !/\.list$|organizations\.create|users\.create/.test(method)).length,
+    const asked = new Set(callsOn(theirs).map(([method]) => method));
+    const namesNoRow = /\.list$|organizations\.create|users\.create/;
+    const methods = PROCEDURES.map(({ method }) => method);
+    assert.equal(
+      methods.filter((method) => !namesNoRow.test(method) && !asked.has(method)),
+      [],
     );
   }));
 
