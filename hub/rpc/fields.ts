@@ -61,7 +61,7 @@ export const id = (prefix: string) =>
 export const oneOf = <Value extends string>(values: readonly Value[]) =>
   z.enum(values as readonly string[] as readonly [string, ...string[]]) as unknown as z.ZodType<Value>;
 export const nullable = <Schema extends z.ZodType>(schema: Schema) => schema.nullable();
-const timestamp = z.iso.datetime({ offset: true, error: "must be a timestamp as answers carry them" });
+export const timestamp = z.iso.datetime({ offset: true, error: "must be a timestamp as answers carry them" });
 
 /** The params of a list with this filter. */
 export function listParams<Shape extends z.ZodRawShape>(filter: Shape) {

@@ -1,3 +1,4 @@
+import type { AuditMethods } from "./audit.ts";
 import type { OrganizationMethods } from "./organizations.ts";
 import type { PeopleMethods } from "./people.ts";
 import type { ProjectMethods } from "./projects.ts";
@@ -5,6 +6,7 @@ import type { TaskMethods } from "./tasks.ts";
 import type { WorkflowMethods } from "./workflows.ts";
 import type { WorkstationMethods } from "./workstations.ts";
 
+export * from "./audit.ts";
 export type { DeleteParams, ListParams, Page, UpdateParams } from "./common.ts";
 export * from "./organizations.ts";
 export * from "./people.ts";
@@ -19,7 +21,8 @@ export type RpcMethods = OrganizationMethods &
   ProjectMethods &
   WorkstationMethods &
   WorkflowMethods &
-  TaskMethods;
+  TaskMethods &
+  AuditMethods;
 export type RpcMethod = keyof RpcMethods;
 export type RpcParams<Method extends RpcMethod> = RpcMethods[Method]["params"];
 export type RpcResult<Method extends RpcMethod> = RpcMethods[Method]["result"];

@@ -1,4 +1,5 @@
 import type { Procedure } from "../procedure.ts";
+import { audit } from "../verbs/audit.ts";
 import { organizationMembers } from "../verbs/organization-members.ts";
 import { projectAttachments } from "../verbs/project-attachments.ts";
 import { projectMemory } from "../verbs/project-memory.ts";
@@ -27,7 +28,7 @@ export const ENTITIES = [
 ] as const;
 
 /** What goes beyond the five methods of each. */
-const VERBS = [organizationMembers, projectStatus, projectAttachments, projectMemory] as const;
+const VERBS = [audit, organizationMembers, projectStatus, projectAttachments, projectMemory] as const;
 
 /** Every method. */
 export const PROCEDURES: readonly Procedure[] = [...ENTITIES, ...VERBS].flatMap(({ procedures }) => procedures);

@@ -1,0 +1,59 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Database } from "../../store/postgres.ts";
+import { ask } from "./rows.ts";
+
+/** How long a reader waits for those who are just writing; what commits later is told later. */
+const PATIENCE_MS = 500;
+const FIRST_PAUSE_MS = 2;
+const LONGEST_PAUSE_MS = 50;
+/** Events looked through for one that is missing. */
+const LOOKED_THROUGH = 10_000;
+
+/** Whoever has inserted an event holds this lock until its transaction is visible or undone. */
+const WRITERS = `SELECT virtualtransaction FROM pg_locks
+  WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted AND relation = 'audit_events'::regclass
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+
+/**
+ * The id up to which a reader that has everything up to `after` can see every event that there will ever be. An id is
+ * given before its transaction commits, so that an older one may become visible after a newer one; that it never will
+ * is known
+ *  * of all ids there were, once the transactions that were then writing have ended: waited for, because most take
+ *    milliseconds;
+ *  * of an unbroken run of ids, whoever writes.
+ * Neither transaction ids nor timestamps show it: the transaction with the lower one may insert later.
+ */
+export async function auditHorizon(database: Database, after: number): Promise<number> {
+  const { newest, writers } = await look(database);
+  if (newest <= after) return after;
+  return (await haveEnded(database, writers)) ? newest : endOfRun(database, after, newest);
+}
+
+/** The snapshot that `newest` is from is taken before the locks are looked at: nobody who may hold an older id is missed. */
+async function look(database: Database): Promise<{ newest: number; writers: string[] }> {
+  const text = `SELECT (SELECT coalesce(max(id), 0)::float8 FROM audit_events) AS newest, ARRAY(${WRITERS}) AS writers`;
+  const [row] = await database.query((sql) => ask(sql, text, []));
+  return { newest: Number(row?.newest), writers: row?.writers ?? [] };
+}
+
+async function haveEnded(database: Database, writers: string[]): Promise<boolean> {
+  const deadline = performance.now() + PATIENCE_MS;
+  let left = writers;
+  for (let pauseMs = FIRST_PAUSE_MS; left.length > 0; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    if (performance.now() > deadline) return false;
+    await pause(pauseMs);
+    const asked = left;
+    const text = `${WRITERS} AND virtualtransaction = ANY ($1::text[])`;
+    left = [...(await database.query((sql) => ask(sql, text, [asked])))].map((row) => String(row.virtualtransaction));
+  }
+  return true;
+}
+
+async function endOfRun(database: Database, after: number, newest: number): Promise<number> {
+  const text = `SELECT coalesce(max(id), $1::bigint)::float8 AS last FROM (
+      SELECT id, row_number() OVER (ORDER BY id) AS place FROM audit_events
+      WHERE id > $1::bigint AND id <= $2::bigint ORDER BY id LIMIT ${LOOKED_THROUGH}) run
+    WHERE id = $1::bigint + place`;
+  const [row] = await database.query((sql) => ask(sql, text, [after, newest]));
+  return Number(row?.last);
+}
