@@ -1,20 +1,19 @@
 import type { OrganizationMembership } from "@monster-realtime/client/protocol";
+import { pino } from "pino";
 import * as assert from "uvu/assert";
 import type { Principal } from "../../hub/auth/principal.ts";
+import { PostgresFacts } from "../../hub/store/facts.ts";
 import { SERVICE, user, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("rpc invitations");
 const ADDRESS = "new@example.test";
 
-/** What the hub does when it sees somebody whose address is verified. */
+const log = pino({ level: "silent" });
+
+/** The hub sees somebody whose address is verified. */
 async function seen({ database }: World, { id }: Principal, email: string): Promise<void> {
-  await database.transaction("test", async (sql) => {
-    const [place] = await sql<{ id: string }[]>`
-      SELECT id FROM users WHERE email = ${email} AND monster_auth_user_id LIKE 'pending:%'`;
-    await sql`UPDATE organization_memberships SET user_id = ${id} WHERE user_id = ${place?.id ?? ""}`;
-    await sql`DELETE FROM users WHERE id = ${place?.id ?? ""}`;
-  });
+  await new PostgresFacts(database, log).ensureUsers([{ subject: id, email, emailVerified: true, name: null }]);
 }
 
 async function places({ database }: World, email = ADDRESS): Promise<string[]> {
