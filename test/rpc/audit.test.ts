@@ -191,6 +191,24 @@ test("nobody sees another tenant's events, those of a deleted organization, or u
     assert.ok(seen.every(({ organizationId }) => organizationId !== theirs.organizationId));
   }));
 
+test("an invitation's events tell no more of whose address it is than the invitation does", () =>
+  withWorld(async (world) => {
+    const { ours, theirs, call } = world;
+    const { admin, organizationId } = ours;
+    const invited = await call(admin, "organizations.invite", { organizationId, email: "new@example.test" });
+    const made = await latest(world, invited.id);
+    assert.equal([made.after?.userId, made.after?.status], [null, "invited"]);
+    const userId = theirs.member.id;
+    const member = await call(SERVICE, "organizationMemberships.create", { organizationId, userId });
+    assert.is((await latest(world, member.id)).after?.userId, userId);
+    await call(admin, "organizationMemberships.delete", { id: invited.id });
+    await call(admin, "organizationMemberships.delete", { id: member.id });
+    assert.is((await latest(world, invited.id)).before?.userId, null);
+    assert.is((await latest(world, member.id)).before?.userId, userId);
+    const [whole] = (await call(SERVICE, "audit.list", { filter: { rowId: invited.id } })).items;
+    assert.match(String(whole?.before?.userId), /^user_/);
+  }));
+
 test("what is wrong with the params is said by its path", () =>
   withWorld(async ({ ours, call, refusal }) => {
     const faults: [object, string][] = [

@@ -34,7 +34,7 @@ export async function auditEvents(database: Database, query: AuditQuery, scope: 
   const parameters = new Parameters();
   const text = statement(query, scope, parameters);
   const rows = await database.query((sql) => ask(sql, text, parameters.values));
-  return rows.map((row) => told(row as unknown as AuditRow));
+  return rows.map((row) => told(row as unknown as AuditRow, scope));
 }
 
 function statement(query: AuditQuery, scope: Scope, parameters: Parameters): string {
@@ -84,12 +84,21 @@ export function auditFilter(field: string, value: string): [column: string, valu
   return [columnOf(field), field === "entity" ? columnOf(value) : value];
 }
 
-function told({ at, entity, before, after, ...event }: AuditRow): AuditEvent {
+function told({ at, entity, before, after, ...event }: AuditRow, scope: Scope): AuditEvent {
+  const columnsOf = (part: AuditRow["before"]) => part && toldColumns(shownTo(scope, entity, part), HIDDEN);
   return {
     ...event,
     at: at.toISOString(),
     entity: fieldOf(entity),
-    before: before && toldColumns(before, HIDDEN),
-    after: after && toldColumns(after, HIDDEN),
+    before: columnsOf(before),
+    after: columnsOf(after),
   };
+}
+
+/** An invitation tells nobody whose its address is; services of all organizations see every user anyway. */
+function shownTo(scope: Scope, entity: string, columns: Record<string, unknown>): Record<string, unknown> {
+  const joined = columns.status === "active" || columns.status === "suspended";
+  if (scope.kind === "all" || entity !== "organization_memberships" || joined || !("user_id" in columns))
+    return columns;
+  return { ...columns, user_id: null };
 }
