@@ -82,6 +82,11 @@ export function updateParams<Shape extends z.ZodRawShape>(prefix: string, shape:
   return z.strictObject({ id: id(prefix), set: setOf(shape), ifUpdatedAt: z.exactOptional(timestamp) });
 }
 
+/** The same for rows that have no `updatedAt`; what deletes one takes `idParams`. */
+export function unversionedUpdateParams<Shape extends z.ZodRawShape>(prefix: string, shape: Shape) {
+  return z.strictObject({ id: id(prefix), set: setOf(shape) });
+}
+
 export function deleteParams(prefix: string) {
   return z.strictObject({ id: id(prefix), ifUpdatedAt: z.exactOptional(timestamp) });
 }

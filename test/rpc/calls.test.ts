@@ -14,7 +14,7 @@ test("what is wrong with the params is said by its path", () =>
       ["tasks.get", { id: "9".repeat(400) }, "id"],
       ["tasks.get", { id: taskId, more: 1 }, "more"],
       ["tasks.update", { id: taskId, set: { priority: 9 } }, "set.priority"],
-      ["tasks.update", { id: taskId, set: { projectId } }, "set.projectId"],
+      ["tasks.update", { id: taskId, set: { dependencyCount: 1 } }, "set.dependencyCount"],
       ["tasks.update", { id: taskId, set: {} }, "set"],
       ["tasks.update", { id: taskId, set: { title: "a\0b" } }, "set.title"],
       ["tasks.update", { id: taskId, set: { title: "\ud800" } }, "set.title"],

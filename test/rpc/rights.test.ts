@@ -5,6 +5,7 @@ import { PROCEDURES } from "../../hub/rpc/entities/index.ts";
 import { type Grant, may, mayAnywhere, mayManage, RIGHTS } from "../../hub/rpc/rights.ts";
 import { SERVICE, type Tenant, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
+import { childIds, type TaskChildren, withChildren } from "../support/task-children.ts";
 
 const test = suite("rpc rights");
 
@@ -179,9 +180,11 @@ test("who may do something nowhere is refused without a look at any row", () => 
 });
 
 /** Every method that names a row, with params that would be good for one of this tenant's rows. */
-function callsOn(tenant: Tenant): [string, Record<string, unknown>][] {
+function callsOn(tenant: Tenant & TaskChildren): [string, Record<string, unknown>][] {
   const { organizationId, projectId, workstationId, attachmentId, taskId, templateId, actorId } = tenant;
   const { membershipId, member } = tenant;
+  const { otherTaskId, dependencyId, taskAgentId, taskAttachmentId, sessionId, agentId } = tenant;
+  const file = { filename: "a.png", originalFilename: "A.png", storagePath: "k" };
   const named: [string, string, object][] = [
     ["organizations", organizationId, { name: "Taken" }],
     ["users", member.id, { name: "Taken" }],
@@ -192,6 +195,10 @@ function callsOn(tenant: Tenant): [string, Record<string, unknown>][] {
     ["tasks", taskId, { title: "Taken" }],
     ["workflowTemplates", templateId, { name: "Taken" }],
     ["actors", actorId, { name: "Taken" }],
+    ["taskDependencies", dependencyId, { status: "resolved" }],
+    ["taskAgents", taskAgentId, { priority: 1 }],
+    ["taskAttachments", taskAttachmentId, { filename: "taken.png" }],
+    ["agentSessions", sessionId, { status: "failed" }],
   ];
   return [
     ...named.flatMap(([entity, id, set]): [string, Record<string, unknown>][] => [
@@ -217,10 +224,17 @@ function callsOn(tenant: Tenant): [string, Record<string, unknown>][] {
     ["projects.attachWorkstation", { projectId, workstationId }],
     ["projects.detachWorkstation", { projectId, workstationId }],
     ["projects.updateMemory", { id: projectId, memory: "Taken" }],
+    ["tasks.move", { id: taskId, list: "done" }],
+    ["tasks.setReady", { id: taskId, ready: true }],
+    ["taskDependencies.create", { taskId: otherTaskId, dependsOnTaskId: taskId }],
+    ["taskDependencies.resolve", { id: dependencyId }],
+    ["taskAgents.create", { taskId: otherTaskId, agentId }],
+    ["taskAttachments.create", { taskId, ...file }],
+    ["agentSessions.create", { taskId, agentId }],
   ];
 }
 
-const missing = (): Tenant =>
+const missing = (): Tenant & TaskChildren =>
   ({
     organizationId: `org_${ulid()}`,
     projectId: `proj_${ulid()}`,
@@ -230,10 +244,12 @@ const missing = (): Tenant =>
     templateId: `wftpl_${ulid()}`,
     actorId: `actor_${ulid()}`,
     membershipId: `orgmem_${ulid()}`,
+    agentId: `agent_${ulid()}`,
     member: { kind: "user", id: `user_${ulid()}`, clientIds: null },
-  }) as Tenant;
+    ...childIds(),
+  }) as Tenant & TaskChildren;
 
-async function answersOn(world: World, caller: Tenant["owner"], tenant: Tenant): Promise<string[]> {
+async function answersOn(world: World, caller: Tenant["owner"], tenant: Tenant & TaskChildren): Promise<string[]> {
   const answers = [];
   for (const [method, params] of callsOn(tenant)) {
     const { code, message } = await world.refusal(caller, method, params);
@@ -244,7 +260,8 @@ async function answersOn(world: World, caller: Tenant["owner"], tenant: Tenant):
 
 test("another tenant's rows answer like rows that are not there, to everybody and on every method", () =>
   withWorld(async (world) => {
-    const { ours, theirs } = world;
+    const { ours } = world;
+    const theirs = await withChildren(world.database, world.theirs);
     const bound = { kind: "service" as const, id: "bound", organizations: [ours.organizationId] };
     for (const caller of [ours.owner, ours.member, ours.workstation, bound]) {
       const foreign = await answersOn(world, caller, theirs);

@@ -39,6 +39,12 @@ export interface Crud<Item, Listed, Filter, Create, Set> {
   update: { params: UpdateParams<Set>; result: Item };
   delete: { params: DeleteParams; result: { id: string } };
 }
+/** The same of an entity whose rows have no `updatedAt`: there is nothing that `ifUpdatedAt` could be compared with. */
+export interface UnversionedCrud<Item, Listed, Filter, Create, Set>
+  extends Omit<Crud<Item, Listed, Filter, Create, Set>, "update" | "delete"> {
+  update: { params: { id: string; set: Set }; result: Item };
+  delete: { params: { id: string }; result: { id: string } };
+}
 export type Prefixed<Name extends string, Methods> = {
   [Verb in keyof Methods & string as `${Name}.${Verb}`]: Methods[Verb];
 };

@@ -2,6 +2,7 @@ import type { AuditMethods } from "./audit.ts";
 import type { OrganizationMethods } from "./organizations.ts";
 import type { PeopleMethods } from "./people.ts";
 import type { ProjectMethods } from "./projects.ts";
+import type { TaskChildMethods } from "./task-children.ts";
 import type { TaskMethods } from "./tasks.ts";
 import type { WorkflowMethods } from "./workflows.ts";
 import type { WorkstationMethods } from "./workstations.ts";
@@ -11,6 +12,7 @@ export type { DeleteParams, ListParams, Page, UpdateParams } from "./common.ts";
 export * from "./organizations.ts";
 export * from "./people.ts";
 export * from "./projects.ts";
+export * from "./task-children.ts";
 export * from "./tasks.ts";
 export * from "./workflows.ts";
 export * from "./workstations.ts";
@@ -22,6 +24,7 @@ export type RpcMethods = OrganizationMethods &
   WorkstationMethods &
   WorkflowMethods &
   TaskMethods &
+  TaskChildMethods &
   AuditMethods;
 export type RpcMethod = keyof RpcMethods;
 export type RpcParams<Method extends RpcMethod> = RpcMethods[Method]["params"];

@@ -1,14 +1,21 @@
 import type { Procedure } from "../procedure.ts";
 import { audit } from "../verbs/audit.ts";
+import { dependencyResolve } from "../verbs/dependency-resolve.ts";
 import { organizationMembers } from "../verbs/organization-members.ts";
 import { projectAttachments } from "../verbs/project-attachments.ts";
 import { projectMemory } from "../verbs/project-memory.ts";
 import { projectStatus } from "../verbs/project-status.ts";
+import { taskMove } from "../verbs/task-move.ts";
+import { taskReady } from "../verbs/task-ready.ts";
 import { actors } from "./actors.ts";
+import { agentSessions } from "./agent-sessions.ts";
 import { organizationMemberships } from "./organization-memberships.ts";
 import { organizations } from "./organizations.ts";
 import { projectWorkstations } from "./project-workstations.ts";
 import { projects } from "./projects.ts";
+import { taskAgents } from "./task-agents.ts";
+import { taskAttachments } from "./task-attachments.ts";
+import { taskDependencies } from "./task-dependencies.ts";
 import { tasks } from "./tasks.ts";
 import { users } from "./users.ts";
 import { workflowTemplates } from "./workflow-templates.ts";
@@ -25,10 +32,23 @@ export const ENTITIES = [
   workflowTemplates,
   actors,
   tasks,
+  taskDependencies,
+  taskAgents,
+  taskAttachments,
+  agentSessions,
 ] as const;
 
 /** What goes beyond the five methods of each. */
-const VERBS = [audit, organizationMembers, projectStatus, projectAttachments, projectMemory] as const;
+const VERBS = [
+  audit,
+  organizationMembers,
+  projectStatus,
+  projectAttachments,
+  projectMemory,
+  taskMove,
+  taskReady,
+  dependencyResolve,
+] as const;
 
 /** Every method. */
 export const PROCEDURES: readonly Procedure[] = [...ENTITIES, ...VERBS].flatMap(({ procedures }) => procedures);

@@ -1,18 +1,20 @@
-import type { RpcParams, Task, TaskCreate, TaskSet, WorkflowStep } from "@monster-realtime/client/protocol";
+import type { RpcParams, Task, TaskCreate, TaskSet } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { crud, type Entity, parent, refuseInactiveProject } from "../crud.ts";
+import type { Announced } from "../context.ts";
+import { create, crud, type Entity, parent, refuseInactiveProject, refuseUnless } from "../crud.ts";
 import * as field from "../fields.ts";
-import { RIGHTS } from "../rights.ts";
-import { EntityRows } from "../sql/rows.ts";
-import type { EntityTable } from "../sql/table.ts";
-import { endOfList } from "../sql/task-order.ts";
+import { defineProcedure, type WriteContext } from "../procedure.ts";
+import { may, RIGHTS } from "../rights.ts";
+import { EntityRows, type Located } from "../sql/rows.ts";
+import type { EntityTable, Statements } from "../sql/table.ts";
+import { placeIn } from "../sql/task-order.ts";
+import { reordered } from "../task-board.ts";
 import { projects } from "./projects.ts";
+import { MODES, workflowSteps } from "./workflow-steps.ts";
 
-const LISTS = ["todo", "doing", "review", "done", "loop"] as const;
-const MODES = ["clarify", "plan", "execute", "review", "iterate"] as const;
+export const LISTS = ["todo", "doing", "review", "done", "loop"] as const;
 const SESSION_STATUSES = ["INACTIVE", "PUSHING", "ACTIVE"] as const;
 const MAX_LIST_ORDER = 99_999;
-const MAX_STEPS = 100;
 
 const table: EntityTable<Task> = {
   table: "tasks",
@@ -74,17 +76,17 @@ const table: EntityTable<Task> = {
 };
 
 const title = field.filledText(500);
-const step: z.ZodType<WorkflowStep> = z.strictObject({ mode: field.oneOf(MODES), requireReview: z.boolean() });
+export const priority = z.int().min(1).max(5);
 const described = {
   description: field.longText.nullable(),
   refinedTitle: field.text(500).nullable(),
   refinedDescription: field.longText.nullable(),
-  priority: z.int().min(1).max(5),
+  priority,
   list: field.oneOf<Task["list"]>(LISTS),
   listOrder: z.number().min(-MAX_LIST_ORDER).max(MAX_LIST_ORDER),
   mode: field.oneOf<Task["mode"]>(MODES),
   workflowTemplateId: field.id("wftpl").nullable(),
-  workflowConfig: z.array(step).max(MAX_STEPS).nullable(),
+  workflowConfig: workflowSteps.nullable(),
   projectRepositoryId: field.id("repo").nullable(),
   targetBranch: field.text(100).nullable(),
   actorId: field.id("actor").nullable(),
@@ -115,7 +117,9 @@ const entity: Entity<Task, NonNullable<RpcParams<"tasks.list">["filter"]>, TaskC
     create: field.paramsOf<"tasks.create">()(
       z.strictObject({ projectId: field.id("proj"), title, ...field.optional(described) }),
     ),
-    update: field.paramsOf<"tasks.update">()(field.updateParams("task", { title, ...described })),
+    update: field.paramsOf<"tasks.update">()(
+      field.updateParams("task", { projectId: field.id("proj"), title, ...described }),
+    ),
     delete: field.paramsOf<"tasks.delete">()(field.deleteParams("task")),
   },
   async placeOf(context, { projectId }) {
@@ -123,12 +127,44 @@ const entity: Entity<Task, NonNullable<RpcParams<"tasks.list">["filter"]>, TaskC
     refuseInactiveProject(project);
     return project;
   },
-  // The project is locked by now, so that no two tasks are given one place.
-  async completed(sql, { projectId, list = "todo", listOrder }) {
-    if (listOrder !== undefined) return new Map();
-    return new Map([["listOrder", await endOfList(sql, projectId, list)]]);
-  },
-  touched: ({ id }, set) => (set === null ? [{ entity: "task", id }] : []),
+  guard: refuseUnlessMovable,
+  touched: ({ id }, set) => (set === null || set.projectId !== undefined ? [{ entity: "task", id }] : []),
 };
 
-export const tasks = { ...entity, procedures: crud(entity) };
+/** Behind all others of its list, which may have to be numbered anew for it. */
+const append = defineProcedure<TaskCreate>({
+  method: "tasks.create",
+  kind: "write",
+  input: entity.schemas.create,
+  rights: RIGHTS.tasks.create,
+  async handler(context, input) {
+    let announced: Announced[] = [];
+    const made = await create({ ...entity, completed }, RIGHTS.tasks.create, context, input);
+    return { ...made, announced };
+
+    // The project is locked by now, so that no two tasks are given one place.
+    async function completed(sql: Statements, { projectId, list = "todo", listOrder }: TaskCreate) {
+      if (listOrder !== undefined) return new Map();
+      const placed = await placeIn(sql, { projectId, list }, null, null);
+      announced = reordered({ projectId, list }, placed.renumbered);
+      return new Map([["listOrder", placed.listOrder]]);
+    }
+  },
+});
+
+export const tasks = {
+  ...entity,
+  procedures: [...crud(entity).filter(({ method }) => method !== append.method), append],
+};
+
+/** A task moves to a project that the caller may write tasks in as well; whether the task itself may go, the database says. */
+async function refuseUnlessMovable(
+  context: WriteContext,
+  { place }: { place: Located },
+  set: TaskSet | null,
+): Promise<void> {
+  if (set?.projectId === undefined || set.projectId === place.projectId) return;
+  const target = await parent(projects, context, set.projectId);
+  refuseUnless(may(context.caller, RIGHTS.tasks.update, target, Object.keys(set)));
+  refuseInactiveProject(target);
+}

@@ -1,41 +1,153 @@
 import { ask } from "./rows.ts";
 import type { Statements } from "./table.ts";
+import { SCALE, spread, stepBetween } from "./task-steps.ts";
 
-const FIRST = 1_000;
-const STEP = 10;
-/** DECIMAL(10,5) ends below 100,000. */
-const LAST = 99_990;
+/** One list of a project's board. */
+export interface BoardList {
+  projectId: string;
+  list: string;
+}
+/** What decides where a task stands: the board's order is (priority, listOrder, createdAt, id). */
+export interface TaskSpot extends BoardList {
+  id: string;
+  priority: number;
+  listOrder: number;
+  createdAt: Date;
+}
+/** Behind or before a task of the list. */
+export interface Beside {
+  side: "after" | "before";
+  spot: TaskSpot;
+}
+/** A task with its new number. */
+export interface Renumbered {
+  id: string;
+  listOrder: number;
+  updatedAt: string;
+}
+export interface Placed {
+  listOrder: number;
+  /** Tasks around it that were numbered anew to make room, in their order. */
+  renumbered: Renumbered[];
+}
+
+interface Step {
+  id: string;
+  step: number;
+}
+type Side = "below" | "above";
+
+const FIRST_WINDOW = 8;
 
 /**
- * The `list_order` behind every task of a list. The caller holds the project's lock. Where the numbers run out, the list
- * is spaced anew first, in its order.
+ * A number for a task in `list`, directly beside another one or, with null, behind all of them. Priorities are passed
+ * over: who has his place among all tasks of the list keeps it when a priority changes. Where the numbers leave no room,
+ * those around are spaced anew, as few as will do. `mover` is the task that goes there, if it is there already. The
+ * caller holds the project's lock, so that no two tasks are given one place.
  */
-export async function endOfList(sql: Statements, projectId: string, list: string): Promise<number> {
-  const end = await nextPlace(sql, projectId, list);
-  if (end <= LAST) return end;
-  await respace(sql, projectId, list);
-  return nextPlace(sql, projectId, list);
+export async function placeIn(
+  sql: Statements,
+  list: BoardList,
+  beside: Beside | null,
+  mover: string | null,
+): Promise<Placed> {
+  const nearest = (side: Side, count: number) => nearestSteps(sql, list, { beside, mover, side, count });
+  const [below] = await nearest("below", 1);
+  const [above] = await nearest("above", 1);
+  const free = stepBetween(below?.step ?? null, above?.step ?? null);
+  if (free !== null) return { listOrder: free / SCALE, renumbered: [] };
+  return respace(sql, nearest);
 }
 
-async function nextPlace(sql: Statements, projectId: string, list: string): Promise<number> {
-  const [row] = await ask(
+/** Where tasks stand, by id; they are locked. */
+export async function spotsOf(sql: Statements, ids: readonly string[]): Promise<Map<string, TaskSpot>> {
+  const found = await ask(
     sql,
-    `SELECT coalesce(max(list_order) + ${STEP}, ${FIRST})::float8 AS next FROM tasks
-    WHERE project_id = $1 AND list = $2::text::task_list`,
-    [projectId, list],
+    `SELECT id, project_id AS "projectId", list, priority, list_order::float8 AS "listOrder", created_at AS "createdAt"
+    FROM tasks WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE`,
+    [[...ids]],
   );
-  return Number(row?.next);
+  return new Map(found.map((row) => [String(row.id), row as TaskSpot]));
 }
 
-/** Half of the room, so that the list is not soon full again. */
-async function respace(sql: Statements, projectId: string, list: string): Promise<void> {
-  await ask(
+/** Keeps others from placing tasks in the project until the transaction ends. */
+export async function lockBoard(sql: Statements, projectId: string): Promise<void> {
+  await ask(sql, "SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", [projectId]);
+}
+
+/** Spaces a window around the gap anew, which widens until the numbers around it leave room enough. */
+async function respace(sql: Statements, nearest: (side: Side, count: number) => Promise<Step[]>): Promise<Placed> {
+  for (let width = FIRST_WINDOW; ; width *= 2) {
+    const [below, above] = [await nearest("below", width + 1), await nearest("above", width + 1)];
+    const [before, behind] = [below.slice(0, width).reverse(), above.slice(0, width)];
+    const steps = spread(below[width]?.step ?? null, above[width]?.step ?? null, before.length + 1 + behind.length);
+    const own = steps?.[before.length];
+    if (!steps || own === undefined) continue;
+    const others = steps.filter((_, place) => place !== before.length);
+    const moved = [...before, ...behind].map(({ id, step }, place) => ({ id, from: step, to: others[place] ?? step }));
+    const renumbered = await renumber(
+      sql,
+      moved.filter(({ from, to }) => from !== to),
+    );
+    return { listOrder: own / SCALE, renumbered };
+  }
+}
+
+/** The change feed would tell each of these rows alone; they are announced together instead. */
+async function renumber(sql: Statements, moved: readonly { id: string; to: number }[]): Promise<Renumbered[]> {
+  const [told] = await ask(sql, `SELECT coalesce(current_setting('hub.audit_publish', true), '') AS publish`, []);
+  await setPublishing(sql, "off");
+  const rows = await ask(
     sql,
-    `WITH ordered AS (
-      SELECT id, row_number() OVER (ORDER BY list_order, created_at, id) AS place, count(*) OVER () AS tasks
-      FROM tasks WHERE project_id = $1 AND list = $2::text::task_list)
-    UPDATE tasks SET list_order = ${FIRST} + ordered.place * least(${STEP}, ${LAST / 2} / ordered.tasks)
-    FROM ordered WHERE tasks.id = ordered.id`,
-    [projectId, list],
+    `UPDATE tasks SET list_order = moved.step / ${SCALE}::numeric
+    FROM unnest($1::text[], $2::bigint[]) AS moved (id, step) WHERE tasks.id = moved.id
+    RETURNING tasks.id, tasks.list_order::float8 AS "listOrder", tasks.updated_at AS "updatedAt"`,
+    [moved.map(({ id }) => id), moved.map(({ to }) => String(to))],
   );
+  await setPublishing(sql, String(told?.publish));
+  return rows
+    .map(({ id, listOrder, updatedAt }) => ({ id, listOrder, updatedAt: updatedAt.toISOString() }))
+    .sort((a, b) => a.listOrder - b.listOrder);
+}
+
+async function setPublishing(sql: Statements, publish: string): Promise<void> {
+  await ask(sql, `SELECT set_config('hub.audit_publish', $1, true)`, [publish]);
+}
+
+interface NearestQuery {
+  beside: Beside | null;
+  mover: string | null;
+  side: Side;
+  count: number;
+}
+
+/** The list's tasks on one side of a gap, the nearest first. */
+async function nearestSteps(
+  sql: Statements,
+  { projectId, list }: BoardList,
+  { beside, mover, side, count }: NearestQuery,
+): Promise<Step[]> {
+  if (!beside && side === "above") return [];
+  const values: unknown[] = [projectId, list, mover, count];
+  if (beside) values.push(beside.spot.listOrder, beside.spot.createdAt, beside.spot.id);
+  const order = ["list_order", "created_at", "id"].map((key) => `${key}${side === "below" ? " DESC" : ""}`).join(", ");
+  // A priority at a time, because the board's index has them first.
+  const rows = await ask(
+    sql,
+    `SELECT id, (list_order * ${SCALE})::float8 AS step
+    FROM generate_series(1, 5) AS priorities (priority) CROSS JOIN LATERAL (
+      SELECT id, list_order, created_at FROM tasks
+      WHERE project_id = $1 AND list = $2::text::task_list AND tasks.priority = priorities.priority
+        AND id IS DISTINCT FROM $3::text AND ${beside ? onSide(side, beside.side) : "true"}
+      ORDER BY ${order} LIMIT $4) AS near
+    ORDER BY ${order} LIMIT $4`,
+    values,
+  );
+  return rows as unknown as Step[];
+}
+
+/** Whether a task lies on this side of a gap that lies behind or before the task of $5, $6 and $7. */
+function onSide(side: Side, gap: Beside["side"]): string {
+  const comparison = { below: { after: "<=", before: "<" }, above: { after: ">", before: ">=" } }[side][gap];
+  return `(list_order, created_at, id) ${comparison} ($5::float8::numeric(10, 5), $6::timestamptz, $7::text)`;
 }

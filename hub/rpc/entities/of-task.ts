@@ -1,0 +1,51 @@
+import { notFound, parent, refuseInactiveProject } from "../crud.ts";
+import type { WriteContext } from "../procedure.ts";
+import { EntityRows, type Located } from "../sql/rows.ts";
+import type { EntityTable } from "../sql/table.ts";
+import { tasks } from "./tasks.ts";
+
+const agents = {
+  noun: "agent",
+  rows: new EntityRows<{ id: string }>({
+    table: "agents",
+    columns: { id: "plain" },
+    joins: `JOIN workstations ON workstations.id = agents.workstation_id
+      JOIN organizations ON organizations.id = workstations.organization_id`,
+    visible: "workstations.deleted_at IS NULL AND organizations.deleted_at IS NULL",
+    projectId: null,
+    workstationId: "agents.workstation_id",
+    readableBy: (workstation) => `agents.workstation_id = ${workstation}`,
+    inProject: () => "false",
+    sort: [{ field: "id" }],
+  }),
+};
+
+/** What tables have in common whose rows belong to a task: whoever sees the task sees them. */
+export function ofTask(table: string) {
+  return {
+    joins: `JOIN tasks ON tasks.id = ${table}.task_id
+      JOIN projects ON projects.id = tasks.project_id
+      JOIN organizations ON organizations.id = projects.organization_id`,
+    visible: "organizations.deleted_at IS NULL",
+    projectId: "projects.id",
+    workstationId: null,
+    readableBy: tasks.rows.table.readableBy,
+    inProject: tasks.rows.table.inProject,
+    sort: [{ field: "id" }],
+  } satisfies Partial<EntityTable<object>>;
+}
+
+/** The task that a row to be made belongs to, locked. Throws `not_found`, or `conflict` where its project is not active. */
+export async function taskOf(context: WriteContext, taskId: string): Promise<Located> {
+  const task = await parent(tasks, context, taskId);
+  refuseInactiveProject(task);
+  return task;
+}
+
+/** An agent of the task's organization, locked. Throws `not_found`. */
+export async function agentFor(context: WriteContext, task: Located, agentId: string): Promise<Located> {
+  const agent = await parent(agents, context, agentId);
+  // Of an organization that the caller is in as well, but not of the task's.
+  if (agent.organizationId !== task.organizationId) throw notFound("agent");
+  return agent;
+}
