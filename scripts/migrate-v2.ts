@@ -1,0 +1,80 @@
+/**
+ * Brings organizations, projects and tasks of version 2 (`v2_organizations`, `v2_projects`, `v2_tasks`, in the same
+ * database) into version 3: `npm run migrate:v2 -- --owner <user id or e-mail> [--dry-run]`. Exits with 1 where it can't,
+ * and with 2 where rows stayed behind, which it names.
+ */
+import { parseArgs } from "node:util";
+import cliProgress from "cli-progress";
+import { assertCurrentSchema } from "../hub/store/migrate.ts";
+import type { Database } from "../hub/store/postgres.ts";
+import { explained, withChosenDatabase } from "./chosen-database.ts";
+import { migrateV2, type Progress, rehearseV2 } from "./migrate-v2/migration.ts";
+import { resolveOwner } from "./migrate-v2/owner.ts";
+import { MigrationError } from "./migrate-v2/source.ts";
+
+const USAGE = "npm run migrate:v2 -- --owner <user_… or e-mail address> [--dry-run]";
+/** A rehearsal is one transaction. */
+const LIMIT_MS = 6 * 3_600_000;
+/** So that two runs don't make everything twice. */
+const LOCK = "7205759403794";
+const LEFT_BEHIND = 2;
+
+interface Choice {
+  owner: string;
+  dryRun: boolean;
+}
+
+function choice(): Choice {
+  const options = { owner: { type: "string" }, "dry-run": { type: "boolean", default: false } } as const;
+  try {
+    const { values } = parseArgs({ options });
+    if (!values.owner) throw new Error("--owner is missing: who is to own the migrated organizations?");
+    return { owner: values.owner, dryRun: values["dry-run"] };
+  } catch (error) {
+    throw new MigrationError((error as Error).message, USAGE);
+  }
+}
+
+function progressBar(): Progress {
+  const bar = new cliProgress.SingleBar({
+    format: "{kind} {bar} {value}/{total} {eta_formatted}",
+    noTTYOutput: true,
+    notTTYSchedule: 5_000,
+    barsize: 30,
+    hideCursor: true,
+    gracefulExit: false,
+  });
+  return {
+    start: (kind, all, done) => bar.start(all, done, { kind: kind.padEnd("organizations".length) }),
+    step: (rows) => bar.increment(rows),
+    end: () => bar.stop(),
+  };
+}
+
+async function run(database: Database, { owner, dryRun }: Choice): Promise<void> {
+  await assertCurrentSchema(database.unlimited);
+  const lock = await database.unlimited.reserve();
+  try {
+    const [turn] = await lock<{ free: boolean }[]>`SELECT pg_try_advisory_lock(${LOCK}::bigint) AS free`;
+    if (!turn?.free) throw new MigrationError("Another run is under way.", "Wait for its end, and run this again.");
+    const ownerId = await resolveOwner(database, owner);
+    const options = { database, ownerId, progress: progressBar() };
+    const report = await (dryRun ? rehearseV2(options) : migrateV2(options));
+    for (const line of report.lines()) console.log(line);
+    if (dryRun) console.log("Nothing was changed: this was a dry run.");
+    if (report.incomplete) process.exitCode = LEFT_BEHIND;
+  } finally {
+    lock.release();
+  }
+}
+
+async function main(): Promise<void> {
+  const chosen = choice();
+  const tell = (name: string) => console.log(`Migrating version 2 in ${name}.`);
+  await withChosenDatabase({ statementTimeoutMs: LIMIT_MS, tell }, (database) => run(database, chosen));
+}
+
+main().catch((error: unknown) => {
+  console.error(explained(error));
+  process.exitCode = 1;
+});
