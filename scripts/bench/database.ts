@@ -12,6 +12,8 @@ export interface BenchDatabase {
   /** SQL statements that this database has carried out since its server started, whoever sent them. */
   statements(): Promise<number>;
   presenceRows(): Promise<PresenceRow[]>;
+  /** Runs `body` with a connection of its own. */
+  withSql<Result>(body: (sql: Sql) => Promise<Result>): Promise<Result>;
 }
 
 export interface PresenceRow {
@@ -42,7 +44,8 @@ export class BenchPostgres {
       hubEnvironment: { ...environment, ...this.#serviceTokens(), MONSTER_AUTH_ISSUER: UNUSED_ISSUER },
       peerEnvironment: environment,
       statements: () => statementsOf(server.admin, name),
-      presenceRows: () => presenceRowsOf(server.connect(name)),
+      presenceRows: () => connected(server.connect(name), presenceRowsOf),
+      withSql: (body) => connected(server.connect(name), body),
     };
   }
 
@@ -79,9 +82,13 @@ async function statementsOf(admin: Sql, database: string): Promise<number> {
   return row?.calls ?? 0;
 }
 
-async function presenceRowsOf(sql: Sql): Promise<PresenceRow[]> {
+function presenceRowsOf(sql: Sql): Promise<PresenceRow[]> {
+  return sql<PresenceRow[]>`SELECT id, status, realtime_presence_meta AS meta FROM workstations`;
+}
+
+async function connected<Result>(sql: Sql, body: (sql: Sql) => Promise<Result>): Promise<Result> {
   try {
-    return await sql<PresenceRow[]>`SELECT id, status, realtime_presence_meta AS meta FROM workstations`;
+    return await body(sql);
   } finally {
     await sql.end();
   }

@@ -43,6 +43,8 @@ const token = (prefix: string): string => `${prefix}${randomBytes(32).toString("
 /** Writes the population into a migrated, empty database. */
 export async function insertPopulation(sql: Sql, population: Population): Promise<void> {
   const { organizationId, projectId, workstations, taskIds } = population;
+  // Every hub of the bench would begin with publishing all of it.
+  await sql`SELECT set_config('hub.audit_publish', 'off', false)`;
   await sql`INSERT INTO organizations (id, name, slug) VALUES (${organizationId}, 'Bench', 'bench')`;
   await sql`INSERT INTO projects (id, organization_id, name, slug) VALUES (${projectId}, ${organizationId}, 'Bench', 'bench')`;
   for (const some of chunks(workstations)) {
@@ -67,6 +69,30 @@ export async function insertPopulation(sql: Sql, population: Population): Promis
     description: "Load that looks like work: a description of everyday length. ".repeat(4),
   }));
   await sql`INSERT INTO tasks ${sql(tasks)}`;
+}
+
+/** Adds projects with that many tasks over all of them; gives the projects' ids. */
+export async function fillTasks(
+  sql: Sql,
+  { organizationId }: Population,
+  projects: number,
+  tasks: number,
+): Promise<string[]> {
+  const ids = Array.from({ length: projects }, () => `proj_${ulid()}`);
+  const rows = ids.map((id, index) => ({ id, organization_id: organizationId, name: `Filled ${index}` }));
+  await sql.begin(async (transaction) => {
+    // Only reading is measured: the rows come in without their triggers.
+    await transaction`SET LOCAL session_replication_role = replica`;
+    await transaction`INSERT INTO projects ${transaction(rows)}`;
+    await transaction`
+      INSERT INTO tasks (id, project_id, title, description, priority, list, list_order, created_at)
+      SELECT 'task_' || lpad(n::text, 26, '0'), (${ids}::text[])[n % ${projects} + 1], 'Task ' || n, repeat('text ', 50),
+        n % 5 + 1, (ARRAY['todo', 'doing', 'review', 'done', 'loop'])[n % 11 % 5 + 1]::task_list, n % 9000,
+        now() - n * interval '1 minute'
+      FROM generate_series(1, ${tasks}) n`;
+  });
+  await sql`VACUUM ANALYZE tasks`;
+  return ids;
 }
 
 function chunks<Item>(items: readonly Item[]): Item[][] {

@@ -1,10 +1,11 @@
 import type { BenchCase } from "../bench-case.ts";
 import { fanOut } from "./fan-out.ts";
+import { feed, feedLatency } from "./feed.ts";
 import { joinStorm } from "./join-storm.ts";
 import { latency } from "./latency.ts";
 import { memory } from "./memory.ts";
 import { recover } from "./recover.ts";
-import { tasksGet } from "./tasks-get.ts";
+import { TASKS_CASES } from "./tasks.ts";
 import { writeBack } from "./write-back.ts";
 
 /** Every case, in the order in which they run and are printed. */
@@ -16,6 +17,8 @@ export const CASES: readonly BenchCase[] = [
   joinStorm,
   writeBack,
   memory,
-  tasksGet,
+  ...TASKS_CASES,
+  feed,
+  feedLatency,
   recover,
 ];

@@ -4,10 +4,10 @@ export function decodeEvent(frame: Buffer): [event: string, ...args: unknown[]] 
 }
 
 /** The payloads that a frame delivers: the hub's `publications` hold many, the peer's `publication` one. */
-export function payloadsOf(frame: Buffer): string[] {
+export function payloadsOf<Payload = string>(frame: Buffer): Payload[] {
   const [event, , delivered] = decodeEvent(frame);
-  if (event === "publications") return (delivered as { payload: string }[]).map(({ payload }) => payload);
-  return event === "publication" ? [delivered as string] : [];
+  if (event === "publications") return (delivered as { payload: Payload }[]).map(({ payload }) => payload);
+  return event === "publication" ? [delivered as Payload] : [];
 }
 
 const DIGITS = 10;

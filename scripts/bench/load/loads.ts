@@ -1,3 +1,4 @@
+import { ChangeLoad } from "./change-load.ts";
 import { FanOutLoad } from "./fan-out-load.ts";
 import { IdleLoad } from "./idle-load.ts";
 import { JoinLoad } from "./join-load.ts";
@@ -9,6 +10,7 @@ import { ViewerLoad } from "./viewer-load.ts";
 
 /** Every load by the name that its process is started with. */
 export const LOADS = {
+  change: ChangeLoad,
   "fan-out": FanOutLoad,
   idle: IdleLoad,
   join: JoinLoad,

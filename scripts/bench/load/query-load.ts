@@ -6,10 +6,46 @@ export interface QueryResult {
   durationMs: number;
 }
 
+/** What is asked for, in turn over `ids`: tasks by id, the first tasks of projects, or changes of tasks. */
+export type QueryMethod = "tasks.get" | "tasks.list" | "tasks.update";
+
+export interface QueryOptions {
+  method: QueryMethod;
+  ids: readonly string[];
+  concurrency: number;
+  durationMs: number;
+}
+
+const PAGE = 100;
+
+interface Query {
+  params(id: string, call: number): object;
+  answers(id: string, call: number, answer: unknown): boolean;
+}
+
+const QUERIES: Readonly<Record<QueryMethod, Query>> = {
+  "tasks.get": {
+    params: (id) => ({ id }),
+    answers: (id, _, answer) => (answer as { id?: string }).id === id,
+  },
+  "tasks.list": {
+    params: (projectId) => ({ projectId, limit: PAGE }),
+    answers: (projectId, _, answer) => {
+      const { items } = answer as { items: { projectId: string }[] };
+      return items.length === PAGE && items.every((task) => task.projectId === projectId);
+    },
+  },
+  "tasks.update": {
+    params: (id, call) => ({ id, set: { title: `title ${call}` } }),
+    answers: (_, call, answer) => (answer as { title?: string }).title === `title ${call}`,
+  },
+};
+
 /** Callers that keep a fixed number of requests open. */
 export class QueryLoad {
   readonly #localAddress: string;
   #clients: EngineClient[] = [];
+  #calls = 0;
 
   constructor(localAddress: string) {
     this.#localAddress = localAddress;
@@ -19,24 +55,25 @@ export class QueryLoad {
     this.#clients = await connectAll(url, tokens, this.#localAddress);
   }
 
-  /** Asks for tasks in turn for `durationMs`, `concurrency` calls open at a time. Rejects on an answer that is not the task asked for. */
-  async run(options: { taskIds: readonly string[]; concurrency: number; durationMs: number }): Promise<QueryResult> {
-    const { taskIds, concurrency, durationMs } = options;
+  /** Calls for `durationMs`, `concurrency` calls open at a time. Rejects on an answer that is not what was asked for. */
+  async run({ method, ids, concurrency, durationMs }: QueryOptions): Promise<QueryResult> {
     const begun = performance.now();
     let calls = 0;
     const lanes = Array.from({ length: concurrency }, (_, lane) => lane);
     await inParallel(lanes, concurrency, async (lane) => {
       while (performance.now() - begun < durationMs) {
-        await this.#get(lane, taskIds[calls % taskIds.length] ?? "");
+        const call = this.#calls++;
+        await this.#ask(method, lane, ids[call % ids.length] ?? "", call);
         calls += 1;
       }
     });
     return { calls, durationMs: performance.now() - begun };
   }
 
-  async #get(lane: number, id: string): Promise<void> {
+  async #ask(method: QueryMethod, lane: number, id: string, call: number): Promise<void> {
+    const { params, answers } = QUERIES[method];
     const client = this.#clients[lane % this.#clients.length];
-    const task = await client?.call<{ id: string }>("rpc", { method: "tasks.get", params: { id } });
-    if (task?.id !== id) throw new Error(`asked for ${id}, got ${JSON.stringify(task)}`);
+    const answer = await client?.call("rpc", { method, params: params(id, call) });
+    if (!answers(id, call, answer)) throw new Error(`${method} of ${id} was answered ${JSON.stringify(answer)}`);
   }
 }

@@ -1,5 +1,5 @@
 import { createServer } from "node:http";
-import postgres from "postgres";
+import postgres, { type Sql } from "postgres";
 import { Server } from "socket.io";
 
 /**
@@ -22,12 +22,39 @@ interface PeerJoin {
   channel: string;
   meta: unknown;
 }
+interface PeerCall {
+  method: "tasks.get" | "tasks.list" | "tasks.update";
+  params: { id: string; projectId: string; limit: number; set: { title: string } };
+}
 type PeerAck = (reply: { ok: true; data: unknown }) => void;
 
 const { PORT = "0", HOST = "127.0.0.1", DATABASE_URL, PEER_PRESENCE_ROOM, PEER_HISTORY } = process.env;
 const kept = PEER_HISTORY === undefined ? 0 : Number(PEER_HISTORY);
 const histories = new Map<string, PeerPublication[]>();
 const sql = DATABASE_URL === undefined ? null : postgres(DATABASE_URL, { max: Number(process.env.PEER_POOL ?? 10) });
+
+const METHODS: Readonly<Record<PeerCall["method"], (sql: Sql, params: PeerCall["params"]) => Promise<unknown>>> = {
+  async "tasks.get"(sql, { id }) {
+    const [task] = await sql`SELECT * FROM tasks WHERE id = ${id}`;
+    return task;
+  },
+  async "tasks.list"(sql, { projectId, limit }) {
+    const items = await sql`
+      SELECT id, project_id AS "projectId", title, refined_title AS "refinedTitle", priority, list, list_order::float8 AS "listOrder",
+        mode, workflow_template_id AS "workflowTemplateId", workflow_config AS "workflowConfig",
+        project_repository_id AS "projectRepositoryId", target_branch AS "targetBranch", actor_id AS "actorId", ready,
+        agent_session_status AS "agentSessionStatus", active_agent_id AS "activeAgentId",
+        last_agent_session_id AS "lastAgentSessionId", dependency_count AS "dependencyCount", created_at AS "createdAt",
+        updated_at AS "updatedAt", completed_at AS "completedAt"
+      FROM tasks WHERE project_id = ${projectId}
+      ORDER BY priority DESC, list_order, created_at, id LIMIT ${limit}`;
+    return { items };
+  },
+  async "tasks.update"(sql, { id, set }) {
+    const [task] = await sql`UPDATE tasks SET title = ${set.title} WHERE id = ${id} RETURNING *`;
+    return task;
+  },
+};
 
 const http = createServer((request, response) => {
   response.writeHead(request.url === "/healthz" ? 200 : 404).end();
@@ -51,9 +78,8 @@ io.on("connection", (socket) => {
     }
     ack({ ok: true, data: {} });
   });
-  socket.on("rpc", async ({ params }: { params: { id: string } }, ack: PeerAck) => {
-    const [task] = sql === null ? [] : await sql`SELECT * FROM tasks WHERE id = ${params.id}`;
-    ack({ ok: true, data: task });
+  socket.on("rpc", async ({ method, params }: PeerCall, ack: PeerAck) => {
+    if (sql !== null) ack({ ok: true, data: await METHODS[method](sql, params) });
   });
 });
 
