@@ -6,7 +6,7 @@ import type { WorkstationPresenceMeta } from "@monster-realtime/client/protocol"
 import { ulid } from "ulid";
 import { DevelopmentIssuer } from "../../hub/auth/development-issuer.ts";
 import { loadConfig } from "../../hub/config.ts";
-import { createLogger } from "../../hub/log.ts";
+import { createLogger, type Logger } from "../../hub/log.ts";
 import { type RunningNode, startNode } from "../../hub/node.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "./database.ts";
@@ -17,6 +17,8 @@ export interface HubOptions {
   /** Environment of the hub beside what every test has. */
   env?: Record<string, string>;
   settleMs?: number;
+  /** Where the hub writes its log, for tests that read it. */
+  log?: Logger;
 }
 
 /** A workstation of the test, with the token that opens it. */
@@ -37,7 +39,10 @@ export interface TestHub {
   taskId: string;
   workstation: TestWorkstation;
   userToken: string;
+  /** Of a service of all organizations. */
   serviceToken: string;
+  /** Of a service of this organization alone. */
+  boundToken: string;
   taskChannel: string;
   projectChannel: string;
   mint(subject: string): Promise<string>;
@@ -67,20 +72,26 @@ export async function withHub(options: HubOptions, body: (hub: TestHub) => Promi
 }
 
 async function withNode(
-  { env = {}, settleMs }: HubOptions,
+  { env = {}, settleMs, log = createLogger(process.env.TEST_LOG_LEVEL ?? "fatal") }: HubOptions,
   dataDir: string,
   database: Database,
   body: (hub: TestHub) => Promise<void>,
 ): Promise<void> {
-  const serviceToken = `svc_${randomBytes(16).toString("hex")}`;
-  const services = JSON.stringify([{ name: "test", sha256: digest(serviceToken), organizations: "*" }]);
+  const organizationId = `org_${ulid()}`;
+  const [serviceToken, boundToken] = [
+    `svc_${randomBytes(16).toString("hex")}`,
+    `svc_${randomBytes(16).toString("hex")}`,
+  ];
+  const services = JSON.stringify([
+    { name: "test", sha256: digest(serviceToken), organizations: "*" },
+    { name: "bound", sha256: digest(boundToken), organizations: [organizationId] },
+  ]);
   const config = loadConfig({ PORT: "0", DATA_DIR: dataDir, SERVICE_TOKENS: services, DEVELOPMENT: "on", ...env });
   const store = { database, close: async () => undefined };
-  const log = createLogger(process.env.TEST_LOG_LEVEL ?? "fatal");
   const node = await startNode({ config, log, store, ...(settleMs !== undefined && { settleMs }) });
   const clients: RawClient[] = [];
   try {
-    await body(await describe(node, database, dataDir, serviceToken, clients));
+    await body(await describe(node, database, dataDir, { organizationId, serviceToken, boundToken }, clients));
   } finally {
     for (const client of clients) client.close();
     await node.stop({ drain: false });
@@ -91,11 +102,11 @@ async function describe(
   node: RunningNode,
   database: Database,
   dataDir: string,
-  serviceToken: string,
+  { organizationId, ...tokens }: Pick<TestHub, "organizationId" | "serviceToken" | "boundToken">,
   clients: RawClient[],
 ): Promise<TestHub> {
   const issuer = await DevelopmentIssuer.open(dataDir);
-  const tenant = await seedTenant(database);
+  const tenant = await seedTenant(database, organizationId);
   const userId = `user_${ulid()}`;
   await database.query(
     (sql) => sql`INSERT INTO users (id, monster_auth_user_id, email) VALUES (${userId}, 'owner', 'owner@test.invalid')`,
@@ -120,7 +131,7 @@ async function describe(
     userId,
     workstation: await addWorkstation(),
     userToken: await mint("owner"),
-    serviceToken,
+    ...tokens,
     taskChannel: `task:${tenant.taskId}`,
     projectChannel: `project:${tenant.projectId}:workstations`,
     mint,
@@ -128,7 +139,7 @@ async function describe(
     connectAll: (async (...tokens: string[]) => Promise.all(tokens.map(connect))) as TestHub["connectAll"],
     addWorkstation,
     async otherTenant() {
-      const other = await seedTenant(database);
+      const other = await seedTenant(database, `org_${ulid()}`);
       const { id } = await seedWorkstation(database, other.organizationId, other.projectId);
       return { ...other, workstationId: id };
     },
@@ -138,8 +149,11 @@ async function describe(
   };
 }
 
-async function seedTenant(database: Database): Promise<{ organizationId: string; projectId: string; taskId: string }> {
-  const [organizationId, projectId, taskId] = [`org_${ulid()}`, `proj_${ulid()}`, `task_${ulid()}`];
+async function seedTenant(
+  database: Database,
+  organizationId: string,
+): Promise<{ organizationId: string; projectId: string; taskId: string }> {
+  const [projectId, taskId] = [`proj_${ulid()}`, `task_${ulid()}`];
   await database.query(
     (sql) =>
       sql`INSERT INTO organizations (id, name, slug) VALUES (${organizationId}, 'Tenant', ${organizationId.toLowerCase()})`,
