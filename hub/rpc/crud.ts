@@ -35,12 +35,16 @@ export interface Entity<Row extends object, Filter extends object, Create extend
   placeOf(context: WriteContext, input: Create, id: string): Promise<Place>;
   /** Fields that the row gets beyond the caller's. */
   completed?(sql: Statements, input: Create, caller: Caller): Promise<ReadonlyMap<string, unknown>>;
+  /** Fields that follow from those an update sets. */
+  implied?(set: Set): ReadonlyMap<string, unknown>;
   /** After the row is there. */
   created?(context: WriteContext, id: string): Promise<void>;
   /** Rules beyond rights, with the row under lock, before it is changed (then with what) or deleted. */
   guard?(context: WriteContext, row: { id: string; place: Located }, set: Set | null): Promise<void>;
   /** What of a row this caller is told; all where this is missing. */
   shownTo?(caller: Caller, row: Row): Row;
+  /** What a repeated idempotency key is answered, where a row holds a secret. */
+  replayed?(row: Row): Row;
   /** Removes the row; `DELETE` where this is missing. */
   removed?(sql: Statements, id: string): Promise<void>;
   /** Whether rows of a project that is not active may be changed all the same. */
@@ -95,7 +99,16 @@ export function crud<Row extends object, Filter extends object, Create extends o
 
 type AnyEntity<Row extends object, Create extends object = object> = Pick<
   Entity<Row, object, Create, never>,
-  "noun" | "rows" | "idPrefix" | "placeOf" | "completed" | "created" | "outlivesArchiving" | "shownTo" | "touched"
+  | "noun"
+  | "rows"
+  | "idPrefix"
+  | "placeOf"
+  | "completed"
+  | "created"
+  | "outlivesArchiving"
+  | "shownTo"
+  | "replayed"
+  | "touched"
 >;
 
 interface Shown<Row extends object> {
@@ -157,7 +170,7 @@ export async function create<Row extends object, Create extends object>(
   await rows.insert(context.sql, new Map([...Object.entries({ id, ...input, ...further }), ...added]));
   await created?.(context, id);
   const result = shown(entity, context.caller, await read(rows, context.sql, id));
-  return { result, place, touched: entity.touched({ id, place }, null, context) };
+  return { ...answered(entity, result), place, touched: entity.touched({ id, place }, null, context) };
 }
 
 async function update<Row extends object, Filter extends object, Create extends object, Set extends object>(
@@ -168,9 +181,13 @@ async function update<Row extends object, Filter extends object, Create extends 
   const place = await lock(entity, entity.rights.update, context, { id, ifUpdatedAt }, Object.keys(set));
   if (!entity.outlivesArchiving) refuseInactiveProject(place);
   await entity.guard?.(context, { id, place }, set);
-  await entity.rows.update(context.sql, id, new Map(Object.entries(set)));
+  await entity.rows.update(context.sql, id, new Map([...Object.entries(set), ...(entity.implied?.(set) ?? [])]));
   const result = shown(entity, context.caller, await read(entity.rows, context.sql, id));
-  return { result, place, touched: entity.touched({ id, place }, set, context) };
+  return { ...answered(entity, result), place, touched: entity.touched({ id, place }, set, context) };
+}
+
+function answered<Row extends object>({ replayed }: Pick<AnyEntity<Row>, "replayed">, result: Row) {
+  return replayed ? { result, replayed: replayed(result) } : { result };
 }
 
 async function remove<Row extends object, Filter extends object, Create extends object, Set extends object>(

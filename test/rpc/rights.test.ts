@@ -3,12 +3,14 @@ import * as assert from "uvu/assert";
 import type { Caller } from "../../hub/rpc/caller.ts";
 import { PROCEDURES } from "../../hub/rpc/entities/index.ts";
 import { type Grant, may, mayAnywhere, mayManage, RIGHTS } from "../../hub/rpc/rights.ts";
+import { callsOnSite, type OnSite, onSiteIds, withOnSite } from "../support/on-site.ts";
 import { SERVICE, type Tenant, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 import { childIds, type TaskChildren, withChildren } from "../support/task-children.ts";
 
 const test = suite("rpc rights");
 
+type Rows = Tenant & TaskChildren & OnSite;
 type Who = "member" | "admin" | "owner" | "service" | "workstation";
 const WHO = ["member", "admin", "owner", "service", "workstation"] as const;
 const PLACE = { organizationId: "org_a", projectId: "proj_a", workstationId: "ws_a", userId: "user_a" };
@@ -180,9 +182,9 @@ test("who may do something nowhere is refused without a look at any row", () => 
 });
 
 /** Every method that names a row, with params that would be good for one of this tenant's rows. */
-function callsOn(tenant: Tenant & TaskChildren): [string, Record<string, unknown>][] {
+function callsOn(tenant: Rows): [string, Record<string, unknown>][] {
   const { organizationId, projectId, workstationId, attachmentId, taskId, templateId, actorId } = tenant;
-  const { membershipId, member } = tenant;
+  const { membershipId, member, repositoryId, cloneId, worktreeId } = tenant;
   const { otherTaskId, dependencyId, taskAgentId, taskAttachmentId, sessionId, agentId } = tenant;
   const file = { filename: "a.png", originalFilename: "A.png", storagePath: "k" };
   const named: [string, string, object][] = [
@@ -199,6 +201,10 @@ function callsOn(tenant: Tenant & TaskChildren): [string, Record<string, unknown
     ["taskAgents", taskAgentId, { priority: 1 }],
     ["taskAttachments", taskAttachmentId, { filename: "taken.png" }],
     ["agentSessions", sessionId, { status: "failed" }],
+    ["agents", agentId, { name: "Taken" }],
+    ["projectRepositories", repositoryId, { name: "Taken" }],
+    ["workstationRepositories", cloneId, { mainPath: "/taken" }],
+    ["gitWorktrees", worktreeId, { status: "error" }],
   ];
   return [
     ...named.flatMap(([entity, id, set]): [string, Record<string, unknown>][] => [
@@ -231,10 +237,11 @@ function callsOn(tenant: Tenant & TaskChildren): [string, Record<string, unknown
     ["taskAgents.create", { taskId: otherTaskId, agentId }],
     ["taskAttachments.create", { taskId, ...file }],
     ["agentSessions.create", { taskId, agentId }],
+    ...callsOnSite(tenant),
   ];
 }
 
-const missing = (): Tenant & TaskChildren =>
+const missing = (): Rows =>
   ({
     organizationId: `org_${ulid()}`,
     projectId: `proj_${ulid()}`,
@@ -247,9 +254,10 @@ const missing = (): Tenant & TaskChildren =>
     agentId: `agent_${ulid()}`,
     member: { kind: "user", id: `user_${ulid()}`, clientIds: null },
     ...childIds(),
-  }) as Tenant & TaskChildren;
+    ...onSiteIds(),
+  }) as Rows;
 
-async function answersOn(world: World, caller: Tenant["owner"], tenant: Tenant & TaskChildren): Promise<string[]> {
+async function answersOn(world: World, caller: Tenant["owner"], tenant: Rows): Promise<string[]> {
   const answers = [];
   for (const [method, params] of callsOn(tenant)) {
     const { code, message } = await world.refusal(caller, method, params);
@@ -261,7 +269,7 @@ async function answersOn(world: World, caller: Tenant["owner"], tenant: Tenant &
 test("another tenant's rows answer like rows that are not there, to everybody and on every method", () =>
   withWorld(async (world) => {
     const { ours } = world;
-    const theirs = await withChildren(world.database, world.theirs);
+    const theirs = await withOnSite(world.database, await withChildren(world.database, world.theirs));
     const bound = { kind: "service" as const, id: "bound", organizations: [ours.organizationId] };
     for (const caller of [ours.owner, ours.member, ours.workstation, bound]) {
       const foreign = await answersOn(world, caller, theirs);
@@ -269,7 +277,7 @@ test("another tenant's rows answer like rows that are not there, to everybody an
       assert.ok(foreign.every((answer) => / (not_found|forbidden) /.test(answer)));
     }
     const asked = new Set(callsOn(theirs).map(([method]) => method));
-    const namesNoRow = /\.list$|organizations\.create|users\.create/;
+    const namesNoRow = /\.list$|organizations\.create|users\.create|agents\.report/;
     const methods = PROCEDURES.map(({ method }) => method);
     assert.equal(
       methods.filter((method) => !namesNoRow.test(method) && !asked.has(method)),

@@ -1,17 +1,21 @@
+import type { AgentMethods } from "./agents.ts";
 import type { AuditMethods } from "./audit.ts";
 import type { OrganizationMethods } from "./organizations.ts";
 import type { PeopleMethods } from "./people.ts";
 import type { ProjectMethods } from "./projects.ts";
+import type { RepositoryMethods } from "./repositories.ts";
 import type { TaskChildMethods } from "./task-children.ts";
 import type { TaskMethods } from "./tasks.ts";
 import type { WorkflowMethods } from "./workflows.ts";
 import type { WorkstationMethods } from "./workstations.ts";
 
+export * from "./agents.ts";
 export * from "./audit.ts";
 export type { DeleteParams, ListParams, Page, UpdateParams } from "./common.ts";
 export * from "./organizations.ts";
 export * from "./people.ts";
 export * from "./projects.ts";
+export * from "./repositories.ts";
 export * from "./task-children.ts";
 export * from "./tasks.ts";
 export * from "./workflows.ts";
@@ -22,6 +26,8 @@ export type RpcMethods = OrganizationMethods &
   PeopleMethods &
   ProjectMethods &
   WorkstationMethods &
+  AgentMethods &
+  RepositoryMethods &
   WorkflowMethods &
   TaskMethods &
   TaskChildMethods &

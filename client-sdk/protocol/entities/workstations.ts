@@ -47,4 +47,8 @@ export type WorkstationMethods = Prefixed<
 > & {
   "workstations.register": { params: WorkstationCreate; result: RegisteredWorkstation };
   "workstations.rotateToken": { params: { id: string }; result: RegisteredWorkstation };
+  /** Ends its rights and its connection at once, until it is resumed. One that is suspended stays so. */
+  "workstations.suspend": { params: { id: string }; result: Workstation };
+  /** Gives its rights back; it is `offline` until it connects. One that is not suspended stays as it is. */
+  "workstations.resume": { params: { id: string }; result: Workstation };
 };

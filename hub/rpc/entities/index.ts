@@ -1,4 +1,5 @@
 import type { Procedure } from "../procedure.ts";
+import { agentsReport } from "../verbs/agents-report.ts";
 import { audit } from "../verbs/audit.ts";
 import { dependencyResolve } from "../verbs/dependency-resolve.ts";
 import { organizationMembers } from "../verbs/organization-members.ts";
@@ -7,10 +8,14 @@ import { projectMemory } from "../verbs/project-memory.ts";
 import { projectStatus } from "../verbs/project-status.ts";
 import { taskMove } from "../verbs/task-move.ts";
 import { taskReady } from "../verbs/task-ready.ts";
+import { workstationSuspension } from "../verbs/workstation-suspension.ts";
 import { actors } from "./actors.ts";
 import { agentSessions } from "./agent-sessions.ts";
+import { agents } from "./agents.ts";
+import { gitWorktrees } from "./git-worktrees.ts";
 import { organizationMemberships } from "./organization-memberships.ts";
 import { organizations } from "./organizations.ts";
+import { projectRepositories } from "./project-repositories.ts";
 import { projectWorkstations } from "./project-workstations.ts";
 import { projects } from "./projects.ts";
 import { taskAgents } from "./task-agents.ts";
@@ -19,6 +24,7 @@ import { taskDependencies } from "./task-dependencies.ts";
 import { tasks } from "./tasks.ts";
 import { users } from "./users.ts";
 import { workflowTemplates } from "./workflow-templates.ts";
+import { workstationRepositories } from "./workstation-repositories.ts";
 import { workstations } from "./workstations.ts";
 
 /** Every entity: one for each table that callers know. */
@@ -28,7 +34,11 @@ export const ENTITIES = [
   organizationMemberships,
   projects,
   workstations,
+  agents,
   projectWorkstations,
+  projectRepositories,
+  workstationRepositories,
+  gitWorktrees,
   workflowTemplates,
   actors,
   tasks,
@@ -45,6 +55,8 @@ const VERBS = [
   projectStatus,
   projectAttachments,
   projectMemory,
+  workstationSuspension,
+  agentsReport,
   taskMove,
   taskReady,
   dependencyResolve,

@@ -1,0 +1,106 @@
+import type { Crud, Open, Prefixed, Writable } from "./common.ts";
+
+/** A repository that a project's tasks are about. */
+export interface ProjectRepository {
+  id: string;
+  projectId: string;
+  name: string;
+  /** `https://<host>/<owner>/<repo>`, or Git's SSH forms of it; never with a password or token. Once a project. */
+  githubUrl: string;
+  /** This and the next follow from the address. */
+  githubOwner: string | null;
+  githubRepo: string | null;
+  defaultBranch: string;
+  /** Tasks at once; 0: as many as there are. */
+  maxConcurrentTasks: number;
+  status: Open<"active" | "inactive" | "error">;
+  lastAccessedAt: string | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export type ProjectRepositorySet = Partial<
+  Pick<ProjectRepository, "name" | "githubUrl" | "defaultBranch" | "maxConcurrentTasks" | "status" | "lastAccessedAt">
+>;
+export type ProjectRepositoryCreate = Writable<
+  ProjectRepository,
+  "projectId" | "name" | "githubUrl",
+  "defaultBranch" | "maxConcurrentTasks" | "status" | "lastAccessedAt"
+>;
+
+/**
+ * A workstation's clone of a repository; one of each. The workstation is attached to the repository's project (`conflict`
+ * else), and sees its clones as long as it is.
+ */
+export interface WorkstationRepository {
+  id: string;
+  workstationId: string;
+  projectRepositoryId: string;
+  /** The folder of the main clone, on the workstation. */
+  mainPath: string;
+  mainBranch: string;
+  cloneStatus: Open<"cloning" | "ready" | "error">;
+  cloneError: string | null;
+  lastSyncedAt: string | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export type WorkstationRepositorySet = Partial<
+  Pick<WorkstationRepository, "mainPath" | "mainBranch" | "cloneStatus" | "cloneError" | "lastSyncedAt">
+>;
+export type WorkstationRepositoryCreate = Writable<
+  WorkstationRepository,
+  "workstationId" | "projectRepositoryId" | "mainPath",
+  "mainBranch" | "cloneStatus" | "cloneError" | "lastSyncedAt"
+>;
+
+/** A folder beside a clone with another branch checked out; one of each branch. */
+export interface GitWorktree {
+  id: string;
+  workstationRepositoryId: string;
+  branch: string;
+  worktreePath: string;
+  status: Open<"creating" | "ready" | "busy" | "error">;
+  errorMessage: string | null;
+  lastUsedAt: string | null;
+  /** The hub keeps it: no method takes it. */
+  activeTaskCount: number;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export type GitWorktreeSet = Partial<
+  Pick<GitWorktree, "branch" | "worktreePath" | "status" | "errorMessage" | "lastUsedAt">
+>;
+export type GitWorktreeCreate = Writable<
+  GitWorktree,
+  "workstationRepositoryId" | "branch" | "worktreePath",
+  "status" | "errorMessage" | "lastUsedAt"
+>;
+
+/** Deleting a repository deletes its clones, deleting a clone its worktrees: what the hub knows of them, not the files. */
+export type RepositoryMethods = Prefixed<
+  "projectRepositories",
+  Crud<ProjectRepository, ProjectRepository, { githubUrl?: string }, ProjectRepositoryCreate, ProjectRepositorySet>
+> &
+  Prefixed<
+    "workstationRepositories",
+    Crud<
+      WorkstationRepository,
+      WorkstationRepository,
+      { workstationId?: string; projectRepositoryId?: string },
+      WorkstationRepositoryCreate,
+      WorkstationRepositorySet
+    >
+  > &
+  Prefixed<
+    "gitWorktrees",
+    Crud<
+      GitWorktree,
+      GitWorktree,
+      { workstationRepositoryId?: string; status?: string },
+      GitWorktreeCreate,
+      GitWorktreeSet
+    >
+  >;
