@@ -1,10 +1,11 @@
 import type { AuditEvent } from "@monster-realtime/client/protocol";
+import type { PendingQuery } from "postgres";
 import { columnOf, fieldOf } from "../../naming.ts";
 import type { Database } from "../../store/postgres.ts";
 import { toldColumns } from "../../told-columns.ts";
 import { ask } from "./rows.ts";
 import type { Scope } from "./scope.ts";
-import { Parameters } from "./table.ts";
+import { type Found, Parameters, type Statements } from "./table.ts";
 
 /** Which events. Ids are bounds that are not in it themselves; null: none. */
 export interface AuditQuery {
@@ -31,10 +32,15 @@ const SELECTED = `event.id::float8 AS id, event.at, event.principal, event.organ
 
 /** At most `limit` events within `scope`, in the order of their ids. */
 export async function auditEvents(database: Database, query: AuditQuery, scope: Scope): Promise<AuditEvent[]> {
+  const rows = await database.query((sql) => askForEvents(sql, query, scope));
+  return rows.map((row) => told(row as unknown as AuditRow, scope));
+}
+
+/** The same as rows. */
+export function askForEvents(sql: Statements, query: AuditQuery, scope: Scope): PendingQuery<Found[]> {
   const parameters = new Parameters();
   const text = statement(query, scope, parameters);
-  const rows = await database.query((sql) => ask(sql, text, parameters.values));
-  return rows.map((row) => told(row as unknown as AuditRow, scope));
+  return ask(sql, text, parameters.values);
 }
 
 function statement(query: AuditQuery, scope: Scope, parameters: Parameters): string {

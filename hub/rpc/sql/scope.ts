@@ -29,6 +29,6 @@ export function withinScope<Entity extends object>(
 }
 
 /** Rows of the organizations of this scope. */
-export function ofOrganizations({ ids }: OrganizationsScope, parameters: Parameters): string {
+function ofOrganizations({ ids }: OrganizationsScope, parameters: Parameters): string {
   return `organizations.id = ANY(${parameters.add([...ids])}::text[])`;
 }
