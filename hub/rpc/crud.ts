@@ -47,7 +47,7 @@ export interface Entity<Row extends object, Filter extends object, Create extend
   replayed?(row: Row): Row;
   /** Removes the row; `DELETE` where this is missing. */
   removed?(sql: Statements, id: string): Promise<void>;
-  /** Whether rows of a project that is not active may be changed all the same. */
+  /** Whether rows of a project that is not active may be changed and deleted all the same. */
   outlivesArchiving?: boolean;
   /** Whose rights hang on a row that was made, changed (then with what) or deleted. */
   touched(row: { id: string; place: Place }, set: Set | null, context: WriteContext): readonly Touched[];
@@ -196,6 +196,7 @@ async function remove<Row extends object, Filter extends object, Create extends 
   { id, ifUpdatedAt }: DeleteParams,
 ): Promise<Written> {
   const place = await lock(entity, entity.rights.delete, context, { id, ifUpdatedAt });
+  if (!entity.outlivesArchiving) refuseInactiveProject(place);
   await entity.guard?.(context, { id, place }, null);
   if (entity.removed) await entity.removed(context.sql, id);
   else await entity.rows.remove(context.sql, id);
