@@ -1,4 +1,6 @@
 import { ulid } from "ulid";
+import type { Principal } from "../../hub/auth/principal.ts";
+import { mintRegistrationToken } from "../../hub/rpc/registration-token.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import type { Tenant } from "./rpc-world.ts";
 
@@ -39,4 +41,16 @@ export function callsOnSite({ projectId, workstationId, repositoryId, cloneId }:
     ["workstations.suspend", { id: workstationId }],
     ["workstations.resume", { id: workstationId }],
   ] satisfies [string, Record<string, unknown>][];
+}
+
+/** Another workstation of the tenant's organization, attached to nothing. */
+export async function addMachine(database: Database, { organizationId }: Tenant): Promise<Principal> {
+  const id = `ws_${ulid()}`;
+  const { digest } = mintRegistrationToken();
+  await database.transaction(
+    "test",
+    (sql) => sql`INSERT INTO workstations (id, organization_id, name, registration_token)
+      VALUES (${id}, ${organizationId}, 'Other', ${digest})`,
+  );
+  return { kind: "workstation", id, tokenDigest: digest };
 }

@@ -5,13 +5,13 @@ import * as field from "../fields.ts";
 import { may, RIGHTS } from "../rights.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
+import { environmentVars } from "./environment-vars.ts";
 import { workstations } from "./workstations.ts";
 
 const TYPES = ["claude-code", "cursor", "opencode", "custom"] as const;
 const STATUSES = ["available", "busy", "rate_limited", "error", "disabled"] as const;
 const MAX_CONCURRENCY = 1_000_000;
 const MAX_LANGUAGES = 200;
-const MAX_VARIABLES = 200;
 
 const table: EntityTable<Agent> = {
   table: "agents",
@@ -62,10 +62,8 @@ const facts = {
 /** One agent of a report. */
 export const reportedAgent = z.strictObject({ ...identity, ...field.optional(facts) });
 
-const environmentVars = z
-  .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be the name of a variable"), field.longText)
-  .refine((variables) => Object.keys(variables).length <= MAX_VARIABLES, `are more than ${MAX_VARIABLES} variables`)
-  .nullable();
+/** Of which only the workstation and admins learn. */
+const secrets = { environmentVars: environmentVars.nullable() };
 
 const entity: Entity<Agent, NonNullable<RpcParams<"agents.list">["filter"]>, AgentCreate, AgentSet> = {
   name: "agents",
@@ -83,10 +81,10 @@ const entity: Entity<Agent, NonNullable<RpcParams<"agents.list">["filter"]>, Age
     ),
     get: field.paramsOf<"agents.get">()(field.idParams("agent")),
     create: field.paramsOf<"agents.create">()(
-      z.strictObject({ workstationId: field.id("ws"), ...identity, ...field.optional({ ...facts, environmentVars }) }),
+      z.strictObject({ workstationId: field.id("ws"), ...identity, ...field.optional({ ...facts, ...secrets }) }),
     ),
     update: field.paramsOf<"agents.update">()(
-      field.updateParams("agent", { name: identity.name, ...facts, environmentVars }),
+      field.updateParams("agent", { name: identity.name, ...facts, ...secrets }),
     ),
     delete: field.paramsOf<"agents.delete">()(field.deleteParams("agent")),
   },

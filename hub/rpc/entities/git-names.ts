@@ -14,7 +14,7 @@ export const branch = filledText(MAX_BRANCH).refine(
 /** The path of a folder on a workstation, in whatever form its system has. */
 export const folder = longText.refine((path) => path.trim() !== "", "must not be empty");
 
-const OWNER_AND_REPO = /^([A-Za-z0-9][A-Za-z0-9._-]{0,99})\/(?!\.+$)([A-Za-z0-9._-]{1,100}?)(?:\.git)?\/?$/;
+const OWNER_AND_REPO = /^([A-Za-z0-9][A-Za-z0-9._-]{0,99})\/(?!\.+(?:git)?\/?$)([A-Za-z0-9._-]{1,100}?)(?:\.git)?\/?$/;
 const SSH_SHORT = /^git@[A-Za-z0-9.-]+:(.*)$/;
 
 /** The address of a repository. A password or token in it would be told to everybody who may read the row. */
