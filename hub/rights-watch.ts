@@ -50,7 +50,12 @@ export class RightsWatch {
 
   async #check(): Promise<void> {
     const { authorizer } = this.#options.services;
-    await authorizer.refresh(inUse(this.#options.connections()));
+    try {
+      await authorizer.refresh(inUse(this.#options.connections()));
+    } catch (error) {
+      // Read together only to save statements: each connection's check reads what it needs.
+      this.#options.log.error({ err: error }, "rights could not be read together");
+    }
     for (const connection of [...this.#options.connections()]) {
       if (this.#closed || !connection.live) continue;
       try {

@@ -86,6 +86,13 @@ export class Subscription {
       if (diff.version > snapshot.version) this.deliverPresence(diff, encodeDiff(this.name, diff));
   }
 
+  /** The snapshot could not be handed over as an answer: it goes as a push that replaces whatever the client has. */
+  presenceUnsent(snapshot: Roster | null): void {
+    if (snapshot === null || this.#presence.kind !== "pending") return;
+    this.#pushRoster(snapshot);
+    this.presenceSent(snapshot);
+  }
+
   /** A reader that can't follow is spared the diffs in between: it gets the newest roster once it reads again. */
   deliverPresence(diff: PresenceDiff, frame: Frame): void {
     if (this.#presence.kind === "pending") this.#presence.kept.push(diff);
@@ -100,9 +107,13 @@ export class Subscription {
   }
 
   /** Replaces the whole roster of a reader that was behind. */
-  catchUp({ epoch, version, members }: Roster): void {
+  catchUp(roster: Roster): void {
     if (this.#presence.kind !== "behind") return;
     this.#presence = LIVE_PRESENCE;
+    this.#pushRoster(roster);
+  }
+
+  #pushRoster({ epoch, version, members }: Roster): void {
     this.connection.push("presence", this.name, {
       epoch,
       from: null,

@@ -53,7 +53,13 @@ async function resubscribe(
   const roster = request.presence ? await services.fanOut.watch(subscription) : null;
   const position = services.fanOut.positionOf(subscription);
   if (!position || subscription.ended) throw new HubError("stream_lost", "The subscription ended. Subscribe again.");
-  answer({ channel: subscription.name, ...position, recovered: true, publications: [], presence: roster });
+  try {
+    answer({ channel: subscription.name, ...position, recovered: true, publications: [], presence: roster });
+  } catch (error) {
+    // Told `timeout` meanwhile, it has no roster that the kept diffs would fit on: it gets one now.
+    subscription.presenceUnsent(roster);
+    throw error;
+  }
   if (roster) subscription.presenceSent(roster);
 }
 

@@ -206,6 +206,22 @@ export function brokerContract(name: string, make: (limits: BrokerLimits) => Pro
   );
 
   test(
+    "a position lives for its time after the last subscriber went, however long that one was there",
+    withBroker(async (under) => {
+      const { broker, advance } = under;
+      await subscribe(under);
+      const { epoch } = await broker.publish(message("a"));
+      await advance(LIMITS.positionTtlMs + 1);
+      broker.unsubscribe(CHANNEL);
+      await advance(LIMITS.positionTtlMs - 1);
+      const later = await broker.recover(CHANNEL, { epoch, offset: 1 }, 1e6);
+      equal([later.epoch, later.offset, later.publications], [epoch, 1, []]);
+      await advance(LIMITS.positionTtlMs + 1);
+      is.not((await broker.recover(CHANNEL, { epoch, offset: 1 }, 1e6)).epoch, epoch);
+    }),
+  );
+
+  test(
     "history pages both ways, bounds exclusive, and says what was trimmed",
     withBroker(async ({ broker }) => {
       for (const id of ["1", "2", "3", "4", "5", "6", "7"]) await broker.publish(message(id));

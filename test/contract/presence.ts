@@ -131,6 +131,19 @@ export function presenceContract(name: string, make: (graceMs: number) => Promis
   );
 
   test(
+    "a roster read while changes wait fits the watcher's next diff",
+    withStore(async ({ store }) => {
+      const { diffs } = await watch(store, TASK);
+      await store.join(user("c1", {}));
+      const { version } = await store.list(TASK);
+      is(diffs.at(-1)?.version, version, "what waited was heard first");
+      await store.update(TASK, "c1", { a: 1 });
+      await until("the next diff", () => (diffs.at(-1)?.version ?? 0) > version);
+      is(diffs.at(-1)?.from, version);
+    }),
+  );
+
+  test(
     "a lost connection makes its member suspect, then it leaves once with timeout",
     withStore(async ({ store }) => {
       await store.join(user("c1", { a: 1 }));

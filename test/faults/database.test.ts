@@ -1,4 +1,4 @@
-import type { PresenceDiff } from "@monster-realtime/client/protocol";
+import type { ErrorObject, PresenceDiff } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
 import { loadConfig } from "../../hub/config.ts";
 import type { Development } from "../../hub/development.ts";
@@ -31,14 +31,14 @@ interface Under {
 }
 
 /** A hub of this process on a server of its own, which can be stopped and frozen. */
-function withFragileDatabase(body: (under: Under) => Promise<void>): Promise<void> {
+function withFragileDatabase(body: (under: Under) => Promise<void>, env: Record<string, string> = {}): Promise<void> {
   return withFolder(async (dataDir) => {
     const startServer = () => startEmbeddedPostgres({ dataDir: `${dataDir}/postgres`, fsync: false });
     let server = await startServer();
     const times = { statementTimeoutMs: DATABASE_TIMEOUT_MS, connectTimeoutMs: DATABASE_TIMEOUT_MS };
     const database = new Database({ ...server.connection, max: 5, ...times });
     await migrate(database.unlimited);
-    const config = loadConfig({ PORT: "0", DATA_DIR: dataDir, DEVELOPMENT: "on", ...ENV });
+    const config = loadConfig({ PORT: "0", DATA_DIR: dataDir, DEVELOPMENT: "on", ...ENV, ...env });
     const log = createLogger(process.env.TEST_LOG_LEVEL ?? "silent");
     const node = await startNode({ config, log, store: { database, close: async () => undefined } });
     const clients: RawClient[] = [];
@@ -170,6 +170,33 @@ test(
       equal([row.status, row.realtime_presence_meta], ["online", meta({ currentTaskCount: 2 })]);
       for (const client of [story.viewer, story.machine]) is(client.disconnectReason, null);
     }),
+  40_000,
+);
+
+test(
+  "away for longer than rights may be unknown: connections end for now, and presence has its grace like any that is lost",
+  () =>
+    withFragileDatabase(
+      async (under) => {
+        const { node, development } = under;
+        const { machine, channel } = await startStory(under);
+        const diffs: PresenceDiff[] = [];
+        await node.hub.services.presence.watch(channel, (_channel, diff) => void diffs.push(diff));
+        await under.stopDatabase();
+        const [error] = (await machine.push("closing", () => true, 15_000)) as [ErrorObject];
+        equal([error.code, error.temporary], ["unavailable", true]);
+        const leaves = () => diffs.flatMap((diff) => diff.leaves);
+        await until("the presence has ended", () => leaves().length > 0);
+        equal(leaves(), [{ key: `workstation:${development.workstationId}`, reason: "timeout" }]);
+        is(diffs.flatMap(({ updates }) => updates).at(-1)?.state, "suspect");
+
+        await under.startDatabase();
+        const back = await until("it may connect again", () => under.connect(development.workstationToken));
+        await back.request("presence.join", { channel, meta: meta() });
+        await until("it is present again", () => diffs.at(-1)?.joins.length === 1);
+      },
+      { DATABASE_OUTAGE_MS: "5000", PRESENCE_GRACE_MS: "500" },
+    ),
   40_000,
 );
 

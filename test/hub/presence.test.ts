@@ -1,5 +1,6 @@
 import type { Member, PresenceDiff } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
+import { NONE } from "../../hub/auth/rights.ts";
 import { meta, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
@@ -161,6 +162,25 @@ test("what may not join is refused, and what did not join can't update or leave"
         })
       ).code,
       "payload_too_large",
+    );
+  }));
+
+test("rights lost while a workstation's facts are being read: its join is forbidden, and it is not present", () =>
+  withHub({}, async (hub) => {
+    const machine = await hub.connect(hub.workstation.token);
+    const { authorizer, presence } = hub.node.hub.services;
+    const read = authorizer.workstation.bind(authorizer);
+    authorizer.workstation = async (id) => {
+      const facts = await read(id);
+      authorizer.rights = () => NONE;
+      return facts;
+    };
+    const { channel } = hub.workstation;
+    is((await machine.refused("presence.join", { channel, meta: meta() })).code, "forbidden");
+    equal((await presence.list(channel)).members, []);
+    equal(
+      [...hub.node.hub.connections].map(({ joined }) => joined),
+      [[]],
     );
   }));
 

@@ -1,0 +1,127 @@
+import { type ParsedChannel, parseChannel } from "@monster-realtime/client/protocol";
+import { equal, is, ok } from "uvu/assert";
+import type { BrokerPublish, StreamListener } from "../../hub/broker/broker.ts";
+import { MemoryBroker } from "../../hub/broker/memory.ts";
+import type { Connection } from "../../hub/connection.ts";
+import { HubError } from "../../hub/errors.ts";
+import { FanOut } from "../../hub/fan-out.ts";
+import type { Frame } from "../../hub/frame.ts";
+import { MemoryPresence } from "../../hub/presence/memory.ts";
+import { Subscription } from "../../hub/subscription.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+
+const test = suite("fan-out");
+const NAME = "task:task_01HZZZZZZZZZZZZZZZZZZZZZZZ";
+
+interface Question {
+  answered: Promise<void>;
+  confirm(): void;
+  refuse(): void;
+}
+
+/** Confirms or refuses a subscription when the test says so. */
+class AskedBroker extends MemoryBroker {
+  readonly questions: Question[] = [];
+
+  override subscribe(channel: string, listener: StreamListener): Promise<void> {
+    const question: Question = { answered: Promise.resolve(), confirm: () => undefined, refuse: () => undefined };
+    question.answered = new Promise((resolve, reject) => {
+      question.confirm = () => void super.subscribe(channel, listener).then(resolve);
+      question.refuse = () => reject(new HubError("unavailable", "The broker is away."));
+    });
+    this.questions.push(question);
+    return question.answered;
+  }
+
+  question(index: number): Question {
+    const question = this.questions[index];
+    if (!question) throw new Error(`the broker was asked ${this.questions.length} times`);
+    return question;
+  }
+}
+
+function subscriber() {
+  const channel = parseChannel(NAME) as ParsedChannel;
+  const heard: string[] = [];
+  const connection = { write: ({ packet }: Frame) => void heard.push(packet) } as unknown as Connection;
+  return { subscription: new Subscription(connection, channel), heard };
+}
+
+async function withFanOut(body: (fanOut: FanOut, broker: AskedBroker) => Promise<void>): Promise<void> {
+  const broker = new AskedBroker({ retention: () => ({ size: 5, ttlMs: 1_000 }), positionTtlMs: 1_000 });
+  const events = { workstationChanged: () => undefined, replaced: () => undefined };
+  const presence = new MemoryPresence({ nodeId: "node_test", graceMs: 0, events });
+  try {
+    await body(new FanOut(broker, presence), broker);
+  } finally {
+    await Promise.all([broker.close(), presence.close()]);
+  }
+}
+
+const note: BrokerPublish = {
+  channel: NAME,
+  publisher: "user:a",
+  id: "one",
+  type: "note",
+  payloadJson: "1",
+  from: { userId: "a" },
+  ephemeral: false,
+};
+
+/** Makes a confirmed subscription live, and has a publication reach it. */
+async function hears(fanOut: FanOut, broker: AskedBroker, { subscription, heard }: ReturnType<typeof subscriber>) {
+  const { epoch, offset } = await broker.recover(NAME, { epoch: "", offset: 0 }, 1_000);
+  fanOut.activate(subscription, { epoch, offset }, () => undefined);
+  await broker.publish(note);
+  await until("the publication", () => heard.length === 1);
+}
+
+const codeOf = (work: Promise<unknown>) =>
+  work.then(
+    () => "confirmed",
+    (error: unknown) => (error instanceof HubError ? error.code : error),
+  );
+
+test("a refusal of the broker ends all who waited for it, and whoever comes next asks it again", () =>
+  withFanOut(async (fanOut, broker) => {
+    const [first, second, next] = [subscriber(), subscriber(), subscriber()];
+    const waiting = [first, second].map(({ subscription }) => codeOf(fanOut.add(subscription)));
+    is(broker.questions.length, 1, "those who come meanwhile wait with the first");
+    broker.question(0).refuse();
+    equal(await Promise.all(waiting), ["unavailable", "unavailable"]);
+    ok(first.subscription.ended && second.subscription.ended);
+    is(fanOut.channelCount, 0);
+
+    const added = fanOut.add(next.subscription);
+    is(broker.questions.length, 2);
+    broker.question(1).confirm();
+    await added;
+    await hears(fanOut, broker, next);
+  }));
+
+test("who comes while the refused are being cleared away is confirmed by the broker alone, and stays when they go", () =>
+  withFanOut(async (fanOut, broker) => {
+    const [first, second, between] = [subscriber(), subscriber(), subscriber()];
+    let outcome: Promise<unknown> | null = null;
+    let confirmed = false;
+    const waiting = [codeOf(fanOut.add(first.subscription))];
+    // Between the first one's hearing of the refusal and the second one's.
+    broker.question(0).answered.catch(() => {
+      outcome = codeOf(fanOut.add(between.subscription)).finally(() => {
+        confirmed = true;
+      });
+    });
+    waiting.push(codeOf(fanOut.add(second.subscription)));
+    broker.question(0).refuse();
+    equal(await Promise.all(waiting), ["unavailable", "unavailable"]);
+    is(broker.questions.length, 2, "the broker was asked again");
+    is(confirmed, false, "nobody but the broker confirms");
+    for (const { subscription } of [first, second]) fanOut.remove(subscription);
+
+    broker.question(1).confirm();
+    is(await outcome, "confirmed");
+    await hears(fanOut, broker, between);
+  }));
+
+test.run();
