@@ -330,8 +330,8 @@ ALTER TABLE projects ADD FOREIGN KEY (id, default_actor_id) REFERENCES actors (p
 
 -- The hub's own tables.
 
--- Who changed what; also presence transitions (operation 'presence'). Kept for ever unless a retention is set.
-CREATE TYPE audit_operation AS ENUM ('created', 'updated', 'deleted', 'presence');
+-- Who changed what; also presence transitions (operation 'presence') and tasks numbered anew on a board ('reordered'). Kept for ever unless a retention is set.
+CREATE TYPE audit_operation AS ENUM ('created', 'updated', 'deleted', 'presence', 'reordered');
 CREATE TABLE audit_events (
   id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   at TIMESTAMPTZ(3) NOT NULL DEFAULT clock_timestamp(),
@@ -448,6 +448,7 @@ CREATE INDEX idx_dependency_resolution ON task_dependencies (depends_on_task_id,
 CREATE UNIQUE INDEX one_default_template ON workflow_templates (project_id) WHERE is_default;
 CREATE UNIQUE INDEX one_default_actor ON actors (project_id) WHERE is_default;
 CREATE INDEX idx_tasks_board ON tasks (project_id, list, priority DESC, list_order, created_at, id);
+CREATE INDEX idx_tasks_project_order ON tasks (project_id, priority DESC, list_order, created_at, id);
 CREATE INDEX idx_tasks_active_agent ON tasks (active_agent_id) WHERE active_agent_id IS NOT NULL;
 CREATE INDEX idx_tasks_template ON tasks (workflow_template_id) WHERE workflow_template_id IS NOT NULL;
 CREATE INDEX idx_tasks_actor ON tasks (actor_id) WHERE actor_id IS NOT NULL;

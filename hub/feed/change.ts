@@ -22,7 +22,7 @@ export interface Change extends ChangeScope {
   principal: string;
   entity: string;
   rowId: string;
-  operation: "created" | "updated" | "deleted";
+  operation: "created" | "updated" | "deleted" | "reordered";
   /** The project an updated row was taken out of; null where it stayed. */
   formerProjectId: string | null;
   /** The columns that changed, or the whole row that was created; without values that are too large. */

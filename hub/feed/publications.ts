@@ -3,6 +3,7 @@ import {
   type Publication,
   projectTasksChannel,
   projectWorkstationsChannel,
+  type TasksReordered,
   taskChannel,
   workstationChannel,
 } from "@monster-realtime/client/protocol";
@@ -13,7 +14,7 @@ import { fieldsOf, told } from "./fields.ts";
 export interface FeedPublication {
   channels: readonly string[];
   type: string;
-  payload: EntityChange;
+  payload: EntityChange | TasksReordered;
   /** Who made the change, where that is somebody of the hub's. */
   from: Publication["from"];
 }
@@ -49,6 +50,7 @@ const FEED: ReadonlyMap<string, { noun: string; routes: readonly Route[] }> = ne
 
 /** What is to be published of a change; null where it concerns no channel, or nothing of it is for anybody's eyes. */
 export function publicationOf(change: Change): FeedPublication | null {
+  if (change.operation === "reordered") return reordering(change);
   const entity = FEED.get(change.entity);
   if (!entity) return null;
   const channels = entity.routes.flatMap((route) => route(change).filter((channel) => channel !== null));
@@ -69,6 +71,13 @@ export function publicationOf(change: Change): FeedPublication | null {
     },
     from: publisherOf(change.principal),
   };
+}
+
+/** Where many tasks were numbered anew their numbers are too large to be told: the list has to be read again. */
+function reordering({ projectId, after, principal }: Change): FeedPublication | null {
+  if (projectId === null) return null;
+  const payload = { tasks: null, ...after } as unknown as TasksReordered;
+  return { channels: [projectTasksChannel(projectId)], type: "task:reordered", payload, from: publisherOf(principal) };
 }
 
 function publisherOf(principal: string): Publication["from"] {

@@ -6,13 +6,6 @@ export interface Touched {
   id: string;
 }
 
-/** What a committed RPC tells a channel itself, where the change feed would tell each row alone. */
-export interface Announced {
-  channel: string;
-  type: string;
-  payload: unknown;
-}
-
 /** One call. */
 export interface RpcCall {
   principal: Principal;

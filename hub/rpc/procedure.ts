@@ -2,7 +2,7 @@ import type { z } from "zod";
 import type { Database } from "../store/postgres.ts";
 import { validate } from "../validation.ts";
 import type { Caller } from "./caller.ts";
-import type { Announced, Touched } from "./context.ts";
+import type { Touched } from "./context.ts";
 import type { Grant, Place } from "./rights.ts";
 import type { Statements } from "./sql/table.ts";
 import { refuseTexts } from "./texts.ts";
@@ -25,7 +25,6 @@ export interface Written {
   /** Where rights are checked again before a replay; null where the answer tells nothing. */
   place: Place | null;
   touched?: readonly Touched[];
-  announced?: readonly Announced[];
 }
 
 interface Definition<Input> {

@@ -3,7 +3,7 @@ import { HubError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Database } from "../store/postgres.ts";
 import { type Caller, callerOf, type RightsSource } from "./caller.ts";
-import type { Announced, RpcCall, RpcRouter, Touched } from "./context.ts";
+import type { RpcCall, RpcRouter, Touched } from "./context.ts";
 import { PROCEDURES } from "./entities/index.ts";
 import type { Bound, Procedure, WriteContext, Written } from "./procedure.ts";
 import { may, mayAnywhere, type Place } from "./rights.ts";
@@ -16,8 +16,6 @@ export interface RpcRouterOptions {
   authorizer: RightsSource;
   /** After the commit, with what rights or presence hang on; not for a replayed answer. */
   onTouched(touched: Touched[]): void;
-  /** After the commit, with what is to be published; not for a replayed answer. */
-  onAnnounced?(announced: Announced[]): void;
   log: Logger;
 }
 
@@ -30,7 +28,6 @@ interface KeptAnswer {
 interface Done {
   result: unknown;
   touched: readonly Touched[];
-  announced: readonly Announced[];
 }
 
 const MAX_KEY_CHARACTERS = 200;
@@ -65,15 +62,14 @@ class Router implements RpcRouter {
   }
 
   async #write(procedure: Procedure, bound: BoundWrite, caller: Caller, call: RpcCall): Promise<unknown> {
-    const { database, onTouched, onAnnounced } = this.#options;
+    const { database, onTouched } = this.#options;
     const principal = principalKey(call.principal);
     const key = acceptedKey(call.idempotencyKey);
-    const { result, touched, announced } = await database.transaction(principal, (sql) => {
+    const { result, touched } = await database.transaction(principal, (sql) => {
       const context = { sql, caller };
       return key === null ? plainly(bound, context) : once(procedure, bound, context, principal, key);
     });
     if (touched.length > 0) onTouched([...touched]);
-    if (announced.length > 0) onAnnounced?.([...announced]);
     if (key !== null) this.#sweep();
     return result;
   }
@@ -108,15 +104,15 @@ async function once(
     const { place, result } = repeated(first, paramsHash);
     if (place && !(reaches(context.caller, place) && may(context.caller, rights, place, fieldsOf(bound.input))))
       throw forbidden();
-    return { result, touched: [], announced: [] };
+    return { result, touched: [] };
   }
   const written = await bound.run(context);
   await keepAnswer(context.sql, resultKey, keptOf(written));
   return doneBy(written);
 }
 
-function doneBy({ result, touched = [], announced = [] }: Written): Done {
-  return { result, touched, announced };
+function doneBy({ result, touched = [] }: Written): Done {
+  return { result, touched };
 }
 
 /** The place is of the first call: what a workstation held then, it may have been detached from since. */

@@ -1,3 +1,4 @@
+import type { TasksReordered } from "@monster-realtime/client/protocol";
 import { ulid } from "ulid";
 import { equal, is, ok } from "uvu/assert";
 import { meta, withHub } from "../support/hub.ts";
@@ -44,6 +45,33 @@ test("a change by RPC tells who made it", () =>
     is(heard.payload.changed.listOrder, 1010);
     equal(heard.payload.omitted, ["description"]);
     is("description" in heard.payload.changed, false);
+  }));
+
+test("tasks that were numbered anew are told by one publication, and not one by one", () =>
+  withHub({}, async (hub) => {
+    const client = await hub.connect(hub.userToken);
+    await hub.database.query((sql) => sql`UPDATE tasks SET list_order = 1000 WHERE id = ${hub.taskId}`);
+    const [second, third] = [`task_${ulid()}`, `task_${ulid()}`];
+    await hub.database.query(
+      (sql) => sql`INSERT INTO tasks (id, project_id, title, list_order)
+        VALUES (${second}, ${hub.projectId}, '2', 1000.00001), (${third}, ${hub.projectId}, '3', 5000)`,
+    );
+    await client.request("subscribe", { channel: boardOf(hub) });
+    const params = { id: third, list: "todo", afterId: hub.taskId };
+    await client.request("rpc", { method: "tasks.move", params });
+    const heard = () => heardOn(client, boardOf(hub)).filter(({ payload }) => payload.id !== second);
+    const told = await until("the board is told", () => heard().find(({ type }) => type === "task:reordered"));
+    const { projectId, list, tasks } = told.payload as unknown as TasksReordered;
+    equal([projectId, list], [hub.projectId, "todo"]);
+    ok(tasks?.some(({ id }) => id === second));
+    equal(told.from, { userId: hub.userId });
+    await until("so is the move", () =>
+      heard().some(({ type, payload }) => type === "task:updated" && payload.id === third),
+    );
+    equal(
+      heardOn(client, boardOf(hub)).filter(({ type, payload }) => type === "task:updated" && payload.id !== third),
+      [],
+    );
   }));
 
 test("a role with grants on the tables it works with alone is audited and heard", () =>

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { WorkstationPresenceMeta } from "@monster-realtime/client/protocol";
+import type { TransactionSql } from "postgres";
 import { ulid } from "ulid";
 import { DevelopmentIssuer } from "../../hub/auth/development-issuer.ts";
 import { loadConfig } from "../../hub/config.ts";
@@ -107,14 +108,7 @@ async function describe(
 ): Promise<TestHub> {
   const issuer = await DevelopmentIssuer.open(dataDir);
   const tenant = await seedTenant(database, organizationId);
-  const userId = `user_${ulid()}`;
-  await database.query(
-    (sql) => sql`INSERT INTO users (id, monster_auth_user_id, email) VALUES (${userId}, 'owner', 'owner@test.invalid')`,
-  );
-  await database.query(
-    (sql) => sql`INSERT INTO organization_memberships (id, organization_id, user_id, role)
-      VALUES (${`orgmem_${ulid()}`}, ${tenant.organizationId}, ${userId}, 'owner')`,
-  );
+  const userId = await seedOwner(database, organizationId);
   const mint = (subject: string) => issuer.mint({ subject, email: `${subject}@test.invalid` });
   const connect = async (token: string) => {
     const client = new RawClient(node.url, { token });
@@ -149,23 +143,35 @@ async function describe(
   };
 }
 
+/** Writes rows that no subscriber is to hear of: what a test hears is of its own making. */
+async function seed(database: Database, write: (sql: TransactionSql) => Promise<void>): Promise<void> {
+  await database.transaction("test", async (sql) => {
+    await sql`SELECT set_config('hub.audit_publish', 'off', true)`;
+    await write(sql);
+  });
+}
+
 async function seedTenant(
   database: Database,
   organizationId: string,
 ): Promise<{ organizationId: string; projectId: string; taskId: string }> {
   const [projectId, taskId] = [`proj_${ulid()}`, `task_${ulid()}`];
-  await database.query(
-    (sql) =>
-      sql`INSERT INTO organizations (id, name, slug) VALUES (${organizationId}, 'Tenant', ${organizationId.toLowerCase()})`,
-  );
-  await database.query(
-    (sql) =>
-      sql`INSERT INTO projects (id, organization_id, name, slug) VALUES (${projectId}, ${organizationId}, 'Project', 'project')`,
-  );
-  await database.query(
-    (sql) => sql`INSERT INTO tasks (id, project_id, title) VALUES (${taskId}, ${projectId}, 'Task')`,
-  );
+  await seed(database, async (sql) => {
+    await sql`INSERT INTO organizations (id, name, slug) VALUES (${organizationId}, 'Tenant', ${organizationId.toLowerCase()})`;
+    await sql`INSERT INTO projects (id, organization_id, name, slug) VALUES (${projectId}, ${organizationId}, 'Project', 'project')`;
+    await sql`INSERT INTO tasks (id, project_id, title) VALUES (${taskId}, ${projectId}, 'Task')`;
+  });
   return { organizationId, projectId, taskId };
+}
+
+async function seedOwner(database: Database, organizationId: string): Promise<string> {
+  const id = `user_${ulid()}`;
+  await seed(database, async (sql) => {
+    await sql`INSERT INTO users (id, monster_auth_user_id, email) VALUES (${id}, 'owner', 'owner@test.invalid')`;
+    await sql`INSERT INTO organization_memberships (id, organization_id, user_id, role)
+      VALUES (${`orgmem_${ulid()}`}, ${organizationId}, ${id}, 'owner')`;
+  });
+  return id;
 }
 
 async function seedWorkstation(
@@ -175,13 +181,11 @@ async function seedWorkstation(
 ): Promise<TestWorkstation> {
   const id = `ws_${ulid()}`;
   const token = `wst_${randomBytes(32).toString("base64url")}`;
-  await database.query(
-    (sql) =>
-      sql`INSERT INTO workstations (id, organization_id, name, registration_token) VALUES (${id}, ${organizationId}, 'Machine', ${digest(token)})`,
-  );
-  await database.query(
-    (sql) =>
-      sql`INSERT INTO project_workstations (id, project_id, workstation_id) VALUES (${`projws_${ulid()}`}, ${projectId}, ${id})`,
-  );
+  await seed(database, async (sql) => {
+    await sql`INSERT INTO workstations (id, organization_id, name, registration_token)
+      VALUES (${id}, ${organizationId}, 'Machine', ${digest(token)})`;
+    await sql`INSERT INTO project_workstations (id, project_id, workstation_id)
+      VALUES (${`projws_${ulid()}`}, ${projectId}, ${id})`;
+  });
   return { id, token, channel: `workstation:${id}` };
 }

@@ -4,7 +4,7 @@ import { ulid } from "ulid";
 import { Authorizer } from "../../hub/auth/authorizer.ts";
 import type { Principal } from "../../hub/auth/principal.ts";
 import { HubError } from "../../hub/errors.ts";
-import type { Announced, RpcRouter, Touched } from "../../hub/rpc/context.ts";
+import type { RpcRouter, Touched } from "../../hub/rpc/context.ts";
 import { mintRegistrationToken } from "../../hub/rpc/registration-token.ts";
 import { createRpcRouter } from "../../hub/rpc/router.ts";
 import { PostgresFacts } from "../../hub/store/facts.ts";
@@ -36,7 +36,6 @@ export interface World {
   ours: Tenant;
   theirs: Tenant;
   touched: Touched[];
-  announced: Announced[];
   /** Reads what rights hang on anew. */
   forget(changed: readonly Touched[]): void;
   call<Method extends RpcMethod>(
@@ -60,9 +59,7 @@ export async function withWorld(body: (world: World) => Promise<void>): Promise<
       touched.push(...changed);
       authorizer.drop(changed);
     };
-    const announced: Announced[] = [];
-    const onAnnounced = (told: Announced[]) => announced.push(...told);
-    const router = createRpcRouter({ database, authorizer, onTouched, onAnnounced, log });
+    const router = createRpcRouter({ database, authorizer, onTouched, log });
     const [ours, theirs] = [await tenant(database), await tenant(database)];
     const send = (principal: Principal, method: string, params: unknown, idempotencyKey?: string) =>
       router.call({ principal, method, params, idempotencyKey });
@@ -72,7 +69,6 @@ export async function withWorld(body: (world: World) => Promise<void>): Promise<
       ours,
       theirs,
       touched,
-      announced,
       forget: (changed) => authorizer.drop(changed),
       call: (principal, method, params, key) => send(principal, method, params, key) as never,
       refusal: (...asked) => refusalOf(send(...asked)),

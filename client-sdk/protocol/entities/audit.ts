@@ -13,13 +13,16 @@ export interface AuditEvent {
   /** As methods name it: `tasks`, `workflowTemplates`. */
   entity: string;
   rowId: string;
-  operation: Open<"created" | "updated" | "deleted" | "presence">;
+  operation: Open<"created" | "updated" | "deleted" | "presence" | "reordered">;
   /**
    * The fields that changed as they were, all of them for `deleted`, null for `created`. For `presence`: `{ presence }`.
    * Rows of organizations and workstations are deleted by an update that sets `deletedAt`. Secrets are in neither.
    */
   before: Record<string, unknown> | null;
-  /** The same as they are then. For `presence`: `{ presence, reason, nodeId, connectionId, revision }`. */
+  /**
+   * The same as they are then. For `presence`: `{ presence, reason, nodeId, connectionId, revision }`; for `reordered`, of
+   * a project: what `task:reordered` told.
+   */
   after: Record<string, unknown> | null;
 }
 

@@ -1,14 +1,12 @@
 import type { RpcParams, Task, TaskCreate, TaskSet } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import type { Announced } from "../context.ts";
-import { create, crud, type Entity, parent, refuseInactiveProject, refuseUnless } from "../crud.ts";
+import { crud, type Entity, parent, refuseInactiveProject, refuseUnless } from "../crud.ts";
 import * as field from "../fields.ts";
-import { defineProcedure, type WriteContext } from "../procedure.ts";
+import type { WriteContext } from "../procedure.ts";
 import { may, RIGHTS } from "../rights.ts";
 import { EntityRows, type Located } from "../sql/rows.ts";
-import type { EntityTable, Statements } from "../sql/table.ts";
-import { placeIn } from "../sql/task-order.ts";
-import { reordered } from "../task-board.ts";
+import type { EntityTable } from "../sql/table.ts";
+import { announce, placeIn } from "../sql/task-order.ts";
 import { projects } from "./projects.ts";
 import { MODES, workflowSteps } from "./workflow-steps.ts";
 
@@ -127,35 +125,18 @@ const entity: Entity<Task, NonNullable<RpcParams<"tasks.list">["filter"]>, TaskC
     refuseInactiveProject(project);
     return project;
   },
+  // The project is locked by now, so that no two tasks are given one place.
+  async completed(sql, { projectId, list = "todo", listOrder }) {
+    if (listOrder !== undefined) return new Map();
+    const placed = await placeIn(sql, { projectId, list }, null, null);
+    await announce(sql, { projectId, list }, placed.renumbered);
+    return new Map([["listOrder", placed.listOrder]]);
+  },
   guard: refuseUnlessMovable,
   touched: ({ id }, set) => (set === null || set.projectId !== undefined ? [{ entity: "task", id }] : []),
 };
 
-/** Behind all others of its list, which may have to be numbered anew for it. */
-const append = defineProcedure<TaskCreate>({
-  method: "tasks.create",
-  kind: "write",
-  input: entity.schemas.create,
-  rights: RIGHTS.tasks.create,
-  async handler(context, input) {
-    let announced: Announced[] = [];
-    const made = await create({ ...entity, completed }, RIGHTS.tasks.create, context, input);
-    return { ...made, announced };
-
-    // The project is locked by now, so that no two tasks are given one place.
-    async function completed(sql: Statements, { projectId, list = "todo", listOrder }: TaskCreate) {
-      if (listOrder !== undefined) return new Map();
-      const placed = await placeIn(sql, { projectId, list }, null, null);
-      announced = reordered({ projectId, list }, placed.renumbered);
-      return new Map([["listOrder", placed.listOrder]]);
-    }
-  },
-});
-
-export const tasks = {
-  ...entity,
-  procedures: [...crud(entity).filter(({ method }) => method !== append.method), append],
-};
+export const tasks = { ...entity, procedures: crud(entity) };
 
 /** A task moves to a project that the caller may write tasks in as well; whether the task itself may go, the database says. */
 async function refuseUnlessMovable(

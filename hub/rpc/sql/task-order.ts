@@ -93,7 +93,30 @@ async function respace(sql: Statements, nearest: (side: Side, count: number) => 
   }
 }
 
-/** The change feed would tell each of these rows alone; they are announced together instead. */
+/**
+ * Tells those who watch the board, together with the commit, that tasks were numbered anew: the change feed publishes it
+ * as one `task:reordered`.
+ */
+export async function announce(
+  sql: Statements,
+  { projectId, list }: BoardList,
+  renumbered: readonly Renumbered[],
+): Promise<void> {
+  if (renumbered.length === 0) return;
+  await ask(
+    sql,
+    `WITH event AS (
+      INSERT INTO audit_events (principal, organization_id, project_id, entity, row_id, operation, after)
+      SELECT current_setting('hub.principal'), organization_id, id, 'projects', id, 'reordered', $2::text::jsonb
+      FROM projects WHERE id = $1
+      RETURNING id)
+    INSERT INTO audit_pending SELECT id FROM event`,
+    [projectId, JSON.stringify({ projectId, list, tasks: renumbered })],
+  );
+  await ask(sql, "SELECT pg_notify('hub_audit', '')", []);
+}
+
+/** The change feed would tell each of these rows alone; `announce` tells of them together instead. */
 async function renumber(sql: Statements, moved: readonly { id: string; to: number }[]): Promise<Renumbered[]> {
   const [told] = await ask(sql, `SELECT coalesce(current_setting('hub.audit_publish', true), '') AS publish`, []);
   await setPublishing(sql, "off");

@@ -7,8 +7,7 @@ import * as field from "../fields.ts";
 import { defineProcedure, type WriteContext } from "../procedure.ts";
 import { RIGHTS, readScope } from "../rights.ts";
 import type { Located } from "../sql/rows.ts";
-import { type Beside, lockBoard, placeIn, spotsOf, type TaskSpot } from "../sql/task-order.ts";
-import { reordered } from "../task-board.ts";
+import { announce, type Beside, lockBoard, placeIn, spotsOf, type TaskSpot } from "../sql/task-order.ts";
 
 const params = z
   .strictObject({
@@ -39,8 +38,8 @@ const move = defineProcedure<TaskMove>({
     const { list, priority } = target;
     const set = new Map<string, unknown>(Object.entries({ list, priority, listOrder: placed.listOrder }));
     await tasks.rows.update(sql, input.id, set);
-    const result = await read(tasks.rows, sql, input.id);
-    return { result, place, announced: reordered(target, placed.renumbered) };
+    await announce(sql, target, placed.renumbered);
+    return { result: await read(tasks.rows, sql, input.id), place };
   },
 });
 
