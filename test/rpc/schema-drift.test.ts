@@ -1,7 +1,7 @@
 import { equal, ok } from "uvu/assert";
 import { z } from "zod";
 import { columnOf, fieldOf } from "../../hub/naming.ts";
-import { ENTITIES } from "../../hub/rpc/entities/index.ts";
+import { ENTITIES, PROCEDURES } from "../../hub/rpc/entities/index.ts";
 import type { ColumnKind } from "../../hub/rpc/sql/table.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "../support/database.ts";
@@ -239,6 +239,17 @@ test("a text longer than its column is refused by its path", () =>
           : refuses(entity.schemas.update, { set: long }, `set.${name}`);
       return refused ? [] : [`${entity.name}.${where} takes more than ${length} characters`];
     });
+  }));
+
+test("the audit trail can be asked for every operation and every table's rows", () =>
+  withDatabase(async (database) => {
+    const list = PROCEDURES.find(({ method }) => method === "audit.list");
+    const operations = await database.query(
+      (sql) => sql<{ name: string }[]>`SELECT unnest(enum_range(NULL::audit_operation))::text AS name`,
+    );
+    ok(operations.length > 3);
+    for (const { name } of operations) list?.bind({ filter: { operation: name } });
+    for (const { table } of await catalog(database)) list?.bind({ filter: { entity: fieldOf(table) } });
   }));
 
 test("columns are timestamps where their names end in _at, which is how the audit trail tells them", () =>

@@ -8,7 +8,7 @@ import { type AuditQuery, auditEvents, auditFilter } from "../sql/audit.ts";
 import { auditHorizon } from "../sql/audit-horizon.ts";
 
 const DEFAULT_LIMIT = 50;
-const OPERATIONS = ["created", "updated", "deleted", "presence"] as const;
+const OPERATIONS = ["created", "updated", "deleted", "presence", "reordered"] as const;
 /** Every entity has rights, and so has the trail itself, which is none. */
 const ENTITY_NAMES = Object.keys(RIGHTS).filter((name) => name !== "audit");
 
