@@ -24,15 +24,19 @@ export function claim(dataDir: string): () => void {
   throw new EmbeddedPostgresError(`Others start on ${dataDir} at the same time.`, "Start one of them.");
 }
 
-/** Ends a Postgres that a killed owner left on `dataDir`. */
-export async function endLeftover(dataDir: string): Promise<void> {
-  const file = join(dataDir, "postmaster.pid");
-  const pid = Number(read(file)?.split("\n")[0]);
-  if (!isPostgres(pid, dataDir)) {
-    // Its number may be another process's by now, which Postgres would take for a server.
-    rmSync(file, { force: true });
-    return;
-  }
+/**
+ * Ends a Postgres that a killed owner left on `dataDir`, and takes away the locks of one that is gone: whatever process has
+ * its number by now, also one that has ended and was never waited for, Postgres would take for a server.
+ */
+export async function endLeftover(dataDir: string, socketDir: string): Promise<void> {
+  const socket = join(socketDir, ".s.PGSQL.5432");
+  const locks = [join(dataDir, "postmaster.pid"), `${socket}.lock`];
+  for (const lock of locks) await end(Number(read(lock)?.split("\n")[0]), dataDir);
+  for (const file of [...locks, socket]) rmSync(file, { force: true });
+}
+
+async function end(pid: number, dataDir: string): Promise<void> {
+  if (!isPostgres(pid, dataDir)) return;
   process.kill(pid, "SIGINT");
   const deadline = performance.now() + END_LIMIT_MS;
   while (isPostgres(pid, dataDir)) {

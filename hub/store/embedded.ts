@@ -56,7 +56,7 @@ async function startClaimed(options: EmbeddedOptions, programs: string, letGo: (
   const runner = findRunner(programs, dataDir);
   const socketDir = socketFolder(dataDir);
   for (const folder of [dataDir, socketDir]) own(folder, runner);
-  await endLeftover(dataDir);
+  await endLeftover(dataDir, socketDir);
   if (!existsSync(join(dataDir, "PG_VERSION"))) await initialize({ programs, dataDir, runner, fsync });
   const connection = { socketDir, user: USER, database: DATABASE };
   const server = new Postmaster({ ...connection, dataDir, programs, runner, log, fsync, maxConnections });

@@ -178,6 +178,31 @@ test(
 );
 
 test(
+  "after its hub and it were both killed, locks whose number is another process's by now are no obstacle",
+  () =>
+    withFolder(async (folder) => {
+      const dataDir = join(folder, "pg");
+      const other = await startElsewhere(dataDir);
+      await other.kill();
+      process.kill(other.postgres, "SIGKILL");
+      await until("it is gone", () => !isAlive(other.postgres));
+      const innocent = spawn("sleep", ["60"]);
+      for (const lock of [join(dataDir, "postmaster.pid"), join(`${dataDir}-socket`, ".s.PGSQL.5432.lock")]) {
+        writeFileSync(lock, readFileSync(lock, "utf8").replace(/^\d+/, String(innocent.pid)));
+      }
+      try {
+        await withServer({ dataDir }, async (server) => {
+          is(await ask(server, "1"), 1);
+          ok(isAlive(innocent.pid ?? 0));
+        });
+      } finally {
+        innocent.kill();
+      }
+    }),
+  LIMIT_MS,
+);
+
+test(
   "one that dies is started again, and stopped for good",
   () =>
     withFolder(async (folder) => {
