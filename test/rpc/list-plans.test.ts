@@ -146,18 +146,19 @@ async function growProject(database: Database): Promise<void> {
   await database.unlimited.unsafe("VACUUM ANALYZE tasks");
 }
 
-/** A list of a large project's board, on every page, for everybody: in the order of its index. */
+/** A large project's board, and each list of it, on every page, for everybody: in the order of its index. */
 async function checkBoard(database: Database): Promise<void> {
   for (const scope of [MEMBER, SERVICE, WORKSTATION]) {
-    for (const list of ["todo", "doing", "review", "done", "loop"]) {
-      const query = { ...OF_PROJECT, filters: new Map([["list", list]]), limit: PAGE };
+    for (const list of [null, "todo", "doing", "review", "done", "loop"]) {
+      const filters = new Map<string, unknown>(list === null ? [] : [["list", list]]);
+      const query = { ...OF_PROJECT, filters, limit: PAGE };
       const [row] = await database.query((sql) => tasks.rows.page(sql, { ...query, after: null, limit: 1 }, scope));
       const behind = tasks.rows.table.sort.map(({ field }) => row?.[field]);
       for (const after of [null, behind]) {
         const nodes = await plan(database, pageOf(tasks, { ...query, after }, scope));
         const what = `${list} for ${scope.kind}`;
         ok(
-          nodes.some((node) => node["Index Name"] === "idx_tasks_board"),
+          nodes.some((node) => node["Index Name"] === (list === null ? "idx_tasks_project_order" : "idx_tasks_board")),
           what,
         );
         equal(
