@@ -1,6 +1,5 @@
 import type { IncomingMessage } from "node:http";
 import type { Server } from "socket.io";
-import type { Logger } from "./log.ts";
 import { cutTransport, type EngineConnection } from "./outbound.ts";
 
 /** Whom pages of other origins may be. `cors` alone does not stop their WebSockets. */
@@ -37,34 +36,20 @@ function isLoopback(origin: string): boolean {
   return hostname === "localhost" || hostname === "127.0.0.1" || hostname === "[::1]";
 }
 
-/** A client of the default namespace has no business in this many others. */
-const MAX_FOREIGN_NAMESPACES = 5;
-const BINARY_PACKET = /^[56]/;
-const FOREIGN_CONNECT = /^0\//;
-
-/** Ends connections that send what no client of this protocol sends: binary, and other namespaces over and over. */
-export function guardEngine(io: Server, log: Logger): void {
+/** Lets go at once of connections whose peer is found dead. */
+export function guardEngine(io: Server): void {
   const { attach } = io;
   // The engine exists only once the server is attached.
   io.attach = (...attachArguments) => {
     const attached = attach.apply(io, attachArguments);
-    io.engine.on("connection", (engine: EngineConnection) => guard(engine, log));
+    io.engine.on("connection", guard);
     return attached;
   };
 }
 
-function guard(engine: EngineConnection, log: Logger): void {
+function guard(engine: EngineConnection): void {
   engine.once("close", (reason) => {
     // Whoever is found dead won't answer the WebSocket's goodbye either, which would be waited for half a minute.
     if (reason === "ping timeout") cutTransport(engine);
-  });
-  let foreign = 0;
-  engine.on("packet", ({ type, data }: { type: string; data?: unknown }) => {
-    if (type !== "message") return;
-    const binary = typeof data !== "string" || BINARY_PACKET.test(data);
-    if (!binary && FOREIGN_CONNECT.test(data)) foreign += 1;
-    if (!binary && foreign < MAX_FOREIGN_NAMESPACES) return;
-    log.warn({ binary, foreign }, "ended a connection that does not speak this protocol");
-    engine.close(true);
   });
 }

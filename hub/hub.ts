@@ -7,6 +7,7 @@ import type { TokenVerifier } from "./auth/tokens.ts";
 import type { Broker } from "./broker/broker.ts";
 import type { Services } from "./commands/services.ts";
 import { Connection, type ConnectionLimits } from "./connection.ts";
+import { parser } from "./decoder.ts";
 import { HubError } from "./errors.ts";
 import { FanOut } from "./fan-out.ts";
 import { guardEngine, type OriginPolicy } from "./gate.ts";
@@ -102,13 +103,14 @@ export class Hub {
       maxHttpBufferSize: limits.rpcBytes * TRANSPORT_FACTOR,
       perMessageDeflate: false,
       httpCompression: false,
+      parser,
       cors: { origin: (origin, callback) => callback(null, parts.origins.allowed(origin)) },
       allowRequest: (request, callback) => {
         const refusal = parts.origins.refuses(request);
         callback(refusal, refusal === null);
       },
     });
-    guardEngine(this.#io, parts.log);
+    guardEngine(this.#io);
     const handshake = new Handshake(parts.verifier, parts.authorizer, parts.trustProxy, parts.log);
     this.#io.use((socket, next) => {
       handshake.admit(socket, () => this.#refuseMore(socket)).then(() => next(), next);

@@ -10,6 +10,7 @@ import { subscribe } from "./commands/subscribe.ts";
 import { unsubscribe } from "./commands/unsubscribe.ts";
 import type { Connection } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
+import { FOREIGN } from "./decoder.ts";
 import { badRequest, HubError, toErrorObject } from "./errors.ts";
 import { newId } from "./ids.ts";
 import type { Logger } from "./log.ts";
@@ -62,8 +63,10 @@ export class Requests {
 
   /** Carries out one request. Never throws and never rejects: whatever goes wrong is answered. */
   async handle(connection: Connection, event: unknown, values: readonly unknown[]): Promise<void> {
+    if (event === FOREIGN) return this.#endForeign(connection);
     const startedAt = performance.now();
-    const ack = values.at(-1);
+    // An event without even a name is its ack.
+    const ack = values.length > 0 ? values.at(-1) : event;
     const respond: Reply = typeof ack === "function" ? (reply) => ack(reply) : () => undefined;
     const name = this.#handlers.has(event) ? String(event) : "unknown";
     const token = {};
@@ -92,9 +95,9 @@ export class Requests {
     this.#deadlines.start(token, () => fail(tooLate()));
     try {
       limit(connection, connection.requests, startedAt);
-      const argument = argumentOf(values, typeof ack === "function");
       const handler = this.#handlers.get(event);
       if (!handler) throw badRequest("", "There is no such request. PROTOCOL.md lists those there are.");
+      const argument = argumentOf(values, typeof ack === "function");
       await handler.run(connection, argument, answer);
     } catch (error) {
       fail(error);
@@ -103,6 +106,11 @@ export class Requests {
 
   close(): void {
     this.#deadlines.close();
+  }
+
+  #endForeign(connection: Connection): void {
+    this.#log.warn({ connectionId: connection.id }, "ended a connection that does not speak this protocol");
+    connection.end(badRequest("", "Send requests to the namespace / alone, as JSON: this packet was no such thing."));
   }
 
   #logFailure(error: unknown, request: string, traceId: string, connection: Connection): void {

@@ -1,11 +1,22 @@
 import { equal, is, ok } from "uvu/assert";
 import { WebSocket } from "ws";
-import { withHub } from "../support/hub.ts";
+import { type TestHub, withHub } from "../support/hub.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
 const test = suite("bad input");
+
+/** A WebSocket that Engine.IO has opened, for packets that no client would send. */
+async function openTransport(hub: TestHub) {
+  const socket = new WebSocket(`${hub.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
+  const heard: string[] = [];
+  socket.on("message", (message) => void heard.push(String(message)));
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  await until("the transport is open", () => heard.some((packet) => packet.startsWith("0")));
+  return { heard, closed, send: (packet: string | Buffer) => socket.send(packet) };
+}
+
 const nested = (depth: number): unknown => JSON.parse("[".repeat(depth) + "]".repeat(depth));
 
 test("requests that are wrong in any way are refused and keep the connection", () =>
@@ -175,14 +186,55 @@ test("binary, foreign namespaces and silence after opening end the connection", 
     const client = await hub.connect(hub.serviceToken);
     client.socket.emit("publish", { channel: hub.taskChannel, type: "note", payload: Buffer.from("binary") });
     await until("the binary sender is ended", () => !client.socket.connected);
-    const open = () => new WebSocket(`${hub.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
-    const closed = (socket: WebSocket) => new Promise<void>((resolve) => socket.once("close", () => resolve()));
-    const wanderer = open();
-    wanderer.on("message", (message) => {
-      if (String(message).startsWith("0")) for (let n = 0; n < 6; n += 1) wanderer.send(`40/other${n},{}`);
+    const wanderer = await openTransport(hub);
+    for (let n = 0; n < 6; n += 1) wanderer.send(`40/other${n},{}`);
+    await wanderer.closed;
+    await (await openTransport(hub)).closed;
+  }));
+
+test("what no client of this protocol sends ends a connection that is told so", () =>
+  withHub({}, async (hub) => {
+    const connect = `40${JSON.stringify({ token: hub.serviceToken })}`;
+    const foreign = Array.from({ length: 6 }, (_, n) => `40/other${n},{}`);
+    const cases = [['451-["publish",{"_placeholder":true,"num":0}]'], [Buffer.from("b")], foreign];
+    const garbage = ["44{}", '42/other,["publish"]', "43{}", "4nonsense"];
+    for (const packets of [...cases, ...garbage.map((packet) => [packet])]) {
+      const transport = await openTransport(hub);
+      transport.send(connect);
+      await until("a welcome", () => transport.heard.some((packet) => packet.includes('"welcome"')));
+      for (const packet of packets) transport.send(packet);
+      await transport.closed;
+      const told = transport.heard.flatMap((packet) => /^42(\["(?:closing|disconnecting)".*)/.exec(packet)?.[1] ?? []);
+      equal(
+        told.map((packet) => JSON.parse(packet)).map(([event, { code }]) => [event, code]),
+        [
+          ["closing", "bad_request"],
+          ["disconnecting", "bad_request"],
+        ],
+        String(packets),
+      );
+    }
+  }));
+
+test("packets that the parser of Socket.IO refuses are requests like others", () =>
+  withHub({ env: { REQUESTS_PER_SECOND: "20", PUBLISHES_PER_SECOND: "20", RPCS_PER_SECOND: "20" } }, async (hub) => {
+    const transport = await openTransport(hub);
+    transport.send(`40${JSON.stringify({ token: hub.serviceToken })}`);
+    await until("a welcome", () => transport.heard.some((packet) => packet.includes('"welcome"')));
+    const reserved = ["disconnect", "disconnecting", "connect", "connect_error", "newListener", "removeListener"];
+    const payloads = [...reserved.map((event) => `["${event}",{}]`), "[null]", "[]", "{}", '"text"', "[1", ""];
+    const answers = () => transport.heard.flatMap((packet) => /^43(\d+)\[(.*)\]$/.exec(packet)?.slice(1) ?? []);
+    payloads.forEach((payload, id) => {
+      transport.send(`42${id}${payload}`);
     });
-    await closed(wanderer);
-    await closed(open());
+    await until("all are answered", () => answers().length === 2 * payloads.length);
+    for (const [index, answer] of answers().entries()) {
+      if (index % 2 === 0) is(answer, String(index / 2));
+      else is(JSON.parse(answer).error.code, "bad_request");
+    }
+    for (let n = 0; n < 400; n += 1) transport.send('42["disconnect"]');
+    await transport.closed;
+    ok(transport.heard.some((packet) => packet.startsWith('42["closing"') && packet.includes("rate_limited")));
   }));
 
 test("a reader that stops is ended as a slow consumer, the others go on, and it recovers afterwards", () =>
