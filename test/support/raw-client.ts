@@ -25,14 +25,13 @@ export class RawClient {
 
   /** Resolves with `welcome`; rejects with the error object of the refusal. */
   async welcomed(): Promise<Welcome> {
-    const refused = new Promise<never>((_, reject) => {
-      this.socket.once("connect_error", (error: Error & { data?: ErrorObject }) =>
-        reject(Object.assign(new Error(error.message), error.data)),
-      );
+    let refusal: Error | null = null;
+    this.socket.once("connect_error", (error: Error & { data?: ErrorObject }) => {
+      refusal = Object.assign(new Error(error.message), error.data);
     });
-    const welcome = until("welcome", () => this.last("welcome"), 10_000);
-    const [value] = (await Promise.race([welcome, refused])).values;
-    return value as Welcome;
+    await until("welcome", () => refusal ?? this.last("welcome"), 10_000);
+    if (refusal) throw refusal;
+    return this.last("welcome")?.values[0] as Welcome;
   }
 
   /** The whole ack, with whatever argument a test wants to send. */

@@ -1,24 +1,9 @@
 import { notFound, parent, refuseInactiveProject } from "../crud.ts";
 import type { WriteContext } from "../procedure.ts";
-import { EntityRows, type Located } from "../sql/rows.ts";
+import type { Located } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
+import { agents } from "./agents.ts";
 import { tasks } from "./tasks.ts";
-
-const agents = {
-  noun: "agent",
-  rows: new EntityRows<{ id: string }>({
-    table: "agents",
-    columns: { id: "plain" },
-    joins: `JOIN workstations ON workstations.id = agents.workstation_id
-      JOIN organizations ON organizations.id = workstations.organization_id`,
-    visible: "workstations.deleted_at IS NULL AND organizations.deleted_at IS NULL",
-    projectId: null,
-    workstationId: "agents.workstation_id",
-    readableBy: (workstation) => `agents.workstation_id = ${workstation}`,
-    inProject: () => "false",
-    sort: [{ field: "id" }],
-  }),
-};
 
 /** What tables have in common whose rows belong to a task: whoever sees the task sees them. */
 export function ofTask(table: string) {
