@@ -28,14 +28,22 @@ export function validate<Value>(schema: z.ZodType<Value>, value: unknown): Value
 
 /**
  * Refuses JSON that a store or a reader behind the hub could not take: deeper than 32, more than 1,024 keys, NUL
- * characters and lone surrogates (Postgres refuses both, and one such row fails a batch). Throws `bad_request`.
+ * characters and lone surrogates (Postgres refuses both, and one such row fails a batch), and numbers beyond a double's
+ * range (read as infinite, written as null). Throws `bad_request`.
  */
 export function refuseUnsafeJson(value: unknown, path: string): void {
-  if (typeof value === "object" ? value !== null : typeof value === "string") walk(value, path, 1, { keys: 0 });
+  if (mayBeUnsafe(value)) walk(value, path, 1, { keys: 0 });
+}
+
+/** False for nearly all that is neither text nor holds anything: no path need be made for it. */
+function mayBeUnsafe(value: unknown): boolean {
+  if (typeof value === "number") return !Number.isFinite(value);
+  return typeof value === "string" || (typeof value === "object" && value !== null);
 }
 
 function walk(value: unknown, path: string, depth: number, count: { keys: number }): void {
   if (typeof value === "string") refuseUnsafeText(value, path);
+  if (typeof value === "number") throw badRequest(path, "is a number too large to be kept");
   if (typeof value !== "object" || value === null) return;
   if (depth > MAX_DEPTH) throw badRequest(path, `is nested deeper than ${MAX_DEPTH}`);
   if (Buffer.isBuffer(value)) throw badRequest(path, "is binary; only JSON is taken");
@@ -46,8 +54,7 @@ function walk(value: unknown, path: string, depth: number, count: { keys: number
       if (count.keys > MAX_KEYS) throw badRequest(path, `has more than ${MAX_KEYS} keys`);
       refuseUnsafeText(key, path);
     }
-    if (typeof inner === "string" || typeof inner === "object")
-      walk(inner, `${path}.${String(key).slice(0, 64)}`, depth + 1, count);
+    if (mayBeUnsafe(inner)) walk(inner, `${path}.${String(key).slice(0, 64)}`, depth + 1, count);
   }
 }
 

@@ -65,6 +65,37 @@ test("requests that are wrong in any way are refused and keep the connection", (
     is((await client.request("publish", publish)).offset, 1);
   }));
 
+test("numbers that no double holds are refused with their place, wherever they stand", () =>
+  withHub({}, async (hub) => {
+    const transport = await openTransport(hub);
+    transport.send(`40${JSON.stringify({ token: hub.userToken })}`);
+    await until("a welcome", () => transport.heard.some((packet) => packet.includes('"welcome"')));
+    const channel = JSON.stringify(hub.taskChannel);
+    const requests = [
+      [`["publish",{"channel":${channel},"type":"note","payload":1e999}]`, "argument.payload"],
+      [`["publish",{"channel":${channel},"type":"note","payload":{"a":[0,-1e999]}}]`, "argument.payload.a.1"],
+      [`["presence.join",{"channel":${channel},"meta":{"a":1e999}}]`, "argument.meta.a"],
+      [`["rpc",{"method":"tasks.get","params":{"id":1e999}}]`, "argument.params.id"],
+    ];
+    requests.forEach(([request], id) => {
+      transport.send(`42${id}${request}`);
+    });
+    const answers = () => transport.heard.filter((packet) => packet.startsWith("43"));
+    await until("all are answered", () => answers().length === requests.length);
+    for (const [id, [, path]] of requests.entries()) {
+      const answer = answers().find((packet) => packet.startsWith(`43${id}[`)) ?? "";
+      const [{ error }] = JSON.parse(answer.slice(`43${id}`.length));
+      equal([error.code, error.details[0].path], ["bad_request", path]);
+    }
+    const response = await fetch(`${hub.url}/v1/channels/${hub.taskChannel}/publish`, {
+      method: "POST",
+      body: '{"type":"note","payload":[1e999]}',
+      headers: { Authorization: `Bearer ${hub.serviceToken}`, "Content-Type": "application/json" },
+    });
+    const { details } = (await response.json()) as { details: { path: string }[] };
+    equal([response.status, details[0]?.path], [400, "body.payload.0"]);
+  }));
+
 test("names that are no channel are unknown_channel, whatever they look like", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.serviceToken);
@@ -147,6 +178,7 @@ test("handshakes with a wrong token, protocol or place for the token are refused
     is(await code({ token: "x".repeat(9_000) }), "unauthenticated");
     is(await code({ token: "a.b.c" }), "unauthenticated");
     is(await code({ token: hub.serviceToken, protocol: 2 }), "unsupported_protocol");
+    is(await code({ token: hub.serviceToken, protocol: 2, extra: 1 }), "unsupported_protocol");
     is(await code({ token: hub.serviceToken }, { query: { token: hub.serviceToken } }), "bad_request");
     is(await code({}, { extraHeaders: { Authorization: `Bearer ${hub.serviceToken}` } }), "welcomed");
     is(
