@@ -1,10 +1,10 @@
 import { isIP } from "node:net";
-import { PROTOCOL_VERSION, type PrincipalInfo } from "@monster-realtime/client/protocol";
+import { type HandshakeAuth, PROTOCOL_VERSION, type PrincipalInfo } from "@monster-realtime/client/protocol";
 import type { Socket } from "socket.io";
 import type { Authorizer } from "./auth/authorizer.ts";
 import { type Credentials, principalKey } from "./auth/principal.ts";
 import type { TokenVerifier } from "./auth/tokens.ts";
-import { HubError, toErrorObject } from "./errors.ts";
+import { badRequest, HubError, toErrorObject } from "./errors.ts";
 import { newId } from "./ids.ts";
 import type { Logger } from "./log.ts";
 import type { ClientInfo } from "./presence/presence.ts";
@@ -18,6 +18,7 @@ export interface Admission extends Credentials {
 
 /** In place of every handshake that was read: one for all. */
 const TAKEN = Object.freeze({});
+const AUTH_FIELDS: readonly string[] = ["token", "protocol", "client"] satisfies (keyof HandshakeAuth)[];
 const BEARER = /^Bearer +(\S+)$/i;
 const CLIENT_VERSION = /^[^/]+\/(.+)$/;
 
@@ -109,12 +110,12 @@ function readAuth(auth: unknown, socket: Socket): { token: string; client: strin
       details: { supported: [PROTOCOL_VERSION] },
     });
   }
-  const client = given.get("client");
-  if (client !== undefined && typeof client !== "string") {
-    throw new HubError("bad_request", "client: must be a string like name/version", {
-      details: [{ path: "client", message: "must be a string like name/version" }],
-    });
+  for (const field of given.keys()) {
+    if (!AUTH_FIELDS.includes(field)) throw badRequest(field.slice(0, 64), "is not a known field");
   }
+  const client = given.get("client");
+  if (client !== undefined && typeof client !== "string")
+    throw badRequest("client", "must be a string like name/version");
   const token = given.get("token") ?? BEARER.exec(headers.authorization ?? "")?.[1];
   if (typeof token !== "string" || token === "") {
     throw new HubError("unauthenticated", "Send a token as `auth.token` of the handshake, or as a Bearer token.");

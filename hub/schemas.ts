@@ -1,6 +1,5 @@
 import {
   type ChannelRequest,
-  type HandshakeAuth,
   type HistoryRequest,
   type PresenceRequest,
   type PublishRequest,
@@ -60,12 +59,6 @@ export const rpcRequest = locked<RpcRequest>()(
   }),
 );
 export const refreshRequest = locked<RefreshRequest>()(z.strictObject({ token: z.string() }));
-
-export const handshakeAuth = z.object({
-  token: z.string(),
-  protocol: z.unknown(),
-  client: z.string().max(200).optional(),
-}) satisfies z.ZodType<Pick<HandshakeAuth, "token">>;
 
 /** The seed's WorkstationPresenceMeta; further keys are kept. */
 export const workstationMeta = z.looseObject({

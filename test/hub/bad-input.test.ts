@@ -179,6 +179,8 @@ test("handshakes with a wrong token, protocol or place for the token are refused
     is(await code({ token: "a.b.c" }), "unauthenticated");
     is(await code({ token: hub.serviceToken, protocol: 2 }), "unsupported_protocol");
     is(await code({ token: hub.serviceToken, protocol: 2, extra: 1 }), "unsupported_protocol");
+    is(await code({ token: hub.serviceToken, protocol: 1, extra: 1 }), "bad_request");
+    is(await code({ token: hub.serviceToken, client: 7 }), "bad_request");
     is(await code({ token: hub.serviceToken }, { query: { token: hub.serviceToken } }), "bad_request");
     is(await code({}, { extraHeaders: { Authorization: `Bearer ${hub.serviceToken}` } }), "welcomed");
     is(
