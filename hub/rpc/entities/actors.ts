@@ -1,15 +1,16 @@
 import type { Actor, ActorCreate, ActorSet, RpcParams } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { crud, type Entity, parent, refuseInactiveProject } from "../crud.ts";
+import { crud, type Entity } from "../crud.ts";
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
-import { projects } from "./projects.ts";
+import { ofProject, projectOf } from "./of-project.ts";
 
 const MAX_FOCUS_AREAS = 100;
 
 const table: EntityTable<Actor> = {
+  ...ofProject("actors"),
   table: "actors",
   columns: {
     id: "plain",
@@ -24,15 +25,6 @@ const table: EntityTable<Actor> = {
     createdAt: "timestamp",
     updatedAt: "timestamp",
   },
-  joins: `JOIN projects ON projects.id = actors.project_id
-    JOIN organizations ON organizations.id = projects.organization_id`,
-  visible: "organizations.deleted_at IS NULL",
-  projectId: "projects.id",
-  workstationId: null,
-  readableBy: (workstation) =>
-    `actors.project_id IN (SELECT project_id FROM project_workstations WHERE workstation_id = ${workstation})`,
-  inProject: (project) => `actors.project_id = ${project}`,
-  sort: [{ field: "id" }],
 };
 
 const name = field.filledText(255);
@@ -60,11 +52,7 @@ const entity: Entity<Actor, NonNullable<RpcParams<"actors.list">["filter"]>, Act
     update: field.paramsOf<"actors.update">()(field.updateParams("actor", { name, ...settings })),
     delete: field.paramsOf<"actors.delete">()(field.deleteParams("actor")),
   },
-  async placeOf(context, { projectId }) {
-    const project = await parent(projects, context, projectId);
-    refuseInactiveProject(project);
-    return project;
-  },
+  placeOf: projectOf,
   touched: () => [],
 };
 

@@ -5,18 +5,19 @@ import type {
   RpcParams,
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { crud, type Entity, parent, refuseInactiveProject } from "../crud.ts";
+import { crud, type Entity } from "../crud.ts";
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
 import { branch, ownerAndRepo, repositoryUrl } from "./git-names.ts";
-import { projects } from "./projects.ts";
+import { ofProject, projectOf } from "./of-project.ts";
 
 const STATUSES = ["active", "inactive", "error"] as const;
 const MAX_CONCURRENCY = 1_000_000;
 
 const table: EntityTable<ProjectRepository> = {
+  ...ofProject("project_repositories"),
   table: "project_repositories",
   columns: {
     id: "plain",
@@ -32,15 +33,6 @@ const table: EntityTable<ProjectRepository> = {
     createdAt: "timestamp",
     updatedAt: "timestamp",
   },
-  joins: `JOIN projects ON projects.id = project_repositories.project_id
-    JOIN organizations ON organizations.id = projects.organization_id`,
-  visible: "organizations.deleted_at IS NULL",
-  projectId: "projects.id",
-  workstationId: null,
-  readableBy: (workstation) =>
-    `project_repositories.project_id IN (SELECT project_id FROM project_workstations WHERE workstation_id = ${workstation})`,
-  inProject: (project) => `project_repositories.project_id = ${project}`,
-  sort: [{ field: "id" }],
 };
 
 const required = { name: field.filledText(255), githubUrl: repositoryUrl };
@@ -71,11 +63,7 @@ const entity: Entity<
     update: field.paramsOf<"projectRepositories.update">()(field.updateParams("repo", { ...required, ...settings })),
     delete: field.paramsOf<"projectRepositories.delete">()(field.deleteParams("repo")),
   },
-  async placeOf(context, { projectId }) {
-    const project = await parent(projects, context, projectId);
-    refuseInactiveProject(project);
-    return project;
-  },
+  placeOf: projectOf,
   completed: async (_, input) => named(input),
   implied: named,
   touched: () => [],

@@ -7,6 +7,7 @@ import { may, RIGHTS } from "../rights.ts";
 import { EntityRows, type Located } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
 import { announce, placeIn } from "../sql/task-order.ts";
+import { ofProject, projectOf } from "./of-project.ts";
 import { projects } from "./projects.ts";
 import { MODES, workflowSteps } from "./workflow-steps.ts";
 
@@ -15,6 +16,7 @@ const SESSION_STATUSES = ["INACTIVE", "PUSHING", "ACTIVE"] as const;
 const MAX_LIST_ORDER = 99_999;
 
 const table: EntityTable<Task> = {
+  ...ofProject("tasks"),
   table: "tasks",
   columns: {
     id: "plain",
@@ -62,14 +64,8 @@ const table: EntityTable<Task> = {
     "reviewFeedback",
     "reviewAttachments",
   ],
-  joins: `JOIN projects ON projects.id = tasks.project_id
-    JOIN organizations ON organizations.id = projects.organization_id`,
-  visible: "organizations.deleted_at IS NULL",
-  projectId: "projects.id",
+  // Of the agent that is at it.
   workstationId: "(SELECT agents.workstation_id FROM agents WHERE agents.id = tasks.active_agent_id)",
-  readableBy: (workstation) =>
-    `tasks.project_id IN (SELECT project_id FROM project_workstations WHERE workstation_id = ${workstation})`,
-  inProject: (project) => `tasks.project_id = ${project}`,
   sort: [{ field: "priority", descending: true }, { field: "listOrder" }, { field: "createdAt" }, { field: "id" }],
 };
 
@@ -120,11 +116,7 @@ const entity: Entity<Task, NonNullable<RpcParams<"tasks.list">["filter"]>, TaskC
     ),
     delete: field.paramsOf<"tasks.delete">()(field.deleteParams("task")),
   },
-  async placeOf(context, { projectId }) {
-    const project = await parent(projects, context, projectId);
-    refuseInactiveProject(project);
-    return project;
-  },
+  placeOf: projectOf,
   // The project is locked by now, so that no two tasks are given one place.
   async completed(sql, { projectId, list = "todo", listOrder }) {
     if (listOrder !== undefined) return new Map();

@@ -5,15 +5,16 @@ import type {
   WorkflowTemplateSet,
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { crud, type Entity, parent, refuseInactiveProject } from "../crud.ts";
+import { crud, type Entity } from "../crud.ts";
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
-import { projects } from "./projects.ts";
+import { ofProject, projectOf } from "./of-project.ts";
 import { workflowSteps } from "./workflow-steps.ts";
 
 const table: EntityTable<WorkflowTemplate> = {
+  ...ofProject("workflow_templates"),
   table: "workflow_templates",
   columns: {
     id: "plain",
@@ -26,15 +27,6 @@ const table: EntityTable<WorkflowTemplate> = {
     createdAt: "timestamp",
     updatedAt: "timestamp",
   },
-  joins: `JOIN projects ON projects.id = workflow_templates.project_id
-    JOIN organizations ON organizations.id = projects.organization_id`,
-  visible: "organizations.deleted_at IS NULL",
-  projectId: "projects.id",
-  workstationId: null,
-  readableBy: (workstation) =>
-    `workflow_templates.project_id IN (SELECT project_id FROM project_workstations WHERE workstation_id = ${workstation})`,
-  inProject: (project) => `workflow_templates.project_id = ${project}`,
-  sort: [{ field: "id" }],
 };
 
 const required = {
@@ -64,11 +56,7 @@ const entity: Entity<
     update: field.paramsOf<"workflowTemplates.update">()(field.updateParams("wftpl", { ...required, ...settings })),
     delete: field.paramsOf<"workflowTemplates.delete">()(field.deleteParams("wftpl")),
   },
-  async placeOf(context, { projectId }) {
-    const project = await parent(projects, context, projectId);
-    refuseInactiveProject(project);
-    return project;
-  },
+  placeOf: projectOf,
   touched: () => [],
 };
 
