@@ -88,4 +88,59 @@ test(
   60_000,
 );
 
+test("calls that were under way when their hub was killed have one effect each, repeated at the next hub", () =>
+  withFolder(async (dataDir) => {
+    const first = await HubProcess.start(dataDir, { ...ENV, RPCS_PER_SECOND: "500" });
+    let second: HubProcess | null = null;
+    try {
+      const { url, userToken, projectId } = await first.development();
+      const calls = Array.from({ length: 60 }, (_, number) => ({
+        method: "tasks.create" as const,
+        params: { projectId, title: `call ${number}` },
+        idempotencyKey: `key-${number}`,
+      }));
+      const before = new RawClient(url, { token: userToken });
+      await before.welcomed();
+      const acknowledged = new Map<string, string>();
+      for (const call of calls) {
+        const answer = before.request("rpc", call) as Promise<{ id: string }>;
+        // Those that are under way when the hub is killed are never answered.
+        answer.then(
+          ({ id }) => acknowledged.set(call.idempotencyKey, id),
+          () => undefined,
+        );
+      }
+      await until("some are answered", () => acknowledged.size >= 5);
+      first.kill("SIGKILL");
+      await first.exited;
+      ok(acknowledged.size < calls.length, "not all were answered");
+
+      second = await HubProcess.start(dataDir, { ...ENV, RPCS_PER_SECOND: "500" });
+      const after = new RawClient((await second.development()).url, { token: userToken });
+      await after.welcomed();
+      const made = new Map<string, string>();
+      for (const call of calls) {
+        const { id } = (await after.request("rpc", call)) as { id: string };
+        made.set(call.idempotencyKey, id);
+      }
+      for (const [key, id] of acknowledged) is(made.get(key), id);
+      const titles = await askRunning(dataDir, (database) =>
+        database.query((sql) => sql<{ title: string }[]>`SELECT title FROM tasks WHERE title LIKE 'call %'`),
+      );
+      equal(titles.map(({ title }) => title).sort(), calls.map(({ params }) => params.title).sort());
+      await until("every change has been published", () =>
+        askRunning(dataDir, async (database) => {
+          const [row] = await database.query(
+            (sql) => sql<{ some: boolean }[]>`SELECT EXISTS (SELECT FROM audit_pending) AS some`,
+          );
+          return row?.some === false;
+        }),
+      );
+      after.close();
+    } finally {
+      await first.stop();
+      await second?.stop();
+    }
+  }));
+
 test.run();
