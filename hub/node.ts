@@ -173,10 +173,10 @@ async function startOn(
   });
   const pages = new Pages();
   const server = createHttpServer({
-    api: new HttpApi(hub.services),
+    api: new HttpApi(hub.services, config.times.requestTimeoutMs),
     metrics,
     readiness: () => readiness(hub, store),
-    page: (url, response) => pages.serve(url, response),
+    page: (request, url, response) => pages.serve(request, url, response),
     log,
   });
   hub.attach(server);

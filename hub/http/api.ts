@@ -10,6 +10,8 @@ import { channelRequest, historyRequest, publishRequest, rpcRequest } from "../s
 import { TokenBucket } from "../token-bucket.ts";
 import { refuseUnsafeText, validate } from "../validation.ts";
 import { readJson } from "./body.ts";
+import { allow } from "./methods.ts";
+import { refuseUnknownQuery } from "./query.ts";
 
 const BEARER = /^Bearer +(\S+)$/i;
 /** Room for the envelope around a payload of the largest size. */
@@ -18,9 +20,22 @@ const MAX_METERED_PRINCIPALS = 10_000;
 
 type Call = (api: HttpApi, caller: Caller, request: IncomingMessage, url: URL, parameter: string) => Promise<unknown>;
 
-const ROUTES: readonly { method: string; path: RegExp; call: Call }[] = [
+interface Route {
+  method: string;
+  path: RegExp;
+  call: Call;
+  /** The query parameters that it takes. */
+  query?: readonly string[];
+}
+
+const ROUTES: readonly Route[] = [
   { method: "POST", path: /^\/v1\/channels\/([^/]+)\/publish$/, call: publishCall },
-  { method: "GET", path: /^\/v1\/channels\/([^/]+)\/history$/, call: historyCall },
+  {
+    method: "GET",
+    path: /^\/v1\/channels\/([^/]+)\/history$/,
+    call: historyCall,
+    query: ["epoch", "after", "before", "limit", "reverse"],
+  },
   { method: "GET", path: /^\/v1\/channels\/([^/]+)\/presence$/, call: presenceCall },
   { method: "POST", path: /^\/v1\/rpc\/([^/]+)$/, call: rpcCall },
 ];
@@ -28,23 +43,34 @@ const ROUTES: readonly { method: string; path: RegExp; call: Call }[] = [
 /** The API for backends that hold no socket: the same commands, rights, errors and limits. */
 export class HttpApi {
   readonly services: Services;
+  readonly #stallMs: number;
   readonly #buckets = new Map<string, { publishes: TokenBucket; rpcs: TokenBucket; requests: TokenBucket }>();
 
-  constructor(services: Services) {
+  /** `stallMs`: how long a body may stand still. */
+  constructor(services: Services, stallMs: number) {
     this.services = services;
+    this.#stallMs = stallMs;
   }
 
   /** What the call answers with, or null where no route fits. Throws `HubError`s. */
   async handle(request: IncomingMessage, url: URL): Promise<{ body: unknown } | null> {
-    for (const { method, path, call } of ROUTES) {
+    for (const { method, path, call, query = [] } of ROUTES) {
       const match = path.exec(url.pathname);
       if (!match) continue;
-      if (request.method !== method) throw badRequest("method", `must be ${method} here`);
+      allow(request, [method]);
       const caller = await this.#authenticate(request, url);
       this.limit(caller, "requests");
+      refuseUnknownQuery(url, query);
       return { body: await call(this, caller, request, url, decode(match[1] ?? "")) };
     }
     return null;
+  }
+
+  /** The request's JSON object. Throws what `readJson` does. */
+  async bodyOf(request: IncomingMessage, maxBytes: number): Promise<object> {
+    const body = await readJson(request, { maxBytes: maxBytes + ENVELOPE_BYTES, stallMs: this.#stallMs });
+    if (typeof body === "object" && body !== null && !Array.isArray(body)) return body;
+    throw badRequest("body", "must be a JSON object");
   }
 
   /** Throws `rate_limited`: rates hold for a principal, over all its calls. */
@@ -83,9 +109,10 @@ export class HttpApi {
 }
 
 async function publishCall(api: HttpApi, caller: Caller, request: IncomingMessage, _url: URL, channel: string) {
-  const body = await readJson(request, api.services.limits.messageBytes * 2 + ENVELOPE_BYTES);
+  const body = await api.bodyOf(request, api.services.limits.messageBytes * 2);
   api.limit(caller, "publishes");
-  return publish(api.services, caller, validate(publishRequest, { ...objectOf(body), channel }));
+  if (Object.hasOwn(body, "channel")) throw badRequest("channel", "is in the address; leave it out of the body");
+  return publish(api.services, caller, validate(publishRequest, { ...body, channel }));
 }
 
 async function historyCall(api: HttpApi, caller: Caller, _request: IncomingMessage, url: URL, channel: string) {
@@ -98,16 +125,11 @@ async function presenceCall(api: HttpApi, caller: Caller, _request: IncomingMess
 }
 
 async function rpcCall(api: HttpApi, caller: Caller, request: IncomingMessage, _url: URL, method: string) {
-  const params = objectOf(await readJson(request, api.services.limits.rpcBytes + ENVELOPE_BYTES));
+  const params = await api.bodyOf(request, api.services.limits.rpcBytes);
   api.limit(caller, "rpcs");
   const idempotencyKey = request.headers["idempotency-key"];
   const call = validate(rpcRequest, { method, params, ...(idempotencyKey !== undefined && { idempotencyKey }) });
   return rpc(api.services, caller, call);
-}
-
-function objectOf(body: unknown): object {
-  if (typeof body === "object" && body !== null && !Array.isArray(body)) return body;
-  throw badRequest("body", "must be a JSON object");
 }
 
 function readQuery(name: string, value: string): unknown {

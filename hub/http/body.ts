@@ -2,35 +2,82 @@ import type { IncomingMessage } from "node:http";
 import { badRequest, HubError } from "../errors.ts";
 import { refuseUnsafeJson } from "../validation.ts";
 
-/** The request's JSON body; an empty one is `{}`. Throws `bad_request`, `payload_too_large`. */
-export async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
-  const contentType = request.headers["content-type"];
-  if (contentType !== undefined && !/^application\/json\b/i.test(contentType)) {
-    throw badRequest("content-type", "must be application/json");
-  }
-  const text = await readText(request, maxBytes);
-  if (text === "") return {};
-  const value = parse(text);
+/** How large a body may be, and how long it may stand still. */
+export interface BodyLimits {
+  maxBytes: number;
+  stallMs: number;
+}
+
+/** The caller hung up before its body was whole: nobody is left to be answered. */
+export class HungUp extends Error {}
+
+const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*("?)utf-8\1\s*)?$/i;
+/** A byte order mark is no JSON either. */
+const UTF_8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The request's JSON body; an empty one is `{}`. Throws `bad_request`, `payload_too_large`, `timeout`, `HungUp`. */
+export async function readJson(request: IncomingMessage, limits: BodyLimits): Promise<unknown> {
+  refuseOtherEncodings(request);
+  const body = await read(request, limits);
+  if (body.byteLength === 0) return {};
+  const value = parse(body);
   refuseUnsafeJson(value, "body");
   return value;
 }
 
-async function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.byteLength;
-    if (size > maxBytes) throw new HubError("payload_too_large", `The body may have ${maxBytes} bytes. Send less.`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+function refuseOtherEncodings({ headers }: IncomingMessage): void {
+  const type = headers["content-type"];
+  if (type !== undefined && !JSON_TYPE.test(type))
+    throw badRequest("content-type", "must be application/json in UTF-8");
+  const encoding = headers["content-encoding"] ?? "identity";
+  if (encoding.toLowerCase() !== "identity") throw badRequest("content-encoding", "must be identity: send plain JSON");
 }
 
-function parse(text: string): unknown {
+async function read(request: IncomingMessage, { maxBytes, stallMs }: BodyLimits): Promise<Buffer> {
+  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  // Destroyed with the iterator, the request would take its socket, and so the answer, along.
+  const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
+  const body: Buffer[] = [];
+  let size = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const stalled = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new HubError("timeout", "The body stood still. Send it without a pause.")),
+      stallMs,
+    );
+  });
   try {
-    return JSON.parse(text);
+    for (;;) {
+      const { done, value } = await Promise.race([next(chunks), stalled]);
+      if (done) return Buffer.concat(body);
+      timer?.refresh();
+      size += value.byteLength;
+      if (size > maxBytes) throw tooLarge(maxBytes);
+      body.push(value);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function next(chunks: AsyncIterator<Buffer>): Promise<IteratorResult<Buffer>> {
+  try {
+    return await chunks.next();
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw badRequest("body", `is not JSON: ${error.message}`);
+    throw new HungUp("The body ended midway.", { cause: error });
+  }
+}
+
+function tooLarge(maxBytes: number): HubError {
+  return new HubError("payload_too_large", `The body may have ${maxBytes} bytes. Send less.`);
+}
+
+function parse(body: Buffer): unknown {
+  try {
+    return JSON.parse(UTF_8.decode(body));
+  } catch (error) {
+    if (error instanceof SyntaxError) throw badRequest("body", `is not JSON: ${error.message}`);
+    if (error instanceof TypeError) throw badRequest("body", "is not UTF-8");
+    throw error;
   }
 }

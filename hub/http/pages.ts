@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { allow, READS } from "./methods.ts";
 import { send } from "./responses.ts";
 
 const FOLDER = join(import.meta.dirname, "..", "console");
@@ -20,12 +21,14 @@ interface Page {
 export class Pages {
   #built: Promise<ReadonlyMap<string, Page>> | null = null;
 
-  /** False where there is no page of this name. */
-  async serve(url: URL, response: ServerResponse): Promise<boolean> {
+  /** False where there is no page of this name. Throws where it is asked for by a method that does not read. */
+  async serve(request: IncomingMessage, url: URL, response: ServerResponse): Promise<boolean> {
     this.#built ??= buildPages();
     const page = (await this.#built).get(url.pathname);
-    if (page) send(response, 200, page.contentType, page.body, HEADERS);
-    return page !== undefined;
+    if (!page) return false;
+    allow(request, READS);
+    send(response, 200, page.contentType, page.body, HEADERS);
+    return true;
   }
 }
 

@@ -25,12 +25,21 @@ export function send(
   response.end(body);
 }
 
-/** The error object as the body, with the status of its code, and `Retry-After` in whole seconds. */
-export function sendError(response: ServerResponse, error: ErrorObject): void {
-  const status = error.code in ERROR_CODES ? ERROR_CODES[error.code as ErrorCode].status : 500;
+/**
+ * The error object as the body, with the status of its code, and `Retry-After` in whole seconds. `allowed`: the methods of
+ * an address that was called with another one.
+ */
+export function sendError(response: ServerResponse, error: ErrorObject, allowed?: string): void {
+  const status = allowed === undefined ? statusOf(error) : 405;
   const retryAfter = error.retryAfterMs ?? (status === 429 ? 1_000 : undefined);
   const headers: Record<string, string> = {};
+  if (allowed !== undefined) headers.Allow = allowed;
   if (retryAfter !== undefined) headers["Retry-After"] = String(Math.ceil(retryAfter / 1000));
-  if (status === 413 || status === 401) headers.Connection = "close";
+  // What is left of the request would have to be read before the next one.
+  if (!response.req.complete || status === 401) headers.Connection = "close";
   sendJson(response, status, error, headers);
+}
+
+function statusOf({ code }: ErrorObject): number {
+  return code in ERROR_CODES ? ERROR_CODES[code as ErrorCode].status : 500;
 }

@@ -3,6 +3,8 @@ import { HubError, toErrorObject } from "../errors.ts";
 import { newId } from "../ids.ts";
 import type { Logger } from "../log.ts";
 import type { HttpApi } from "./api.ts";
+import { HungUp } from "./body.ts";
+import { allow, READS, WrongMethod } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
 import { send, sendError, sendJson } from "./responses.ts";
 
@@ -14,7 +16,7 @@ export interface HttpParts {
   metrics: Metrics;
   readiness: Readiness;
   /** Serves a static file; false: there is none of that name. */
-  page(url: URL, response: ServerResponse): Promise<boolean>;
+  page(request: IncomingMessage, url: URL, response: ServerResponse): Promise<boolean>;
   log: Logger;
 }
 
@@ -33,30 +35,39 @@ export function createHttpServer(parts: HttpParts): Server {
     (request, response) => {
       const traceId = newId();
       answer(parts, request, response).catch((error: unknown) => {
+        if (error instanceof HungUp) {
+          parts.log.debug({ traceId, method: request.method }, "the caller hung up before its request was whole");
+          return;
+        }
         const told = toErrorObject(error, traceId);
         if (told.code === "internal" || (error instanceof HubError && error.cause)) {
           parts.log.error({ err: error, traceId, method: request.method }, "HTTP call failed");
         }
-        sendError(response, told);
+        sendError(response, told, error instanceof WrongMethod ? error.allowed : undefined);
       });
     },
   );
   return server;
 }
 
+type Probe = (parts: HttpParts, response: ServerResponse) => Promise<void>;
+
+const PROBES: ReadonlyMap<string, Probe> = new Map<string, Probe>([
+  ["/healthz", async (_, response) => sendJson(response, 200, { status: "ok" })],
+  ["/readyz", answerReadiness],
+  ["/metrics", async ({ metrics }, response) => send(response, 200, metrics.contentType, await metrics.text())],
+]);
+
 async function answer(parts: HttpParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = urlOf(request);
-  switch (url.pathname) {
-    case "/healthz":
-      return sendJson(response, 200, { status: "ok" });
-    case "/readyz":
-      return answerReadiness(parts, response);
-    case "/metrics":
-      return send(response, 200, parts.metrics.contentType, await parts.metrics.text());
+  const probe = PROBES.get(url.pathname);
+  if (probe) {
+    allow(request, READS);
+    return probe(parts, response);
   }
   const called = await parts.api.handle(request, url);
   if (called) return sendJson(response, 200, called.body);
-  if ((request.method === "GET" || request.method === "HEAD") && (await parts.page(url, response))) return;
+  if (await parts.page(request, url, response)) return;
   throw new HubError("not_found", "There is nothing at this address. PROTOCOL.md lists the HTTP calls.");
 }
 
