@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import postgres, { type PendingQuery, type Row, type Sql, type TransactionSql } from "postgres";
 import { Deadlines } from "../deadlines.ts";
 import { HubError } from "../errors.ts";
+import { ConnectionPool } from "./connection-pool.ts";
 
 /** Where a database is. */
 export interface ConnectionOptions {
@@ -42,16 +43,14 @@ export function isDatabaseFault(error: unknown): error is DatabaseFault {
   return error instanceof postgres.PostgresError && !AWAY.test(error.code);
 }
 
-/** One call: whether its time has run out, after which it must not begin anything, and whether Postgres has begun it. */
-interface Call {
-  expired: boolean;
-  begun(): boolean;
-}
+/** Called before each further statement of a call: throws where the call's time has run out, or else gives it its own. */
+type GoOn = () => void;
 
 /**
  * Postgres with time limits of the client's own. Every call ends within `statementTimeoutMs`: with rows, with what
- * Postgres refused (`isDatabaseFault`), or with `unavailable`, after which the outcome of a write is unknown. Connections
- * that stopped answering are given up, so that it heals by itself as soon as the server takes new ones.
+ * Postgres refused (`isDatabaseFault`), or with `unavailable`, after which the outcome of a write is unknown. What had not
+ * begun by then never begins. Each call has a connection of its own; one that stops answering is given up, so that it
+ * heals by itself as soon as the server takes new ones.
  *
  * Timestamps come as `Date`; `bigint` and `numeric` as strings, because not all of them fit a number: a statement that
  * knows its column does casts it (`::float8`). Statements are prepared; behind PgBouncer that takes version 1.21 with
@@ -60,13 +59,14 @@ interface Call {
 export class Database {
   readonly #options: DatabaseOptions;
   readonly #deadlines: Deadlines;
-  #sql: Sql;
+  readonly #pool: ConnectionPool;
   #unlimited: Sql | null = null;
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
     this.#deadlines = new Deadlines(options.statementTimeoutMs);
-    this.#sql = this.#open(Math.ceil(options.statementTimeoutMs * SERVER_SHARE));
+    const connection = { statement_timeout: Math.ceil(options.statementTimeoutMs * SERVER_SHARE) };
+    this.#pool = new ConnectionPool(this.#max, () => this.#open({ max: 1, connection }));
   }
 
   /** Where it is, for connections of another kind. */
@@ -76,12 +76,7 @@ export class Database {
 
   /** Runs one statement. */
   query<Result extends readonly (Row | undefined)[]>(ask: (sql: Sql) => PendingQuery<Result>): Promise<Result> {
-    return this.#within((sql, call) => {
-      const pending = ask(sql);
-      // Set by the driver when the statement is sent; it does not tell in its types.
-      call.begun = () => (pending as { active?: boolean }).active === true;
-      return pending as Promise<Result>;
-    });
+    return this.#within(async (sql) => await ask(sql));
   }
 
   /**
@@ -91,7 +86,7 @@ export class Database {
   async transaction<Result>(principal: string, work: (sql: TransactionSql) => Promise<Result>): Promise<Result> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#within((sql, call) => inTransaction(sql, call, principal, work));
+        return await this.#within((sql, goOn) => inTransaction(sql, goOn, principal, work));
       } catch (error) {
         const again = isDatabaseFault(error) && RETRIED.has(error.code) && tries < MAX_TRIES;
         if (!again) throw error;
@@ -108,63 +103,55 @@ export class Database {
 
   /** Connections without time limits: for migrations, which take as long as they take. */
   get unlimited(): Sql {
-    this.#unlimited ??= this.#open(null);
+    this.#unlimited ??= this.#open({ max: this.#max });
     return this.#unlimited;
-  }
-
-  /** Runs what takes several statements, outside a transaction, within the time limit of one. */
-  limited<Result>(run: (sql: Sql) => Promise<Result>): Promise<Result> {
-    return this.#within((sql, call) => {
-      call.begun = () => true;
-      return run(sql);
-    });
   }
 
   /** Lets running statements end for a second, and ends the connections. Later calls are `unavailable`. */
   async close(): Promise<void> {
-    await Promise.all([this.#sql.end({ timeout: END_SECONDS }), this.#unlimited?.end({ timeout: END_SECONDS })]);
+    await Promise.all([this.#pool.close(), this.#unlimited?.end({ timeout: END_SECONDS })]);
     this.#deadlines.close();
   }
 
-  #within<Result>(run: (sql: Sql, call: Call) => Promise<Result>): Promise<Result> {
-    const sql = this.#sql;
-    const call: Call = { expired: false, begun: () => false };
+  #within<Result>(run: (sql: Sql, goOn: GoOn) => Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#deadlines.start(call, () => {
-        call.expired = true;
-        // What still waited for its turn shows a crowd, not a frozen connection.
-        if (call.begun()) this.#abandon(sql);
-        reject(unavailable("it did not answer in time"));
+      let expired = false;
+      const turn = (sql: Sql) => {
+        const goOn = () => {
+          if (expired) throw late();
+          this.#expectAnswer(sql);
+        };
+        const ended = () => {
+          this.#deadlines.done(turn);
+          this.#deadlines.done(sql);
+          this.#pool.giveBack(sql);
+        };
+        this.#expectAnswer(sql);
+        run(sql, goOn)
+          .finally(ended)
+          .then(resolve, (error: unknown) => reject(told(error)));
+      };
+      this.#deadlines.start(turn, () => {
+        expired = true;
+        this.#pool.forget(turn);
+        reject(late());
       });
-      run(sql, call).then(
-        (result) => {
-          this.#deadlines.done(call);
-          resolve(result);
-        },
-        (error: unknown) => {
-          this.#deadlines.done(call);
-          reject(isAway(error) ? unavailable("it is away", error) : error);
-        },
-      );
+      this.#pool.take(turn);
     });
   }
 
-  /** A frozen connection never comes back: its pool is replaced. What others still run in the old one may end. */
-  #abandon(sql: Sql): void {
-    if (sql !== this.#sql) return;
-    this.#sql = this.#open(Math.ceil(this.#options.statementTimeoutMs * SERVER_SHARE));
-    sql.end({ timeout: END_SECONDS }).catch(() => {
-      // Ending is what failed; nobody uses these connections any more.
-    });
+  /** The server ends a statement before this, so that a connection on which nothing came is frozen and not merely slow. */
+  #expectAnswer(sql: Sql): void {
+    this.#deadlines.done(sql);
+    this.#deadlines.start(sql, () => this.#pool.replace(sql));
   }
 
-  #open(statementTimeoutMs: number | null): Sql {
-    const { max = DEFAULT_MAX_CONNECTIONS, connectTimeoutMs } = this.#options;
-    return connectTo(this.#options, {
-      max,
-      connect_timeout: connectTimeoutMs / 1000,
-      connection: statementTimeoutMs === null ? {} : { statement_timeout: statementTimeoutMs },
-    });
+  get #max(): number {
+    return this.#options.max ?? DEFAULT_MAX_CONNECTIONS;
+  }
+
+  #open(options: DriverOptions): Sql {
+    return connectTo(this.#options, { connect_timeout: this.#options.connectTimeoutMs / 1000, ...options });
   }
 }
 
@@ -205,42 +192,49 @@ function openUrl(url: string, options: DriverOptions): Sql {
  * outside of any promise and would end the process: where it is lost, `work` never ends for the driver, which fails the
  * transaction by itself. And a statement on a lost connection would do the same, so `work` gets none through any more.
  */
-function inTransaction<Result>(
+async function inTransaction<Result>(
   sql: Sql,
-  call: Call,
+  goOn: GoOn,
   principal: string,
   work: (sql: TransactionSql) => Promise<Result>,
 ): Promise<Result> {
   let lost = false;
-  const guard = (transaction: TransactionSql): TransactionSql =>
-    new Proxy(transaction, {
+  const beforeEach = () => {
+    if (lost) throw unavailable("the connection was lost");
+    goOn();
+  };
+  try {
+    return (await sql.begin(async (transaction) => {
+      try {
+        goOn();
+        await transaction`SELECT set_config('hub.principal', ${principal}, true)`;
+        const result = await work(guarded(transaction, beforeEach));
+        goOn();
+        return result;
+      } catch (error) {
+        if (lost || isLost(error)) return await new Promise<never>(() => undefined);
+        throw error;
+      }
+    })) as Result;
+  } catch (error) {
+    lost = true;
+    throw error;
+  }
+}
+
+/** The same statements, each after `beforeEach`, which may throw. */
+function guarded(transaction: TransactionSql, beforeEach: () => void): TransactionSql {
+  const guard = <Called extends (...values: never[]) => unknown>(called: Called): Called =>
+    new Proxy(called, {
       apply(target, self, values) {
-        if (lost) throw unavailable("the connection was lost");
+        beforeEach();
         return Reflect.apply(target, self, values);
       },
     });
-  const begun = sql.begin(async (transaction) => {
-    try {
-      // Its turn came after its caller was told that it failed.
-      refuseExpired(call);
-      call.begun = () => true;
-      await transaction`SELECT set_config('hub.principal', ${principal}, true)`;
-      const result = await work(guard(transaction));
-      refuseExpired(call);
-      return result;
-    } catch (error) {
-      if (lost || isLost(error)) return await new Promise<never>(() => undefined);
-      throw error;
-    }
-  }) as Promise<Result>;
-  return begun.catch((error: unknown) => {
-    lost = true;
-    throw error;
+  const unsafe = guard(transaction.unsafe);
+  return new Proxy(guard(transaction), {
+    get: (target, name) => (name === "unsafe" ? unsafe : Reflect.get(target, name)),
   });
-}
-
-function refuseExpired({ expired }: Call): void {
-  if (expired) throw unavailable("it did not answer in time");
 }
 
 /** Failures of the connection itself, which the driver makes, not the server. */
@@ -251,6 +245,15 @@ function isLost(error: unknown): boolean {
 function isAway(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof HubError) return false;
   return "code" in error && typeof error.code === "string" && AWAY.test(error.code);
+}
+
+/** What the caller is told of a failure: one kind for whatever keeps the database from answering. */
+function told(error: unknown): unknown {
+  return isAway(error) ? unavailable("it is away", error) : error;
+}
+
+function late(): HubError {
+  return unavailable("it did not answer in time");
 }
 
 function unavailable(why: string, cause?: unknown): HubError {
