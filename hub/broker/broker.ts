@@ -11,7 +11,8 @@ import type { HistoryReply, Publication, PublishReply, StreamPosition } from "@m
  * - A publication with `ephemeral` gets the newest stored offset, is in no history and moves no position; nor is its key
  *   remembered.
  * - The same `publisher` and `id` within `rememberMs` and one epoch is answered with the first one's offset and
- *   `duplicate`, and delivered once; with another content it throws `conflict`.
+ *   `duplicate`, and delivered once; with another content it throws `conflict`. The order of an object's keys is no
+ *   content, for as long as the history holds the first one to compare with.
  * - After `subscribe` resolved, the listener gets every later publication, in order, in the turn it was published; or,
  *   where continuity can't be proven, one `lost`.
  * - Throws `unavailable` or `timeout` when the outcome is unknown: repeating with the same `id` is safe.

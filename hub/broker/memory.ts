@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { HistoryReply, Publication, PublishReply, StreamPosition } from "@monster-realtime/client/protocol";
 import { HubError } from "../errors.ts";
 import { newId } from "../ids.ts";
@@ -11,6 +10,7 @@ import {
   type Retention,
   type StreamListener,
 } from "./broker.ts";
+import { fingerprintOf, isSameContent } from "./content.ts";
 import { StreamWindow } from "./stream.ts";
 
 export interface MemoryBrokerOptions {
@@ -60,7 +60,10 @@ export class MemoryBroker implements Broker {
     const key = `${request.channel}\n${request.publisher}\n${request.id}`;
     const fingerprint = fingerprintOf(request);
     const first = this.#recall(key, stream.epoch);
-    if (first) return replay(request.id, first, fingerprint);
+    if (first) {
+      if (first.fingerprint !== fingerprint && !this.#isSame(request, first, stream)) throw otherContent();
+      return { id: request.id, epoch: first.epoch, offset: first.offset, duplicate: true };
+    }
     const now = this.#now();
     const stored = stream.window.append(encode(request, stream.window.newest + 1), now);
     if (rememberMs > 0) {
@@ -138,6 +141,18 @@ export class MemoryBroker implements Broker {
     return stream;
   }
 
+  #isSame(request: BrokerPublish, { offset }: Remembered, { window }: Stream): boolean {
+    const query = {
+      after: offset - 1,
+      before: offset + 1,
+      limit: 1,
+      reverse: false,
+      maxBytes: Number.POSITIVE_INFINITY,
+    };
+    const [first] = window.page(query, this.#now()).publications;
+    return first !== undefined && isSameContent(decode(first), request);
+  }
+
   #deliverEphemeral(request: BrokerPublish, stream: Stream): PublishReply {
     const offset = stream.window.newest;
     const publication = { offset, json: encode(request, offset), ephemeral: true };
@@ -164,14 +179,11 @@ export class MemoryBroker implements Broker {
   }
 }
 
-function replay(id: string, first: Remembered, fingerprint: string): PublishReply {
-  if (first.fingerprint !== fingerprint) {
-    throw new HubError(
-      "conflict",
-      "This id was published with another type or payload. Use a new id for a new message.",
-    );
-  }
-  return { id, epoch: first.epoch, offset: first.offset, duplicate: true };
+function otherContent(): HubError {
+  return new HubError(
+    "conflict",
+    "This id was published with another type or payload. Use a new id for a new message.",
+  );
 }
 
 function otherEpoch(): HubError {
@@ -187,8 +199,4 @@ function encode({ id, type, payloadJson, from, ephemeral }: BrokerPublish, offse
 
 function decode({ json }: { json: string }): Publication {
   return JSON.parse(json) as Publication;
-}
-
-function fingerprintOf({ type, payloadJson }: BrokerPublish): string {
-  return createHash("sha1").update(type).update("\n").update(payloadJson).digest("base64");
 }

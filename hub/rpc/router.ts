@@ -1,6 +1,7 @@
 import { principalKey } from "../auth/principal.ts";
 import { HubError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { hashOf } from "../stable-json.ts";
 import type { Database } from "../store/postgres.ts";
 import { type Caller, callerOf, type RightsSource } from "./caller.ts";
 import type { RpcCall, RpcRouter, Touched } from "./context.ts";
@@ -9,7 +10,6 @@ import type { Bound, Procedure, WriteContext, Written } from "./procedure.ts";
 import { may, mayAnywhere, type Place } from "./rights.ts";
 import { toldFault } from "./sql/faults.ts";
 import { claimKey, type FirstResult, forgetOldAnswers, keepAnswer } from "./sql/results.ts";
-import { hashOf } from "./stable-json.ts";
 
 export interface RpcRouterOptions {
   database: Database;

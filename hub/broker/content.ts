@@ -1,0 +1,16 @@
+import { createHash } from "node:crypto";
+import type { Publication } from "@monster-realtime/client/protocol";
+import { stableJson } from "../stable-json.ts";
+import type { BrokerPublish } from "./broker.ts";
+
+type Content = Pick<BrokerPublish, "type" | "payloadJson">;
+
+/** Equal for the same type and the same JSON; cheap, so that it can be kept of every publication. */
+export function fingerprintOf({ type, payloadJson }: Content): string {
+  return createHash("sha1").update(type).update("\n").update(payloadJson).digest("base64");
+}
+
+/** Whether it says the same, whatever the order of its keys: for those few whose fingerprints differ. */
+export function isSameContent(first: Publication, { type, payloadJson }: Content): boolean {
+  return first.type === type && stableJson(first.payload) === stableJson(JSON.parse(payloadJson));
+}
