@@ -59,7 +59,12 @@ export class Connection {
   }
 
   join(channel: ParsedChannel): void {
-    if (!this.joined.some(({ name }) => name === channel.name)) this.joined = [...this.joined, channel];
+    if (!this.isIn(channel.name)) this.joined = [...this.joined, channel];
+  }
+
+  /** Whether it joined this channel's presence. */
+  isIn(name: Channel): boolean {
+    return this.joined.some((channel) => channel.name === name);
   }
 
   part(name: Channel): void {

@@ -11,6 +11,7 @@ import { badRequest, HubError } from "../errors.ts";
 import { workstationMeta } from "../schemas.ts";
 import { faultsOf } from "../validation.ts";
 import { authorize, channelNamed, forbidden } from "./authorize.ts";
+import { refuseTooManyChannels } from "./channel-cap.ts";
 import type { Caller, Services } from "./services.ts";
 
 /** Joins the channel's presence, or changes the meta of a connection that joined. */
@@ -28,6 +29,7 @@ export async function join(
   // Rights may have been lost while the facts were read.
   await authorize(services, connection, request.channel, "join");
   if (!connection.live) throw new HubError("unavailable", "The connection ended meanwhile.");
+  if (!connection.isIn(channel.name)) refuseTooManyChannels(services, connection.joined.length, "be present in");
   connection.join(channel);
   return services.presence.join({
     channel: channel.name,

@@ -4,6 +4,7 @@ import type { Connection } from "../connection.ts";
 import { HubError } from "../errors.ts";
 import { Subscription } from "../subscription.ts";
 import { authorize, forbidden } from "./authorize.ts";
+import { refuseTooManyChannels } from "./channel-cap.ts";
 import type { Services } from "./services.ts";
 
 /** A position that no stream has: asking from there answers with the stream's own. */
@@ -22,7 +23,7 @@ export async function subscribe(
   const channel = await authorize(services, connection, request.channel, "subscribe");
   const known = connection.subscriptions.get(channel.name);
   if (known) return resubscribe(services, known, request, answer);
-  if (connection.subscriptions.size >= services.limits.channelsPerConnection) throw tooManyChannels(services);
+  refuseTooManyChannels(services, connection.subscriptions.size, "subscribe to");
   const subscription = new Subscription(connection, channel);
   connection.subscriptions.set(channel.name, subscription);
   try {
@@ -73,13 +74,6 @@ function replyOf(
 ): Omit<SubscribeReply, "presence"> {
   const recovered = recover !== undefined && publications !== null;
   return { channel, epoch, offset, recovered, publications: recovered ? publications : [] };
-}
-
-function tooManyChannels({ limits }: Services): HubError {
-  return new HubError(
-    "too_many_channels",
-    `A connection may subscribe to ${limits.channelsPerConnection} channels. Unsubscribe from some first.`,
-  );
 }
 
 function endedMeanwhile(): HubError {

@@ -1,3 +1,4 @@
+import { ulid } from "ulid";
 import { equal, is, ok } from "uvu/assert";
 import { WebSocket } from "ws";
 import { type TestHub, withHub } from "../support/hub.ts";
@@ -201,6 +202,25 @@ test("a subscription too many is refused, and rates are limited with a time to w
     ok(limited.length >= 6, `${limited.length} refused`);
     ok(limited.every(({ code, retryAfterMs }) => code === "rate_limited" && (retryAfterMs ?? 0) > 0));
     ok(client.socket.connected);
+  }));
+
+test("the presence of a channel too many is not joined, until another one is left", () =>
+  withHub({ env: { CHANNELS_PER_CONNECTION: "1" } }, async (hub) => {
+    const client = await hub.connect(hub.userToken);
+    const other = `task_${ulid()}`;
+    await hub.database.query(
+      (sql) => sql`INSERT INTO tasks (id, project_id, title) VALUES (${other}, ${hub.projectId}, 'Another')`,
+    );
+    const [first, second] = [{ channel: hub.taskChannel }, { channel: `task:${other}` }];
+    const acks = await Promise.all([first, second].map((join) => client.ack("presence.join", { ...join, meta: {} })));
+    equal(
+      acks.map((ack) => (ack.ok ? "ok" : ack.error.code)),
+      ["ok", "too_many_channels"],
+    );
+    await client.request("presence.join", { ...first, meta: { again: true } });
+    is((await client.refused("presence.join", { ...second, meta: {} })).code, "too_many_channels");
+    await client.request("presence.leave", first);
+    await client.request("presence.join", { ...second, meta: {} });
   }));
 
 test("ten times the rate ends the connection and disturbs nobody else", () =>
