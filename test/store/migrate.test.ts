@@ -9,6 +9,7 @@ import { MIGRATIONS } from "../../hub/store/migrations/index.ts";
 import { Database } from "../../hub/store/postgres.ts";
 import { type DatabaseInfo, withDatabase } from "../support/database.ts";
 import { suite } from "../support/suite.ts";
+import { makeEverything, Rows } from "./schema/rows.ts";
 
 const test = suite("migrations");
 const STEPS = MIGRATIONS.map(({ name }) => name);
@@ -70,10 +71,7 @@ test("applying twice changes nothing", () =>
 test("several migrations at once apply each step once, and wait for each other", () =>
   withEmpty(async ({ unlimited: sql }) => {
     const outcomes = await Promise.all([migrate(sql), migrate(sql), migrate(sql)]);
-    equal(
-      outcomes.flatMap(({ applied }) => applied).sort(),
-      STEPS,
-    );
+    equal(outcomes.flatMap(({ applied }) => applied).sort(), STEPS);
   }));
 
 test("a migrated database is what schema.sql makes", () =>
@@ -85,6 +83,40 @@ test("a migrated database is what schema.sql makes", () =>
       equal(differences(fresh, await expectedCatalog(database.unlimited)), []);
     });
     ok(fresh.size > 300, "the whole schema was compared");
+  }));
+
+test("rows of the first version are told with what they belong to after the steps since", () =>
+  withEmpty(async (database) => {
+    const { unlimited: sql } = database;
+    const [first] = MIGRATIONS;
+    await sql.unsafe((await first?.sql()) ?? "");
+    await sql`INSERT INTO schema_migrations (name) VALUES (${first?.name ?? ""})`;
+    const ids = await makeEverything(new Rows(database));
+    equal((await migrate(sql)).applied, STEPS.slice(1));
+    const since = await sql`SELECT max(id) AS id FROM audit_events`;
+    await sql`DELETE FROM projects WHERE id = ${ids.projects}`;
+    const deleted = await sql<{ entity: string; task: string | null; workstation: string | null }[]>`
+      SELECT entity, task_id AS task, workstation_id AS workstation FROM audit_events
+      WHERE operation = 'deleted' AND id > ${since[0]?.id} ORDER BY entity, row_id`;
+    const of = (entity: string) => deleted.filter((event) => event.entity === entity);
+    for (const entity of ["task_dependencies", "task_agents", "task_attachments", "agent_sessions"])
+      equal(
+        of(entity).map(({ task }) => task),
+        [ids.tasks],
+        entity,
+      );
+    for (const entity of ["workstation_repositories", "git_worktrees", "project_workstations"])
+      equal(
+        of(entity).map(({ workstation }) => workstation),
+        [ids.workstations],
+        entity,
+      );
+    equal(
+      of("tasks")
+        .map(({ task }) => task)
+        .includes(ids.tasks),
+      true,
+    );
   }));
 
 test("tables that somebody else made are no schema of ours, and nothing is kept of the attempt", () =>
