@@ -1,0 +1,28 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+/** A Lua script: what Redis runs in one step, on keys that share a hash tag. */
+export interface Script {
+  /** For errors and logs. */
+  name: string;
+  source: string;
+  /** What Redis knows it by. */
+  sha1: string;
+}
+
+/** Every key and channel of this program starts with it. */
+export const KEY_PREFIX = "mr:";
+
+/**
+ * Loads `<name>.lua` of the folder of `base` (an `import.meta.url` and "./lua/", say), behind the files of `includes`,
+ * which hold functions that several scripts share.
+ */
+export function loadScript(base: URL, name: string, includes: readonly string[] = []): Script {
+  const source = [...includes, name].map((file) => readFileSync(new URL(`${file}.lua`, base), "utf8")).join("\n");
+  return { name, source, sha1: createHash("sha1").update(source).digest("hex") };
+}
+
+/** A key of one channel. All keys of a channel share a hash tag, so that one script can hold them in a cluster too. */
+export function channelKey(channel: string, part: string): string {
+  return `${KEY_PREFIX}{${channel}}:${part}`;
+}

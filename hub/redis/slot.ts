@@ -1,0 +1,20 @@
+const SLOTS = 16_384;
+/** CRC16 of the XMODEM kind, which the specification of Redis Cluster names. */
+const POLYNOMIAL = 0x1021;
+
+/** The slot of a key: of its hash tag, what stands in the first braces, or else of all of it. */
+export function slotOf(key: string): number {
+  const open = key.indexOf("{");
+  const close = key.indexOf("}", open + 1);
+  const hashed = open >= 0 && close > open + 1 ? key.slice(open + 1, close) : key;
+  return crc16(Buffer.from(hashed)) % SLOTS;
+}
+
+function crc16(bytes: Buffer): number {
+  let crc = 0;
+  for (const byte of bytes) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit += 1) crc = crc & 0x8000 ? (crc << 1) ^ POLYNOMIAL : crc << 1;
+  }
+  return crc & 0xffff;
+}

@@ -1,0 +1,200 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { until } from "./until.ts";
+
+const HOST = "127.0.0.1";
+const MASTERS = 3;
+const SLOTS = 16_384;
+/** The cluster bus listens this much above. */
+const BUS = 10_000;
+
+/** False, and said loudly, where there is no redis-server to test with. */
+export const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
+if (!hasRedis) console.warn("SKIPPED: redis-server is not installed: nothing of cluster mode is tested");
+
+/** A redis-server of a test's own, which keeps nothing on disk. */
+export class RedisServer {
+  readonly port: number;
+  readonly #options: string[];
+  readonly #folder = mkdtempSync(join(tmpdir(), "hub-redis-"));
+  #child: ChildProcess | null = null;
+  #admin: Redis | null = null;
+
+  private constructor(port: number, options: string[]) {
+    this.port = port;
+    this.#options = options;
+  }
+
+  static async start(options: string[] = []): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), options);
+    try {
+      await server.start();
+      return server;
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+  }
+
+  get url(): string {
+    return `redis://${HOST}:${this.port}`;
+  }
+
+  /** To look into it and to disturb it. */
+  get admin(): Redis {
+    this.#admin ??= new Redis(this.port, HOST, { retryStrategy: () => 50 }).on("error", () => undefined);
+    return this.#admin;
+  }
+
+  /** Starts it, empty, where it was before. */
+  async start(): Promise<void> {
+    const base = ["--port", String(this.port), "--bind", HOST, "--dir", this.#folder];
+    const args = [...base, "--save", "", "--appendonly", "no", "--cluster-config-file", "nodes.conf", ...this.#options];
+    const child = spawn("redis-server", args, { stdio: "ignore" });
+    this.#child = child;
+    await until("redis-server answers", async () => {
+      if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`);
+      // One that wants a password answers too.
+      return await this.admin.ping().catch((error: Error) => error.message.startsWith("NOAUTH"));
+    });
+  }
+
+  signal(signal: "SIGSTOP" | "SIGCONT" | "SIGKILL"): void {
+    this.#child?.kill(signal);
+  }
+
+  /** As a crash: without a word, and with all that it held. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = null;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await gone;
+  }
+
+  async stop(): Promise<void> {
+    this.#admin?.disconnect();
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Three masters that share the slots. */
+export class RedisCluster {
+  readonly servers: readonly RedisServer[];
+
+  private constructor(servers: readonly RedisServer[]) {
+    this.servers = servers;
+  }
+
+  static async start(): Promise<RedisCluster> {
+    const options = [
+      "--cluster-enabled",
+      "yes",
+      "--cluster-node-timeout",
+      "2000",
+      "--cluster-require-full-coverage",
+      "no",
+    ];
+    const servers: RedisServer[] = [];
+    for (let index = 0; index < MASTERS; index += 1) servers.push(await RedisServer.start(options));
+    const cluster = new RedisCluster(servers);
+    const share = Math.ceil(SLOTS / MASTERS);
+    for (const [index, server] of servers.entries()) {
+      const last = Math.min((index + 1) * share, SLOTS) - 1;
+      await server.admin.call("CLUSTER", "ADDSLOTSRANGE", index * share, last);
+      await server.admin.call("CLUSTER", "SET-CONFIG-EPOCH", index + 1);
+    }
+    for (const server of servers.slice(1)) await servers[0]?.admin.call("CLUSTER", "MEET", HOST, server.port);
+    await until("the cluster is joined", () => cluster.#joined(), 15_000);
+    return cluster;
+  }
+
+  get url(): string {
+    return `redis://${this.servers.map(({ port }) => `${HOST}:${port}`).join(",")}`;
+  }
+
+  /** The master that has the slot of a key. */
+  async ownerOf(key: string): Promise<RedisServer> {
+    for (const server of this.servers) {
+      const failed = await server.admin.exists(key).then(
+        () => false,
+        () => true,
+      );
+      if (!failed) return server;
+    }
+    throw new Error(`no master has ${key}`);
+  }
+
+  /** Gives one key's slot, with what is in it, to another master. */
+  async moveSlot(key: string): Promise<void> {
+    const from = await this.ownerOf(key);
+    const to = this.servers.find((server) => server !== from);
+    if (!to) throw new Error("there is no other master");
+    const slot = Number(await from.admin.call("CLUSTER", "KEYSLOT", key));
+    const [fromId, toId] = [
+      String(await from.admin.call("CLUSTER", "MYID")),
+      String(await to.admin.call("CLUSTER", "MYID")),
+    ];
+    await to.admin.call("CLUSTER", "SETSLOT", slot, "IMPORTING", fromId);
+    await from.admin.call("CLUSTER", "SETSLOT", slot, "MIGRATING", toId);
+    const keys = (await from.admin.call("CLUSTER", "GETKEYSINSLOT", slot, 1_000)) as string[];
+    if (keys.length > 0) await from.admin.call("MIGRATE", HOST, to.port, "", 0, 2_000, "KEYS", ...keys);
+    for (const server of [to, from, ...this.servers]) await server.admin.call("CLUSTER", "SETSLOT", slot, "NODE", toId);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.servers.map((server) => server.stop()));
+  }
+
+  async #joined(): Promise<boolean> {
+    const told = await Promise.all(this.servers.map(({ admin }) => admin.call("CLUSTER", "INFO")));
+    const joined = (report: unknown) =>
+      /cluster_state:ok/.test(String(report)) && /cluster_known_nodes:3/.test(String(report));
+    return told.every((report) => joined(report) && /cluster_slots_ok:16384/.test(String(report)));
+  }
+}
+
+/** Runs `body` with a server, and ends it. */
+export async function withRedis(body: (server: RedisServer) => Promise<void>, options: string[] = []): Promise<void> {
+  const server = await RedisServer.start(options);
+  try {
+    await body(server);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Runs `body` with a cluster of three masters, and ends it. */
+export async function withRedisCluster(body: (cluster: RedisCluster) => Promise<void>): Promise<void> {
+  const cluster = await RedisCluster.start();
+  try {
+    await body(cluster);
+  } finally {
+    await cluster.stop();
+  }
+}
+
+/** A port that is free, and the one of a cluster's bus with it. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = await listenOnce(0);
+    if (port + BUS < 65_536 && (await listenOnce(port + BUS)) > 0) return port;
+  }
+}
+
+function listenOnce(port: number): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", () => resolve(0));
+    probe.listen(port, HOST, () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+    });
+  });
+}
