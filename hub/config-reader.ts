@@ -1,4 +1,4 @@
-import { NOT_YET, NUMBERS, type NumberName, type Numbers, TEXTS, type TextName } from "./config-settings.ts";
+import { NUMBERS, type NumberName, type Numbers, TEXTS, type TextName } from "./config-settings.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -60,10 +60,7 @@ export class ConfigReader {
   /** Tells of variables that look like ours and are not: a misspelt limit would silently not hold. */
   checkNames(): void {
     for (const [name, value] of Object.entries(this.#env)) {
-      if (value === undefined || KNOWN.has(name)) continue;
-      const later = Object.entries(NOT_YET).find(([known]) => known === name);
-      if (later) this.fault(name, "is not supported by this version", capitalized(later[1]));
-      else this.#checkSpelling(name);
+      if (value !== undefined && !KNOWN.has(name)) this.#checkSpelling(name);
     }
   }
 
@@ -135,8 +132,4 @@ function editDistance(left: string, right: string): number {
     row = next;
   }
   return row.at(-1) ?? 0;
-}
-
-function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -21,10 +21,13 @@ const count = (value: number, min: number, max: number, unit: string): NumberSet
 export const NUMBERS = {
   /** 0: any free port. */
   PORT: count(4_000, 0, 65_535, "the number of a port"),
+  WEB_CONCURRENCY: count(1, 1, 64, "processes"),
   TRUST_PROXY: count(0, 0, 16, "proxies in front of the hub"),
   PING_INTERVAL_MS: ms(10 * SECOND, 100, 5 * MINUTE),
   PING_TIMEOUT_MS: ms(5 * SECOND, 100, 5 * MINUTE),
   PRESENCE_GRACE_MS: ms(15 * SECOND, 0, HOUR),
+  /** A node that is away for longer has lost what it holds; it renews three times within. */
+  NODE_LEASE_MS: ms(15 * SECOND, 3 * SECOND, 10 * MINUTE),
   /** Lost rights have to be noticed within five seconds, so facts may not be older. */
   RIGHTS_CACHE_MS: ms(5 * SECOND, 500, 5 * SECOND),
   /** How long the answer of an introspection serves. */
@@ -64,6 +67,7 @@ export const TEXTS = [
   "HOST",
   "DATABASE_URL",
   "DATABASE_DIRECT_URL",
+  "REDIS_URL",
   "DATA_DIR",
   "DEVELOPMENT",
   "MONSTER_AUTH_ISSUER",
@@ -74,12 +78,6 @@ export const TEXTS = [
   "LOG_LEVEL",
 ] as const;
 export type TextName = (typeof TEXTS)[number];
-
-/** Variables of other versions: who sets them counts on something that this one doesn't do. */
-export const NOT_YET = {
-  REDIS_URL: "cluster mode comes with a later version; unset REDIS_URL",
-  NODE_LEASE_MS: "cluster mode comes with a later version; unset NODE_LEASE_MS",
-} as const;
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

@@ -1,7 +1,8 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { z } from "zod";
-import { type ConfigReader, quoted } from "./config-reader.ts";
+import { ConfigError, type ConfigReader, quoted } from "./config-reader.ts";
 import { LOG_LEVELS, type LogLevel } from "./config-settings.ts";
+import { parseRedisUrl } from "./redis/url.ts";
 
 /** A backend's token as configured: never the token, only its digest. */
 export interface ServiceToken {
@@ -36,6 +37,19 @@ export function readDatabaseUrl(reader: ConfigReader, name: "DATABASE_URL" | "DA
   const remedy = "Set postgres://user:password@host:5432/database, or unset it for the embedded database";
   reader.fault(name, parsed ? "does not begin with postgres://" : "is not a URL", remedy);
   return null;
+}
+
+/** Null: none is set, so that this node is alone. */
+export function readRedisUrl(reader: ConfigReader): string | null {
+  const url = reader.text("REDIS_URL");
+  if (url === undefined) return null;
+  try {
+    parseRedisUrl(url);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    reader.faults.push(...error.faults);
+  }
+  return url;
 }
 
 export function readSwitch(reader: ConfigReader): boolean | null {

@@ -10,6 +10,7 @@ import {
   readIssuer,
   readLogLevel,
   readOrigins,
+  readRedisUrl,
   readServiceTokens,
   readSwitch,
   type ServiceToken,
@@ -34,6 +35,8 @@ export interface HubConfig {
   /** Whether tokens of the development issuer open this hub, which then listens on loopback alone. */
   readonly development: boolean;
   readonly logLevel: LogLevel;
+  /** How many hub processes serve the port. */
+  readonly processes: number;
   readonly trustProxy: number;
   readonly allowedOrigins: readonly string[];
   readonly auth: {
@@ -69,10 +72,14 @@ export interface HubConfig {
   };
   readonly presence: {
     readonly graceMs: number;
+    /** How long a node that is not heard of keeps what it holds. */
+    readonly leaseMs: number;
     readonly writeBackIntervalMs: number;
     readonly heartbeatIntervalMs: number;
     readonly reconcileIntervalMs: number;
   };
+  /** What nodes share streams and presence by; null: there is one node. */
+  readonly redis: { readonly url: string } | null;
   readonly database: {
     /** Null: the embedded one. */
     readonly url: string | null;
@@ -109,12 +116,15 @@ export function loadConfig(env: Environment): HubConfig {
   const development = readSwitch(reader) ?? (issuer === null && env.NODE_ENV !== "production");
   const host = readHost(reader) ?? (development ? LOOPBACK : EVERYWHERE);
   checkMode(reader, { issuer, development, host });
+  const redisUrl = readRedisUrl(reader);
+  checkProcesses(reader, numbers.WEB_CONCURRENCY, redisUrl);
   const config: HubConfig = {
     host,
     port: numbers.PORT,
     dataDir: resolve(reader.text("DATA_DIR") ?? DEFAULT_DATA_DIR),
     development,
     logLevel: readLogLevel(reader) ?? DEFAULT_LOG_LEVEL,
+    processes: numbers.WEB_CONCURRENCY,
     trustProxy: numbers.TRUST_PROXY,
     allowedOrigins: readOrigins(reader),
     auth: {
@@ -125,6 +135,7 @@ export function loadConfig(env: Environment): HubConfig {
       serviceTokens: readServiceTokens(reader),
       rightsCacheMs: numbers.RIGHTS_CACHE_MS,
     },
+    redis: redisUrl === null ? null : { url: redisUrl },
     database: {
       url: readDatabaseUrl(reader, "DATABASE_URL"),
       directUrl: readDatabaseUrl(reader, "DATABASE_DIRECT_URL"),
@@ -170,6 +181,7 @@ function grouped(numbers: Numbers): Pick<HubConfig, "limits" | "times" | "histor
     },
     presence: {
       graceMs: numbers.PRESENCE_GRACE_MS,
+      leaseMs: numbers.NODE_LEASE_MS,
       writeBackIntervalMs: numbers.WRITE_BACK_INTERVAL_MS,
       heartbeatIntervalMs: numbers.HEARTBEAT_INTERVAL_MS,
       reconcileIntervalMs: numbers.RECONCILE_INTERVAL_MS,
@@ -216,6 +228,12 @@ function checkMode(reader: ConfigReader, { issuer, development, host }: Mode): v
     const problem = `${host} is reachable from other machines, and development mode hands out tokens to everybody`;
     reader.fault("HOST", problem, "Set HOST=127.0.0.1, or MONSTER_AUTH_ISSUER and DEVELOPMENT=off");
   }
+}
+
+function checkProcesses(reader: ConfigReader, processes: number, redisUrl: string | null): void {
+  if (processes === 1 || redisUrl !== null) return;
+  const problem = `${processes} processes would each have streams and presence of their own, as REDIS_URL is not set`;
+  reader.fault("WEB_CONCURRENCY", problem, "Set REDIS_URL to a Redis that they share, or WEB_CONCURRENCY=1");
 }
 
 function deepFreeze<Value extends object>(value: Value): Value {

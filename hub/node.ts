@@ -60,6 +60,7 @@ export interface RunningNode {
 
 /** Chooses the implementations, joins them and listens. Throws where a part can't start, with everything closed again. */
 export async function startNode({ config, log, store: given, settleMs }: NodeOptions): Promise<RunningNode> {
+  refuseRedis(config);
   await makeDataDir(config.dataDir);
   const store = given ?? (await openStore(config, log));
   try {
@@ -68,6 +69,13 @@ export async function startNode({ config, log, store: given, settleMs }: NodeOpt
     if (!given) await store.close();
     throw error;
   }
+}
+
+/** A node that ignored it would be alone, where somebody counts on several being one. */
+function refuseRedis({ redis }: HubConfig): void {
+  if (!redis) return;
+  const problem = "is set, but this version has no Redis broker yet";
+  throw new ConfigError([{ variable: "REDIS_URL", problem, remedy: "Unset it, and run one node" }]);
 }
 
 async function makeDataDir(dataDir: string): Promise<void> {

@@ -74,6 +74,17 @@ test("every value reaches its place", () => {
   assert.ok(config.times.rightsCheckMs + config.auth.rightsCacheMs / 2 <= config.auth.rightsCacheMs);
 });
 
+test("cluster mode takes a Redis, or the hosts of a cluster, for one process or for several", () => {
+  assert.deepEqual(
+    [loadConfig({}).redis, loadConfig({}).processes, loadConfig({}).presence.leaseMs],
+    [null, 1, 15_000],
+  );
+  const url = "rediss://hub:hunter2@one:6380,two:6381";
+  const { redis, processes, presence } = loadConfig({ REDIS_URL: url, WEB_CONCURRENCY: "64", NODE_LEASE_MS: "3000" });
+  assert.deepEqual([redis, processes, presence.leaseMs], [{ url }, 64, 3_000]);
+  assert.equal(loadConfig({ REDIS_URL: "redis://localhost/1" }).processes, 1);
+});
+
 test("the configuration can't be changed, however deep", () => {
   const { limits, auth } = loadConfig({ SERVICE_TOKENS: services({}) });
   assert.throws(() => Object.assign(limits, { messageBytes: 1 }), TypeError);
@@ -109,7 +120,10 @@ const wrong: [env: Environment, variable: string, told: RegExp][] = [
   [{ ...ISSUER, MONSTER_AUTH_AUDIENCES: "web,,cli" }, "MONSTER_AUTH_AUDIENCES", /empty part/],
   [{ DATABASE_URL: "localhost" }, "DATABASE_URL", /not a URL.*postgres:\/\//],
   [{ DATABASE_URL: "mysql://localhost/hub" }, "DATABASE_URL", /does not begin with postgres:\/\//],
-  [{ REDIS_URL: "redis://localhost" }, "REDIS_URL", /Cluster mode comes with a later version; unset REDIS_URL/],
+  [{ REDIS_URL: "localhost" }, "REDIS_URL", /isn't the address of a Redis.*redis:\/\//],
+  [{ REDIS_URL: "http://localhost" }, "REDIS_URL", /isn't the address of a Redis.*rediss:\/\/ for TLS/],
+  [{ REDIS_URL: "redis://one,two:99999" }, "REDIS_URL", /no host and port/],
+  [{ REDIS_URL: " " }, "REDIS_URL", /set but empty/],
   [{ MONSTER_AUTH_INTROSPECTION_URL: "x" }, "MONSTER_AUTH_INTROSPECTION_URL", /not a URL/],
   [
     { MONSTER_AUTH_INTROSPECTION_URL: "http://auth.example/introspect", MONSTER_AUTH_ISSUER: "https://auth.example" },
@@ -121,7 +135,11 @@ const wrong: [env: Environment, variable: string, told: RegExp][] = [
     "MONSTER_AUTH_INTROSPECTION_URL",
     /MONSTER_AUTH_ISSUER is not/,
   ],
-  [{ NODE_LEASE_MS: "15000" }, "NODE_LEASE_MS", /later version; unset NODE_LEASE_MS/],
+  [{ NODE_LEASE_MS: "2999" }, "NODE_LEASE_MS", /2999 is too small\. Set a whole number of 3000 to/],
+  [{ NODE_LEASE_SECONDS: "15" }, "NODE_LEASE_SECONDS", /Did you mean NODE_LEASE_MS\?/],
+  [{ WEB_CONCURRENCY: "0" }, "WEB_CONCURRENCY", /0 is too small\. Set a whole number of 1 to 64 \(processes\)/],
+  [{ WEB_CONCURRENCY: "65", REDIS_URL: "redis://localhost" }, "WEB_CONCURRENCY", /65 is too large/],
+  [{ WEB_CONCURRENCY: "2" }, "WEB_CONCURRENCY", /REDIS_URL is not set.*Set REDIS_URL.*or WEB_CONCURRENCY=1/],
   [{ ALLOWED_ORIGINS: "*" }, "ALLOWED_ORIGINS", /would let every page in.*List origins/],
   [{ ALLOWED_ORIGINS: "https://app.example.com/" }, "ALLOWED_ORIGINS", /not an origin.*final slash/],
   [{ ALLOWED_ORIGINS: "null" }, "ALLOWED_ORIGINS", /not an origin/],
@@ -169,8 +187,11 @@ test("all faults are told at once, a line each", () => {
   assert.equal(message.split("\n").length, 5);
 });
 
-test("a database's password is in no message", () => {
+test("a password of the database or of Redis is in no message", () => {
   assert.doesNotMatch(errorOf({ DATABASE_URL: "mysql://hub:hunter2@db/hub" }).message, /hunter2/);
+  for (const url of ["redis:/hub:hunter2@one", "redis://hub:hunter2@one:99999", "redis://hub:hunter2%@one"]) {
+    assert.doesNotMatch(errorOf({ REDIS_URL: url }).message, /hunter2/);
+  }
 });
 
 test("variables of others are none of the hub's business", () => {
