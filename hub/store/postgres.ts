@@ -28,7 +28,7 @@ const MAX_TRIES = 3;
 const RETRY_MS = 20;
 const RECONNECT_SECONDS = 0.1;
 const END_SECONDS = 1;
-/** The server gives up first, so that what the client has to give up is frozen and not merely slow. */
+/** The server gives a statement up first, so that a connection on which nothing comes is frozen and not merely slow. */
 const SERVER_SHARE = 0.9;
 /**
  * Failures that say the server is away, out of something (disk, memory, connections), starting up, going down, read-only
@@ -43,14 +43,14 @@ export function isDatabaseFault(error: unknown): error is DatabaseFault {
   return error instanceof postgres.PostgresError && !AWAY.test(error.code);
 }
 
-/** Called before each further statement of a call: throws where the call's time has run out, or else gives it its own. */
+/** Called between a transaction's statements: throws where its time has run out. */
 type GoOn = () => void;
 
 /**
  * Postgres with time limits of the client's own. Every call ends within `statementTimeoutMs`: with rows, with what
  * Postgres refused (`isDatabaseFault`), or with `unavailable`, after which the outcome of a write is unknown. What had not
- * begun by then never begins. Each call has a connection of its own; one that stops answering is given up, so that it
- * heals by itself as soon as the server takes new ones.
+ * been sent by then never is. A connection that stops answering is given up, so that it heals by itself as soon as the
+ * server takes new ones.
  *
  * Timestamps come as `Date`; `bigint` and `numeric` as strings, because not all of them fit a number: a statement that
  * knows its column does casts it (`::float8`). Statements are prepared; behind PgBouncer that takes version 1.21 with
@@ -65,8 +65,9 @@ export class Database {
   constructor(options: DatabaseOptions) {
     this.#options = options;
     this.#deadlines = new Deadlines(options.statementTimeoutMs);
-    const connection = { statement_timeout: Math.ceil(options.statementTimeoutMs * SERVER_SHARE) };
-    this.#pool = new ConnectionPool(this.#max, () => this.#open({ max: 1, connection }));
+    const { statementTimeoutMs } = options;
+    const connection = { statement_timeout: Math.ceil(statementTimeoutMs * SERVER_SHARE) };
+    this.#pool = new ConnectionPool(this.#max, statementTimeoutMs, () => this.#open({ max: 1, connection }));
   }
 
   /** Where it is, for connections of another kind. */
@@ -76,7 +77,7 @@ export class Database {
 
   /** Runs one statement. */
   query<Result extends readonly (Row | undefined)[]>(ask: (sql: Sql) => PendingQuery<Result>): Promise<Result> {
-    return this.#within(async (sql) => await ask(sql));
+    return this.#within(false, async (sql) => await ask(sql));
   }
 
   /**
@@ -86,7 +87,7 @@ export class Database {
   async transaction<Result>(principal: string, work: (sql: TransactionSql) => Promise<Result>): Promise<Result> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#within((sql, goOn) => inTransaction(sql, goOn, principal, work));
+        return await this.#within(true, (sql, goOn) => inTransaction(sql, goOn, principal, work));
       } catch (error) {
         const again = isDatabaseFault(error) && RETRIED.has(error.code) && tries < MAX_TRIES;
         if (!again) throw error;
@@ -113,24 +114,23 @@ export class Database {
     this.#deadlines.close();
   }
 
-  #within<Result>(run: (sql: Sql, goOn: GoOn) => Promise<Result>): Promise<Result> {
+  #within<Result>(alone: boolean, run: (sql: Sql, goOn: GoOn) => Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       let expired = false;
-      const turn = (sql: Sql) => {
+      const begin = (sql: Sql) => {
         const goOn = () => {
           if (expired) throw late();
-          this.#expectAnswer(sql);
+          this.#pool.answered(sql);
         };
         const ended = () => {
           this.#deadlines.done(turn);
-          this.#deadlines.done(sql);
           this.#pool.giveBack(sql);
         };
-        this.#expectAnswer(sql);
         run(sql, goOn)
           .finally(ended)
           .then(resolve, (error: unknown) => reject(told(error)));
       };
+      const turn = { alone, askedAt: performance.now(), run: begin };
       this.#deadlines.start(turn, () => {
         expired = true;
         this.#pool.forget(turn);
@@ -138,12 +138,6 @@ export class Database {
       });
       this.#pool.take(turn);
     });
-  }
-
-  /** The server ends a statement before this, so that a connection on which nothing came is frozen and not merely slow. */
-  #expectAnswer(sql: Sql): void {
-    this.#deadlines.done(sql);
-    this.#deadlines.start(sql, () => this.#pool.replace(sql));
   }
 
   get #max(): number {

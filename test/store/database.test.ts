@@ -4,46 +4,13 @@ import { join } from "node:path";
 import { equal, is, ok } from "uvu/assert";
 import { HubError } from "../../hub/errors.ts";
 import { startEmbeddedPostgres } from "../../hub/store/embedded.ts";
-import { Database, isDatabaseFault } from "../../hub/store/postgres.ts";
-import { type DatabaseInfo, withDatabase } from "../support/database.ts";
+import { isDatabaseFault } from "../../hub/store/postgres.ts";
+import { withDatabase } from "../support/database.ts";
+import { isUnavailable, refusal, withClient } from "../support/database-client.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
 const test = suite("the database's client");
-
-const TIMES = { statementTimeoutMs: 2_000, connectTimeoutMs: 2_000 };
-/** The limit is two seconds; the deadlines are swept twenty times in it. */
-const LIMIT_MS = 2_200;
-
-async function withClient(
-  info: DatabaseInfo | { url: string },
-  body: (database: Database) => Promise<void>,
-  more: { max?: number; statementTimeoutMs?: number } = {},
-): Promise<void> {
-  const database = new Database({ ...info, ...TIMES, ...more });
-  try {
-    await body(database);
-  } finally {
-    await database.close();
-  }
-}
-
-/** What a call rejects with, and after how many milliseconds. */
-async function refusal(call: Promise<unknown>): Promise<{ error: unknown; ms: number }> {
-  const started = performance.now();
-  try {
-    await call;
-  } catch (error) {
-    return { error, ms: performance.now() - started };
-  }
-  throw new Error("the call was not refused");
-}
-
-async function isUnavailable(call: Promise<unknown>): Promise<void> {
-  const { error, ms } = await refusal(call);
-  ok(error instanceof HubError && error.code === "unavailable", String(error));
-  ok(ms < LIMIT_MS, `${ms} ms`);
-}
 
 function gate(): { passed: Promise<void>; open: () => void } {
   let open: () => void = () => undefined;
@@ -52,11 +19,6 @@ function gate(): { passed: Promise<void>; open: () => void } {
   });
   return { passed, open };
 }
-
-const backendOf = async (database: Database): Promise<number> => {
-  const [row] = await database.query((sql) => sql<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`);
-  return row?.pid ?? 0;
-};
 
 test("answers with rows, dates, and numbers that don't fit as text", () =>
   withDatabase(async (_, info) =>
@@ -80,116 +42,6 @@ test("what Postgres refuses stays what it is, with its constraint", () =>
     }),
   ));
 
-test("a frozen connection is unavailable within two seconds, and the next call is served by another", () =>
-  withDatabase(async (_, info) =>
-    withClient(
-      info,
-      async (database) => {
-        const pid = await backendOf(database);
-        process.kill(pid, "SIGSTOP");
-        try {
-          await isUnavailable(database.ping());
-          await database.ping();
-          await database.transaction("test", (sql) => sql`SELECT 1`);
-        } finally {
-          process.kill(pid, "SIGCONT");
-        }
-      },
-      { max: 1 },
-    ),
-  ));
-
-test("a connection that freezes before its transaction has begun is given up too", () =>
-  withDatabase(async (_, info) =>
-    withClient(
-      info,
-      async (database) => {
-        const pid = await backendOf(database);
-        process.kill(pid, "SIGSTOP");
-        try {
-          await isUnavailable(database.transaction("test", (sql) => sql`SELECT 1`));
-          await database.ping();
-          await database.transaction("test", (sql) => sql`SELECT 1`);
-        } finally {
-          process.kill(pid, "SIGCONT");
-        }
-      },
-      { max: 1 },
-    ),
-  ));
-
-test("a frozen connection takes no other with it", () =>
-  withDatabase(async (_, info) =>
-    withClient(
-      info,
-      async (database) => {
-        const stuck = isUnavailable(database.query((sql) => sql`SELECT pg_sleep(1)`));
-        const { pid } = await until("it runs", async () => {
-          const [running] = await database.query(
-            (sql) => sql<{ pid: number }[]>`
-              SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(1)%' AND state = 'active'`,
-          );
-          return running;
-        });
-        process.kill(pid, "SIGSTOP");
-        try {
-          const beside = await backendOf(database);
-          const sleep = () => database.query((sql) => sql`SELECT pg_sleep(1.7), pg_backend_pid() AS pid`);
-          // The second is under way while the frozen connection is given up, and for more than a second after.
-          await sleep();
-          const [row] = await sleep();
-          await stuck;
-          is(row?.pid, beside);
-        } finally {
-          process.kill(pid, "SIGCONT");
-        }
-      },
-      { max: 2 },
-    ),
-  ));
-
-test("a transaction that is slow though each of its statements is answered costs no connection", () =>
-  withDatabase(async (_, info) =>
-    withClient(
-      info,
-      async (database) => {
-        const pid = await backendOf(database);
-        let statements = 0;
-        await isUnavailable(
-          database.transaction("test", async (sql) => {
-            for (; statements < 9; statements += 1) await sql`SELECT pg_sleep(0.3)`;
-          }),
-        );
-        is(await backendOf(database), pid, "the connection was kept");
-        ok(statements < 3, "nothing is done any more for a caller who was told that it failed");
-      },
-      { max: 1, statementTimeoutMs: 500 },
-    ),
-  ));
-
-test("a statement whose caller was told that it failed is not begun later", () =>
-  withDatabase(async (other, info) =>
-    withClient(
-      info,
-      async (database) => {
-        const sleep = () => database.query((sql) => sql`SELECT pg_sleep(0.4)`).catch(() => undefined);
-        const before = [sleep(), sleep()];
-        await isUnavailable(
-          database.query(
-            (sql) => sql`
-              INSERT INTO organizations (id, name, slug)
-              VALUES ('org_00000000000000000000000000', 'x', 'x')`,
-          ),
-        );
-        await Promise.all(before);
-        const failedAt = performance.now();
-        await until("it would have had its turn", () => performance.now() > failedAt + 1_000);
-        equal([...(await other.query((sql) => sql`SELECT id FROM organizations`))], []);
-      },
-      { max: 1, statementTimeoutMs: 500 },
-    ),
-  ));
-
 test("who waits for a connection is told when the client is closed", () =>
   withDatabase(async (_, info) =>
     withClient(
@@ -202,91 +54,6 @@ test("who waits for a connection is told when the client is closed", () =>
         await isUnavailable(database.transaction("test", (sql) => sql`SELECT 1`));
       },
       { max: 1 },
-    ),
-  ));
-
-test("a transaction whose connection freezes is unavailable, and is rolled back", () =>
-  withDatabase(async (other, info) =>
-    withClient(
-      info,
-      async (database) => {
-        let pid = 0;
-        try {
-          await isUnavailable(
-            database.transaction("test", async (sql) => {
-              await sql`INSERT INTO organizations (id, name, slug) VALUES ('org_00000000000000000000000000', 'x', 'x')`;
-              const [row] = await sql<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`;
-              pid = row?.pid ?? 0;
-              process.kill(pid, "SIGSTOP");
-              await sql`SELECT 1`;
-            }),
-          );
-          await database.ping();
-        } finally {
-          process.kill(pid, "SIGCONT");
-        }
-        await until("the frozen backend is gone", async () => {
-          const alive = await other.query((sql) => sql`SELECT 1 FROM pg_stat_activity WHERE pid = ${pid}`);
-          return alive.length === 0;
-        });
-        equal([...(await database.query((sql) => sql`SELECT id FROM organizations`))], []);
-      },
-      { max: 1 },
-    ),
-  ));
-
-test("a transaction whose connection is lost between its statements is unavailable, however it goes on", () =>
-  withDatabase(async (other, info) =>
-    withClient(
-      info,
-      async (database) => {
-        await isUnavailable(
-          database.transaction("test", async (sql) => {
-            const [row] = await sql<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`;
-            await other.query((outside) => outside`SELECT pg_terminate_backend(${row?.pid ?? 0}, 1000)`);
-            for (let tries = 0; tries < 3; tries += 1) await sql.unsafe("SELECT 1").catch(() => undefined);
-            await sql.unsafe("SELECT 1");
-          }),
-        );
-        await database.ping();
-      },
-      { max: 1 },
-    ),
-  ));
-
-test("a statement that is merely slow is ended by the server and harms no other", () =>
-  withDatabase(async (_, info) =>
-    withClient(info, async (database) => {
-      const [first, second] = [
-        await backendOf(database),
-        isUnavailable(database.query((sql) => sql`SELECT pg_sleep(10)`)),
-      ];
-      const others = Array.from({ length: 5 }, () => database.query((sql) => sql`SELECT pg_sleep(1.5)`));
-      await Promise.all([second, ...others]);
-      const kept = await database.query((sql) => sql`SELECT 1 FROM pg_stat_activity WHERE pid = ${first}`);
-      is(kept.length, 1, "the pool was kept");
-    }),
-  ));
-
-test("a crowd that waits for a connection is told so, and does not begin later", () =>
-  withDatabase(async (_, info) =>
-    withClient(
-      info,
-      async (database) => {
-        const slow = Array.from({ length: 4 }, () =>
-          database.transaction("test", (sql) => sql`SELECT pg_sleep(0.3)`).catch(() => undefined),
-        );
-        let begun = false;
-        await isUnavailable(
-          database.transaction("test", async () => {
-            begun = true;
-          }),
-        );
-        await Promise.all(slow);
-        await database.ping();
-        is(begun, false);
-      },
-      { max: 1, statementTimeoutMs: 500 },
     ),
   ));
 

@@ -1,0 +1,46 @@
+import { ok } from "uvu/assert";
+import { HubError } from "../../hub/errors.ts";
+import { Database } from "../../hub/store/postgres.ts";
+import type { DatabaseInfo } from "./database.ts";
+
+const TIMES = { statementTimeoutMs: 2_000, connectTimeoutMs: 2_000 };
+/** The limit is two seconds; the deadlines are swept twenty times in it. */
+const LIMIT_MS = 2_200;
+
+/** Runs `body` with a client of its own, of two seconds. */
+export async function withClient(
+  info: DatabaseInfo | { url: string },
+  body: (database: Database) => Promise<void>,
+  more: { max?: number; statementTimeoutMs?: number } = {},
+): Promise<void> {
+  const database = new Database({ ...info, ...TIMES, ...more });
+  try {
+    await body(database);
+  } finally {
+    await database.close();
+  }
+}
+
+/** What a call rejects with, and after how many milliseconds. */
+export async function refusal(call: Promise<unknown>): Promise<{ error: unknown; ms: number }> {
+  const started = performance.now();
+  try {
+    await call;
+  } catch (error) {
+    return { error, ms: performance.now() - started };
+  }
+  throw new Error("the call was not refused");
+}
+
+/** Fails where a call is not refused as `unavailable` in its time. */
+export async function isUnavailable(call: Promise<unknown>): Promise<void> {
+  const { error, ms } = await refusal(call);
+  ok(error instanceof HubError && error.code === "unavailable", String(error));
+  ok(ms < LIMIT_MS, `${ms} ms`);
+}
+
+/** The process that serves the next statement. */
+export const backendOf = async (database: Database): Promise<number> => {
+  const [row] = await database.query((sql) => sql<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`);
+  return row?.pid ?? 0;
+};
