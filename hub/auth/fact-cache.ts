@@ -1,7 +1,7 @@
 import { HubError } from "../errors.ts";
 
 export interface FactCacheOptions<Fact> {
-  /** One statement for all these ids; those without a row are left out. Throws `unavailable` while the database is away. */
+  /** One statement for all these ids; those without a row are left out. Throws `unavailable` or `timeout` while the database is away. */
   load(ids: readonly string[]): Promise<Map<string, Fact>>;
   /** How old a fact may be while the database is there. */
   freshMs: number;
@@ -70,7 +70,7 @@ export class FactCache<Fact> {
     return this.#entries.size + this.#absent.size;
   }
 
-  /** The fact, null where there is no row; at once where it is known, else once it was read. Rejects with `unavailable`. */
+  /** The fact, null where there is no row; at once where it is known, else once it was read. Rejects as `load` does. */
   get(id: string): Fact | null | Promise<Fact | null> {
     const now = this.#now();
     const entry = this.#entries.get(id);
@@ -239,8 +239,9 @@ function createWaiter<Fact>(): Waiter<Fact> {
   return { promise, ...settle };
 }
 
+/** Also a statement that was too slow: whoever is known need not wait for the next one to be as slow. */
 function isUnavailable(error: unknown): boolean {
-  return error instanceof HubError && error.code === "unavailable";
+  return error instanceof HubError && (error.code === "unavailable" || error.code === "timeout");
 }
 
 function evict(map: Map<string, unknown>, max: number): void {

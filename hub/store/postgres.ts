@@ -31,10 +31,12 @@ const END_SECONDS = 1;
 /** The server gives a statement up first, so that a connection on which nothing comes is frozen and not merely slow. */
 const SERVER_SHARE = 0.9;
 /**
- * Failures that say the server is away, out of something (disk, memory, connections), starting up, going down, read-only
- * or too slow, not that it refused something.
+ * Failures that say the server is away, out of something (disk, memory, connections), starting up, going down or
+ * read-only, not that it refused something.
  */
-const AWAY = /^(?:CONNECT|CONNECTION|E[A-Z]{3,}|ERR_|57P0|57014|08|53|58|25006)/;
+const AWAY = /^(?:CONNECT|CONNECTION|E[A-Z]{3,}|ERR_|57P0|08|53|58|25006)/;
+/** The server ended a statement, because it took too long or somebody asked for it. */
+const CANCELED = "57014";
 
 /** What Postgres itself refused: SQLSTATE, constraint, message. */
 export type DatabaseFault = InstanceType<typeof postgres.PostgresError>;
@@ -48,9 +50,9 @@ type GoOn = () => void;
 
 /**
  * Postgres with time limits of the client's own. Every call ends within `statementTimeoutMs`: with rows, with what
- * Postgres refused (`isDatabaseFault`), or with `unavailable`, after which the outcome of a write is unknown. What had not
- * been sent by then never is. A connection that stops answering is given up, so that it heals by itself as soon as the
- * server takes new ones.
+ * Postgres refused (`isDatabaseFault`), with `timeout` where a statement took the server too long, which changed nothing,
+ * or with `unavailable`, after which the outcome of a write is unknown. What had not been sent by then never is. A
+ * connection that stops answering is given up, so that it heals by itself as soon as the server takes new ones.
  *
  * Timestamps come as `Date`; `bigint` and `numeric` as strings, because not all of them fit a number: a statement that
  * knows its column does casts it (`::float8`). Statements are prepared; behind PgBouncer that takes version 1.21 with
@@ -241,9 +243,15 @@ function isAway(error: unknown): boolean {
   return "code" in error && typeof error.code === "string" && AWAY.test(error.code);
 }
 
-/** What the caller is told of a failure: one kind for whatever keeps the database from answering. */
+/** What the caller is told of a failure. */
 function told(error: unknown): unknown {
+  if (isDatabaseFault(error) && error.code === CANCELED) return tooSlow(error);
   return isAway(error) ? unavailable("it is away", error) : error;
+}
+
+function tooSlow(cause: DatabaseFault): HubError {
+  const message = "The database took too long over this, perhaps waiting for others. Nothing was changed. Try again.";
+  return new HubError("timeout", message, { retryAfterMs: 100, cause });
 }
 
 function late(): HubError {

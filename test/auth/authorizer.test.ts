@@ -248,6 +248,17 @@ test("a refresh tells whether the database was away, and rights go on", async ()
   assert.equal(await authorizer.refresh(inUse), true);
 });
 
+test("a database too slow to answer counts as away", async () => {
+  const { source, clock, authorizer } = setUp();
+  const inUse = [{ principal: user(1), channels: [taskChannel] }];
+  await authorizer.refresh(inUse);
+  source.failure = new HubError("timeout", "The database took too long.");
+  clock.now += CACHE_MS + 1;
+  assert.equal((await authorizer.rights(user(1), taskChannel)).publish, true);
+  assert.equal(await authorizer.refresh(inUse), false);
+  await assert.rejects(authorizer.standing(user(2)), { code: "timeout" });
+});
+
 test("services need no statement for themselves", async () => {
   const { source, authorizer } = setUp();
   const service: Principal = { kind: "service", id: "backend", organizations: "*" };

@@ -1,7 +1,8 @@
 import type { Sql } from "postgres";
 import { equal, is, ok } from "uvu/assert";
+import { HubError } from "../../hub/errors.ts";
 import { withDatabase } from "../support/database.ts";
-import { backendOf, isUnavailable, withClient } from "../support/database-client.ts";
+import { backendOf, isUnavailable, refusal, withClient } from "../support/database-client.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
@@ -189,15 +190,14 @@ test("a transaction whose connection is lost between its statements is unavailab
     ),
   ));
 
-test("a statement that is merely slow is ended by the server and harms no other", () =>
+test("a statement that is merely slow is ended by the server in time, and harms no other", () =>
   withDatabase(async (_, info) =>
     withClient(info, async (database) => {
-      const [first, second] = [
-        await backendOf(database),
-        isUnavailable(database.query((sql) => sql`SELECT pg_sleep(10)`)),
-      ];
+      const [first, second] = [await backendOf(database), refusal(database.query((sql) => sql`SELECT pg_sleep(10)`))];
       const others = Array.from({ length: 5 }, () => database.query((sql) => sql`SELECT pg_sleep(1.5)`));
-      await Promise.all([second, ...others]);
+      const { error } = await second;
+      ok(error instanceof HubError && error.code === "timeout", String(error));
+      await Promise.all(others);
       const kept = await database.query((sql) => sql`SELECT 1 FROM pg_stat_activity WHERE pid = ${first}`);
       is(kept.length, 1, "the pool was kept");
     }),

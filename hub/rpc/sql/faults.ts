@@ -27,10 +27,6 @@ const FAULTS: ReadonlyMap<string, Told> = new Map<string, Told>([
   ["22021", unfit],
   ["40P01", busy],
   ["40001", busy],
-  ["57014", (fault) => new HubError("timeout", "The database took too long. Try again.", { cause: fault })],
-  ["25006", away],
-  ["53100", away],
-  ["53200", away],
 ]);
 
 /** A database's refusal as the caller is told it; anything else unchanged. */
@@ -49,11 +45,6 @@ function foreignKey(_: DatabaseFault, path: string, method: string): HubError {
 function busy(fault: DatabaseFault): HubError {
   const message = "Others were changing the same rows all the time. Nothing was changed. Try again.";
   return new HubError("unavailable", message, { retryAfterMs: 100, cause: fault });
-}
-
-function away(fault: DatabaseFault): HubError {
-  const message = "The database can't write at the moment. Try again shortly; tell its operator if it stays.";
-  return new HubError("unavailable", message, { retryAfterMs: 1_000, cause: fault });
 }
 
 function refused(code: "conflict" | "bad_request", path: string, message: string): HubError {
