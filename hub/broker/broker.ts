@@ -19,7 +19,10 @@ import type { HistoryReply, Publication, PublishReply, StreamPosition } from "@m
  */
 export interface Broker {
   publish(request: BrokerPublish): Promise<PublishReply>;
-  /** The publications after `position`, or null where not every one of them can be proven to be there. */
+  /**
+   * The publications after `position`, or null where not every one of them can be proven to be there. On a subscribed
+   * channel it resolves after the listener got everything up to the recovery's offset: what comes later is newer.
+   */
   recover(channel: string, position: StreamPosition, maxBytes: number): Promise<Recovery>;
   history(channel: string, query: HistoryQuery): Promise<HistoryReply>;
   /** Resolves when the subscription is confirmed. One listener a channel and node. */

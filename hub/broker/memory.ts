@@ -1,5 +1,4 @@
-import type { HistoryReply, Publication, PublishReply, StreamPosition } from "@monster-realtime/client/protocol";
-import { HubError } from "../errors.ts";
+import type { HistoryReply, PublishReply, StreamPosition } from "@monster-realtime/client/protocol";
 import { newId } from "../ids.ts";
 import {
   type Broker,
@@ -11,6 +10,7 @@ import {
   type StreamListener,
 } from "./broker.ts";
 import { fingerprintOf, isSameContent } from "./content.ts";
+import { decode, encodeHead, encodeTail, otherContent, otherEpoch } from "./encoding.ts";
 import { StreamWindow } from "./stream.ts";
 
 export interface MemoryBrokerOptions {
@@ -78,7 +78,11 @@ export class MemoryBroker implements Broker {
     const stream = this.#stream(channel);
     const known = position.epoch === stream.epoch;
     const stored = known ? stream.window.since(position.offset, maxBytes, this.#now()) : null;
-    return { epoch: stream.epoch, offset: stream.window.newest, publications: stored ? stored.map(decode) : null };
+    return {
+      epoch: stream.epoch,
+      offset: stream.window.newest,
+      publications: stored ? stored.map(({ json }) => decode(json)) : null,
+    };
   }
 
   async history(channel: string, query: HistoryQuery): Promise<HistoryReply> {
@@ -89,7 +93,7 @@ export class MemoryBroker implements Broker {
     return {
       epoch: stream.epoch,
       offset: stream.window.newest,
-      publications: page.publications.map(decode),
+      publications: page.publications.map(({ json }) => decode(json)),
       complete: page.complete,
     };
   }
@@ -150,7 +154,7 @@ export class MemoryBroker implements Broker {
       maxBytes: Number.POSITIVE_INFINITY,
     };
     const [first] = window.page(query, this.#now()).publications;
-    return first !== undefined && isSameContent(decode(first), request);
+    return first !== undefined && isSameContent(decode(first.json), request);
   }
 
   #deliverEphemeral(request: BrokerPublish, stream: Stream): PublishReply {
@@ -179,24 +183,6 @@ export class MemoryBroker implements Broker {
   }
 }
 
-function otherContent(): HubError {
-  return new HubError(
-    "conflict",
-    "This id was published with another type or payload. Use a new id for a new message.",
-  );
-}
-
-function otherEpoch(): HubError {
-  return new HubError("conflict", "The channel has another epoch by now. Ask for its history without an epoch.");
-}
-
-/** The JSON of a `Publication`, made around the payload that is encoded already. */
-function encode({ id, type, payloadJson, from, ephemeral }: BrokerPublish, offset: number): string {
-  const head = `{"offset":${offset},"id":${JSON.stringify(id)},"type":${JSON.stringify(type)}`;
-  const tail = `"at":${Date.now()},"from":${JSON.stringify(from)}${ephemeral ? ',"ephemeral":true' : ""}}`;
-  return `${head},"payload":${payloadJson},${tail}`;
-}
-
-function decode({ json }: { json: string }): Publication {
-  return JSON.parse(json) as Publication;
+function encode(request: BrokerPublish, offset: number): string {
+  return encodeHead(offset) + encodeTail(request);
 }

@@ -2,7 +2,6 @@ import { Cluster, Redis } from "ioredis";
 import { HubError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Script } from "./scripts.ts";
-import { slotOf } from "./slot.ts";
 import { parseRedisUrl, type RedisAddress, redisFault } from "./url.ts";
 
 export interface RedisConnectionOptions {
@@ -99,10 +98,10 @@ export class RedisConnection {
     return this.#bounded(() => Promise.all(masters.map((master) => master.call(name, ...args))));
   }
 
-  /** The node that has a key's slot now, as far as is known; null where nobody is known to have it. */
-  ownerOf(key: string): string | null {
+  /** The node that has a slot now, as far as is known; null where nobody is known to have it. */
+  ownerOf(slot: number): string | null {
     if (!(this.#client instanceof Cluster)) return SINGLE;
-    return this.#client.slots[slotOf(key)]?.[0] ?? null;
+    return this.#client.slots[slot]?.[0] ?? null;
   }
 
   /** Asks the cluster anew who has which slots. */

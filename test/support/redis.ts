@@ -23,10 +23,16 @@ export class RedisServer {
   readonly #folder = mkdtempSync(join(tmpdir(), "hub-redis-"));
   #child: ChildProcess | null = null;
   #admin: Redis | null = null;
+  /** Whatever ends the tests ends their servers. */
+  readonly #end = () => {
+    this.#child?.kill("SIGKILL");
+    rmSync(this.#folder, { recursive: true, force: true });
+  };
 
   private constructor(port: number, options: string[]) {
     this.port = port;
     this.#options = options;
+    process.once("exit", this.#end);
   }
 
   static async start(options: string[] = []): Promise<RedisServer> {
@@ -77,10 +83,18 @@ export class RedisServer {
     await gone;
   }
 
+  /** Lets the process end without it being stopped: it ends then. */
+  unref(): void {
+    this.#admin?.disconnect();
+    this.#admin = null;
+    this.#child?.unref();
+  }
+
   async stop(): Promise<void> {
     this.#admin?.disconnect();
     await this.kill();
-    rmSync(this.#folder, { recursive: true, force: true });
+    process.off("exit", this.#end);
+    this.#end();
   }
 }
 

@@ -1,0 +1,30 @@
+import type { Publication } from "@monster-realtime/client/protocol";
+import { HubError } from "../errors.ts";
+import type { BrokerPublish } from "./broker.ts";
+
+/** The JSON of a `Publication` from behind its offset, which only the stream knows; made around the encoded payload. */
+export function encodeTail({ id, type, payloadJson, from, ephemeral }: BrokerPublish): string {
+  const head = `,"id":${JSON.stringify(id)},"type":${JSON.stringify(type)}`;
+  const tail = `"at":${Date.now()},"from":${JSON.stringify(from)}${ephemeral ? ',"ephemeral":true' : ""}}`;
+  return `${head},"payload":${payloadJson},${tail}`;
+}
+
+/** What stands before the tail. */
+export function encodeHead(offset: number): string {
+  return `{"offset":${offset}`;
+}
+
+export function decode(json: string): Publication {
+  return JSON.parse(json) as Publication;
+}
+
+export function otherContent(): HubError {
+  return new HubError(
+    "conflict",
+    "This id was published with another type or payload. Use a new id for a new message.",
+  );
+}
+
+export function otherEpoch(): HubError {
+  return new HubError("conflict", "The channel has another epoch by now. Ask for its history without an epoch.");
+}

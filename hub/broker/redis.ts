@@ -1,0 +1,195 @@
+import type { HistoryReply, PublishReply, StreamPosition } from "@monster-realtime/client/protocol";
+import { newId } from "../ids.ts";
+import type { Logger } from "../log.ts";
+import type { RedisArgument, RedisConnection } from "../redis/connection.ts";
+import { channelKey, loadScript, type Script } from "../redis/scripts.ts";
+import type { RedisSubscriptions } from "../redis/subscriptions.ts";
+import {
+  type Broker,
+  type BrokerPublish,
+  type HistoryQuery,
+  IDEMPOTENCY_TTL_MS,
+  type Recovery,
+  type Retention,
+  type StreamListener,
+} from "./broker.ts";
+import { fingerprintOf, isSameContent } from "./content.ts";
+import { decode, encodeTail, otherContent, otherEpoch } from "./encoding.ts";
+import { Follower, type StreamTail } from "./follower.ts";
+import { parseMessage } from "./stream-message.ts";
+
+export interface RedisBrokerOptions {
+  redis: RedisConnection;
+  subscriptions: RedisSubscriptions;
+  retention(channel: string): Retention;
+  /** How long a position outlives the channel's last use. */
+  positionTtlMs: number;
+  log: Logger;
+}
+
+const LUA = new URL("./lua/", import.meta.url);
+const PUBLISH = loadScript(LUA, "publish", ["stream"]);
+const RECOVER = loadScript(LUA, "recover", ["stream"]);
+const HISTORY = loadScript(LUA, "history", ["stream"]);
+
+/** A hole larger than this is not filled: the subscribers' own recovery allows less. */
+const CATCH_UP_BYTES = 8 * 1024 * 1024;
+/** Positions of subscribed channels are kept alive this often in their lifetime. */
+const TOUCHES = 3;
+/** No stream has this epoch. */
+const NOWHERE: StreamPosition = { epoch: "", offset: 0 };
+
+/**
+ * The broker of hubs that share a Redis, alone or a cluster. Streams are kept there, one script a publication; each node
+ * follows the channels that it has subscribers for. An epoch ends with the Redis process that keeps the stream.
+ */
+export class RedisBroker implements Broker {
+  readonly #options: RedisBrokerOptions;
+  readonly #followers = new Map<string, Follower>();
+  readonly #toucher: NodeJS.Timeout;
+  #foreign = 0;
+
+  constructor(options: RedisBrokerOptions) {
+    this.#options = options;
+    this.#toucher = setInterval(() => void this.touch(), options.positionTtlMs / TOUCHES).unref();
+  }
+
+  /** How many messages on the hub's channels were not the hub's. */
+  get foreignMessages(): number {
+    return this.#foreign;
+  }
+
+  async publish(request: BrokerPublish): Promise<PublishReply> {
+    const { channel, publisher, id, ephemeral, rememberMs = IDEMPOTENCY_TTL_MS } = request;
+    const { size, ttlMs } = this.#options.retention(channel);
+    const keys = [`id:${publisher}\n${id}`, MESSAGES].map((part) => channelKey(channel, part));
+    const content = [fingerprintOf(request), ephemeral ? "1" : "0", encodeTail(request)];
+    const [outcome, epoch, offset] = (await this.#run(PUBLISH, channel, keys, [
+      size,
+      ttlMs,
+      rememberMs,
+      ...content,
+    ])) as ["stored" | "duplicate" | "conflict", string, number];
+    if (outcome === "stored") return { id, epoch, offset };
+    if (outcome === "conflict" && !(await this.#isSame(request, { epoch, offset }))) throw otherContent();
+    return { id, epoch, offset, duplicate: true };
+  }
+
+  async recover(channel: string, position: StreamPosition, maxBytes: number): Promise<Recovery> {
+    const { epoch, offset, publications } = await this.#tail(channel, position, maxBytes);
+    await this.#followers.get(channel)?.reach({ epoch, offset });
+    return { epoch, offset, publications: publications ? publications.map(({ json }) => decode(json)) : null };
+  }
+
+  async history(channel: string, query: HistoryQuery): Promise<HistoryReply> {
+    const { epoch: asked = "", after = 0, before = Number.MAX_SAFE_INTEGER, limit, reverse, maxBytes } = query;
+    const range = [asked, after, before, limit, reverse ? "1" : "0", maxBytes];
+    const [epoch, offset, complete, ...page] = (await this.#run(
+      HISTORY,
+      channel,
+      [],
+      [this.#options.retention(channel).ttlMs, ...range],
+    )) as [string, number?, number?, ...string[]];
+    if (offset === undefined) throw otherEpoch();
+    return { epoch, offset, publications: page.map(decode), complete: complete === 1 };
+  }
+
+  async subscribe(channel: string, listener: StreamListener): Promise<void> {
+    const follower = this.#follow(channel);
+    follower.listener = listener;
+    try {
+      await this.#options.subscriptions.subscribe(channelKey(channel, MESSAGES), {
+        message: (_, text) => this.#hear(follower, text),
+        confirmed: () => follower.catchUp(),
+        released: () => this.#release(channel, follower),
+      });
+      await follower.ready();
+    } catch (error) {
+      if (follower.listener === listener) this.unsubscribe(channel);
+      throw error;
+    }
+  }
+
+  unsubscribe(channel: string): void {
+    const follower = this.#followers.get(channel);
+    if (!follower?.listener) return;
+    follower.listener = null;
+    this.#options.subscriptions.unsubscribe(channelKey(channel, MESSAGES));
+    // The position lives its time from now on; while Redis is away there is none to be kept.
+    this.#keep(channel).catch(() => undefined);
+  }
+
+  /** Keeps the positions of subscribed channels alive; where one is gone, its stream is looked at again. */
+  async touch(): Promise<void> {
+    const touched = [...this.#followers].map(async ([channel, follower]) => {
+      if (follower.listener && !(await this.#keep(channel))) follower.catchUp();
+    });
+    await Promise.allSettled(touched);
+  }
+
+  /** Ends what it follows. The connections are its owner's to close. */
+  async close(): Promise<void> {
+    clearInterval(this.#toucher);
+    for (const follower of this.#followers.values()) follower.end();
+    this.#followers.clear();
+  }
+
+  async #isSame(request: BrokerPublish, { epoch, offset }: StreamPosition): Promise<boolean> {
+    const around = { epoch, after: offset - 1, before: offset + 1 };
+    const query = { ...around, limit: 1, reverse: false, maxBytes: Number.MAX_SAFE_INTEGER };
+    const [first] = (await this.history(request.channel, query)).publications;
+    return first !== undefined && isSameContent(first, request);
+  }
+
+  #follow(channel: string): Follower {
+    const known = this.#followers.get(channel);
+    if (known) return known;
+    const follower = new Follower({
+      channel,
+      read: (position) => this.#tail(channel, position ?? NOWHERE, CATCH_UP_BYTES),
+      onForeign: () => this.#countForeign(channel),
+    });
+    this.#followers.set(channel, follower);
+    return follower;
+  }
+
+  #release(channel: string, follower: Follower): void {
+    follower.end();
+    if (this.#followers.get(channel) === follower) this.#followers.delete(channel);
+  }
+
+  #hear(follower: Follower, text: string): void {
+    const message = parseMessage(text);
+    if (message) follower.message(message);
+    else this.#countForeign(follower.channel);
+  }
+
+  #countForeign(channel: string): void {
+    this.#foreign += 1;
+    const advice = "Something else publishes on the hub's Redis channels, or another version of the hub does";
+    if (this.#foreign === 1) this.#options.log.warn({ channel }, advice);
+  }
+
+  async #keep(channel: string): Promise<boolean> {
+    const key = channelKey(channel, META);
+    return (await this.#options.redis.command("PEXPIRE", key, this.#options.positionTtlMs)) === 1;
+  }
+
+  async #tail(channel: string, { epoch, offset }: StreamPosition, maxBytes: number): Promise<StreamTail> {
+    const asked = [this.#options.retention(channel).ttlMs, epoch, offset, maxBytes];
+    const reply = (await this.#run(RECOVER, channel, [], asked)) as [string, number, number, ...string[]];
+    const [found, newest, recovered, ...tail] = reply;
+    const publications = tail.map((json, index) => ({ offset: offset + 1 + index, json, ephemeral: false }));
+    return { epoch: found, offset: newest, publications: recovered === 1 ? publications : null };
+  }
+
+  #run(script: Script, channel: string, keys: string[], args: RedisArgument[]): Promise<unknown> {
+    const stream = [channelKey(channel, META), channelKey(channel, LOG)];
+    return this.#options.redis.run(script, [...stream, ...keys], [newId(), this.#options.positionTtlMs, ...args]);
+  }
+}
+
+const META = "meta";
+const LOG = "log";
+/** The sharded channel on which a stream's publications travel. */
+const MESSAGES = "messages";

@@ -1,0 +1,211 @@
+import { HubError } from "../errors.ts";
+import type { RedisConnection } from "./connection.ts";
+import { SubscriberLink } from "./link.ts";
+import { slotOf } from "./slot.ts";
+
+export interface ShardListener {
+  /** In the turn of the event loop in which it was received. */
+  message(channel: string, text: string): void;
+  /** Subscribed, for the first time or again: what was sent before may have been missed. */
+  confirmed(channel: string): void;
+  /** Nobody wanted it for `LINGER_MS`: nothing is heard from now on. */
+  released(channel: string): void;
+}
+
+export interface SubscriptionsOptions {
+  /** How often each connection proves that it hears. */
+  beatMs?: number;
+}
+
+export const DEFAULT_BEAT_MS = 2_000;
+/** Who comes back within this time finds its subscription as it was. */
+export const LINGER_MS = 1_000;
+const RETRY_MS = 250;
+/** A resharding gives many slots away, one after the other. */
+const MOVED_MS = 500;
+
+/** One sharded channel: what is wanted, and what is. */
+interface Entry {
+  channel: string;
+  slot: number;
+  listener: ShardListener;
+  wanted: boolean;
+  /** Where Redis confirmed the subscription. */
+  on: SubscriberLink | null;
+  /** A command of it is under way: one at a time, so that subscribing and unsubscribing can't overtake each other. */
+  busy: boolean;
+  waiting: { resolve(): void; reject(error: unknown): void }[];
+  linger: NodeJS.Timeout | null;
+}
+
+/**
+ * The sharded channels that this node listens to. One connection for each Redis node that has one of them. What is wanted
+ * is subscribed again by itself, wherever its slot is, after a connection was lost, or heard nothing, or slots moved.
+ */
+export class RedisSubscriptions {
+  readonly #redis: RedisConnection;
+  readonly #entries = new Map<string, Entry>();
+  readonly #links = new Map<string, SubscriberLink>();
+  readonly #beat: NodeJS.Timeout;
+  readonly #moving = new Map<SubscriberLink, NodeJS.Timeout>();
+  #retry: NodeJS.Timeout | null = null;
+  #closed = false;
+
+  constructor(redis: RedisConnection, { beatMs = DEFAULT_BEAT_MS }: SubscriptionsOptions = {}) {
+    this.#redis = redis;
+    this.#beat = setInterval(() => this.#tick(), beatMs).unref();
+  }
+
+  /** Resolves when the subscription is confirmed, after `listener.confirmed`; one listener a channel. Throws `unavailable`. */
+  subscribe(channel: string, listener: ShardListener): Promise<void> {
+    const entry = this.#entry(channel, listener);
+    entry.wanted = true;
+    if (entry.linger) clearTimeout(entry.linger);
+    entry.linger = null;
+    if (entry.on?.live) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      entry.waiting.push({ resolve, reject });
+      void this.#settle(entry);
+    });
+  }
+
+  /** Unsubscribes a while later, where nobody wants it again until then. */
+  unsubscribe(channel: string): void {
+    const entry = this.#entries.get(channel);
+    if (!entry || entry.linger) return;
+    entry.linger = setTimeout(() => {
+      entry.linger = null;
+      entry.wanted = false;
+      void this.#settle(entry);
+    }, LINGER_MS).unref();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#beat);
+    if (this.#retry) clearTimeout(this.#retry);
+    for (const timer of this.#moving.values()) clearTimeout(timer);
+    for (const { linger } of this.#entries.values()) if (linger) clearTimeout(linger);
+    for (const link of [...this.#links.values()]) link.close();
+    for (const entry of this.#entries.values()) refuse(entry, new Error("closed"));
+    this.#entries.clear();
+  }
+
+  #entry(channel: string, listener: ShardListener): Entry {
+    const known = this.#entries.get(channel);
+    if (known) return known;
+    const state = { wanted: true, on: null, busy: false, waiting: [], linger: null };
+    const entry = { channel, slot: slotOf(channel), listener, ...state };
+    this.#entries.set(channel, entry);
+    return entry;
+  }
+
+  /** Takes an entry from what is to what is wanted, however often that changes meanwhile. */
+  async #settle(entry: Entry): Promise<void> {
+    if (entry.busy || this.#closed) return;
+    entry.busy = true;
+    try {
+      while (!this.#closed && !this.#isSettled(entry)) await this.#step(entry);
+      for (const { resolve } of entry.waiting.splice(0)) resolve();
+    } catch (error) {
+      refuse(entry, error);
+      this.#retrySoon();
+    } finally {
+      entry.busy = false;
+    }
+    if (entry.wanted || entry.on || this.#closed) return;
+    this.#entries.delete(entry.channel);
+    entry.listener.released(entry.channel);
+  }
+
+  #isSettled({ wanted, on, slot }: Entry): boolean {
+    if (!wanted || !on) return !wanted && !on;
+    const owner = this.#redis.ownerOf(slot);
+    return on.live && (owner === null || owner === on.owner);
+  }
+
+  async #step(entry: Entry): Promise<void> {
+    const before = entry.on;
+    if (before) {
+      entry.on = null;
+      if (before.live) await before.unsubscribe(entry.channel).catch((error) => closeUnlessMoved(before, error));
+      return;
+    }
+    const link = this.#linkTo(entry.slot);
+    await link.opened;
+    try {
+      await link.subscribe(entry.channel);
+    } catch (error) {
+      closeUnlessMoved(link, error);
+      throw error;
+    }
+    entry.on = link;
+    entry.listener.confirmed(entry.channel);
+  }
+
+  #linkTo(slot: number): SubscriberLink {
+    const owner = this.#redis.ownerOf(slot);
+    if (owner === null) throw new Error("no node is known to have the channel's slot");
+    const known = this.#links.get(owner);
+    if (known) return known;
+    const link = new SubscriberLink(this.#redis, owner, {
+      message: (channel, text) => this.#entries.get(channel)?.listener.message(channel, text),
+      moved: (moved) => this.#movedSoon(moved),
+      down: (ended) => this.#down(ended),
+    });
+    this.#links.set(owner, link);
+    return link;
+  }
+
+  #down(link: SubscriberLink): void {
+    if (this.#links.get(link.owner) === link) this.#links.delete(link.owner);
+    this.#resubscribe(link);
+  }
+
+  /** Which channels a node dropped it tells too late to be trusted: all of its channels are subscribed again. */
+  #movedSoon(link: SubscriberLink): void {
+    if (this.#closed || this.#moving.has(link)) return;
+    const moved = async () => {
+      await this.#redis.refreshOwners();
+      this.#moving.delete(link);
+      this.#resubscribe(link);
+    };
+    this.#moving.set(link, setTimeout(moved, MOVED_MS).unref());
+  }
+
+  #resubscribe(link: SubscriberLink): void {
+    for (const entry of this.#entries.values()) if (entry.on === link) entry.on = null;
+    this.#retrySoon(link.live ? 0 : RETRY_MS);
+  }
+
+  #retrySoon(delayMs = RETRY_MS): void {
+    if (this.#closed || this.#retry) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = null;
+      this.#settleAll();
+    }, delayMs).unref();
+  }
+
+  #settleAll(): void {
+    for (const entry of this.#entries.values()) if (!this.#isSettled(entry)) void this.#settle(entry);
+  }
+
+  #tick(): void {
+    for (const link of [...this.#links.values()]) link.beat();
+    // A slot that moved without a word shows in who has it.
+    this.#settleAll();
+  }
+}
+
+function refuse(entry: Entry, cause: unknown): void {
+  const error = new HubError("unavailable", "Redis does not confirm the subscription. Try again.", {
+    cause,
+    retryAfterMs: 1_000,
+  });
+  for (const { reject } of entry.waiting.splice(0)) reject(error);
+}
+
+/** Where no answer came nobody knows what is subscribed on a connection: another one starts afresh. */
+function closeUnlessMoved(link: SubscriberLink, error: unknown): void {
+  if (!(error instanceof Error && error.message.startsWith("MOVED "))) link.close();
+}

@@ -1,0 +1,70 @@
+import { pino } from "pino";
+import type { BrokerPublish, EncodedPublication } from "../../hub/broker/broker.ts";
+import { RedisBroker } from "../../hub/broker/redis.ts";
+import { RedisConnection } from "../../hub/redis/connection.ts";
+import { RedisSubscriptions } from "../../hub/redis/subscriptions.ts";
+import type { RedisServer } from "../support/redis.ts";
+
+export const CHANNEL = "task:task_01HZZZZZZZZZZZZZZZZZZZZZZZ";
+const DEFAULTS = { historySize: 1_000, historyTtlMs: 60_000, positionTtlMs: 120_000, beatMs: 2_000 };
+
+/** A node's broker with connections of its own. */
+export interface BrokerNode {
+  broker: RedisBroker;
+  redis: RedisConnection;
+  close(): Promise<void>;
+}
+
+export async function brokerOn(url: string, options: Partial<typeof DEFAULTS> = {}): Promise<BrokerNode> {
+  const { historySize, historyTtlMs, positionTtlMs, beatMs } = { ...DEFAULTS, ...options };
+  const log = pino({ level: "silent" });
+  const redis = await RedisConnection.open({ url, log });
+  const subscriptions = new RedisSubscriptions(redis, { beatMs });
+  const retention = () => ({ size: historySize, ttlMs: historyTtlMs });
+  const broker = new RedisBroker({ redis, subscriptions, retention, positionTtlMs, log });
+  const close = async () => {
+    await broker.close();
+    subscriptions.close();
+    await redis.close();
+  };
+  return { broker, redis, close };
+}
+
+export function message(id: string, more: Partial<BrokerPublish> = {}): BrokerPublish {
+  const base = { channel: CHANNEL, publisher: "user:a", id, type: "note", payloadJson: JSON.stringify({ id }) };
+  return { ...base, from: { userId: "a" }, ephemeral: false, ...more };
+}
+
+/** A listener that remembers what it was given. */
+export function ear() {
+  const heard: EncodedPublication[] = [];
+  const lost: string[] = [];
+  return {
+    heard,
+    /** The channels of which it was told that they are lost. */
+    losses: lost,
+    offsets: () => heard.map(({ offset }) => offset),
+    publication: (_: string, publication: EncodedPublication) => void heard.push(publication),
+    lost: (channel: string) => void lost.push(channel),
+  };
+}
+
+/** Makes everything in a Redis older, as if its clock had gone on. */
+export async function age({ admin }: RedisServer, ms: number): Promise<void> {
+  for (const key of await admin.keys("*")) {
+    const left = await admin.pttl(key);
+    if ((await admin.type(key)) === "stream") {
+      const entries = await admin.xrange(key, "-", "+");
+      await admin.del(key);
+      for (const [id, fields] of entries) await admin.xadd(key, aged(id, ms), ...fields);
+    } else if (await admin.hexists(key, "at").catch(() => 0)) {
+      await admin.hincrby(key, "at", -ms);
+    }
+    if (left >= 0) await admin.pexpire(key, Math.max(left - ms, 0));
+  }
+}
+
+function aged(id: string, ms: number): string {
+  const [offset, time] = id.split("-");
+  return `${offset}-${Number(time) - ms}`;
+}
