@@ -16,7 +16,8 @@ export interface RefusedRow {
  *
  * `suspended` is not presence's to change. Transitions go to `audit_events` and not to `audit_pending`: nobody is to be
  * told by the change feed what presence itself tells. A step whose `before` is unknown is one only where the row said
- * something else; a step that is none (`before` = `kind`) is recorded where the row had been changed by someone else.
+ * something else; a step that is none (`before` = `kind`) is recorded where the row had been changed by someone else. A step
+ * not newer than the row was recorded with it: its writing was not answered, and it comes again with the next.
  */
 export async function writePresences(database: Database, rows: readonly PendingRow[]): Promise<RefusedRow[]> {
   // As text, because the driver would encode a value for a jsonb parameter a second time.
@@ -49,7 +50,7 @@ export async function writePresences(database: Database, rows: readonly PendingR
           cli_version = coalesce(new.cli_version, station.cli_version)
         FROM locked new
         WHERE station.id = new.id AND station.presence_revision < new.revision
-        RETURNING station.id, new.organization_id, new.status, new.row_status, new.steps
+        RETURNING station.id, new.organization_id, new.status, new.row_status, new.presence_revision, new.steps
       ), audited AS (
         INSERT INTO audit_events (at, principal, organization_id, entity, row_id, operation, before, after)
         SELECT to_timestamp(step.at / 1000), 'hub:' || step.node_id, organization_id, 'workstations', id, 'presence',
@@ -58,7 +59,7 @@ export async function writePresences(database: Database, rows: readonly PendingR
             'connectionId', step.connection_id, 'revision', step.revision)
         FROM written CROSS JOIN LATERAL jsonb_to_recordset(written.steps) AS step (
           kind text, before text, reason text, node_id text, connection_id text, revision bigint, at float8)
-        WHERE CASE
+        WHERE step.revision > presence_revision AND CASE
           WHEN step.before IS NULL THEN step.kind <> row_status
           WHEN step.before = step.kind THEN row_status NOT IN (status, 'suspended')
           ELSE true END
