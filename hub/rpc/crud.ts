@@ -129,7 +129,7 @@ async function list<Row extends object, Filter extends object>(
   const filters = new Map<string, unknown>(Object.entries(filter ?? {}));
   const sorted = [...filters].sort(([a], [b]) => (a < b ? -1 : 1));
   const binding = [name, organizationId ?? null, projectId ?? null, sorted];
-  const after = cursor === undefined ? null : decodeCursor(binding, cursor, rows.table.sort.length);
+  const after = cursor === undefined ? null : decodeCursor(binding, cursor, rows.sortKinds);
   const query = { organizationId, projectId, filters, after, limit: limit + 1 };
   const found = await database.query((sql) => rows.page(sql, query, readScope(caller)));
   const items = found.slice(0, limit).map((row) => rows.told(row));

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { badRequest } from "../errors.ts";
+import type { ColumnKind } from "./sql/table.ts";
 
 const CHECK_CHARACTERS = 16;
 const keysOf = z.array(z.union([z.string(), z.number()]));
@@ -15,14 +16,34 @@ export function encodeCursor(binding: unknown, keys: readonly unknown[]): string
   return `${check(binding, told)}${told}`;
 }
 
-/** The keys, `count` of them. Throws `bad_request` for what was not made for this binding, or was changed. */
-export function decodeCursor(binding: unknown, cursor: string, count: number): (string | number)[] {
+/** The keys, of these kinds of columns. Throws `bad_request` for what was not made for this binding, or was changed. */
+export function decodeCursor(
+  binding: unknown,
+  cursor: string,
+  kinds: readonly (ColumnKind | undefined)[],
+): (string | number)[] {
   const told = cursor.slice(CHECK_CHARACTERS);
   // Anybody can work the check out: what it covers is trusted no more than any other input.
   const keys = keysOf.safeParse(parsed(told));
-  if (cursor.slice(0, CHECK_CHARACTERS) === check(binding, told) && keys.success && keys.data.length === count)
+  if (cursor.slice(0, CHECK_CHARACTERS) === check(binding, told) && keys.success && fit(keys.data, kinds))
     return keys.data;
   throw badRequest("cursor", "belongs to another list; give back `nextCursor` with the same method, ids and filter");
+}
+
+/** What the driver could not even send is refused here; Postgres refuses the rest. */
+function fit(keys: readonly (string | number)[], kinds: readonly (ColumnKind | undefined)[]): boolean {
+  return keys.length === kinds.length && keys.every((key, index) => fits(key, kinds[index]));
+}
+
+function fits(key: string | number, kind: ColumnKind | undefined): boolean {
+  if (kind === "timestamp") return typeof key === "string" && isTimestamp(key);
+  return kind === "decimal" ? typeof key === "number" : true;
+}
+
+/** As rows tell it, which a day that does not exist is not. */
+function isTimestamp(text: string): boolean {
+  const at = new Date(text);
+  return !Number.isNaN(at.getTime()) && at.toISOString() === text;
 }
 
 function parsed(told: string): unknown {

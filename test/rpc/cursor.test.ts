@@ -7,7 +7,7 @@ import { suite } from "../support/suite.ts";
 const test = suite("rpc cursors");
 
 test("a cursor gives back its keys to the list it was made for", () => {
-  assert.equal(decodeCursor(["tasks", null], encodeCursor(["tasks", null], ["a", 1]), 2), ["a", 1]);
+  assert.equal(decodeCursor(["tasks", null], encodeCursor(["tasks", null], ["a", 1]), ["plain", "decimal"]), ["a", 1]);
 });
 
 test("a cursor whose check somebody worked out anew is refused where it is no place in the list", () =>
@@ -20,7 +20,11 @@ test("a cursor whose check somebody worked out anew is refused where it is no pl
       [],
       ["proj"],
       [{}, [], 1, "x"],
-      ["three", 1, "2026-01-01", "x"],
+      ["three", 1, "2026-01-01T00:00:00.000Z", "x"],
+      [3, "one", "2026-01-01T00:00:00.000Z", "x"],
+      [3, 1, "x", "x"],
+      [3, 1, "2026-02-31", "x"],
+      [3, 1, 1e300, "x"],
       [1, 2, 3, 4, 5],
     ];
     for (const keys of forgeries) {
@@ -29,10 +33,18 @@ test("a cursor whose check somebody worked out anew is refused where it is no pl
     }
   }));
 
+test("a forged place in the audit trail is refused as well", () =>
+  withWorld(async ({ ours: { member }, refusal }) => {
+    for (const key of ["x", "", null]) {
+      const error = await refusal(member, "audit.list", { cursor: encodeCursor(["audit", [], []], [key]) });
+      assert.equal([error.code, (error.details as { path: string }[])[0]?.path], ["bad_request", "cursor"]);
+    }
+  }));
+
 test("whatever a cursor holds instead of JSON is a bad request", () => {
   for (const cursor of ["", "x", encodeCursor([], []).slice(0, -1), `${encodeCursor([], [])}=`, "😀".repeat(20)]) {
     try {
-      decodeCursor([], cursor, 1);
+      decodeCursor([], cursor, ["plain"]);
       assert.unreachable(`${cursor} was taken`);
     } catch (error) {
       assert.ok(error instanceof HubError, String(error));

@@ -3,6 +3,7 @@ import { columnOf } from "../../naming.ts";
 import { type PageQuery, pageStatement } from "./page.ts";
 import { type Scope, withinScope } from "./scope.ts";
 import {
+  type ColumnKind,
   type EntityTable,
   type Found,
   Parameters,
@@ -27,6 +28,8 @@ export interface Located {
 /** Reads and writes the rows of one table. */
 export class EntityRows<Entity extends object> {
   readonly table: EntityTable<Entity>;
+  /** Of the columns that pages are sorted by, in their order. */
+  readonly sortKinds: readonly (ColumnKind | undefined)[];
   readonly #fields: string[];
   readonly #listed: string[];
   readonly #timestamps: string[];
@@ -34,6 +37,8 @@ export class EntityRows<Entity extends object> {
 
   constructor(table: EntityTable<Entity>) {
     this.table = table;
+    const kinds = new Map<string, ColumnKind>(Object.entries(table.columns));
+    this.sortKinds = table.sort.map(({ field }) => kinds.get(field));
     this.#fields = Object.keys(table.columns);
     const long = new Set<string>(table.longFields ?? []);
     this.#listed = this.#fields.filter((field) => !long.has(field));

@@ -35,7 +35,7 @@ const list = defineProcedure<AuditListParams>({
 async function page(context: ReadContext, params: AuditListParams): Promise<Page<AuditEvent>> {
   const { limit = DEFAULT_LIMIT, cursor, ...asked } = params;
   const binding = bindingOf(asked);
-  const reached = cursor === undefined ? null : Number(decodeCursor(binding, cursor, 1)[0]);
+  const reached = cursor === undefined ? null : Number(decodeCursor(binding, cursor, ["decimal"])[0]);
   const query = { ...queryOf(asked, reached), limit: limit + 1 };
   const found = await eventsOf(context, query);
   const items = found.slice(0, limit);
