@@ -41,7 +41,8 @@ export function createRpcRouter(options: RpcRouterOptions): RpcRouter {
 class Router implements RpcRouter {
   readonly #options: RpcRouterOptions;
   readonly #procedures = new Map<string, Procedure>(PROCEDURES.map((procedure) => [procedure.method, procedure]));
-  #sweptAt = 0;
+  /** By `performance.now()`; never, while it goes on. */
+  #sweepAt = 0;
 
   constructor(options: RpcRouterOptions) {
     this.#options = options;
@@ -70,18 +71,20 @@ class Router implements RpcRouter {
       return key === null ? plainly(bound, context) : once(procedure, bound, context, principal, key);
     });
     if (touched.length > 0) onTouched([...touched]);
-    if (key !== null) this.#sweep();
+    if (key !== null) void this.#sweep();
     return result;
   }
 
   /** Old answers go now and then, on the heels of those who make new ones. */
-  #sweep(): void {
-    const now = performance.now();
-    if (this.#sweptAt > 0 && now - this.#sweptAt < SWEEP_MS) return;
-    this.#sweptAt = now;
-    forgetOldAnswers(this.#options.database).catch((error: unknown) => {
+  async #sweep(): Promise<void> {
+    if (performance.now() < this.#sweepAt) return;
+    this.#sweepAt = Number.POSITIVE_INFINITY;
+    try {
+      await forgetOldAnswers(this.#options.database);
+    } catch (error) {
       this.#options.log.warn({ err: error }, "old RPC answers could not be removed; tried again in a minute");
-    });
+    }
+    this.#sweepAt = performance.now() + SWEEP_MS;
   }
 }
 

@@ -59,15 +59,21 @@ export async function keepAnswer(
   );
 }
 
-/** Removes some of the answers that are older than a day. */
+/** Removes the answers that are older than a day, in short statements. */
 export async function forgetOldAnswers(database: Database): Promise<void> {
-  await database.query((sql) =>
+  while ((await forgetSome(database)) === FORGOTTEN_AT_ONCE);
+}
+
+async function forgetSome(database: Database): Promise<number> {
+  const forgotten = await database.query((sql) =>
     ask(
       sql,
       `DELETE FROM rpc_results WHERE (principal, method, idempotency_key) IN (
         SELECT principal, method, idempotency_key FROM rpc_results
-        WHERE created_at < now() - ${KEPT} ORDER BY created_at LIMIT ${FORGOTTEN_AT_ONCE} FOR UPDATE SKIP LOCKED)`,
+        WHERE created_at < now() - ${KEPT} ORDER BY created_at LIMIT ${FORGOTTEN_AT_ONCE} FOR UPDATE SKIP LOCKED)
+      RETURNING true`,
       [],
     ),
   );
+  return forgotten.length;
 }
