@@ -70,7 +70,7 @@ for (const part of PARTS) {
 }
 
 test("implementations are chosen in one place", () => {
-  const chosen = within("hub/broker/memory.ts", "hub/presence/memory.ts", "hub/store/open.ts");
+  const chosen = within("hub/broker/memory.ts", "hub/broker/redis.ts", "hub/presence/memory.ts", "hub/store/open.ts");
   equal(
     offences("hub", (imported, file) => chosen(imported) && file !== "hub/node.ts"),
     [],

@@ -82,7 +82,8 @@ export class Follower {
     this.#ended = true;
     if (this.#retry) clearTimeout(this.#retry);
     this.#held = [];
-    for (const { reject } of this.#waiting.splice(0)) reject(new Error("the subscription ended"));
+    // Nobody listens any more: there is nothing left to wait for.
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
   }
 
   #wait(position: StreamPosition | null): Promise<void> {
@@ -168,12 +169,26 @@ export class Follower {
   #apply({ epoch, offset, publications }: StreamTail): void {
     if (this.#ended) return;
     const known = this.#cursor !== null;
-    if (publications)
-      for (const publication of publications) this.#deliver(publication, { epoch, offset: publication.offset });
+    if (this.#cursor?.epoch === epoch) this.#deliverKept(this.#cursor);
+    for (const publication of publications ?? []) {
+      const cursor = { epoch, offset: publication.offset };
+      this.#deliver(publication, cursor);
+      this.#deliverKept(cursor);
+    }
     this.#cursor = { epoch, offset };
     if (known && !publications) this.listener?.lost(this.channel);
     // Who waits for an epoch that isn't the stream's has been told `lost`.
     this.#release(epoch);
+  }
+
+  /** Delivers the ephemeral publications that came behind `cursor` while the stream was read. */
+  #deliverKept(cursor: StreamPosition): void {
+    const due = this.#held.filter(({ message }) => {
+      return message.ephemeral && message.epoch === cursor.epoch && message.offset === cursor.offset;
+    });
+    if (due.length === 0) return;
+    this.#held = this.#held.filter((held) => !due.includes(held));
+    for (const { message } of due) this.#deliver(message, cursor);
   }
 
   #release(epoch?: string): void {

@@ -68,3 +68,11 @@ function aged(id: string, ms: number): string {
   const [offset, time] = id.split("-");
   return `${offset}-${Number(time) - ms}`;
 }
+
+/** The code of the error that ends some work. */
+export async function codeOf(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => "nothing was thrown",
+    (error: { code?: unknown }) => error.code,
+  );
+}
