@@ -12,7 +12,8 @@ export interface DatabaseInfo {
   database: string;
 }
 
-const TEMPLATE = "hub_template";
+/** The migrated database that every test copies. */
+export const TEMPLATE = "hub_template";
 const ENV = "TEST_POSTGRES";
 const TIMES = { statementTimeoutMs: 10_000, connectTimeoutMs: 5_000 };
 

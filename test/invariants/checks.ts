@@ -1,0 +1,232 @@
+import type { RunLog, Seen, SubscriberLog } from "./log.ts";
+
+/** A promise that was broken; empty where all were kept. */
+export type Violation = string;
+
+type Check = (log: RunLog) => Violation[];
+type SeenPublication = Extract<Seen, { kind: "publication" }>;
+
+/** Answers end within five seconds; beyond it lies what a busy machine needs to notice. */
+const ANSWER_MS = 5_500;
+/** After a right was lost. */
+const REVOKED_MS = 5_000;
+/** As many publications as every channel's history holds. */
+const KEPT = 200;
+/** What was on its way when a stream was lost. */
+const IN_FLIGHT_MS = 1_000;
+
+const publicationsOf = ({ seen }: SubscriberLog): SeenPublication[] =>
+  seen.filter((entry): entry is SeenPublication => entry.kind === "publication");
+const storedOf = (log: SubscriberLog) => publicationsOf(log).filter(({ ephemeral }) => !ephemeral);
+const ours = ({ id }: { id: string }) => !id.startsWith("audit:");
+
+/** 1. Offsets of stored publications grow by exactly one, but where a loss is declared. */
+const gapless: Check = ({ subscribers }) =>
+  subscribers.flatMap(({ name, channel, seen }) => {
+    let position: { epoch: string; offset: number } | null = null;
+    return seen.flatMap((entry) => {
+      if (entry.kind === "ended") position = null;
+      if (entry.kind === "start") position = entry;
+      if (entry.kind !== "publication" || entry.ephemeral) return [];
+      const fits = position && position.epoch === entry.epoch && position.offset + 1 === entry.offset;
+      const before = position;
+      position = entry;
+      return fits ? [] : [`1: ${name} on ${channel} got ${place(entry)} after ${before ? place(before) : "nothing"}`];
+    });
+  });
+
+/** 2. A place holds one publication, whoever sees it. */
+const onePlace: Check = ({ subscribers }) => {
+  const known = new Map<string, string>();
+  return subscribers.flatMap((log) =>
+    storedOf(log).flatMap((entry) => {
+      const key = `${log.channel} ${place(entry)}`;
+      const content = `${entry.id} ${entry.type} ${entry.body}`;
+      const first = known.get(key) ?? content;
+      known.set(key, first);
+      return first === content ? [] : [`2: ${key} is ${first} and, for ${log.name}, ${content}`];
+    }),
+  );
+};
+
+/** 3. What was acknowledged reached everybody who was there, and all of the last publications are everywhere. */
+const acknowledged: Check = ({ subscribers, published, final }) =>
+  subscribers.flatMap((log) => {
+    const places = new Map(storedOf(log).map((entry) => [place(entry), entry.id]));
+    const missing = published.filter(({ channel, ephemeral, answer }) => {
+      if (channel !== log.channel || ephemeral || !answer || "code" in answer) return false;
+      return covered(log, answer) && !places.has(place(answer));
+    });
+    const last = final.last.get(log.channel);
+    const behind = last && log.seen.at(-1)?.kind !== "ended" && !covered(log, last);
+    return [
+      ...missing.map((lost) => `3: ${log.name} on ${log.channel} never got ${lost.id}, which was acknowledged`),
+      ...(behind ? [`3: ${log.name} on ${log.channel} did not come to ${place(last)}`] : []),
+    ];
+  });
+
+/** Whether what this subscriber was told reaches over a place. */
+function covered({ seen }: SubscriberLog, at: { epoch: string; offset: number }): boolean {
+  let from: number | null = null;
+  let to = -1;
+  for (const entry of seen) {
+    if (entry.kind === "start") {
+      if (from !== null && at.offset > from && at.offset <= to) return true;
+      from = entry.epoch === at.epoch ? entry.offset : null;
+      to = entry.offset;
+    } else if (from !== null && "epoch" in entry && entry.epoch === at.epoch) to = Math.max(to, entry.offset);
+  }
+  return from !== null && at.offset > from && at.offset <= to;
+}
+
+/** 3 too: nobody is told of a loss where the stream goes on and its history reaches back. */
+const nothingLost: Check = ({ subscribers }) =>
+  subscribers.flatMap(({ name, channel, seen }) =>
+    seen
+      .filter((entry) => entry.kind === "start" && entry.lost?.epoch === entry.epoch)
+      .filter((entry) => entry.kind === "start" && entry.offset - (entry.lost?.offset ?? 0) <= KEPT)
+      .map(() => `3: ${name} on ${channel} was told of a loss, but nothing was lost`),
+  );
+
+/** 4. Nothing is received that nobody sent. */
+const sent: Check = ({ subscribers, published }) => {
+  const known = new Map(published.map((one) => [`${one.channel} ${one.id}`, one.body]));
+  return subscribers.flatMap((log) =>
+    publicationsOf(log)
+      .filter(ours)
+      .filter(({ id, body }) => known.get(`${log.channel} ${id}`) !== body)
+      .map(({ id, body }) => `4: ${log.name} on ${log.channel} got ${id} ${body}, which nobody sent`),
+  );
+};
+
+/** 5. One id, one offset, one delivery within an epoch. */
+const once: Check = ({ subscribers }) =>
+  subscribers.flatMap((log) => {
+    const delivered = new Set<string>();
+    return storedOf(log).flatMap(({ id, epoch }) => {
+      const key = `${epoch} ${id}`;
+      const again = delivered.has(key);
+      delivered.add(key);
+      return again ? [`5: ${log.name} on ${log.channel} got ${id} twice`] : [];
+    });
+  });
+
+/** 6. A publisher's acknowledged order is the order of offsets. */
+const ordered: Check = ({ published }) => {
+  const last = new Map<string, { offset: number; turn: number }>();
+  return [...published]
+    .sort((a, b) => a.turn - b.turn)
+    .flatMap((one) => {
+      const { answer } = one;
+      if (one.ephemeral || !answer || "code" in answer || answer.duplicate) return [];
+      const key = `${one.publisher} ${one.channel} ${answer.epoch}`;
+      const before = last.get(key);
+      last.set(key, { offset: answer.offset, turn: one.turn });
+      if (!before || before.offset < answer.offset) return [];
+      return [`6: ${key}: publish ${one.turn} has offset ${answer.offset}, publish ${before.turn} ${before.offset}`];
+    });
+};
+
+/** 7. After a loss of the streams nobody is told that he recovered in one of before. */
+const newEpochs: Check = ({ subscribers, streamsLost }) =>
+  streamsLost.flatMap((lostAt) =>
+    subscribers.flatMap(({ name, channel, seen }) => {
+      const gone = new Set(seen.flatMap((entry) => ("epoch" in entry && entry.at < lostAt ? [entry.epoch] : [])));
+      return seen
+        .filter((entry) => entry.kind === "recovered" && entry.at > lostAt + IN_FLIGHT_MS && gone.has(entry.epoch))
+        .map(() => `7: ${name} on ${channel} recovered in an epoch that was lost`);
+    }),
+  );
+
+/** 8. Nothing crosses organizations. */
+const separate: Check = ({ subscribers, final }) => {
+  const owners = new Map(final.workstations.map(({ id, organization }) => [`workstation:${id}`, organization]));
+  return [
+    ...subscribers.flatMap((log) =>
+      publicationsOf(log)
+        .filter(ours)
+        .filter(({ body }) => !body.startsWith(`${log.organization} `))
+        .map(({ body }) => `8: ${log.name} of ${log.organization} got ${body}`),
+    ),
+    ...final.rosters.flatMap(({ subscriber, organization, keys }) =>
+      keys.filter((key) => owners.get(key) !== organization).map((key) => `8: ${subscriber} sees ${key}`),
+    ),
+  ];
+};
+
+/** 9. Nothing is delivered long after a right was lost. */
+const revoked: Check = (log) =>
+  log.revoked.flatMap(({ subscriber, at }) =>
+    log.subscribers
+      .filter(({ name }) => name === subscriber)
+      .flatMap(({ channel, seen }) => {
+        const back = seen.find((entry) => entry.kind === "start" && entry.at > at + REVOKED_MS)?.at ?? Infinity;
+        return seen
+          .filter((entry) => entry.kind === "publication" && entry.at > at + REVOKED_MS && entry.at < back)
+          .map(() => `9: ${subscriber} on ${channel} went on hearing after its right was lost`);
+      }),
+  );
+
+/** 10 and 12. Rosters, rows and what the workstations last asked for agree; a row's revision never falls. */
+const agreed: Check = ({ rows, final }) => {
+  const present = ({ organization }: { organization: string }) =>
+    final.workstations
+      .filter(({ id, organization: own }) => own === organization && final.meant.get(id))
+      .map(({ id }) => `workstation:${id}`)
+      .sort();
+  return [
+    ...final.rosters
+      .filter((roster) => JSON.stringify([...roster.keys].sort()) !== JSON.stringify(present(roster)))
+      .map((roster) => `10: ${roster.subscriber} sees ${roster.keys.sort()}, present are ${present(roster)}`),
+    ...[...final.rows]
+      .filter(([id, status]) => status !== (final.meant.get(id) ? "online" : "offline"))
+      .map(([id, status]) => `12: the row of ${id} says ${status}, present: ${final.meant.get(id)}`),
+    ...rows.flatMap(({ workstationId, revisions }) =>
+      revisions.some((revision, index) => revision < (revisions[index - 1] ?? 0))
+        ? [`12: the revision of ${workstationId} fell: ${revisions.join(" ")}`]
+        : [],
+    ),
+  ];
+};
+
+/** 11. Joins and leaves of a member alternate. */
+const alternating: Check = ({ subscribers }) =>
+  subscribers.flatMap(({ name, channel, roster }) => {
+    const present = new Set<string>();
+    return roster.flatMap(({ kind, key }) => {
+      const fits = (kind === "join") !== present.has(key);
+      if (kind === "join") present.add(key);
+      else present.delete(key);
+      return fits ? [] : [`11: ${name} on ${channel} saw ${key} ${kind} twice`];
+    });
+  });
+
+/** 13. Every request ends in time. */
+const answered: Check = ({ requests }) =>
+  requests.filter(({ ms }) => ms > ANSWER_MS).map(({ what, ms }) => `13: ${what} took ${Math.round(ms)} ms`);
+
+/** 14. When everybody has left, the nodes hold nothing any more. */
+const emptied: Check = ({ final: { leftover } }) =>
+  leftover.connections === 0 && leftover.channels === 0 ? [] : [`14: left over are ${JSON.stringify(leftover)}`];
+
+const CHECKS: readonly Check[] = [
+  gapless,
+  onePlace,
+  acknowledged,
+  nothingLost,
+  sent,
+  once,
+  ordered,
+  newEpochs,
+  separate,
+  revoked,
+  agreed,
+  alternating,
+  answered,
+  emptied,
+];
+
+/** Every promise that a run broke. */
+export const violationsOf = (log: RunLog): Violation[] => CHECKS.flatMap((check) => check(log));
+
+const place = ({ epoch, offset }: { epoch: string; offset: number }): string => `${epoch}/${offset}`;

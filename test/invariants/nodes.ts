@@ -1,0 +1,213 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DevelopmentIssuer } from "../../hub/auth/development-issuer.ts";
+import { Database } from "../../hub/store/postgres.ts";
+import { type DatabaseInfo, startTestServer, TEMPLATE } from "../support/database.ts";
+import { RedisServer } from "../support/redis.ts";
+import { until } from "../support/until.ts";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+const START_LIMIT_MS = 20_000;
+
+/** Short, so that a run is over in seconds; their proportions are those of the defaults. */
+export const TIMES = {
+  PING_INTERVAL_MS: "400",
+  PING_TIMEOUT_MS: "300",
+  PRESENCE_GRACE_MS: "700",
+  NODE_LEASE_MS: "3000",
+  RIGHTS_CACHE_MS: "1000",
+  WRITE_BACK_INTERVAL_MS: "20",
+  HEARTBEAT_INTERVAL_MS: "1000",
+  RECONCILE_INTERVAL_MS: "1000",
+  DATABASE_TIMEOUT_MS: "1000",
+  CONNECTIONS_PER_PRINCIPAL: "1000",
+};
+
+export interface ClusterOptions {
+  nodes: number;
+  redis: boolean;
+  /** A module that is loaded into each node before anything else: what breaks it on purpose. */
+  preload?: string;
+}
+
+type TestServer = Awaited<ReturnType<typeof startTestServer>>;
+
+/** Hub processes on one Postgres and, where there are several, one Redis. */
+export class TestCluster {
+  readonly ports: readonly number[];
+  readonly serviceToken = `svc_${randomBytes(16).toString("hex")}`;
+  readonly database: Database;
+  readonly issuer: DevelopmentIssuer;
+  readonly #options: ClusterOptions;
+  readonly #postgres: TestServer;
+  readonly #redis: RedisServer | null;
+  readonly #info: DatabaseInfo;
+  readonly #folder: string;
+  readonly #nodes: (ChildProcess | null)[];
+  #healing: Promise<void> = Promise.resolve();
+
+  private constructor(parts: {
+    options: ClusterOptions;
+    ports: number[];
+    postgres: TestServer;
+    redis: RedisServer | null;
+    info: DatabaseInfo;
+    folder: string;
+    issuer: DevelopmentIssuer;
+  }) {
+    this.#options = parts.options;
+    this.ports = parts.ports;
+    this.#postgres = parts.postgres;
+    this.#redis = parts.redis;
+    this.#info = parts.info;
+    this.#folder = parts.folder;
+    this.issuer = parts.issuer;
+    this.database = new Database({ ...parts.info, max: 4, statementTimeoutMs: 10_000, connectTimeoutMs: 5_000 });
+    this.#nodes = parts.ports.map(() => null);
+  }
+
+  static async start(options: ClusterOptions): Promise<TestCluster> {
+    const postgres = await startTestServer();
+    const server = JSON.parse(Object.values(postgres.env)[0] ?? "{}") as DatabaseInfo;
+    const info = { ...server, database: "invariants" };
+    const admin = new Database({ ...server, max: 1, statementTimeoutMs: 10_000, connectTimeoutMs: 5_000 });
+    await admin.unlimited.unsafe(`CREATE DATABASE invariants TEMPLATE ${TEMPLATE}`);
+    await admin.close();
+    const folder = mkdtempSync(join(tmpdir(), "invariants-"));
+    const cluster = new TestCluster({
+      options,
+      ports: await Promise.all(Array.from({ length: options.nodes }, freePort)),
+      postgres,
+      redis: options.redis ? await RedisServer.start() : null,
+      info,
+      folder,
+      issuer: await DevelopmentIssuer.open(folder),
+    });
+    await cluster.heal();
+    return cluster;
+  }
+
+  get hasRedis(): boolean {
+    return this.#redis !== null;
+  }
+
+  async stop(): Promise<void> {
+    for (const node of this.#nodes) node?.kill("SIGKILL");
+    await this.database.close();
+    await this.#redis?.stop();
+    await this.#postgres.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async kill(index: number): Promise<void> {
+    const node = this.#nodes[index];
+    this.#nodes[index] = null;
+    if (!node || node.exitCode !== null) return;
+    const gone = new Promise((resolve) => node.once("exit", resolve));
+    node.kill("SIGKILL");
+    await gone;
+  }
+
+  async pause(index: number, ms: number): Promise<void> {
+    const node = this.#nodes[index];
+    node?.kill("SIGSTOP");
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    node?.kill("SIGCONT");
+  }
+
+  /** Redis crashes and comes back with nothing. */
+  async loseRedis(): Promise<void> {
+    await this.#redis?.kill();
+    await this.#redis?.start();
+  }
+
+  /** Redis answers nobody for a while. */
+  async freezeRedis(ms: number): Promise<void> {
+    this.#redis?.signal("SIGSTOP");
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    this.#redis?.signal("SIGCONT");
+  }
+
+  /** Ends all connections to the database, as its restart does. */
+  async restartPostgres(): Promise<void> {
+    await this.database.query(
+      (sql) => sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    );
+  }
+
+  /** Every node runs and is ready. */
+  heal(): Promise<void> {
+    this.#healing = this.#healing.then(async () => {
+      // One after the other: the first makes what the others find.
+      for (const index of this.ports.keys()) await this.#ensure(index);
+    });
+    return this.#healing;
+  }
+
+  /** The sum of a gauge over all nodes. */
+  async gauge(name: string): Promise<number> {
+    const texts = await Promise.all(
+      this.ports.map(async (port) => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()),
+    );
+    const value = (text: string) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1] ?? 0);
+    return texts.reduce((sum, text) => sum + value(text), 0);
+  }
+
+  async #ensure(index: number): Promise<void> {
+    const port = this.ports[index] ?? 0;
+    const runs = () => {
+      const node = this.#nodes[index];
+      // It may be killed again while it starts.
+      if (!node || node.exitCode !== null) this.#nodes[index] = this.#spawn(port);
+      return ready(port);
+    };
+    await until("the node is ready", runs, START_LIMIT_MS);
+  }
+
+  #spawn(port: number): ChildProcess {
+    const { socketDir, user, database } = this.#info;
+    const { preload } = this.#options;
+    const sha256 = createHash("sha256").update(this.serviceToken).digest("hex");
+    const child = spawn(
+      process.execPath,
+      ["--import", "tsx", ...(preload === undefined ? [] : ["--import", preload]), "hub/main.ts"],
+      {
+        cwd: ROOT,
+        env: {
+          PATH: process.env.PATH,
+          HOME: process.env.HOME,
+          ...TIMES,
+          PORT: String(port),
+          HOST: "127.0.0.1",
+          DATA_DIR: this.#folder,
+          DEVELOPMENT: "on",
+          LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? "fatal",
+          DATABASE_URL: `postgres://${user}@localhost/${database}?host=${encodeURIComponent(socketDir)}`,
+          SERVICE_TOKENS: JSON.stringify([{ name: "invariants", sha256, organizations: "*" }]),
+          ...(this.#redis && { REDIS_URL: this.#redis.url }),
+        },
+        stdio: ["ignore", "ignore", "inherit"],
+      },
+    );
+    return child;
+  }
+}
+
+async function ready(port: number): Promise<boolean> {
+  const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => null);
+  return answer?.status === 200;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+    });
+  });
+}

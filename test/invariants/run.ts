@@ -1,0 +1,93 @@
+import { until } from "../support/until.ts";
+import { type Violation, violationsOf } from "./checks.ts";
+import type { FinalState } from "./log.ts";
+import type { TestCluster } from "./nodes.ts";
+import { type Operation, perform } from "./operations.ts";
+import { World } from "./world.ts";
+
+/** How long all may take to agree again: what the times of `nodes.ts` add up to, and what a busy machine needs. */
+const CONVERGE_MS = 15_000;
+
+/** One run: operations and faults, then everything is healed and grows quiet, then the promises are judged. */
+export async function run(cluster: TestCluster, operations: readonly Operation[]): Promise<Violation[]> {
+  await cluster.heal();
+  const world = new World(cluster);
+  await world.open();
+  try {
+    const running: Promise<unknown>[] = [];
+    for (const operation of operations) await perform(operation, world, cluster, running);
+    await Promise.all(running);
+    await cluster.heal();
+    await world.restoreAll();
+    const last = await finish(world);
+    const agreement = await agreed(world, cluster, last);
+    await world.close();
+    const leftover = await emptied(cluster);
+    return violationsOf({ ...world.log, final: { ...agreement, last, leftover } });
+  } finally {
+    await world.close();
+  }
+}
+
+/** After the last publication on each channel nobody has anything more to say. */
+async function finish(world: World): Promise<FinalState["last"]> {
+  await world.settle();
+  for (const [index] of world.publishers.entries())
+    for (let channel = 0; channel < 3; channel += 1) world.publish(index, channel, false);
+  await world.settle();
+  const last: FinalState["last"] = new Map();
+  for (const { channel, answer, ephemeral } of world.log.published) {
+    if (ephemeral || !answer || "code" in answer) continue;
+    const known = last.get(channel);
+    if (!known || known.epoch !== answer.epoch || known.offset < answer.offset) last.set(channel, answer);
+  }
+  return last;
+}
+
+type Agreement = Pick<FinalState, "meant" | "rosters" | "rows" | "workstations">;
+
+/** Waits until all agree, and answers how things stand then, or when the time is over. */
+async function agreed(world: World, cluster: TestCluster, last: FinalState["last"]): Promise<Agreement> {
+  const look = async (): Promise<Agreement> => ({
+    meant: new Map(world.stations.map(({ id, meant }) => [id, meant])),
+    rosters: world.subscribers.flatMap(({ name, tenant, roster }) => {
+      // Who lost the right in between keeps what he knew, and is told no more.
+      if (!roster?.presence || roster.state.name === "ended") return [];
+      const keys = roster.presence.members.map(({ key }) => key);
+      return [{ subscriber: name, organization: tenant.organization, keys }];
+    }),
+    rows: await rowsOf(world, cluster),
+    workstations: world.stations.map(({ id, tenant }) => ({ id, organization: tenant.organization })),
+  });
+  let seen = await look();
+  const quiet = async () => {
+    seen = await look();
+    const log = { ...world.log, final: { ...seen, last, leftover: { connections: 0, channels: 0 } } };
+    return !violationsOf(log).some((violation) => /^(?:3|10|12): /.test(violation));
+  };
+  // Who does not agree in time is told of by the checks.
+  await until("all agree", quiet, CONVERGE_MS).catch(() => undefined);
+  return seen;
+}
+
+async function rowsOf(world: World, { database }: TestCluster): Promise<Map<string, string>> {
+  const ids = world.stations.map(({ id }) => id);
+  const rows = await database.query(
+    (sql) => sql<{ id: string; status: string }[]>`SELECT id, status FROM workstations WHERE id = ANY (${ids})`,
+  );
+  return new Map(rows.map(({ id, status }) => [id, status]));
+}
+
+async function emptied(cluster: TestCluster): Promise<FinalState["leftover"]> {
+  const look = async () => ({
+    connections: await cluster.gauge("hub_connections"),
+    channels: await cluster.gauge("hub_channels"),
+  });
+  let seen = await look();
+  const empty = async () => {
+    seen = await look();
+    return seen.connections === 0 && seen.channels === 0;
+  };
+  await until("all have left", empty, CONVERGE_MS).catch(() => undefined);
+  return seen;
+}
