@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Cluster, Redis } from "ioredis";
 import { HubError } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -59,6 +60,8 @@ export class RedisConnection {
     const connection = new RedisConnection(address, client, timeoutMs);
     try {
       await client.connect();
+      if (client instanceof Cluster)
+        await Promise.allSettled(client.nodes("master").map((node) => connectNow(node, timeoutMs)));
     } catch (error) {
       client.disconnect();
       throw unreachable(error);
@@ -172,7 +175,7 @@ function singleClient(address: RedisAddress, timeoutMs: number): Redis {
 
 function clusterClient(address: RedisAddress, timeoutMs: number): Cluster {
   const { db: _, ...redisOptions } = options(address, timeoutMs);
-  return new Cluster(address.hosts, {
+  const cluster = new Cluster(address.hosts, {
     redisOptions: { ...redisOptions, socketTimeout: timeoutMs + RECONNECT_MS },
     lazyConnect: true,
     enableOfflineQueue: false,
@@ -184,6 +187,15 @@ function clusterClient(address: RedisAddress, timeoutMs: number): Cluster {
     // Certificates name hosts, not addresses.
     ...(address.tls && { dnsLookup: (host, done) => done(null, host) }),
   });
+  // Without a queue commands are refused until their node is connected, so that must not wait for the first of them.
+  cluster.on("+node", (node: Redis) => connectNow(node, timeoutMs).catch(() => undefined));
+  return cluster;
+}
+
+/** Resolves when a node's connection can be used. */
+async function connectNow(node: Redis, timeoutMs: number): Promise<void> {
+  if (node.status === "wait") return node.connect();
+  if (node.status !== "ready") await once(node, "ready", { signal: AbortSignal.timeout(timeoutMs) });
 }
 
 async function isClustered(address: RedisAddress, timeoutMs: number): Promise<boolean> {
