@@ -29,8 +29,8 @@ export interface RedisBrokerOptions {
 
 const LUA = new URL("./lua/", import.meta.url);
 const PUBLISH = loadScript(LUA, "publish", ["stream"]);
-const RECOVER = loadScript(LUA, "recover", ["stream"]);
-const HISTORY = loadScript(LUA, "history", ["stream"]);
+const RECOVER = loadScript(LUA, "recover", ["stream"], { whenFull: true });
+const HISTORY = loadScript(LUA, "history", ["stream"], { whenFull: true });
 
 /** A hole larger than this is not filled: the subscribers' own recovery allows less. */
 const CATCH_UP_BYTES = 8 * 1024 * 1024;

@@ -101,6 +101,11 @@ export class RedisConnection {
     return this.#bounded(() => Promise.all(masters.map((master) => master.call(name, ...args))));
   }
 
+  /** Resolves where Redis answers, every master of it. Throws `unavailable`. */
+  async ping(): Promise<void> {
+    await this.everywhere("PING");
+  }
+
   /** The node that has a slot now, as far as is known; null where nobody is known to have it. */
   ownerOf(slot: number): string | null {
     if (!(this.#client instanceof Cluster)) return SINGLE;

@@ -64,10 +64,12 @@ export class SubscriberLink {
   /** Ends it where the message of the last beat was not heard; else sends the next. */
   beat(): void {
     if (!this.#open) return;
-    if (this.#awaited !== null) {
-      this.close();
-      return;
-    }
+    if (this.#awaited === null) this.#send();
+    // After a turn that was too long it may be here, and not be read yet.
+    else setImmediate(() => (this.#awaited === null ? this.#send() : this.close()));
+  }
+
+  #send(): void {
     this.#awaited = newId();
     // Where sending fails nothing is heard, which the next beat notices.
     this.#redis.command("SPUBLISH", this.#canary, this.#awaited).catch(() => undefined);

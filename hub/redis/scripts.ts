@@ -14,11 +14,18 @@ export interface Script {
 export const KEY_PREFIX = "mr:";
 
 /**
- * Loads `<name>.lua` of the folder of `base` (an `import.meta.url` and "./lua/", say), behind the files of `includes`,
- * which hold functions that several scripts share.
+ * Loads `<name>.lua` of a folder, behind the files of `includes`, which hold functions that several scripts share. Redis
+ * refuses it before its first command where it may not write, on a replica or where its memory is full: it is carried
+ * out to its end or not at all. One that takes hardly any memory may run `whenFull`.
  */
-export function loadScript(base: URL, name: string, includes: readonly string[] = []): Script {
-  const source = [...includes, name].map((file) => readFileSync(new URL(`${file}.lua`, base), "utf8")).join("\n");
+export function loadScript(
+  folder: URL,
+  name: string,
+  includes: readonly string[] = [],
+  { whenFull = false }: { whenFull?: boolean } = {},
+): Script {
+  const texts = [...includes, name].map((file) => readFileSync(new URL(`${file}.lua`, folder), "utf8"));
+  const source = [`#!lua${whenFull ? " flags=allow-oom" : ""}`, ...texts].join("\n");
   return { name, source, sha1: createHash("sha1").update(source).digest("hex") };
 }
 

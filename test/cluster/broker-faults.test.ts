@@ -195,6 +195,20 @@ test("a Redis that can't be reached, without a word, is unavailable and caught u
     proxy.close();
   }));
 
+test("a Redis that is full refuses publications as a whole, and recovery goes on", () =>
+  withNodes(async ({ near, far, server }) => {
+    const heard = ear();
+    await near.broker.subscribe(CHANNEL, heard);
+    const { epoch } = await far.broker.publish(message("a"));
+    await server.admin.config("SET", "maxmemory", "1");
+    is(await codeOf(far.broker.publish(message("b"))), "unavailable");
+    equal((await far.broker.recover(CHANNEL, { epoch, offset: 0 }, 1e6)).publications?.length, 1);
+    await server.admin.config("SET", "maxmemory", "0");
+    equal(await far.broker.publish(message("b")), { id: "b", epoch, offset: 2 });
+    await until("it is heard", () => heard.heard.length === 2);
+    equal(heard.losses, []);
+  }));
+
 test("messages that are not the hub's are counted and left out", () =>
   withNodes(async ({ near, far, server }) => {
     const heard = ear();
@@ -254,6 +268,29 @@ test(
       await until("it is heard", () => here.heard.length > told);
       equal(there.losses, []);
       await Promise.all([near.close(), far.close()]);
+    }),
+  40_000,
+);
+
+test(
+  "in a cluster, a replica that takes over begins a new epoch, and live subscriptions go on there",
+  () =>
+    withRedisCluster(async (cluster) => {
+      const master = await cluster.ownerOf(META);
+      const replica = await cluster.addReplica(master);
+      const near = await brokerOn(cluster.url);
+      const far = await brokerOn(cluster.url);
+      const heard = ear();
+      await near.broker.subscribe(CHANNEL, heard);
+      const { epoch } = await far.broker.publish(message("a"));
+      await master.kill();
+      await until("it is told", () => heard.losses.length > 0, 15_000);
+      const first = await until("it is published", () => far.broker.publish(message("b")).catch(() => null), HEALED_MS);
+      is.not(first.epoch, epoch);
+      await until("it is heard", () => heard.heard.length > 1, HEALED_MS);
+      equal(heard.losses, [CHANNEL]);
+      await Promise.all([near.close(), far.close()]);
+      await replica.stop();
     }),
   40_000,
 );

@@ -9,8 +9,18 @@ import { until } from "./until.ts";
 const HOST = "127.0.0.1";
 const MASTERS = 3;
 const SLOTS = 16_384;
+const CLUSTERED = [
+  ["--cluster-enabled", "yes"],
+  ["--cluster-node-timeout", "2000"],
+  ["--cluster-require-full-coverage", "no"],
+  ["--repl-diskless-sync-delay", "0"],
+].flat();
 /** The cluster bus listens this much above. */
 const BUS = 10_000;
+const LOWEST_PORT = 11_000;
+const ATTEMPTS = 5;
+/** The server ends with the tests, however they end; where the system has the means. */
+const GUARD = spawnSync("setpriv", ["--version"]).status === 0 ? ["setpriv", "--pdeathsig", "KILL"] : [];
 
 /** False, and said loudly, where there is no redis-server to test with. */
 export const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
@@ -36,13 +46,16 @@ export class RedisServer {
   }
 
   static async start(options: string[] = []): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), options);
-    try {
-      await server.start();
-      return server;
-    } catch (error) {
-      await server.stop();
-      throw error;
+    for (let attempt = 1; ; attempt += 1) {
+      const server = new RedisServer(await freePort(), options);
+      try {
+        await server.start();
+        return server;
+      } catch (error) {
+        await server.stop();
+        // Somebody else may have taken the port meanwhile.
+        if (attempt === ATTEMPTS) throw error;
+      }
     }
   }
 
@@ -60,13 +73,20 @@ export class RedisServer {
   async start(): Promise<void> {
     const base = ["--port", String(this.port), "--bind", HOST, "--dir", this.#folder];
     const args = [...base, "--save", "", "--appendonly", "no", "--cluster-config-file", "nodes.conf", ...this.#options];
-    const child = spawn("redis-server", args, { stdio: "ignore" });
+    const [program = "", ...rest] = [...GUARD, "redis-server", ...args];
+    const child = spawn(program, rest, { stdio: "ignore" });
     this.#child = child;
-    await until("redis-server answers", async () => {
-      if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`);
-      // One that wants a password answers too.
-      return await this.admin.ping().catch((error: Error) => error.message.startsWith("NOAUTH"));
+    const ended = new Promise<never>((_, reject) => {
+      child.once("exit", (code, signal) => reject(new Error(`redis-server ended with ${code ?? signal}`)));
     });
+    ended.catch(() => undefined);
+    await Promise.race([ended, until("redis-server answers", () => this.#answers(child))]);
+  }
+
+  /** One that wants a password answers too. Another one on its port is not it. */
+  async #answers({ pid }: ChildProcess): Promise<boolean> {
+    const report = await this.admin.info("server").catch((error: Error) => error.message);
+    return report.startsWith("NOAUTH") || report.includes(`process_id:${pid}\r`);
   }
 
   signal(signal: "SIGSTOP" | "SIGCONT" | "SIGKILL"): void {
@@ -107,16 +127,8 @@ export class RedisCluster {
   }
 
   static async start(): Promise<RedisCluster> {
-    const options = [
-      "--cluster-enabled",
-      "yes",
-      "--cluster-node-timeout",
-      "2000",
-      "--cluster-require-full-coverage",
-      "no",
-    ];
     const servers: RedisServer[] = [];
-    for (let index = 0; index < MASTERS; index += 1) servers.push(await RedisServer.start(options));
+    for (let index = 0; index < MASTERS; index += 1) servers.push(await RedisServer.start(CLUSTERED));
     const cluster = new RedisCluster(servers);
     const share = Math.ceil(SLOTS / MASTERS);
     for (const [index, server] of servers.entries()) {
@@ -143,6 +155,23 @@ export class RedisCluster {
       if (!failed) return server;
     }
     throw new Error(`no master has ${key}`);
+  }
+
+  /** Starts a replica of a master, which takes over when that one is gone. Who asked for it stops it. */
+  async addReplica(master: RedisServer): Promise<RedisServer> {
+    const replica = await RedisServer.start(CLUSTERED);
+    const id = String(await master.admin.call("CLUSTER", "MYID"));
+    await replica.admin.call("CLUSTER", "MEET", HOST, master.port);
+    await until("the replica knows its master", () => replica.admin.call("CLUSTER", "REPLICATE", id), 15_000);
+    await until(
+      "it has the data",
+      async () => (await replica.admin.info("replication")).includes("link_status:up"),
+      15_000,
+    );
+    const known = async ({ admin }: RedisServer) =>
+      String(await admin.call("CLUSTER", "NODES")).includes(`slave ${id}`);
+    await until("all know it", async () => (await Promise.all(this.servers.map(known))).every(Boolean), 15_000);
+    return replica;
   }
 
   /** Gives one key's slot, with what is in it, to another master. */
@@ -194,11 +223,11 @@ export async function withRedisCluster(body: (cluster: RedisCluster) => Promise<
   }
 }
 
-/** A port that is free, and the one of a cluster's bus with it. */
+/** A port that is free, and the one of a cluster's bus with it; below those that systems give to connections. */
 async function freePort(): Promise<number> {
   for (;;) {
-    const port = await listenOnce(0);
-    if (port + BUS < 65_536 && (await listenOnce(port + BUS)) > 0) return port;
+    const port = LOWEST_PORT + Math.floor(Math.random() * BUS);
+    if ((await listenOnce(port)) > 0 && (await listenOnce(port + BUS)) > 0) return port;
   }
 }
 
