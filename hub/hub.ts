@@ -39,6 +39,8 @@ export interface HubParts {
   rpc: RpcRouter;
   limits: Limits & ConnectionLimits & { rpcBytes: number; connectionsPerPrincipal: number };
   times: HubTimes;
+  /** Whether clients may speak by long-polling, whose requests must all reach this node. */
+  polling: boolean;
   origins: OriginPolicy;
   trustProxy: number;
   log: Logger;
@@ -96,7 +98,7 @@ export class Hub {
     });
     this.#io = new Server({
       serveClient: false,
-      transports: ["websocket", "polling"],
+      transports: parts.polling ? ["websocket", "polling"] : ["websocket"],
       pingInterval: parts.times.pingIntervalMs,
       pingTimeout: parts.times.pingTimeoutMs,
       connectTimeout: parts.times.requestTimeoutMs,

@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { parseChannel } from "@monster-realtime/client/protocol";
@@ -10,13 +9,14 @@ import { remoteKeys } from "./auth/issuer-keys.ts";
 import { type PersonalTokens, type TokenIssuer, TokenVerifier } from "./auth/tokens.ts";
 import { MemoryBroker } from "./broker/memory.ts";
 import { ConfigError, type HubConfig } from "./config.ts";
+import { makeDataDir } from "./data-dir.ts";
 import { type Development, developmentServiceToken, seedDevelopment, sha256 } from "./development.ts";
 import { ChangeFeed } from "./feed/change-feed.ts";
 import { originPolicy } from "./gate.ts";
 import { HttpApi } from "./http/api.ts";
 import { Metrics } from "./http/metrics.ts";
 import { Pages } from "./http/pages.ts";
-import { createHttpServer } from "./http/server.ts";
+import { createHttpServer, handOver as handOverPort, type Readiness } from "./http/server.ts";
 import { Hub } from "./hub.ts";
 import { newId } from "./ids.ts";
 import type { Logger } from "./log.ts";
@@ -29,11 +29,10 @@ import { AuditRetention } from "./store/audit-retention.ts";
 import { ChangeFeedStore } from "./store/change-feed.ts";
 import { PostgresFacts } from "./store/facts.ts";
 import { openStore, type Store } from "./store/open.ts";
+import type { ConnectionOptions } from "./store/postgres.ts";
 import { PresenceRows } from "./store/presence-rows.ts";
 import { PresenceWriter } from "./store/presence-writer.ts";
 
-/** A client takes at most this long to find back after its hub went: reconnect delay and ping time-out. */
-const RETURN_MS = 15_000;
 const LAST_FLUSH_MS = 5_000;
 /** Clients that come back all at once wait here; what doesn't fit is dropped and comes seconds later. */
 const BACKLOG = 4_096;
@@ -43,6 +42,10 @@ export interface NodeOptions {
   log: Logger;
   /** A database that is there already and stays when the node closes; else the configuration's. */
   store?: Store;
+  /** The embedded database, where another process runs it. */
+  sharedDatabase?: ConnectionOptions;
+  /** What `/metrics` answers; else the metrics of this node. */
+  metricsText?: () => Promise<string>;
   /** How long after the start rows are left alone that say online without a member. */
   settleMs?: number;
 }
@@ -54,17 +57,24 @@ export interface RunningNode {
   development: Development | null;
   writer: PresenceWriter;
   reconciler: Reconciler;
-  /** Sends clients away, writes what waits, and closes. `drain: false` ends connections at once. */
-  stop(options?: { drain: boolean }): Promise<void>;
+  metrics: Metrics;
+  /** Why it is not ready, by part; empty: it is. */
+  readiness: Readiness;
+  /**
+   * Sends clients away, writes what waits, and closes. `drain: false` ends connections at once; `handOver`: others serve
+   * the port, so no connection is taken any more.
+   */
+  stop(options?: { drain: boolean; handOver?: boolean }): Promise<void>;
 }
 
 /** Chooses the implementations, joins them and listens. Throws where a part can't start, with everything closed again. */
-export async function startNode({ config, log, store: given, settleMs }: NodeOptions): Promise<RunningNode> {
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const { config, log, store: given } = options;
   refuseRedis(config);
   await makeDataDir(config.dataDir);
-  const store = given ?? (await openStore(config, log));
+  const store = given ?? (await openStore(config, log, options.sharedDatabase));
   try {
-    return await startOn(store, { config, log, settleMs: settleMs ?? RETURN_MS + config.presence.graceMs }, !given);
+    return await startOn(store, { settleMs: config.presence.leaseMs + config.presence.graceMs, ...options }, !given);
   } catch (error) {
     if (!given) await store.close();
     throw error;
@@ -78,18 +88,9 @@ function refuseRedis({ redis }: HubConfig): void {
   throw new ConfigError([{ variable: "REDIS_URL", problem, remedy: "Unset it, and run one node" }]);
 }
 
-async function makeDataDir(dataDir: string): Promise<void> {
-  try {
-    await mkdir(dataDir, { recursive: true });
-  } catch (error) {
-    const problem = `${dataDir} can't be made (${(error as NodeJS.ErrnoException).code})`;
-    throw new ConfigError([{ variable: "DATA_DIR", problem, remedy: "Set it to a folder that the hub may write" }]);
-  }
-}
-
 async function startOn(
   store: Store,
-  { config, log, settleMs }: { config: HubConfig; log: Logger; settleMs: number },
+  { config, log, settleMs, metricsText }: NodeOptions & { settleMs: number },
   ownsStore: boolean,
 ): Promise<RunningNode> {
   const nodeId = `node_${newId()}`;
@@ -165,6 +166,8 @@ async function startOn(
     rpc,
     limits: config.limits,
     times: config.times,
+    // Which of several processes takes a connection is chance, so that a session's next poll would reach another one.
+    polling: config.processes === 1,
     origins: originPolicy(config.allowedOrigins, config.development),
     trustProxy: config.trustProxy,
     log,
@@ -180,10 +183,13 @@ async function startOn(
     writeBackStatements: () => writer.statements,
   });
   const pages = new Pages();
+  // Whoever asks the port for it means all who serve it.
+  let handedOver = false;
+  const readiness = () => readinessOf(store, hub.draining && !handedOver);
   const server = createHttpServer({
     api: new HttpApi(hub.services, config.times.requestTimeoutMs),
-    metrics,
-    readiness: () => readiness(hub, store),
+    metrics: metricsText ? { contentType: metrics.contentType, text: metricsText } : metrics,
+    readiness,
     page: (request, url, response) => pages.serve(request, url, response),
     log,
   });
@@ -196,8 +202,10 @@ async function startOn(
     issuer && serviceToken
       ? await seedDevelopment({ database, issuer, dataDir: config.dataDir, url, serviceToken })
       : null;
-  const stop = async ({ drain }: { drain: boolean } = { drain: true }) => {
-    if (drain) await hub.drain();
+  const stop = async ({ drain, handOver = false }: { drain: boolean; handOver?: boolean } = { drain: true }) => {
+    handedOver = handOver;
+    const drained = drain ? hub.drain() : Promise.resolve();
+    await (handOver ? handOverPort(server, drained) : drained);
     retention.close();
     await Promise.all([reconciler.close(), feed.close(), listener.close()]);
     await hub.close();
@@ -205,7 +213,7 @@ async function startOn(
     await writer.close();
     if (ownsStore) await store.close();
   };
-  return { hub, url, development, writer, reconciler, stop };
+  return { hub, url, development, writer, reconciler, metrics, readiness, stop };
 }
 
 function issuersOf({ auth }: HubConfig, development: DevelopmentIssuer | null): TokenIssuer[] {
@@ -222,9 +230,9 @@ function personalTokensOf({ auth }: HubConfig): PersonalTokens | null {
   return { introspection: new Introspection({ url, issuer, cacheMs }), audiences };
 }
 
-async function readiness(hub: Hub, { database }: Store): Promise<Record<string, string>> {
+async function readinessOf({ database }: Store, draining: boolean): Promise<Record<string, string>> {
   const faults: Record<string, string> = {};
-  if (hub.draining) faults.hub = "draining";
+  if (draining) faults.hub = "draining";
   try {
     await database.ping();
   } catch (error) {

@@ -1,4 +1,12 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import {
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type MetricObjectWithValues,
+  type MetricValue,
+  Registry,
+} from "prom-client";
 import type { RequestOutcome } from "../requests.ts";
 
 /** Numbers that are read at the time of a scrape. */
@@ -11,6 +19,9 @@ export interface Gauges {
   writeBackPending(): number;
   writeBackStatements(): number;
 }
+
+/** Metrics by value. */
+export type Measures = MetricObjectWithValues<MetricValue<string>>[];
 
 /** What Prometheus reads at /metrics. */
 export class Metrics {
@@ -58,6 +69,11 @@ export class Metrics {
 
   text(): Promise<string> {
     return this.#registry.metrics();
+  }
+
+  /** The same by value, to be joined with other processes'. */
+  measures(): Promise<Measures> {
+    return this.#registry.getMetricsAsJSON();
   }
 
   #gauge(name: string, help: string, read: () => number): void {

@@ -1,19 +1,26 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { Server as TcpServer } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import { HubError, toErrorObject } from "../errors.ts";
 import { newId } from "../ids.ts";
 import type { Logger } from "../log.ts";
 import type { HttpApi } from "./api.ts";
 import { HungUp } from "./body.ts";
 import { allow, READS, WrongMethod } from "./methods.ts";
-import type { Metrics } from "./metrics.ts";
 import { send, sendError, sendJson } from "./responses.ts";
 
 /** Why the hub is not ready, by part; empty: it is. */
 export type Readiness = () => Promise<Record<string, string>>;
 
+/** What `/metrics` answers. */
+export interface MetricsText {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
 export interface HttpParts {
   api: HttpApi;
-  metrics: Metrics;
+  metrics: MetricsText;
   readiness: Readiness;
   /** Serves a static file; false: there is none of that name. */
   page(request: IncomingMessage, url: URL, response: ServerResponse): Promise<boolean>;
@@ -48,6 +55,28 @@ export function createHttpServer(parts: HttpParts): Server {
     },
   );
   return server;
+}
+
+/** How long over its keep-alive time a connection may be, on which nothing comes any more. */
+const KEEP_ALIVE_SLACK_MS = 1_000;
+
+/**
+ * Takes no connection any more, because others serve the port. Connections that are kept end with their next answer or by
+ * themselves: ended at once, a request that is on its way would be lost. Resolves when none is left to wait for, once
+ * `served` has.
+ */
+export async function handOver(server: Server, served: Promise<void>): Promise<void> {
+  server.prependListener("request", (_, response) => response.setHeader("connection", "close"));
+  const closed = new Promise<void>((resolve) => server.once("close", resolve));
+  // Of HTTP's own server it would end connections that are idle.
+  TcpServer.prototype.close.call(server);
+  await served;
+  const limit = new AbortController();
+  const late = pause(server.keepAliveTimeout + KEEP_ALIVE_SLACK_MS, undefined, { signal: limit.signal }).catch(
+    () => {},
+  );
+  await Promise.race([closed, late]);
+  limit.abort();
 }
 
 type Probe = (parts: HttpParts, response: ServerResponse) => Promise<void>;

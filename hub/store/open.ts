@@ -3,7 +3,7 @@ import { ConfigError, type HubConfig } from "../config.ts";
 import type { Logger } from "../log.ts";
 import { startEmbeddedPostgres } from "./embedded.ts";
 import { assertCurrentSchema, migrate } from "./migrate.ts";
-import { Database } from "./postgres.ts";
+import { type ConnectionOptions, Database } from "./postgres.ts";
 
 /** The hub's database and what it takes to let go of it. */
 export interface Store {
@@ -11,12 +11,16 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** The database of DATABASE_URL, which must have the current schema, or the embedded one, which is brought to it. */
-export async function openStore(config: HubConfig, log: Logger): Promise<Store> {
+/**
+ * The database of DATABASE_URL, which must have the current schema, or the embedded one, which is brought to it; `shared`:
+ * the embedded one, which another process runs.
+ */
+export async function openStore(config: HubConfig, log: Logger, shared?: ConnectionOptions): Promise<Store> {
   const { url, timeoutMs, poolSize } = config.database;
   const times = { max: poolSize, statementTimeoutMs: timeoutMs, connectTimeoutMs: timeoutMs };
-  if (url !== null) {
-    const database = new Database({ url, ...times });
+  const there = url === null ? shared : { url };
+  if (there) {
+    const database = new Database({ ...there, ...times });
     await closingOnFault(database, () => reached(assertCurrentSchema(database.unlimited)));
     return { database, close: () => database.close() };
   }

@@ -8,6 +8,7 @@ import { Database } from "../../hub/store/postgres.ts";
 import { until } from "./until.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
+const PROGRAM = "hub/main.ts";
 const START_LIMIT_MS = 30_000;
 
 /** Runs `body` with an empty folder, and removes it. */
@@ -29,9 +30,9 @@ export class HubProcess {
   readonly exited: Promise<number | null>;
   readonly #child: ChildProcess;
 
-  private constructor(dataDir: string, env: Record<string, string>) {
+  private constructor(dataDir: string, env: Record<string, string>, program: string) {
     this.dataDir = dataDir;
-    this.#child = spawn(process.execPath, ["--import", "tsx", "hub/main.ts"], {
+    this.#child = spawn(process.execPath, ["--import", "tsx", program], {
       cwd: ROOT,
       // Nothing of the tests' own environment may reach it.
       env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: "0", DATA_DIR: dataDir, LOG_LEVEL: "warn", ...env },
@@ -46,13 +47,13 @@ export class HubProcess {
   }
 
   /** Starts a process and doesn't wait for anything: for hubs that must not come up. */
-  static spawn(dataDir: string, env: Record<string, string> = {}): HubProcess {
-    return new HubProcess(dataDir, env);
+  static spawn(dataDir: string, env: Record<string, string> = {}, program = PROGRAM): HubProcess {
+    return new HubProcess(dataDir, env, program);
   }
 
   /** Resolves when it serves. */
-  static async start(dataDir: string, env: Record<string, string> = {}): Promise<HubProcess> {
-    const hub = new HubProcess(dataDir, env);
+  static async start(dataDir: string, env: Record<string, string> = {}, program = PROGRAM): Promise<HubProcess> {
+    const hub = new HubProcess(dataDir, env, program);
     await until(
       "the hub serves",
       () => {
@@ -74,6 +75,11 @@ export class HubProcess {
 
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
+  }
+
+  /** Whether no process of this number runs any more; one that nobody has waited for yet has ended all the same. */
+  static isGone(pid: number): boolean {
+    return ["", "Z"].includes(read(`/proc/${pid}/stat`).split(") ").at(-1)?.charAt(0) ?? "");
   }
 
   /** Address and tokens of the development organization. */

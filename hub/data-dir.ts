@@ -1,0 +1,12 @@
+import { mkdir } from "node:fs/promises";
+import { ConfigError } from "./config.ts";
+
+/** Makes the folder for what the hub keeps. Throws `ConfigError` where that can't be. */
+export async function makeDataDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true });
+  } catch (error) {
+    const problem = `${dataDir} can't be made (${(error as NodeJS.ErrnoException).code})`;
+    throw new ConfigError([{ variable: "DATA_DIR", problem, remedy: "Set it to a folder that the hub may write" }]);
+  }
+}

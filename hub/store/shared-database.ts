@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import type { HubConfig } from "../config.ts";
+import { makeDataDir } from "../data-dir.ts";
+import type { Logger } from "../log.ts";
+import { startEmbeddedPostgres } from "./embedded.ts";
+import { migrate } from "./migrate.ts";
+import { type ConnectionOptions, Database } from "./postgres.ts";
+
+/** A database for several processes: one of them runs it, the others are told where it is. */
+export interface SharedDatabase {
+  connection: ConnectionOptions;
+  close(): Promise<void>;
+}
+
+/** What a process needs beside its pool: to listen, to look at the schema, and to be looked at. */
+const OTHER_CONNECTIONS = 4;
+const MIN_CONNECTIONS = 50;
+
+/** Starts the embedded database of several hub processes and brings it to the current schema; null: DATABASE_URL is set. */
+export async function startSharedDatabase(config: HubConfig, log: Logger): Promise<SharedDatabase | null> {
+  const { url, poolSize, timeoutMs } = config.database;
+  if (url !== null) return null;
+  await makeDataDir(config.dataDir);
+  // One more than there are: a process is replaced once the next one serves.
+  const needed = (config.processes + 1) * (poolSize + OTHER_CONNECTIONS);
+  const maxConnections = Math.max(MIN_CONNECTIONS, needed);
+  const server = await startEmbeddedPostgres({ dataDir: join(config.dataDir, "postgres"), log, maxConnections });
+  const database = new Database({
+    ...server.connection,
+    max: 1,
+    statementTimeoutMs: timeoutMs,
+    connectTimeoutMs: timeoutMs,
+  });
+  try {
+    await migrate(database.unlimited);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  } finally {
+    await database.close();
+  }
+  return { connection: server.connection, close: () => server.stop() };
+}

@@ -1,0 +1,27 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { HubConfig } from "../config.ts";
+import type { Logger } from "../log.ts";
+import { startNode } from "../node.ts";
+import type { WorkerOptions } from "./worker.ts";
+
+const READY_POLL_MS = 250;
+
+/** A node as what a supervised process serves. */
+export function serveNode(config: HubConfig, log: Logger): WorkerOptions["serve"] {
+  return async ({ place, database }, metricsText) => {
+    const node = await startNode({
+      config,
+      log: log.child({ process: place }),
+      metricsText,
+      ...(database && { sharedDatabase: database }),
+    });
+    return {
+      serving: { url: node.url, development: node.development },
+      async ready() {
+        while (Object.keys(await node.readiness()).length > 0) await pause(READY_POLL_MS);
+      },
+      measure: () => node.metrics.measures(),
+      drain: ({ handOver }) => node.stop({ drain: true, handOver }),
+    };
+  };
+}

@@ -1,0 +1,49 @@
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { Measures } from "../http/metrics.ts";
+
+const OWN = "supervisor";
+
+/**
+ * The metrics of all processes as one text, each value labelled with the process it is of. They are not added up: a
+ * restarted process' counters begin at zero, which Prometheus makes out in a series of its own alone.
+ */
+export class SupervisorMetrics {
+  readonly #registry = new Registry();
+  readonly #own = new Registry();
+  readonly #crashes: Counter;
+
+  constructor(serving: () => number) {
+    const registers = [this.#registry];
+    const processes: Gauge = new Gauge({
+      name: "hub_processes_serving",
+      help: "Hub processes that are ready",
+      registers,
+      collect: () => processes.set(serving()),
+    });
+    this.#crashes = new Counter({
+      name: "hub_process_crashes_total",
+      help: "Hub processes that ended without being told to",
+      registers,
+    });
+    collectDefaultMetrics({ register: this.#own });
+  }
+
+  crashed(): void {
+    this.#crashes.inc();
+  }
+
+  async text(processes: { name: string; measures: Measures }[]): Promise<string> {
+    const own = { name: OWN, measures: await this.#own.getMetricsAsJSON() };
+    const labelled = [...processes, own].map(({ name, measures }) => labelledBy(name, measures));
+    return AggregatorRegistry.aggregate([await this.#registry.getMetricsAsJSON(), ...labelled]).metrics();
+  }
+}
+
+/** With the label no two values are of one series, so that whatever way of adding up is set has nothing to add. */
+function labelledBy(name: string, measures: Measures): Measures {
+  return measures.map((metric) => ({
+    ...metric,
+    aggregator: "sum",
+    values: metric.values.map((value) => ({ ...value, labels: { ...value.labels, process: name } })),
+  }));
+}

@@ -1,0 +1,232 @@
+import cluster from "node:cluster";
+import type { Logger } from "../log.ts";
+import type { ConnectionOptions } from "../store/postgres.ts";
+import type { Serving } from "./messages.ts";
+import { SupervisorMetrics } from "./metrics.ts";
+import { type Exit, WorkerProcess } from "./worker-process.ts";
+
+export interface SupervisorOptions {
+  processes: number;
+  /** How long a drain may take. */
+  drainMs: number;
+  /** How much longer than that a process may take to end before it is killed. */
+  slackMs?: number;
+  startLimitMs?: number;
+  /** The embedded database that the processes share; null: the configuration's. */
+  database: ConnectionOptions | null;
+  log: Logger;
+  /** The first process serves. */
+  onServing(serving: Serving): void;
+}
+
+/** What a process does after its clients have gone: write what waits, close connections. */
+export const DEFAULT_SLACK_MS = 10_000;
+export const DEFAULT_START_LIMIT_MS = 60_000;
+const FIRST_DELAY_MS = 1_000;
+const LAST_DELAY_MS = 30_000;
+
+/** How long a place waits for its next process, which began `ranMs` ago to run the last one. */
+export function restartDelayMs({ failures, ranMs }: { failures: number; ranMs: number }): number {
+  const apartMs = Math.min(FIRST_DELAY_MS * 2 ** Math.max(0, failures - 1), LAST_DELAY_MS);
+  return Math.max(0, apartMs - ranMs);
+}
+
+/** Where one of the processes is kept. */
+interface Place {
+  readonly number: number;
+  process: WorkerProcess | null;
+  /** On its way to take the place. */
+  replacement: WorkerProcess | null;
+  /** How many starts in a row failed. */
+  failures: number;
+  restart: NodeJS.Timeout | undefined;
+}
+
+/**
+ * Keeps a number of hub processes serving one port. The first is started alone, so that what is wrong for all is told
+ * once; one that crashes is started again, a second or more after its last start. It gives up where none serves and each
+ * place's last start failed.
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #log: Logger;
+  readonly #places: readonly Place[];
+  readonly #processes = new Set<WorkerProcess>();
+  readonly #metrics: SupervisorMetrics;
+  readonly #finished: Promise<number>;
+  #finish: (exitCode: number) => void = () => undefined;
+  #hasServed = false;
+  #ending = false;
+  #exitCode = 0;
+  #restartWanted = false;
+  #rolling: Promise<void> | null = null;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#log = options.log;
+    this.#places = Array.from({ length: options.processes }, (_, index) => ({
+      number: index + 1,
+      process: null,
+      replacement: null,
+      failures: 0,
+      restart: undefined,
+    }));
+    this.#metrics = new SupervisorMetrics(() => this.#serving);
+    this.#finished = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+  }
+
+  /** Starts the processes. Resolves with the exit code when none is left: 0 where all were told to end, and did in order. */
+  async run(): Promise<number> {
+    const [first, ...others] = this.#places;
+    const serving = first ? await this.#launch(first)?.serving : null;
+    if (serving) {
+      this.#hasServed = true;
+      this.#options.onServing(serving);
+      if (!this.#ending) for (const place of others) this.#launch(place);
+    }
+    return this.#finished;
+  }
+
+  /** All drain at once, and no process is started any more. */
+  stop(): void {
+    this.#end();
+    for (const process of this.#processes) process.drain({ handOver: false });
+    this.#finishIfNoneIsLeft();
+  }
+
+  /** Ends all processes at once: connections are cut, and what waits to be written is lost. */
+  kill(): void {
+    this.#end();
+    this.#exitCode = 1;
+    for (const process of this.#processes) process.kill();
+    this.#finishIfNoneIsLeft();
+  }
+
+  /**
+   * Replaces the processes one after the other: each is sent away once its replacement is ready, and the next is not begun
+   * before it has gone. Where a replacement doesn't come up the others stay as they are. Asked for once more while it goes
+   * on, it begins anew afterwards, because the program may have changed since.
+   */
+  restart(): void {
+    this.#restartWanted = true;
+    this.#rolling ??= this.#roll().finally(() => {
+      this.#rolling = null;
+    });
+  }
+
+  get #serving(): number {
+    return [...this.#processes].filter(({ state }) => state === "serving").length;
+  }
+
+  #launch(place: Place): WorkerProcess | null {
+    if (this.#ending) return null;
+    const process = this.#fork(place);
+    place.process = process;
+    void process.serving.then((serving) => {
+      if (serving) place.failures = 0;
+    });
+    return process;
+  }
+
+  #fork(place: Place): WorkerProcess {
+    const { database, drainMs, slackMs = DEFAULT_SLACK_MS, startLimitMs = DEFAULT_START_LIMIT_MS } = this.#options;
+    const process: WorkerProcess = new WorkerProcess(cluster.fork(), {
+      start: { place: place.number, database },
+      startLimitMs,
+      endLimitMs: drainMs + slackMs,
+      onMetricsAsked: () => void this.#tellMetrics(process),
+    });
+    this.#processes.add(process);
+    void process.exited.then((exit) => this.#ended(place, process, exit));
+    return process;
+  }
+
+  #ended(place: Place, process: WorkerProcess, { code, signal }: Exit): void {
+    this.#processes.delete(process);
+    const how = { process: place.number, pid: process.pid, code, signal };
+    if (!process.wasTold) {
+      const what = process.hasServed ? "a hub process ended without being told to" : "a hub process did not come up";
+      this.#log.error(how, what);
+      this.#metrics.crashed();
+    } else if (code !== 0) this.#log.error(how, "a hub process did not end in order");
+    if (this.#ending) {
+      if (code !== 0) this.#exitCode = 1;
+      this.#finishIfNoneIsLeft();
+      return;
+    }
+    if (place.process !== process) return;
+    place.process = null;
+    if (!process.hasServed) place.failures += 1;
+    if (this.#isHopeless()) this.#giveUp();
+    else if (!place.replacement) this.#launchLater(place, performance.now() - process.startedAt);
+  }
+
+  #launchLater(place: Place, ranMs: number): void {
+    place.restart = setTimeout(() => this.#launch(place), restartDelayMs({ failures: place.failures, ranMs }));
+  }
+
+  #isHopeless(): boolean {
+    if (!this.#hasServed) return true;
+    return this.#serving === 0 && this.#places.every(({ failures }) => failures > 0);
+  }
+
+  #giveUp(): void {
+    this.#log.fatal("no hub process comes up");
+    this.kill();
+  }
+
+  async #roll(): Promise<void> {
+    while (this.#restartWanted && !this.#ending) {
+      this.#restartWanted = false;
+      this.#log.info("restarting the hub processes one after the other");
+      for (const place of this.#places) {
+        if (this.#ending || !(await this.#replace(place))) break;
+      }
+    }
+  }
+
+  /** False where the replacement did not come up. */
+  async #replace(place: Place): Promise<boolean> {
+    const old = place.process;
+    // It crashed, and is about to be started anew anyway.
+    if (!old) return true;
+    const fresh = this.#fork(place);
+    place.replacement = fresh;
+    const serving = await fresh.serving;
+    place.replacement = null;
+    if (this.#ending) return false;
+    if (serving) {
+      place.process = fresh;
+      place.failures = 0;
+      old.drain({ handOver: true });
+      await old.exited;
+      return true;
+    }
+    this.#log.error({ process: place.number }, "a replacement did not come up: the other processes stay as they are");
+    if (!place.process) this.#launchLater(place, 0);
+    return false;
+  }
+
+  async #tellMetrics(asking: WorkerProcess): Promise<void> {
+    const processes = [...this.#processes].filter(({ state }) => state !== "starting");
+    const measured = await Promise.all(
+      processes.map(async (process) => {
+        const name = process.state === "leaving" ? `${process.place}-leaving` : String(process.place);
+        return { name, measures: await process.measure() };
+      }),
+    );
+    const answered = measured.flatMap(({ name, measures }) => (measures ? [{ name, measures }] : []));
+    asking.tellMetrics(await this.#metrics.text(answered));
+  }
+
+  #end(): void {
+    this.#ending = true;
+    for (const { restart } of this.#places) clearTimeout(restart);
+  }
+
+  #finishIfNoneIsLeft(): void {
+    if (this.#processes.size === 0) this.#finish(this.#exitCode);
+  }
+}

@@ -1,0 +1,139 @@
+import type { Worker } from "node:cluster";
+import type { Measures } from "../http/metrics.ts";
+import { endHandedConnection } from "./handed-connection.ts";
+import type { Order, Report, Serving, Start } from "./messages.ts";
+import { Waiters } from "./waiters.ts";
+
+/** How a process ended: both null where it never came to be. */
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+export type WorkerState = "starting" | "serving" | "leaving" | "ended";
+
+export interface WorkerProcessOptions {
+  start: Start;
+  /** How long it may take until it serves. */
+  startLimitMs: number;
+  /** How long it may take to end once it is told to. */
+  endLimitMs: number;
+  /** Somebody asks it for the metrics of all processes. */
+  onMetricsAsked(): void;
+}
+
+const MEASURE_LIMIT_MS = 2_000;
+
+/** One hub process, as its supervisor sees it. One that overruns its time is killed. */
+export class WorkerProcess {
+  readonly place: number;
+  readonly startedAt = performance.now();
+  /** What it serves once it is ready; null where it ended before. */
+  readonly serving: Promise<Serving | null>;
+  readonly exited: Promise<Exit>;
+  readonly #worker: Worker;
+  readonly #options: WorkerProcessOptions;
+  readonly #measured = new Waiters<Measures>(MEASURE_LIMIT_MS);
+  #state: WorkerState = "starting";
+  #hasServed = false;
+  #wasTold = false;
+  #limit: NodeJS.Timeout | undefined;
+
+  constructor(worker: Worker, options: WorkerProcessOptions) {
+    this.place = options.start.place;
+    this.#worker = worker;
+    this.#options = options;
+    this.#killIn(options.startLimitMs);
+    endHandedConnection(worker.process);
+    this.exited = new Promise((resolve) => {
+      worker.on("exit", (code, signal) => resolve({ code, signal: signal as NodeJS.Signals | null }));
+      // Failures to send are told here too; what never came to be has no number.
+      worker.on("error", () => worker.process.pid === undefined && resolve({ code: null, signal: null }));
+    });
+    this.serving = new Promise((resolve) => {
+      worker.on("message", (report: Report) => this.#take(report, resolve));
+      void this.exited.then(() => {
+        this.#to("ended");
+        this.#measured.answer(null);
+        resolve(null);
+      });
+    });
+  }
+
+  get state(): WorkerState {
+    return this.#state;
+  }
+  get pid(): number | undefined {
+    return this.#worker.process.pid;
+  }
+  /** Whether it was ready once. */
+  get hasServed(): boolean {
+    return this.#hasServed;
+  }
+  /** Whether it was told to end. */
+  get wasTold(): boolean {
+    return this.#wasTold;
+  }
+
+  /** Sends its clients away and ends it. `handOver`: others go on serving the port, so it takes no connection any more. */
+  drain({ handOver }: { handOver: boolean }): void {
+    if (this.#state === "leaving" || this.#state === "ended") return;
+    this.#to("leaving");
+    this.#wasTold = true;
+    this.#killIn(this.#options.endLimitMs);
+    this.#send({ kind: "drain", handOver });
+  }
+
+  kill(): void {
+    this.#wasTold = true;
+    this.#worker.process.kill("SIGKILL");
+  }
+
+  /** Null where it doesn't answer. */
+  measure(): Promise<Measures | null> {
+    return this.#measured.ask(() => this.#send({ kind: "measure" }));
+  }
+
+  tellMetrics(text: string): void {
+    this.#send({ kind: "metrics", text });
+  }
+
+  #take(report: Report, onServing: (serving: Serving) => void): void {
+    switch (report.kind) {
+      case "loaded":
+        this.#send({ kind: "start", start: this.#options.start });
+        break;
+      case "ready":
+        if (this.#state === "starting") this.#serve(report.serving, onServing);
+        break;
+      case "measured":
+        this.#measured.answer(report.measures);
+        break;
+      case "metrics":
+        this.#options.onMetricsAsked();
+        break;
+      default:
+        report satisfies never;
+    }
+  }
+
+  #serve(serving: Serving, onServing: (serving: Serving) => void): void {
+    this.#to("serving");
+    this.#hasServed = true;
+    onServing(serving);
+  }
+
+  #to(state: WorkerState): void {
+    clearTimeout(this.#limit);
+    this.#state = state;
+  }
+
+  #killIn(limitMs: number): void {
+    this.#limit = setTimeout(() => this.#worker.process.kill("SIGKILL"), limitMs);
+  }
+
+  #send(order: Order): void {
+    // One that is about to end takes nothing any more, which its exit tells.
+    if (this.#worker.isConnected()) this.#worker.send(order, () => undefined);
+  }
+}

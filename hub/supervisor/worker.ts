@@ -1,0 +1,89 @@
+import cluster from "node:cluster";
+import { HubError } from "../errors.ts";
+import type { Measures } from "../http/metrics.ts";
+import type { Logger } from "../log.ts";
+import type { Order, Report, Serving, Start } from "./messages.ts";
+import { DEFAULT_SLACK_MS } from "./supervisor.ts";
+import { Waiters } from "./waiters.ts";
+
+/** What a process serves, as its supervisor has to do with it. */
+export interface Served {
+  serving: Serving;
+  /** Resolves when it is ready. */
+  ready(): Promise<void>;
+  measure(): Promise<Measures>;
+  /** Sends its clients away and closes. `handOver`: it takes no connection any more, because others serve the port. */
+  drain(options: { handOver: boolean }): Promise<void>;
+}
+
+export interface WorkerOptions {
+  /** `metrics` asks for those of all processes. */
+  serve(start: Start, metrics: () => Promise<string>): Promise<Served>;
+  /** How long a drain may take. */
+  drainMs: number;
+  slackMs?: number;
+  log: Logger;
+}
+
+const METRICS_LIMIT_MS = 5_000;
+
+/**
+ * A hub process under a supervisor, which alone says when it ends. Should the supervisor die, it drains and ends by itself.
+ * Throws where it can't serve.
+ */
+export async function runWorker(options: WorkerOptions): Promise<void> {
+  const { log } = options;
+  const metrics = new Waiters<string>(METRICS_LIMIT_MS);
+  // Ctrl-C and service managers signal every process at once; the supervisor makes one order of it.
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
+  let served: Served | null = null;
+  let ending = false;
+  const end = (handOver: boolean) => {
+    if (ending) return;
+    ending = true;
+    endServed(served, handOver, options);
+  };
+  const start = await new Promise<Start>((resolve) => {
+    process.on("message", (order: Order) => {
+      if (order.kind === "start") resolve(order.start);
+      else if (order.kind === "drain") end(order.handOver);
+      else if (order.kind === "metrics") metrics.answer(order.text);
+      else void served?.measure().then((measures) => report({ kind: "measured", measures }));
+    });
+    cluster.worker?.on("disconnect", () => {
+      log.error("the supervisor is gone: draining");
+      // Node would end the process here and now.
+      if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
+      end(false);
+    });
+    report({ kind: "loaded" });
+  });
+  served = await options.serve(start, () => askForMetrics(metrics));
+  await served.ready();
+  report({ kind: "ready", serving: served.serving });
+}
+
+/** One that serves nobody yet just goes. */
+function endServed(served: Served | null, handOver: boolean, { drainMs, slackMs, log }: WorkerOptions): void {
+  if (!served) process.exit(0);
+  // The supervisor does the same, but may be gone.
+  setTimeout(() => process.exit(1), drainMs + (slackMs ?? DEFAULT_SLACK_MS)).unref();
+  served.drain({ handOver }).then(
+    () => process.exit(0),
+    (error: unknown) => {
+      log.fatal({ err: error }, "could not end in order");
+      process.exit(1);
+    },
+  );
+}
+
+async function askForMetrics(waiters: Waiters<string>): Promise<string> {
+  const text = await waiters.ask(() => report({ kind: "metrics" }));
+  if (text === null) throw new HubError("unavailable", "The supervisor does not answer. Try again shortly.");
+  return text;
+}
+
+function report(what: Report): void {
+  // Nobody is left to hear it where the supervisor is gone.
+  if (process.connected) process.send?.(what, undefined, undefined, () => undefined);
+}
