@@ -1,9 +1,9 @@
 import { equal, is, ok } from "uvu/assert";
-import { hasRedis, type RedisServer, withRedis, withRedisCluster } from "../support/redis.ts";
+import { hasRedis, type RedisCluster, type RedisServer, withRedis, withRedisCluster } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
-import { type BrokerNode, brokerOn, CHANNEL, codeOf, ear, message } from "./redis-broker.ts";
-import { proxyTo } from "./redis-proxy.ts";
+import { type BrokerNode, CHANNEL, codeOf, ear, message, withBrokers } from "./redis-broker.ts";
+import { proxyTo, type RedisProxy } from "./redis-proxy.ts";
 
 const suited = suite("the Redis broker under faults");
 const test = (behaviour: string, body: () => Promise<void>, limitMs?: number) =>
@@ -18,14 +18,29 @@ const HEALED_MS = 5_000;
 async function withNodes(
   body: (nodes: { near: BrokerNode; far: BrokerNode; server: RedisServer }) => Promise<void>,
 ): Promise<void> {
-  await withRedis(async (server) => {
-    const near = await brokerOn(server.url);
-    const far = await brokerOn(server.url);
+  await withRedis((server) => withBrokers([server.url, server.url], (near, far) => body({ near, far, server })));
+}
+
+/** Three masters with two nodes on them. */
+function withClusterNodes(
+  body: (nodes: { near: BrokerNode; far: BrokerNode; cluster: RedisCluster }) => Promise<void>,
+): Promise<void> {
+  return withRedisCluster((cluster) =>
+    withBrokers([cluster.url, cluster.url], (near, far) => body({ near, far, cluster })),
+  );
+}
+
+/** A Redis with two nodes on it, of which `near` goes by a proxy. */
+function withProxiedNode(
+  beatMs: number,
+  body: (nodes: { near: BrokerNode; far: BrokerNode; proxy: RedisProxy }) => Promise<void>,
+): Promise<void> {
+  return withRedis(async (server) => {
+    const proxy = await proxyTo(server.port);
     try {
-      await body({ near, far, server });
+      await withBrokers([proxy.url, server.url], (near, far) => body({ near, far, proxy }), { beatMs });
     } finally {
-      await near.close();
-      await far.close();
+      proxy.close();
     }
   });
 }
@@ -83,10 +98,7 @@ test("a hole that the history can't fill is told as lost, once, and what comes a
   }));
 
 test("a connection that hears nothing any more, and doesn't say so, is replaced", () =>
-  withRedis(async (server) => {
-    const proxy = await proxyTo(server.port);
-    const near = await brokerOn(proxy.url, { beatMs: 200 });
-    const far = await brokerOn(server.url);
+  withProxiedNode(200, async ({ near, far, proxy }) => {
     const heard = ear();
     await near.broker.subscribe(CHANNEL, heard);
     proxy.muffle();
@@ -94,8 +106,6 @@ test("a connection that hears nothing any more, and doesn't say so, is replaced"
     is(heard.heard.length, 0);
     await until("it is heard", () => heard.heard.length === 3);
     equal([heard.offsets(), heard.losses], [[1, 2, 3], []]);
-    await Promise.all([near.close(), far.close()]);
-    proxy.close();
   }));
 
 test("a Redis that came back empty is a new epoch: live subscriptions are lost, and go on", () =>
@@ -171,10 +181,7 @@ test("a Redis that stands still is unavailable within two seconds, and caught up
 const position = { epoch: "", offset: 0 };
 
 test("a Redis that can't be reached, without a word, is unavailable and caught up with within five seconds", () =>
-  withRedis(async (server) => {
-    const proxy = await proxyTo(server.port);
-    const near = await brokerOn(proxy.url);
-    const far = await brokerOn(server.url);
+  withProxiedNode(2_000, async ({ near, far, proxy }) => {
     const heard = ear();
     await near.broker.subscribe(CHANNEL, heard);
     await far.broker.publish(message("a"));
@@ -191,8 +198,6 @@ test("a Redis that can't be reached, without a word, is unavailable and caught u
     await until("it publishes", () => near.broker.publish(message("near")).catch(() => null), HEALED_MS);
     await until("its own is heard", () => heard.heard.length === 6);
     equal([heard.offsets(), heard.losses], [oneTo(6), []]);
-    await Promise.all([near.close(), far.close()]);
-    proxy.close();
   }));
 
 test("a Redis that is full refuses publications as a whole, and recovery goes on", () =>
@@ -224,9 +229,7 @@ test("messages that are not the hub's are counted and left out", () =>
   }));
 
 test("in a cluster, a channel whose slot moves is lost, and heard again where the slot is then", () =>
-  withRedisCluster(async (cluster) => {
-    const near = await brokerOn(cluster.url);
-    const far = await brokerOn(cluster.url);
+  withClusterNodes(async ({ near, far, cluster }) => {
     const heard = ear();
     const other = ear();
     await near.broker.subscribe(CHANNEL, heard);
@@ -240,15 +243,12 @@ test("in a cluster, a channel whose slot moves is lost, and heard again where th
     await far.broker.publish(message("c", { channel: neighbour }));
     await until("the node's other channels are heard", () => other.heard.length === 1, HEALED_MS);
     equal(other.losses, []);
-    await Promise.all([near.close(), far.close()]);
   }));
 
 test(
   "in a cluster, a master that crashes takes its own channels alone, until it is back",
   () =>
-    withRedisCluster(async (cluster) => {
-      const near = await brokerOn(cluster.url);
-      const far = await brokerOn(cluster.url);
+    withClusterNodes(async ({ near, far, cluster }) => {
       const [here, there] = [ear(), ear()];
       const crashing = await cluster.ownerOf(META);
       const elsewhere = await strangerTo(cluster.servers, crashing);
@@ -267,7 +267,6 @@ test(
       await until("it is published", () => far.broker.publish(message("d")).catch(() => null), HEALED_MS);
       await until("it is heard", () => here.heard.length > told);
       equal(there.losses, []);
-      await Promise.all([near.close(), far.close()]);
     }),
   40_000,
 );
@@ -275,11 +274,9 @@ test(
 test(
   "in a cluster, a replica that takes over begins a new epoch, and live subscriptions go on there",
   () =>
-    withRedisCluster(async (cluster) => {
+    withClusterNodes(async ({ near, far, cluster }) => {
       const master = await cluster.ownerOf(META);
       const replica = await cluster.addReplica(master);
-      const near = await brokerOn(cluster.url);
-      const far = await brokerOn(cluster.url);
       const heard = ear();
       await near.broker.subscribe(CHANNEL, heard);
       const { epoch } = await far.broker.publish(message("a"));
@@ -289,7 +286,6 @@ test(
       is.not(first.epoch, epoch);
       await until("it is heard", () => heard.heard.length > 1, HEALED_MS);
       equal(heard.losses, [CHANNEL]);
-      await Promise.all([near.close(), far.close()]);
       await replica.stop();
     }),
   40_000,

@@ -2,7 +2,7 @@ import { equal, is, ok } from "uvu/assert";
 import { hasRedis, RedisCluster, type RedisServer, withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
-import { type BrokerNode, brokerOn, CHANNEL, codeOf, ear, message } from "./redis-broker.ts";
+import { type BrokerNode, brokerOn, CHANNEL, codeOf, ear, message, withBrokers } from "./redis-broker.ts";
 
 const suited = suite("two nodes on one Redis");
 const test = (behaviour: string, body: () => Promise<void>) =>
@@ -13,12 +13,7 @@ const MESSAGES = `mr:{${CHANNEL}}:messages`;
 type Body = (one: BrokerNode, two: BrokerNode, servers: readonly RedisServer[]) => Promise<void>;
 
 async function nodesOn(url: string, servers: readonly RedisServer[], body: Body): Promise<void> {
-  const [one, two] = [await brokerOn(url), await brokerOn(url)];
-  try {
-    await body(one, two, servers);
-  } finally {
-    await Promise.all([one.close(), two.close()]);
-  }
+  await withBrokers([url, url], (one, two) => body(one, two, servers));
 }
 
 const alone = (body: Body) => () => withRedis((server) => nodesOn(server.url, [server], body));

@@ -30,6 +30,21 @@ export async function brokerOn(url: string, options: Partial<typeof DEFAULTS> = 
   return { broker, redis, close };
 }
 
+/** Runs `body` with a broker on each address, and closes them. */
+export async function withBrokers(
+  urls: readonly [near: string, far: string],
+  body: (near: BrokerNode, far: BrokerNode) => Promise<void>,
+  options: Partial<typeof DEFAULTS> = {},
+): Promise<void> {
+  const near = await brokerOn(urls[0], options);
+  const far = await brokerOn(urls[1]);
+  try {
+    await body(near, far);
+  } finally {
+    await Promise.all([near.close(), far.close()]);
+  }
+}
+
 export function message(id: string, more: Partial<BrokerPublish> = {}): BrokerPublish {
   const base = { channel: CHANNEL, publisher: "user:a", id, type: "note", payloadJson: JSON.stringify({ id }) };
   return { ...base, from: { userId: "a" }, ephemeral: false, ...more };
