@@ -59,7 +59,7 @@ export class RedisConnection {
     });
     const connection = new RedisConnection(address, client, timeoutMs);
     try {
-      await client.connect();
+      await untilReady(client);
       if (client instanceof Cluster)
         await Promise.allSettled(client.nodes("master").map((node) => connectNow(node, timeoutMs)));
     } catch (error) {
@@ -195,6 +195,25 @@ function clusterClient(address: RedisAddress, timeoutMs: number): Cluster {
   // Without a queue commands are refused until their node is connected, so that must not wait for the first of them.
   cluster.on("+node", (node: Redis) => connectNow(node, timeoutMs).catch(() => undefined));
   return cluster;
+}
+
+/** A cluster that was just made, or changes, refuses a while; then it is tried again. */
+const READY_LIMIT_MS = 10_000;
+
+/** Connects for the first time. What `connect` itself gives is never settled where the first attempt fails. */
+async function untilReady(client: Redis | Cluster): Promise<void> {
+  let last: unknown = new Error("it is not ready");
+  client.on("error", (error) => {
+    last = error;
+  });
+  await new Promise<void>((resolve, reject) => {
+    const limit = setTimeout(() => reject(last), READY_LIMIT_MS);
+    client.once("ready", () => {
+      clearTimeout(limit);
+      resolve();
+    });
+    client.connect().catch(() => undefined);
+  });
 }
 
 /** Resolves when a node's connection can be used. */
