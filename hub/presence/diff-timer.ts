@@ -1,3 +1,6 @@
+/** How long changes are merged under load. */
+export const DEFAULT_DIFF_WINDOW_MS = 50;
+
 /**
  * When a channel's merged diff leaves: at once when the channel was quiet (in the same turn of the event loop, after
  * what else the turn brings), else `windowMs` after the diff before.

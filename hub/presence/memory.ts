@@ -7,9 +7,8 @@ import {
   type Roster,
   workstationChannel,
 } from "@monster-realtime/client/protocol";
-import { HubError } from "../errors.ts";
 import { newId } from "../ids.ts";
-import { DiffTimer } from "./diff-timer.ts";
+import { DEFAULT_DIFF_WINDOW_MS, DiffTimer } from "./diff-timer.ts";
 import { GraceQueue } from "./grace.ts";
 import { holds, type Membership, toMember, withConnection, withoutConnection } from "./membership.ts";
 import type {
@@ -20,6 +19,7 @@ import type {
   PresenceWatcher,
   WorkstationPresence,
 } from "./presence.ts";
+import { notJoined, replacedError } from "./refusals.ts";
 import { Revisions } from "./revisions.ts";
 import { ChannelRoster } from "./roster.ts";
 
@@ -31,7 +31,6 @@ export interface MemoryPresenceOptions {
   events: PresenceEvents;
 }
 
-export const DEFAULT_DIFF_WINDOW_MS = 50;
 const SWEEP_INTERVAL_MS = 60_000;
 
 /** One channel: its members' connections, the roster they make, and who watches it. */
@@ -181,9 +180,7 @@ export class MemoryPresence implements PresenceStore {
     const membership = membershipOf(channel, connectionId);
     if (membership) return { channel, membership };
     const owned = parseChannel(channelName)?.kind === "workstation" && channel.memberships.size > 0;
-    if (owned)
-      throw new HubError("replaced", "A newer connection of this workstation owns its presence. Stop this one.");
-    throw new HubError("not_joined", "This connection is not present on the channel. Call presence.join first.");
+    throw owned ? replacedError() : notJoined();
   }
 
   #put(channel: Channel, membership: Membership, joined?: JoinRequest): PresencePosition {

@@ -31,9 +31,15 @@ export interface PresenceStore {
   setProjects(workstationId: string, projectIds: readonly string[]): Promise<void>;
   /** A new revision for a present workstation without any change of it (a heartbeat); null where it is absent. */
   touch(workstationId: string): Promise<WorkstationPresence | null>;
-  /** Every workstation that is present, in no order. */
+  /**
+   * The workstations that this node answers for, in no order: those whose presence its connections are, and suspect ones
+   * whose time it keeps. In a hub that is alone that is every one present.
+   */
   present(): Promise<WorkstationPresence[]>;
-  /** Mints a revision for each of these workstations that is absent, so that a join in between has a newer one. */
+  /**
+   * Mints a revision for each of these workstations that is absent from every node, so that a join in between has a newer
+   * one. Leaves out those of which that can't be known: data that is younger than a lease and a grace proves nothing.
+   */
   mintAbsent(workstationIds: readonly string[]): Promise<{ workstationId: string; revision: number }[]>;
   /** Raises the counter of a workstation above `floor`; its next revision is greater. */
   raise(workstationId: string, floor: number): Promise<void>;

@@ -20,7 +20,12 @@ export class Revisions {
 
   /** The next revision will be greater than `floor`. Throws `RangeError` for what can't be a revision. */
   raise(floor: number): void {
-    if (!(floor <= MAX_REVISION)) throw new RangeError(`presence revision ${floor} lies beyond the year 2200`);
+    checkRevision(floor);
     this.#last = Math.max(this.#last, floor);
   }
+}
+
+/** Throws `RangeError` for what can't be a revision. */
+export function checkRevision(revision: number): void {
+  if (!(revision <= MAX_REVISION)) throw new RangeError(`presence revision ${revision} lies beyond the year 2200`);
 }

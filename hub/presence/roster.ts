@@ -6,12 +6,14 @@ import type { LeaveReason, Member, PresenceDiff, Roster } from "@monster-realtim
  */
 export class ChannelRoster {
   readonly epoch: string;
-  #version = 0;
-  readonly #members = new Map<string, Member>();
+  #version: number;
+  readonly #members: Map<string, Member>;
   #pending: PendingDiff | null = null;
 
-  constructor(epoch: string) {
+  constructor(epoch: string, version = 0, members: readonly Member[] = []) {
     this.epoch = epoch;
+    this.#version = version;
+    this.#members = new Map(members.map((member) => [member.key, member]));
   }
 
   get version(): number {

@@ -1,4 +1,4 @@
-const SLOTS = 16_384;
+export const SLOTS = 16_384;
 /** CRC16 of the XMODEM kind, which the specification of Redis Cluster names. */
 const POLYNOMIAL = 0x1021;
 

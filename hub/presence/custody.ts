@@ -1,0 +1,348 @@
+import {
+  type LeaveReason,
+  type PresencePosition,
+  parseChannel,
+  projectWorkstationsChannel,
+} from "@monster-realtime/client/protocol";
+import { HubError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { inBatches } from "./batches.ts";
+import { FollowUp } from "./follow-up.ts";
+import { beat, type Holding, Holdings, isOutrun, type Owner } from "./holdings.ts";
+import type { Lease } from "./lease.ts";
+import type { Leases } from "./leases.ts";
+import type { JoinRequest, PresenceEvents, WorkstationPresence } from "./presence.ts";
+import type { MembershipReply, PresenceScripts } from "./presence-scripts.ts";
+import { notJoined, replacedError } from "./refusals.ts";
+import type { RosterMessage } from "./shared-rosters.ts";
+
+/** What the store of one node of several tells it. */
+export interface SharedPresenceEvents extends PresenceEvents {
+  /**
+   * While this node was cut off, others held the connection for dead, and its workstation has left. Whether it still is
+   * there only it can show: it must be ended with an error that lets it come back and join again.
+   */
+  gaveUp(connectionId: string, channel: string): void;
+}
+
+export interface CustodyOptions {
+  nodeId: string;
+  graceMs: number;
+  scripts: PresenceScripts;
+  leases: Leases;
+  events: SharedPresenceEvents;
+  /** Resolves when every later message of the channel is heard. */
+  listen(channel: string): Promise<void>;
+  /** Nothing is held on the channel any more. */
+  release(channel: string): void;
+  log: Logger;
+}
+
+/**
+ * What this node answers for: what its connections joined, and suspect members whose time it keeps. What Redis could not be
+ * told is told when it is back; what it forgot is entered again.
+ */
+export class Custody {
+  /** What follows from its changes, and from those of nodes that are gone. */
+  readonly followUp: FollowUp;
+  readonly #options: CustodyOptions;
+  readonly #holdings = new Holdings();
+  /** Something could not be told to Redis. */
+  #owing = false;
+  #repairing: Promise<void> | null = null;
+  #onHold = false;
+
+  constructor(options: CustodyOptions) {
+    this.#options = options;
+    this.followUp = new FollowUp({
+      ...options,
+      noticed: (reply, presence) => this.#changed(reply, presence),
+      release: (channel) => this.release(channel),
+    });
+  }
+
+  /** Whether this node has to hear of the channel. */
+  has(channel: string): boolean {
+    return this.#holdings.has(channel) || this.followUp.keepsTime(channel);
+  }
+
+  async join(request: JoinRequest): Promise<PresencePosition> {
+    const lease = await this.#options.leases.valid(request.channel);
+    const holding = this.#holdings.add(request, lease);
+    const joined = this.#join(holding);
+    holding.joined = joined.catch(() => undefined);
+    return joined;
+  }
+
+  /** Throws `not_joined`, `replaced`. */
+  async update(channel: string, connectionId: string, meta: Record<string, unknown>): Promise<PresencePosition> {
+    const holding = await this.#held(channel, connectionId);
+    const lease = await this.#options.leases.valid(channel);
+    if (holding.incarnation !== lease.incarnation) await this.#register(holding);
+    const { request, incarnation, revision } = holding;
+    const reply = await this.#options.scripts.update(request, meta, incarnation, revision);
+    if (reply.status === "not_joined") return this.#updateForgotten(holding, lease, meta);
+    this.#judge(holding, reply);
+    holding.meta = meta;
+    holding.order = reply.revision;
+    await this.#follow(reply);
+    return reply.position;
+  }
+
+  /** Throws `not_joined`, `replaced`, and `unavailable` where it can only be carried out later. */
+  async leave(channel: string, connectionId: string, reason: LeaveReason): Promise<PresencePosition> {
+    const holding = await this.#held(channel, connectionId);
+    holding.ending = { kind: "leave", reason };
+    const reply = await this.#end(holding);
+    if (reply.status !== "ok") throw reply.status === "replaced" ? replacedError() : notJoined();
+    return reply.position;
+  }
+
+  async lose(channel: string, connectionId: string): Promise<void> {
+    const holding = this.#holdings.get(channel, connectionId);
+    if (!holding) return;
+    holding.ending ??= { kind: "lose" };
+    await holding.joined;
+    if (!this.#holdings.isCurrent(holding)) return;
+    await this.#end(holding).catch((error: unknown) => {
+      this.#options.log.debug(
+        { err: error, channel },
+        "a lost connection could not be told to Redis: it is tried again",
+      );
+    });
+  }
+
+  async setProjects(channel: string, projectIds: readonly string[]): Promise<void> {
+    const holding = this.#holdings.owner(channel);
+    const before = holding?.request.workstation?.projectIds;
+    if (before && isSame(before, projectIds)) return;
+    const reply = await this.#options.scripts.setProjects(channel, channel, projectIds, holding?.revision ?? 0);
+    if (holding?.request.workstation) {
+      const { request } = holding;
+      holding.request = { ...request, workstation: { ...holding.request.workstation, projectIds: [...projectIds] } };
+    }
+    if (reply.status !== "ok") return;
+    this.#holdings.raise(reply);
+    await this.followUp.show(reply, before && projectIds.filter((id) => !before.includes(id)));
+  }
+
+  /** A new revision without asking Redis, for a workstation that this node surely owns; null for every other. */
+  touch(channel: string): WorkstationPresence | null {
+    const holding = this.#holdings.owner(channel);
+    return holding ? beat(holding) : null;
+  }
+
+  /** The workstations that this node answers for. */
+  present(): WorkstationPresence[] {
+    const found = new Map<string, WorkstationPresence>();
+    for (const presence of this.followUp.suspects()) found.set(presence.workstationId, presence);
+    for (const presence of this.#holdings.presences()) found.set(presence.workstationId, presence);
+    return [...found.values()];
+  }
+
+  /** What Redis holds of a workstation's channel: whoever is older learns that it was replaced. */
+  noticed(reply: MembershipReply): void {
+    this.#outrun(reply.channel, reply);
+    this.#holdings.raise(reply);
+  }
+
+  told(channel: string, message: RosterMessage): void {
+    this.followUp.told(channel, message);
+    if (message.connection === undefined || message.number === undefined) return;
+    this.#outrun(channel, { connectionId: message.connection, number: message.number });
+  }
+
+  /** The channel's messages are heard anew, some may have been missed. False where nothing was held on it before. */
+  confirmed(channel: string): boolean {
+    const holding = this.#holdings.owner(channel);
+    if (!holding?.presence) return false;
+    const { scripts, log } = this.#options;
+    scripts.revision(channel, channel, "never", 0).then(
+      (reply) => this.noticed(reply),
+      (error: unknown) => log.debug({ err: error, channel }, "an owner could not be checked"),
+    );
+    return true;
+  }
+
+  /** Enters again what is held under an older incarnation, and tells what could not be told. */
+  repair(taken: boolean): void {
+    if (!taken && !this.#owing) return;
+    const before = this.#repairing ?? Promise.resolve();
+    const repairing: Promise<void> = before
+      .then(() => this.#repair())
+      .catch((error: unknown) => {
+        this.#owing = true;
+        this.#options.log.warn({ err: error }, "presence was not entered again: it is tried again");
+      })
+      .finally(() => {
+        if (this.#repairing === repairing) this.#repairing = null;
+      });
+    this.#repairing = repairing;
+  }
+
+  /** Rosters of projects went with the data: workstations whose own data is elsewhere are shown again. */
+  async showAgain(lost: Lease): Promise<void> {
+    const { leases, scripts } = this.#options;
+    const isLost = (id: string) => leases.of(projectWorkstationsChannel(id)) === lost;
+    const shown = [...this.#holdings.all()].filter(
+      ({ request, lease }) => lease !== lost && request.workstation?.projectIds.some(isLost),
+    );
+    await inBatches(shown, async ({ request: { channel } }) => {
+      const reply = await scripts.revision(channel, channel, "never", 0);
+      await this.followUp.show(reply, reply.projects.filter(isLost));
+    });
+  }
+
+  /** Lets go of the channel where nothing is held on it. */
+  release(channel: string): void {
+    // On hold the suspect have no timer here: they stay noted for whoever sweeps.
+    if (this.#onHold || this.has(channel) || this.followUp.waits(channel)) return;
+    this.#options.leases.release(channel);
+    this.#options.release(channel);
+  }
+
+  hold(): void {
+    this.#onHold = true;
+    this.followUp.close();
+  }
+
+  async close(): Promise<void> {
+    this.#onHold = true;
+    this.followUp.close();
+    await this.#repairing;
+  }
+
+  async #join(holding: Holding): Promise<PresencePosition> {
+    const { request, lease } = holding;
+    try {
+      await Promise.all([lease.enter(request.channel), request.workstation && this.#options.listen(request.channel)]);
+      holding.incarnation = lease.incarnation;
+      if (holding.ending || !this.#holdings.isCurrent(holding))
+        throw new HubError("unavailable", "The connection ended meanwhile.");
+      const reply = await this.#options.scripts.join(request, holding.incarnation, holding.revision);
+      this.#entered(holding, reply, reply.number, reply.revision);
+      await this.#follow(reply);
+      return reply.position;
+    } catch (error) {
+      // Whether it joined is unknown. Unless it tries again, it is taken out.
+      holding.ending ??= { kind: "lose" };
+      this.#owing = true;
+      throw error;
+    }
+  }
+
+  /** The store has entered the holding with these numbers. */
+  #entered(holding: Holding, reply: MembershipReply, number: number, order: number): void {
+    holding.number = number;
+    holding.order = order;
+    holding.joinedAt = reply.member?.joinedAt ?? 0;
+    if (holding.rival && isOutrun(holding, holding.rival)) this.#replace(holding);
+    holding.rival = null;
+    // The lease may have run out meanwhile: then it is entered where nobody looks.
+    if (holding.incarnation !== holding.lease.incarnation) this.repair(true);
+  }
+
+  async #held(channel: string, connectionId: string): Promise<Holding> {
+    const holding = this.#holdings.get(channel, connectionId);
+    await holding?.joined;
+    if (holding && !holding.ending && this.#holdings.isCurrent(holding)) return holding;
+    if (parseChannel(channel)?.kind !== "workstation") throw notJoined();
+    const { state } = await this.#options.scripts.revision(channel, channel, "never", 0);
+    throw state === "absent" ? notJoined() : replacedError();
+  }
+
+  /** Redis knows nothing of it: it is entered again with the new meta, where data was lost. */
+  async #updateForgotten(holding: Holding, lease: Lease, meta: Record<string, unknown>): Promise<PresencePosition> {
+    await this.#options.leases.renew(lease);
+    holding.meta = meta;
+    const reply = await this.#register(holding);
+    this.#judge(holding, reply);
+    return reply.position;
+  }
+
+  /** Throws what the connection is to be told; one that was replaced holds nothing any more. */
+  #judge(holding: Holding, { status }: MembershipReply): void {
+    if (status === "replaced") this.#replace(holding);
+    if (status === "replaced") throw replacedError();
+    if (status !== "ok" && status !== "kept") throw notJoined();
+  }
+
+  async #register(holding: Holding): Promise<MembershipReply> {
+    const { request, lease, meta, order, joinedAt } = holding;
+    const { leases, events, listen, scripts } = this.#options;
+    await leases.valid(request.channel);
+    await Promise.all([lease.enter(request.channel), request.workstation && listen(request.channel)]);
+    const incarnation = lease.incarnation;
+    const numbers = { floor: holding.revision, number: holding.number ?? 0, order, joinedAt };
+    const reply = await scripts.register({ request, meta, incarnation, ...numbers });
+    holding.incarnation = incarnation;
+    if (reply.status === "replaced") this.#replace(holding);
+    if (reply.status === "gone" && this.#holdings.isCurrent(holding)) {
+      this.#holdings.remove(holding);
+      this.release(request.channel);
+      events.gaveUp(request.connectionId, request.channel);
+    }
+    if (reply.status === "ok") await this.#follow(reply);
+    if (reply.status === "kept" && request.workstation) await this.followUp.show(reply);
+    return reply;
+  }
+
+  async #end(holding: Holding): Promise<MembershipReply> {
+    const { request, ending, revision } = holding;
+    const { leases, scripts, graceMs } = this.#options;
+    try {
+      const lease = await leases.valid(request.channel);
+      await lease.enter(request.channel);
+      const reply =
+        ending?.kind === "leave"
+          ? await scripts.leave(request, ending.reason, revision)
+          : await scripts.lose(request, lease.incarnation, graceMs, revision);
+      this.#holdings.remove(holding);
+      if (reply.status === "ok") await this.#follow(reply);
+      this.release(request.channel);
+      return reply;
+    } catch (error) {
+      this.#owing = true;
+      throw error;
+    }
+  }
+
+  async #repair(): Promise<void> {
+    this.#owing = false;
+    await inBatches([...this.#holdings.all()], async (holding) => {
+      if (!this.#holdings.isCurrent(holding)) return;
+      if (holding.ending) await holding.joined.then(() => this.#end(holding));
+      else if (holding.number !== null && holding.incarnation !== holding.lease.incarnation)
+        await this.#register(holding);
+    });
+    if (!(await this.followUp.retry())) this.#owing = true;
+  }
+
+  /** After a change that this node made. */
+  async #follow(reply: MembershipReply): Promise<void> {
+    if (!(await this.followUp.changed(reply))) this.#owing = true;
+  }
+
+  #changed(reply: MembershipReply, presence: WorkstationPresence): void {
+    this.#outrun(reply.channel, reply);
+    const owner = this.#holdings.owner(reply.channel);
+    if (owner?.request.connectionId === reply.connectionId) owner.presence = presence;
+    this.#holdings.raise(reply);
+  }
+
+  #outrun(channel: string, owner: Owner): void {
+    for (const holding of this.#holdings.outrunBy(channel, owner)) this.#replace(holding);
+  }
+
+  #replace(holding: Holding): void {
+    if (!this.#holdings.isCurrent(holding)) return;
+    const { channel, connectionId } = holding.request;
+    this.#holdings.remove(holding);
+    if (!holding.ending) this.#options.events.replaced(connectionId, channel);
+    this.release(channel);
+  }
+}
+
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((id) => other.includes(id));
+}

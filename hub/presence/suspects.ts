@@ -1,0 +1,70 @@
+import type { PresencePosition } from "@monster-realtime/client/protocol";
+import type { WorkstationPresence } from "./presence.ts";
+
+/** A suspect member whose time this node keeps. */
+export interface Suspect {
+  channel: string;
+  key: string;
+  /** Where the channel stood when it became suspect, or this node took it over. */
+  position: PresencePosition;
+  /** Of a workstation's own channel. */
+  presence: WorkstationPresence | null;
+}
+
+/** The suspect members whose time this node keeps, each with a timer of its own: those it took over have less left. */
+export class Suspects {
+  readonly #expire: (suspect: Suspect) => void;
+  readonly #channels = new Map<string, Map<string, { suspect: Suspect; timer: NodeJS.Timeout }>>();
+  #closed = false;
+
+  constructor(expire: (suspect: Suspect) => void) {
+    this.#expire = expire;
+  }
+
+  /** `expire` is called once `leftMs` have passed; again for a member that is known sets its time anew. */
+  add(suspect: Suspect, leftMs: number): void {
+    this.remove(suspect.channel, suspect.key);
+    if (this.#closed) return;
+    const ofChannel = this.#channels.get(suspect.channel) ?? new Map();
+    this.#channels.set(suspect.channel, ofChannel);
+    const expire = () => {
+      this.remove(suspect.channel, suspect.key);
+      this.#expire(suspect);
+    };
+    ofChannel.set(suspect.key, { suspect, timer: setTimeout(expire, leftMs) });
+  }
+
+  remove(channel: string, key: string): void {
+    const ofChannel = this.#channels.get(channel);
+    const kept = ofChannel?.get(key);
+    if (!ofChannel || !kept) return;
+    clearTimeout(kept.timer);
+    ofChannel.delete(key);
+    if (ofChannel.size === 0) this.#channels.delete(channel);
+  }
+
+  /** The member is live again, as of this position. What was told late is no news. */
+  revived(channel: string, key: string, { epoch, version }: PresencePosition): void {
+    const position = this.#channels.get(channel)?.get(key)?.suspect.position;
+    if (position?.epoch === epoch && position.version < version) this.remove(channel, key);
+  }
+
+  has(channel: string): boolean {
+    return this.#channels.has(channel);
+  }
+
+  *presences(): Iterable<WorkstationPresence> {
+    for (const ofChannel of this.#channels.values()) {
+      for (const { suspect } of ofChannel.values()) if (suspect.presence) yield suspect.presence;
+    }
+  }
+
+  /** Nobody's time runs out here any more. */
+  close(): void {
+    this.#closed = true;
+    for (const ofChannel of this.#channels.values()) {
+      for (const { timer } of ofChannel.values()) clearTimeout(timer);
+    }
+    this.#channels.clear();
+  }
+}

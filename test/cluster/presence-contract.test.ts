@@ -1,0 +1,42 @@
+import { presenceContract } from "../contract/presence.ts";
+import { hasRedis, RedisCluster, RedisServer } from "../support/redis.ts";
+import { suite } from "../support/suite.ts";
+import { presenceOn } from "./redis-presence.ts";
+
+/** Redises to be had empty, one for each store that is under test at the same time. */
+class Pool {
+  readonly #free: { url: string; servers: readonly RedisServer[] }[] = [];
+  readonly #start: () => Promise<{ url: string; servers: readonly RedisServer[] }>;
+
+  constructor(start: () => Promise<{ url: string; servers: readonly RedisServer[] }>) {
+    this.#start = start;
+  }
+
+  async make(graceMs: number, diffWindowMs?: number) {
+    const redis = this.#free.pop() ?? (await this.#start());
+    for (const server of redis.servers) await server.admin.flushall();
+    // There is nothing to settle: nobody else was here before.
+    const window = diffWindowMs === undefined ? {} : { diffWindowMs };
+    const node = await presenceOn(redis.url, { graceMs, settleMs: 0, ...window });
+    const close = async () => {
+      await node.close();
+      this.#free.push(redis);
+      for (const server of redis.servers) server.unref();
+    };
+    return { ...node, close };
+  }
+}
+
+if (hasRedis) {
+  const single = new Pool(async () => {
+    const server = await RedisServer.start();
+    return { url: server.url, servers: [server] };
+  });
+  const cluster = new Pool(() => RedisCluster.start());
+  presenceContract("Redis", (graceMs, diffWindowMs) => single.make(graceMs, diffWindowMs));
+  presenceContract("Redis Cluster", (graceMs, diffWindowMs) => cluster.make(graceMs, diffWindowMs));
+} else {
+  const test = suite("presence contract: Redis");
+  test.skip("all of it", "there is no redis-server");
+  test.run();
+}

@@ -1,0 +1,84 @@
+import type { Member } from "@monster-realtime/client/protocol";
+import { pino } from "pino";
+import type { JoinRequest, WorkstationPresence } from "../../hub/presence/presence.ts";
+import { RedisPresence, type RedisPresenceOptions } from "../../hub/presence/redis.ts";
+import { RedisConnection } from "../../hub/redis/connection.ts";
+import { RedisSubscriptions } from "../../hub/redis/subscriptions.ts";
+
+export const GRACE_MS = 400;
+export const LEASE_MS = 900;
+
+export type NodeSettings = Partial<
+  Pick<RedisPresenceOptions, "graceMs" | "leaseMs" | "settleMs" | "diffWindowMs" | "monotonicNow"> & { nodeId: string }
+>;
+
+/** A node's presence with connections of its own, and what it told its node. */
+export interface PresenceNode {
+  store: RedisPresence;
+  redis: RedisConnection;
+  changed: WorkstationPresence[];
+  replaced: { connectionId: string; channel: string }[];
+  gaveUp: string[];
+  /** Ends it as a crash does: nothing is given back, nothing said. */
+  kill(): Promise<void>;
+  close(): Promise<void>;
+}
+
+let nodes = 0;
+
+export async function presenceOn(url: string, settings: NodeSettings = {}): Promise<PresenceNode> {
+  nodes += 1;
+  const log = pino({ level: process.env.TEST_LOG ?? "silent" });
+  const redis = await RedisConnection.open({ url, log });
+  const subscriptions = new RedisSubscriptions(redis, { beatMs: 200 });
+  const changed: WorkstationPresence[] = [];
+  const replaced: { connectionId: string; channel: string }[] = [];
+  const gaveUp: string[] = [];
+  const events = {
+    workstationChanged: (presence: WorkstationPresence) => void changed.push(presence),
+    replaced: (connectionId: string, channel: string) => void replaced.push({ connectionId, channel }),
+    gaveUp: (connectionId: string) => void gaveUp.push(connectionId),
+  };
+  const times = { graceMs: GRACE_MS, leaseMs: LEASE_MS, nodeId: `node_${nodes}` };
+  const store = await RedisPresence.open({ ...times, ...settings, redis, subscriptions, events, log });
+  const cut = async () => {
+    subscriptions.close();
+    await redis.close();
+  };
+  const kill = async () => {
+    await cut();
+    await store.close();
+  };
+  const close = async () => {
+    await store.close();
+    await cut();
+  };
+  return { store, redis, changed, replaced, gaveUp, kill, close };
+}
+
+export const WS = "ws_01HZZZZZZZZZZZZZZZZZZZZZZZ";
+export const OWN = `workstation:${WS}`;
+export const PROJECT = "proj_01HZZZZZZZZZZZZZZZZZZZZZZZ";
+export const PROJECT_CHANNEL = `project:${PROJECT}:workstations`;
+export const TASK = "task:task_01HZZZZZZZZZZZZZZZZZZZZZZZ";
+
+/** A workstation's join. `meta` says which one it is. */
+export function workstation(connectionId: string, meta = {}, id = WS, projectIds: string[] = [PROJECT]): JoinRequest {
+  const key = `workstation:${id}`;
+  const client = { ipAddress: null, userAgent: null, cliVersion: null };
+  const memberKey = { workstationId: id };
+  return { channel: key, connectionId, key, memberKey, meta, workstation: { projectIds, client } };
+}
+
+export function user(connectionId: string, meta = {}, id = "u"): JoinRequest {
+  return { channel: TASK, connectionId, key: `user:${id}`, memberKey: { userId: id }, meta };
+}
+
+/** What matters of a roster's members. */
+export async function membersOf(
+  { store }: PresenceNode,
+  channel: string,
+): Promise<Pick<Member, "key" | "state" | "connections" | "meta">[]> {
+  const { members } = await store.list(channel);
+  return members.map(({ key, state, connections, meta }) => ({ key, state, connections, meta }));
+}
