@@ -280,6 +280,7 @@ test(
       const heard = ear();
       await near.broker.subscribe(CHANNEL, heard);
       const { epoch } = await far.broker.publish(message("a"));
+      await until("the first is heard", () => heard.heard.length === 1);
       await master.kill();
       await until("it is told", () => heard.losses.length > 0, 15_000);
       const first = await until("it is published", () => far.broker.publish(message("b")).catch(() => null), HEALED_MS);
