@@ -161,6 +161,18 @@ export class Hub {
   }
 
   /**
+   * While this node was cut off, the others held the connection for dead. It has to come back and join again, to show
+   * that it is there.
+   */
+  gaveUp(connectionId: string, channel: string): void {
+    this.#connections
+      .get(connectionId)
+      ?.end(
+        new HubError("unavailable", `Presence on ${channel} was given up while this node was cut off. Connect again.`),
+      );
+  }
+
+  /**
    * Sends every client away, spread over time, and serves each until it goes. Presence is kept. Resolves when all are
    * gone, at the latest after `drainMs`.
    */

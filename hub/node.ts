@@ -7,8 +7,8 @@ import { Directory } from "./auth/directory.ts";
 import { Introspection } from "./auth/introspection.ts";
 import { remoteKeys } from "./auth/issuer-keys.ts";
 import { type PersonalTokens, type TokenIssuer, TokenVerifier } from "./auth/tokens.ts";
-import { MemoryBroker } from "./broker/memory.ts";
-import { ConfigError, type HubConfig } from "./config.ts";
+import { type Backend, openBackend } from "./backend.ts";
+import type { HubConfig } from "./config.ts";
 import { makeDataDir } from "./data-dir.ts";
 import { type Development, developmentServiceToken, seedDevelopment, sha256 } from "./development.ts";
 import { ChangeFeed } from "./feed/change-feed.ts";
@@ -20,8 +20,6 @@ import { createHttpServer, handOver as handOverPort, type Readiness } from "./ht
 import { Hub } from "./hub.ts";
 import { newId } from "./ids.ts";
 import type { Logger } from "./log.ts";
-import { MemoryPresence } from "./presence/memory.ts";
-import type { WorkstationPresence } from "./presence/presence.ts";
 import { Reconciler } from "./presence/reconciler.ts";
 import { createRpcRouter } from "./rpc/router.ts";
 import { AuditListener } from "./store/audit-listener.ts";
@@ -70,7 +68,6 @@ export interface RunningNode {
 /** Chooses the implementations, joins them and listens. Throws where a part can't start, with everything closed again. */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { config, log, store: given } = options;
-  refuseRedis(config);
   await makeDataDir(config.dataDir);
   const store = given ?? (await openStore(config, log, options.sharedDatabase));
   try {
@@ -79,13 +76,6 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     if (!given) await store.close();
     throw error;
   }
-}
-
-/** A node that ignored it would be alone, where somebody counts on several being one. */
-function refuseRedis({ redis }: HubConfig): void {
-  if (!redis) return;
-  const problem = "is set, but this version has no Redis broker yet";
-  throw new ConfigError([{ variable: "REDIS_URL", problem, remedy: "Unset it, and run one node" }]);
 }
 
 async function startOn(
@@ -117,14 +107,19 @@ async function startOn(
     log,
     onRefused: (workstationId, revision, refused) => reconciler.refused(workstationId, revision, refused),
   });
-  const presence = new MemoryPresence({
+  const backend = await openBackend({
+    config,
     nodeId,
-    graceMs: config.presence.graceMs,
+    retention: (channel) =>
+      parseChannel(channel)?.kind.startsWith("project") ? config.history.project : config.history.entity,
     events: {
-      workstationChanged: (changed: WorkstationPresence) => writer.write(changed),
+      workstationChanged: (changed) => writer.write(changed),
       replaced: (connectionId, channel) => hub.replaced(connectionId, channel),
+      gaveUp: (connectionId, channel) => hub.gaveUp(connectionId, channel),
     },
+    log,
   });
+  const { broker, presence } = backend;
   const reconciler = new Reconciler({
     store: presence,
     writer,
@@ -135,11 +130,6 @@ async function startOn(
     settleMs,
     log,
   });
-  const broker = new MemoryBroker({
-    retention: (channel) =>
-      parseChannel(channel)?.kind.startsWith("project") ? config.history.project : config.history.entity,
-    positionTtlMs: config.history.positionTtlMs,
-  });
   const listener = new AuditListener({
     connection: config.database.directUrl === null ? database.connection : { url: config.database.directUrl },
     connectTimeoutMs: config.database.timeoutMs,
@@ -149,8 +139,7 @@ async function startOn(
   const feed = new ChangeFeed({
     source: new ChangeFeedStore(database),
     broker,
-    // The streams end with this process, which knows itself what it has published.
-    rememberMs: 0,
+    rememberMs: backend.feedRememberMs,
     ensureListening: () => listener.ensureListening(),
     onTouched: (touched) => hub.touched(touched),
     log,
@@ -185,7 +174,7 @@ async function startOn(
   const pages = new Pages();
   // Whoever asks the port for it means all who serve it.
   let handedOver = false;
-  const readiness = () => readinessOf(store, hub.draining && !handedOver);
+  const readiness = () => readinessOf(store, backend, hub.draining && !handedOver);
   const server = createHttpServer({
     api: new HttpApi(hub.services, config.times.requestTimeoutMs),
     metrics: metricsText ? { contentType: metrics.contentType, text: metricsText } : metrics,
@@ -211,6 +200,7 @@ async function startOn(
     await hub.close();
     await writer.flush(LAST_FLUSH_MS);
     await writer.close();
+    await backend.close();
     if (ownsStore) await store.close();
   };
   return { hub, url, development, writer, reconciler, metrics, readiness, stop };
@@ -230,8 +220,8 @@ function personalTokensOf({ auth }: HubConfig): PersonalTokens | null {
   return { introspection: new Introspection({ url, issuer, cacheMs }), audiences };
 }
 
-async function readinessOf({ database }: Store, draining: boolean): Promise<Record<string, string>> {
-  const faults: Record<string, string> = {};
+async function readinessOf({ database }: Store, backend: Backend, draining: boolean): Promise<Record<string, string>> {
+  const faults = await backend.faults();
   if (draining) faults.hub = "draining";
   try {
     await database.ping();

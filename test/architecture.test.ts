@@ -70,9 +70,14 @@ for (const part of PARTS) {
 }
 
 test("implementations are chosen in one place", () => {
-  const chosen = within("hub/broker/memory.ts", "hub/broker/redis.ts", "hub/presence/memory.ts", "hub/store/open.ts");
+  const [memory, redis] = [/\/memory\.ts$/, /^hub\/(?:broker|presence)\/redis\.ts$/];
+  const chosen = (imported: string) => memory.test(imported) || redis.test(imported);
   equal(
-    offences("hub", (imported, file) => chosen(imported) && file !== "hub/node.ts"),
+    offences("hub", (imported, file) => chosen(imported) && file !== "hub/backend.ts"),
+    [],
+  );
+  equal(
+    offences("hub", (imported, file) => imported === "hub/store/open.ts" && file !== "hub/node.ts"),
     [],
   );
 });

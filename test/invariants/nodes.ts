@@ -30,6 +30,8 @@ export const TIMES = {
 export interface ClusterOptions {
   nodes: number;
   redis: boolean;
+  /** Settings of the nodes beside those that keep runs short. */
+  env?: Record<string, string>;
   /** A module that is loaded into each node before anything else: what breaks it on purpose. */
   preload?: string;
 }
@@ -112,6 +114,18 @@ export class TestCluster {
     await gone;
   }
 
+  /** Drains a node as a deployment does, and starts its successor; answers the exit code. */
+  async replace(index: number): Promise<number | null> {
+    const node = this.#nodes[index];
+    this.#nodes[index] = null;
+    if (!node) return null;
+    const code = new Promise<number | null>((resolve) => node.once("exit", resolve));
+    node.kill("SIGTERM");
+    const exited = await code;
+    await this.heal();
+    return exited;
+  }
+
   async pause(index: number, ms: number): Promise<void> {
     const node = this.#nodes[index];
     node?.kill("SIGSTOP");
@@ -182,6 +196,7 @@ export class TestCluster {
           PATH: process.env.PATH,
           HOME: process.env.HOME,
           ...TIMES,
+          ...this.#options.env,
           PORT: String(port),
           HOST: "127.0.0.1",
           DATA_DIR: this.#folder,

@@ -17,16 +17,21 @@ export async function run(cluster: TestCluster, operations: readonly Operation[]
     const running: Promise<unknown>[] = [];
     for (const operation of operations) await perform(operation, world, cluster, running);
     await Promise.all(running);
-    await cluster.heal();
-    await world.restoreAll();
-    const last = await finish(world);
-    const agreement = await agreed(world, cluster, last);
-    await world.close();
-    const leftover = await emptied(cluster);
-    return violationsOf({ ...world.log, final: { ...agreement, last, leftover } });
+    return await judge(world, cluster);
   } finally {
     await world.close();
   }
+}
+
+/** Heals everything, lets it grow quiet, and judges what was seen. The world is closed afterwards. */
+export async function judge(world: World, cluster: TestCluster): Promise<Violation[]> {
+  await cluster.heal();
+  await world.restoreAll();
+  const last = await finish(world);
+  const agreement = await agreed(world, cluster, last);
+  await world.close();
+  const leftover = await emptied(cluster);
+  return violationsOf({ ...world.log, final: { ...agreement, last, leftover } });
 }
 
 /** After the last publication on each channel nobody has anything more to say. */
