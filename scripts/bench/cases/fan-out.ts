@@ -49,10 +49,10 @@ type Load = LoadProcess<"fan-out"> | undefined;
 async function connect(
   load: Load,
   server: ServerProcess,
-  options: Omit<FanOutConnect, "url">,
+  options: Omit<FanOutConnect, "url" | "subscriberUrls">,
   burst: number,
 ): Promise<void> {
-  await load?.call("connect", { ...options, url: server.url });
+  await load?.call("connect", { ...options, url: server.url, subscriberUrls: [server.url] });
   await load?.call("run", { burst, durationMs: WARM_UP_MS });
 }
 

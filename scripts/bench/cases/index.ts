@@ -1,4 +1,5 @@
 import type { BenchCase } from "../bench-case.ts";
+import { CLUSTER_CASES } from "./cluster.ts";
 import { fanOut } from "./fan-out.ts";
 import { feed, feedLatency } from "./feed.ts";
 import { joinStorm } from "./join-storm.ts";
@@ -21,4 +22,5 @@ export const CASES: readonly BenchCase[] = [
   feed,
   feedLatency,
   recover,
+  ...CLUSTER_CASES,
 ];

@@ -46,11 +46,15 @@ function storm(context: BenchContext, { url }: ServerProcess, population: Popula
   const channel = projectChannel(population.projectId);
   return withLoad("viewer", 1, ([viewers]) =>
     withLoad("join", JOINING_PROCESSES, async (joining) => {
-      await viewers?.call("connect", { url, tokens, channel });
+      await viewers?.call("connect", { urls: [url], tokens, channel });
       const watched = viewers?.call("whole", { members: WORKSTATIONS });
       const joins = await Promise.all(
         joining.map((process, index) =>
-          process.call("run", { url, workstations: shareOf(population.workstations, index), durationMs: STORM_MS }),
+          process.call("run", {
+            urls: [url],
+            workstations: shareOf(population.workstations, index),
+            durationMs: STORM_MS,
+          }),
         ),
       );
       const whole = await watched;

@@ -41,7 +41,7 @@ async function measure(context: BenchContext) {
         [onPeer, peer],
       ] as const;
       for (const [side, { url }] of sides) {
-        await side?.call("connect", { ...load, url });
+        await side?.call("connect", { ...load, url, subscriberUrls: [url] });
         await side?.call("run", WARM_UP);
       }
       const round = async (side: typeof onHub) => {

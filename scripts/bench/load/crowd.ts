@@ -8,9 +8,15 @@ export interface Entry {
 
 const CONNECTING_AT_ONCE = 100;
 
-/** Connects one client for every token, a hundred at a time; rejects when one of them is refused. */
-export function connectAll(url: string, tokens: readonly string[], localAddress: string): Promise<EngineClient[]> {
-  return inParallel(tokens, CONNECTING_AT_ONCE, (token) => EngineClient.connect({ url, token, localAddress }));
+/** Connects one client for every token, to each server in turn, a hundred at a time; rejects when one is refused. */
+export function connectAll(
+  urls: readonly string[],
+  tokens: readonly string[],
+  localAddress: string,
+): Promise<EngineClient[]> {
+  return inParallel(tokens, CONNECTING_AT_ONCE, (token, index) =>
+    EngineClient.connect({ url: urls[index % urls.length] ?? "", token, localAddress }),
+  );
 }
 
 /** Maps with at most `width` calls open at a time, results in the order of the items. Rejects with the first failure. */

@@ -4,7 +4,10 @@ import { EngineClient } from "./engine-client.ts";
 import { numberedPayload } from "./frames.ts";
 
 export interface FanOutConnect {
+  /** Where the publisher is. */
   url: string;
+  /** Where the subscribers are, in turn. */
+  subscriberUrls: readonly string[];
   publisherToken: string;
   subscriberTokens: readonly string[];
   channel: string;
@@ -41,7 +44,7 @@ export class FanOutLoad {
 
   async connect(options: FanOutConnect): Promise<void> {
     this.#options = options;
-    const subscribers = await connectAll(options.url, options.subscriberTokens, this.#localAddress);
+    const subscribers = await connectAll(options.subscriberUrls, options.subscriberTokens, this.#localAddress);
     this.#subscribers = subscribers.length;
     this.#log = new DeliveryLog(subscribers.length);
     for (const [index, subscriber] of subscribers.entries()) {

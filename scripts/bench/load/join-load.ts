@@ -23,13 +23,17 @@ export class JoinLoad {
   }
 
   /** Resolves when the last join is acknowledged; rejects when one was refused or a connection lost. */
-  async run(options: { url: string; workstations: readonly Workstation[]; durationMs: number }): Promise<JoinResult> {
-    const { url, workstations, durationMs } = options;
+  async run(options: {
+    urls: readonly string[];
+    workstations: readonly Workstation[];
+    durationMs: number;
+  }): Promise<JoinResult> {
+    const { urls, workstations, durationMs } = options;
     const joins: Promise<void>[] = [];
     const firstAt = Date.now();
     await pace(workstations.length, durationMs, (index) => {
       const workstation = workstations[index];
-      if (workstation) joins.push(this.#join(url, workstation));
+      if (workstation) joins.push(this.#join(urls[index % urls.length] ?? "", workstation));
     });
     await Promise.all(joins);
     return { firstAt, lastAckAt: Date.now() };

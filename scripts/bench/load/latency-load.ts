@@ -4,7 +4,10 @@ import { numberedPayload, numberOf, payloadsOf } from "./frames.ts";
 import { pace } from "./pace.ts";
 
 export interface LatencyConnect {
+  /** Where the publisher is. */
   url: string;
+  /** Where the subscribers are, in turn. */
+  subscriberUrls: readonly string[];
   publisherToken: string;
   subscriberTokens: readonly string[];
   channel: string;
@@ -30,8 +33,8 @@ export class LatencyLoad {
 
   async connect(options: LatencyConnect): Promise<void> {
     this.#options = options;
-    const { url, publisherToken: token, channel } = options;
-    const subscribers = await connectAll(url, options.subscriberTokens, this.#localAddress);
+    const { url, subscriberUrls, publisherToken: token, channel } = options;
+    const subscribers = await connectAll(subscriberUrls, options.subscriberTokens, this.#localAddress);
     this.#subscribers = subscribers.length;
     for (const subscriber of subscribers) subscriber.onEvent = (frame) => this.#take(frame);
     await Promise.all(subscribers.map((subscriber) => subscriber.call("subscribe", { channel })));

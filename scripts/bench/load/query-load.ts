@@ -52,7 +52,7 @@ export class QueryLoad {
   }
 
   async connect({ url, tokens }: { url: string; tokens: readonly string[] }): Promise<void> {
-    this.#clients = await connectAll(url, tokens, this.#localAddress);
+    this.#clients = await connectAll([url], tokens, this.#localAddress);
   }
 
   /** Calls for `durationMs`, `concurrency` calls open at a time. Rejects on an answer that is not what was asked for. */

@@ -8,6 +8,13 @@ export interface ViewerResult {
   wholeAt: number;
 }
 
+export interface EmptyResult {
+  /** Leaves that all viewers together were told of. */
+  leaves: number;
+  /** When the last roster became empty, in milliseconds since 1970. */
+  emptyAt: number;
+}
+
 interface Change {
   joined: string[];
   left: string[];
@@ -21,14 +28,15 @@ export class ViewerLoad {
   readonly #localAddress: string;
   #rosters: Set<string>[] = [];
   #packets = 0;
+  #leaves = 0;
   #remembered: { bytes: Buffer; change: Change }[] = [];
 
   constructor(localAddress: string) {
     this.#localAddress = localAddress;
   }
 
-  async connect(options: { url: string; tokens: readonly string[]; channel: string }): Promise<void> {
-    const clients = await connectAll(options.url, options.tokens, this.#localAddress);
+  async connect(options: { urls: readonly string[]; tokens: readonly string[]; channel: string }): Promise<void> {
+    const clients = await connectAll(options.urls, options.tokens, this.#localAddress);
     this.#rosters = clients.map(() => new Set<string>());
     for (const [index, client] of clients.entries()) client.onEvent = (frame) => this.#take(index, frame);
     await Promise.all(clients.map((client) => client.call("subscribe", { channel: options.channel, presence: true })));
@@ -44,6 +52,16 @@ export class ViewerLoad {
     return { packets: this.#packets, wholeAt: Date.now() };
   }
 
+  /** Resolves when no roster holds anybody any more. */
+  async empty({ limitMs }: { limitMs: number }): Promise<EmptyResult> {
+    const deadline = performance.now() + limitMs;
+    while (this.#rosters.some((roster) => roster.size > 0)) {
+      if (performance.now() > deadline) throw new Error(`rosters still hold ${this.#sizes()}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return { leaves: this.#leaves, emptyAt: Date.now() };
+  }
+
   #take(viewer: number, frame: Buffer): void {
     const roster = this.#rosters[viewer];
     const change = this.#changeOf(frame);
@@ -51,6 +69,7 @@ export class ViewerLoad {
     this.#packets += 1;
     for (const key of change.joined) roster.add(key);
     for (const key of change.left) roster.delete(key);
+    this.#leaves += change.left.length;
   }
 
   /** All viewers get the same bytes: each frame is decoded once. */

@@ -1,4 +1,6 @@
 import { createServer } from "node:http";
+import { createShardedAdapter } from "@socket.io/redis-adapter";
+import { Redis } from "ioredis";
 import postgres, { type Sql } from "postgres";
 import { Server } from "socket.io";
 
@@ -28,7 +30,7 @@ interface PeerCall {
 }
 type PeerAck = (reply: { ok: true; data: unknown }) => void;
 
-const { PORT = "0", HOST = "127.0.0.1", DATABASE_URL, PEER_PRESENCE_ROOM, PEER_HISTORY } = process.env;
+const { PORT = "0", HOST = "127.0.0.1", DATABASE_URL, PEER_PRESENCE_ROOM, PEER_HISTORY, PEER_REDIS_URL } = process.env;
 const kept = PEER_HISTORY === undefined ? 0 : Number(PEER_HISTORY);
 const histories = new Map<string, PeerPublication[]>();
 const sql = DATABASE_URL === undefined ? null : postgres(DATABASE_URL, { max: Number(process.env.PEER_POOL ?? 10) });
@@ -60,6 +62,10 @@ const http = createServer((request, response) => {
   response.writeHead(request.url === "/healthz" ? 200 : 404).end();
 });
 const io = new Server(http);
+if (PEER_REDIS_URL !== undefined) {
+  const publisher = new Redis(PEER_REDIS_URL);
+  io.adapter(createShardedAdapter(publisher, publisher.duplicate()));
+}
 
 io.on("connection", (socket) => {
   socket.on("subscribe", ({ channel, recover }: PeerSubscribe, ack: PeerAck) => {

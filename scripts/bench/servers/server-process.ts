@@ -68,6 +68,13 @@ export class ServerProcess {
     return this.#ask("stallMs");
   }
 
+  /** Ends it as a crash does. */
+  async kill(): Promise<void> {
+    const exited = new Promise((resolve) => this.#child.once("exit", resolve));
+    this.#child.kill("SIGKILL");
+    await exited;
+  }
+
   async stop(): Promise<void> {
     if (this.#ended()) return;
     const exited = new Promise((resolve) => this.#child.once("exit", resolve));
