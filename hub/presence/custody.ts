@@ -8,7 +8,7 @@ import { HubError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { inBatches } from "./batches.ts";
 import { FollowUp } from "./follow-up.ts";
-import { beat, type Holding, Holdings, isOutrun, type Owner } from "./holdings.ts";
+import { beat, type Holding, Holdings, isOutrun, isSame, type Owner } from "./holdings.ts";
 import type { Lease } from "./lease.ts";
 import type { Leases } from "./leases.ts";
 import type { JoinRequest, PresenceEvents, WorkstationPresence } from "./presence.ts";
@@ -115,12 +115,10 @@ export class Custody {
   async setProjects(channel: string, projectIds: readonly string[]): Promise<void> {
     const holding = this.#holdings.owner(channel);
     const before = holding?.request.workstation?.projectIds;
+    // Asked about every connection every other second, it must not ask Redis.
     if (before && isSame(before, projectIds)) return;
     const reply = await this.#options.scripts.setProjects(channel, channel, projectIds, holding?.revision ?? 0);
-    if (holding?.request.workstation) {
-      const { request } = holding;
-      holding.request = { ...request, workstation: { ...holding.request.workstation, projectIds: [...projectIds] } };
-    }
+    this.#holdings.setProjects(channel, projectIds);
     if (reply.status !== "ok") return;
     this.#holdings.raise(reply);
     await this.followUp.show(reply, before && projectIds.filter((id) => !before.includes(id)));
@@ -148,6 +146,8 @@ export class Custody {
 
   told(channel: string, message: RosterMessage): void {
     this.followUp.told(channel, message);
+    if (message.projects !== undefined)
+      this.#holdings.setProjects(channel, message.projects.split(" ").filter(Boolean));
     if (message.connection === undefined || message.number === undefined) return;
     this.#outrun(channel, { connectionId: message.connection, number: message.number });
   }
@@ -215,7 +215,7 @@ export class Custody {
   async #join(holding: Holding): Promise<PresencePosition> {
     const { request, lease } = holding;
     try {
-      await Promise.all([lease.enter(request.channel), request.workstation && this.#options.listen(request.channel)]);
+      await this.#prepare(holding);
       holding.incarnation = lease.incarnation;
       if (holding.ending || !this.#holdings.isCurrent(holding))
         throw new HubError("unavailable", "The connection ended meanwhile.");
@@ -229,6 +229,13 @@ export class Custody {
       this.#owing = true;
       throw error;
     }
+  }
+
+  /** Before it is entered it is noted, for whoever sweeps, and the workstation's owners are listened to. */
+  async #prepare({ request: { channel, workstation }, lease }: Holding): Promise<void> {
+    // Where it is not heard yet, the owner is looked up once it is.
+    const heard = workstation && this.#options.listen(channel).catch(() => undefined);
+    await Promise.all([lease.enter(channel), heard]);
   }
 
   /** The store has entered the holding with these numbers. */
@@ -269,9 +276,9 @@ export class Custody {
 
   async #register(holding: Holding): Promise<MembershipReply> {
     const { request, lease, meta, order, joinedAt } = holding;
-    const { leases, events, listen, scripts } = this.#options;
+    const { leases, events, scripts } = this.#options;
     await leases.valid(request.channel);
-    await Promise.all([lease.enter(request.channel), request.workstation && listen(request.channel)]);
+    await this.#prepare(holding);
     const incarnation = lease.incarnation;
     const numbers = { floor: holding.revision, number: holding.number ?? 0, order, joinedAt };
     const reply = await scripts.register({ request, meta, incarnation, ...numbers });
@@ -341,8 +348,4 @@ export class Custody {
     if (!holding.ending) this.#options.events.replaced(connectionId, channel);
     this.release(channel);
   }
-}
-
-function isSame(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((id) => other.includes(id));
 }

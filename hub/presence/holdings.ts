@@ -109,6 +109,13 @@ export class Holdings {
     if (holding.presence) holding.presence = { ...holding.presence, revision };
   }
 
+  setProjects(channel: string, projectIds: readonly string[]): void {
+    for (const holding of this.on(channel)) {
+      const { request } = holding;
+      if (request.workstation) holding.request = { ...request, workstation: { ...request.workstation, projectIds } };
+    }
+  }
+
   /** Of the workstations that are here. */
   *presences(): Iterable<WorkstationPresence> {
     for (const { presence, ending } of this.all()) if (presence && !ending) yield presence;
@@ -136,4 +143,9 @@ export function isOutrun({ request, number }: Holding, owner: Owner): boolean {
     owner.connectionId !== request.connectionId &&
     owner.number > number
   );
+}
+
+/** Whether these are the same projects, in whatever order. */
+export function isSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((id) => other.includes(id));
 }

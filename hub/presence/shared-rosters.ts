@@ -16,6 +16,8 @@ export interface RosterMessage {
   /** On a workstation's own channel: the connection that owns it, and the revision it joined with. */
   connection?: string;
   number?: number;
+  /** The same version as before: the workstation's projects, with blanks between. */
+  projects?: string;
 }
 
 export interface SharedRostersOptions {

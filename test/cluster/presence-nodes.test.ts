@@ -1,0 +1,252 @@
+import type { PresenceDiff } from "@monster-realtime/client/protocol";
+import { equal, is, ok } from "uvu/assert";
+import { hasRedis, type RedisServer, withRedis } from "../support/redis.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+import {
+  membersOf,
+  type NodeSettings,
+  OWN,
+  PROJECT,
+  PROJECT_CHANNEL,
+  type PresenceNode,
+  presenceOn,
+  TASK,
+  user,
+  WS,
+  workstation,
+} from "./redis-presence.ts";
+
+const test = suite("presence of several nodes");
+
+function withNodes(
+  behaviour: string,
+  body: (nodes: [PresenceNode, PresenceNode], server: RedisServer) => Promise<void>,
+  settings: NodeSettings = {},
+): void {
+  if (!hasRedis) {
+    test.skip(behaviour, "there is no redis-server");
+    return;
+  }
+  test(behaviour, () =>
+    withRedis(async (server) => {
+      const one = await presenceOn(server.url, settings);
+      const two = await presenceOn(server.url, settings);
+      try {
+        await body([one, two], server);
+      } finally {
+        await Promise.all([one.close(), two.close()]);
+      }
+    }),
+  );
+}
+
+async function watch({ store }: PresenceNode, channel: string) {
+  const diffs: PresenceDiff[] = [];
+  const start = await store.watch(channel, (_channel, diff) => void diffs.push(diff));
+  return { start, diffs };
+}
+
+withNodes(
+  "a member with connections on two nodes is one, with the newest meta of those that remain",
+  async ([one, two]) => {
+    const { start, diffs } = await watch(two, TASK);
+    await one.store.join(user("c1", { from: 1 }));
+    await two.store.join(user("c2", { from: 2 }));
+    equal(await membersOf(one, TASK), [{ key: "user:u", state: "live", connections: 2, meta: { from: 2 } }]);
+    await two.store.leave(TASK, "c2", "left");
+    equal(await membersOf(two, TASK), [{ key: "user:u", state: "live", connections: 1, meta: { from: 1 } }]);
+    await one.store.leave(TASK, "c1", "left");
+    await until("the leave is told on the other node", () => diffs.at(-1)?.version === start.version + 4);
+    is(diffs.flatMap(({ leaves }) => leaves).length, 1, "it leaves once, at once");
+    is(diffs[0]?.from, start.version);
+  },
+);
+
+withNodes(
+  "of two nodes that are joined at once one owns the workstation, the other is told, and nobody leaves",
+  async ([one, two]) => {
+    const { diffs } = await watch(one, OWN);
+    for (let round = 0; round < 20; round += 1) {
+      const ids = [`a${round}`, `b${round}`];
+      await Promise.all([one.store.join(workstation(`a${round}`)), two.store.join(workstation(`b${round}`))]);
+      const told = () => [...one.replaced, ...two.replaced].map(({ connectionId }) => connectionId);
+      const losers = await until("one of them is replaced", () => {
+        const found = ids.filter((id) => told().includes(id));
+        return found.length > 0 ? found : null;
+      });
+      is(losers.length, 1);
+      const loser = losers[0] === `a${round}` ? one : two;
+      is(await codeOf(loser.store.update(OWN, losers[0] ?? "", {})), "replaced");
+      is((await membersOf(one, OWN)).length, 1);
+    }
+    const told = [...one.replaced, ...two.replaced].map(({ connectionId }) => connectionId);
+    is(new Set(told).size, told.length, "each is told once");
+    is(told.length, 39);
+    ok(diffs.every(({ leaves }) => leaves.length === 0));
+    ok([...one.changed, ...two.changed].every(({ state }) => state === "live"));
+  },
+);
+
+withNodes("what a replaced connection still says changes nothing", async ([one, two]) => {
+  await one.store.join(workstation("old", { n: 1 }));
+  await two.store.join(workstation("new", { n: 2 }));
+  await until("the old one is told", () => one.replaced.length === 1);
+  is(await codeOf(one.store.leave(OWN, "old", "left")), "replaced");
+  await one.store.lose(OWN, "old");
+  equal(await membersOf(two, OWN), [{ key: OWN, state: "live", connections: 1, meta: { n: 2 } }]);
+  equal(await one.store.present(), []);
+  equal(
+    (await two.store.present()).map(({ workstationId }) => workstationId),
+    [WS],
+  );
+});
+
+withNodes(
+  "a suspect that comes back on another node is not thrown out by the time of the first",
+  async ([one, two]) => {
+    await one.store.join(workstation("c1", { n: 1 }));
+    const { diffs } = await watch(two, PROJECT_CHANNEL);
+    await one.store.lose(OWN, "c1");
+    await until("suspect on the project", () => diffs.at(-1)?.updates[0]?.state === "suspect");
+    await two.store.join(workstation("c2", { n: 2 }));
+    await one.store.join(user("u1"));
+    await one.store.lose(TASK, "u1");
+    await until("a time that began later ran out", async () => (await membersOf(one, TASK)).length === 0);
+    equal(await membersOf(one, PROJECT_CHANNEL), [{ key: OWN, state: "live", connections: 1, meta: { n: 2 } }]);
+    ok(diffs.every(({ joins, leaves }) => joins.length === 0 && leaves.length === 0));
+  },
+);
+
+withNodes(
+  "a hole in what was told makes a node read the roster again and tell it as a whole",
+  async ([one, two], { admin }) => {
+    const { start, diffs } = await watch(two, TASK);
+    await one.store.join(user("c1"));
+    await until("the join", () => diffs.length === 1);
+    await admin.hincrby(`mr:{${TASK}}:roster`, "version", 1);
+    await one.store.join(user("c2", {}, "v"));
+    const whole = await until("the whole roster", () => diffs.find(({ from }) => from === null));
+    equal(
+      [whole.epoch, whole.version, whole.joins.map(({ key }) => key).sort()],
+      [start.epoch, 3, ["user:u", "user:v"]],
+    );
+    await one.store.leave(TASK, "c2", "left");
+    await until("it follows again", () => diffs.at(-1)?.from === 3 && diffs.at(-1)?.leaves.length === 1);
+  },
+);
+
+withNodes(
+  "what was told while a node did not hear is in the roster that it tells afterwards",
+  async ([one, two], { admin }) => {
+    const { diffs } = await watch(two, TASK);
+    await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
+    await one.store.join(user("c1"));
+    await until("the member is known", () => diffs.some(({ joins }) => joins[0]?.key === "user:u"));
+    await one.store.join(workstation("c1"));
+    await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
+    await two.store.join(workstation("c2"));
+    await until("the old owner learns of the new one", () => one.replaced.length === 1);
+  },
+);
+
+withNodes("an older state can't overtake a newer one on a project, nor bring back what left", async ([one, two]) => {
+  await one.store.join(workstation("c1", { n: 1 }));
+  await Promise.all(Array.from({ length: 50 }, (_, n) => one.store.update(OWN, "c1", { n })));
+  const [own] = await membersOf(one, OWN);
+  equal((await membersOf(two, PROJECT_CHANNEL))[0]?.meta, own?.meta);
+  await Promise.all([
+    ...Array.from({ length: 20 }, (_, n) => one.store.update(OWN, "c1", { n }).catch(() => undefined)),
+    one.store.leave(OWN, "c1", "left"),
+  ]);
+  equal(await membersOf(two, PROJECT_CHANNEL), []);
+});
+
+withNodes(
+  "projects that change are told by the node that hears of it, and asked for no more",
+  async ([one, two], { admin }) => {
+    const second = "proj_01HZZZZZZZZZZZZZZZZZZZZZZY";
+    await one.store.join(workstation("c1", { n: 1 }));
+    await two.store.setProjects(WS, [second]);
+    equal(await membersOf(one, PROJECT_CHANNEL), []);
+    is((await membersOf(one, `project:${second}:workstations`)).length, 1);
+    await one.store.setProjects(WS, [PROJECT]);
+    equal(
+      [(await membersOf(two, PROJECT_CHANNEL)).length, await membersOf(two, `project:${second}:workstations`)],
+      [1, []],
+    );
+    const before = await scriptsRun(admin);
+    for (let times = 0; times < 20; times += 1) await one.store.setProjects(WS, [PROJECT]);
+    ok((await scriptsRun(admin)) - before < 5, "what is so already costs Redis nothing");
+  },
+);
+
+withNodes("Redis hears of idle presence nothing but the renewals of leases", async ([one], { admin }) => {
+  await Promise.all(Array.from({ length: 200 }, (_, n) => one.store.join(workstation(`c${n}`, {}, idOf(n)))));
+  const before = await scriptsRun(admin);
+  const startedAt = performance.now();
+  await until("two leases are over", () => performance.now() - startedAt > 1_800);
+  for (let n = 0; n < 200; n += 1) ok(await one.store.touch(idOf(n)));
+  // Two nodes renew three times a lease.
+  const renewals = Math.ceil(((performance.now() - startedAt) / 900) * 3) * 2 + 2;
+  const run = (await scriptsRun(admin)) - before;
+  ok(run <= renewals, `${run} scripts, ${renewals} renewals`);
+});
+
+withNodes("nobody is absent who is present on another node", async ([one, two]) => {
+  const absent = "ws_01HZZZZZZZZZZZZZZZZZZZZZZY";
+  await one.store.join(workstation("c1"));
+  equal(await two.store.mintAbsent([WS, absent]), [], "data this young proves nothing");
+  const minted = await until("the data is old enough", async () => {
+    const found = await two.store.mintAbsent([WS, absent]);
+    return found.length > 0 ? found : null;
+  });
+  equal(
+    minted.map(({ workstationId }) => workstationId),
+    [absent],
+  );
+  await one.store.join(workstation("c9", {}, absent));
+  ok((one.changed.at(-1)?.revision ?? 0) > (minted[0]?.revision ?? 0));
+});
+
+withNodes("a refused row tells a node of an owner that it did not hear of", async ([one, two], { admin }) => {
+  await one.store.join(workstation("c1", { n: 1 }));
+  await two.store.join(workstation("c2", { n: 2 }));
+  await until("the first is told", () => one.replaced.length === 1);
+  const floor = (two.changed.at(-1)?.revision ?? 0) + 1_000_000;
+  await two.store.raise(WS, floor);
+  ok(((await two.store.touch(WS))?.revision ?? 0) > floor);
+  equal((await one.store.touch(WS))?.meta, { n: 2 }, "the truth is told, whoever asks");
+  is(await admin.exists(`mr:{${OWN}}:parts`), 1);
+});
+
+withNodes("a channel that everybody left keeps nothing for ever", async ([one], { admin }) => {
+  await one.store.join(workstation("c1"));
+  await one.store.join(user("u1"));
+  await one.store.leave(OWN, "c1", "left");
+  await one.store.leave(TASK, "u1", "left");
+  const keys = (await admin.keys("mr:{*")).filter((key) => !key.startsWith("mr:{lease."));
+  ok(keys.length > 0);
+  for (const key of keys) ok((await admin.pttl(key)) > 0, `${key} has a lifetime`);
+  equal(await admin.keys("mr:{lease.*node_*"), [], "no node notes anything");
+});
+
+function idOf(n: number): string {
+  return `ws_${String(n).padStart(26, "0")}`;
+}
+
+async function scriptsRun(admin: RedisServer["admin"]): Promise<number> {
+  const told = await admin.info("commandstats");
+  return ["evalsha", "eval", "srem", "smembers"]
+    .map((name) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(told)?.[1] ?? 0))
+    .reduce((sum, calls) => sum + calls, 0);
+}
+
+async function codeOf(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => "nothing was thrown",
+    (error: { code?: unknown }) => error.code,
+  );
+}
+
+test.run();
