@@ -15,6 +15,12 @@ export interface ConnectionLimits {
   requestsPerSecond: number;
 }
 
+/** A request at work, and with it those before it: on its way in its place, and answered. */
+interface Working {
+  issued: Promise<unknown>;
+  ended: Promise<unknown>;
+}
+
 /** How long an ended connection may take to read why, before its socket is cut. */
 const LAST_WORDS_MS = 5_000;
 /** How long before the end it is told of it. */
@@ -40,7 +46,7 @@ export class Connection {
   goingAway = false;
   #ending: HubError | null = null;
   /** The last request on each channel that is still at work. */
-  #working: Map<string, Promise<unknown>> | null = null;
+  #working: Map<string, Working> | null = null;
   readonly #socket: Socket;
   readonly #limits: ConnectionLimits;
   /** Made at the first use: most connections only listen. */
@@ -152,19 +158,42 @@ export class Connection {
     engine.once("close", () => clearTimeout(hangUp));
   }
 
-  /** Carries out the requests of one channel in the order of their arrival. */
+  /** Carries out the requests of one channel one after the other, in the order of their arrival. */
   inOrder<Result>(channel: string, work: () => Promise<Result>): Promise<Result> {
+    const before = this.#working?.get(channel);
+    const done = before ? before.ended.then(work, work) : work();
+    this.#keep(channel, { issued: done, ended: done });
+    return done;
+  }
+
+  /**
+   * The same for what needs no answer before the next of its kind may follow: `work` tells that it is on its way, in its
+   * place. Whatever else comes waits for its end.
+   */
+  inSequence<Result>(channel: string, work: (issued: () => void) => Promise<Result>): Promise<Result> {
+    const before = this.#working?.get(channel);
+    let issue: () => void = () => undefined;
+    const issued = new Promise<void>((resolve) => {
+      issue = resolve;
+    });
+    const run = () => work(issue);
+    const done = before ? before.issued.then(run, run) : run();
+    // One that fails before it is on its way keeps nobody waiting.
+    done.then(issue, issue);
+    const ended = before ? Promise.allSettled([before.ended, done]) : done;
+    this.#keep(channel, { issued, ended });
+    return done;
+  }
+
+  #keep(channel: string, request: Working): void {
     this.#working ??= new Map();
     const working = this.#working;
-    const before = working.get(channel);
-    const done = before ? before.then(work, work) : work();
-    working.set(channel, done);
+    working.set(channel, request);
     const clear = () => {
-      if (working.get(channel) === done) working.delete(channel);
+      if (working.get(channel) === request) working.delete(channel);
       if (working.size === 0 && this.#working === working) this.#working = null;
     };
-    done.then(clear, clear);
-    return done;
+    request.ended.then(clear, clear);
   }
 }
 

@@ -157,10 +157,16 @@ function handlersOf(services: Services, clock: TokenClock): ReadonlyMap<unknown,
       },
     },
     unsubscribe: ordered(channelRequest, (connection, request) => unsubscribe(services, connection, request)),
-    publish: ordered(publishRequest, (connection, request) => {
-      limit(connection, connection.publishes, now());
-      return publish(services, connection, request);
-    }),
+    publish: {
+      async run(connection, argument, answer) {
+        const request = validate(publishRequest, argument);
+        // One after the other would be a way to the broker and back for each.
+        await connection.inSequence(request.channel, async (issued) => {
+          limit(connection, connection.publishes, now());
+          answer(await publish(services, connection, request, issued));
+        });
+      },
+    },
     history: ordered(historyRequest, (connection, request) => history(services, connection, request)),
     "presence.join": ordered(presenceRequest, (connection, request) => join(services, connection, request)),
     "presence.update": ordered(presenceRequest, (connection, request) => update(services, connection, request)),

@@ -6,6 +6,7 @@ import type { HistoryReply, Publication, PublishReply, StreamPosition } from "@m
  * What every implementation promises (`test/contract/broker.ts`):
  * - `publish` is one atomic step: it assigns the offset, appends to the history, remembers the idempotency key and
  *   hands the publication to every subscribed node. Order is the same everywhere.
+ * - Publications of one caller keep the order of its calls, though it does not wait for their answers.
  * - Offsets count from 1 within an epoch, without gaps. An epoch ends when continuity can't be proven any more; a
  *   position lives `positionTtlMs` after the channel's last use.
  * - A publication with `ephemeral` gets the newest stored offset, is in no history and moves no position; nor is its key

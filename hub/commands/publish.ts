@@ -5,14 +5,22 @@ import { newId } from "../ids.ts";
 import { authorize } from "./authorize.ts";
 import type { Caller, Services } from "./services.ts";
 
-/** Publishes one message. Throws `forbidden`, `payload_too_large`, `conflict`, `unavailable`. */
-export async function publish(services: Services, caller: Caller, request: PublishRequest): Promise<PublishReply> {
+/**
+ * Publishes one message. `issued` is called once it is on its way: what is published then comes behind it. Throws
+ * `forbidden`, `payload_too_large`, `conflict`, `unavailable`.
+ */
+export async function publish(
+  services: Services,
+  caller: Caller,
+  request: PublishRequest,
+  issued: () => void = () => undefined,
+): Promise<PublishReply> {
   const { type, payload, id = newId(), ephemeral = false } = request;
   await authorize(services, caller, request.channel, isReservedType(type) ? "publishReserved" : "publish");
   const payloadJson = JSON.stringify(payload);
   refuseTooLarge(payloadJson, services.limits.messageBytes);
   const from = publisherOf(caller.principal);
-  return services.broker.publish({
+  const published = services.broker.publish({
     channel: request.channel,
     publisher: caller.key,
     id,
@@ -21,6 +29,8 @@ export async function publish(services: Services, caller: Caller, request: Publi
     from,
     ephemeral,
   });
+  issued();
+  return published;
 }
 
 function refuseTooLarge(json: string, maxBytes: number): void {

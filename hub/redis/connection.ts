@@ -133,9 +133,15 @@ export class RedisConnection {
     this.#client.disconnect();
   }
 
+  #gather(): void {
+    if (this.#client instanceof Cluster) for (const node of this.#client.nodes("master")) gather(node);
+    else gather(this.#client);
+  }
+
   async #bounded<Answer>(send: () => Promise<Answer>): Promise<Answer> {
     if (this.#waiting >= MAX_WAITING) throw unavailable(undefined);
     this.#waiting += 1;
+    this.#gather();
     try {
       return await send();
     } catch (error) {
@@ -145,6 +151,20 @@ export class RedisConnection {
       this.#waiting -= 1;
     }
   }
+}
+
+/** Connections whose commands of this turn are being gathered. */
+const gathering = new WeakSet<object>();
+
+/** Commands of one turn leave in one write, and reach the subscribers in one: as single ones they would cost one each. */
+function gather({ stream }: Redis): void {
+  if (!stream || gathering.has(stream)) return;
+  gathering.add(stream);
+  stream.cork();
+  process.nextTick(() => {
+    gathering.delete(stream);
+    stream.uncork();
+  });
 }
 
 /** How the only node of a Redis that is no cluster is called. */

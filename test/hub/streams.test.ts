@@ -237,4 +237,25 @@ test("health, readiness and metrics answer, and drain makes the hub not ready", 
     await drained;
   }));
 
+test("publishes that nobody waits for keep their order, and what is asked behind them sees them all", () =>
+  withHub({}, async (hub) => {
+    const client = await hub.connect(hub.userToken);
+    const channel = hub.taskChannel;
+    const numbers = Array.from({ length: 60 }, (_, number) => number);
+    const replies = numbers.map((number) => client.request("publish", { channel, type: "note", payload: number }));
+    const refused = client.refused("publish", { channel, type: "task:assign", payload: "reserved" });
+    const asked = client.request("history", { channel, limit: 100 });
+    const offsets = (await Promise.all(replies)).map(({ offset }) => offset);
+    is((await refused).code, "forbidden");
+    equal(
+      offsets,
+      [...offsets].sort((a, b) => a - b),
+    );
+    const { publications } = await asked;
+    equal(
+      publications.map(({ payload }) => payload),
+      numbers,
+    );
+  }));
+
 test.run();
