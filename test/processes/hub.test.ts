@@ -1,25 +1,40 @@
+import { type Client, createClient, workstationChannel } from "@monster-realtime/client";
 import type { ErrorObject } from "@monster-realtime/client/protocol";
 import { equal, is, match, ok } from "uvu/assert";
-import { HubProcess, postgresOf, withFolder } from "../support/faults.ts";
+import { askRunning, HubProcess, postgresOf, withFolder } from "../support/faults.ts";
+import { meta } from "../support/hub.ts";
 import { RawClient } from "../support/raw-client.ts";
+import { hasRedis, withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
+import { rowOf, transitionsOf } from "../support/workstation-rows.ts";
 
-const test = suite("hubs as several processes");
+const suited = suite("hubs as several processes");
 const LIMIT_MS = 90_000;
-const ENV = { WEB_CONCURRENCY: "2", REDIS_URL: "redis://127.0.0.1:1", DRAIN_MS: "8000" };
+const ENV = { WEB_CONCURRENCY: "2", DRAIN_MS: "8000" };
 
-async function withHubs(body: (hub: HubProcess, url: string, dataDir: string) => Promise<void>): Promise<void> {
-  await withFolder(async (dataDir) => {
-    const hub = await HubProcess.start(dataDir, ENV, "test/support/supervised-hub.ts");
-    try {
-      const { url } = await hub.development();
-      await until("both serve", async () => (await metricsOf(url)).includes("hub_processes_serving 2"), 30_000);
-      await body(hub, url, dataDir);
-    } finally {
-      await hub.stop();
-    }
-  });
+function test(behaviour: string, body: () => Promise<void>): void {
+  if (hasRedis) suited(behaviour, body, LIMIT_MS);
+  else suited.skip(behaviour, "there is no redis-server");
+}
+
+type Body = (hub: HubProcess, url: string, start: () => Promise<HubProcess>) => Promise<void>;
+
+/** Runs `body` with two processes that serve; `start` starts others on the same data. */
+function withHubs(body: Body): Promise<void> {
+  return withRedis((redis) =>
+    withFolder(async (dataDir) => {
+      const start = () => HubProcess.start(dataDir, { ...ENV, REDIS_URL: redis.url });
+      const hub = await start();
+      try {
+        const { url } = await hub.development();
+        await until("both serve", async () => (await metricsOf(url)).includes("hub_processes_serving 2"), 30_000);
+        await body(hub, url, start);
+      } finally {
+        await hub.stop();
+      }
+    }),
+  );
 }
 
 const metricsOf = async (url: string) => (await fetch(`${url}/metrics`)).text();
@@ -37,109 +52,123 @@ async function clientsOfBoth(url: string, token: string): Promise<Map<string, Ra
   return clients;
 }
 
-test(
-  "both take connections and share the embedded database, which the supervisor runs",
-  () =>
-    withHubs(async (hub, url, dataDir) => {
-      const { userToken, organizationId } = await hub.development();
-      const clients = [...(await clientsOfBoth(url, userToken)).values()];
-      const params = { organizationId, name: "Second", slug: "second" };
-      await clients[0]?.request("rpc", { method: "projects.create", params });
-      const listed = await clients[1]?.request("rpc", { method: "projects.list", params: { organizationId } });
-      const { items } = listed as { items: { id: string; slug: string }[] };
-      equal(new Set(items.map(({ slug }) => slug)), new Set(["first", "second"]));
+test("both take connections and share the embedded database, which the supervisor runs", () =>
+  withHubs(async (hub, url) => {
+    const { userToken, organizationId } = await hub.development();
+    const clients = [...(await clientsOfBoth(url, userToken)).values()];
+    const params = { organizationId, name: "Second", slug: "second" };
+    await clients[0]?.request("rpc", { method: "projects.create", params });
+    const listed = await clients[1]?.request("rpc", { method: "projects.list", params: { organizationId } });
+    const { items } = listed as { items: { id: string; slug: string }[] };
+    equal(new Set(items.map(({ slug }) => slug)), new Set(["first", "second"]));
 
-      const metrics = await metricsOf(url);
-      match(metrics, 'hub_connections{process="1"} 1');
-      match(metrics, 'hub_connections{process="2"} 1');
-      match(metrics, /^hub_requests_total\{.*process="[12]".*\} 1$/m);
+    const metrics = await metricsOf(url);
+    match(metrics, 'hub_connections{process="1"} 1');
+    match(metrics, 'hub_connections{process="2"} 1');
+    match(metrics, /^hub_requests_total\{.*process="[12]".*\} 1$/m);
 
-      hub.kill("SIGTERM");
-      for (const client of clients) await client.push("goaway");
-      is(await hub.exited, 0, hub.output);
-      equal(postgresOf(dataDir), [], "no database is left running");
-    }),
-  LIMIT_MS,
-);
+    hub.kill("SIGTERM");
+    for (const client of clients) await client.push("goaway");
+    is(await hub.exited, 0, hub.output);
+    equal(postgresOf(hub.dataDir), [], "no database is left running");
+  }));
 
-test(
-  "long-polling is refused, as its requests would reach different processes",
-  () =>
-    withHubs(async (hub, url) => {
-      const { userToken } = await hub.development();
-      const client = new RawClient(url, { token: userToken }, { transports: ["polling"] });
-      const refused = await new Promise<Error>((resolve) => client.socket.once("connect_error", resolve));
-      match(refused.message, "xhr poll error");
-      const response = await fetch(`${url}/socket.io/?EIO=4&transport=polling`);
-      is(response.status, 400);
-      match(await response.text(), "Transport unknown");
-    }),
-  LIMIT_MS,
-);
+test("long-polling is refused, as its requests would reach different processes", () =>
+  withHubs(async (hub, url) => {
+    const { userToken } = await hub.development();
+    const client = new RawClient(url, { token: userToken }, { transports: ["polling"] });
+    const refused = await new Promise<Error>((resolve) => client.socket.once("connect_error", resolve));
+    match(refused.message, "xhr poll error");
+    const response = await fetch(`${url}/socket.io/?EIO=4&transport=polling`);
+    is(response.status, 400);
+    match(await response.text(), "Transport unknown");
+  }));
 
-test(
-  "SIGHUP sends clients away from one process after the other, and whoever comes anew is let in at once",
-  () =>
-    withHubs(async (hub, url) => {
-      const { userToken } = await hub.development();
-      const clients = await clientsOfBoth(url, userToken);
+test("SIGHUP sends clients away from one process after the other, and whoever comes anew is let in at once", () =>
+  withHubs(async (hub, url) => {
+    const { userToken } = await hub.development();
+    const clients = await clientsOfBoth(url, userToken);
+    hub.kill("SIGHUP");
+    // One that arrives while its process is told to go is turned away with a delay; nobody finds the port closed.
+    const answers = new Set<string>();
+    while ([...clients.values()].some((client) => client.received("goaway").length === 0)) {
+      const visitor = new RawClient(url, { token: userToken });
+      const admitted = visitor.welcomed().then(() => "welcome");
+      answers.add(await admitted.catch(({ code, message }: ErrorObject) => code ?? message));
+      visitor.close();
+      answers.add(String((await fetch(`${url}/readyz`)).status));
+    }
+    answers.delete("draining");
+    equal(answers, new Set(["welcome", "200"]));
+    await until("both have gone", () => [...clients.values()].every((client) => client.disconnectReason !== null));
+    const fresh = await clientsOfBoth(url, userToken);
+    for (const nodeId of fresh.keys()) ok(!clients.has(nodeId), "another process");
+    for (const client of fresh.values()) client.close();
+  }));
+
+test("after the supervisor was killed its processes send their clients away, and the next one starts on what it left", () =>
+  withHubs(async (killed, url, start) => {
+    const client = new RawClient(url, { token: (await killed.development()).userToken });
+    await client.welcomed();
+    killed.kill("SIGKILL");
+    await client.push("goaway");
+    await until("it is sent away", () => client.disconnectReason !== null, 10_000);
+    const next = await start();
+    is((await fetch(`${(await next.development()).url}/readyz`)).status, 200);
+    await next.stop();
+  }));
+
+test("over a rolling restart a page misses nothing, and a workstation stays present, on the roster and in its row", () =>
+  withHubs(async (hub, url) => {
+    const { userToken, workstationToken, serviceToken, workstationId } = await hub.development();
+    const channel = workstationChannel(workstationId);
+    const page = createClient({ url, token: userToken });
+    const machine = createClient({ url, token: workstationToken });
+    const backend = createClient({ url, token: serviceToken });
+    const clients = [page, machine, backend];
+    try {
+      await Promise.all(clients.map((client) => client.connect()));
+      await machine.presence(channel).join({ ...meta(), status: "online" });
+      const seen: unknown[] = [];
+      const left: unknown[] = [];
+      const subscription = page.subscribe(channel, { presence: true });
+      subscription.on("publication", ({ payload }) => seen.push(payload));
+      subscription.on("lost", (lost) => left.push(lost));
+      await until("it is on the roster", () => subscription.presence?.members.length === 1);
+      subscription.presence?.on("leave", (member) => left.push(member));
+
+      const goaways = new Set<Client>();
+      for (const client of clients) client.on("goaway", () => goaways.add(client));
       hub.kill("SIGHUP");
-      // One that arrives while its process is told to go is turned away with a delay; nobody finds the port closed.
-      const answers = new Set<string>();
-      while ([...clients.values()].some((client) => client.received("goaway").length === 0)) {
-        const visitor = new RawClient(url, { token: userToken });
-        const admitted = visitor.welcomed().then(() => "welcome");
-        answers.add(await admitted.catch(({ code, message }: ErrorObject) => code ?? message));
-        visitor.close();
-        answers.add(String((await fetch(`${url}/readyz`)).status));
-      }
-      answers.delete("draining");
-      equal(answers, new Set(["welcome", "200"]));
-      await until("both have gone", () => [...clients.values()].every((client) => client.disconnectReason !== null));
-      const fresh = await clientsOfBoth(url, userToken);
-      for (const nodeId of fresh.keys()) ok(!clients.has(nodeId), "another process");
-      for (const client of fresh.values()) client.close();
-    }),
-  LIMIT_MS,
-);
+      let sent = 0;
+      while (goaways.size < clients.length) await backend.publish(channel, "note", ++sent);
+      await backend.publish(channel, "note", ++sent);
+      await until("all has come", () => seen.length >= sent, 15_000);
+      equal(
+        seen,
+        Array.from({ length: sent }, (_, index) => index + 1),
+      );
+      equal(left, []);
+      await askRunning(hub.dataDir, async (database) => {
+        is((await rowOf(database, workstationId)).status, "online");
+        const trail = (await transitionsOf(database, workstationId)).map(({ after }) => after.presence);
+        ok(!trail.includes("offline"), trail.join());
+      });
+    } finally {
+      await Promise.all(clients.map((client) => client.close()));
+    }
+  }));
 
-test(
-  "after the supervisor was killed its processes send their clients away, and the next one starts on what it left",
-  () =>
-    withFolder(async (dataDir) => {
-      const program = "test/support/supervised-hub.ts";
-      const killed = await HubProcess.start(dataDir, ENV, program);
-      const { url, userToken } = await killed.development();
-      const client = new RawClient(url, { token: userToken });
-      await client.welcomed();
-      killed.kill("SIGKILL");
-      await client.push("goaway");
-      await until("it is sent away", () => client.disconnectReason !== null, 10_000);
-      const next = await HubProcess.start(dataDir, ENV, program);
-      try {
-        is((await fetch(`${(await next.development()).url}/readyz`)).status, 200);
-      } finally {
-        await next.stop();
-        await killed.stop();
-      }
-    }),
-  LIMIT_MS,
-);
+test("what is wrong for all processes is told once, and no database is left running", () =>
+  withFolder(async (dataDir) => {
+    const hub = HubProcess.spawn(dataDir, { ...ENV, REDIS_URL: "redis://127.0.0.1:1" });
+    try {
+      is(await hub.exited, 1, hub.output);
+      is(hub.output.split("REDIS_URL: ").length, 2, hub.output);
+      equal(postgresOf(dataDir), []);
+    } finally {
+      await hub.stop();
+    }
+  }));
 
-test(
-  "what is wrong for all processes is told once, and no database is left running",
-  () =>
-    withFolder(async (dataDir) => {
-      const hub = HubProcess.spawn(dataDir, ENV);
-      try {
-        is(await hub.exited, 1, hub.output);
-        is(hub.output.split("REDIS_URL: ").length, 2, hub.output);
-        equal(postgresOf(dataDir), []);
-      } finally {
-        await hub.stop();
-      }
-    }),
-  LIMIT_MS,
-);
-
-test.run();
+suited.run();
