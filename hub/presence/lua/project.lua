@@ -8,15 +8,16 @@ local key, revision = ARGV[1], tonumber(ARGV[2])
 local known = redis.call('ZSCORE', SHOWN, key) or redis.call('ZSCORE', LEFT, key)
 if known and tonumber(known) >= revision then return 0 end
 
+-- The revision comes last: where something before it fails, the state can be shown again.
 if ARGV[3] == '' then
+  if redis.call('HDEL', MEMBERS, key) == 1 then tell_leave(key, ARGV[4]) end
   redis.call('ZREM', SHOWN, key)
   redis.call('ZADD', LEFT, ARGV[2], key)
-  if redis.call('HDEL', MEMBERS, key) == 1 then tell_leave(key, ARGV[4]) end
 else
-  redis.call('ZREM', LEFT, key)
-  redis.call('ZADD', SHOWN, ARGV[2], key)
   redis.call('HSET', MEMBERS, key, ARGV[3])
   tell('"put":' .. ARGV[3])
+  redis.call('ZREM', LEFT, key)
+  redis.call('ZADD', SHOWN, ARGV[2], key)
 end
 -- Revisions are microseconds: what left long ago is forgotten.
 redis.call('ZREMRANGEBYSCORE', LEFT, '-inf', digits(micros - IDLE_MS * 1000))

@@ -1,0 +1,257 @@
+import { fork } from "node:child_process";
+import { join } from "node:path";
+import type { PresenceDiff } from "@monster-realtime/client/protocol";
+import { equal, is, ok } from "uvu/assert";
+import { hasRedis, type RedisServer, withRedis } from "../support/redis.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+import {
+  GRACE_MS,
+  LEASE_MS,
+  membersOf,
+  OWN,
+  PROJECT_CHANNEL,
+  type PresenceNode,
+  presenceOn,
+  TASK,
+  user,
+  workstation,
+} from "./redis-presence.ts";
+
+const test = suite("leases of presence");
+const LIMIT_MS = 40_000;
+
+function withNodes(
+  count: number,
+  behaviour: string,
+  body: (nodes: PresenceNode[], server: RedisServer) => Promise<void>,
+): void {
+  if (!hasRedis) {
+    test.skip(behaviour, "there is no redis-server");
+    return;
+  }
+  const run = () =>
+    withRedis(async (server) => {
+      const nodes: PresenceNode[] = [];
+      for (let index = 0; index < count; index += 1) nodes.push(await presenceOn(server.url));
+      try {
+        await body(nodes, server);
+      } finally {
+        await Promise.all(nodes.map((node) => node.close()));
+      }
+    });
+  test(behaviour, run, LIMIT_MS);
+}
+
+async function watch({ store }: PresenceNode, channel: string) {
+  const diffs: PresenceDiff[] = [];
+  await store.watch(channel, (_channel, diff) => void diffs.push(diff));
+  return diffs;
+}
+
+const leavesOf = (diffs: PresenceDiff[]) => diffs.flatMap(({ leaves }) => leaves);
+const statesOf = (diffs: PresenceDiff[]) => diffs.flatMap(({ updates }) => updates.map(({ state }) => state));
+
+withNodes(
+  4,
+  "what a dead node held is suspect for the grace and then leaves, once, whoever sweeps",
+  async ([dead, ...others]) => {
+    const [watcher] = others;
+    if (!dead || !watcher) throw new Error("too few nodes");
+    await Promise.all(Array.from({ length: 30 }, (_, n) => dead.store.join(workstation(`c${n}`, {}, idOf(n)))));
+    await dead.store.join(user("u1"));
+    await watcher.store.join(user("u2", {}, "v"));
+    const [project, task] = [await watch(watcher, PROJECT_CHANNEL), await watch(watcher, TASK)];
+    await dead.kill();
+    const killedAt = performance.now();
+    await until("all are suspect", () => statesOf(project).length === 30);
+    ok(performance.now() - killedAt > LEASE_MS / 3, "the lease was waited for");
+    equal(leavesOf(project), []);
+    await until("all have left", () => leavesOf(project).length === 30 && leavesOf(task).length === 1);
+    ok(performance.now() - killedAt < LEASE_MS + GRACE_MS + 5_000);
+    ok([...leavesOf(project), ...leavesOf(task)].every(({ reason }) => reason === "node_lost"));
+    equal(
+      (await membersOf(watcher, TASK)).map(({ key }) => key),
+      ["user:v"],
+    );
+    const rows = others
+      .flatMap(({ changed }) => changed)
+      .map(({ workstationId, state }) => `${workstationId} ${state}`);
+    is(new Set(rows).size, 60, "each row is told of suspect and absent");
+    is(rows.length, 60, "once");
+  },
+);
+
+withNodes(2, "a member that was suspect when its node died leaves when its time is up", async ([dead, other]) => {
+  if (!dead || !other) throw new Error("too few nodes");
+  await dead.store.join(workstation("c1"));
+  const diffs = await watch(other, OWN);
+  dead.store.hold();
+  await dead.store.lose(OWN, "c1");
+  await dead.kill();
+  await until("it left", () => leavesOf(diffs).length === 1);
+  equal(leavesOf(diffs), [{ key: OWN, reason: "timeout" }]);
+  equal(statesOf(diffs), ["suspect"], "its time was inherited, not begun anew");
+});
+
+withNodes(3, "a sweep that died is taken up by the next", async ([dead, sweeper, last], server) => {
+  if (!dead || !sweeper || !last) throw new Error("too few nodes");
+  await last.close();
+  await dead.store.join(workstation("c1"));
+  await dead.kill();
+  await until("it is suspect", () => sweeper.changed.some(({ state }) => state === "suspect"));
+  await sweeper.kill();
+  const next = await presenceOn(server.url);
+  const diffs = await watch(next, PROJECT_CHANNEL);
+  await until("it left all the same", () => leavesOf(diffs).length === 1, 8_000);
+  equal(leavesOf(diffs), [{ key: OWN, reason: "node_lost" }]);
+  await until("nothing of the dead is left", async () => (await server.admin.keys("mr:{lease.*node_*")).length === 0);
+  await next.close();
+});
+
+withNodes(2, "a node that died while it told projects is made good for", async ([dead, other], { admin }) => {
+  if (!dead || !other) throw new Error("too few nodes");
+  await dead.store.join(workstation("stays"));
+  // No script can change the project's roster as long as this stands in its place.
+  await admin.rename(`mr:{${PROJECT_CHANNEL}}:members`, "kept");
+  await admin.set(`mr:{${PROJECT_CHANNEL}}:members`, "in the way");
+  await dead.store.leave(OWN, "stays", "left");
+  await dead.kill();
+  await admin.rename("kept", `mr:{${PROJECT_CHANNEL}}:members`);
+  is((await membersOf(other, PROJECT_CHANNEL)).length, 1, "the project was not told");
+  await until("it is told by the sweeper", async () => (await membersOf(other, PROJECT_CHANNEL)).length === 0);
+});
+
+withNodes(1, "what projects could not be told is told later", async ([one], { admin }) => {
+  if (!one) throw new Error("too few nodes");
+  await admin.set(`mr:{${PROJECT_CHANNEL}}:members`, "in the way");
+  await one.store.join(workstation("c1"));
+  await admin.del(`mr:{${PROJECT_CHANNEL}}:members`);
+  await until("it is shown", async () => (await membersOf(one, PROJECT_CHANNEL)).length === 1);
+});
+
+withNodes(2, "a clean end of everything leaves nobody to sweep", async ([one, two], { admin }) => {
+  await one?.store.join(workstation("c1"));
+  await one?.store.leave(OWN, "c1", "left");
+  await one?.close();
+  is(await admin.zcard("mr:{lease.0.0}:leases"), 1);
+  is(two?.changed.length, 0);
+});
+
+withNodes(
+  2,
+  "a node that ends keeps its presence for its grace, and its machines move without a leave",
+  async ([ends, stays]) => {
+    if (!ends || !stays) throw new Error("too few nodes");
+    await ends.store.join(workstation("c1", {}, idOf(1)));
+    await ends.store.join(workstation("c2", {}, idOf(2)));
+    const diffs = await watch(stays, PROJECT_CHANNEL);
+    ends.store.hold();
+    for (const n of [1, 2]) await ends.store.lose(`workstation:${idOf(n)}`, `c${n}`);
+    await ends.close();
+    await stays.store.join(workstation("c3", {}, idOf(1)));
+    await until("the other one left", () => leavesOf(diffs).length === 1);
+    equal(leavesOf(diffs), [{ key: `workstation:${idOf(2)}`, reason: "timeout" }]);
+  },
+);
+
+function pauses(behaviour: string, body: (paused: PausableNode, other: PresenceNode) => Promise<void>): void {
+  withNodes(1, behaviour, async ([other], server) => {
+    if (!other) throw new Error("too few nodes");
+    const paused = await PausableNode.start(server.url);
+    try {
+      await paused.join("c1");
+      await body(paused, other);
+    } finally {
+      paused.end();
+    }
+  });
+}
+
+pauses(
+  "a node that was stopped throws nobody out who moved meanwhile, and its own connection is replaced",
+  async (paused, other) => {
+    const diffs = await watch(other, OWN);
+    paused.signal("SIGSTOP");
+    await until("it is suspect", () => statesOf(diffs).includes("suspect"));
+    await other.store.join(workstation("c2", { by: "c2" }));
+    paused.signal("SIGCONT");
+    await until("the old connection is replaced", () => paused.heard("replaced").length > 0);
+    equal(paused.heard("replaced"), ["c1"]);
+    await until(
+      "the node has a lease again",
+      async () => (await other.redis.command("ZCARD", "mr:{lease.0.0}:leases")) === 2,
+    );
+    equal(await membersOf(other, OWN), [{ key: OWN, state: "live", connections: 1, meta: { by: "c2" } }]);
+    equal(other.replaced, []);
+    is(leavesOf(diffs).length, 0);
+  },
+);
+
+pauses(
+  "a node that was stopped for less than lease and grace brings its own back, as an update",
+  async (paused, other) => {
+    const diffs = await watch(other, OWN);
+    paused.signal("SIGSTOP");
+    await until("it is suspect", () => statesOf(diffs).includes("suspect"));
+    paused.signal("SIGCONT");
+    await until("it is live again", () => statesOf(diffs).at(-1) === "live");
+    await paused.join("c9");
+    is(leavesOf(diffs).length, 0);
+    equal(paused.heard("gaveUp"), []);
+  },
+);
+
+pauses("what left while its node was stopped stays away until it joins again", async (paused, other) => {
+  const diffs = await watch(other, OWN);
+  paused.signal("SIGSTOP");
+  await until("it left", () => leavesOf(diffs).length === 1);
+  paused.signal("SIGCONT");
+  await until("its connection is given up", () => paused.heard("gaveUp").length > 0);
+  equal(await membersOf(other, OWN), []);
+  await paused.join("c2");
+  is((await membersOf(other, OWN)).length, 1);
+  is(leavesOf(diffs).length, 1);
+});
+
+/** A node in a process of its own, which can be stopped as a whole. */
+class PausableNode {
+  readonly #child;
+  readonly #heard: { what: string; about: string }[] = [];
+
+  private constructor(url: string) {
+    const file = join(import.meta.dirname, "presence-process.ts");
+    const args = [url, String(LEASE_MS), String(GRACE_MS)];
+    this.#child = fork(file, args, { execArgv: ["--import", "tsx"] });
+    this.#child.on("message", (message: { what: string; about: string }) => this.#heard.push(message));
+  }
+
+  static async start(url: string): Promise<PausableNode> {
+    const node = new PausableNode(url);
+    await until("the process is ready", () => node.heard("ready").length > 0, 15_000);
+    return node;
+  }
+
+  async join(connectionId: string): Promise<void> {
+    this.#child.send(connectionId);
+    await until(`${connectionId} joined`, () => this.heard("joined").includes(connectionId));
+  }
+
+  heard(what: string): string[] {
+    return this.#heard.filter((message) => message.what === what).map(({ about }) => about);
+  }
+
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#child.kill(signal);
+  }
+
+  end(): void {
+    this.#child.kill("SIGKILL");
+  }
+}
+
+function idOf(n: number): string {
+  return `ws_${String(n).padStart(26, "0")}`;
+}
+
+test.run();
