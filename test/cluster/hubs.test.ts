@@ -62,7 +62,6 @@ async function underLoad(cluster: TestCluster, world: World, work: Promise<unkno
   for (let turn = 0; !over; turn += 1) {
     world.publish(turn, turn, false);
     offline += await offlineRows(cluster, world);
-    await world.readRevisions();
   }
   await done;
   return offline;

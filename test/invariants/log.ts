@@ -52,7 +52,7 @@ export interface Revoked {
   at: number;
 }
 
-/** Presence revisions of one workstation's row, in the order they were read. */
+/** Every presence revision of one workstation's row, in the order they were written. */
 export interface RowLog {
   workstationId: string;
   revisions: number[];

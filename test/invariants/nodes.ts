@@ -36,6 +36,17 @@ export interface ClusterOptions {
   preload?: string;
 }
 
+/** Every revision that a workstation's row ever had: looking now and then would miss what is mended a moment later. */
+const EVERY_REVISION = `
+  CREATE TABLE seen_revisions (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, workstation_id TEXT, revision BIGINT);
+  CREATE FUNCTION see_revision() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+  BEGIN
+    INSERT INTO seen_revisions (workstation_id, revision) VALUES (NEW.id, NEW.presence_revision);
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER see_revision AFTER UPDATE OF presence_revision ON workstations
+    FOR EACH ROW EXECUTE FUNCTION see_revision()`;
+
 type TestServer = Awaited<ReturnType<typeof startTestServer>>;
 
 /** Hub processes on one Postgres and, where there are several, one Redis. */
@@ -89,6 +100,7 @@ export class TestCluster {
       folder,
       issuer: await DevelopmentIssuer.open(folder),
     });
+    await cluster.database.unlimited.unsafe(EVERY_REVISION);
     await cluster.heal();
     return cluster;
   }

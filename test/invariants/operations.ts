@@ -81,7 +81,6 @@ export async function perform(
       break;
     case "wait":
       await new Promise((resolve) => setTimeout(resolve, operation.ms));
-      await world.readRevisions();
       break;
     case "kill":
       await cluster.kill(operation.node % cluster.ports.length);

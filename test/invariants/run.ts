@@ -31,6 +31,7 @@ export async function judge(world: World, cluster: TestCluster): Promise<Violati
   const agreement = await agreed(world, cluster, last);
   await world.close();
   const leftover = await emptied(cluster);
+  await world.readRevisions();
   return violationsOf({ ...world.log, final: { ...agreement, last, leftover } });
 }
 

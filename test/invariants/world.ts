@@ -212,13 +212,14 @@ export class World {
   }
 
   async readRevisions(): Promise<void> {
-    const ids = this.log.rows.map(({ workstationId }) => workstationId);
-    const rows = await this.#cluster.database.query(
-      (sql) => sql<{ id: string; revision: number }[]>`
-        SELECT id, presence_revision::float8 AS revision FROM workstations WHERE id = ANY (${ids})`,
-    );
-    const revisions = new Map(rows.map(({ id, revision }) => [id, revision]));
-    for (const row of this.log.rows) row.revisions.push(revisions.get(row.workstationId) ?? 0);
+    for (const row of this.log.rows) {
+      const seen = await this.#cluster.database.query(
+        (sql) => sql<{ revision: number }[]>`
+          SELECT revision::float8 AS revision FROM seen_revisions
+          WHERE workstation_id = ${row.workstationId} ORDER BY id`,
+      );
+      row.revisions = seen.map(({ revision }) => revision);
+    }
   }
 
   /** Resolves when everything asked for so far was answered, one way or the other. */
