@@ -4,7 +4,8 @@ import type { Sample } from "../outcome.ts";
 import { type Population, projectChannel, taskChannel } from "../population.ts";
 import { type ServerPair, withTwoHubs, withTwoPeers } from "../servers/cluster.ts";
 import { percentile } from "../statistics.ts";
-import { atMost, ratioAtLeast, ratioAtMost } from "../targets.ts";
+import { atMost, below, ratioAtLeast, ratioAtMost } from "../targets.ts";
+import { recoverAll } from "./recover.ts";
 
 const PAYLOAD_BYTES = 100;
 const WARM_UP_MS = 1_500;
@@ -171,6 +172,29 @@ const idle: BenchCase = {
     ),
 };
 
+/** A node dies with everybody on it; all of them come to the other at once. */
+const failOver: BenchCase = {
+  name: "cluster-recover",
+  description: `${IDLE} clients lose their node and recover on the other, all at once`,
+  figures: [
+    { name: "cluster-recover back", unit: "ms until all are back", target: atMost(15_000, "ms") },
+    { name: "cluster-recover stall", unit: "ms, longest of the event loop", target: below(1_000, "ms") },
+    { name: "cluster-recover failures", unit: "clients", target: atMost(0, "clients") },
+  ],
+  rounds: 1,
+  measure: (context) =>
+    onHubs(context, async ({ first, second }, population) => {
+      await withLoad("idle", 1, async ([load]) => {
+        const workstations = population.workstations.slice(0, IDLE);
+        const channel = projectChannel(population.projectId);
+        await load?.call("connect", { url: first.url, workstations, projectChannel: channel });
+        await first.kill();
+      });
+      const { durationMs, stallMs, failed } = await recoverAll(context, second, population);
+      return [durationMs, stallMs, failed];
+    }),
+};
+
 /** Figures of two hubs alone. */
 async function onHubs(
   { rounds, progress, database }: BenchContext,
@@ -189,4 +213,4 @@ async function onHubs(
   return samples;
 }
 
-export const CLUSTER_CASES: readonly BenchCase[] = [fanOut, latency, joinStorm, nodeKilled, idle];
+export const CLUSTER_CASES: readonly BenchCase[] = [fanOut, latency, joinStorm, nodeKilled, idle, failOver];

@@ -42,17 +42,34 @@ async function measure(context: BenchContext) {
   );
 }
 
-/** One process holds all clients: two of them and the server would share two cores, and waiting for one looks like a stall. */
-function storm(context: BenchContext, server: ServerProcess, population: Population): Promise<number[]> {
+async function storm(context: BenchContext, server: ServerProcess, population: Population): Promise<number[]> {
+  const { stallMs, failed } = await recoverAll(context, server, population);
+  return [stallMs, failed];
+}
+
+export interface Recovered {
+  /** From the first connect to the last recovery, in milliseconds. */
+  durationMs: number;
+  /** The longest of the server's event loop meanwhile. */
+  stallMs: number;
+  failed: number;
+}
+
+/**
+ * All clients come to this server at once and recover what they missed. One process holds them: two of them and the
+ * server would share two cores, and waiting for one looks like a stall.
+ */
+export function recoverAll(context: BenchContext, server: ServerProcess, population: Population): Promise<Recovered> {
   return withLoad("recover", 1, async ([load]) => {
     const clients = await publishMissed(server.url, population);
     await server.resetStall();
     const result = await load?.call("run", { url: server.url, clients, missed: MISSED });
     const stallMs = await server.stallMs();
-    if (!result) return [];
-    context.progress(`${result.recovered} recovered in ${Math.round(result.durationMs)} ms`);
-    for (const failure of result.failures) context.progress(failure);
-    return [stallMs, result.failed];
+    if (!result) throw new Error("no process of clients was started");
+    const { durationMs, failed, failures, recovered } = result;
+    context.progress(`${recovered} recovered in ${Math.round(durationMs)} ms`);
+    for (const failure of failures) context.progress(failure);
+    return { durationMs, stallMs, failed };
   });
 }
 
