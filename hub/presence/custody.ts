@@ -79,10 +79,15 @@ export class Custody {
     const holding = await this.#held(channel, connectionId);
     const lease = await this.#options.leases.valid(channel);
     if (holding.incarnation !== lease.incarnation) await this.#register(holding);
-    const { request, incarnation, revision } = holding;
-    const reply = await this.#options.scripts.update(request, meta, incarnation, revision);
-    if (reply.status === "not_joined") return this.#updateForgotten(holding, lease, meta);
-    this.#judge(holding, reply);
+    let reply = await this.#update(holding, meta);
+    if (reply.status === "not_joined") {
+      // Data may have been lost a moment ago.
+      await this.#options.leases.renew(lease);
+      await this.#register(holding);
+      reply = await this.#update(holding, meta);
+    }
+    if (reply.status === "replaced") this.#replace(holding);
+    if (reply.status !== "ok") throw reply.status === "replaced" ? replacedError() : notJoined();
     holding.meta = meta;
     holding.order = reply.revision;
     await this.#follow(reply);
@@ -258,28 +263,18 @@ export class Custody {
     throw state === "absent" ? notJoined() : replacedError();
   }
 
-  /** Redis knows nothing of it: it is entered again with the new meta, where data was lost. */
-  async #updateForgotten(holding: Holding, lease: Lease, meta: Record<string, unknown>): Promise<PresencePosition> {
-    await this.#options.leases.renew(lease);
-    holding.meta = meta;
-    const reply = await this.#register(holding);
-    this.#judge(holding, reply);
-    return reply.position;
+  #update({ request, incarnation, revision }: Holding, meta: Record<string, unknown>): Promise<MembershipReply> {
+    return this.#options.scripts.update(request, meta, incarnation, revision);
   }
 
-  /** Throws what the connection is to be told; one that was replaced holds nothing any more. */
-  #judge(holding: Holding, { status }: MembershipReply): void {
-    if (status === "replaced") this.#replace(holding);
-    if (status === "replaced") throw replacedError();
-    if (status !== "ok" && status !== "kept") throw notJoined();
-  }
-
-  async #register(holding: Holding): Promise<MembershipReply> {
-    const { request, lease, meta, order, joinedAt } = holding;
+  async #register(holding: Holding): Promise<void> {
     const { leases, events, scripts } = this.#options;
-    await leases.valid(request.channel);
+    await leases.valid(holding.request.channel);
     await this.#prepare(holding);
-    const incarnation = lease.incarnation;
+    // What ends meanwhile must not be entered behind its end.
+    if (holding.ending || !this.#holdings.isCurrent(holding)) return;
+    const { request, meta, order, joinedAt } = holding;
+    const incarnation = holding.lease.incarnation;
     const numbers = { floor: holding.revision, number: holding.number ?? 0, order, joinedAt };
     const reply = await scripts.register({ request, meta, incarnation, ...numbers });
     holding.incarnation = incarnation;
@@ -291,7 +286,6 @@ export class Custody {
     }
     if (reply.status === "ok") await this.#follow(reply);
     if (reply.status === "kept" && request.workstation) await this.followUp.show(reply);
-    return reply;
   }
 
   async #end(holding: Holding): Promise<MembershipReply> {

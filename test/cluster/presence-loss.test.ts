@@ -1,0 +1,242 @@
+import type { PresenceDiff } from "@monster-realtime/client/protocol";
+import { equal, is, ok } from "uvu/assert";
+import { hasRedis, type RedisServer, withRedis, withRedisCluster } from "../support/redis.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+import {
+  membersOf,
+  OWN,
+  PROJECT_CHANNEL,
+  type PresenceNode,
+  presenceOn,
+  TASK,
+  user,
+  workstation,
+} from "./redis-presence.ts";
+
+const test = suite("presence whose data is lost");
+const LIMIT_MS = 40_000;
+const COUNT = 12;
+
+async function withTwo(url: string, body: (one: PresenceNode, two: PresenceNode) => Promise<void>): Promise<void> {
+  const one = await presenceOn(url);
+  const two = await presenceOn(url);
+  try {
+    await body(one, two);
+  } finally {
+    await Promise.all([one.close(), two.close()]);
+  }
+}
+
+const redisTest = (behaviour: string, body: () => Promise<void>) =>
+  hasRedis ? test(behaviour, body, LIMIT_MS) : test.skip(behaviour, "there is no redis-server");
+
+async function watch({ store }: PresenceNode, channel: string) {
+  const diffs: PresenceDiff[] = [];
+  const start = await store.watch(channel, (_channel, diff) => void diffs.push(diff));
+  return { start, diffs };
+}
+
+async function joinAll(one: PresenceNode, two: PresenceNode): Promise<void> {
+  for (let n = 0; n < COUNT; n += 1) await (n % 2 ? one : two).store.join(workstation(`c${n}`, { n }, idOf(n)));
+  await one.store.join(user("u1"));
+  await two.store.join(user("u2"));
+}
+
+/** Loses everything by `lose`, and sees it rebuilt. */
+async function rebuilt(one: PresenceNode, two: PresenceNode, lose: () => Promise<unknown>): Promise<void> {
+  await joinAll(one, two);
+  const [project, task] = [await watch(one, PROJECT_CHANNEL), await watch(two, TASK)];
+  const all = await membersOf(one, PROJECT_CHANNEL);
+  is(all.length, COUNT);
+  await lose();
+  const whole = await until("the project's roster is told as a whole", () => lastWhole(project.diffs), 10_000);
+  ok(whole.epoch !== project.start.epoch, "in a new epoch");
+  is(whole.joins.length, COUNT, "with everybody");
+  ok(whole.joins.every(({ state }) => state === "live"));
+  const tasks = await until("the task's roster is told as a whole", () => lastWhole(task.diffs), 10_000);
+  equal(
+    tasks.joins.map(({ connections }) => connections),
+    [2],
+  );
+  for (const { diffs } of [project, task])
+    ok(
+      diffs.every(({ leaves }) => leaves.length === 0),
+      "nobody left",
+    );
+  equal(
+    await membersOf(two, PROJECT_CHANNEL).then((members) => members.map(({ key }) => key).sort()),
+    all.map(({ key }) => key).sort(),
+  );
+  for (const { changed, replaced, gaveUp } of [one, two]) {
+    ok(
+      changed.every(({ state }) => state !== "absent"),
+      "no row is taken offline",
+    );
+    equal([replaced, gaveUp], [[], []]);
+  }
+  await one.store.update(`workstation:${idOf(1)}`, "c1", { n: "again" });
+  await until("diffs follow the roster", () => project.diffs.at(-1)?.updates.some(({ meta }) => meta.n === "again"));
+  const versions = project.diffs.slice(project.diffs.indexOf(whole));
+  versions.reduce((before, diff) => {
+    is(diff.from, before.version);
+    return diff;
+  });
+}
+
+redisTest("a Redis that forgets everything is told again by live connections, and watchers get whole rosters", () =>
+  withRedis(({ url, admin }) => withTwo(url, (one, two) => rebuilt(one, two, () => admin.flushall()))),
+);
+
+redisTest("so is one that is killed and starts empty", () =>
+  withRedis((server) =>
+    withTwo(server.url, (one, two) =>
+      rebuilt(one, two, async () => {
+        await server.kill();
+        await server.start();
+      }),
+    ),
+  ),
+);
+
+redisTest("so is a cluster of which one master after the other forgets", () =>
+  withRedisCluster((cluster) =>
+    withTwo(cluster.url, (one, two) =>
+      rebuilt(one, two, async () => {
+        for (const { admin } of cluster.servers) await admin.flushall();
+      }),
+    ),
+  ),
+);
+
+redisTest("one master that forgets costs no member of what the others hold", () =>
+  withRedisCluster((cluster) =>
+    withTwo(cluster.url, async (one, two) => {
+      await joinAll(one, two);
+      for (const server of cluster.servers) {
+        const before = (await until("the roster can be read", () => readable(one))).epoch;
+        await server.admin.flushall();
+        const held = (await cluster.ownerOf(`mr:{${PROJECT_CHANNEL}}:members`)) === server;
+        await until(
+          "everybody is shown, and can be found",
+          async () => {
+            const roster = await readable(two);
+            if (roster?.members.length !== COUNT || (held && roster.epoch === before)) return false;
+            const own = await Promise.all(
+              Array.from({ length: COUNT }, (_, n) => membersOf(two, `workstation:${idOf(n)}`).catch(() => [])),
+            );
+            return own.every(([member]) => member?.state === "live");
+          },
+          10_000,
+        );
+      }
+      for (const { changed } of [one, two]) ok(changed.every(({ state }) => state === "live"));
+    }),
+  ),
+);
+
+redisTest("while data is lost nobody is absent, and no roster is passed off as whole", () =>
+  withRedis(({ url, admin }) =>
+    withTwo(url, async (one, two) => {
+      await one.store.join(workstation("c1"));
+      const absent = idOf(99);
+      await until("absence can be told", async () => (await two.store.mintAbsent([absent])).length === 1);
+      await admin.flushall();
+      equal(
+        await two.store.mintAbsent([OWN.slice("workstation:".length), absent]),
+        [],
+        "not noticed by anybody before",
+      );
+      is(await codeOf(two.store.list(OWN)), "unavailable");
+      await until("the roster is whole", async () => (await readable(two, OWN))?.members.length === 1);
+      await until("absence can be told again", async () => (await two.store.mintAbsent([absent])).length === 1);
+      ok(one.changed.every(({ state }) => state === "live"));
+    }),
+  ),
+);
+
+redisTest("a connection that was replaced does not come back where data is lost", () =>
+  withRedis(({ url, admin }: RedisServer) =>
+    withTwo(url, async (one, two) => {
+      await one.store.join(workstation("old", { n: "old" }));
+      await two.store.join(workstation("new", { n: "new" }));
+      await until("the old one is told", () => one.replaced.length === 1);
+      await admin.flushall();
+      await until("the new one is there", async () => (await readable(two, OWN))?.members.length === 1);
+      equal(
+        (await membersOf(one, OWN)).map(({ meta }) => meta),
+        [{ n: "new" }],
+      );
+      is(two.replaced.length, 0);
+    }),
+  ),
+);
+
+redisTest("updates and leaves before a loss is noticed are carried out", () =>
+  withRedis(({ url, admin }) =>
+    withTwo(url, async (one, two) => {
+      await one.store.join(workstation("c1", { n: 1 }));
+      await one.store.join(user("u1"));
+      await admin.flushall();
+      await one.store.update(OWN, "c1", { n: 2 });
+      await one.store.leave(TASK, "u1", "left").catch(() => undefined);
+      await until("the roster is whole", async () => (await readable(two, OWN))?.members.length === 1);
+      equal(
+        (await membersOf(two, OWN)).map(({ meta }) => meta),
+        [{ n: 2 }],
+      );
+      equal(await membersOf(two, TASK), []);
+    }),
+  ),
+);
+
+redisTest("presence survives a Redis that is away for longer than a lease, without a leave", () =>
+  withRedis((server) =>
+    withTwo(server.url, async (one, two) => {
+      await joinAll(one, two);
+      const { diffs } = await watch(one, PROJECT_CHANNEL);
+      server.signal("SIGSTOP");
+      is(await codeOf(one.store.update(`workstation:${idOf(1)}`, "c1", {})), "unavailable");
+      const lostAt = performance.now();
+      await until("a lease is over", () => performance.now() - lostAt > 1_500);
+      const lost = two.store.lose(`workstation:${idOf(2)}`, "c2");
+      server.signal("SIGCONT");
+      await lost;
+      await until(
+        "it is served again",
+        async () => (await membersOf(one, `workstation:${idOf(1)}`))[0]?.state === "live",
+        10_000,
+      );
+      await until("who was lost meanwhile leaves", () => diffs.some(({ leaves }) => leaves.length > 0), 10_000);
+      equal(
+        diffs.flatMap(({ leaves }) => leaves.map(({ key }) => key)),
+        [`workstation:${idOf(2)}`],
+      );
+      await until("all others are live", async () => {
+        const members = await membersOf(two, PROJECT_CHANNEL);
+        return members.length === COUNT - 1 && members.every(({ state }) => state === "live");
+      });
+    }),
+  ),
+);
+
+function lastWhole(diffs: PresenceDiff[]): PresenceDiff | undefined {
+  return diffs.findLast(({ from }) => from === null);
+}
+
+async function readable({ store }: PresenceNode, channel = PROJECT_CHANNEL) {
+  return store.list(channel).catch(() => null);
+}
+
+async function codeOf(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => "nothing was thrown",
+    (error: { code?: unknown }) => error.code,
+  );
+}
+
+function idOf(n: number): string {
+  return `ws_${String(n).padStart(26, "0")}`;
+}
+
+test.run();
