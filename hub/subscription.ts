@@ -82,8 +82,11 @@ export class Subscription {
     if (this.#presence.kind !== "pending") return;
     const { kept } = this.#presence;
     this.#presence = LIVE_PRESENCE;
-    for (const diff of kept)
-      if (diff.version > snapshot.version) this.deliverPresence(diff, encodeDiff(this.name, diff));
+    for (const diff of kept) {
+      // Versions of two epochs can't be compared: a client told of another one than its roster's asks for the roster.
+      if (diff.epoch === snapshot.epoch && diff.version <= snapshot.version) continue;
+      this.deliverPresence(diff, encodeDiff(this.name, diff));
+    }
   }
 
   /** The snapshot could not be handed over as an answer: it goes as a push that replaces whatever the client has. */

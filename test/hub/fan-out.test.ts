@@ -124,4 +124,18 @@ test("who comes while the refused are being cleared away is confirmed by the bro
     await hears(fanOut, broker, between);
   }));
 
+test("a roster told as a whole while the answer is made follows it, though its new epoch counts from the start", () => {
+  const heard: string[] = [];
+  const outbound = { congested: false };
+  const connection = { outbound, write: ({ packet }: Frame) => void heard.push(packet) } as unknown as Connection;
+  const subscription = new Subscription(connection, parseChannel(NAME) as ParsedChannel);
+  subscription.awaitPresence();
+  const told = { joins: [], updates: [], leaves: [] };
+  subscription.deliverPresence({ epoch: "old", from: 6, version: 7, ...told }, { packet: "", options: {} } as Frame);
+  subscription.deliverPresence({ epoch: "new", from: null, version: 2, ...told }, { packet: "", options: {} } as Frame);
+  subscription.presenceSent({ epoch: "old", version: 7, members: [] });
+  is(heard.length, 1);
+  ok(heard[0]?.includes('"epoch":"new"'));
+});
+
 test.run();
