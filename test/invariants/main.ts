@@ -1,6 +1,6 @@
 /**
  * Random operations and faults against real hubs, Postgres and Redis; afterwards the promises of the protocol are judged
- * from what the clients saw: `npm run test:invariants -- --runs 200 [--seed N] [--path P] [--nodes 2] [--sabotage NAME]`.
+ * from what the clients saw: `npm run test:invariants -- --runs 200 [--seed=N] [--path=P] [--nodes 2] [--sabotage NAME]`.
  * Exits with 1 where one was broken, with the seed that shows it again; with a sabotage, where none was.
  */
 import { parseArgs } from "node:util";
@@ -53,7 +53,7 @@ function report(details: fc.RunDetails<[Operation[]]>): void {
     for (const operation of counterexample?.[0] ?? []) console.log(`  ${JSON.stringify(operation)}`);
     console.log(errorInstance instanceof Error ? errorInstance.message : String(errorInstance));
     console.log(
-      `Again: npm run test:invariants -- --seed ${seed} --path ${counterexamplePath} --nodes ${values.nodes}`,
+      `Again: npm run test:invariants -- --seed=${seed} --path=${counterexamplePath} --nodes ${values.nodes}`,
     );
   } else console.log(`${details.numRuns} runs kept every promise (seed ${seed}).`);
   if (failed !== (values.sabotage !== undefined)) process.exitCode = 1;
