@@ -61,9 +61,15 @@ const acknowledged: Check = ({ subscribers, published, final }) =>
     const behind = last && log.seen.at(-1)?.kind !== "ended" && !covered(log, last);
     return [
       ...missing.map((lost) => `3: ${log.name} on ${log.channel} never got ${lost.id}, which was acknowledged`),
-      ...(behind ? [`3: ${log.name} on ${log.channel} did not come to ${place(last)}`] : []),
+      ...(behind ? [`3: ${log.name} on ${log.channel} did not come to ${place(last)}, but to ${latest(log)}`] : []),
     ];
   });
+
+function latest({ seen }: SubscriberLog): string {
+  const entry = seen.at(-1);
+  if (!entry) return "nothing";
+  return "epoch" in entry ? `${place(entry)} (${entry.kind})` : entry.kind;
+}
 
 /** Whether what this subscriber was told reaches over a place. */
 function covered({ seen }: SubscriberLog, at: { epoch: string; offset: number }): boolean {
