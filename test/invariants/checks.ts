@@ -58,12 +58,18 @@ const acknowledged: Check = ({ subscribers, published, final }) =>
       return covered(log, answer) && !places.has(place(answer));
     });
     const last = final.last.get(log.channel);
-    const behind = last && log.seen.at(-1)?.kind !== "ended" && !covered(log, last);
+    const behind = last && log.seen.at(-1)?.kind !== "ended" && !reached(log, last);
     return [
       ...missing.map((lost) => `3: ${log.name} on ${log.channel} never got ${lost.id}, which was acknowledged`),
       ...(behind ? [`3: ${log.name} on ${log.channel} did not come to ${place(last)}, but to ${latest(log)}`] : []),
     ];
   });
+
+/** Whether it stands there or further on, be it after a loss that it was told of. */
+function reached({ seen }: SubscriberLog, at: { epoch: string; offset: number }): boolean {
+  const entry = seen.findLast((one) => "epoch" in one);
+  return entry !== undefined && "epoch" in entry && entry.epoch === at.epoch && entry.offset >= at.offset;
+}
 
 function latest({ seen }: SubscriberLog): string {
   const entry = seen.at(-1);
