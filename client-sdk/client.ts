@@ -1,3 +1,4 @@
+import { abortable } from "./abortable.ts";
 import { backoffDelayMs } from "./backoff.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionState } from "./connection-state.ts";
@@ -5,9 +6,9 @@ import { Emitter } from "./emitter.ts";
 import {
   asRealtimeError,
   ConnectionClosedError,
+  DisconnectedError,
   errorFromObject,
   type RealtimeError,
-  RequestTimeoutError,
 } from "./errors.ts";
 import { jsonCopy } from "./json.ts";
 import type { Push } from "./link.ts";
@@ -25,7 +26,7 @@ import type {
   Welcome,
 } from "./protocol/index.ts";
 import { Publisher, type PublishOptions } from "./publisher.ts";
-import { abortable, Requester, type RequestOptions, type RpcOptions } from "./rpc.ts";
+import { Requester, type RequestOptions, type RpcOptions } from "./rpc.ts";
 import { Subscription } from "./subscription.ts";
 import type { HistoryQuery, SubscribeOptions, SubscriptionParts } from "./subscription-events.ts";
 import { Timer } from "./timer.ts";
@@ -108,7 +109,8 @@ export class Client {
    * lost connection and keeps the presence for the grace time: for programs that restart.
    */
   async close({ goodbye = true }: { goodbye?: boolean } = {}): Promise<void> {
-    await this.#connection.close({ goodbye });
+    const joined = [...this.#presences.values()].filter((presence) => presence.joined);
+    await this.#connection.close({ goodbye, joined: joined.map(({ channel }) => channel) });
   }
 
   /**
@@ -190,6 +192,7 @@ export class Client {
       publish: (channel, type, payload, options) => this.publish(channel as Channel, type, payload, options),
       history: (channel, query) => this.history(channel as Channel, query),
       ended: (channel) => void this.#subscriptions.delete(channel),
+      isFollowed: (channel) => this.#subscriptions.has(channel),
     };
   }
 
@@ -202,9 +205,9 @@ export class Client {
   #changed(state: ConnectionState, previous: ConnectionState): void {
     if (previous.name === "connected") this.#disconnected();
     if (state.name === "connected") this.#connected();
-    if (state.name === "closed") this.#closed(new ConnectionClosedError(state.error));
+    if (state.name === "closed") this.#closed(state.error);
     this.#events.emit("state", state, previous);
-    if (state.name === "closed" && state.error) this.#events.emit("error", state.error);
+    if (state.name === "closed" && state.error) this.#report(state.error);
   }
 
   /** Presence first: its grace time runs. Publications last, so that subscribers here hear them live. */
@@ -220,9 +223,11 @@ export class Client {
     for (const subscription of [...this.#subscriptions.values()]) subscription.disconnected();
   }
 
-  #closed(error: ConnectionClosedError): void {
+  #closed(reason: RealtimeError | null): void {
+    const error = new ConnectionClosedError(reason);
     for (const presence of this.#presences.values()) presence.closed(error);
-    for (const subscription of [...this.#subscriptions.values()]) subscription.closed(error);
+    // What was closed on purpose has not failed.
+    for (const subscription of [...this.#subscriptions.values()]) subscription.closed(reason && error);
     this.#publisher.closed(error);
   }
 
@@ -247,8 +252,6 @@ export class Client {
         return;
       case "goaway":
         this.#events.emit("goaway", ...push.args);
-        return;
-      case "disconnecting":
         return;
     }
   }
@@ -281,7 +284,7 @@ export class Client {
       };
       stop = this.#events.on("state", check);
       if (limitMs !== null)
-        timer.set(limitMs, () => reject(new RequestTimeoutError("Connecting", Math.round(limitMs))));
+        timer.set(limitMs, () => reject(new DisconnectedError(`none in ${Math.round(limitMs)} ms`, { sent: false })));
       check(this.state);
     });
     return abortable(connected, signal).finally(() => {

@@ -1,6 +1,13 @@
+import { abortable } from "./abortable.ts";
 import type { Backoff } from "./backoff.ts";
 import { type ConnectionInput, type ConnectionState, transition } from "./connection-state.ts";
-import { ConnectionClosedError, DisconnectedError, RealtimeError, TokenUnavailableError } from "./errors.ts";
+import {
+  asRealtimeError,
+  ConnectionClosedError,
+  DisconnectedError,
+  RealtimeError,
+  TokenUnavailableError,
+} from "./errors.ts";
 import { Link, type Push, type Settle } from "./link.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { RequestName, Requests } from "./protocol/index.ts";
@@ -20,6 +27,8 @@ export class Connection {
   readonly #backoff: Backoff;
   readonly #listener: ConnectionListener;
   readonly #timer = new Timer();
+  /** Whoever waits for a token need not wait longer than the client lives. */
+  readonly #ending = new AbortController();
   #state: ConnectionState = { name: "idle" };
   #link: Link | null = null;
   /** Marks the try that is under way: what an older one still brings is ignored. */
@@ -44,12 +53,15 @@ export class Connection {
     this.#transition({ name: "connect" });
   }
 
-  /** Ends for good and resolves when the transport is closed. */
-  async close(how: { goodbye: boolean }): Promise<void> {
+  /** Ends for good and resolves when the transport is closed. With a goodbye, what is present on `joined` leaves at once. */
+  async close({ goodbye, joined }: { goodbye: boolean; joined: readonly string[] }): Promise<void> {
     const link = this.#link;
+    const isDraining = this.#state.name === "connected" && this.#state.moveAtMs !== null;
     this.#link = null;
     this.#transition({ name: "close" });
-    await link?.close(new ConnectionClosedError(null), how);
+    // A node that drains keeps everyone present who hangs up: most of them come back on another one.
+    if (goodbye && isDraining) await link?.leave(joined);
+    await link?.close(new ConnectionClosedError(null), { goodbye });
   }
 
   /** Sends over the live link; settles at once with DisconnectedError or ConnectionClosedError where there is none. */
@@ -62,7 +74,7 @@ export class Connection {
     if (this.#state.name === "closed") {
       settle({ ok: false, error: new ConnectionClosedError(this.#state.error) });
     } else if (this.#state.name !== "connected" || !this.#link) {
-      settle({ ok: false, error: new DisconnectedError(`the client is ${this.#state.name}`) });
+      settle({ ok: false, error: new DisconnectedError(`the client is ${this.#state.name}`, { sent: false }) });
     } else {
       this.#link.send(name, argument, timeoutMs, settle);
     }
@@ -73,7 +85,7 @@ export class Connection {
     const { token } = this.#options;
     if (typeof token === "string") return token;
     try {
-      return await withLimit(Promise.resolve(token()), TOKEN_LIMIT_MS);
+      return await withLimit(abortable(Promise.resolve(token()), this.#ending.signal), TOKEN_LIMIT_MS);
     } catch (thrown) {
       throw thrown instanceof RealtimeError ? thrown : new TokenUnavailableError(thrown);
     }
@@ -102,6 +114,7 @@ export class Connection {
         return;
       case "closed":
         this.#try = {};
+        this.#ending.abort(new ConnectionClosedError(state.error));
         return;
     }
   }
@@ -113,7 +126,7 @@ export class Connection {
       const token = await this.token();
       if (this.#try === current) this.#link = this.#dial(token, current);
     } catch (error) {
-      if (this.#try === current) this.#lose(error as RealtimeError);
+      if (this.#try === current) this.#lose(asRealtimeError(error));
     }
   }
 
@@ -124,6 +137,8 @@ export class Connection {
       },
       ended: (error) => {
         if (this.#try === current) this.#lose(error);
+        if (this.#state.name === "closed") return new ConnectionClosedError(this.#state.error);
+        return new DisconnectedError(error.message, { sent: true, cause: error });
       },
     });
   }
@@ -148,7 +163,7 @@ export class Connection {
     const old = this.#link;
     this.#link = null;
     this.#transition({ name: "move" });
-    void old?.close(new DisconnectedError("the node drains"), { goodbye: true });
+    void old?.close(new DisconnectedError("the node drains", { sent: true }), { goodbye: true });
   }
 
   /** `token_expired` is temporary only for those who have another token. */

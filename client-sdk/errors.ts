@@ -1,4 +1,4 @@
-import type { ErrorObject } from "./protocol/index.ts";
+import type { ErrorObject, StreamPosition } from "./protocol/index.ts";
 
 interface RealtimeErrorFields {
   code: string;
@@ -46,15 +46,21 @@ export class ConnectionClosedError extends RealtimeError {
   }
 }
 
-/** There was no connection, or it went away before the answer came. What was asked may have been carried out. */
+/**
+ * There was no connection, or it went away before the answer came. What was `sent` may have been carried out; what was not
+ * has not.
+ */
 export class DisconnectedError extends RealtimeError {
   override readonly name = "DisconnectedError";
-  constructor(reason: string, cause?: unknown) {
-    super(`The connection to the hub is away (${reason}). It comes back by itself; repeat the request then.`, {
+  readonly sent: boolean;
+  constructor(reason: string, { sent, cause }: { sent: boolean; cause?: unknown }) {
+    const what = sent ? "whether the request was carried out is unknown" : "the request was not sent";
+    super(`The connection to the hub is away (${reason}): ${what}. It comes back by itself; repeat the request then.`, {
       code: "disconnected",
       temporary: true,
       cause,
     });
+    this.sent = sent;
   }
 }
 
@@ -70,7 +76,7 @@ export class UnreachableError extends RealtimeError {
   }
 }
 
-/** The hub took the connection and then said nothing: a paused process looks like that. */
+/** Nothing came back: a paused process looks like that, and a network that swallows packets. */
 export class ConnectTimeoutError extends RealtimeError {
   override readonly name = "ConnectTimeoutError";
   constructor(timeoutMs: number) {
@@ -151,17 +157,33 @@ export class InvalidArgumentError extends RealtimeError {
   }
 }
 
-/** A `for await` loop fell behind by more publications than it may hold back. */
+/** A `for await` loop fell behind by more publications than it may hold back. What it did not take comes after `position`. */
 export class IterationOverflowError extends RealtimeError {
   override readonly name = "IterationOverflowError";
-  constructor(limit: number) {
+  readonly position: StreamPosition | null;
+  constructor(limit: number, position: StreamPosition | null) {
     super(
-      `The loop fell ${limit} publications behind. Work faster, or subscribe again with recover: subscription.position.`,
-      {
-        code: "iteration_overflow",
-        temporary: false,
-      },
+      `The loop fell ${limit} publications behind. Work faster, or unsubscribe and subscribe again with recover: error.position.`,
+      { code: "iteration_overflow", temporary: false },
     );
+    this.position = position;
+  }
+}
+
+/** What came between two positions can't be had from the hub: load the state anew, then follow the channel on. */
+export class PublicationsLostError extends RealtimeError {
+  override readonly name = "PublicationsLostError";
+  /** The last place that was delivered. */
+  readonly previous: StreamPosition;
+  /** Where the stream goes on. */
+  readonly position: StreamPosition;
+  constructor(previous: StreamPosition, position: StreamPosition) {
+    super("Publications were missed that the hub no longer has. Load the state anew, then begin another loop.", {
+      code: "publications_lost",
+      temporary: true,
+    });
+    this.previous = previous;
+    this.position = position;
   }
 }
 

@@ -1,41 +1,88 @@
-import { IterationOverflowError, type RealtimeError } from "./errors.ts";
-import type { Publication } from "./protocol/index.ts";
+import { IterationOverflowError, PublicationsLostError, type RealtimeError } from "./errors.ts";
+import type { Publication, StreamPosition } from "./protocol/index.ts";
 
 /** Publications that a loop may fall behind by. */
 export const ITERATION_LIMIT = 10_000;
 
 interface Source {
   readonly state: { name: string; error?: RealtimeError | null };
+  readonly position: StreamPosition | null;
   on(name: "publication", handler: (publication: Publication) => void): () => void;
+  on(name: "lost", handler: (lost: { previous: StreamPosition; position: StreamPosition }) => void): () => void;
   on(name: "state", handler: () => void): () => void;
 }
 
 /**
  * The publications from now on, in order, for `for await`. It ends with the subscription, throws its error where it ended
- * with one, and throws IterationOverflowError where the loop falls behind too far.
+ * with one, PublicationsLostError where the stream has a hole, and IterationOverflowError where the loop falls behind too far.
  */
 export async function* iterate(source: Source): AsyncGenerator<Publication, void, void> {
-  const waiting: Publication[] = [];
-  let wake = () => {};
-  const stopPublications = source.on("publication", (publication) => {
-    waiting.push(publication);
-    wake();
-  });
-  const stopState = source.on("state", () => wake());
+  const backlog = new Backlog(source);
   try {
     for (;;) {
-      if (waiting.length > ITERATION_LIMIT) throw new IterationOverflowError(ITERATION_LIMIT);
-      const next = waiting.shift();
+      const next = backlog.take();
       if (next) yield next;
+      else if (backlog.failure) throw backlog.failure;
       else if (source.state.name === "ended") return throwIfFailed(source.state.error);
-      else
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
+      else await backlog.changed();
     }
   } finally {
-    stopPublications();
-    stopState();
+    backlog.stop();
+  }
+}
+
+/** What a loop has not taken yet, up to the first thing that it can't go on after. */
+class Backlog {
+  readonly #source: Source;
+  readonly #stops: (() => void)[];
+  #waiting: { publication: Publication; position: StreamPosition | null }[] = [];
+  /** The place of what the loop took last. */
+  #taken: StreamPosition | null;
+  #wake = () => {};
+  failure: RealtimeError | null = null;
+
+  constructor(source: Source) {
+    this.#source = source;
+    this.#taken = source.position;
+    this.#stops = [
+      source.on("publication", (publication) => this.#add(publication)),
+      source.on("lost", ({ previous, position }) => this.#fail(new PublicationsLostError(previous, position))),
+      source.on("state", () => this.#wake()),
+    ];
+  }
+
+  take(): Publication | null {
+    const next = this.#waiting.shift();
+    if (!next) return null;
+    this.#taken = next.position;
+    return next.publication;
+  }
+
+  changed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  stop(): void {
+    for (const stop of this.#stops) stop();
+  }
+
+  #add(publication: Publication): void {
+    if (this.#waiting.length < ITERATION_LIMIT) {
+      this.#waiting.push({ publication, position: this.#source.position });
+      this.#wake();
+    } else {
+      // Whoever recovers from the last taken one gets these again.
+      this.#waiting = [];
+      this.#fail(new IterationOverflowError(ITERATION_LIMIT, this.#taken));
+    }
+  }
+
+  #fail(failure: RealtimeError): void {
+    this.stop();
+    this.failure = failure;
+    this.#wake();
   }
 }
 

@@ -7,7 +7,7 @@ import { InvalidArgumentError } from "./errors.ts";
 export function jsonCopy(value: unknown, what: string): unknown {
   let text: string | undefined;
   try {
-    text = JSON.stringify(value, (_, part: unknown) => (isBytes(part) ? refuseBytes() : part));
+    text = JSON.stringify(value, refuseBytes);
   } catch (cause) {
     throw new InvalidArgumentError(`${what} must be JSON: no cycles, BigInts or bytes (use base64 text).`, cause);
   }
@@ -18,6 +18,8 @@ export function jsonCopy(value: unknown, what: string): unknown {
 
 const isBytes = (value: unknown): boolean => value instanceof ArrayBuffer || ArrayBuffer.isView(value);
 
-function refuseBytes(): never {
-  throw new TypeError("bytes are not JSON");
+/** Looks at what the value was before its `toJSON`: a Buffer has one. */
+function refuseBytes(this: Record<string, unknown>, key: string, part: unknown): unknown {
+  if (isBytes(this[key])) throw new TypeError("bytes are not JSON");
+  return part;
 }

@@ -23,14 +23,15 @@ const GOODBYE_LIMIT_MS = 1_000;
 const FAREWELL = '2["disconnecting",';
 const PUSHES = ["welcome", "publications", "presence", "unsubscribed", "token.expiring", "goaway"] as const;
 
-export type Push = { [Name in keyof Pushes]: { name: Name; args: Pushes[Name] } }[keyof Pushes];
+type PushName = (typeof PUSHES)[number];
+export type Push = { [Name in PushName]: { name: Name; args: Pushes[Name] } }[PushName];
 export type Outcome<Reply> = { ok: true; reply: Reply } | { ok: false; error: RealtimeError };
 export type Settle<Reply> = (outcome: Outcome<Reply>) => void;
 
 export interface LinkListener {
   push(push: Push): void;
-  /** Told once, with the reason; nothing comes afterwards. */
-  ended(error: RealtimeError): void;
+  /** Told once, with the reason; no push comes afterwards. Returns what those are told who still wait for an answer. */
+  ended(error: RealtimeError): RealtimeError;
 }
 
 /** One Socket.IO connection from its handshake to its end. It never comes back: another one takes its place. */
@@ -54,7 +55,8 @@ export class Link {
       auth: handshakeAuth(options, token),
       forceNew: true,
       reconnection: false,
-      timeout: options.connectTimeoutMs,
+      // Later than the limit of the whole handshake, below: it alone says that time is up.
+      timeout: options.connectTimeoutMs * 2,
     });
     this.#listen();
     const limitMs = options.connectTimeoutMs;
@@ -72,7 +74,7 @@ export class Link {
     settle: Settle<Requests[Name]["reply"]>,
   ): void {
     if (this.#ended) {
-      settle({ ok: false, error: new DisconnectedError("it has ended") });
+      settle({ ok: false, error: new DisconnectedError("it has ended", { sent: false }) });
       return;
     }
     const timer = new Timer();
@@ -82,7 +84,22 @@ export class Link {
     };
     this.#unanswered.add(settleOnce as Settle<never>);
     timer.set(timeoutMs, () => settleOnce({ ok: false, error: new RequestTimeoutError(name, timeoutMs) }));
-    this.#socket.emit(name, argument, (ack: unknown) => settleOnce(outcomeOf(ack)));
+    this.#socket.emit(name, argument, (ack: unknown) => {
+      try {
+        settleOnce(outcomeOf(ack));
+      } catch (cause) {
+        this.#end(unreadable(`answered ${name} with something`, cause));
+      }
+    });
+  }
+
+  /** Takes this connection's presence off these channels. Resolves when the hub has answered, or said nothing for a second. */
+  async leave(channels: readonly string[]): Promise<void> {
+    const left = (channel: string) =>
+      new Promise<void>((resolve) => {
+        this.send("presence.leave", { channel }, GOODBYE_LIMIT_MS, () => resolve());
+      });
+    await Promise.all(channels.map(left));
   }
 
   /** Says goodbye, or breaks off without one, and resolves when the transport is closed. */
@@ -100,7 +117,9 @@ export class Link {
     this.#socket.on("connect_error", (error: Error & { data?: unknown }) =>
       this.#end(refusalOf(error, this.#options.url)),
     );
-    this.#socket.on("disconnect", (reason) => this.#end(this.#farewell ?? new DisconnectedError(reason)));
+    this.#socket.on("disconnect", (reason) =>
+      this.#end(this.#farewell ?? new DisconnectedError(reason, { sent: true })),
+    );
     this.#socket.io.engine.on("packet", ({ type, data }) => {
       if (type === "message") this.#farewell = farewellIn(data) ?? this.#farewell;
     });
@@ -116,7 +135,7 @@ export class Link {
       this.#listener.push(push);
     } catch (cause) {
       // What can't be read may have been a publication: a new connection recovers it, going on would skip it.
-      this.#end(new DisconnectedError(`the hub sent a ${push.name} that this client can't read`, cause));
+      this.#end(unreadable(`sent a ${push.name}`, cause));
     }
   }
 
@@ -125,9 +144,9 @@ export class Link {
     this.#ended = true;
     this.#welcomeTimer.clear();
     this.#socket.disconnect();
-    for (const settle of [...this.#unanswered])
-      settle({ ok: false, error: new DisconnectedError(error.message, error) });
-    this.#listener.ended(error);
+    // The listener first: whoever is told finds a connection that has ended, and sends nothing into it.
+    const loss = this.#listener.ended(error);
+    for (const settle of [...this.#unanswered]) settle({ ok: false, error: loss });
   }
 }
 
@@ -153,8 +172,12 @@ function farewellIn(packet: unknown): RealtimeError | null {
   try {
     return errorFromObject(JSON.parse(packet.slice(FAREWELL.length, -1)));
   } catch (cause) {
-    return new DisconnectedError("the hub's last words were not JSON", cause);
+    return unreadable("said last words", cause);
   }
+}
+
+function unreadable(what: string, cause: unknown): DisconnectedError {
+  return new DisconnectedError(`the hub ${what} that this client can't read`, { sent: true, cause });
 }
 
 /** A refusal of the hub carries an error object; whatever else failed never reached it. */

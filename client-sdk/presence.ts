@@ -1,5 +1,6 @@
 import { type ConnectionClosedError, RealtimeError } from "./errors.ts";
 import { jsonCopy } from "./json.ts";
+import type { Outcome } from "./link.ts";
 import type { PresencePosition } from "./protocol/index.ts";
 import type { PresenceMetaOf } from "./subscription-events.ts";
 import { Timer } from "./timer.ts";
@@ -45,6 +46,11 @@ export class ChannelPresence<Name extends string = string> {
   /** The meta this client is, or will be, present with; null where it is not. */
   get meta(): PresenceMetaOf<Name> | null {
     return this.#wanted as PresenceMetaOf<Name> | null;
+  }
+
+  /** @internal Whether the hub holds this connection as present. */
+  get joined(): boolean {
+    return this.#joined;
   }
 
   /** Becomes present with `meta` and stays so over reconnects. Resolves when the hub has it; rejects where it refuses. */
@@ -93,11 +99,11 @@ export class ChannelPresence<Name extends string = string> {
 
   #changed(): Promise<PresencePosition> {
     if (this.#closed) return Promise.reject(this.#closed);
-    this.#failures = 0;
     const change = ++this.#change;
     return new Promise((resolve, reject) => {
       this.#waiters.push({ change, resolve, reject });
-      this.#pump();
+      // Whoever was asked to slow down tells only the newest, when the time has come.
+      if (!this.#timer.pending) this.#pump();
     });
   }
 
@@ -109,7 +115,7 @@ export class ChannelPresence<Name extends string = string> {
     this.#asking = true;
     const change = this.#change;
     const meta = this.#wanted;
-    const settle = (outcome: { ok: true; reply: PresencePosition } | { ok: false; error: RealtimeError }) => {
+    const settle = (outcome: Outcome<PresencePosition>) => {
       if (outcome.ok) this.#accept(change, meta, outcome.reply);
       else this.#refuse(change, outcome.error);
     };

@@ -1,4 +1,4 @@
-import { OutcomeUnknownError, QueueFullError, type RealtimeError } from "./errors.ts";
+import { DisconnectedError, OutcomeUnknownError, QueueFullError, type RealtimeError } from "./errors.ts";
 import { jsonCopy } from "./json.ts";
 import type { Outcome } from "./link.ts";
 import type { PublishReply, PublishRequest } from "./protocol/index.ts";
@@ -25,6 +25,8 @@ interface Entry {
   attempt: number;
   /** The wall clock goes on while a laptop sleeps, the monotonic one does not. */
   unknownSinceMs: number | null;
+  /** When it was sent last, in milliseconds since 1970. */
+  sentAtMs: number;
   resolve(reply: PublishReply): void;
   reject(error: unknown): void;
 }
@@ -49,7 +51,7 @@ export class Publisher {
       options.signal?.throwIfAborted();
       if (this.#waiting() >= this.#limit) throw new QueueFullError(this.#limit);
       const request = requestOf(channel, type, jsonCopy(payload, "payload"), options);
-      const entry: Entry = { request, attempt: 0, unknownSinceMs: null, resolve, reject };
+      const entry: Entry = { request, attempt: 0, unknownSinceMs: null, sentAtMs: 0, resolve, reject };
       const queue = this.#queueOf(channel);
       watchSignal(entry, queue, options.signal);
       queue.add(entry);
@@ -71,7 +73,11 @@ export class Publisher {
   }
 
   #queueOf(channel: string): ChannelQueue {
-    const queue = this.#queues.get(channel) ?? new ChannelQueue(this.#wire, () => this.#queues.delete(channel));
+    const known = this.#queues.get(channel);
+    if (known) return known;
+    const queue: ChannelQueue = new ChannelQueue(this.#wire, () => {
+      if (this.#queues.get(channel) === queue) this.#queues.delete(channel);
+    });
     this.#queues.set(channel, queue);
     return queue;
   }
@@ -127,8 +133,11 @@ class ChannelQueue {
   }
 
   remove(entry: Entry): void {
+    const wasFirst = this.#entries[0] === entry;
     this.#entries = this.#entries.filter((other) => other !== entry);
-    if (!this.#sending) this.pump();
+    // Whoever was asked to slow down stays so, though the one that was told is gone.
+    const mayGoOn = this.#entries.length === 0 || (wasFirst && !this.#timer.pending);
+    if (!this.#sending && mayGoOn) this.pump();
   }
 
   rejectAll(error: RealtimeError): void {
@@ -141,7 +150,10 @@ class ChannelQueue {
 
   pump(): void {
     const [entry] = this.#entries;
-    if (!entry && !this.#sending) this.#emptied();
+    if (!entry && !this.#sending) {
+      this.#timer.clear();
+      this.#emptied();
+    }
     if (!entry || this.#sending || !this.#wire.connected) return;
     this.#timer.clear();
     if (isForgotten(entry.unknownSinceMs, Date.now())) this.#drop(entry, new OutcomeUnknownError(entry.request.id));
@@ -150,6 +162,7 @@ class ChannelQueue {
 
   #send(entry: Entry): void {
     this.#sending = true;
+    entry.sentAtMs = Date.now();
     this.#wire.send("publish", entry.request, (outcome) => {
       this.#sending = false;
       this.#settle(entry, outcome);
@@ -170,8 +183,10 @@ class ChannelQueue {
   }
 
   #repeatOrDrop(entry: Entry, error: RealtimeError): void {
-    const isUnknown = UNKNOWN_OUTCOMES.has(error.code);
-    if (isUnknown) entry.unknownSinceMs ??= Date.now();
+    const wasSent = !(error instanceof DisconnectedError) || error.sent;
+    const isUnknown = wasSent && UNKNOWN_OUTCOMES.has(error.code);
+    // Since it was sent: a machine that slept may notice much later that there was no answer.
+    if (isUnknown) entry.unknownSinceMs ??= entry.sentAtMs;
     if (!error.temporary || (isUnknown && entry.request.ephemeral)) this.#drop(entry, error);
     else if (this.#wire.connected) this.#timer.set(this.#wire.retryDelayMs(entry.attempt++, error), () => this.pump());
   }

@@ -1,5 +1,7 @@
+import { abortable } from "./abortable.ts";
 import type { RealtimeError } from "./errors.ts";
 import type { RequestName, Requests, RpcRequest } from "./protocol/index.ts";
+import { Timer } from "./timer.ts";
 import { ask, type Wire } from "./wire.ts";
 
 /** How often a call is tried that may be repeated. */
@@ -86,17 +88,8 @@ export class Requester {
 const mayRepeat = ({ method, idempotencyKey }: RpcRequest): boolean =>
   idempotencyKey !== undefined || /\.(list|get)$/.test(method);
 
-/** `promise`, or the signal's reason where that comes first. */
-export function abortable<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
-}
-
 function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
-  return abortable(new Promise((resolve) => setTimeout(resolve, delayMs)), signal);
+  const timer = new Timer();
+  const over = new Promise<void>((resolve) => timer.set(delayMs, resolve));
+  return abortable(over, signal).finally(() => timer.clear());
 }

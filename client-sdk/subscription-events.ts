@@ -29,7 +29,7 @@ export type SubscriptionState =
   /** Waits for a connection or for the hub's answer. */
   | { name: "pending" }
   | { name: "live" }
-  /** `error` is null after `unsubscribe()`. */
+  /** `error` is null after `unsubscribe()` and the client's `close()`. */
   | { name: "ended"; error: RealtimeError | null };
 
 export type SubscriptionEvents = {
@@ -49,4 +49,6 @@ export interface SubscriptionParts {
   publish(channel: string, type: string, payload: unknown, options: PublishOptions): Promise<PublishReply>;
   history(channel: string, query: HistoryQuery): Promise<HistoryReply>;
   ended(channel: string): void;
+  /** Whether somebody subscribed to the channel again. */
+  isFollowed(channel: string): boolean;
 }

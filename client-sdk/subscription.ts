@@ -102,10 +102,8 @@ export class Subscription<Name extends string = string> {
   async unsubscribe(): Promise<void> {
     this.#holders = Math.max(0, this.#holders - 1);
     if (this.#holders > 0 || this.#state.name === "ended") return;
-    const { wire } = this.#parts;
     this.#end(null);
-    // A hub that can't be told sends publications that nobody here listens to, until the connection goes.
-    await new Promise<void>((resolve) => wire.send("unsubscribe", { channel: this.channel }, () => resolve()));
+    await new Promise<void>((resolve) => this.#sayUnsubscribe(0, resolve));
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<Publication, void, void> {
@@ -133,7 +131,7 @@ export class Subscription<Name extends string = string> {
   }
 
   /** @internal */
-  closed(error: RealtimeError): void {
+  closed(error: RealtimeError | null): void {
     this.#end(error);
   }
 
@@ -170,8 +168,26 @@ export class Subscription<Name extends string = string> {
   /** The hub answers a subscribe on a live subscription with no publications: to recover it must forget that one first. */
   #restart(): void {
     this.#pause();
-    this.#parts.wire.send("unsubscribe", { channel: this.channel }, () => undefined);
-    this.#subscribe();
+    const attempt = {};
+    this.#attempt = attempt;
+    this.#parts.wire.send("unsubscribe", { channel: this.channel }, (outcome) => {
+      if (this.#attempt !== attempt) return;
+      if (outcome.ok) this.#subscribe();
+      else this.#retryOrEnd(outcome.error, () => this.#restart());
+    });
+  }
+
+  /** Until the hub knows, or need not: it sends what nobody here listens to, as long as the connection lasts. */
+  #sayUnsubscribe(failures: number, done: () => void): void {
+    const { wire, isFollowed } = this.#parts;
+    if (isFollowed(this.channel)) {
+      done();
+      return;
+    }
+    wire.send("unsubscribe", { channel: this.channel }, (outcome) => {
+      if (outcome.ok || !outcome.error.temporary || !wire.connected) return done();
+      this.#timer.set(wire.retryDelayMs(failures, outcome.error), () => this.#sayUnsubscribe(failures + 1, done));
+    });
   }
 
   #request(): SubscribeRequest {
@@ -235,8 +251,14 @@ export class Subscription<Name extends string = string> {
   }
 
   #upgradeFailed(error: RealtimeError, attempt: object): void {
-    if (!error.temporary) return void this.#events.emit("error", error);
-    this.#timer.set(this.#parts.wire.retryDelayMs(this.#failures++, error), () => this.#upgrade(attempt));
+    if (!error.temporary) this.#rosterRefused(error);
+    else this.#timer.set(this.#parts.wire.retryDelayMs(this.#failures++, error), () => this.#upgrade(attempt));
+  }
+
+  /** Subscribing anew brings the roster, or the refusal that ends this. */
+  #rosterRefused(error: RealtimeError): void {
+    this.#timer.set(this.#parts.wire.retryDelayMs(this.#failures++, error), () => this.#restart());
+    this.#events.emit("error", error);
   }
 
   #retryOrEnd(error: RealtimeError, retry: () => void): void {
@@ -297,7 +319,7 @@ export class Subscription<Name extends string = string> {
     this.#parts.wire.send("presence.list", { channel: this.channel }, (outcome) => {
       if (this.#attempt !== attempt) return;
       if (outcome.ok) return this.#roster?.receiveSnapshot(outcome.reply);
-      if (!outcome.error.temporary) return void this.#events.emit("error", outcome.error);
+      if (!outcome.error.temporary) return this.#rosterRefused(outcome.error);
       const delayMs = this.#parts.wire.retryDelayMs(failures, outcome.error);
       this.#listTimer.set(delayMs, () => this.#askForList(attempt, failures + 1));
     });

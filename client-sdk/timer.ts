@@ -8,10 +8,22 @@ export class Timer {
   /** Calls `action` in `delayMs` (an hour at most), unless set anew or cleared before. */
   set(delayMs: number, action: () => void): void {
     this.clear();
-    this.#handle = setTimeout(action, Math.min(Math.max(delayMs, 0), MAX_TIMER_MS));
+    this.#handle = setTimeout(
+      () => {
+        this.#handle = undefined;
+        action();
+      },
+      Math.min(Math.max(delayMs, 0), MAX_TIMER_MS),
+    );
+  }
+
+  /** Whether a call is still to come. */
+  get pending(): boolean {
+    return this.#handle !== undefined;
   }
 
   clear(): void {
     clearTimeout(this.#handle);
+    this.#handle = undefined;
   }
 }

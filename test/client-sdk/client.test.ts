@@ -6,6 +6,7 @@ import {
   type ClientOptions,
   ConnectionClosedError,
   createClient,
+  DisconnectedError,
   type RealtimeError,
 } from "../../client-sdk/index.ts";
 import { suite } from "../support/suite.ts";
@@ -133,7 +134,8 @@ test("gives up on a process that is stopped, whose kernel still accepts", async 
   const { port } = stopped.address() as AddressInfo;
   const client = createClient({ url: `http://127.0.0.1:${port}`, token: "t", connectTimeoutMs: 100 });
   const connecting = failureOf(client.connect());
-  await until("the wait", () => client.state.name === "waiting");
+  const error = await until("the wait", () => waitingError(client));
+  assert.is(error.name, "ConnectTimeoutError");
   await client.close();
   assert.instance(await connecting, ConnectionClosedError);
   stopped.close();
@@ -277,7 +279,7 @@ test("says goodbye on close and rejects what waits", async () => {
     const reason = new Promise((resolve) => socket.on("disconnect", resolve));
     await client.close();
     assert.is(await reason, "client namespace disconnect");
-    assert.is((await waiting).name, "DisconnectedError");
+    assert.is((await waiting).name, "ConnectionClosedError");
     assert.equal(client.state, { name: "closed", error: null });
     assert.instance(await failureOf(client.connect()), ConnectionClosedError);
   });
@@ -299,6 +301,62 @@ test("speaks over long-polling where that is asked for", async () => {
     await client.connect();
     assert.is(server.socket().conn.transport.name, "polling");
   });
+});
+
+test("leaves what it was present on when it is closed while the node drains", async () => {
+  await withClient({}, async (client, server) => {
+    await client.connect();
+    await client.presence("task:x").join({ mood: "fine" });
+    const told = new Promise((resolve) => client.on("goaway", resolve));
+    server.push("goaway", { reason: "draining", reconnectInMs: 5_000 });
+    await told;
+    await client.close();
+    assert.equal(
+      server.seenOf("presence.leave").map(({ argument }) => argument),
+      [{ channel: "task:x" }],
+    );
+  });
+});
+
+test("says of a call that found no connection that it was not sent", async () => {
+  const client = createClient({ url: "http://127.0.0.1:1", token: "t" });
+  const failed = failureOf(client.rpc("tasks.get", { id: "task_x" }, { timeoutMs: 50 }));
+  const error = await failed;
+  assert.ok(error instanceof DisconnectedError);
+  assert.is(error.sent, false);
+  await client.close();
+});
+
+test("tells its error handler why it has ended", async () => {
+  await withClient({}, async (client, server) => {
+    const errors: string[] = [];
+    client.on("error", ({ code }) => errors.push(code));
+    await client.connect();
+    server.endWith(errorObject("suspended", false));
+    await until("the end", () => client.state.name === "closed");
+    assert.equal(errors, ["suspended"]);
+  });
+});
+
+test("tells a call under way that the client has ended for good", async () => {
+  await withClient({ script: { history: () => "never" } }, async (client, server) => {
+    client.on("error", () => undefined);
+    await client.connect();
+    const waiting = failureOf(client.history("task:x"));
+    await until("the request", () => server.seenOf("history").length === 1);
+    server.endWith(errorObject("suspended", false));
+    assert.instance(await waiting, ConnectionClosedError);
+  });
+});
+
+test("does not wait for a token when it is closed", async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const before = timers();
+  const client = createClient({ url: "http://127.0.0.1:1", token: () => new Promise(() => undefined) });
+  const connecting = failureOf(client.connect());
+  await client.close();
+  await connecting;
+  await until("no timer of it", () => timers() <= before);
 });
 
 test.run();

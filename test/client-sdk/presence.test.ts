@@ -205,4 +205,26 @@ test("shows the last known members while away and the new ones after", async () 
   });
 });
 
+test("tells only the newest, and in time, where it was asked to slow down", async () => {
+  const script = {
+    "presence.join": taken,
+    "presence.update": ({ count }: { count: number }) =>
+      count === 1 ? refused("rate_limited", true, { retryAfterMs: 100 }) : ok({ epoch: "p", version: count }),
+  };
+  await withClient({ script }, async (client, server) => {
+    const presence = client.presence(CHANNEL);
+    await presence.join({ n: 0 });
+    const first = presence.update({ n: 1 });
+    await until("the refusal", () => metas(server).length === 2);
+    await client.request("unsubscribe", { channel: CHANNEL });
+    const later = Array.from({ length: 50 }, (_, index) => presence.update({ n: index + 2 }));
+    await Promise.all([first, ...later]);
+    assert.equal(metas(server), [
+      ["presence.join", { n: 0 }],
+      ["presence.update", { n: 1 }],
+      ["presence.update", { n: 51 }],
+    ]);
+  });
+});
+
 test.run();

@@ -150,4 +150,93 @@ test("refuses a payload that is not JSON without sending it", async () => {
   });
 });
 
+test("keeps a channel's queue in order after one that was asked to slow down is taken back", async () => {
+  const publish: typeof stored = (request) =>
+    request.count === 1 ? (refused("rate_limited", true, { retryAfterMs: 80 }) as never) : ("never" as never);
+  await withClient({ script: { publish }, client: { random: () => 0 } }, async (client, server) => {
+    await client.connect();
+    const controller = new AbortController();
+    const taken = failureOf(client.publish(CHANNEL, "note", 1, { signal: controller.signal }));
+    await until("the refusal", () => server.seenOf("publish").length === 1);
+    // A request behind it is answered later than it, so that the refusal has arrived.
+    await client.request("unsubscribe", { channel: CHANNEL });
+    const refusedAtMs = performance.now();
+    controller.abort(new Error("never mind"));
+    await taken;
+    const second = failureOf(client.publish(CHANNEL, "note", 2));
+    await until("the second", () => server.seenOf("publish").length === 2);
+    await until("the time to slow down is over", () => performance.now() > refusedAtMs + 100);
+    const third = failureOf(client.publish(CHANNEL, "note", 3));
+    await client.request("unsubscribe", { channel: CHANNEL });
+    assert.equal(
+      server.seenOf("publish").map(({ argument }) => argument.payload),
+      [1, 2],
+    );
+    await client.close();
+    assert.is((await third).name, "ConnectionClosedError");
+    assert.is((await second).name, "ConnectionClosedError");
+  });
+});
+
+test("waits out a rate limit though another waiting publication is taken back", async () => {
+  const publish: typeof stored = (request) =>
+    request.count === 1 ? (refused("rate_limited", true, { retryAfterMs: 200 }) as never) : stored(request);
+  await withClient({ script: { publish }, client: { random: () => 0 } }, async (client, server) => {
+    await client.connect();
+    const controller = new AbortController();
+    const startedAtMs = performance.now();
+    const first = client.publish(CHANNEL, "note", 1);
+    const taken = failureOf(client.publish(CHANNEL, "note", 2, { signal: controller.signal }));
+    await until("the refusal", () => server.seenOf("publish").length === 1);
+    await client.request("unsubscribe", { channel: CHANNEL });
+    controller.abort(new Error("never mind"));
+    await taken;
+    await first;
+    assert.ok(performance.now() - startedAtMs >= 200);
+  });
+});
+
+test("does not repeat what was sent before a sleep that outlasted the hub's memory", async () => {
+  const now = Date.now;
+  await withClient({ script: { publish: () => "never" } }, async (client, server) => {
+    await client.connect();
+    const reply = failureOf(client.publish(CHANNEL, "note", 1));
+    await until("the request", () => server.seenOf("publish").length === 1);
+    Date.now = () => now() + 600_000;
+    try {
+      server.cut();
+      assert.is((await reply).name, "OutcomeUnknownError");
+      assert.is(server.seenOf("publish").length, 1);
+    } finally {
+      Date.now = now;
+    }
+  });
+});
+
+test("sends an ephemeral publication that was still waiting when the connection went", async () => {
+  const publish: typeof stored = (request) => (request.count === 1 ? ("never" as never) : stored(request));
+  await withClient({ script: { publish } }, async (client, server) => {
+    await client.connect();
+    const first = failureOf(client.publish(CHANNEL, "cursor", 1, { ephemeral: true }));
+    const waiting = client.publish(CHANNEL, "cursor", 2, { ephemeral: true });
+    await until("the first", () => server.seenOf("publish").length === 1);
+    server.cut();
+    assert.is((await first).code, "disconnected");
+    await waiting;
+    assert.equal(
+      server.seenOf("publish").map(({ connection, argument }) => [connection, argument.payload]),
+      [
+        [1, 1],
+        [2, 2],
+      ],
+    );
+  });
+});
+
+test("refuses bytes that know how to become JSON", async () => {
+  await withClient({}, async (client) => {
+    assert.is((await failureOf(client.publish(CHANNEL, "note", { b: Buffer.from("x") }))).name, "InvalidArgumentError");
+  });
+});
+
 test.run();

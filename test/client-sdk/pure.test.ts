@@ -118,7 +118,7 @@ test("never delivers out of order, twice, or past a hole, whatever arrives", () 
 
 const backoff = { baseDelayMs: 100, maxDelayMs: 1_000, random: () => 0.5 };
 const welcome = { connectionId: "c" } as Welcome;
-const away = new DisconnectedError("test");
+const away = new DisconnectedError("test", { sent: true });
 const refusal = errorFromObject(errorObject("forbidden", false));
 const connected: ConnectionState = { name: "connected", attempt: 2, welcome, sinceMs: 1_000, moveAtMs: null };
 const waiting: ConnectionState = { name: "waiting", attempt: 2, delayMs: 5, error: away };

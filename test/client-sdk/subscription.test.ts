@@ -271,4 +271,111 @@ test("survives handlers that throw and tells the client's error handler", async 
   );
 });
 
+test("tells a for-await loop that falls behind where it stood, and holds nothing more for it", async () => {
+  await withSubscription({ script: { subscribe: () => subscribed(0) } }, async ({ server, subscription, offsets }) => {
+    await subscription.ready();
+    const loop = subscription[Symbol.asyncIterator]();
+    const first = loop.next();
+    server.push("publications", CHANNEL, [publication(1)]);
+    assert.is((await first).value?.offset, 1);
+    const many = Array.from({ length: 10_002 }, (_, index) => publication(index + 2));
+    server.push("publications", CHANNEL, many);
+    await until("all of them", () => offsets.length === 10_003);
+    const error = await loop.next().then(
+      () => null,
+      (thrown) => thrown,
+    );
+    assert.is(error?.name, "IterationOverflowError");
+    assert.equal(error.position, { epoch: "e1", offset: 1 });
+  });
+});
+
+test("ends a for-await loop at a hole that can't be filled, after what came before it", async () => {
+  const subscribe = ({ count }: { count: number }) => (count === 1 ? subscribed(0) : subscribed(9, [], false, "e2"));
+  await withSubscription({ script: { subscribe } }, async ({ server, subscription, told }) => {
+    await subscription.ready();
+    const offsets: number[] = [];
+    const loop = (async () => {
+      for await (const { offset } of subscription) offsets.push(offset);
+    })();
+    const failed = loop.then(
+      () => null,
+      (thrown) => thrown,
+    );
+    server.push("publications", CHANNEL, [publication(1)]);
+    await until("the first", () => offsets.length === 1);
+    server.cut();
+    const error = await failed;
+    assert.is(error?.name, "PublicationsLostError");
+    assert.equal(
+      [error.previous, error.position],
+      [
+        { epoch: "e1", offset: 1 },
+        { epoch: "e2", offset: 9 },
+      ],
+    );
+    assert.equal(told, ["lost 1→9"]);
+    assert.is(subscription.state.name, "live");
+  });
+});
+
+test("gets its roster by subscribing anew where the list is refused", async () => {
+  const roster = (version: number) => ({ epoch: "p", version, members: [] });
+  const subscribe = ({ count }: { count: number }) =>
+    ok({ channel: CHANNEL, epoch: "e1", offset: 0, recovered: true, publications: [], presence: roster(count * 10) });
+  const script = { subscribe, "presence.list": () => refused("internal", false) };
+  await withScriptedServer({ script }, async (server) => {
+    const client = createClient({ url: server.url, token: "t", random: () => 0 });
+    const subscription = client.subscribe(CHANNEL, { presence: true });
+    const errors: string[] = [];
+    subscription.on("error", ({ code }) => errors.push(code));
+    await client.connect();
+    await until("the roster", () => subscription.presence?.synced);
+    server.push("presence", CHANNEL, { epoch: "p", from: 50, version: 51, joins: [], updates: [], leaves: [] });
+    await until("the second subscribe", () => server.seenOf("subscribe").length === 2);
+    await until("the roster again", () => subscription.presence?.synced);
+    assert.equal(errors, ["internal"]);
+    await client.close();
+  });
+});
+
+test("says unsubscribe again when it is refused for now, and before it subscribes anew after a gap", async () => {
+  const script = {
+    subscribe: ({ count }: { count: number }) => (count === 1 ? subscribed(0) : subscribed(3, [1, 2, 3], true)),
+    unsubscribe: ({ count }: { count: number }) => (count % 2 === 1 ? refused("rate_limited", true) : ok({})),
+  };
+  await withSubscription(
+    { script },
+    async ({ server, subscription, offsets }) => {
+      await subscription.ready();
+      server.push("publications", CHANNEL, [publication(3)]);
+      await until("the recovery", () => offsets.length === 3);
+      const names = () => server.seen.map(({ name }) => name);
+      assert.equal(names(), ["subscribe", "unsubscribe", "unsubscribe", "subscribe"]);
+      await subscription.unsubscribe();
+      assert.equal(names().slice(4), ["unsubscribe", "unsubscribe"]);
+    },
+    { random: () => 0 },
+  );
+});
+
+test("ends without an error when the client is closed on purpose", async () => {
+  await withSubscription({ script: { subscribe: () => subscribed(0) } }, async ({ client, subscription, told }) => {
+    await subscription.ready();
+    const loop = subscription[Symbol.asyncIterator]().next();
+    await client.close();
+    assert.equal(await loop, { value: undefined, done: true });
+    assert.equal(told, []);
+    assert.equal(subscription.state, { name: "ended", error: null });
+  });
+});
+
+test("recovers over a new connection when the hub's answer can't be read", async () => {
+  const subscribe = ({ count }: { count: number }) => (count === 1 ? ok(null) : subscribed(4));
+  await withSubscription({ script: { subscribe } }, async ({ server, subscription }) => {
+    assert.equal(await subscription.ready(), { epoch: "e1", offset: 4 });
+    assert.is(server.handshakes.length, 2);
+  });
+});
+
 test.run();
