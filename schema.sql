@@ -11,8 +11,10 @@
 --  * an id never changes; a task moves to another project only INACTIVE, without dependencies, within its organization;
 --  * dependencies can't form a cycle, a task that is done blocks nobody, one template and one actor of a project is its default, the last owner stays;
 --  * updated_at grows with every change but those of counters and presence, which are not audited either;
+--  * whose address an invitation went to is no news: finding its person neither touches nor audits it;
 --  * additions: workstations.presence_revision, UNIQUE registration_token (it holds a SHA-256 in hex), UNIQUE agents
---    (workstation_id, type, name), audit_events, audit_pending, audit_scope, rpc_results, schema_migrations.
+--    (workstation_id, type, name), organization_memberships.invited_email, audit_events, audit_pending, audit_scope,
+--    rpc_results, schema_migrations.
 
 CREATE TYPE membership_role AS ENUM ('owner', 'admin', 'member');
 CREATE TYPE membership_status AS ENUM ('active', 'invited', 'suspended');
@@ -69,6 +71,7 @@ CREATE TABLE organization_memberships (
   joined_at TIMESTAMPTZ(3),
   created_at TIMESTAMPTZ(3) NOT NULL DEFAULT now(),
   updated_at TIMESTAMPTZ(3) NOT NULL DEFAULT now(),
+  invited_email VARCHAR(255),
   CONSTRAINT unique_org_user UNIQUE (organization_id, user_id)
 );
 
@@ -448,6 +451,7 @@ CREATE INDEX idx_dependency_resolution ON task_dependencies (depends_on_task_id,
 -- What lists, keys and rights need beyond them.
 CREATE UNIQUE INDEX one_default_template ON workflow_templates (project_id) WHERE is_default;
 CREATE UNIQUE INDEX one_default_actor ON actors (project_id) WHERE is_default;
+CREATE UNIQUE INDEX one_invitation ON organization_memberships (organization_id, invited_email) WHERE status = 'invited';
 CREATE INDEX idx_tasks_board ON tasks (project_id, list, priority DESC, list_order, created_at, id);
 CREATE INDEX idx_tasks_project_order ON tasks (project_id, priority DESC, list_order, created_at, id);
 CREATE INDEX idx_tasks_active_agent ON tasks (active_agent_id) WHERE active_agent_id IS NOT NULL;
@@ -479,10 +483,14 @@ CREATE FUNCTION hub_uncounted(entity TEXT) RETURNS TEXT[] LANGUAGE sql IMMUTABLE
   END
 $$;
 
--- A workstation's status is presence, unless it is suspended or restored.
+-- A workstation's status is presence, unless it is suspended or restored. Whose an invitation's address is, nobody is told,
+-- also not by a row that changed when its person was seen.
 CREATE FUNCTION hub_news(entity TEXT, entry JSONB) RETURNS JSONB LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN entity = 'workstations'
-    THEN (entry - hub_uncounted(entity)) || jsonb_build_object('status', CASE entry ->> 'status' WHEN 'suspended' THEN 'suspended' ELSE 'active' END)
+  SELECT CASE
+    WHEN entity = 'workstations'
+      THEN (entry - hub_uncounted(entity)) || jsonb_build_object('status', CASE entry ->> 'status' WHEN 'suspended' THEN 'suspended' ELSE 'active' END)
+    WHEN entity = 'organization_memberships' AND entry ->> 'status' = 'invited'
+      THEN entry - hub_uncounted(entity) - ARRAY['user_id', 'invited_email']
     ELSE entry - hub_uncounted(entity)
   END
 $$;
@@ -578,8 +586,10 @@ BEGIN
     DELETE FROM audit_scope s WHERE s.entity = TG_TABLE_NAME AND s.row_id = changed_id
     RETURNING s.organization_id, s.project_id, s.task_id, s.workstation_id, s.user_id INTO scope;
     rights := TG_TABLE_NAME = 'users' OR hub_rights(TG_TABLE_NAME) <> '{}';
-  ELSIF TG_OP = 'UPDATE' AND NOT EXISTS (SELECT FROM unnest(parents) f WHERE old_row -> f IS DISTINCT FROM new_row -> f) THEN
-    -- Not looked up anew: a cascade also updates rows whose parents are gone already.
+  ELSIF TG_OP = 'UPDATE' AND TG_TABLE_NAME <> 'organization_memberships'
+    AND NOT EXISTS (SELECT FROM unnest(parents) f WHERE old_row -> f IS DISTINCT FROM new_row -> f) THEN
+    -- Not looked up anew: a cascade also updates rows whose parents are gone already. A membership names all it belongs to,
+    -- and as an invitation may have found its person without an event.
     SELECT s.organization_id, s.project_id, s.task_id, s.workstation_id, s.user_id INTO scope
     FROM audit_scope s WHERE s.entity = TG_TABLE_NAME AND s.row_id = changed_id;
   ELSE

@@ -15,7 +15,9 @@ export class Invitations {
 
   /**
    * Gives what these verified addresses were invited to, to the people whose they are: memberships move, still as
-   * invitations, and the row that held their place goes. Where somebody is a member already, that stays as it is.
+   * invitations, and the row that held their place goes. Where somebody is a member already, that stays as it is. Where
+   * somebody was invited by another address too, that invitation stays where it is until he is a member: its going would
+   * tell whose the address is.
    */
   async merge(claims: readonly UserClaims[]): Promise<void> {
     const subjects = new Map(claims.map(({ email, subject }) => [canonicalEmail(email ?? ""), subject]));
@@ -47,7 +49,13 @@ export class Invitations {
           WHERE person.monster_auth_user_id = ${subject} AND invited.user_id = ${id} AND NOT EXISTS (
             SELECT FROM organization_memberships known
             WHERE known.organization_id = invited.organization_id AND known.user_id = person.id)`;
-        await sql`DELETE FROM users WHERE id = ${id}`;
+        await sql`
+          DELETE FROM organization_memberships invited USING organization_memberships known, users person
+          WHERE person.monster_auth_user_id = ${subject} AND invited.user_id = ${id} AND known.user_id = person.id
+            AND known.organization_id = invited.organization_id AND known.status <> 'invited'`;
+        await sql`
+          DELETE FROM users WHERE id = ${id}
+            AND NOT EXISTS (SELECT FROM organization_memberships WHERE user_id = ${id})`;
       }
     });
   }

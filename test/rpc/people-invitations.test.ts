@@ -33,7 +33,7 @@ function shape({
   return rest;
 }
 
-test("an invitation answers alike for an unknown address, a user's, a member's, and one invited elsewhere", () =>
+test("an invitation answers alike for an unknown address, a user's, a foreign member's, and one invited elsewhere", () =>
   withWorld(async (world) => {
     const { ours, theirs, call, database } = world;
     const { organizationId } = ours;
@@ -43,7 +43,7 @@ test("an invitation answers alike for an unknown address, a user's, a member's, 
       email: "elsewhere@example.test",
     });
     const people = await database.query((sql) => sql`SELECT * FROM users ORDER BY id`);
-    const emails = [ADDRESS, `${known.id}@example.test`, `${ours.member.id}@example.test`, "elsewhere@example.test"];
+    const emails = [ADDRESS, `${known.id}@example.test`, `${theirs.member.id}@example.test`, "elsewhere@example.test"];
     const answers = [];
     for (const email of emails) answers.push(await call(ours.admin, "organizations.invite", { organizationId, email }));
     const expected = {

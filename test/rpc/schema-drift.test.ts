@@ -16,6 +16,7 @@ const OWN_TABLES = ["audit_events", "audit_pending", "audit_scope", "rpc_results
 /** Columns that no answer tells, and why. */
 const HIDDEN: ReadonlyMap<string, string> = new Map([
   ["organizations.deleted_at", "what is deleted is not told at all"],
+  ["organization_memberships.invited_email", "told as the email, while it is an invitation"],
   ["workstations.deleted_at", "what is deleted is not told at all"],
   ["workstations.registration_token", "a secret's digest; register and rotateToken tell the token, once"],
   ["workstations.presence_revision", "how the hub keeps presence in order"],

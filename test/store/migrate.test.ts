@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Sql } from "postgres";
 import { equal, is, match, ok } from "uvu/assert";
 import { differences, expectedCatalog, readCatalog, SCHEMA_FILE } from "../../hub/store/catalog.ts";
 import { assertCurrentSchema, migrate, SchemaError } from "../../hub/store/migrate.ts";
@@ -9,7 +10,7 @@ import { MIGRATIONS } from "../../hub/store/migrations/index.ts";
 import { Database } from "../../hub/store/postgres.ts";
 import { type DatabaseInfo, withDatabase } from "../support/database.ts";
 import { suite } from "../support/suite.ts";
-import { makeEverything, Rows } from "./schema/rows.ts";
+import { idFor, makeEverything, Rows } from "./schema/rows.ts";
 
 const test = suite("migrations");
 const STEPS = MIGRATIONS.map(({ name }) => name);
@@ -117,6 +118,55 @@ test("rows of the first version are told with what they belong to after the step
         .includes(ids.tasks),
       true,
     );
+  }));
+
+/** An invitation as the versions before 0003 kept it; gives the membership's id. */
+async function oldInvitation(sql: Sql, place: string, organization: string, email: string): Promise<string> {
+  const id = idFor("organization_memberships");
+  await sql`INSERT INTO users (id, monster_auth_user_id, email) VALUES (${place}, ${`pending:${place}`}, ${email})
+    ON CONFLICT (id) DO NOTHING`;
+  await sql`INSERT INTO organization_memberships (id, organization_id, user_id, status)
+    VALUES (${id}, ${organization}, ${place}, 'invited')`;
+  return id;
+}
+
+test("a database that took a later step takes the one it lacks, and its invitations know their addresses", () =>
+  withEmpty(async (database) => {
+    const { unlimited: sql } = database;
+    const lacking = "0003-invitations";
+    for (const { name, sql: read } of MIGRATIONS.filter(({ name }) => name !== lacking)) {
+      await sql.unsafe(await read());
+      await sql`INSERT INTO schema_migrations (name) VALUES (${name})`;
+    }
+    const rows = new Rows(database);
+    const [ours, theirs] = [await rows.insert("organizations"), await rows.insert("organizations")];
+    const person = await rows.insert("users", { email: "unproven@example.com" });
+    const [waiting, found] = [idFor("users"), idFor("users")];
+    const invited = [
+      await oldInvitation(sql, waiting, ours, "waiting@example.com"),
+      await oldInvitation(sql, found, ours, "found@example.com"),
+      await oldInvitation(sql, waiting, theirs, "waiting@example.com"),
+    ];
+    await sql`UPDATE organization_memberships SET user_id = ${person} WHERE user_id = ${found}`;
+    await sql`DELETE FROM users WHERE id = ${found}`;
+    const again = await oldInvitation(sql, idFor("users"), ours, "found@example.com");
+    const chosen = await rows.insert("organization_memberships", {
+      organization_id: theirs,
+      user_id: person,
+      status: "invited",
+    });
+    const versions = () => sql`SELECT id, updated_at FROM organization_memberships ORDER BY id`;
+    const before = [...(await versions()), ...(await sql`SELECT max(id) FROM audit_events`)];
+    equal((await migrate(sql)).applied, [lacking]);
+    const emails = await sql<{ id: string; email: string | null }[]>`
+      SELECT id, invited_email AS email FROM organization_memberships ORDER BY id`;
+    const emailOf = new Map(emails.map(({ id, email }) => [id, email]));
+    equal(
+      invited.map((id) => emailOf.get(id)),
+      ["waiting@example.com", "found@example.com", "waiting@example.com"],
+    );
+    equal([emailOf.get(again), emailOf.get(chosen)], [null, null]);
+    equal([...(await versions()), ...(await sql`SELECT max(id) FROM audit_events`)], before);
   }));
 
 test("tables that somebody else made are no schema of ours, and nothing is kept of the attempt", () =>

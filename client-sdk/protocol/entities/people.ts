@@ -82,7 +82,10 @@ export type PeopleMethods = Prefixed<"users", Crud<User, User, { email?: string 
       OrganizationMembershipSet
     >
   > & {
-    /** Answers alike whether the address is known or not. Inviting again answers the same invitation, with a newer role. */
+    /**
+     * Answers alike whether the address is known or not, but `conflict` where a member of the organization has it. Inviting
+     * again answers the same invitation, with a newer role.
+     */
     "organizations.invite": { params: Invitation; result: OrganizationMembership };
     /** Of oneself. To decline, delete the membership. */
     "organizations.acceptInvite": { params: { organizationId: string }; result: OrganizationMembership };

@@ -28,7 +28,11 @@ const table: EntityTable<OrganizationMembership> = {
     id: "plain",
     organizationId: "plain",
     userId: "plain",
-    email: { computed: "users.email" },
+    // An invitation shows what was invited, not what its person's row has; one by the person's id has no such address.
+    email: {
+      computed: `CASE organization_memberships.status WHEN 'invited'
+        THEN coalesce(organization_memberships.invited_email, users.email) ELSE users.email END`,
+    },
     role: "plain",
     status: "plain",
     invitedBy: "plain",

@@ -49,8 +49,8 @@ export async function lockAddress(sql: Statements, email: string): Promise<void>
 }
 
 /**
- * The invitation of this address into an organization, locked. Looked for among pending rows alone: the stored address
- * of a user is not proven, and an invitation must not go to whoever claims it.
+ * The invitation of this address into an organization, locked. By the address that was invited, whoever it is of by now: the
+ * stored address of a user is not proven, and an invitation must not go to whoever claims it.
  */
 export async function invitationOf(
   sql: Statements,
@@ -59,13 +59,22 @@ export async function invitationOf(
 ): Promise<MembershipStanding | null> {
   const [row] = await ask(
     sql,
-    `SELECT membership.id, membership.role, membership.status FROM organization_memberships membership
-    JOIN users ON users.id = membership.user_id
-    WHERE membership.organization_id = $1 AND users.email = $2 AND users.monster_auth_user_id LIKE '${PENDING_PREFIX}%'
-    FOR NO KEY UPDATE OF membership`,
+    `SELECT id, role, status FROM organization_memberships
+    WHERE organization_id = $1 AND invited_email = $2 AND status = 'invited' FOR NO KEY UPDATE`,
     [organizationId, email],
   );
   return row ? (row as MembershipStanding) : null;
+}
+
+/** Whether an active or suspended member of the organization has this canonical address. */
+export async function isMembersAddress(sql: Statements, organizationId: string, email: string): Promise<boolean> {
+  const found = await ask(
+    sql,
+    `SELECT FROM organization_memberships membership JOIN users ON users.id = membership.user_id
+    WHERE membership.organization_id = $1 AND membership.status <> 'invited' AND lower(users.email) = $2 LIMIT 1`,
+    [organizationId, email],
+  );
+  return found.length > 0;
 }
 
 /** Invites an address, which is locked, and gives the membership's id. */
@@ -76,9 +85,10 @@ export async function invite(
   const id = `orgmem_${newId()}`;
   await ask(
     sql,
-    `INSERT INTO organization_memberships (id, organization_id, user_id, role, status, invited_by, invited_at)
-    VALUES ($1, $2, $3, $4, 'invited', $5, now())`,
-    [id, organizationId, await pendingUser(sql, email), role, invitedBy],
+    `INSERT INTO organization_memberships
+      (id, organization_id, user_id, role, status, invited_by, invited_at, invited_email)
+    VALUES ($1, $2, $3, $4, 'invited', $5, now(), $6)`,
+    [id, organizationId, await pendingUser(sql, email), role, invitedBy, email],
   );
   return id;
 }

@@ -17,6 +17,7 @@ import {
   activate,
   invitationOf,
   invite,
+  isMembersAddress,
   lockAddress,
   membershipOf,
   renewInvitation,
@@ -25,7 +26,8 @@ import {
 
 /**
  * An invitation goes to an address, never to the user who is said to have it: stored addresses are not proven, and no
- * answer, by its shape, code or ids, tells whether the address is known.
+ * answer, by its shape, code or ids, tells whether the address is known. Only that a member of the organization itself
+ * has it is told, by `conflict`: its members are listed anyway.
  */
 const inviteMember = defineProcedure<RpcParams<"organizations.invite">>({
   method: "organizations.invite",
@@ -52,6 +54,7 @@ const inviteMember = defineProcedure<RpcParams<"organizations.invite">>({
       invitedBy: caller.kind === "user" ? caller.principal.id : null,
     };
     await refuseUnmanaged(context, place, [former, invitation.role]);
+    if (!standing && (await isMembersAddress(sql, organizationId, email))) throw membersAddress();
     const id = standing?.id ?? (await invite(sql, invitation));
     if (standing) await renewInvitation(sql, id, invitation);
     return { result: await told(context, id), place };
@@ -102,6 +105,11 @@ function changingStatus(verb: "suspendMember" | "restoreMember", status: "active
       return { result: await told(context, id), place, touched: memberTouched(place) };
     },
   });
+}
+
+function membersAddress(): HubError {
+  const message = "is the address of a member. Change the membership, or restore it, instead";
+  return new HubError("conflict", `email: ${message}`, { details: [{ path: "email", message }] });
 }
 
 async function told({ sql, caller }: WriteContext, id: string): Promise<OrganizationMembership> {

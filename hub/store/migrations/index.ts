@@ -13,4 +13,9 @@ const step = (name: string): Migration => ({
 });
 
 /** In order; a step that was released is never changed. All of them together make what schema.sql makes at once. */
-export const MIGRATIONS: readonly Migration[] = [step("0001-baseline"), step("0002-change-feed"), step("0004-board")];
+export const MIGRATIONS: readonly Migration[] = [
+  step("0001-baseline"),
+  step("0002-change-feed"),
+  step("0003-invitations"),
+  step("0004-board"),
+];

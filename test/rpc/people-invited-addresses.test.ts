@@ -1,0 +1,173 @@
+import { pino } from "pino";
+import * as assert from "uvu/assert";
+import type { Principal } from "../../hub/auth/principal.ts";
+import type { Change } from "../../hub/feed/change.ts";
+import { publicationOf } from "../../hub/feed/publications.ts";
+import { ChangeFeedStore } from "../../hub/store/change-feed.ts";
+import { PostgresFacts } from "../../hub/store/facts.ts";
+import { SERVICE, user, type World, withWorld } from "../support/rpc-world.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+
+const test = suite("rpc invited addresses");
+const ADDRESS = "new@example.test";
+/** As the person's own row has it. */
+const SPELLED = "New@Example.test";
+
+const log = pino({ level: "silent" });
+
+/** The hub sees somebody whose address is verified, and writes the address down. */
+async function seen({ database }: World, { id }: Principal, email = SPELLED): Promise<void> {
+  await new PostgresFacts(database, log).ensureUsers([{ subject: id, email, emailVerified: true, name: null }]);
+  await until("the address is written", async () => {
+    const [row] = await database.query((sql) => sql`SELECT email FROM users WHERE id = ${id}`);
+    return row?.email === email;
+  });
+}
+
+/** Whose an invitation is, which its organization is never told. */
+async function personOf({ database }: World, id: string): Promise<unknown> {
+  const [row] = await database.query((sql) => sql`SELECT user_id FROM organization_memberships WHERE id = ${id}`);
+  return row?.user_id;
+}
+
+/** All that an admin of our organization can find out about its people. */
+async function known({ ours, call }: World, id: string): Promise<unknown> {
+  const { admin, organizationId } = ours;
+  return {
+    membership: await call(admin, "organizationMemberships.get", { id }),
+    memberships: await call(admin, "organizationMemberships.list", { organizationId }),
+    invited: await call(admin, "organizationMemberships.list", { filter: { status: "invited" } }),
+    people: await call(admin, "users.list", { organizationId }),
+    newest: await call(admin, "audit.list", { organizationId }),
+    oldest: await call(admin, "audit.list", { organizationId, after: 0 }),
+  };
+}
+
+/** The changes that wait for publication. */
+async function changes({ database }: World): Promise<Change[]> {
+  const taken: Change[] = [];
+  await new ChangeFeedStore(database).take(1_000, async (batch) => void taken.push(...batch));
+  return taken;
+}
+
+function invite({ ours, call }: World, email = ADDRESS) {
+  return call(ours.admin, "organizations.invite", { organizationId: ours.organizationId, email });
+}
+
+test("nothing an admin can ask for or hear changes when the invited person is seen", () =>
+  withWorld(async (world) => {
+    const { ours, database } = world;
+    const person = await user(database, null, "member");
+    const { id } = await invite(world);
+    const before = await known(world, id);
+    await changes(world);
+    await seen(world, person);
+    assert.is(await personOf(world, id), person.id, "the invitation found its person");
+    assert.equal(await known(world, id), before);
+    const heard = await changes(world);
+    assert.equal(heard.map(publicationOf).filter(Boolean), []);
+    assert.not.ok(heard.some(({ organizationId }) => organizationId === ours.organizationId));
+    assert.not.ok(JSON.stringify(before).includes(person.id));
+  }));
+
+test("inviting again answers the one invitation, whether its person was seen or not", () =>
+  withWorld(async (world) => {
+    const { ours, call, database } = world;
+    const invitations = [await invite(world), await invite(world, "nobody@example.test")];
+    await seen(world, await user(database, null, "member"));
+    const again = [await invite(world), await invite(world, "nobody@example.test")];
+    for (const [index, renewed] of again.entries()) {
+      const { updatedAt, invitedAt } = renewed;
+      assert.equal(renewed, { ...invitations[index], updatedAt, invitedAt });
+    }
+    const { items } = await call(ours.admin, "organizationMemberships.list", { filter: { status: "invited" } });
+    assert.equal(items, again);
+  }));
+
+test("an invitation is changed and withdrawn alike, and in the same words, whether its person was seen or not", () =>
+  withWorld(async (world) => {
+    const { ours, call, database } = world;
+    const told = [];
+    await seen(world, await user(database, null, "member"), "elsewhere@example.test");
+    for (const email of [ADDRESS, "nobody@example.test"]) {
+      const { id, updatedAt } = await invite(world, email);
+      if (email === ADDRESS) await seen(world, await user(database, null, "member"));
+      const raised = await call(ours.admin, "organizationMemberships.update", {
+        id,
+        set: { role: "admin" },
+        ifUpdatedAt: updatedAt,
+      });
+      const removed = await call(ours.admin, "organizationMemberships.delete", { id });
+      const { items } = await call(ours.admin, "audit.list", { filter: { rowId: id } });
+      told.push(JSON.stringify([raised, removed, items]).replaceAll(id, "ID").replaceAll(email, "EMAIL"));
+    }
+    const [whose, nobodys] = told.map((text) =>
+      text.replaceAll(/"\d{4}-[^"]+Z"/g, '"AT"').replaceAll(/"id":\d+/g, '"id":0'),
+    );
+    assert.is(whose, nobodys);
+    assert.ok(whose?.includes("deleted"));
+  }));
+
+test("the invited person is told the address as it was invited, and as its own once it has accepted", () =>
+  withWorld(async (world) => {
+    const { ours, call, database } = world;
+    const person = await user(database, null, "member");
+    const own = `${person.id}@example.test`;
+    const { id } = await invite(world);
+    await seen(world, person);
+    await database.query((sql) => sql`UPDATE users SET email = ${own} WHERE id = ${person.id}`);
+    assert.is((await call(person, "organizationMemberships.get", { id })).email, ADDRESS);
+    assert.is((await call(SERVICE, "organizationMemberships.get", { id })).email, ADDRESS);
+    const accepted = await call(person, "organizations.acceptInvite", { organizationId: ours.organizationId });
+    assert.is(accepted.email, own);
+    assert.is((await call(ours.admin, "organizationMemberships.get", { id })).email, own);
+  }));
+
+test("rights that an accepted invitation gives are those of the person it found", () =>
+  withWorld(async (world) => {
+    const { ours, call, database } = world;
+    const person = await user(database, null, "member");
+    await invite(world);
+    await seen(world, person);
+    const feed = new ChangeFeedStore(database);
+    await feed.look();
+    await call(person, "organizations.acceptInvite", { organizationId: ours.organizationId });
+    const { changes: rights } = await feed.look();
+    assert.equal(
+      rights.map(({ entity, userId }) => [entity, userId]),
+      [["organization_memberships", person.id]],
+    );
+  }));
+
+test("an address that a member has is refused, as admins may list members; others' addresses are not", () =>
+  withWorld(async (world) => {
+    const { ours, theirs, call, refusal } = world;
+    const { organizationId } = ours;
+    const asked = (email: string) => refusal(ours.admin, "organizations.invite", { organizationId, email });
+    const { code, details } = await asked(`${ours.member.id}@EXAMPLE.test`);
+    assert.equal([code, (details as { path: string }[])[0]?.path], ["conflict", "email"]);
+    await call(ours.admin, "organizations.suspendMember", { membershipId: ours.membershipId });
+    assert.is((await asked(`${ours.member.id}@example.test`)).code, "conflict");
+    assert.is((await invite(world, `${theirs.member.id}@example.test`)).status, "invited");
+    // Who may not invite isn't told either.
+    const member = { organizationId, email: `${ours.admin.id}@example.test` };
+    assert.is((await refusal(theirs.admin, "organizations.invite", member)).code, "not_found");
+  }));
+
+test("a second address of somebody who is invited already does not give him away, and ends when he is a member", () =>
+  withWorld(async (world) => {
+    const { ours, call, refusal, database } = world;
+    const person = await user(database, null, "member");
+    await invite(world);
+    await seen(world, person);
+    const second = await invite(world, "second@example.test");
+    const before = await known(world, second.id);
+    await seen(world, person, "second@example.test");
+    assert.equal(await known(world, second.id), before);
+    await call(person, "organizations.acceptInvite", { organizationId: ours.organizationId });
+    await seen(world, person, "second@example.test");
+    assert.is((await refusal(ours.admin, "organizationMemberships.get", { id: second.id })).code, "not_found");
+  }));
+
+test.run();
