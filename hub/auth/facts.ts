@@ -54,9 +54,13 @@ export interface FactSource {
   load<Kind extends FactKind>(kind: Kind, ids: readonly string[]): Promise<Map<string, FactsByKind[Kind]>>;
   /** Token digest → id of the workstation whose row holds it; suspended ones too, deleted ones not. */
   workstationsByToken(tokenDigests: readonly string[]): Promise<Map<string, string>>;
-  /**
-   * Subject → id of the user who has it, made at first sight; what a verified address was invited to
-   * is theirs from then on. Every subject is in the answer.
-   */
+  /** Subject → id of the user who has it, made at first sight. Every subject is in the answer. */
   ensureUsers(claims: readonly UserClaims[]): Promise<Map<string, string>>;
+  /** Those of these addresses, in lower case, that were invited to something that is not given to anybody yet. */
+  invitedAmong(emails: readonly string[]): Promise<Set<string>>;
+  /**
+   * What this person's address, which must be verified, was invited to is his from then on. One person at a time, because it
+   * may have to wait for others' changes. Throws `unavailable` where that takes long or fails: nothing was changed then.
+   */
+  giveInvitations(claims: UserClaims): Promise<void>;
 }

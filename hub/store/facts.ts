@@ -41,7 +41,7 @@ export class PostgresFacts implements FactSource {
 
   constructor(database: Database, log: Logger) {
     this.#database = database;
-    this.#invitations = new Invitations(database);
+    this.#invitations = new Invitations(database, log);
     this.#log = log;
   }
 
@@ -67,8 +67,6 @@ export class PostgresFacts implements FactSource {
       for (const [subject, user] of await this.#usersBySubject(missing.map(({ subject }) => subject)))
         known.set(subject, user);
     }
-    const verified = claims.filter(({ emailVerified }) => emailVerified);
-    if (verified.length > 0) await this.#invitations.merge(verified);
     const outdated = [...bySubject.values()].filter((claim) => differs(claim, known.get(claim.subject)));
     // Nobody waits for this: whoever connects has to know the id alone.
     if (outdated.length > 0) {
@@ -77,6 +75,14 @@ export class PostgresFacts implements FactSource {
       });
     }
     return new Map([...known].map(([subject, { id }]) => [subject, id]));
+  }
+
+  invitedAmong(emails: readonly string[]): Promise<Set<string>> {
+    return this.#invitations.among(emails);
+  }
+
+  giveInvitations(claims: UserClaims): Promise<void> {
+    return this.#invitations.give(claims);
   }
 
   async #workstations(ids: string[]): Promise<Map<string, WorkstationFacts>> {

@@ -51,6 +51,10 @@ class TableSource implements FactSource {
   async ensureUsers(_claims: readonly UserClaims[]): Promise<Map<string, string>> {
     return new Map();
   }
+  async invitedAmong(): Promise<Set<string>> {
+    return new Set();
+  }
+  async giveInvitations(): Promise<void> {}
 }
 
 function setUp(users = 1) {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { pino } from "pino";
 import { ulid } from "ulid";
+import { Directory } from "../../hub/auth/directory.ts";
 import { PostgresFacts } from "../../hub/store/facts.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "../support/database.ts";
+import { hold } from "../support/hold.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
@@ -164,6 +166,11 @@ async function invite(database: Database, email: string, slug: string): Promise<
   return organization;
 }
 
+/** As a hub that has just started. */
+function directoryOn(database: Database): Directory {
+  return new Directory({ source: new PostgresFacts(database, log), cacheMs: 5_000, outageMs: 60_000 });
+}
+
 async function membershipsOf(database: Database, subject: string) {
   const rows = await database.query(
     (sql) => sql<{ organization_id: string; status: string }[]>`
@@ -175,22 +182,77 @@ async function membershipsOf(database: Database, subject: string) {
 
 test("an invitation is its person's at first sight of the verified address, however it is written", async () => {
   await withDatabase(async (database) => {
-    const facts = new PostgresFacts(database, log);
+    const login = (emailVerified: boolean) => directoryOn(database).user({ ...claim, emailVerified });
     const first = await invite(database, "carl@example.com", "one");
     const claim = { subject: "carl", email: "Carl@Example.com", name: null };
-    await facts.ensureUsers([{ ...claim, emailVerified: false }]);
+    await login(false);
     assert.deepEqual(await membershipsOf(database, "carl"), []);
-    await Promise.all([1, 2, 3].map(() => facts.ensureUsers([{ ...claim, emailVerified: true }])));
+    await Promise.all([1, 2, 3].map(() => login(true)));
     assert.deepEqual(await membershipsOf(database, "carl"), [[first, "invited"]]);
     // Also of somebody who was seen before.
     const second = await invite(database, "carl@example.com", "two");
-    await facts.ensureUsers([{ ...claim, emailVerified: true }]);
+    await login(true);
     assert.deepEqual(await membershipsOf(database, "carl"), [
       [first, "invited"],
       [second, "invited"],
     ]);
     const rows = await userRows(database);
     assert.equal(rows.length, 1);
+  });
+});
+
+test("whose invitations are locked is told so and gets them at the next login; others get in and get theirs", async () => {
+  await withDatabase(async (database) => {
+    const names = Array.from({ length: 12 }, (_, index) => `invited${index}`);
+    const organizations = new Map<string, string>();
+    for (const name of names) organizations.set(name, await invite(database, `${name}@example.com`, name));
+    const directory = directoryOn(database);
+    const login = (subject: string) =>
+      directory.user({ subject, email: `${subject}@example.com`, emailVerified: true, name: null });
+    const [held = "", ...others] = names;
+    await database.unlimited.begin(async (sql) => {
+      await sql`SELECT FROM users WHERE email = ${`${held}@example.com`} FOR UPDATE`;
+      const refused = assert.rejects(login(held), { code: "unavailable", retryAfterMs: 1_000 });
+      const ids = await Promise.all([...others, "uninvited"].map(login));
+      assert.equal(new Set(ids).size, names.length);
+      await refused;
+      assert.deepEqual(await membershipsOf(database, held), []);
+    });
+    await login(held);
+    for (const name of names)
+      assert.deepEqual(await membershipsOf(database, name), [[organizations.get(name), "invited"]]);
+  });
+});
+
+test("nobody waits for the invitations of somebody else", async () => {
+  await withDatabase(async (database) => {
+    await invite(database, "slow@example.com", "one");
+    const source = new PostgresFacts(database, log);
+    const held = hold(source, "giveInvitations");
+    const directory = new Directory({ source, cacheMs: 5_000, outageMs: 60_000 });
+    const login = (subject: string) =>
+      directory.user({ subject, email: `${subject}@example.com`, emailVerified: true, name: null });
+    const slow = login("slow");
+    assert.ok(await login("other"));
+    await until("the slow one is at it", () => held.waiting === 1);
+    assert.ok(await login("another"));
+    held.release();
+    assert.ok(await slow);
+  });
+});
+
+test("what was given is not given again by the logins that follow, and many logins at once give it once", async () => {
+  await withDatabase(async (database) => {
+    await invite(database, "carl@example.com", "one");
+    const source = new PostgresFacts(database, log);
+    const held = hold(source, "giveInvitations");
+    const directory = new Directory({ source, cacheMs: 5_000, outageMs: 60_000 });
+    const login = () => directory.user({ subject: "carl", email: "carl@example.com", emailVerified: true, name: null });
+    const logins = Array.from({ length: 20 }, login);
+    await until("one gives", () => held.waiting === 1);
+    held.release();
+    assert.equal(new Set(await Promise.all([...logins, login()])).size, 1);
+    assert.equal(held.waiting, 1);
   });
 });
 

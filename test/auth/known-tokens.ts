@@ -22,6 +22,10 @@ export class TokenRows implements FactSource {
     for (const claim of claims) this.users.set(claim.subject, claim);
     return new Map(claims.map(({ subject }) => [subject, `user_of_${subject}`]));
   }
+  async invitedAmong(): Promise<Set<string>> {
+    return new Set();
+  }
+  async giveInvitations(): Promise<void> {}
 
   #answer(asked: readonly unknown[]): void {
     this.statements.push(asked);

@@ -1,20 +1,11 @@
 import type { OrganizationMembership } from "@monster-realtime/client/protocol";
-import { pino } from "pino";
 import * as assert from "uvu/assert";
 import type { Principal } from "../../hub/auth/principal.ts";
-import { PostgresFacts } from "../../hub/store/facts.ts";
-import { SERVICE, user, type World, withWorld } from "../support/rpc-world.ts";
+import { SERVICE, seen, user, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("rpc invitations");
 const ADDRESS = "new@example.test";
-
-const log = pino({ level: "silent" });
-
-/** The hub sees somebody whose address is verified. */
-async function seen({ database }: World, { id }: Principal, email: string): Promise<void> {
-  await new PostgresFacts(database, log).ensureUsers([{ subject: id, email, emailVerified: true, name: null }]);
-}
 
 async function places({ database }: World, email = ADDRESS): Promise<string[]> {
   const rows = await database.query((sql) => sql<{ id: string }[]>`SELECT id FROM users WHERE email = ${email}`);

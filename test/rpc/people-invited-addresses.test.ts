@@ -1,29 +1,14 @@
-import { pino } from "pino";
 import * as assert from "uvu/assert";
-import type { Principal } from "../../hub/auth/principal.ts";
 import type { Change } from "../../hub/feed/change.ts";
 import { publicationOf } from "../../hub/feed/publications.ts";
 import { ChangeFeedStore } from "../../hub/store/change-feed.ts";
-import { PostgresFacts } from "../../hub/store/facts.ts";
-import { SERVICE, user, type World, withWorld } from "../support/rpc-world.ts";
+import { SERVICE, seen, user, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
-import { until } from "../support/until.ts";
 
 const test = suite("rpc invited addresses");
 const ADDRESS = "new@example.test";
 /** As the person's own row has it. */
 const SPELLED = "New@Example.test";
-
-const log = pino({ level: "silent" });
-
-/** The hub sees somebody whose address is verified, and writes the address down. */
-async function seen({ database }: World, { id }: Principal, email = SPELLED): Promise<void> {
-  await new PostgresFacts(database, log).ensureUsers([{ subject: id, email, emailVerified: true, name: null }]);
-  await until("the address is written", async () => {
-    const [row] = await database.query((sql) => sql`SELECT email FROM users WHERE id = ${id}`);
-    return row?.email === email;
-  });
-}
 
 /** Whose an invitation is, which its organization is never told. */
 async function personOf({ database }: World, id: string): Promise<unknown> {
@@ -62,7 +47,7 @@ test("nothing an admin can ask for or hear changes when the invited person is se
     const { id } = await invite(world);
     const before = await known(world, id);
     await changes(world);
-    await seen(world, person);
+    await seen(world, person, SPELLED);
     assert.is(await personOf(world, id), person.id, "the invitation found its person");
     assert.equal(await known(world, id), before);
     const heard = await changes(world);
@@ -75,7 +60,7 @@ test("inviting again answers the one invitation, whether its person was seen or 
   withWorld(async (world) => {
     const { ours, call, database } = world;
     const invitations = [await invite(world), await invite(world, "nobody@example.test")];
-    await seen(world, await user(database, null, "member"));
+    await seen(world, await user(database, null, "member"), SPELLED);
     const again = [await invite(world), await invite(world, "nobody@example.test")];
     for (const [index, renewed] of again.entries()) {
       const { updatedAt, invitedAt } = renewed;
@@ -92,7 +77,7 @@ test("an invitation is changed and withdrawn alike, and in the same words, wheth
     await seen(world, await user(database, null, "member"), "elsewhere@example.test");
     for (const email of [ADDRESS, "nobody@example.test"]) {
       const { id, updatedAt } = await invite(world, email);
-      if (email === ADDRESS) await seen(world, await user(database, null, "member"));
+      if (email === ADDRESS) await seen(world, await user(database, null, "member"), SPELLED);
       const raised = await call(ours.admin, "organizationMemberships.update", {
         id,
         set: { role: "admin" },
@@ -115,7 +100,7 @@ test("the invited person is told the address as it was invited, and as its own o
     const person = await user(database, null, "member");
     const own = `${person.id}@example.test`;
     const { id } = await invite(world);
-    await seen(world, person);
+    await seen(world, person, SPELLED);
     await database.query((sql) => sql`UPDATE users SET email = ${own} WHERE id = ${person.id}`);
     assert.is((await call(person, "organizationMemberships.get", { id })).email, ADDRESS);
     assert.is((await call(SERVICE, "organizationMemberships.get", { id })).email, ADDRESS);
@@ -129,7 +114,7 @@ test("rights that an accepted invitation gives are those of the person it found"
     const { ours, call, database } = world;
     const person = await user(database, null, "member");
     await invite(world);
-    await seen(world, person);
+    await seen(world, person, SPELLED);
     const feed = new ChangeFeedStore(database);
     await feed.look();
     await call(person, "organizations.acceptInvite", { organizationId: ours.organizationId });
@@ -160,7 +145,7 @@ test("a second address of somebody who is invited already does not give him away
     const { ours, call, refusal, database } = world;
     const person = await user(database, null, "member");
     await invite(world);
-    await seen(world, person);
+    await seen(world, person, SPELLED);
     const second = await invite(world, "second@example.test");
     const before = await known(world, second.id);
     await seen(world, person, "second@example.test");

@@ -2,6 +2,7 @@ import type { Role, RpcMethod, RpcParams, RpcResult } from "@monster-realtime/cl
 import { pino } from "pino";
 import { ulid } from "ulid";
 import { Authorizer } from "../../hub/auth/authorizer.ts";
+import { Directory } from "../../hub/auth/directory.ts";
 import type { Principal } from "../../hub/auth/principal.ts";
 import { HubError } from "../../hub/errors.ts";
 import type { RpcRouter, Touched } from "../../hub/rpc/context.ts";
@@ -10,6 +11,7 @@ import { createRpcRouter } from "../../hub/rpc/router.ts";
 import { PostgresFacts } from "../../hub/store/facts.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "./database.ts";
+import { until } from "./until.ts";
 
 /** An organization with a user of each role, a project, a task, a template, an actor, and a workstation attached to the project. */
 export interface Tenant {
@@ -124,4 +126,15 @@ export async function user(database: Database, organizationId: string | null, ro
       VALUES (${`orgmem_${ulid()}`}, ${organizationId}, ${id}, ${role})`;
   });
   return { kind: "user", id, clientIds: null };
+}
+
+/** The hub sees somebody whose address is verified, and writes the address down. */
+export async function seen({ database }: World, { id }: Principal, email: string): Promise<void> {
+  const source = new PostgresFacts(database, log);
+  const directory = new Directory({ source, cacheMs: 5_000, outageMs: 60_000 });
+  await directory.user({ subject: id, email, emailVerified: true, name: null });
+  await until("the address is written", async () => {
+    const [row] = await database.query((sql) => sql`SELECT email FROM users WHERE id = ${id}`);
+    return row?.email === email;
+  });
 }
