@@ -2,6 +2,7 @@ import type { DeleteParams, ListParams, Page, UpdateParams } from "@monster-real
 import type { z } from "zod";
 import { HubError } from "../errors.ts";
 import { newId } from "../ids.ts";
+import type { Statements } from "../statements.ts";
 import type { Caller } from "./caller.ts";
 import type { Touched } from "./context.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
@@ -9,7 +10,6 @@ import { defineProcedure, type Procedure, type ReadContext, type WriteContext, t
 import { type Grant, may, type Place, readScope } from "./rights.ts";
 import type { EntityRows, Located } from "./sql/rows.ts";
 import type { Scope } from "./sql/scope.ts";
-import type { Statements } from "./sql/table.ts";
 
 const DEFAULT_LIMIT = 50;
 /** What the hub has just written or locked itself needs no second look at who may see it. */

@@ -1,10 +1,10 @@
 import type { z } from "zod";
+import type { Statements } from "../statements.ts";
 import type { Database } from "../store/postgres.ts";
 import { validate } from "../validation.ts";
 import type { Caller } from "./caller.ts";
 import type { Touched } from "./context.ts";
 import type { Grant, Place } from "./rights.ts";
-import type { Statements } from "./sql/table.ts";
 import { refuseTexts } from "./texts.ts";
 
 export interface ReadContext {

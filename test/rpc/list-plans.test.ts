@@ -6,7 +6,7 @@ import { tasks } from "../../hub/rpc/entities/tasks.ts";
 import { type AuditQuery, askForEvents } from "../../hub/rpc/sql/audit.ts";
 import type { PageQuery } from "../../hub/rpc/sql/page.ts";
 import type { Scope } from "../../hub/rpc/sql/scope.ts";
-import type { Statements } from "../../hub/rpc/sql/table.ts";
+import type { Statements } from "../../hub/statements.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "../support/database.ts";
 import { fillTables, rowId } from "../support/filled-tables.ts";

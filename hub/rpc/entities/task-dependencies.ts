@@ -6,12 +6,13 @@ import type {
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
 import { HubError } from "../../errors.ts";
+import type { Statements } from "../../statements.ts";
 import { crud, type Entity, notFound, read } from "../crud.ts";
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";
 import { cycleThrough, type Wait } from "../sql/dependency-cycle.ts";
 import { EntityRows } from "../sql/rows.ts";
-import type { EntityTable, Statements } from "../sql/table.ts";
+import type { EntityTable } from "../sql/table.ts";
 import { ofTask, taskOf } from "./of-task.ts";
 
 const TYPES = ["blocks", "relates_to"] as const;

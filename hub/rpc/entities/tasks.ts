@@ -1,12 +1,12 @@
 import type { RpcParams, Task, TaskCreate, TaskSet } from "@monster-realtime/client/protocol";
 import { z } from "zod";
+import { announce, placeIn } from "../../tasks/order.ts";
 import { crud, type Entity, parent, refuseInactiveProject, refuseUnless } from "../crud.ts";
 import * as field from "../fields.ts";
 import type { WriteContext } from "../procedure.ts";
 import { may, RIGHTS } from "../rights.ts";
 import { EntityRows, type Located } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
-import { announce, placeIn } from "../sql/task-order.ts";
 import { ofProject, projectOf } from "./of-project.ts";
 import { projects } from "./projects.ts";
 import { MODES, workflowSteps } from "./workflow-steps.ts";

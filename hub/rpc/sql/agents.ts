@@ -1,5 +1,5 @@
-import { ask } from "./rows.ts";
-import type { Statements } from "./table.ts";
+import type { Statements } from "../../statements.ts";
+import { ask } from "../../statements.ts";
 
 /** Keeps everybody else from changing, renaming or deleting a workstation's agents until the transaction ends. */
 export async function lockAgentsOf(sql: Statements, workstationId: string): Promise<void> {

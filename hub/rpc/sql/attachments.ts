@@ -1,5 +1,5 @@
-import { ask } from "./rows.ts";
-import type { Statements } from "./table.ts";
+import type { Statements } from "../../statements.ts";
+import { ask } from "../../statements.ts";
 
 /** The id of the attachment of a workstation to a project; null where there is none. */
 export async function attachmentOf(sql: Statements, projectId: string, workstationId: string): Promise<string | null> {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { ask } from "../../statements.ts";
 import type { Database } from "../../store/postgres.ts";
-import { ask } from "./rows.ts";
 
 /** How long a reader waits for those who are just writing; what commits later is told later. */
 const PATIENCE_MS = 500;

@@ -1,11 +1,11 @@
 import type { AuditEvent } from "@monster-realtime/client/protocol";
 import type { PendingQuery } from "postgres";
 import { columnOf, fieldOf } from "../../naming.ts";
+import { ask, type Found, type Statements } from "../../statements.ts";
 import type { Database } from "../../store/postgres.ts";
 import { toldColumns } from "../../told-columns.ts";
-import { ask } from "./rows.ts";
 import type { Scope } from "./scope.ts";
-import { type Found, Parameters, type Statements } from "./table.ts";
+import { Parameters } from "./table.ts";
 
 /** Which events. Ids are bounds that are not in it themselves; null: none. */
 export interface AuditQuery {

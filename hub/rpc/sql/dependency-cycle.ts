@@ -1,5 +1,5 @@
-import { ask } from "./rows.ts";
-import type { Statements } from "./table.ts";
+import type { Statements } from "../../statements.ts";
+import { ask } from "../../statements.ts";
 
 /** A task that waits for another. */
 export interface Wait {

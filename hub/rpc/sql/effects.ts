@@ -1,6 +1,6 @@
 import { newId } from "../../ids.ts";
-import { ask } from "./rows.ts";
-import type { Statements } from "./table.ts";
+import type { Statements } from "../../statements.ts";
+import { ask } from "../../statements.ts";
 
 /** Makes a user the owner of an organization. */
 export async function addOwner(sql: Statements, organizationId: string, userId: string): Promise<void> {

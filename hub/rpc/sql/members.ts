@@ -1,8 +1,8 @@
 import type { Role } from "@monster-realtime/client/protocol";
 import { invitationLock, PENDING_PREFIX } from "../../email-address.ts";
 import { newId } from "../../ids.ts";
-import { ask } from "./rows.ts";
-import type { Statements } from "./table.ts";
+import type { Statements } from "../../statements.ts";
+import { ask } from "../../statements.ts";
 
 /** A membership as far as rules need it. */
 export interface MembershipStanding {

@@ -1,6 +1,6 @@
+import type { Statements } from "../../statements.ts";
+import { ask } from "../../statements.ts";
 import type { Database } from "../../store/postgres.ts";
-import { ask } from "./rows.ts";
-import type { Statements } from "./table.ts";
 
 /** Whose call, of which method, under which key. */
 export interface ResultKey {

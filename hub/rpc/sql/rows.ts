@@ -1,17 +1,9 @@
 import type { PendingQuery } from "postgres";
 import { columnOf } from "../../naming.ts";
+import { ask, type Found, type Statements } from "../../statements.ts";
 import { type PageQuery, pageStatement } from "./page.ts";
 import { type Scope, withinScope } from "./scope.ts";
-import {
-  type ColumnKind,
-  type EntityTable,
-  type Found,
-  Parameters,
-  type Statements,
-  selectList,
-  timestampFields,
-  written,
-} from "./table.ts";
+import { type ColumnKind, type EntityTable, Parameters, selectList, timestampFields, written } from "./table.ts";
 
 /** A row under lock, as far as rights and preconditions need it. */
 export interface Located {
@@ -111,9 +103,4 @@ export class EntityRows<Entity extends object> {
   #written(field: string, value: unknown, parameters: Parameters): string {
     return written(this.table.columns[field as keyof Entity & string], value, parameters);
   }
-}
-
-/** Runs a text whose placeholders stand for `values`. */
-export function ask(sql: Statements, text: string, values: readonly unknown[], prepare = false): PendingQuery<Found[]> {
-  return sql.unsafe<Found[]>(text, values as never[], { prepare });
 }

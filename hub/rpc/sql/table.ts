@@ -1,10 +1,5 @@
-import type { ISql, Row } from "postgres";
 import { columnOf } from "../../naming.ts";
 import type { OrganizationsScope, Scope } from "./scope.ts";
-
-/** Statements of a pool or of one transaction. */
-export type Statements = Pick<ISql, "unsafe">;
-export type Found = Row;
 
 /**
  * How a field is kept in its column, whose name is the field's in snake case. `decimal`: a number to callers, NUMERIC or

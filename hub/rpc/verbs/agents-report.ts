@@ -2,6 +2,7 @@ import type { AgentListItem, AgentsReport } from "@monster-realtime/client/proto
 import { z } from "zod";
 import { HubError } from "../../errors.ts";
 import { newId } from "../../ids.ts";
+import type { Statements } from "../../statements.ts";
 import { type AgentDifferences, agentDifferences, agentKey } from "../agent-differences.ts";
 import { parent, refuseUnless } from "../crud.ts";
 import { agents, reportedAgent } from "../entities/agents.ts";
@@ -10,7 +11,6 @@ import * as field from "../fields.ts";
 import { defineProcedure } from "../procedure.ts";
 import { may, RIGHTS } from "../rights.ts";
 import { lockAgentsOf } from "../sql/agents.ts";
-import type { Statements } from "../sql/table.ts";
 
 const MAX_REPORTED = 100;
 /** Names that differ at every start would fill the table for ever. */

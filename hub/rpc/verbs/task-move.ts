@@ -1,13 +1,13 @@
 import type { Task, TaskMove } from "@monster-realtime/client/protocol";
 import { z } from "zod";
 import { HubError } from "../../errors.ts";
+import { announce, type Beside, lockBoard, placeIn, spotsOf, type TaskSpot } from "../../tasks/order.ts";
 import { lock, notFound, parent, read, refuseInactiveProject } from "../crud.ts";
 import { LISTS, priority, tasks } from "../entities/tasks.ts";
 import * as field from "../fields.ts";
 import { defineProcedure, type WriteContext } from "../procedure.ts";
 import { RIGHTS, readScope } from "../rights.ts";
 import type { Located } from "../sql/rows.ts";
-import { announce, type Beside, lockBoard, placeIn, spotsOf, type TaskSpot } from "../sql/task-order.ts";
 
 const params = z
   .strictObject({

@@ -1,6 +1,5 @@
-import { ask } from "./rows.ts";
-import type { Statements } from "./table.ts";
-import { SCALE, spread, stepBetween } from "./task-steps.ts";
+import { ask, type Statements } from "../statements.ts";
+import { SCALE, spread, stepBetween } from "./steps.ts";
 
 /** One list of a project's board. */
 export interface BoardList {
