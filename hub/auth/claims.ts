@@ -1,3 +1,4 @@
+import { PENDING_PREFIX } from "../email-address.ts";
 import type { UserClaims } from "./facts.ts";
 
 /** A token's payload is not what Monster Auth writes; the message says what is wrong, without any of the token's values. */
@@ -59,6 +60,8 @@ export function listOf(claim: unknown): string[] {
 export function userOf(payload: ReadonlyMap<string, unknown>): UserClaims {
   const subject = storable(payload.get("sub"), MAX_SUBJECT_LENGTH);
   if (!subject) throw new ClaimsError(`its sub is missing, longer than ${MAX_SUBJECT_LENGTH} characters, or no text`);
+  // Whoever had such a row for his own would have what somebody else's address was invited to.
+  if (subject.startsWith(PENDING_PREFIX)) throw new ClaimsError("its sub is none that a person can have");
   const properties = payload.get("properties");
   const nested = new Map(Object.entries(typeof properties === "object" && properties !== null ? properties : {}));
   const email = storable(nested.get("email") ?? payload.get("email"), MAX_TEXT_LENGTH);

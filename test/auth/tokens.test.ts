@@ -187,6 +187,7 @@ const hostile: [what: string, token: () => Promise<string> | string][] = [
   ["a subject that is a number", () => sign({ sub: 1 })],
   ["a subject with a NUL", () => sign({ sub: "a\0b" })],
   ["a subject with a lone surrogate", () => sign({ sub: "a\ud800" })],
+  ["a subject that stands for an invitation's place", () => sign({ sub: "pending:01M8367FSZCK45PRTC1DR3483C" })],
   ["a subject of 101 characters", () => sign({ sub: "a".repeat(101) })],
   ["no expiry", () => sign({ exp: undefined })],
   ["an expiry that is text", () => sign({ exp: String(nowSeconds() + 600) })],
