@@ -7,8 +7,9 @@ import { type Caller, callerOf, type RightsSource } from "./caller.ts";
 import type { RpcCall, RpcRouter, Touched } from "./context.ts";
 import { PROCEDURES } from "./entities/index.ts";
 import type { Bound, Procedure, WriteContext, Written } from "./procedure.ts";
-import { may, mayAnywhere, type Place } from "./rights.ts";
+import { type Grant, may, mayAnywhere, type Place } from "./rights.ts";
 import { toldFault } from "./sql/faults.ts";
+import { opensOrganization } from "./sql/members.ts";
 import { claimKey, type FirstResult, forgetOldAnswers, keepAnswer } from "./sql/results.ts";
 
 export interface RpcRouterOptions {
@@ -105,8 +106,8 @@ async function once(
   const first = await claimKey(context.sql, resultKey, paramsHash);
   if (first) {
     const { place, result } = repeated(first, paramsHash);
-    if (place && !(reaches(context.caller, place) && may(context.caller, rights, place, fieldsOf(bound.input))))
-      throw forbidden();
+    const allows = (at: Place) => may(context.caller, rights, at, fieldsOf(bound.input));
+    if (place && !(allows(place) && (await reaches(context, rights, place)))) throw forbidden();
     return { result, touched: [] };
   }
   const written = await bound.run(context);
@@ -118,9 +119,16 @@ function doneBy({ result, touched = [] }: Written): Done {
   return { result, touched };
 }
 
-/** The place is of the first call: what a workstation held then, it may have been detached from since. */
-function reaches(caller: Caller, { projectId }: Place): boolean {
-  return caller.kind !== "workstation" || projectId === null || caller.projectIds.includes(projectId);
+/**
+ * The place is of the first call: what a workstation held then, it may have been detached from since, and who made or
+ * entered an organization may have left it. What any user may do says nothing of his place there; it is read anew, because
+ * what is known of him may be older than the first call.
+ */
+async function reaches({ caller, sql }: WriteContext, grant: Grant, place: Place): Promise<boolean> {
+  const { organizationId, projectId } = place;
+  if (caller.kind === "workstation") return projectId === null || caller.projectIds.includes(projectId);
+  if (caller.kind === "service" || !grant.user || organizationId === "") return true;
+  return opensOrganization(sql, organizationId, caller.principal);
 }
 
 function keptOf(written: Written): KeptAnswer {

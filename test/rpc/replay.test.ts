@@ -1,5 +1,9 @@
+import { pino } from "pino";
 import * as assert from "uvu/assert";
-import { withWorld } from "../support/rpc-world.ts";
+import { Authorizer } from "../../hub/auth/authorizer.ts";
+import { createRpcRouter } from "../../hub/rpc/router.ts";
+import { PostgresFacts } from "../../hub/store/facts.ts";
+import { SERVICE, seen, user, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
@@ -18,6 +22,63 @@ test("a workstation that was detached from a project is not told again what it o
     forget([{ entity: "workstation", id: ours.workstationId }]);
     assert.is((await refusal(ours.workstation, "tasks.get", { id: ours.taskId })).code, "not_found");
     assert.is((await refusal(ours.workstation, "tasks.update", params, "k")).code, "forbidden");
+  }));
+
+test("who lost an organization is not told again that he made it", () =>
+  withWorld(async ({ database, call, refusal }) => {
+    const params = { name: "Mine", slug: "mine" };
+    for (const lose of ["left", "suspended", "deleted"] as const) {
+      const person = await user(database, null, "member");
+      const made = { ...params, slug: lose };
+      const first = await call(person, "organizations.create", made, "k");
+      assert.equal(await call(person, "organizations.create", made, "k"), first);
+      const other = await user(database, first.id, "owner");
+      const { items } = await call(other, "organizationMemberships.list", { filter: { userId: person.id } });
+      const id = items[0]?.id ?? "";
+      if (lose === "left") await call(person, "organizationMemberships.delete", { id });
+      else if (lose === "suspended") await call(other, "organizations.suspendMember", { membershipId: id });
+      else await call(SERVICE, "organizations.delete", { id: first.id });
+      assert.is((await refusal(person, "organizations.get", { id: first.id })).code, "not_found", lose);
+      const { code, message } = await refusal(person, "organizations.create", made, "k");
+      assert.is(code, "forbidden", lose);
+      assert.not.ok(message.includes(first.id));
+    }
+  }));
+
+test("who is no member any more is not told again that he accepted an invitation", () =>
+  withWorld(async (world) => {
+    const { database, ours, call, refusal } = world;
+    const { organizationId } = ours;
+    const person = await user(database, null, "member");
+    await call(ours.admin, "organizations.invite", { organizationId, email: "new@example.test" });
+    await seen(world, person, "new@example.test");
+    const accepted = await call(person, "organizations.acceptInvite", { organizationId }, "k");
+    assert.equal(await call(person, "organizations.acceptInvite", { organizationId }, "k"), accepted);
+    await call(ours.admin, "organizationMemberships.delete", { id: accepted.id });
+    assert.is((await refusal(person, "organizations.acceptInvite", { organizationId }, "k")).code, "forbidden");
+  }));
+
+test("a token for other clients is not told what a token for all of them made", () =>
+  withWorld(async ({ database, call, refusal }) => {
+    const person = await user(database, null, "member");
+    const params = { name: "Mine", slug: "mine", monsterAuthClientId: "our-app" };
+    const first = await call(person, "organizations.create", params, "k");
+    const limited = (clientId: string) => ({ kind: "user", id: person.id, clientIds: [clientId] }) as const;
+    assert.equal(await call(limited("our-app"), "organizations.create", params, "k"), first);
+    assert.is((await refusal(limited("other"), "organizations.create", params, "k")).code, "forbidden");
+  }));
+
+test("an organization's maker is answered again by a hub whose facts are older than it", () =>
+  withWorld(async ({ database, call }) => {
+    const log = pino({ level: "silent" });
+    const authorizer = new Authorizer({ source: new PostgresFacts(database, log), cacheMs: 60_000, outageMs: 60_000 });
+    const elsewhere = createRpcRouter({ database, authorizer, onTouched: () => undefined, log });
+    const principal = await user(database, null, "member");
+    await elsewhere.call({ principal, method: "organizations.list", params: {}, idempotencyKey: undefined });
+    const params = { name: "Mine", slug: "mine" };
+    const first = await call(principal, "organizations.create", params, "k");
+    const again = { principal, method: "organizations.create", params, idempotencyKey: "k" };
+    assert.equal(await elsewhere.call(again), first);
   }));
 
 test("all answers older than a day are forgotten on the heels of a new one, however many they are", () =>

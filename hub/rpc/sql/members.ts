@@ -1,4 +1,5 @@
 import type { Role } from "@monster-realtime/client/protocol";
+import type { UserPrincipal } from "../../auth/principal.ts";
 import { invitationLock, PENDING_PREFIX } from "../../email-address.ts";
 import { newId } from "../../ids.ts";
 import type { Statements } from "../../statements.ts";
@@ -26,6 +27,23 @@ export async function activeRole(sql: Statements, organizationId: string, userId
     [organizationId, userId],
   );
   return row ? (row.role as Role) : null;
+}
+
+/** Whether a user's token opens this organization now, in whatever role. */
+export async function opensOrganization(
+  sql: Statements,
+  organizationId: string,
+  { id, clientIds }: UserPrincipal,
+): Promise<boolean> {
+  const found = await ask(
+    sql,
+    `SELECT FROM organization_memberships membership
+    JOIN organizations ON organizations.id = membership.organization_id AND organizations.deleted_at IS NULL
+    WHERE membership.organization_id = $1 AND membership.user_id = $2 AND membership.status = 'active'
+      AND ($3::text[] IS NULL OR organizations.monster_auth_client_id = ANY($3))`,
+    [organizationId, id, clientIds && [...clientIds]],
+  );
+  return found.length > 0;
 }
 
 /** Role and status of a membership that the transaction has locked. */
