@@ -13,7 +13,7 @@
 --  * updated_at grows with every change but those of counters and presence, which are not audited either;
 --  * whose address an invitation went to is no news: finding its person neither touches nor audits it;
 --  * additions: workstations.presence_revision, UNIQUE registration_token (it holds a SHA-256 in hex), UNIQUE agents
---    (workstation_id, type, name), organization_memberships.invited_email, audit_events, audit_pending, audit_scope,
+--    (workstation_id, type, name), organization_memberships.invited_email, tasks.workflow_step, loops and last_error, audit_events, audit_pending, audit_scope,
 --    rpc_results, schema_migrations.
 
 CREATE TYPE membership_role AS ENUM ('owner', 'admin', 'member');
@@ -263,6 +263,9 @@ CREATE TABLE tasks (
   created_at TIMESTAMPTZ(3) NOT NULL DEFAULT now(),
   updated_at TIMESTAMPTZ(3) NOT NULL DEFAULT now(),
   completed_at TIMESTAMPTZ(3),
+  workflow_step SMALLINT CHECK (workflow_step >= 0),
+  loops BOOLEAN NOT NULL DEFAULT false,
+  last_error TEXT,
   FOREIGN KEY (project_id, workflow_template_id) REFERENCES workflow_templates (project_id, id) ON DELETE SET NULL (workflow_template_id),
   FOREIGN KEY (project_id, project_repository_id) REFERENCES project_repositories (project_id, id) ON DELETE SET NULL (project_repository_id),
   FOREIGN KEY (project_id, actor_id) REFERENCES actors (project_id, id) ON DELETE SET NULL (actor_id)
@@ -459,6 +462,7 @@ CREATE INDEX idx_tasks_template ON tasks (workflow_template_id) WHERE workflow_t
 CREATE INDEX idx_tasks_actor ON tasks (actor_id) WHERE actor_id IS NOT NULL;
 CREATE INDEX idx_tasks_repository ON tasks (project_repository_id) WHERE project_repository_id IS NOT NULL;
 CREATE INDEX idx_sessions_worktree ON agent_sessions (worktree_id) WHERE worktree_id IS NOT NULL;
+CREATE INDEX idx_sessions_open ON agent_sessions (started_at) WHERE status IN ('starting', 'active');
 CREATE INDEX idx_workstations_online ON workstations (id) WHERE status = 'online';
 
 -- Refusals of triggers are integrity violations (23000) that carry a constraint's name, like Postgres' own.
@@ -817,6 +821,8 @@ END $$;
 CREATE FUNCTION hub_settle_task() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
   NEW.completed_at := CASE WHEN NEW.list = 'done' THEN coalesce(NEW.completed_at, clock_timestamp()) END;
+  -- What was put among the loops comes back to them, until somebody puts it among what is to be done.
+  NEW.loops := CASE NEW.list WHEN 'loop' THEN true WHEN 'todo' THEN false ELSE NEW.loops END;
   IF TG_OP = 'UPDATE' AND NEW.active_agent_id IS NULL AND OLD.active_agent_id IS NOT NULL THEN
     NEW.agent_session_status := 'INACTIVE';
   END IF;

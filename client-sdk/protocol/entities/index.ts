@@ -6,6 +6,7 @@ import type { ProjectMethods } from "./projects.ts";
 import type { RepositoryMethods } from "./repositories.ts";
 import type { TaskChildMethods } from "./task-children.ts";
 import type { TaskMethods } from "./tasks.ts";
+import type { WorkMethods } from "./work.ts";
 import type { WorkflowMethods } from "./workflows.ts";
 import type { WorkstationMethods } from "./workstations.ts";
 
@@ -18,6 +19,7 @@ export * from "./projects.ts";
 export * from "./repositories.ts";
 export * from "./task-children.ts";
 export * from "./tasks.ts";
+export * from "./work.ts";
 export * from "./workflows.ts";
 export * from "./workstations.ts";
 
@@ -31,7 +33,8 @@ export type RpcMethods = OrganizationMethods &
   WorkflowMethods &
   TaskMethods &
   TaskChildMethods &
-  AuditMethods;
+  AuditMethods &
+  WorkMethods;
 export type RpcMethod = keyof RpcMethods;
 export type RpcParams<Method extends RpcMethod> = RpcMethods[Method]["params"];
 export type RpcResult<Method extends RpcMethod> = RpcMethods[Method]["result"];

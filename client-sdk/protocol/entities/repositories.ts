@@ -1,4 +1,5 @@
 import type { Crud, Open, Prefixed, Writable } from "./common.ts";
+import type { WorktreeAcquire } from "./work.ts";
 
 /** A repository that a project's tasks are about. */
 export interface ProjectRepository {
@@ -79,11 +80,24 @@ export type GitWorktreeCreate = Writable<
   "status" | "errorMessage" | "lastUsedAt"
 >;
 
+interface WorktreeVerbs {
+  /**
+   * A worktree of the branch on the workstation's clone: the branch's own, else a vacant one that is given the branch (its
+   * status `creating` says that the workstation has to check it out), else a new row. `not_found` without a clone there.
+   */
+  "gitWorktrees.acquire": { params: WorktreeAcquire; result: GitWorktree };
+  /** Gives back what was acquired without a session; `conflict` where nobody holds it. */
+  "gitWorktrees.release": { params: { id: string }; result: GitWorktree };
+  /** Worktrees that nobody uses since `unusedDays` (7 where it is missing): their folders may go, and then their rows. */
+  "gitWorktrees.stale": { params: { workstationId: string; unusedDays?: number }; result: { items: GitWorktree[] } };
+}
+
 /** Deleting a repository deletes its clones, deleting a clone its worktrees: what the hub knows of them, not the files. */
-export type RepositoryMethods = Prefixed<
-  "projectRepositories",
-  Crud<ProjectRepository, ProjectRepository, { githubUrl?: string }, ProjectRepositoryCreate, ProjectRepositorySet>
-> &
+export type RepositoryMethods = WorktreeVerbs &
+  Prefixed<
+    "projectRepositories",
+    Crud<ProjectRepository, ProjectRepository, { githubUrl?: string }, ProjectRepositoryCreate, ProjectRepositorySet>
+  > &
   Prefixed<
     "workstationRepositories",
     Crud<

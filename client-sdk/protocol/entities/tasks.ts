@@ -1,4 +1,5 @@
 import type { Crud, Open, Prefixed, Writable } from "./common.ts";
+import type { Assignment } from "./work.ts";
 import type { TaskList, TaskMode, WorkflowStep } from "./workflows.ts";
 
 export interface Task {
@@ -33,6 +34,12 @@ export interface Task {
   createdAt: string;
   updatedAt: string;
   completedAt: string | null;
+  /** The place of `mode` in the effective workflow, from 0; null before the first session. Kept by the hub, as the next two are. */
+  workflowStep: number | null;
+  /** Whether the task, once through its workflow, returns to the list `loop`: it was put there, and not into `todo` since. */
+  loops: boolean;
+  /** Why agents no longer try, until one finishes it or somebody sets it ready again; null: they do. */
+  lastError: string | null;
 }
 
 /** The long texts of a task that `tasks.list` leaves out. */
@@ -104,7 +111,31 @@ export interface TasksReordered {
   tasks: Pick<Task, "id" | "listOrder" | "updatedAt">[] | null;
 }
 
+export interface TaskReview {
+  id: string;
+  /** `approve` goes on in the workflow, `reject` back to an agent in mode `iterate`. */
+  decision: "approve" | "reject";
+  /** For the agent; needed for `reject`. */
+  feedback?: string;
+  attachments?: unknown[];
+}
+
 interface TaskVerbs {
+  /** Tasks that are ready, INACTIVE, not done or in review, and not blocked, in the order in which they are assigned. 20 where `limit` is missing, at most 200. */
+  "tasks.assignable": {
+    params: { organizationId?: string; projectId?: string; limit?: number };
+    result: { items: TaskListItem[] };
+  };
+  /**
+   * Gives a task to an agent: the one named, else the best that is free (by the task's own priorities, the project's, then
+   * who waited longest). The workstation gets `task:assign`. `workstation_offline` where no workstation that could is
+   * present; `conflict` with `details.obstacle` for everything else in the way.
+   */
+  "tasks.assign": { params: { id: string; agentId?: string }; result: Assignment };
+  /** Takes a task that is PUSHING or ACTIVE back from its agent (`conflict` else); it is no longer ready. The workstation gets `task:cancel`. */
+  "tasks.cancel": { params: { id: string; reason?: string }; result: Task };
+  /** Decides on a task in the list `review`; `conflict` where it is not there, or an agent is at it. */
+  "tasks.review": { params: TaskReview; result: Task };
   "tasks.move": { params: TaskMove; result: Task };
   "tasks.setReady": { params: { id: string; ready: boolean }; result: Task };
 }

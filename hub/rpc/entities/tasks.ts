@@ -53,6 +53,9 @@ const table: EntityTable<Task> = {
     createdAt: "timestamp",
     updatedAt: "timestamp",
     completedAt: "timestamp",
+    workflowStep: "plain",
+    loops: "plain",
+    lastError: "plain",
   },
   longFields: [
     "description",

@@ -18,4 +18,5 @@ export const MIGRATIONS: readonly Migration[] = [
   step("0002-change-feed"),
   step("0003-invitations"),
   step("0004-board"),
+  step("0005-task-work"),
 ];

@@ -1,0 +1,139 @@
+import type { Agent, AgentListItem } from "./agents.ts";
+import type { Open } from "./common.ts";
+import type { ProjectRepository, WorkstationRepository } from "./repositories.ts";
+import type { AgentSession, CommitMade } from "./task-children.ts";
+import type { Task } from "./tasks.ts";
+import type { Actor, TaskMode } from "./workflows.ts";
+
+/**
+ * A task in an agent's hands, with all that the agent needs. The payload of `task:assign` on `workstation:{id}`, where
+ * values over 8 KiB are missing and named in `omitted`; `workstations.assignments` has them.
+ */
+export interface Assignment {
+  /** The id of its session. */
+  id: string;
+  /** `starting`: nobody has started it yet. */
+  status: Open<"starting" | "active">;
+  /** ISO 8601. */
+  assignedAt: string;
+  organizationId: string;
+  workstationId: string;
+  agent: Pick<Agent, "id" | "type" | "name">;
+  mode: TaskMode;
+  task: Pick<
+    Task,
+    | "id"
+    | "title"
+    | "description"
+    | "refinedTitle"
+    | "refinedDescription"
+    | "priority"
+    | "planSolution"
+    | "planSpec"
+    | "planSteps"
+    | "reviewInstructions"
+    | "reviewFeedback"
+    | "reviewAttachments"
+  >;
+  project: { id: string; name: string; memory: string | null };
+  actor: Pick<Actor, "id" | "name" | "systemPrompt" | "methodology" | "focusAreas"> | null;
+  repository: Pick<ProjectRepository, "id" | "name" | "githubUrl" | "defaultBranch"> | null;
+  /** The task's target branch, else the repository's default; null without repository. */
+  branch: string | null;
+  worktreeId: string | null;
+  /** How often the task was tried in vain before. */
+  recoveryAttempts: number;
+  /** Paths such as `task.description` of values that are too large for a publication. */
+  omitted: string[];
+}
+
+/** The payload of `task:cancel` on `workstation:{id}`: whatever is done for the assignment from now on is in vain. */
+export interface AssignmentCancelled {
+  /** The assignment's id. */
+  id: string;
+  taskId: string;
+  /** `cancelled`, `not_started`, `timeout`, or what somebody gave as the reason. */
+  reason: string;
+}
+
+/** The payload of `session:progress` on `task:{id}`: ephemeral, and of many in a short time only the newest. */
+export interface SessionProgress {
+  sessionId: string;
+  taskId: string;
+  /** 0–100. */
+  percent?: number;
+  message?: string;
+  /** Whatever the agent wants to show. */
+  data?: Record<string, unknown>;
+}
+
+export interface SessionStart {
+  id: string;
+  externalSessionId?: string;
+  worktreeId?: string;
+  workingDirectory?: string;
+  startReason?: string;
+}
+export interface SessionFinish {
+  id: string;
+  outcome: "completed" | "failed" | "timeout";
+  outputSummary?: string;
+  filesChanged?: string[];
+  commitsMade?: CommitMade[];
+  errorType?: string;
+  errorMessage?: string;
+  endReason?: string;
+  /** What the reviewer shall look at, where the step asks for a review; else the summary. */
+  reviewInstructions?: string;
+}
+export interface SessionRefuse {
+  id: string;
+  reason: string;
+  /** The agent takes nothing until then. ISO 8601. */
+  rateLimitResetAt?: string;
+}
+
+/** An agent that may take tasks, with how many it has. */
+export interface AvailableAgent extends AgentListItem {
+  activeTasks: number;
+}
+
+export interface WorktreeAcquire {
+  workstationId: string;
+  projectRepositoryId: string;
+  branch: string;
+  /** The session it is for, whose end releases it; without one, `gitWorktrees.release` does. */
+  sessionId?: string;
+}
+
+export interface RepositoryReport {
+  projectRepositoryId: string;
+  mainPath: string;
+  mainBranch?: string;
+  cloneStatus: "cloning" | "ready" | "error";
+  /** Needed with `error`. */
+  cloneError?: string;
+}
+
+export interface WorkMethods {
+  /** Agents that could take a task now: workstation present, enabled, not limited, below their number of tasks. Longest idle first. */
+  "agents.available": {
+    params: { organizationId?: string; projectId?: string; workstationId?: string; limit?: number };
+    result: { items: AvailableAgent[] };
+  };
+  /** What a workstation's agents hold: the truth, to be asked for after every start and every `recovered: false`. Its own, where a workstation gives no id. */
+  "workstations.assignments": { params: { id?: string }; result: { items: Assignment[] } };
+  /** Takes an assignment up: the task is ACTIVE, in the list `doing`. `conflict` where it was started, ended or given to another. */
+  "agentSessions.start": { params: SessionStart; result: Assignment };
+  /** Tells those who watch the task how far it is. Answers at once; `conflict` where the session is not active. */
+  "agentSessions.progress": {
+    params: Omit<SessionProgress, "sessionId" | "taskId"> & { id: string };
+    result: { id: string };
+  };
+  /** Ends an active session: the agent's counters grow, the worktree is released, the task goes on in its workflow. `conflict` where it has ended. */
+  "agentSessions.finish": { params: SessionFinish; result: AgentSession };
+  /** Gives an assignment back that was not started. The task goes to another agent. */
+  "agentSessions.refuse": { params: SessionRefuse; result: AgentSession };
+  /** By a workstation, of its own clone: made at the first report. */
+  "workstationRepositories.report": { params: RepositoryReport; result: WorkstationRepository };
+}
