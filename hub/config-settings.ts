@@ -56,6 +56,9 @@ export const NUMBERS = {
   RECONCILE_INTERVAL_MS: ms(MINUTE, SECOND, 24 * HOUR),
   /** 0: for ever. */
   AUDIT_RETENTION_DAYS: count(0, 0, 36_500, "days"),
+  ASSIGNMENT_TIMEOUT_MS: ms(MINUTE, SECOND, HOUR),
+  ASSIGNMENT_RETRY_MS: ms(30 * SECOND, 0, HOUR),
+  SESSION_TIMEOUT_MS: ms(10 * MINUTE, SECOND, 24 * HOUR),
   DRAIN_MS: ms(30 * SECOND, 0, 10 * MINUTE),
 } as const satisfies Record<string, NumberSetting>;
 
@@ -70,6 +73,7 @@ export const TEXTS = [
   "REDIS_URL",
   "DATA_DIR",
   "DEVELOPMENT",
+  "DISPATCH",
   "MONSTER_AUTH_ISSUER",
   "MONSTER_AUTH_AUDIENCES",
   "MONSTER_AUTH_INTROSPECTION_URL",

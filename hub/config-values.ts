@@ -60,6 +60,14 @@ export function readSwitch(reader: ConfigReader): boolean | null {
   return null;
 }
 
+export function readDispatch(reader: ConfigReader): "auto" | "manual" | null {
+  const value = reader.text("DISPATCH");
+  if (value === undefined) return null;
+  if (value === "auto" || value === "manual") return value;
+  reader.fault("DISPATCH", `${quoted(value)} is neither "auto" nor "manual"`, 'Set "auto" or "manual"');
+  return null;
+}
+
 /** Kept exactly as given: a token's `iss` must equal it. */
 export function readIssuer(reader: ConfigReader): string | null {
   const issuer = reader.text("MONSTER_AUTH_ISSUER");

@@ -5,6 +5,7 @@ import { type LogLevel, NUMBERS, type NumberName, type Numbers } from "./config-
 import {
   isLoopback,
   readDatabaseUrl,
+  readDispatch,
   readHost,
   readIntrospection,
   readIssuer,
@@ -78,6 +79,16 @@ export interface HubConfig {
     readonly heartbeatIntervalMs: number;
     readonly reconcileIntervalMs: number;
   };
+  readonly work: {
+    /** Whether the hub gives tasks to agents by itself. */
+    readonly dispatch: "auto" | "manual";
+    /** How long an assignment may stay without being started. */
+    readonly startTimeoutMs: number;
+    /** How long an agent is not given a task again that it refused, or failed at. */
+    readonly retryMs: number;
+    /** How long a workstation may be away before its sessions are lost. */
+    readonly sessionTimeoutMs: number;
+  };
   /** What nodes share streams and presence by; null: there is one node. */
   readonly redis: { readonly url: string } | null;
   readonly database: {
@@ -134,6 +145,12 @@ export function loadConfig(env: Environment): HubConfig {
       personalTokenCacheMs: numbers.PAT_CACHE_MS,
       serviceTokens: readServiceTokens(reader),
       rightsCacheMs: numbers.RIGHTS_CACHE_MS,
+    },
+    work: {
+      dispatch: readDispatch(reader) ?? "manual",
+      startTimeoutMs: numbers.ASSIGNMENT_TIMEOUT_MS,
+      retryMs: numbers.ASSIGNMENT_RETRY_MS,
+      sessionTimeoutMs: numbers.SESSION_TIMEOUT_MS,
     },
     redis: redisUrl === null ? null : { url: redisUrl },
     database: {

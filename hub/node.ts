@@ -30,6 +30,10 @@ import { openStore, type Store } from "./store/open.ts";
 import type { ConnectionOptions } from "./store/postgres.ts";
 import { PresenceRows } from "./store/presence-rows.ts";
 import { PresenceWriter } from "./store/presence-writer.ts";
+import { workPublications } from "./tasks/announcements.ts";
+import { Dispatcher } from "./tasks/dispatcher.ts";
+import { ProgressPublisher } from "./tasks/progress.ts";
+import { WorkSweeper } from "./tasks/sweeper.ts";
 
 const LAST_FLUSH_MS = 5_000;
 /** Clients that come back all at once wait here; what doesn't fit is dropped and comes seconds later. */
@@ -106,6 +110,7 @@ async function startOn(
     intervalMs: config.presence.writeBackIntervalMs,
     log,
     onRefused: (workstationId, revision, refused) => reconciler.refused(workstationId, revision, refused),
+    onWritten: (workstationId, online) => dispatcher?.presenceWritten(workstationId, online),
   });
   const backend = await openBackend({
     config,
@@ -136,8 +141,14 @@ async function startOn(
     onWake: () => feed.wake(),
     log,
   });
+  const { work } = config;
+  const dispatcher = work.dispatch === "auto" ? new Dispatcher({ database, avoidMs: work.retryMs, log }) : null;
+  const sweeper = new WorkSweeper({ database, ...work, log });
+  const progress = new ProgressPublisher({ broker, log });
   const feed = new ChangeFeed({
     source: new ChangeFeedStore(database),
+    further: (changes) => workPublications(database, changes),
+    onPublished: (changes) => dispatcher?.changed(changes),
     broker,
     rememberMs: backend.feedRememberMs,
     ensureListening: () => listener.ensureListening(),
@@ -145,7 +156,13 @@ async function startOn(
     log,
   });
   const retention = new AuditRetention({ database, days: config.database.auditRetentionDays, log });
-  const rpc = createRpcRouter({ database, authorizer, onTouched: (touched) => hub.touched(touched), log });
+  const rpc = createRpcRouter({
+    database,
+    authorizer,
+    onTouched: (touched) => hub.touched(touched),
+    onProgress: (told) => progress.publish(told),
+    log,
+  });
   const hub: Hub = new Hub({
     nodeId,
     broker,
@@ -186,6 +203,8 @@ async function startOn(
   reconciler.start();
   retention.start();
   feed.start();
+  sweeper.start();
+  dispatcher?.start();
   const url = await listen(server, config.host, config.port);
   const development =
     issuer && serviceToken
@@ -196,6 +215,8 @@ async function startOn(
     const drained = drain ? hub.drain() : Promise.resolve();
     await (handOver ? handOverPort(server, drained) : drained);
     retention.close();
+    progress.close();
+    await Promise.all([dispatcher?.close(), sweeper.close()]);
     await Promise.all([reconciler.close(), feed.close(), listener.close()]);
     await hub.close();
     await writer.flush(LAST_FLUSH_MS);

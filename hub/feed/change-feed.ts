@@ -3,7 +3,7 @@ import type { Logger } from "../log.ts";
 import { Pulse } from "../pulse.ts";
 import type { Touched } from "../rpc/context.ts";
 import type { Change, RightsChange } from "./change.ts";
-import { publicationOf } from "./publications.ts";
+import { type FeedPublication, publicationOf, publisherOf } from "./publications.ts";
 import { touchedBy } from "./touched.ts";
 
 /** The audit trail (`store/change-feed.ts`). */
@@ -25,8 +25,20 @@ export interface ChangeFeedOptions {
   /** Hears of commits; calls `wake`. */
   ensureListening(): void;
   onTouched(touched: Touched[]): void;
+  /** What changes tell beyond themselves, by the change's id. */
+  further(changes: readonly Change[]): Promise<ReadonlyMap<string, FurtherPublication>>;
+  onPublished(changes: readonly Change[]): void;
   pollMs?: number;
   log: Logger;
+}
+
+type Sent = Pick<FeedPublication, "channels" | "type" | "from"> & { payload: unknown };
+
+/** A publication that follows from a change, beside the change's own. */
+export interface FurtherPublication {
+  channel: string;
+  type: string;
+  payload: unknown;
 }
 
 /** How long a change waits at most where nobody was notified. */
@@ -102,21 +114,27 @@ export class ChangeFeed {
   }
 
   async #publish(changes: readonly Change[]): Promise<void> {
-    for (const change of changes) {
-      if (this.#unsettled.has(change.id)) continue;
-      await this.#publishOne(change);
+    const unpublished = changes.filter(({ id }) => !this.#unsettled.has(id));
+    const further = await this.#options.further(unpublished);
+    for (const change of unpublished) {
+      const publication = publicationOf(change);
+      if (publication) await this.#send(`audit:${change.id}`, publication);
+      const next = further.get(change.id);
+      if (next)
+        await this.#send(`work:${change.id}`, {
+          ...next,
+          channels: [next.channel],
+          from: publisherOf(change.principal),
+        });
       this.#unsettled.add(change.id);
       this.published += 1;
     }
+    this.#options.onPublished(unpublished);
   }
 
-  async #publishOne(change: Change): Promise<void> {
-    const publication = publicationOf(change);
-    if (!publication) return;
-    const { channels, type, payload, from } = publication;
+  async #send(id: string, { channels, type, payload, from }: Sent): Promise<void> {
     const { broker, rememberMs } = this.#options;
     const payloadJson = JSON.stringify(payload);
-    const id = `audit:${change.id}`;
     for (const channel of channels) {
       await broker.publish({
         channel,

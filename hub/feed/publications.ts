@@ -80,7 +80,8 @@ function reordering({ projectId, after, principal }: Change): FeedPublication | 
   return { channels: [projectTasksChannel(projectId)], type: "task:reordered", payload, from: publisherOf(principal) };
 }
 
-function publisherOf(principal: string): Publication["from"] {
+/** Who made a change, as publications tell it; null for whoever is none of the hub's. */
+export function publisherOf(principal: string): Publication["from"] {
   const [kind, id = ""] = principal.split(/:(.*)/s);
   switch (kind) {
     case "user":

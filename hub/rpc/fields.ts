@@ -63,13 +63,16 @@ export const oneOf = <Value extends string>(values: readonly Value[]) =>
 export const nullable = <Schema extends z.ZodType>(schema: Schema) => schema.nullable();
 export const timestamp = z.iso.datetime({ offset: true, error: "must be a timestamp as answers carry them" });
 
+/** How many rows an answer has at most. */
+export const limit = z.int().min(1).max(200);
+
 /** The params of a list with this filter. */
 export function listParams<Shape extends z.ZodRawShape>(filter: Shape) {
   return z.strictObject({
     organizationId: z.exactOptional(id("org")),
     projectId: z.exactOptional(id("proj")),
     filter: z.exactOptional(z.strictObject(optional(filter))),
-    limit: z.exactOptional(z.int().min(1).max(200)),
+    limit: z.exactOptional(limit),
     cursor: z.exactOptional(z.string().max(4_096)),
   });
 }

@@ -1,3 +1,4 @@
+import type { SessionProgress } from "@monster-realtime/client/protocol";
 import type { z } from "zod";
 import type { Statements } from "../statements.ts";
 import type { Database } from "../store/postgres.ts";
@@ -10,6 +11,8 @@ import { refuseTexts } from "./texts.ts";
 export interface ReadContext {
   caller: Caller;
   database: Database;
+  /** Tells those who watch a task how far its session is. */
+  progressed(progress: SessionProgress): void;
 }
 /** All of a write happens in one transaction, which may be run again from its start. */
 export interface WriteContext {

@@ -1,3 +1,4 @@
+import type { SessionProgress } from "@monster-realtime/client/protocol";
 import { principalKey } from "../auth/principal.ts";
 import { HubError } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -17,6 +18,7 @@ export interface RpcRouterOptions {
   authorizer: RightsSource;
   /** After the commit, with what rights or presence hang on; not for a replayed answer. */
   onTouched(touched: Touched[]): void;
+  onProgress(progress: SessionProgress): void;
   log: Logger;
 }
 
@@ -56,7 +58,8 @@ class Router implements RpcRouter {
     const caller = await callerOf(call.principal, this.#options.authorizer);
     if (!mayAnywhere(caller, procedure.rights)) throw forbidden();
     try {
-      if (bound.kind === "read") return await bound.run({ caller, database: this.#options.database });
+      const { database, onProgress: progressed } = this.#options;
+      if (bound.kind === "read") return await bound.run({ caller, database, progressed });
       return await this.#write(procedure, bound, caller, call);
     } catch (error) {
       throw toldFault(error, { method: call.method });

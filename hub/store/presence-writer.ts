@@ -18,6 +18,8 @@ export interface PresenceWriterOptions {
    * The owner raises the store's counter above it and writes again what is still current.
    */
   onRefused: (workstationId: string, rowRevision: number, presence: WorkstationPresence | null) => void;
+  /** The row says this now. */
+  onWritten?: (workstationId: string, online: boolean) => void;
 }
 
 export const DEFAULT_WRITE_INTERVAL_MS = 250;
@@ -45,6 +47,7 @@ export class PresenceWriter implements PresenceSink {
   readonly #maxRows: number;
   readonly #log: Logger;
   readonly #onRefused: PresenceWriterOptions["onRefused"];
+  readonly #onWritten: PresenceWriterOptions["onWritten"];
   readonly #backlog = new PresenceBacklog();
   #timer: NodeJS.Timeout | null = null;
   #running: Promise<void> | null = null;
@@ -55,12 +58,13 @@ export class PresenceWriter implements PresenceSink {
   #statements = 0;
   #lastFlushMs: number | null = null;
 
-  constructor({ database, intervalMs, maxRows, log, onRefused }: PresenceWriterOptions) {
+  constructor({ database, intervalMs, maxRows, log, onRefused, onWritten }: PresenceWriterOptions) {
     this.#database = database;
     this.#intervalMs = intervalMs ?? DEFAULT_WRITE_INTERVAL_MS;
     this.#maxRows = maxRows ?? DEFAULT_MAX_ROWS;
     this.#log = log;
     this.#onRefused = onRefused;
+    this.#onWritten = onWritten;
   }
 
   /** Workstations whose newest state is not in the database yet, those on their way included. */
@@ -201,10 +205,15 @@ export class PresenceWriter implements PresenceSink {
     const revisions = new Map(refused.map(({ id, revision }) => [id, revision]));
     for (const row of rows) {
       const rowRevision = revisions.get(row.columns.id);
-      if (rowRevision === undefined) this.#backlog.written(row);
+      if (rowRevision === undefined) this.#written(row);
       else if (rowRevision === null) this.#backlog.putBack(row);
       else this.#refuse(row, rowRevision);
     }
+  }
+
+  #written(row: PendingRow): void {
+    this.#backlog.written(row);
+    this.#onWritten?.(row.columns.id, row.columns.status === "online");
   }
 
   #refuse(row: PendingRow, rowRevision: number): void {

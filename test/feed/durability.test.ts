@@ -93,6 +93,8 @@ test("a change whose forgetting failed is published once, however often it is ha
     rememberMs: 0,
     ensureListening: () => undefined,
     onTouched: () => undefined,
+    further: async () => new Map(),
+    onPublished: () => undefined,
     pollMs: 5,
     log,
   });
@@ -137,7 +139,12 @@ test("what was committed while no hub ran is published by the next", () =>
     await database.query((sql) => sql`INSERT INTO tasks (id, project_id, title) VALUES (${task}, ${project}, 'T')`);
     const broker = new MemoryBroker({ retention: () => ({ size: 10, ttlMs: 60_000 }), positionTtlMs: 60_000 });
     const source = new ChangeFeedStore(database);
-    const silent = { ensureListening: () => undefined, onTouched: () => undefined };
+    const silent = {
+      ensureListening: () => undefined,
+      onTouched: () => undefined,
+      further: async () => new Map(),
+      onPublished: () => undefined,
+    };
     const feed = new ChangeFeed({ source, broker, rememberMs: 0, ...silent, log });
     feed.start();
     await until("nothing is pending", async () => (await pendingIds(database)).length === 0);

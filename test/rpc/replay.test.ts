@@ -72,7 +72,13 @@ test("an organization's maker is answered again by a hub whose facts are older t
   withWorld(async ({ database, call }) => {
     const log = pino({ level: "silent" });
     const authorizer = new Authorizer({ source: new PostgresFacts(database, log), cacheMs: 60_000, outageMs: 60_000 });
-    const elsewhere = createRpcRouter({ database, authorizer, onTouched: () => undefined, log });
+    const elsewhere = createRpcRouter({
+      database,
+      authorizer,
+      onTouched: () => undefined,
+      onProgress: () => undefined,
+      log,
+    });
     const principal = await user(database, null, "member");
     await elsewhere.call({ principal, method: "organizations.list", params: {}, idempotencyKey: undefined });
     const params = { name: "Mine", slug: "mine" };

@@ -55,11 +55,13 @@ const EXPECTED: Record<string, readonly Who[]> = {
   "workstations.rotateToken": ADMINS,
   "workstations.suspend": ADMINS,
   "workstations.resume": ADMINS,
+  "workstations.assignments": WHO,
   "agents.read": WHO,
   "agents.create": ON_SITE,
   "agents.update": ON_SITE,
   "agents.delete": ON_SITE,
   "agents.report": ["workstation"],
+  "agents.available": WHO,
   "projectWorkstations.read": WHO,
   "projectWorkstations.create": ADMINS,
   "projectWorkstations.update": ADMINS,
@@ -90,6 +92,10 @@ const EXPECTED: Record<string, readonly Who[]> = {
   "tasks.delete": MEMBERS,
   "tasks.move": WHO,
   "tasks.setReady": MEMBERS,
+  "tasks.assignable": WHO,
+  "tasks.assign": MEMBERS,
+  "tasks.cancel": MEMBERS,
+  "tasks.review": MEMBERS,
   "taskDependencies.read": WHO,
   "taskDependencies.create": MEMBERS,
   "taskDependencies.update": MEMBERS,
@@ -107,6 +113,10 @@ const EXPECTED: Record<string, readonly Who[]> = {
   "agentSessions.create": SESSIONS,
   "agentSessions.update": SESSIONS,
   "agentSessions.delete": SESSIONS,
+  "agentSessions.start": SESSIONS,
+  "agentSessions.progress": SESSIONS,
+  "agentSessions.finish": SESSIONS,
+  "agentSessions.refuse": SESSIONS,
   "audit.read": MEMBERS,
 };
 
@@ -232,11 +242,19 @@ function callsOn(tenant: Rows): [string, Record<string, unknown>][] {
     ["projects.updateMemory", { id: projectId, memory: "Taken" }],
     ["tasks.move", { id: taskId, list: "done" }],
     ["tasks.setReady", { id: taskId, ready: true }],
+    ["tasks.assign", { id: taskId }],
+    ["tasks.cancel", { id: taskId }],
+    ["tasks.review", { id: taskId, decision: "approve" }],
     ["taskDependencies.create", { taskId: otherTaskId, dependsOnTaskId: taskId }],
     ["taskDependencies.resolve", { id: dependencyId }],
     ["taskAgents.create", { taskId: otherTaskId, agentId }],
     ["taskAttachments.create", { taskId, ...file }],
     ["agentSessions.create", { taskId, agentId }],
+    ["agentSessions.start", { id: sessionId }],
+    ["agentSessions.progress", { id: sessionId }],
+    ["agentSessions.finish", { id: sessionId, outcome: "failed" }],
+    ["agentSessions.refuse", { id: sessionId, reason: "Taken" }],
+    ["workstations.assignments", { id: workstationId }],
     ...callsOnSite(tenant),
   ];
 }
@@ -277,7 +295,7 @@ test("another tenant's rows answer like rows that are not there, to everybody an
       assert.ok(foreign.every((answer) => / (not_found|forbidden) /.test(answer)));
     }
     const asked = new Set(callsOn(theirs).map(([method]) => method));
-    const namesNoRow = /\.list$|organizations\.create|users\.create|agents\.report/;
+    const namesNoRow = /\.list$|organizations\.create|users\.create|agents\.report|\.assignable$|\.available$/;
     const methods = PROCEDURES.map(({ method }) => method);
     assert.equal(
       methods.filter((method) => !namesNoRow.test(method) && !asked.has(method)),

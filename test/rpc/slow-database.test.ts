@@ -14,7 +14,13 @@ test("a call that waits too long for a row is told that it took too long, and ha
   withWorld(async ({ database, ours, call }) => {
     const impatient = new Database({ ...database.connection, statementTimeoutMs: 500, connectTimeoutMs: 2_000 });
     const authorizer = new Authorizer({ source: new PostgresFacts(impatient, log), cacheMs: 5_000, outageMs: 60_000 });
-    const router = createRpcRouter({ database: impatient, authorizer, onTouched: () => undefined, log });
+    const router = createRpcRouter({
+      database: impatient,
+      authorizer,
+      onTouched: () => undefined,
+      onProgress: () => undefined,
+      log,
+    });
     const id = ours.taskId;
     try {
       const error = await database.transaction("test", async (sql) => {

@@ -247,7 +247,7 @@ test("bad input is told by its path, and large input is too large", () =>
       ["agentSessions.create", { ...session, durationSeconds: 5 }, "durationSeconds"],
       ["agentSessions.create", { ...session, filesChanged: [1] }, "filesChanged.0"],
       ["agentSessions.create", { ...session, filesChanged: ["a\0"] }, "filesChanged.0"],
-      ["agentSessions.create", { ...session, commitsMade: [{ sha: "a" }] }, "commitsMade.0.message"],
+      ["agentSessions.create", { ...session, commitsMade: [{ sha: "abcd" }] }, "commitsMade.0.message"],
       ["agentSessions.create", { ...session, startedAt: "yesterday" }, "startedAt"],
       ["agentSessions.update", { id: sessionId, set: { endedAt: "2026-02-31T00:00:00Z" } }, "set.endedAt"],
       ["agentSessions.update", { id: sessionId, set: { startedAt: null } }, "set.startedAt"],

@@ -65,6 +65,7 @@ function everything(method: RpcMethod, ids: Ids): Record<string, unknown> {
     defaultActorId: ids.actors,
     actorId: ids.actors,
     afterId: ids.tasks,
+    sessionId: ids.agent_sessions,
   };
   const plain = {
     name: "n",
@@ -87,6 +88,10 @@ function everything(method: RpcMethod, ids: Ids): Record<string, unknown> {
     monsterAuthUserId: ulid(),
     type: "cursor",
     agents: [],
+    outcome: "completed",
+    decision: "approve",
+    reason: "r",
+    cloneStatus: "ready",
     modeSequence: [{ mode: "plan", requireReview: true }],
   };
   const filter = { ...related, rowId: ids.tasks, entity: "tasks", slug: MARKER.slice(0, 6) };

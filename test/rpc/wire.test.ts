@@ -24,7 +24,7 @@ const LONG =
 const LISTED_TASK =
   "id projectId title refinedTitle priority list listOrder mode workflowTemplateId workflowConfig effectiveWorkflow " +
   "projectRepositoryId targetBranch actorId ready agentSessionStatus activeAgentId lastAgentSessionId dependencyCount " +
-  "createdAt updatedAt completedAt";
+  "createdAt updatedAt completedAt workflowStep loops lastError";
 const WORKSTATION =
   "id organizationId name hostname os arch platformVersion cliVersion lastIpAddress lastUserAgent status lastSeenAt " +
   "lastHeartbeatAt realtimeMemberKey realtimePresenceMeta devServerEnabled devServerPort devServerPublicUrl createdAt updatedAt";

@@ -1,4 +1,4 @@
-import type { Role, RpcMethod, RpcParams, RpcResult } from "@monster-realtime/client/protocol";
+import type { Role, RpcMethod, RpcParams, RpcResult, SessionProgress } from "@monster-realtime/client/protocol";
 import { pino } from "pino";
 import { ulid } from "ulid";
 import { Authorizer } from "../../hub/auth/authorizer.ts";
@@ -38,6 +38,8 @@ export interface World {
   ours: Tenant;
   theirs: Tenant;
   touched: Touched[];
+  /** What sessions told of how far they are. */
+  progress: SessionProgress[];
   /** Reads what rights hang on anew. */
   forget(changed: readonly Touched[]): void;
   call<Method extends RpcMethod>(
@@ -57,11 +59,12 @@ export async function withWorld(body: (world: World) => Promise<void>): Promise<
   await withDatabase(async (database) => {
     const authorizer = new Authorizer({ source: new PostgresFacts(database, log), cacheMs: 5_000, outageMs: 60_000 });
     const touched: Touched[] = [];
+    const progress: SessionProgress[] = [];
     const onTouched = (changed: Touched[]) => {
       touched.push(...changed);
       authorizer.drop(changed);
     };
-    const router = createRpcRouter({ database, authorizer, onTouched, log });
+    const router = createRpcRouter({ database, authorizer, onTouched, onProgress: (told) => progress.push(told), log });
     const [ours, theirs] = [await tenant(database), await tenant(database)];
     const send = (principal: Principal, method: string, params: unknown, idempotencyKey?: string) =>
       router.call({ principal, method, params, idempotencyKey });
@@ -71,6 +74,7 @@ export async function withWorld(body: (world: World) => Promise<void>): Promise<
       ours,
       theirs,
       touched,
+      progress,
       forget: (changed) => authorizer.drop(changed),
       call: (principal, method, params, key) => send(principal, method, params, key) as never,
       refusal: (...asked) => refusalOf(send(...asked)),

@@ -14,8 +14,8 @@ export interface Assignment {
   id: string;
   /** `starting`: nobody has started it yet. */
   status: Open<"starting" | "active">;
-  /** ISO 8601. */
-  assignedAt: string;
+  /** When it was given, or taken up. ISO 8601. */
+  since: string;
   organizationId: string;
   workstationId: string;
   agent: Pick<Agent, "id" | "type" | "name">;
@@ -70,7 +70,6 @@ export interface SessionProgress {
 export interface SessionStart {
   id: string;
   externalSessionId?: string;
-  worktreeId?: string;
   workingDirectory?: string;
   startReason?: string;
 }

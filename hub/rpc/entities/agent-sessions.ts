@@ -6,8 +6,11 @@ import type {
   TaskMode,
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
+import { HubError } from "../../errors.ts";
+import { isTaskIn } from "../../tasks/standing.ts";
 import { crud, type Entity } from "../crud.ts";
 import * as field from "../fields.ts";
+import type { WriteContext } from "../procedure.ts";
 import { RIGHTS } from "../rights.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
@@ -49,6 +52,11 @@ const table: EntityTable<AgentSession> = {
   workstationId: "agents.workstation_id",
 };
 
+/** What a session did to its repository. */
+export const filesChanged = z.array(field.longText);
+const sha = z.string().regex(/^[0-9a-f]{4,64}$/, "must be a commit's hash");
+export const commitsMade = z.array(z.strictObject({ sha, message: field.longText }));
+
 const told = {
   externalSessionId: field.text(100).nullable(),
   mode: field.oneOf<TaskMode>(MODES).nullable(),
@@ -58,8 +66,8 @@ const told = {
   startReason: field.longText.nullable(),
   endReason: field.longText.nullable(),
   outputSummary: field.longText.nullable(),
-  filesChanged: z.array(field.longText).nullable(),
-  commitsMade: z.array(z.strictObject({ sha: field.filledText(100), message: field.longText })).nullable(),
+  filesChanged: filesChanged.nullable(),
+  commitsMade: commitsMade.nullable(),
   startedAt: field.timestamp,
   endedAt: field.timestamp.nullable(),
   errorType: field.text(100).nullable(),
@@ -99,7 +107,20 @@ const entity: Entity<
     const { workstationId } = await agentFor(context, task, agentId);
     return { ...task, workstationId };
   },
+  guard: refuseWhileOpen,
   touched: () => [],
 };
 
 export const agentSessions = { ...entity, procedures: crud(entity) };
+
+/** What its task is in ends with it, by the methods that know of both. */
+async function refuseWhileOpen(
+  { sql }: WriteContext,
+  { id }: { id: string },
+  set: AgentSessionSet | null,
+): Promise<void> {
+  if (set !== null && set.status === undefined) return;
+  if (!(await isTaskIn(sql, id))) return;
+  const message = "A task is in this session. Call agentSessions.start, finish or refuse, or tasks.cancel.";
+  throw new HubError("conflict", message, { details: { obstacle: "open" } });
+}

@@ -1,13 +1,16 @@
 import type { Procedure } from "../procedure.ts";
 import { agentsReport } from "../verbs/agents-report.ts";
+import { agentsWork } from "../verbs/agents-work.ts";
 import { audit } from "../verbs/audit.ts";
 import { dependencyResolve } from "../verbs/dependency-resolve.ts";
 import { organizationMembers } from "../verbs/organization-members.ts";
 import { projectAttachments } from "../verbs/project-attachments.ts";
 import { projectMemory } from "../verbs/project-memory.ts";
 import { projectStatus } from "../verbs/project-status.ts";
+import { sessions } from "../verbs/sessions.ts";
 import { taskMove } from "../verbs/task-move.ts";
 import { taskReady } from "../verbs/task-ready.ts";
+import { taskWork } from "../verbs/task-work.ts";
 import { workstationSuspension } from "../verbs/workstation-suspension.ts";
 import { actors } from "./actors.ts";
 import { agentSessions } from "./agent-sessions.ts";
@@ -59,6 +62,9 @@ const VERBS = [
   agentsReport,
   taskMove,
   taskReady,
+  taskWork,
+  sessions,
+  agentsWork,
   dependencyResolve,
 ] as const;
 

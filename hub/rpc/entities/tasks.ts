@@ -1,6 +1,7 @@
 import type { RpcParams, Task, TaskCreate, TaskSet } from "@monster-realtime/client/protocol";
 import { z } from "zod";
 import { announce, placeIn } from "../../tasks/order.ts";
+import { EFFECTIVE_WORKFLOW } from "../../tasks/standing.ts";
 import { crud, type Entity, parent, refuseInactiveProject, refuseUnless } from "../crud.ts";
 import * as field from "../fields.ts";
 import type { WriteContext } from "../procedure.ts";
@@ -31,11 +32,7 @@ const table: EntityTable<Task> = {
     mode: "plain",
     workflowTemplateId: "plain",
     workflowConfig: "json",
-    // A subquery, because COALESCE asks it only of tasks without a workflow of their own.
-    effectiveWorkflow: {
-      computed: `coalesce(tasks.workflow_config, (SELECT mode_sequence FROM workflow_templates WHERE workflow_templates.id =
-        coalesce(tasks.workflow_template_id, projects.default_workflow_template_id, organizations.default_workflow_template_id)))`,
-    },
+    effectiveWorkflow: { computed: EFFECTIVE_WORKFLOW },
     projectRepositoryId: "plain",
     targetBranch: "plain",
     actorId: "plain",

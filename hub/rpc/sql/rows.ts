@@ -52,21 +52,40 @@ export class EntityRows<Entity extends object> {
     return ask(sql, text, parameters.values);
   }
 
+  /** At most `limit` rows as pages have them that meet a further condition, in an order of SQL. */
+  meeting(
+    sql: Statements,
+    { condition, order, limit }: { condition: (parameters: Parameters) => string; order: string; limit: number },
+    scope: Scope,
+  ): PendingQuery<Found[]> {
+    const parameters = new Parameters();
+    const conditions = `${condition(parameters)} AND ${withinScope(this.table, scope, parameters)}`;
+    const { table, joins } = this.table;
+    const text = `SELECT ${selectList(this.table, this.#listed)} FROM ${table} ${joins} WHERE ${conditions}
+      ORDER BY ${order} LIMIT ${parameters.add(limit)}`;
+    return ask(sql, text, parameters.values);
+  }
+
   /** Locks the row of `id` within `scope` against other writers; null where there is none. */
   async locate(sql: Statements, id: string, scope: Scope): Promise<Located | null> {
+    const [row] = await this.#place(sql, id, scope, `FOR NO KEY UPDATE OF ${this.table.table}`);
+    return row ?? null;
+  }
+
+  /** The same for readers, without a lock. */
+  placeOf(sql: Statements, id: string, scope: Scope): PendingQuery<Located[]> {
+    return this.#place(sql, id, scope, "");
+  }
+
+  #place(sql: Statements, id: string, scope: Scope, locked: string): PendingQuery<Located[]> {
     const { table, joins, projectId, workstationId, userId, columns } = this.table;
     const parameters = new Parameters();
-    const [row] = await ask(
-      sql,
-      `SELECT organizations.id AS "organizationId", ${projectId ?? "NULL"} AS "projectId",
+    const text = `SELECT organizations.id AS "organizationId", ${projectId ?? "NULL"} AS "projectId",
         ${workstationId ?? "NULL"} AS "workstationId", ${userId ?? "NULL"} AS "userId", ${projectId ? "projects.status" : "NULL"} AS "projectStatus",
         ${"updatedAt" in columns ? `${table}.updated_at` : "NULL"} AS "updatedAt"
       FROM ${table} ${joins}
-      WHERE ${table}.id = ${parameters.add(id)} AND ${withinScope(this.table, scope, parameters)}
-      FOR NO KEY UPDATE OF ${table}`,
-      parameters.values,
-    );
-    return row ? (row as Located) : null;
+      WHERE ${table}.id = ${parameters.add(id)} AND ${withinScope(this.table, scope, parameters)} ${locked}`;
+    return ask<Located>(sql, text, parameters.values);
   }
 
   async insert(sql: Statements, values: ReadonlyMap<string, unknown>): Promise<void> {

@@ -1,11 +1,12 @@
--- Where a task stands in its workflow, whether it goes round in the list of loops, why nobody works on it any more; and the
--- sessions that have not ended.
+-- Where a task stands in its workflow, whether it goes round in the list of loops, why nobody works on it any more; what
+-- runs, and the sessions that have not ended.
 
 ALTER TABLE tasks
   ADD COLUMN workflow_step SMALLINT CHECK (workflow_step >= 0),
   ADD COLUMN loops BOOLEAN NOT NULL DEFAULT false,
   ADD COLUMN last_error TEXT;
 
+CREATE INDEX idx_tasks_running ON tasks (project_id, project_repository_id) WHERE agent_session_status <> 'INACTIVE';
 CREATE INDEX idx_sessions_open ON agent_sessions (started_at) WHERE status IN ('starting', 'active');
 
 CREATE OR REPLACE FUNCTION hub_settle_task() RETURNS TRIGGER LANGUAGE plpgsql AS $$

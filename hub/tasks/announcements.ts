@@ -1,0 +1,79 @@
+import { type AssignmentCancelled, workstationChannel } from "@monster-realtime/client/protocol";
+import type { Change } from "../feed/change.ts";
+import { ask, type Statements } from "../statements.ts";
+import type { Database } from "../store/postgres.ts";
+import { assignmentOf, findAssignments, publishable } from "./assignments.ts";
+
+/** What a workstation is told of its work. */
+export interface WorkPublication {
+  channel: string;
+  type: "task:assign" | "task:cancel";
+  payload: unknown;
+}
+
+/** Ends that nobody but the hub or a person brings about. */
+const ENDED: ReadonlySet<unknown> = new Set(["completed", "failed", "timeout"]);
+
+/**
+ * What these changes tell workstations beyond themselves, by the change's id: a session that begins is an assignment, one
+ * that was ended by anybody but its workstation is taken back. What has changed since is not told any more.
+ */
+export async function workPublications(
+  database: Database,
+  changes: readonly Change[],
+): Promise<ReadonlyMap<string, WorkPublication>> {
+  const given = changes.filter((change) => ofSession(change, "created") && change.after?.status === "starting");
+  const ended = changes.filter(
+    (change) =>
+      ofSession(change, "updated") && ENDED.has(change.after?.status) && !change.principal.startsWith("workstation:"),
+  );
+  if (given.length + ended.length === 0) return new Map();
+  const assigned = await assignments(database, given);
+  const cancelled = await cancellations(database, ended);
+  return new Map([...assigned, ...cancelled]);
+}
+
+function ofSession({ entity, operation }: Change, expected: Change["operation"]): boolean {
+  return entity === "agent_sessions" && operation === expected;
+}
+
+async function assignments(database: Database, given: readonly Change[]): Promise<[string, WorkPublication][]> {
+  if (given.length === 0) return [];
+  const sessionIds = given.map(({ rowId }) => rowId);
+  const rows = await database.query((sql) => findAssignments(sql, { sessionIds }));
+  const found = new Map(rows.map(assignmentOf).map((assignment) => [assignment.id, assignment]));
+  return given.flatMap(({ id, rowId }) => {
+    const assignment = found.get(rowId);
+    if (assignment?.status !== "starting") return [];
+    const channel = workstationChannel(assignment.workstationId);
+    return [[id, { channel, type: "task:assign", payload: publishable(assignment) }]];
+  });
+}
+
+async function cancellations(database: Database, ended: readonly Change[]): Promise<[string, WorkPublication][]> {
+  if (ended.length === 0) return [];
+  const rows = await database.query((sql) =>
+    workstationsOf(
+      sql,
+      ended.map(({ rowId }) => rowId),
+    ),
+  );
+  const found = new Map(rows.map((row) => [row.id, row]));
+  return ended.flatMap(({ id, rowId, after }) => {
+    const session = found.get(rowId);
+    if (!session) return [];
+    const { workstationId, taskId } = session;
+    const payload: AssignmentCancelled = { id: rowId, taskId, reason: String(after?.end_reason ?? "ended") };
+    return [[id, { channel: workstationChannel(workstationId), type: "task:cancel", payload }]];
+  });
+}
+
+function workstationsOf(sql: Statements, sessionIds: readonly string[]) {
+  return ask<{ id: string; taskId: string; workstationId: string }>(
+    sql,
+    `SELECT s.id, s.task_id AS "taskId", a.workstation_id AS "workstationId"
+    FROM agent_sessions s JOIN agents a ON a.id = s.agent_id WHERE s.id = ANY($1::text[])`,
+    [[...sessionIds]],
+    true,
+  );
+}

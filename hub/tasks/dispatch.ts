@@ -1,0 +1,82 @@
+import type { PendingQuery } from "postgres";
+import { ask, type Statements } from "../statements.ts";
+import { freeAgent } from "./assign.ts";
+import { lockAgents, lockRepositories, OPEN_LISTS } from "./facts.ts";
+import { give } from "./giving.ts";
+import { match } from "./matching.ts";
+import { lockWaiting } from "./waiting.ts";
+
+/** Tasks looked at in one transaction: enough to be fast, few enough to let others in. */
+const BATCH = 50;
+/** A number of its own among the hub's advisory locks; the second one is the project's hash. */
+const LOCK = 1_677_721;
+
+/** What a round did: how many tasks it gave, and whether there may be more to give. */
+export interface Round {
+  given: number;
+  more: boolean;
+}
+
+/**
+ * One round of a project: its best waiting tasks to whoever is free. Null: another hub is at it. That lock only saves
+ * work; what keeps two from giving one task twice, or an agent too many, is the rows' own.
+ */
+export async function dispatchRound(sql: Statements, projectId: string, avoidMs: number): Promise<Round | null> {
+  const [turn] = await ask<{ locked: boolean }>(
+    sql,
+    "SELECT pg_try_advisory_xact_lock($1, hashtext($2)) AS locked",
+    [LOCK, projectId],
+    true,
+  );
+  if (!turn?.locked) return null;
+  const [project] = await ask(sql, "SELECT FROM projects WHERE id = $1 AND status = 'active'", [projectId], true);
+  if (!project) return { given: 0, more: false };
+  const agents = await lockAgents(sql, { projectId, ready: true, locked: "skip" });
+  let free = agents.map(freeAgent).filter(({ room }) => room > 0);
+  if (free.length === 0) return { given: 0, more: false };
+  const repositoryRoom = new Map(await lockRepositories(sql, projectId, "skip"));
+  const passedOver: string[] = [];
+  for (;;) {
+    const { seen, tasks } = await lockWaiting(sql, {
+      projectId,
+      limit: BATCH,
+      agentIds: free.map(({ id }) => id),
+      fullRepositoryIds: [...repositoryRoom].filter(([, room]) => room <= 0).map(([id]) => id),
+      passedOver,
+      avoidMs,
+    });
+    const matches = match(tasks, free, repositoryRoom);
+    if (matches.length > 0) {
+      await give(sql, matches, "dispatched");
+      return { given: matches.length, more: true };
+    }
+    // Nobody takes these now, but perhaps those behind them.
+    if (seen.length < BATCH) return { given: 0, more: false };
+    passedOver.push(...seen);
+    free = free.filter(({ room }) => room > 0);
+  }
+}
+
+/** Projects that have a task which waits, and an agent that is there: where a round may give something. */
+export function waitingProjects(sql: Statements): PendingQuery<{ id: string }[]> {
+  return ask<{ id: string }>(
+    sql,
+    `SELECT p.id FROM projects p WHERE p.status = 'active'
+      AND EXISTS (SELECT FROM tasks t WHERE t.project_id = p.id AND t.ready AND t.agent_session_status = 'INACTIVE'
+        AND t.list = ANY($1::task_list[]))
+      AND EXISTS (SELECT FROM project_workstations pw JOIN workstations w ON w.id = pw.workstation_id
+        WHERE pw.project_id = p.id AND pw.can_receive_tasks AND w.status = 'online' AND w.deleted_at IS NULL)`,
+    [[...OPEN_LISTS]],
+    true,
+  );
+}
+
+/** The projects that these workstations take tasks of. */
+export function projectsOf(sql: Statements, workstationIds: readonly string[]): PendingQuery<{ id: string }[]> {
+  return ask<{ id: string }>(
+    sql,
+    "SELECT DISTINCT project_id AS id FROM project_workstations WHERE workstation_id = ANY($1::text[]) AND can_receive_tasks",
+    [[...workstationIds]],
+    true,
+  );
+}

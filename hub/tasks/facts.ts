@@ -1,0 +1,122 @@
+import type { PendingQuery } from "postgres";
+import { ask, type Statements } from "../statements.ts";
+
+/** Lists that tasks are given to agents from; in `review` people have them. */
+export const OPEN_LISTS = ["todo", "doing", "loop"] as const;
+
+/** An agent of a project with everything that may be in the way of giving it a task. */
+export interface AgentFacts {
+  id: string;
+  workstationId: string;
+  /** Tasks at once; 0: as many as there are. */
+  limit: number;
+  /** Tasks it has. */
+  running: number;
+  /** Its workstation's in the project: lower first. */
+  priority: number;
+  canReceive: boolean;
+  present: boolean;
+  /** `available` where a rate limit has run out. */
+  status: string;
+  /** Milliseconds since 1970; null: never. */
+  pushedAtMs: number | null;
+}
+
+/** Which agents, and what to do about those that somebody else has locked. */
+export interface AgentQuery {
+  projectId: string;
+  /** This one alone. */
+  agentId?: string;
+  /** Those alone that could take something; what they have is not looked at. */
+  ready?: boolean;
+  locked: "skip" | "wait";
+}
+
+/**
+ * The project's agents, locked: nobody else gives them a task until the transaction ends, so that what they have is what
+ * was counted.
+ */
+export async function lockAgents(sql: Statements, query: AgentQuery): Promise<AgentFacts[]> {
+  const { projectId, agentId = null, ready = false, locked } = query;
+  const agents = await ask<AgentFacts>(
+    sql,
+    `SELECT a.id, a.workstation_id AS "workstationId", a.max_concurrency_limit AS "limit", 0 AS running, pw.priority,
+      pw.can_receive_tasks AS "canReceive", w.status = 'online' AS present,
+      CASE WHEN ${limitIsOver("a")} THEN 'available' ELSE a.status::text END AS status,
+      (extract(epoch FROM a.last_task_pushed_at) * 1000)::float8 AS "pushedAtMs"
+    FROM project_workstations pw JOIN workstations w ON w.id = pw.workstation_id AND w.deleted_at IS NULL
+    JOIN agents a ON a.workstation_id = w.id
+    WHERE pw.project_id = $1 AND ($2::text IS NULL OR a.id = $2)
+      AND (NOT $3 OR (pw.can_receive_tasks AND w.status = 'online' AND (a.status IN ('available', 'busy') OR ${limitIsOver("a")})))
+    ORDER BY a.id FOR NO KEY UPDATE OF a ${locked === "skip" ? "SKIP LOCKED" : ""}`,
+    [projectId, agentId, ready],
+    true,
+  );
+  const counts = await runningOf(
+    sql,
+    agents.map(({ id }) => id),
+  );
+  const running = new Map(counts.map(({ id, running }) => [id, running]));
+  return agents.map((agent) => ({ ...agent, running: running.get(agent.id) ?? 0 }));
+}
+
+/** Whether the rate limit of the agent of this alias has run out. */
+export const limitIsOver = (agent: string): string =>
+  `(${agent}.status = 'rate_limited' AND ${agent}.rate_limit_reset_at <= clock_timestamp())`;
+
+/** How many more tasks an agent takes. */
+export function roomOf({ limit, running }: Pick<AgentFacts, "limit" | "running">): number {
+  return limit === 0 ? Number.POSITIVE_INFINITY : Math.max(0, limit - running);
+}
+
+/** How many tasks each of these agents has; those without any are missing. */
+export function runningOf(
+  sql: Statements,
+  agentIds: readonly string[],
+): PendingQuery<{ id: string; running: number }[]> {
+  return ask<{ id: string; running: number }>(
+    sql,
+    `SELECT active_agent_id AS id, count(*)::int AS running FROM tasks
+    WHERE active_agent_id = ANY($1::text[]) AND agent_session_status <> 'INACTIVE' GROUP BY active_agent_id`,
+    [[...agentIds]],
+    true,
+  );
+}
+
+/**
+ * How many more tasks the project's repositories take, by id, locked like agents; those without limit are not in it.
+ * Somebody else's lock: none for now.
+ */
+export async function lockRepositories(
+  sql: Statements,
+  projectId: string,
+  locked: "skip" | "wait",
+): Promise<ReadonlyMap<string, number>> {
+  const limited = await ask<{ id: string }>(
+    sql,
+    `SELECT id FROM project_repositories WHERE project_id = $1 AND (max_concurrent_tasks > 0 OR status <> 'active')`,
+    [projectId],
+    true,
+  );
+  if (limited.length === 0) return new Map();
+  const held = await ask<{ id: string; limit: number; active: boolean }>(
+    sql,
+    `SELECT id, max_concurrent_tasks AS "limit", status = 'active' AS active FROM project_repositories
+    WHERE project_id = $1 AND id = ANY($2::text[]) ORDER BY id FOR NO KEY UPDATE ${locked === "skip" ? "SKIP LOCKED" : ""}`,
+    [projectId, limited.map(({ id }) => id)],
+    true,
+  );
+  const counts = await ask<{ id: string; running: number }>(
+    sql,
+    `SELECT project_repository_id AS id, count(*)::int AS running FROM tasks
+    WHERE project_id = $1 AND project_repository_id IS NOT NULL AND agent_session_status <> 'INACTIVE'
+    GROUP BY project_repository_id`,
+    [projectId],
+    true,
+  );
+  const running = new Map(counts.map(({ id, running }) => [id, running]));
+  const room = new Map(limited.map(({ id }) => [id, 0]));
+  for (const { id, limit, active } of held)
+    room.set(id, active ? Math.max(0, (limit || Number.POSITIVE_INFINITY) - (running.get(id) ?? 0)) : 0);
+  return room;
+}

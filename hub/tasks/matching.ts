@@ -1,0 +1,69 @@
+/** A task that waits for an agent. */
+export interface WaitingTask {
+  id: string;
+  repositoryId: string | null;
+  /** The agents that may have it, with their priorities (lower first); null: any. */
+  allowed: ReadonlyMap<string, number> | null;
+  /** Agents that should not be asked again yet. */
+  avoided: ReadonlySet<string>;
+}
+
+/** An agent that takes tasks. */
+export interface FreeAgent {
+  id: string;
+  /** Tasks it may still take. */
+  room: number;
+  /** Its workstation's priority in the project: lower first. */
+  priority: number;
+  /** When it was given a task last, in milliseconds since 1970; null: never. */
+  pushedAtMs: number | null;
+}
+
+export interface Match {
+  taskId: string;
+  agentId: string;
+}
+
+/**
+ * Who gets what: the tasks in the order given, each the best agent that has room, while its repository has room. An agent
+ * comes before another by the task's own priority, then the project's, then by who waited longer. A repository that is not
+ * in `repositoryRoom` has room without end.
+ */
+export function match(
+  tasks: readonly WaitingTask[],
+  agents: readonly FreeAgent[],
+  repositoryRoom: ReadonlyMap<string, number>,
+): Match[] {
+  const free = agents.map((agent) => ({ ...agent }));
+  const room = new Map(repositoryRoom);
+  const matches: Match[] = [];
+  // What was pushed in this round comes after all that was pushed before it.
+  let now = Number.MAX_SAFE_INTEGER - tasks.length;
+  for (const task of tasks) {
+    const left = task.repositoryId === null ? Number.POSITIVE_INFINITY : (room.get(task.repositoryId) ?? Infinity);
+    const agent = left > 0 ? bestFor(task, free) : null;
+    if (!agent) continue;
+    agent.room -= 1;
+    agent.pushedAtMs = now++;
+    if (task.repositoryId !== null) room.set(task.repositoryId, left - 1);
+    matches.push({ taskId: task.id, agentId: agent.id });
+  }
+  return matches;
+}
+
+function bestFor(task: WaitingTask, agents: readonly FreeAgent[]): FreeAgent | null {
+  let best: FreeAgent | null = null;
+  for (const agent of agents) {
+    if (agent.room <= 0 || task.avoided.has(agent.id) || (task.allowed && !task.allowed.has(agent.id))) continue;
+    if (!best || comesBefore(task, agent, best)) best = agent;
+  }
+  return best;
+}
+
+function comesBefore({ allowed }: WaitingTask, a: FreeAgent, b: FreeAgent): boolean {
+  const own = (allowed?.get(a.id) ?? 0) - (allowed?.get(b.id) ?? 0);
+  if (own !== 0) return own < 0;
+  if (a.priority !== b.priority) return a.priority < b.priority;
+  const waited = (a.pushedAtMs ?? -1) - (b.pushedAtMs ?? -1);
+  return waited === 0 ? a.id < b.id : waited < 0;
+}

@@ -1,0 +1,132 @@
+import type { Task } from "@monster-realtime/client/protocol";
+import { ask, type Statements } from "../statements.ts";
+import { announce, lockBoard, placeIn } from "./order.ts";
+import { type NextStanding, nextStanding, type TaskStanding, type WorkflowEvent } from "./workflow.ts";
+
+/** A task under lock, as far as its sessions and its workflow need it. */
+export interface HeldTask extends TaskStanding {
+  id: string;
+  projectId: string;
+  ready: boolean;
+  agentSessionStatus: Task["agentSessionStatus"];
+  activeAgentId: string | null;
+  /** The session that the task is in now, or was in last. */
+  sessionId: string | null;
+  repositoryId: string | null;
+  projectStatus: string;
+}
+
+/** Locks the project's board and the task on it; null where it is gone, or went to another project meanwhile. */
+export async function holdTask(sql: Statements, id: string): Promise<HeldTask | null> {
+  const [seen] = await ask<{ projectId: string }>(
+    sql,
+    `SELECT project_id AS "projectId" FROM tasks WHERE id = $1`,
+    [id],
+    true,
+  );
+  if (!seen) return null;
+  await lockBoard(sql, seen.projectId);
+  return lockTask(sql, id, seen.projectId);
+}
+
+/** Locks the task alone: for what leaves it where it stands on the board. */
+export async function lockTask(sql: Statements, id: string, projectId: string): Promise<HeldTask | null> {
+  const [task] = await ask<HeldTask>(
+    sql,
+    `SELECT tasks.id, tasks.project_id AS "projectId", tasks.ready, tasks.list, tasks.mode, tasks.loops,
+      tasks.workflow_step AS step, tasks.agent_session_status AS "agentSessionStatus",
+      tasks.active_agent_id AS "activeAgentId", tasks.last_agent_session_id AS "sessionId",
+      tasks.project_repository_id AS "repositoryId", projects.status AS "projectStatus", ${EFFECTIVE_WORKFLOW} AS workflow
+    FROM tasks JOIN projects ON projects.id = tasks.project_id JOIN organizations ON organizations.id = projects.organization_id
+    WHERE tasks.id = $1 AND tasks.project_id = $2 FOR NO KEY UPDATE OF tasks`,
+    [id, projectId],
+    true,
+  );
+  return task ?? null;
+}
+
+/**
+ * The task's own workflow, its template's, its project's or its organization's; `projects` and `organizations` are joined.
+ * A subquery, because COALESCE asks it only of tasks without a workflow of their own.
+ */
+export const EFFECTIVE_WORKFLOW = `coalesce(tasks.workflow_config, (SELECT mode_sequence FROM workflow_templates WHERE workflow_templates.id =
+  coalesce(tasks.workflow_template_id, projects.default_workflow_template_id, organizations.default_workflow_template_id)))`;
+
+/** Whether a task is in this session now. */
+export async function isTaskIn(sql: Statements, sessionId: string): Promise<boolean> {
+  const [found] = await ask(
+    sql,
+    `SELECT 1 FROM tasks JOIN agent_sessions s ON s.task_id = tasks.id
+    WHERE s.id = $1 AND tasks.last_agent_session_id = s.id AND tasks.agent_session_status <> 'INACTIVE'`,
+    [sessionId],
+    true,
+  );
+  return found !== undefined;
+}
+
+/** What else changes with the standing. Columns of `tasks`; what is missing stays. */
+export interface TaskChange {
+  agentSessionStatus?: "INACTIVE" | "PUSHING" | "ACTIVE";
+  activeAgentId?: string | null;
+  ready?: boolean;
+  lastError?: string | null;
+  reviewInstructions?: string;
+  reviewFeedback?: string | null;
+  reviewAttachments?: readonly unknown[];
+}
+
+const COLUMNS: Readonly<Record<keyof TaskChange, string>> = {
+  agentSessionStatus: "agent_session_status = %::text::task_session_status",
+  activeAgentId: "active_agent_id = %::text",
+  ready: "ready = %::boolean",
+  lastError: "last_error = %::text",
+  reviewInstructions: "review_instructions = %::text",
+  reviewFeedback: "review_feedback = %::text",
+  reviewAttachments: "review_attachments = %::text::jsonb",
+};
+
+/**
+ * Brings the task where the event leads it, behind all others of its new list, and changes what changes with that. False,
+ * and nothing changed, where the workflow does not allow the event. The board is locked by the caller.
+ */
+export async function advance(
+  sql: Statements,
+  task: HeldTask,
+  event: WorkflowEvent,
+  change: TaskChange = {},
+): Promise<boolean> {
+  const next = nextStanding(task, event);
+  if (!next) return false;
+  const { projectId } = task;
+  const isMoved = next.list !== task.list;
+  const placed = isMoved ? await placeIn(sql, { projectId, list: next.list }, null, task.id) : null;
+  await write(sql, task.id, next, placed?.listOrder ?? null, change);
+  if (placed) await announce(sql, { projectId, list: next.list }, placed.renumbered);
+  return true;
+}
+
+async function write(
+  sql: Statements,
+  id: string,
+  { list, mode, step }: NextStanding,
+  listOrder: number | null,
+  change: TaskChange,
+): Promise<void> {
+  const values: unknown[] = [id, list, mode, step, listOrder];
+  const changes = (Object.keys(change) as (keyof TaskChange)[]).map((name) => {
+    const value = change[name];
+    values.push(name === "reviewAttachments" && value ? JSON.stringify(value) : value);
+    return COLUMNS[name].replace("%", `$${values.length}`);
+  });
+  await ask(
+    sql,
+    `UPDATE tasks SET ${[
+      "list = $2::text::task_list",
+      "mode = $3::text::task_mode",
+      "workflow_step = $4::smallint",
+      "list_order = coalesce($5::float8::numeric(10, 5), list_order)",
+      ...changes,
+    ].join(", ")} WHERE id = $1`,
+    values,
+  );
+}

@@ -1,0 +1,95 @@
+import { ask, type Statements } from "../statements.ts";
+import { OPEN_LISTS } from "./facts.ts";
+import type { WaitingTask } from "./matching.ts";
+
+/** An active dependency that blocks the task of this alias. */
+export const isBlocked = (task: string): string => `EXISTS (SELECT FROM task_dependencies d
+  WHERE d.task_id = ${task}.id AND d.dependency_type = 'blocks' AND d.status = 'active')`;
+
+export interface WaitingQuery {
+  projectId: string;
+  limit: number;
+  /** Agents that could take something. */
+  agentIds: readonly string[];
+  /** Repositories that take nothing more. */
+  fullRepositoryIds: readonly string[];
+  /** Tasks that were looked at already. */
+  passedOver: readonly string[];
+  /** How long an agent is not given a task again that it refused, or failed at. */
+  avoidMs: number;
+}
+
+/**
+ * The next tasks that one of these agents might take, in the order in which they are given out, locked: by priority, what
+ * goes round after everything else, then as they stand on the board. Tasks that somebody else has locked are left out.
+ */
+export async function lockWaiting(
+  sql: Statements,
+  query: WaitingQuery,
+): Promise<{ seen: string[]; tasks: WaitingTask[] }> {
+  const { projectId, limit, agentIds, fullRepositoryIds, passedOver, avoidMs } = query;
+  const seen = await ask<{ id: string }>(
+    sql,
+    `SELECT id FROM (${OPEN_LISTS.map(fromList).join(" UNION ALL ")}) AS waiting
+    ORDER BY priority DESC, list = 'loop', list_order, created_at, id LIMIT $2`,
+    [projectId, limit, [...agentIds], [...fullRepositoryIds], [...passedOver]],
+    true,
+  );
+  const ids = seen.map(({ id }) => id);
+  const held = await ask<{ id: string; repositoryId: string | null }>(
+    sql,
+    `SELECT id, project_repository_id AS "repositoryId" FROM tasks
+    WHERE id = ANY($1::text[]) AND project_id = $2 AND ready AND agent_session_status = 'INACTIVE' AND list = ANY($3::task_list[])
+    FOR NO KEY UPDATE SKIP LOCKED`,
+    [ids, projectId, [...OPEN_LISTS]],
+    true,
+  );
+  const repositories = new Map(held.map(({ id, repositoryId }) => [id, repositoryId]));
+  const details = await detailsOf(sql, [...repositories.keys()], avoidMs);
+  const tasks = ids.flatMap((id) => {
+    const detail = details.get(id);
+    return detail && !detail.blocked ? [{ id, repositoryId: repositories.get(id) ?? null, ...detail }] : [];
+  });
+  return { seen: ids, tasks };
+}
+
+/** Each list by itself, because the board's index has them in this order. */
+function fromList(list: string): string {
+  return `(SELECT id, priority, list, list_order, created_at FROM tasks t
+    WHERE project_id = $1 AND list = '${list}' AND ready AND agent_session_status = 'INACTIVE'
+      AND (project_repository_id IS NULL OR project_repository_id <> ALL($4::text[])) AND id <> ALL($5::text[])
+      AND (NOT EXISTS (SELECT FROM task_agents a WHERE a.task_id = t.id)
+        OR EXISTS (SELECT FROM task_agents a WHERE a.task_id = t.id AND a.agent_id = ANY($3::text[])))
+      AND NOT ${isBlocked("t")}
+    ORDER BY priority DESC, list_order, created_at, id LIMIT $2)`;
+}
+
+interface TaskDetail {
+  blocked: boolean;
+  allowed: ReadonlyMap<string, number> | null;
+  avoided: ReadonlySet<string>;
+}
+
+/** Asked after the lock: what was committed while it was waited for is seen here. */
+export async function detailsOf(
+  sql: Statements,
+  taskIds: readonly string[],
+  avoidMs: number,
+): Promise<ReadonlyMap<string, TaskDetail>> {
+  const rows = await ask<{ id: string; blocked: boolean; allowed: Record<string, number> | null; avoided: string[] }>(
+    sql,
+    `SELECT t.id, ${isBlocked("t")} AS blocked,
+      (SELECT jsonb_object_agg(a.agent_id, a.priority) FROM task_agents a WHERE a.task_id = t.id) AS allowed,
+      ARRAY(SELECT s.agent_id FROM agent_sessions s WHERE s.task_id = t.id AND s.status IN ('failed', 'timeout')
+        AND s.end_reason IS DISTINCT FROM 'cancelled' AND s.ended_at > clock_timestamp() - $2 * interval '1 millisecond') AS avoided
+    FROM unnest($1::text[]) AS t (id)`,
+    [[...taskIds], avoidMs],
+    true,
+  );
+  return new Map(
+    rows.map(({ id, blocked, allowed, avoided }) => [
+      id,
+      { blocked, allowed: allowed && new Map(Object.entries(allowed)), avoided: new Set(avoided) },
+    ]),
+  );
+}

@@ -1,0 +1,120 @@
+import * as assert from "uvu/assert";
+import type { TaskList, TaskMode } from "../../client-sdk/protocol/index.ts";
+import { nextStanding, stepOf, type TaskStanding, type WorkflowEvent } from "../../hub/tasks/workflow.ts";
+import { suite } from "../support/suite.ts";
+
+const test = suite("workflow");
+
+const LISTS: readonly TaskList[] = ["todo", "doing", "review", "done", "loop"];
+const MODES: readonly TaskMode[] = ["clarify", "plan", "execute", "review", "iterate"];
+const EVENTS: readonly WorkflowEvent[] = ["started", "completed", "failed", "gave_up", "approved", "rejected"];
+const step = (mode: TaskMode, requireReview = false) => ({ mode, requireReview });
+const WORKFLOW = [step("clarify"), step("plan", true), step("execute"), step("review", true)];
+const standing = (more: Partial<TaskStanding>): TaskStanding => ({
+  list: "doing",
+  mode: "clarify",
+  step: 0,
+  loops: false,
+  workflow: WORKFLOW,
+  ...more,
+});
+const told = (task: Partial<TaskStanding>, event: WorkflowEvent) => {
+  const next = nextStanding(standing(task), event);
+  return next && `${next.list} ${next.mode} ${next.step}`;
+};
+
+/** What a completed session makes of each mode, and what a reviewer's word then does: one line a mode. */
+const COMPLETED: readonly [TaskMode, number | null, string, string | null, string | null][] = [
+  // mode, step run last, completed, then approved, or rejected
+  ["clarify", 0, "doing plan 1", null, null],
+  ["plan", 1, "review plan 1", "doing execute 2", "todo iterate 1"],
+  ["execute", 2, "doing review 3", null, null],
+  ["review", 3, "review review 3", "done review 3", "todo iterate 3"],
+  ["iterate", 1, "review iterate 1", "doing execute 2", "todo iterate 1"],
+  ["iterate", 3, "review iterate 3", "done iterate 3", "todo iterate 3"],
+  // Put into a mode by hand that the workflow does not have: somebody looks, and then it is done.
+  ["iterate", null, "review iterate null", "done iterate null", "todo iterate null"],
+  // Put into another mode of the workflow by hand: it goes on from there.
+  ["execute", 0, "doing review 3", null, null],
+];
+
+test("goes from mode to mode as the workflow says, with reviews where it asks for them", () => {
+  for (const [mode, at, completed, approved, rejected] of COMPLETED) {
+    assert.is(told({ mode, step: at }, "completed"), completed, `${mode} ${at}`);
+    const after = nextStanding(standing({ mode, step: at }), "completed");
+    if (after?.list !== "review") continue;
+    assert.is(told(after, "approved"), approved, `${mode} ${at} approved`);
+    assert.is(told(after, "rejected"), rejected, `${mode} ${at} rejected`);
+  }
+});
+
+test("every mode of every list takes every event, or says that it is not allowed there", () => {
+  const allowed: Readonly<Record<WorkflowEvent, readonly TaskList[]>> = {
+    started: ["todo", "doing", "loop"],
+    completed: LISTS,
+    failed: LISTS,
+    gave_up: LISTS,
+    approved: ["review"],
+    rejected: ["review"],
+  };
+  for (const list of LISTS)
+    for (const mode of MODES)
+      for (const event of EVENTS)
+        for (const loops of [true, false]) {
+          const next = nextStanding(standing({ list, mode, loops }), event);
+          assert.is(next !== null, allowed[event].includes(list), `${list} ${mode} ${event}`);
+          if (!next) continue;
+          assert.ok(LISTS.includes(next.list) && MODES.includes(next.mode));
+          const stays = ["failed", ...(list === "doing" ? [] : ["completed", "gave_up"])].includes(event);
+          if (stays) assert.equal([next.list, next.mode], [list, mode], `${list} ${mode} ${event}`);
+        }
+});
+
+test("is in doing while an agent is at it, and waits where it came from when it is given up", () => {
+  for (const list of ["todo", "doing", "loop"] as const) assert.is(told({ list }, "started"), "doing clarify 0");
+  assert.is(told({}, "failed"), "doing clarify 0");
+  assert.is(told({}, "gave_up"), "todo clarify 0");
+  assert.is(told({ loops: true }, "gave_up"), "loop clarify 0");
+});
+
+test("goes round where it loops, from its first mode on", () => {
+  const last = { mode: "review", step: 3, loops: true } as const;
+  assert.is(told({ ...last, list: "review" }, "approved"), "loop clarify 0");
+  assert.is(told({ ...last, list: "review" }, "rejected"), "loop iterate 3");
+  assert.is(
+    told({ loops: true, mode: "execute", step: 0, workflow: [step("execute")] }, "completed"),
+    "loop execute 0",
+  );
+});
+
+test("a task without workflow has its mode alone, and somebody looks at what came of it", () => {
+  for (const workflow of [null, []]) {
+    assert.is(told({ workflow, mode: "execute", step: null }, "completed"), "review execute null");
+    assert.is(told({ workflow, mode: "execute", step: null, list: "review" }, "approved"), "done execute null");
+    assert.is(
+      told({ workflow, mode: "execute", step: null, list: "review", loops: true }, "approved"),
+      "loop execute null",
+    );
+  }
+});
+
+test("a mode that comes twice is gone through twice", () => {
+  const workflow = [step("plan"), step("execute"), step("plan"), step("execute", true)];
+  let task = standing({ workflow, mode: "plan", step: null });
+  const way: string[] = [];
+  for (let session = 0; session < 4; session++) {
+    task = { ...task, ...nextStanding(task, "completed") };
+    way.push(`${task.list} ${task.mode} ${task.step}`);
+  }
+  assert.equal(way, ["doing execute 1", "doing plan 2", "doing execute 3", "review execute 3"]);
+});
+
+test("finds its place again where people changed mode or workflow", () => {
+  assert.is(stepOf(standing({ mode: "plan", step: 0 })), 1);
+  assert.is(stepOf(standing({ mode: "plan", step: 7 })), 1);
+  assert.is(stepOf(standing({ mode: "iterate", step: 7 })), null);
+  assert.is(stepOf(standing({ mode: "iterate", step: 2 })), 2);
+  assert.is(stepOf(standing({ mode: "plan", step: 1, workflow: [step("execute")] })), null);
+});
+
+test.run();
