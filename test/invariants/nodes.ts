@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { DevelopmentIssuer } from "../../hub/auth/development-issuer.ts";
 import { Database } from "../../hub/store/postgres.ts";
 import { type DatabaseInfo, startTestServer, TEMPLATE } from "../support/database.ts";
-import { RedisServer } from "../support/redis.ts";
+import { GUARD, RedisServer } from "../support/redis.ts";
 import { until } from "../support/until.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -29,9 +29,12 @@ export const TIMES = {
 
 export interface ClusterOptions {
   nodes: number;
-  redis: boolean;
+  /** Whether they have one, started on this machine; or one that is there, and is stopped with them. */
+  redis: boolean | RedisServer;
   /** Settings of the nodes beside those that keep runs short. */
   env?: Record<string, string>;
+  /** Settings of one node alone. */
+  envOf?: (index: number) => Record<string, string>;
   /** A module that is loaded into each node before anything else: what breaks it on purpose. */
   preload?: string;
 }
@@ -52,6 +55,8 @@ type TestServer = Awaited<ReturnType<typeof startTestServer>>;
 /** Hub processes on one Postgres and, where there are several, one Redis. */
 export class TestCluster {
   readonly ports: readonly number[];
+  /** What the nodes wrote to their log. */
+  output = "";
   readonly serviceToken = `svc_${randomBytes(16).toString("hex")}`;
   readonly database: Database;
   readonly issuer: DevelopmentIssuer;
@@ -95,7 +100,7 @@ export class TestCluster {
       options,
       ports: await Promise.all(Array.from({ length: options.nodes }, freePort)),
       postgres,
-      redis: options.redis ? await RedisServer.start() : null,
+      redis: options.redis === true ? await RedisServer.start() : options.redis || null,
       info,
       folder,
       issuer: await DevelopmentIssuer.open(folder),
@@ -107,6 +112,11 @@ export class TestCluster {
 
   get hasRedis(): boolean {
     return this.#redis !== null;
+  }
+
+  /** The nodes' processes; another one stands in the place of one that ended. */
+  get pids(): (number | undefined)[] {
+    return this.#nodes.map((node) => (node?.exitCode === null ? node.pid : undefined));
   }
 
   async stop(): Promise<void> {
@@ -189,38 +199,42 @@ export class TestCluster {
     const runs = () => {
       const node = this.#nodes[index];
       // It may be killed again while it starts.
-      if (!node || node.exitCode !== null) this.#nodes[index] = this.#spawn(port);
+      if (!node || node.exitCode !== null) this.#nodes[index] = this.#spawn(index, port);
       return ready(port);
     };
     await until("the node is ready", runs, START_LIMIT_MS);
   }
 
-  #spawn(port: number): ChildProcess {
+  #spawn(index: number, port: number): ChildProcess {
     const { socketDir, user, database } = this.#info;
     const { preload } = this.#options;
     const sha256 = createHash("sha256").update(this.serviceToken).digest("hex");
-    const child = spawn(
-      process.execPath,
-      ["--import", "tsx", ...(preload === undefined ? [] : ["--import", preload]), "hub/main.ts"],
-      {
-        cwd: ROOT,
-        env: {
-          PATH: process.env.PATH,
-          HOME: process.env.HOME,
-          ...TIMES,
-          ...this.#options.env,
-          PORT: String(port),
-          HOST: "127.0.0.1",
-          DATA_DIR: this.#folder,
-          DEVELOPMENT: "on",
-          LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? "fatal",
-          DATABASE_URL: `postgres://${user}@localhost/${database}?host=${encodeURIComponent(socketDir)}`,
-          SERVICE_TOKENS: JSON.stringify([{ name: "invariants", sha256, organizations: "*" }]),
-          ...(this.#redis && { REDIS_URL: this.#redis.url }),
-        },
-        stdio: ["ignore", "ignore", "inherit"],
+    const preloaded = preload === undefined ? [] : ["--import", preload];
+    const [program = "", ...args] = [...GUARD, process.execPath, "--import", "tsx", ...preloaded, "hub/main.ts"];
+    const child = spawn(program, args, {
+      cwd: ROOT,
+      env: {
+        PATH: process.env.PATH,
+        HOME: process.env.HOME,
+        ...TIMES,
+        PORT: String(port),
+        HOST: "127.0.0.1",
+        DATA_DIR: this.#folder,
+        DEVELOPMENT: "on",
+        LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? "fatal",
+        ...this.#options.env,
+        DATABASE_URL: `postgres://${user}@localhost/${database}?host=${encodeURIComponent(socketDir)}`,
+        SERVICE_TOKENS: JSON.stringify([{ name: "invariants", sha256, organizations: "*" }]),
+        ...(this.#redis && { REDIS_URL: this.#redis.url }),
+        ...this.#options.envOf?.(index),
       },
-    );
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    child.stderr?.on("data", (chunk: Buffer) => {
+      this.output += chunk.toString("utf8");
+      // Whoever asks for more of the log reads it by himself.
+      if (this.#options.env?.LOG_LEVEL === undefined) process.stderr.write(chunk);
+    });
     return child;
   }
 }

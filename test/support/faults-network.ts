@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "./until.ts";
 
@@ -8,10 +9,16 @@ const CLIENT = join(import.meta.dirname, "faults-client.ts");
 export interface Cable {
   /** The hub's end: reachable from inside the network, and from this machine. */
   address: string;
+  /** The far end's: reachable from this machine, where something inside listens on them. */
+  far: readonly [string, string];
   /** What to put before a command that shall run inside. */
   inside: readonly string[];
   pull(): void;
   plug(): void;
+  /** Drops whatever goes to one of the far end's addresses and comes from there: nobody is told, and no connection ends. */
+  drop(...addresses: string[]): void;
+  /** Drops nothing any more. */
+  pass(): void;
 }
 
 /** Why there can be no networks here, or null. */
@@ -27,36 +34,80 @@ export function networkProblem(): string | null {
   return linked.status === 0 ? null : `no veth here: ${linked.stderr.toString().trim()}`;
 }
 
+/** Why packets can't be dropped here, or null. */
+export function filterProblem(): string | null {
+  const problem = networkProblem();
+  if (problem) return problem;
+  const name = `filter${process.pid}`;
+  run("netns", "add", name);
+  const filtered = filter(name, "add table inet faults");
+  run("netns", "del", name);
+  return filtered.status === 0 ? null : `no nft here: ${filtered.error?.message ?? filtered.stderr.toString().trim()}`;
+}
+
 /** Runs `body` with a network of its own, and removes it. */
 export async function withCable(body: (cable: Cable) => Promise<void>): Promise<void> {
   const name = `hub${process.pid}`;
-  // A /30 of the range for benchmarks, by the process, so that runs side by side don't meet.
-  const base = `198.18.${(process.pid >> 6) & 255}`;
-  const first = (process.pid & 63) * 4;
+  // A /29 of the range for benchmarks, by the process, so that runs side by side don't meet.
+  const base = `198.18.${(process.pid >> 5) & 255}`;
+  const first = (process.pid & 31) * 8;
   const address = `${base}.${first + 1}`;
+  const far = [`${base}.${first + 2}`, `${base}.${first + 3}`] as const;
+  removeStale();
   run("netns", "add", name);
+  const remove = () => removeNetwork(name);
+  process.once("exit", remove);
   try {
     run("link", "add", name, "type", "veth", "peer", "name", "inner", "netns", name);
-    run("address", "add", `${address}/30`, "dev", name);
+    run("address", "add", `${address}/29`, "dev", name);
     run("link", "set", name, "up");
-    run("-n", name, "address", "add", `${base}.${first + 2}/30`, "dev", "inner");
+    for (const one of far) run("-n", name, "address", "add", `${one}/29`, "dev", "inner");
     run("-n", name, "link", "set", "inner", "up");
     await body({
       address,
+      far,
       inside: ["ip", "netns", "exec", name],
       pull: () => run("-n", name, "link", "set", "inner", "down"),
       plug: () => run("-n", name, "link", "set", "inner", "up"),
+      drop: (...addresses) => orThrow("nft", filter(name, droppingAll(addresses))),
+      pass: () => orThrow("nft", filter(name, "delete table inet faults")),
     });
   } finally {
-    // Left to itself, the cable would go some time after its network.
-    spawnSync("ip", ["link", "del", name]);
-    run("netns", "del", name);
+    process.off("exit", remove);
+    remove();
   }
 }
 
+function removeNetwork(name: string): void {
+  // Left to itself, the cable would go some time after its network.
+  spawnSync("ip", ["link", "del", name]);
+  run("netns", "del", name);
+}
+
+/** What processes left that were killed. */
+function removeStale(): void {
+  const names = spawnSync("ip", ["netns", "list"])
+    .stdout.toString()
+    .matchAll(/^hub(\d+)\b/gm);
+  for (const [name, pid] of names) if (!existsSync(`/proc/${pid}`)) removeNetwork(name);
+}
+
+const droppingAll = (addresses: readonly string[]) => `table inet faults {
+  chain inward { type filter hook input priority 0; ip daddr { ${addresses.join(", ")} } drop; }
+  chain outward { type filter hook output priority 0; ip saddr { ${addresses.join(", ")} } drop; }
+}`;
+
+/** The rules go with the network that they are in. */
+function filter(name: string, rules: string): SpawnSyncReturns<Buffer> {
+  return spawnSync("ip", ["netns", "exec", name, "nft", "-f", "-"], { input: rules });
+}
+
 function run(...words: string[]): void {
-  const { status, stderr } = spawnSync("ip", words);
-  if (status !== 0) throw new Error(`ip ${words.join(" ")}: ${stderr.toString()}`);
+  orThrow(`ip ${words.join(" ")}`, spawnSync("ip", words));
+}
+
+function orThrow(what: string, { status, stderr }: SpawnSyncReturns<Buffer>): void {
+  if (status !== 0) throw new Error(`${what}: ${stderr.toString()}`);
 }
 
 /** A workstation in a process of its own. */
@@ -104,10 +155,14 @@ export class ClientProcess {
     this.#child.kill("SIGCONT");
   }
 
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
   async end(): Promise<void> {
     const gone = new Promise((resolve) => this.#child.once("close", resolve));
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    this.#child.kill("SIGKILL");
+    this.kill();
     await gone;
   }
 }

@@ -19,16 +19,27 @@ const CLUSTERED = [
 const BUS = 10_000;
 const LOWEST_PORT = 11_000;
 const ATTEMPTS = 5;
-/** The server ends with the tests, however they end; where the system has the means. */
-const GUARD = spawnSync("setpriv", ["--version"]).status === 0 ? ["setpriv", "--pdeathsig", "KILL"] : [];
+/** What to put before a command that shall end with the tests, however they end; where the system has the means. */
+export const GUARD = spawnSync("setpriv", ["--version"]).status === 0 ? ["setpriv", "--pdeathsig", "KILL"] : [];
 
 /** False, and said loudly, where there is no redis-server to test with. */
 export const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
 if (!hasRedis) console.warn("SKIPPED: redis-server is not installed: nothing of cluster mode is tested");
 
+/** Where a server runs: in this machine's own network, or in another one. */
+export interface RedisPlace {
+  /** What to put before a command that shall run there. */
+  inside: readonly string[];
+  /** The addresses that it is reached at. */
+  hosts: readonly string[];
+}
+
+const HERE: RedisPlace = { inside: [], hosts: [HOST] };
+
 /** A redis-server of a test's own, which keeps nothing on disk. */
 export class RedisServer {
   readonly port: number;
+  readonly #place: RedisPlace;
   readonly #options: string[];
   readonly #folder = mkdtempSync(join(tmpdir(), "hub-redis-"));
   #child: ChildProcess | null = null;
@@ -39,15 +50,16 @@ export class RedisServer {
     rmSync(this.#folder, { recursive: true, force: true });
   };
 
-  private constructor(port: number, options: string[]) {
+  private constructor(port: number, options: string[], place: RedisPlace) {
     this.port = port;
+    this.#place = place;
     this.#options = options;
     process.once("exit", this.#end);
   }
 
-  static async start(options: string[] = []): Promise<RedisServer> {
+  static async start(options: string[] = [], place = HERE): Promise<RedisServer> {
     for (let attempt = 1; ; attempt += 1) {
-      const server = new RedisServer(await freePort(), options);
+      const server = new RedisServer(await freePort(), options, place);
       try {
         await server.start();
         return server;
@@ -60,20 +72,32 @@ export class RedisServer {
   }
 
   get url(): string {
-    return `redis://${HOST}:${this.port}`;
+    return this.urlAt(this.#host);
+  }
+
+  /** By one of several addresses. */
+  urlAt(host: string): string {
+    return `redis://${host}:${this.port}`;
+  }
+
+  get #host(): string {
+    return this.#place.hosts[0] ?? HOST;
   }
 
   /** To look into it and to disturb it. */
   get admin(): Redis {
-    this.#admin ??= new Redis(this.port, HOST, { retryStrategy: () => 50 }).on("error", () => undefined);
+    this.#admin ??= new Redis(this.port, this.#host, { retryStrategy: () => 50 }).on("error", () => undefined);
     return this.#admin;
   }
 
   /** Starts it, empty, where it was before. */
   async start(): Promise<void> {
-    const base = ["--port", String(this.port), "--bind", HOST, "--dir", this.#folder];
+    const { inside, hosts } = this.#place;
+    // Without a password it would answer loopback alone.
+    const reached = ["--bind", ...hosts, "--protected-mode", "no"];
+    const base = ["--port", String(this.port), ...reached, "--dir", this.#folder];
     const args = [...base, "--save", "", "--appendonly", "no", "--cluster-config-file", "nodes.conf", ...this.#options];
-    const [program = "", ...rest] = [...GUARD, "redis-server", ...args];
+    const [program = "", ...rest] = [...GUARD, ...inside, "redis-server", ...args];
     const child = spawn(program, rest, { stdio: "ignore" });
     this.#child = child;
     const ended = new Promise<never>((_, reject) => {

@@ -1,0 +1,224 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { taskChannel } from "@monster-realtime/client";
+import { ulid } from "ulid";
+import { equal, is, not, ok } from "uvu/assert";
+import type { TestCluster } from "../invariants/nodes.ts";
+import { judge } from "../invariants/run.ts";
+import type { World } from "../invariants/world.ts";
+import { type Cable, filterProblem, withCable } from "../support/faults-network.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { hasRedis, RedisServer } from "../support/redis.ts";
+import {
+  everybodyKnown,
+  everybodyPresent,
+  leavesOf,
+  timesOffline,
+  underLoad,
+  withHubs,
+} from "../support/several-hubs.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+
+const test = suite("hubs that can't reach their Redis, and are not told");
+const problem = hasRedis ? filterProblem() : "redis-server is not installed";
+const LIMIT_MS = 90_000;
+const REFUSED_MS = 2_000;
+const PAUSE_MS = 100;
+const HEALED_MS = 5_000;
+const LEASE_MS = 4_000;
+const GRACE_MS = 3_000;
+/** What a node that does not come back is given in all, before its workstations are gone. */
+const GONE_MS = LEASE_MS + GRACE_MS;
+/** A lease may be a third old when the node is cut off: nothing leaves within this time. */
+const SHORT_CUT_MS = GONE_MS - LEASE_MS / 3 - 1_000;
+const ENV = { NODE_LEASE_MS: String(LEASE_MS), PRESENCE_GRACE_MS: String(GRACE_MS), LOG_LEVEL: "error" };
+
+interface Story {
+  cable: Cable;
+  cluster: TestCluster;
+  world: World;
+  /** One client of each hub, on the first organization's task. */
+  clients: [RawClient, RawClient];
+  channel: string;
+}
+
+/** Two hubs, each of which reaches their Redis, at the end of a cable, by an address of its own. All machines are present. */
+function withFarRedis(body: (story: Story) => Promise<void>): Promise<void> {
+  return withCable(async (cable) => {
+    const server = await RedisServer.start([], { inside: cable.inside, hosts: cable.far });
+    const envOf = (index: number) => ({ REDIS_URL: server.urlAt(cable.far[index] ?? "") });
+    try {
+      await withHubs({ nodes: 2, redis: server, env: ENV, envOf }, (cluster, world) =>
+        tell(cable, cluster, world, body),
+      );
+    } finally {
+      await server.stop();
+    }
+  });
+}
+
+/** What is seen of it in the end is judged as that of random runs is. */
+async function tell(cable: Cable, cluster: TestCluster, world: World, body: (story: Story) => Promise<void>) {
+  await everybodyPresent(cluster, world);
+  const channel = taskChannel(world.tenants[0]?.task ?? "");
+  const connect = (port: number | undefined) =>
+    new RawClient(`http://127.0.0.1:${port}`, { token: cluster.serviceToken });
+  const clients: [RawClient, RawClient] = [connect(cluster.ports[0]), connect(cluster.ports[1])];
+  try {
+    for (const client of clients) {
+      await client.welcomed();
+      await client.request("subscribe", { channel });
+    }
+    await body({ cable, cluster, world, clients, channel });
+    for (const client of clients) client.close();
+    equal(await judge(world, cluster), []);
+  } finally {
+    for (const client of clients) client.close();
+  }
+}
+
+/** Publishes as one of the world, whose judge knows of it; answers how it went. */
+async function publish({ world, channel }: Story, client: RawClient) {
+  const organization = world.tenants[0]?.organization ?? "";
+  const id = ulid();
+  const body = `${organization} ${id}`;
+  const ack = await client.ack("publish", { channel, id, type: "note", payload: { body } });
+  const answer = ack.ok
+    ? { ...(ack.data as { epoch: string; offset: number }), duplicate: false, at: performance.now() }
+    : ack.error;
+  world.log.published.push({ publisher: id, organization, channel, id, body, ephemeral: false, turn: 1, answer });
+  return answer;
+}
+
+/** Publishes until `ms` have passed since `since`; each attempt is refused in time. */
+async function refusedFor(story: Story, client: RawClient, since: number, ms: number): Promise<void> {
+  while (performance.now() - since < ms) {
+    const askedAt = performance.now();
+    const answer = await publish(story, client);
+    const tookMs = performance.now() - askedAt;
+    is("code" in answer && answer.code, "unavailable");
+    ok(tookMs < REFUSED_MS, `refused after ${tookMs} ms`);
+    // Once nothing is connected, refusals are immediate.
+    await pause(PAUSE_MS);
+  }
+}
+
+/** Its offset, once it is accepted again. */
+const published = (story: Story, client: RawClient) =>
+  until(
+    "it is published again",
+    async () => {
+      const answer = await publish(story, client);
+      return "offset" in answer ? answer.offset : null;
+    },
+    HEALED_MS,
+  );
+
+/** Offsets of what the client heard on the channel. */
+const offsetsOf = ({ channel }: Story, client: RawClient) =>
+  client
+    .received("publications", channel)
+    .flatMap(([, pushed]) => (pushed as { offset: number }[]).map(({ offset }) => offset));
+
+const isGapless = (offsets: number[]) => offsets.every((offset, index) => offset === (offsets[0] ?? 0) + index);
+
+/** Counts connections that end from now on. */
+function countLosses({ world }: Story): () => number {
+  let lost = 0;
+  for (const { client } of world.parties) {
+    client.on("state", (_state, previous) => {
+      if (previous.name === "connected") lost += 1;
+    });
+  }
+  return () => lost;
+}
+
+/** Nobody's connection and no hub ended, and nothing was thrown that nobody took. */
+function nothingEnded({ cluster, clients }: Story, pids: (number | undefined)[]): void {
+  equal(cluster.pids, pids);
+  not.match(cluster.output, "a rejection nobody handled");
+  for (const client of clients) is(client.disconnectReason, null);
+}
+
+if (problem) test.skip("everything", problem);
+else {
+  test(
+    "both for longer than their leases: publishes are refused in time, all stay, and are caught up with soon after",
+    () =>
+      withFarRedis(async (story) => {
+        const { cable, cluster, world, clients } = story;
+        const [pids, lost] = [cluster.pids, countLosses(story)];
+        cable.drop(...cable.far);
+        const outage = (async () => {
+          const cutAt = performance.now();
+          await Promise.all(clients.map((client) => refusedFor(story, client, cutAt, LEASE_MS + 1_000)));
+          cable.pass();
+          const healedAt = performance.now();
+          const last = Math.max(...(await Promise.all(clients.map((client) => published(story, client)))));
+          const reached = () => clients.every((client) => offsetsOf(story, client).includes(last));
+          await until("both heard both", reached, HEALED_MS);
+          ok(performance.now() - healedAt < HEALED_MS, `${performance.now() - healedAt} ms`);
+          // Whoever is wrongly taken for gone is so by then.
+          await pause(GONE_MS);
+        })();
+        is(await underLoad(cluster, world, outage, PAUSE_MS), 0);
+        for (const client of clients) ok(isGapless(offsetsOf(story, client)), offsetsOf(story, client).join());
+        nothingEnded(story, pids);
+        is(lost(), 0);
+        await everybodyKnown(cluster, world);
+        equal([leavesOf(world), await timesOffline(cluster, world)], [[], 0]);
+      }),
+    LIMIT_MS,
+  );
+
+  test(
+    "one alone: its subscribers get what the other published meanwhile, in order, and its workstations never leave",
+    () =>
+      withFarRedis(async (story) => {
+        const { cable, cluster, world, clients } = story;
+        const [pids, lost] = [cluster.pids, countLosses(story)];
+        const [near, far] = clients;
+        cable.drop(cable.far[0]);
+        const cutAt = performance.now();
+        const heardBefore = offsetsOf(story, near).length;
+        const others = async () => {
+          let last = 0;
+          for (let round = 0; round < 20; round += 1) {
+            const answer = await publish(story, far);
+            if ("offset" in answer) last = answer.offset;
+          }
+          return last;
+        };
+        const [last] = await Promise.all([others(), refusedFor(story, near, cutAt, SHORT_CUT_MS)]);
+        is(offsetsOf(story, near).length, heardBefore, "it really was cut off");
+        cable.pass();
+        await until("what was missed is heard", () => offsetsOf(story, near).includes(last), HEALED_MS);
+        await published(story, near);
+        for (const client of clients) ok(isGapless(offsetsOf(story, client)), offsetsOf(story, client).join());
+        await pause(GONE_MS);
+        nothingEnded(story, pids);
+        is(lost(), 0);
+        await everybodyKnown(cluster, world);
+        equal([leavesOf(world), await timesOffline(cluster, world)], [[], 0]);
+      }),
+    LIMIT_MS,
+  );
+
+  test(
+    "one alone for longer than it is waited for: its workstations leave, and are back when it is",
+    () =>
+      withFarRedis(async (story) => {
+        const { cable, cluster, world } = story;
+        const pids = cluster.pids;
+        cable.drop(cable.far[0]);
+        await until("its workstations have left", async () => (await timesOffline(cluster, world)) === 2, 2 * GONE_MS);
+        cable.pass();
+        await everybodyKnown(cluster, world, HEALED_MS + LEASE_MS);
+        equal(cluster.pids, pids);
+        not.match(cluster.output, "a rejection nobody handled");
+      }),
+    LIMIT_MS,
+  );
+}
+
+test.run();
