@@ -1,6 +1,6 @@
 import type { PresenceDiff, Publication } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
-import { ClientProcess, networkProblem, withCable } from "../support/faults-network.ts";
+import { ClientProcess, filterProblem, networkProblem, withCable } from "../support/faults-network.ts";
 import { type TestHub, withHub } from "../support/hub.ts";
 import type { RawClient } from "../support/raw-client.ts";
 import { suite } from "../support/suite.ts";
@@ -66,6 +66,7 @@ async function goesSilently({ hub, viewer }: Story, vanish: () => void): Promise
     (await transitionsOf(hub.database, hub.workstation.id)).map(({ after }) => after.presence),
     ["online", "suspect", "offline"],
   );
+  equal((await viewer.request("presence.list", { channel: hub.projectChannel })).members, []);
   is(hub.node.hub.connectionCount, 1, "nothing of it is left but the viewer");
 }
 
@@ -123,6 +124,24 @@ if (problem) {
         tell(hub, cable.inside, (story) => goesSilently(story, cable.pull)),
       ),
     ));
+
+  const filtered = "a client that is killed where none of its packets comes through is offline after the grace time";
+  const unfiltered = filterProblem();
+  if (unfiltered) test.skip(filtered, unfiltered);
+  else {
+    test(filtered, () =>
+      withCable((cable) =>
+        withHub(onCable(cable.address, SHORT), (hub) =>
+          tell(hub, cable.inside, (story) =>
+            goesSilently(story, () => {
+              cable.drop(...cable.far);
+              story.machine.kill();
+            }),
+          ),
+        ),
+      ),
+    );
+  }
 
   test(
     "two seconds without a network change nothing",
