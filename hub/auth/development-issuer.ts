@@ -18,6 +18,8 @@ export interface DevelopmentSubject {
   name?: string;
   audience?: string;
   ttlSeconds?: number;
+  /** Seconds since 1970; not told where nothing is said. */
+  issuedAt?: number;
 }
 
 /** The `iss` of its tokens: no address, so that no real issuer can be meant. */
@@ -52,12 +54,13 @@ export class DevelopmentIssuer {
   }
 
   /** A token for this subject; of a first-party client for a day, where nothing else is said. */
-  async mint({ subject, email, name, audience, ttlSeconds }: DevelopmentSubject): Promise<string> {
+  async mint({ subject, email, name, audience, ttlSeconds, issuedAt }: DevelopmentSubject): Promise<string> {
     const properties = {
       ...(email !== undefined && { email, email_verified: true }),
       ...(name !== undefined && { name }),
     };
-    return new SignJWT({ mode: "access", type: "user", properties })
+    const issued = issuedAt !== undefined && { iat: issuedAt };
+    return new SignJWT({ mode: "access", type: "user", properties, ...issued })
       .setProtectedHeader({ alg: ALGORITHM, kid: this.#kid, typ: "JWT" })
       .setIssuer(DEVELOPMENT_ISSUER)
       .setSubject(subject)
