@@ -4,7 +4,7 @@ import type { Match } from "./matching.ts";
 
 /**
  * Gives tasks to agents, both locked by the caller: the tasks are PUSHING, each with a session that starts, whose id is
- * the assignment's. The change feed tells the workstations. Gives the sessions' ids in the order of `matches`.
+ * the assignment's. The change feed tells the workstations, in this order. Gives the sessions' ids in the order of `matches`.
  */
 export async function give(sql: Statements, matches: readonly Match[], reason: string): Promise<string[]> {
   const sessionIds = matches.map(() => `session_${newId()}`);
@@ -12,7 +12,7 @@ export async function give(sql: Statements, matches: readonly Match[], reason: s
   await ask(
     sql,
     `WITH given AS (
-      SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS given (task_id, agent_id, session_id)
+      SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS given (task_id, agent_id, session_id, place)
     ), pushed AS (
       UPDATE tasks SET agent_session_status = 'PUSHING', active_agent_id = given.agent_id,
         last_agent_session_id = given.session_id, last_error = NULL
@@ -22,7 +22,8 @@ export async function give(sql: Statements, matches: readonly Match[], reason: s
     SELECT given.session_id, given.task_id, given.agent_id, task.mode, 'starting', clock_timestamp(), $4,
       ${attemptsBefore("task", "previous")}
     FROM given JOIN tasks task ON task.id = given.task_id
-    LEFT JOIN agent_sessions previous ON previous.id = task.last_agent_session_id`,
+    LEFT JOIN agent_sessions previous ON previous.id = task.last_agent_session_id
+    ORDER BY given.place`,
     [matches.map(({ taskId }) => taskId), agentIds, sessionIds, reason],
     true,
   );
