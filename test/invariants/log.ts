@@ -74,8 +74,8 @@ export interface RunLog {
 export interface FinalState {
   /** Workstation → whether it is meant to be present; those the clients last asked for. */
   meant: Map<string, boolean>;
-  /** Project channel's subscriber → keys on its roster. */
-  rosters: { subscriber: string; organization: string; keys: string[] }[];
+  /** Of each project channel's subscriber: keys on its roster, and whether that is current or what it knew when it was cut off. */
+  rosters: { subscriber: string; organization: string; keys: string[]; current: boolean }[];
   /** Workstation → what its row says. */
   rows: Map<string, string>;
   /** The workstations of each organization. */

@@ -1,5 +1,5 @@
 import { until } from "../support/until.ts";
-import { type Violation, violationsOf } from "./checks.ts";
+import { unsettled, type Violation, violationsOf } from "./checks.ts";
 import type { FinalState } from "./log.ts";
 import type { TestCluster } from "./nodes.ts";
 import { type Operation, perform } from "./operations.ts";
@@ -60,7 +60,7 @@ async function agreed(world: World, cluster: TestCluster, last: FinalState["last
       // Who lost the right in between keeps what he knew, and is told no more.
       if (!roster?.presence || roster.state.name === "ended") return [];
       const keys = roster.presence.members.map(({ key }) => key);
-      return [{ subscriber: name, organization: tenant.organization, keys }];
+      return [{ subscriber: name, organization: tenant.organization, keys, current: roster.presence.synced }];
     }),
     rows: await rowsOf(world, cluster),
     workstations: world.stations.map(({ id, tenant }) => ({ id, organization: tenant.organization })),
@@ -68,8 +68,8 @@ async function agreed(world: World, cluster: TestCluster, last: FinalState["last
   let seen = await look();
   const quiet = async () => {
     seen = await look();
-    const log = { ...world.log, final: { ...seen, last, leftover: { connections: 0, channels: 0 } } };
-    return !violationsOf(log).some((violation) => /^(?:3|10|12): /.test(violation));
+    const final = { ...seen, last, leftover: { connections: 0, channels: 0 } };
+    return unsettled({ ...world.log, final }).length === 0;
   };
   // Who does not agree in time is told of by the checks.
   await until("all agree", quiet, CONVERGE_MS).catch(() => undefined);
