@@ -8,6 +8,7 @@ import type { PresenceStore } from "./presence/presence.ts";
 import { RedisPresence, type SharedPresenceEvents } from "./presence/redis.ts";
 import { checkRedis } from "./redis/checks.ts";
 import { RedisConnection } from "./redis/connection.ts";
+import { MarkerKeeper } from "./redis/marker.ts";
 import { RedisSubscriptions } from "./redis/subscriptions.ts";
 
 /** What differs between a node that is alone and one of several. */
@@ -59,13 +60,15 @@ async function openShared({ config, nodeId, retention, events, log }: BackendOpt
     const shared = { redis, subscriptions, log };
     const broker = new RedisBroker({ ...shared, retention, positionTtlMs: config.history.positionTtlMs });
     const presence = await RedisPresence.open({ ...shared, nodeId, graceMs, leaseMs, events });
+    const marker = new MarkerKeeper(redis, log);
     return {
       broker,
       presence,
       // Another node takes over what one did not live to forget.
       feedRememberMs: Math.max(HOUR_MS, IDEMPOTENCY_TTL_MS),
-      faults: () => faultsOf(redis),
+      faults: () => faultsOf(redis, marker),
       async close() {
+        marker.close();
         subscriptions.close();
         await redis.close();
       },
@@ -76,10 +79,10 @@ async function openShared({ config, nodeId, retention, events, log }: BackendOpt
   }
 }
 
-async function faultsOf(redis: RedisConnection): Promise<Record<string, string>> {
+async function faultsOf(redis: RedisConnection, { fault }: MarkerKeeper): Promise<Record<string, string>> {
   try {
     await redis.ping();
-    return {};
+    return fault === null ? {} : { redis: fault };
   } catch (error) {
     return { redis: error instanceof Error ? error.message : "away" };
   }

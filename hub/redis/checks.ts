@@ -1,12 +1,8 @@
 import type { Logger } from "../log.ts";
 import type { RedisConnection } from "./connection.ts";
-import { KEY_PREFIX } from "./scripts.ts";
+import { checkMarker } from "./marker.ts";
 import { redisFault } from "./url.ts";
 
-/** How keys and messages look. Another number for every change that another version would misread. */
-export const SCHEMA_VERSION = 1;
-const PROGRAM = "monster-realtime";
-const MARKER_KEY = `${KEY_PREFIX}program`;
 const OLDEST_MAJOR = 7;
 
 /**
@@ -29,31 +25,6 @@ function checkServer(report: string): void {
   if (policy !== "noeviction") {
     const remedy = "Set maxmemory-policy to noeviction, and give Redis the memory it needs";
     throw redisFault(`leads to a Redis that throws keys away when memory is short (${policy})`, remedy);
-  }
-}
-
-async function checkMarker(redis: RedisConnection): Promise<void> {
-  const own = `${PROGRAM} ${SCHEMA_VERSION}`;
-  const found = await markerBefore(redis, own);
-  if (found === null || found === own) return;
-  const [program, version] = found.split(" ");
-  if (program !== PROGRAM) {
-    const problem = `leads to a Redis in which ${MARKER_KEY} belongs to another program`;
-    throw redisFault(problem, "Use another Redis, or another database of it");
-  }
-  const problem = `leads to a Redis that holds version ${version} of the hub's keys; this hub knows version ${SCHEMA_VERSION}`;
-  throw redisFault(problem, "Stop every hub of the other version and empty this database, or use another one");
-}
-
-/** Sets the marker where there is none; what was there before. */
-async function markerBefore(redis: RedisConnection, own: string): Promise<string | null> {
-  try {
-    const found = await redis.command("SET", MARKER_KEY, own, "NX", "GET");
-    return found === null ? null : String(found);
-  } catch (error) {
-    // Something that is no text: nobody's but another program's.
-    if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return "";
-    throw error;
   }
 }
 

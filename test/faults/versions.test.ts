@@ -1,0 +1,140 @@
+import { join } from "node:path";
+import { is, match } from "uvu/assert";
+import { MIGRATIONS } from "../../hub/store/migrations/index.ts";
+import { withDatabase } from "../support/database.ts";
+import { HubProcess, withFolder } from "../support/faults.ts";
+import { type OtherVersion, withOtherVersion } from "../support/other-version.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { hasRedis, type RedisServer, withRedis } from "../support/redis.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+
+const test = suite("hubs of two versions");
+const LIMIT_MS = 60_000;
+const LATER = "9999-later";
+const MARKER = "mr:program";
+
+interface Scene {
+  redis: RedisServer;
+  newer: OtherVersion;
+  /** A hub of one version on the Redis and the Postgres of all; ended with them. */
+  spawn(program?: string): HubProcess;
+  start(program?: string): Promise<HubProcess>;
+}
+
+/** One Redis, one Postgres, and hubs of this version and of a newer one. */
+function withScene(body: (scene: Scene) => Promise<void>): Promise<void> {
+  return withFolder((folder) =>
+    withOtherVersion((newer) =>
+      withRedis((redis) =>
+        withDatabase(async (_, { socketDir, user, database }) => {
+          const url = `postgres://${user}@localhost/${database}?host=${encodeURIComponent(socketDir)}`;
+          const env = { DATABASE_URL: url, REDIS_URL: redis.url };
+          const hubs: HubProcess[] = [];
+          const added = (hub: HubProcess) => {
+            hubs.push(hub);
+            return hub;
+          };
+          const dataDir = () => join(folder, String(hubs.length));
+          try {
+            await body({
+              redis,
+              newer,
+              spawn: (program) => added(HubProcess.spawn(dataDir(), env, program)),
+              start: async (program) => added(await HubProcess.start(dataDir(), env, program)),
+            });
+          } finally {
+            await Promise.all(hubs.map((hub) => hub.stop()));
+          }
+        }),
+      ),
+    ),
+  );
+}
+
+/** What a hub says that must not come up. */
+async function refusal(hub: HubProcess): Promise<string> {
+  is(await hub.exited, 1, hub.output);
+  return hub.output;
+}
+
+/** A publication through the one is heard from the other. */
+async function serveTogether(one: HubProcess, other: HubProcess): Promise<void> {
+  const [here, there] = [await one.development(), await other.development()];
+  const channel = `workstation:${here.workstationId}`;
+  const publisher = new RawClient(here.url, { token: here.serviceToken });
+  const subscriber = new RawClient(there.url, { token: there.serviceToken });
+  try {
+    await Promise.all([publisher.welcomed(), subscriber.welcomed()]);
+    await subscriber.request("subscribe", { channel });
+    await publisher.request("publish", { channel, type: "note", payload: null });
+    await subscriber.push("publications");
+  } finally {
+    publisher.close();
+    subscriber.close();
+  }
+}
+
+const ready = async (hub: HubProcess) => fetch(`${(await hub.development()).url}/readyz`);
+
+const redisTest = (behaviour: string, body: () => Promise<void>) =>
+  hasRedis ? test(behaviour, body, LIMIT_MS) : test.skip(behaviour, "redis-server is not installed");
+
+redisTest("one that has other keys in Redis does not come up beside the older, which goes on", () =>
+  withScene(async ({ newer, spawn, start }) => {
+    newer.change("hub/redis/marker.ts", "SCHEMA_VERSION = 1", "SCHEMA_VERSION = 2");
+    const older = await start();
+    const told = await refusal(spawn(newer.hub));
+    match(told, /REDIS_URL/);
+    match(told, /holds version 1 of the hub's keys; this hub knows version 2/);
+    match(told, /Stop every hub of the other version/);
+    await serveTogether(older, older);
+  }),
+);
+
+redisTest("nor after a Redis that came back empty, whose keys the older has marked again", () =>
+  withScene(async ({ redis, newer, spawn, start }) => {
+    newer.change("hub/redis/marker.ts", "SCHEMA_VERSION = 1", "SCHEMA_VERSION = 2");
+    const older = await start();
+    await redis.kill();
+    await redis.start();
+    await until("its keys are marked", () => redis.admin.get(MARKER));
+    match(await refusal(spawn(newer.hub)), /holds version 1/);
+    await until("it is ready again", async () => (await ready(older)).status === 200);
+    await serveTogether(older, older);
+  }),
+);
+
+redisTest("where a newer one was the first on an empty Redis, the older says that it must not be used", () =>
+  withScene(async ({ redis, start }) => {
+    const older = await start();
+    await redis.admin.set(MARKER, "monster-realtime 2");
+    const answer = await until("it is not ready", async () => {
+      const readiness = await ready(older);
+      return readiness.status === 503 ? readiness.text() : null;
+    });
+    match(answer, /version 2/);
+    await until("it is logged", () => older.output.includes("version 2"));
+    await redis.admin.del(MARKER);
+    await until("it is ready again", async () => (await ready(older)).status === 200);
+  }),
+);
+
+redisTest("a newer one waits for the database to be migrated; the older runs on, and does not start anew", () =>
+  withScene(async ({ newer, spawn, start }) => {
+    const last = MIGRATIONS.at(-1)?.name ?? "";
+    newer.write(`hub/store/migrations/${LATER}.sql`, "SELECT 1;\n");
+    newer.change("hub/store/migrations/index.ts", `step("${last}"),`, `step("${last}"), step("${LATER}"),`);
+    const older = await start();
+    const told = await refusal(spawn(newer.hub));
+    match(told, `it lacks ${LATER}`);
+    match(told, "npm run migrate");
+
+    const migrating = spawn(newer.migrate);
+    is(await migrating.exited, 0, migrating.output);
+    await serveTogether(await start(newer.hub), older);
+    match(await refusal(spawn()), new RegExp(`newer than this hub: it has ${LATER}.*Deploy the newer hub`));
+  }),
+);
+
+test.run();

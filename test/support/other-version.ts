@@ -1,0 +1,34 @@
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { withFolder } from "./faults.ts";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+const PARTS = ["hub", "scripts", "schema.sql", "package.json"];
+
+/** Another version of the programs: a copy in which something was changed. */
+export interface OtherVersion {
+  hub: string;
+  migrate: string;
+  /** Puts `after` in the place of `before` in one of its files. */
+  change(file: string, before: string, after: string): void;
+  write(file: string, text: string): void;
+}
+
+/** Runs `body` with a copy of the programs, and removes it. */
+export function withOtherVersion(body: (other: OtherVersion) => Promise<void>): Promise<void> {
+  return withFolder((folder) => {
+    for (const part of PARTS) cpSync(join(ROOT, part), join(folder, part), { recursive: true });
+    symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+    const write = (file: string, text: string) => writeFileSync(join(folder, file), text);
+    return body({
+      hub: join(folder, "hub", "main.ts"),
+      migrate: join(folder, "scripts", "migrate.ts"),
+      change(file, before, after) {
+        const text = readFileSync(join(folder, file), "utf8");
+        if (!text.includes(before)) throw new Error(`${file} holds no ${before}`);
+        write(file, text.replace(before, after));
+      },
+      write,
+    });
+  });
+}
