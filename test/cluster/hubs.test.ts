@@ -1,12 +1,11 @@
 import { workstationChannel } from "@monster-realtime/client";
 import { ulid } from "ulid";
 import { equal, is, ok } from "uvu/assert";
-import { TestCluster } from "../invariants/nodes.ts";
 import { judge } from "../invariants/run.ts";
-import { World } from "../invariants/world.ts";
 import { meta } from "../support/hub.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { hasRedis } from "../support/redis.ts";
+import { everybodyPresent, leavesOf, underLoad, withHubs } from "../support/several-hubs.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
@@ -16,63 +15,15 @@ const LEASE_MS = 3_000;
 const GRACE_MS = 700;
 const SLACK_MS = 5_000;
 
-/** Runs `body` on hubs with one Redis and one Postgres, and people and machines of two organizations on them. */
-async function withHubs(nodes: number, body: (cluster: TestCluster, world: World) => Promise<void>): Promise<void> {
-  const cluster = await TestCluster.start({ nodes, redis: true });
-  const world = new World(cluster);
-  try {
-    await world.open();
-    await body(cluster, world);
-  } finally {
-    await world.close();
-    await cluster.stop();
-  }
-}
-
-/** All machines are present, and everybody and every row knows. */
-async function everybodyPresent(cluster: TestCluster, world: World): Promise<void> {
-  for (const index of world.stations.keys()) world.join(index, 0);
-  await world.settle();
-  await until("all are on every roster", () =>
-    world.subscribers.every(
-      ({ roster }) => roster?.presence?.members.filter(({ state }) => state === "live").length === 2,
-    ),
-  );
-  await until("all rows are online", async () => (await offlineRows(cluster, world)) === 0);
-}
-
-async function offlineRows({ database }: TestCluster, world: World): Promise<number> {
-  const ids = world.stations.map(({ id }) => id);
-  const rows = await database.query(
-    (sql) => sql`SELECT 1 FROM workstations WHERE id = ANY (${ids}) AND status <> 'online'`,
-  );
-  return rows.length;
-}
-
-const leavesOf = (world: World) =>
-  world.log.subscribers.flatMap(({ roster }) => roster.filter(({ kind }) => kind === "leave"));
-
-/** Publishes and looks at the rows for as long as `work` takes; answers how often a row was seen offline. */
-async function underLoad(cluster: TestCluster, world: World, work: Promise<unknown>): Promise<number> {
-  let over = false;
-  let offline = 0;
-  const done = work.finally(() => {
-    over = true;
-  });
-  for (let turn = 0; !over; turn += 1) {
-    world.publish(turn, turn, false);
-    offline += await offlineRows(cluster, world);
-  }
-  await done;
-  return offline;
-}
+/** Runs `body` on so many hubs with one Redis and one Postgres. */
+const withNodes = (nodes: number, body: Parameters<typeof withHubs>[1]) => withHubs({ nodes, redis: true }, body);
 
 if (!hasRedis) test.skip("everything", "redis-server is not installed");
 else {
   test(
     "three nodes are replaced one after the other under load: no gap, no leave, no row that says offline",
     () =>
-      withHubs(3, async (cluster, world) => {
+      withNodes(3, async (cluster, world) => {
         await everybodyPresent(cluster, world);
         const codes: (number | null)[] = [];
         const replacing = (async () => {
@@ -89,7 +40,7 @@ else {
   test(
     "a killed node's clients go on elsewhere, and whoever does not come back leaves once",
     () =>
-      withHubs(2, async (cluster, world) => {
+      withNodes(2, async (cluster, world) => {
         await everybodyPresent(cluster, world);
         const [gone] = world.stations;
         // It never comes back: its machine died with the node.
@@ -116,7 +67,7 @@ else {
   test(
     "a node that stood still longer than its lease throws nobody out when it goes on",
     () =>
-      withHubs(2, async (cluster, world) => {
+      withNodes(2, async (cluster, world) => {
         await everybodyPresent(cluster, world);
         await underLoad(cluster, world, cluster.pause(0, LEASE_MS + 2_000));
         equal(await judge(world, cluster), []);
@@ -127,7 +78,7 @@ else {
   test(
     "a Redis that comes back with nothing: losses are told, presence is there again, and no row said offline",
     () =>
-      withHubs(2, async (cluster, world) => {
+      withNodes(2, async (cluster, world) => {
         await everybodyPresent(cluster, world);
         world.publish(0, 0, false);
         await world.settle();
@@ -152,7 +103,7 @@ else {
   test(
     "while Redis stands still publishes are refused in time, connections stay, and all is made up for afterwards",
     () =>
-      withHubs(2, async (cluster, world) => {
+      withNodes(2, async (cluster, world) => {
         await everybodyPresent(cluster, world);
         const tenant = world.tenants[0];
         const client = new RawClient(`http://127.0.0.1:${cluster.ports[0]}`, { token: cluster.serviceToken });
@@ -186,7 +137,7 @@ else {
   test(
     "of two connections of one workstation on two nodes the newest owns its presence, and nobody sees it leave",
     () =>
-      withHubs(2, async (cluster, world) => {
+      withNodes(2, async (cluster, world) => {
         const [tenant] = world.tenants;
         const workstation = tenant?.workstations[1] ?? { id: "", token: "" };
         const channel = workstationChannel(workstation.id);
