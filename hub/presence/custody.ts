@@ -11,19 +11,10 @@ import { FollowUp } from "./follow-up.ts";
 import { beat, type Holding, Holdings, isOutrun, isSame, type Owner } from "./holdings.ts";
 import type { Lease } from "./lease.ts";
 import type { Leases } from "./leases.ts";
-import type { JoinRequest, PresenceEvents, WorkstationPresence } from "./presence.ts";
+import type { JoinRequest, SharedPresenceEvents, WorkstationPresence } from "./presence.ts";
 import type { MembershipReply, PresenceScripts } from "./presence-scripts.ts";
 import { notJoined, replacedError } from "./refusals.ts";
 import type { RosterMessage } from "./shared-rosters.ts";
-
-/** What the store of one node of several tells it. */
-export interface SharedPresenceEvents extends PresenceEvents {
-  /**
-   * While this node was cut off, others held the connection for dead, and its workstation has left. Whether it still is
-   * there only it can show: it must be ended with an error that lets it come back and join again.
-   */
-  gaveUp(connectionId: string, channel: string): void;
-}
 
 export interface CustodyOptions {
   nodeId: string;
@@ -67,8 +58,8 @@ export class Custody {
   }
 
   async join(request: JoinRequest): Promise<PresencePosition> {
-    const lease = await this.#options.leases.valid(request.channel);
-    const holding = this.#holdings.add(request, lease);
+    // Held before anything is waited for: whoever is lost meanwhile must not be entered behind its end.
+    const holding = this.#holdings.add(request, this.#options.leases.of(request.channel));
     const joined = this.#join(holding);
     holding.joined = joined.catch(() => undefined);
     return joined;
@@ -110,10 +101,7 @@ export class Custody {
     await holding.joined;
     if (!this.#holdings.isCurrent(holding)) return;
     await this.#end(holding).catch((error: unknown) => {
-      this.#options.log.debug(
-        { err: error, channel },
-        "a lost connection could not be told to Redis: it is tried again",
-      );
+      this.#options.log.debug({ err: error, channel }, "Redis was not told of a lost connection: it is tried again");
     });
   }
 
@@ -149,6 +137,20 @@ export class Custody {
     this.#holdings.raise(reply);
   }
 
+  /**
+   * As `noticed`; and where the store lacks a workstation that this node holds, it is entered again, unless something
+   * newer was there. Whether the store has it now from here.
+   */
+  async restored(reply: MembershipReply): Promise<boolean> {
+    this.noticed(reply);
+    const holding = this.#holdings.owner(reply.channel);
+    const isThere = reply.state === "live" && reply.connectionId === holding?.request.connectionId;
+    if (!holding || holding.number === null || isThere) return isThere;
+    this.#options.log.warn({ channel: reply.channel }, "a connected workstation was missing: it is entered again");
+    await this.#register(holding);
+    return this.#holdings.isCurrent(holding);
+  }
+
   told(channel: string, message: RosterMessage): void {
     this.followUp.told(channel, message);
     if (message.projects !== undefined)
@@ -171,7 +173,7 @@ export class Custody {
 
   /** Enters again what is held under an older incarnation, and tells what could not be told. */
   repair(taken: boolean): void {
-    if (!taken && !this.#owing) return;
+    if (!taken && !this.#owing && !this.followUp.owes) return;
     const before = this.#repairing ?? Promise.resolve();
     const repairing: Promise<void> = before
       .then(() => this.#repair())
@@ -220,6 +222,7 @@ export class Custody {
   async #join(holding: Holding): Promise<PresencePosition> {
     const { request, lease } = holding;
     try {
+      await this.#options.leases.valid(request.channel);
       await this.#prepare(holding);
       holding.incarnation = lease.incarnation;
       if (holding.ending || !this.#holdings.isCurrent(holding))
@@ -326,8 +329,8 @@ export class Custody {
 
   #changed(reply: MembershipReply, presence: WorkstationPresence): void {
     this.#outrun(reply.channel, reply);
-    const owner = this.#holdings.owner(reply.channel);
-    if (owner?.request.connectionId === reply.connectionId) owner.presence = presence;
+    const holding = this.#holdings.get(reply.channel, reply.connectionId);
+    if (holding) holding.presence = presence;
     this.#holdings.raise(reply);
   }
 

@@ -53,6 +53,11 @@ export class FollowUp {
     return this.#projections.show(reply, only);
   }
 
+  /** Whether something could not be shown, or is about to be. */
+  get owes(): boolean {
+    return this.#projections.size > 0;
+  }
+
   /** Shows what could not be shown; false where something still can't. */
   retry(): Promise<boolean> {
     return this.#projections.retry();

@@ -92,6 +92,15 @@ export interface PresenceEvents {
   replaced(connectionId: string, channel: string): void;
 }
 
+/** What the store of one node of several tells it. */
+export interface SharedPresenceEvents extends PresenceEvents {
+  /**
+   * While this node was cut off, others held the connection for dead, and its workstation has left. Whether it still is
+   * there only it can show: it must be ended with an error that lets it come back and join again.
+   */
+  gaveUp(connectionId: string, channel: string): void;
+}
+
 /** The reconciler's and writer's side of Postgres (`store/presence-writer.ts`). */
 export interface PresenceSink {
   /** Takes the newest state; older revisions of the same workstation are forgotten. Never throws, never waits. */

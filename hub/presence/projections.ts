@@ -20,6 +20,11 @@ export class Projections {
     this.#options = options;
   }
 
+  /** How many workstations' states still have to be shown. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
   /** Whether something of this workstation's channel still has to be shown. */
   waits(channel: string): boolean {
     return this.#waiting.has(channel);

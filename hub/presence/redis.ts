@@ -8,12 +8,18 @@ import type { Logger } from "../log.ts";
 import type { RedisConnection } from "../redis/connection.ts";
 import type { RedisSubscriptions, ShardListener } from "../redis/subscriptions.ts";
 import { inBatches } from "./batches.ts";
-import { Custody, type SharedPresenceEvents } from "./custody.ts";
+import { Custody } from "./custody.ts";
 import { DEFAULT_DIFF_WINDOW_MS } from "./diff-timer.ts";
 import { presenceOf } from "./follow-up.ts";
 import type { Lease, Renewal } from "./lease.ts";
 import { Leases, RENEWALS_PER_LEASE } from "./leases.ts";
-import type { JoinRequest, PresenceStore, PresenceWatcher, WorkstationPresence } from "./presence.ts";
+import type {
+  JoinRequest,
+  PresenceStore,
+  PresenceWatcher,
+  SharedPresenceEvents,
+  WorkstationPresence,
+} from "./presence.ts";
 import { PresenceScripts, presenceShard } from "./presence-scripts.ts";
 import { checkRevision } from "./revisions.ts";
 import { type RosterMessage, SharedRosters } from "./shared-rosters.ts";
@@ -35,8 +41,6 @@ export interface RedisPresenceOptions {
   /** Milliseconds of a clock that never goes back, and runs on while the process is stopped. */
   monotonicNow?: () => number;
 }
-
-export type { SharedPresenceEvents } from "./custody.ts";
 
 /** After a loss of data every node has noticed it, and entered what it holds again, within so many renewals. */
 const RENEWALS_TO_SETTLE = 2;
@@ -146,8 +150,9 @@ export class RedisPresence implements PresenceStore {
       const channel = workstationChannel(workstationId);
       const lease = this.#leases.of(channel);
       if (!isOld(lease)) return;
-      const { status, revision } = await this.#scripts.revision(channel, channel, "absent", 0);
-      if (status === "ok") minted.push({ workstationId, revision, lease });
+      const reply = await this.#scripts.revision(channel, channel, "absent", 0);
+      if (reply.status !== "ok" || (await this.#custody.restored(reply))) return;
+      minted.push({ workstationId, revision: reply.revision, lease });
     });
     // Data that was lost a moment ago makes everybody absent, and a renewal finds it new.
     const leases = new Set(minted.map(({ lease }) => lease));
@@ -160,8 +165,9 @@ export class RedisPresence implements PresenceStore {
   async raise(workstationId: string, floor: number): Promise<void> {
     checkRevision(floor);
     const channel = workstationChannel(workstationId);
-    // The row is ahead: perhaps because a newer connection of which nothing was heard is written to it.
-    this.#custody.noticed(await this.#scripts.revision(channel, channel, "never", floor));
+    // The row is ahead: perhaps because a newer connection of which nothing was heard is written to it, or because this
+    // node's is gone from the data. Without either being noticed its beats would be refused for ever.
+    await this.#custody.restored(await this.#scripts.revision(channel, channel, "never", floor));
   }
 
   hold(): void {

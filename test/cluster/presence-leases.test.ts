@@ -130,6 +130,43 @@ withNodes(1, "what projects could not be told is told later", async ([one], { ad
   await until("it is shown", async () => (await membersOf(one, PROJECT_CHANNEL)).length === 1);
 });
 
+withNodes(
+  1,
+  "that somebody's time was up is told to projects later, where they could not be told at once",
+  async ([one], { admin }) => {
+    if (!one) throw new Error("too few nodes");
+    await one.store.join(workstation("c1"));
+    await one.store.lose(OWN, "c1");
+    await until("it is shown as suspect", async () => (await membersOf(one, PROJECT_CHANNEL))[0]?.state === "suspect");
+    await admin.rename(`mr:{${PROJECT_CHANNEL}}:members`, "kept");
+    await admin.set(`mr:{${PROJECT_CHANNEL}}:members`, "in the way");
+    await until("it left", async () => (await membersOf(one, OWN)).length === 0);
+    await admin.rename("kept", `mr:{${PROJECT_CHANNEL}}:members`);
+    await until("its project knows", async () => (await membersOf(one, PROJECT_CHANNEL)).length === 0);
+  },
+);
+
+withNodes(1, "whoever is lost while it joins a node that was cut off throws nobody out", async ([other], { url }) => {
+  if (!other) throw new Error("too few nodes");
+  let standstillMs = 0;
+  const cutOff = await presenceOn(url, { monotonicNow: () => performance.now() + standstillMs });
+  try {
+    await other.store.join(workstation("moved"));
+    standstillMs = LEASE_MS + 1;
+    const joined = cutOff.store.join(workstation("old")).then(
+      () => "joined",
+      ({ code }) => code,
+    );
+    await cutOff.store.lose(OWN, "old");
+    is(await joined, "unavailable");
+    equal(await cutOff.store.present(), []);
+    equal(other.replaced, []);
+    is((await membersOf(other, OWN))[0]?.state, "live");
+  } finally {
+    await cutOff.close();
+  }
+});
+
 withNodes(2, "a clean end of everything leaves nobody to sweep", async ([one, two], { admin }) => {
   await one?.store.join(workstation("c1"));
   await one?.store.leave(OWN, "c1", "left");

@@ -9,7 +9,11 @@ export const GRACE_MS = 400;
 export const LEASE_MS = 900;
 
 export type NodeSettings = Partial<
-  Pick<RedisPresenceOptions, "graceMs" | "leaseMs" | "settleMs" | "diffWindowMs" | "monotonicNow"> & { nodeId: string }
+  Pick<RedisPresenceOptions, "graceMs" | "leaseMs" | "settleMs" | "diffWindowMs" | "monotonicNow"> & {
+    nodeId: string;
+    /** Is told of changes too. */
+    changed(presence: WorkstationPresence): void;
+  }
 >;
 
 /** A node's presence with connections of its own, and what it told its node. */
@@ -35,7 +39,10 @@ export async function presenceOn(url: string, settings: NodeSettings = {}): Prom
   const replaced: { connectionId: string; channel: string }[] = [];
   const gaveUp: string[] = [];
   const events = {
-    workstationChanged: (presence: WorkstationPresence) => void changed.push(presence),
+    workstationChanged: (presence: WorkstationPresence) => {
+      changed.push(presence);
+      settings.changed?.(presence);
+    },
     replaced: (connectionId: string, channel: string) => void replaced.push({ connectionId, channel }),
     gaveUp: (connectionId: string) => void gaveUp.push(connectionId),
   };

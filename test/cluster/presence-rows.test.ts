@@ -1,0 +1,106 @@
+import { is, ok } from "uvu/assert";
+import { Reconciler } from "../../hub/presence/reconciler.ts";
+import type { Database } from "../../hub/store/postgres.ts";
+import { PresenceRows } from "../../hub/store/presence-rows.ts";
+import { PresenceWriter } from "../../hub/store/presence-writer.ts";
+import { withDatabase } from "../support/database.ts";
+import { hasRedis, type RedisServer, withRedis } from "../support/redis.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+import { recordingLog, rowOf, seedWorkstations } from "../support/workstation-rows.ts";
+import { membersOf, type PresenceNode, presenceOn, workstation } from "./redis-presence.ts";
+
+const test = suite("rows of presence in Redis");
+const NEVER_MS = 3_600_000;
+
+interface Parts {
+  database: Database;
+  node: PresenceNode;
+  writer: PresenceWriter;
+  reconciler: Reconciler;
+  server: RedisServer;
+  /** A workstation that is connected here; its row says so. */
+  id: string;
+}
+
+/** A node's presence with its write-back, whose heartbeats and reconciliations come only when asked for. */
+function reconciled(behaviour: string, body: (parts: Parts) => Promise<void>): void {
+  if (!hasRedis) {
+    test.skip(behaviour, "there is no redis-server");
+    return;
+  }
+  test(behaviour, () => withRedis((server) => withDatabase((database) => withRow(server, database, body))));
+}
+
+async function withRow(server: RedisServer, database: Database, body: (parts: Parts) => Promise<void>): Promise<void> {
+  const { log } = recordingLog();
+  const writer: PresenceWriter = new PresenceWriter({
+    database,
+    intervalMs: 5,
+    log,
+    onRefused: (...refusal) => reconciler.refused(...refusal),
+  });
+  const node = await presenceOn(server.url, { settleMs: 0, changed: (presence) => writer.write(presence) });
+  const times = { heartbeatMs: NEVER_MS, reconcileMs: NEVER_MS, settleMs: NEVER_MS };
+  const rows = new PresenceRows(database);
+  const reconciler = new Reconciler({ store: node.store, writer, rows, nodeId: "n", ...times, log });
+  try {
+    const [id = ""] = await seedWorkstations(database, 1);
+    await node.store.join(workstation("c1", { status: "online" }, id));
+    const parts = { database, node, writer, reconciler, server, id };
+    await says(parts, "online");
+    await body(parts);
+  } finally {
+    await reconciler.close();
+    await writer.close();
+    await node.close();
+  }
+}
+
+const says = ({ database, id }: Parts, status: string) =>
+  until(`the row says ${status}`, async () => (await rowOf(database, id)).status === status);
+
+/** The row says offline, and with a revision that lies a minute ahead of all that Redis has minted. */
+async function takeOffline({ database, id }: Parts): Promise<number> {
+  const ahead = (Date.now() + 60_000) * 1_000;
+  await database.query(
+    (sql) => sql`UPDATE workstations SET status = 'offline', presence_revision = ${ahead} WHERE id = ${id}`,
+  );
+  return ahead;
+}
+
+/** Redis has nothing of the workstation any more, and its revisions begin anew; nobody was told. */
+async function forget({ server, id }: Parts): Promise<void> {
+  const keys = ["parts", "members", "roster"].map((part) => `mr:{workstation:${id}}:${part}`);
+  is(await server.admin.del(...keys), keys.length);
+}
+
+const isThere = async ({ node, id }: Parts) => (await membersOf(node, `workstation:${id}`))[0]?.state === "live";
+
+reconciled("a row that says offline by a newer revision than its live workstation's is online again", async (parts) => {
+  const ahead = await takeOffline(parts);
+  await parts.reconciler.runOnce();
+  await says(parts, "online");
+  ok(Number((await rowOf(parts.database, parts.id)).presence_revision) > ahead);
+});
+
+reconciled("so is it where Redis lost the workstation too, which is on its roster again", async (parts) => {
+  await forget(parts);
+  await takeOffline(parts);
+  await parts.reconciler.runOnce();
+  await says(parts, "online");
+  ok(await isThere(parts));
+});
+
+reconciled(
+  "a workstation that is connected and missing in Redis is entered again, not taken offline",
+  async (parts) => {
+    await forget(parts);
+    await parts.reconciler.runOnce();
+    ok(await isThere(parts));
+    await parts.writer.flush(5_000);
+    await says(parts, "online");
+  },
+);
+
+test.run();
