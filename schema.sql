@@ -462,6 +462,7 @@ CREATE INDEX idx_tasks_template ON tasks (workflow_template_id) WHERE workflow_t
 CREATE INDEX idx_tasks_actor ON tasks (actor_id) WHERE actor_id IS NOT NULL;
 CREATE INDEX idx_tasks_repository ON tasks (project_repository_id) WHERE project_repository_id IS NOT NULL;
 CREATE INDEX idx_sessions_worktree ON agent_sessions (worktree_id) WHERE worktree_id IS NOT NULL;
+CREATE INDEX idx_tasks_waiting ON tasks (project_id, list, priority DESC, list_order, created_at, id) WHERE ready AND agent_session_status = 'INACTIVE';
 CREATE INDEX idx_tasks_running ON tasks (project_id, project_repository_id) WHERE agent_session_status <> 'INACTIVE';
 CREATE INDEX idx_sessions_open ON agent_sessions (started_at) WHERE status IN ('starting', 'active');
 CREATE INDEX idx_workstations_online ON workstations (id) WHERE status = 'online';

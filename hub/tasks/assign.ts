@@ -13,7 +13,7 @@ import { detailsOf } from "./waiting.ts";
  */
 export async function assignTask(sql: Statements, task: HeldTask, agentId: string | undefined): Promise<string> {
   refuseUnlessOpen(task);
-  const detail = (await detailsOf(sql, [task.id], 0)).get(task.id);
+  const detail = (await detailsOf(sql, [{ id: task.id, tried: false }], 0)).get(task.id);
   if (!detail || detail.blocked)
     throw conflict("blocked", "The task waits for others. Finish those, or resolve the dependencies.");
   const repositoryRoom = await lockRepositories(sql, task.projectId, "wait");

@@ -17,6 +17,8 @@ export interface DispatcherOptions {
 const POLL_MS = 2_000;
 /** Until another hub, which is at a project, has ended its round. */
 const TURN_MS = 20;
+/** After a failure, most likely of the database. */
+const RETRY_MS = 500;
 const PRINCIPAL = "service:hub";
 
 /** Tables whose changes may let a task find its agent. */
@@ -108,7 +110,7 @@ export class Dispatcher {
       this.#projects.delete(projectId);
       const round = await this.#round(projectId);
       this.#failing = false;
-      if (round === null) this.#later(projectId);
+      if (round === null) this.#later(projectId, TURN_MS);
       else if (round.more) this.#projects.add(projectId);
       this.given += round?.given ?? 0;
     }
@@ -119,7 +121,7 @@ export class Dispatcher {
     try {
       return await this.#transaction((sql) => dispatchRound(sql, projectId, this.#options.avoidMs));
     } catch (error) {
-      this.#later(projectId);
+      this.#later(projectId, RETRY_MS);
       throw error;
     }
   }
@@ -136,21 +138,22 @@ export class Dispatcher {
     for (const { id } of projects) this.#projects.add(id);
   }
 
-  #later(projectId: string): void {
+  #later(projectId: string, delayMs: number): void {
     const timer = setTimeout(
       () => {
         this.#timers.delete(timer);
         this.#projects.add(projectId);
         this.#wake();
       },
-      TURN_MS * (1 + Math.random()),
+      delayMs * (1 + Math.random()),
     ).unref();
     this.#timers.add(timer);
   }
 
   /** Told once, not at every try, for as long as the database is away. */
   #failed(error: unknown): void {
-    if (!this.#failing) this.#options.log.warn({ err: error }, "tasks are not dispatched until the database answers");
+    if (!this.#failing)
+      this.#options.log.warn({ err: error }, "a project's tasks could not be dispatched; tried again until they can");
     this.#failing = true;
   }
 }

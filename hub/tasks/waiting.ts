@@ -36,16 +36,16 @@ export async function lockWaiting(
     true,
   );
   const ids = seen.map(({ id }) => id);
-  const held = await ask<{ id: string; repositoryId: string | null }>(
+  const held = await ask<{ id: string; repositoryId: string | null; tried: boolean }>(
     sql,
-    `SELECT id, project_repository_id AS "repositoryId" FROM tasks
+    `SELECT id, project_repository_id AS "repositoryId", last_agent_session_id IS NOT NULL AS tried FROM tasks
     WHERE id = ANY($1::text[]) AND project_id = $2 AND ready AND agent_session_status = 'INACTIVE' AND list = ANY($3::task_list[])
     FOR NO KEY UPDATE SKIP LOCKED`,
     [ids, projectId, [...OPEN_LISTS]],
     true,
   );
   const repositories = new Map(held.map(({ id, repositoryId }) => [id, repositoryId]));
-  const details = await detailsOf(sql, [...repositories.keys()], avoidMs);
+  const details = await detailsOf(sql, held, avoidMs);
   const tasks = ids.flatMap((id) => {
     const detail = details.get(id);
     return detail && !detail.blocked ? [{ id, repositoryId: repositories.get(id) ?? null, ...detail }] : [];
@@ -73,17 +73,18 @@ interface TaskDetail {
 /** Asked after the lock: what was committed while it was waited for is seen here. */
 export async function detailsOf(
   sql: Statements,
-  taskIds: readonly string[],
+  tasks: readonly { id: string; tried: boolean }[],
   avoidMs: number,
 ): Promise<ReadonlyMap<string, TaskDetail>> {
   const rows = await ask<{ id: string; blocked: boolean; allowed: Record<string, number> | null; avoided: string[] }>(
     sql,
     `SELECT t.id, ${isBlocked("t")} AS blocked,
       (SELECT jsonb_object_agg(a.agent_id, a.priority) FROM task_agents a WHERE a.task_id = t.id) AS allowed,
-      ARRAY(SELECT s.agent_id FROM agent_sessions s WHERE s.task_id = t.id AND s.status IN ('failed', 'timeout')
-        AND s.end_reason IS DISTINCT FROM 'cancelled' AND s.ended_at > clock_timestamp() - $2 * interval '1 millisecond') AS avoided
+      CASE WHEN t.id = ANY($2::text[]) THEN ARRAY(SELECT s.agent_id FROM agent_sessions s
+        WHERE s.task_id = t.id AND s.status IN ('failed', 'timeout') AND s.end_reason IS DISTINCT FROM 'cancelled'
+          AND s.ended_at > clock_timestamp() - $3 * interval '1 millisecond') ELSE '{}' END AS avoided
     FROM unnest($1::text[]) AS t (id)`,
-    [[...taskIds], avoidMs],
+    [tasks.map(({ id }) => id), tasks.filter(({ tried }) => tried).map(({ id }) => id), avoidMs],
     true,
   );
   return new Map(

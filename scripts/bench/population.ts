@@ -95,6 +95,37 @@ export async function fillTasks(
   return ids;
 }
 
+/** Adds agents that have room for all of the tasks, and the tasks, not ready yet; gives the tasks' ids. */
+export async function fillWork(
+  sql: Sql,
+  { projectId }: Population,
+  { workstations, agents, tasks }: { workstations: readonly Workstation[]; agents: number; tasks: number },
+): Promise<string[]> {
+  await sql`SELECT set_config('hub.audit_publish', 'off', false)`;
+  const room = Math.ceil(tasks / agents);
+  const agentRows = Array.from({ length: agents }, (_, index) => ({
+    id: `agent_${ulid()}`,
+    workstation_id: workstations[index % workstations.length]?.id ?? "",
+    type: "custom",
+    name: `bench-${index}`,
+    max_concurrency_limit: room,
+  }));
+  await sql`INSERT INTO agents ${sql(agentRows)}`;
+  const taskIds = Array.from({ length: tasks }, () => `task_${ulid()}`);
+  for (const some of chunks(taskIds)) {
+    const rows = some.map((id, index) => ({
+      id,
+      project_id: projectId,
+      title: `Work ${index}`,
+      priority: 1 + (index % 5),
+      list_order: index,
+    }));
+    await sql`INSERT INTO tasks ${sql(rows)}`;
+  }
+  await sql`VACUUM ANALYZE tasks, agents`;
+  return taskIds;
+}
+
 function chunks<Item>(items: readonly Item[]): Item[][] {
   const count = Math.ceil(items.length / ROWS_PER_STATEMENT);
   return Array.from({ length: count }, (_, index) =>

@@ -1,11 +1,12 @@
 -- Where a task stands in its workflow, whether it goes round in the list of loops, why nobody works on it any more; what
--- runs, and the sessions that have not ended.
+-- waits and what runs, and the sessions that have not ended.
 
 ALTER TABLE tasks
   ADD COLUMN workflow_step SMALLINT CHECK (workflow_step >= 0),
   ADD COLUMN loops BOOLEAN NOT NULL DEFAULT false,
   ADD COLUMN last_error TEXT;
 
+CREATE INDEX idx_tasks_waiting ON tasks (project_id, list, priority DESC, list_order, created_at, id) WHERE ready AND agent_session_status = 'INACTIVE';
 CREATE INDEX idx_tasks_running ON tasks (project_id, project_repository_id) WHERE agent_session_status <> 'INACTIVE';
 CREATE INDEX idx_sessions_open ON agent_sessions (started_at) WHERE status IN ('starting', 'active');
 

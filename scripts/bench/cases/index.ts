@@ -1,5 +1,6 @@
 import type { BenchCase } from "../bench-case.ts";
 import { CLUSTER_CASES } from "./cluster.ts";
+import { DISPATCH_CASES } from "./dispatch.ts";
 import { fanOut } from "./fan-out.ts";
 import { feed, feedLatency } from "./feed.ts";
 import { joinStorm } from "./join-storm.ts";
@@ -22,5 +23,6 @@ export const CASES: readonly BenchCase[] = [
   feed,
   feedLatency,
   recover,
+  ...DISPATCH_CASES,
   ...CLUSTER_CASES,
 ];

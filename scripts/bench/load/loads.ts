@@ -1,4 +1,5 @@
 import { ChangeLoad } from "./change-load.ts";
+import { DispatchLoad } from "./dispatch-load.ts";
 import { FanOutLoad } from "./fan-out-load.ts";
 import { IdleLoad } from "./idle-load.ts";
 import { JoinLoad } from "./join-load.ts";
@@ -11,6 +12,7 @@ import { ViewerLoad } from "./viewer-load.ts";
 /** Every load by the name that its process is started with. */
 export const LOADS = {
   change: ChangeLoad,
+  dispatch: DispatchLoad,
   "fan-out": FanOutLoad,
   idle: IdleLoad,
   join: JoinLoad,
