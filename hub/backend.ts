@@ -2,6 +2,7 @@ import { type Broker, IDEMPOTENCY_TTL_MS, type Retention } from "./broker/broker
 import { MemoryBroker } from "./broker/memory.ts";
 import { RedisBroker } from "./broker/redis.ts";
 import type { HubConfig } from "./config.ts";
+import { SocketAdapter } from "./connections/socket-adapter.ts";
 import type { Logger } from "./log.ts";
 import { MemoryPresence } from "./presence/memory.ts";
 import type { PresenceStore, SharedPresenceEvents } from "./presence/presence.ts";
@@ -15,6 +16,8 @@ import { RedisSubscriptions } from "./redis/subscriptions.ts";
 export interface Backend {
   broker: Broker;
   presence: PresenceStore;
+  /** By which nodes ask each other; null: Socket.IO's own, which knows of no other node. */
+  adapter: SocketAdapter["create"] | null;
   /** How long the broker remembers the ids of the change feed. */
   feedRememberMs: number;
   /** Why it can't be relied on now, by part; empty: it can. */
@@ -44,6 +47,7 @@ async function openAlone({ config, nodeId, retention, events }: BackendOptions):
   return {
     broker: new MemoryBroker({ retention, positionTtlMs }),
     presence: new MemoryPresence({ nodeId, graceMs: config.presence.graceMs, events }),
+    adapter: null,
     // The streams end with this process, which knows itself what it has published.
     feedRememberMs: 0,
     faults: async () => ({}),
@@ -60,17 +64,19 @@ async function openShared({ config, nodeId, retention, events, log }: BackendOpt
     const shared = { redis, subscriptions, log };
     const broker = new RedisBroker({ ...shared, retention, positionTtlMs: config.history.positionTtlMs });
     const presence = await RedisPresence.open({ ...shared, nodeId, graceMs, leaseMs, events });
+    const adapter = await SocketAdapter.open(url, log);
     const marker = new MarkerKeeper(redis, log);
     return {
       broker,
       presence,
+      adapter: adapter.create,
       // Another node takes over what one did not live to forget.
       feedRememberMs: Math.max(HOUR_MS, IDEMPOTENCY_TTL_MS),
       faults: () => faultsOf(redis, marker),
       async close() {
         marker.close();
         subscriptions.close();
-        await redis.close();
+        await Promise.all([redis.close(), adapter.close()]);
       },
     };
   } catch (error) {

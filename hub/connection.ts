@@ -3,6 +3,7 @@ import type { Socket } from "socket.io";
 import { type Principal, principalKey } from "./auth/principal.ts";
 import { HubError, toErrorObject } from "./errors.ts";
 import { encodeEvent, type Frame } from "./frame.ts";
+import type { Admission } from "./handshake.ts";
 import { cutTransport, Outbound } from "./outbound.ts";
 import type { ClientInfo } from "./presence/presence.ts";
 import type { Subscription } from "./subscription.ts";
@@ -14,6 +15,8 @@ export interface ConnectionLimits {
   rpcsPerSecond: number;
   requestsPerSecond: number;
 }
+
+type ConnectedAs = Pick<Admission, "principal" | "client" | "program">;
 
 /** A request at work, and with it those before it: on its way in its place, and answered. */
 interface Working {
@@ -33,6 +36,8 @@ export class Connection {
   principal: Principal;
   readonly key: string;
   readonly client: ClientInfo;
+  /** `name/version` of what is connected, where it told. */
+  readonly program: string | null;
   readonly connectedAt = Date.now();
   readonly subscriptions = new Map<Channel, Subscription>();
   /** Channels whose presence this connection joined; few, so a list is smaller than a map. */
@@ -53,12 +58,13 @@ export class Connection {
   #publishes: TokenBucket | null = null;
   #rpcs: TokenBucket | null = null;
 
-  constructor(socket: Socket, principal: Principal, client: ClientInfo, limits: ConnectionLimits) {
+  constructor(socket: Socket, { principal, client, program }: ConnectedAs, limits: ConnectionLimits) {
     this.#socket = socket;
     this.id = socket.id;
     this.principal = principal;
     this.key = principalKey(principal);
     this.client = client;
+    this.program = program;
     this.#limits = limits;
     this.requests = new TokenBucket(limits.requestsPerSecond);
     this.outbound = new Outbound(socket.conn, limits.outboundBytes);
@@ -85,6 +91,11 @@ export class Connection {
   get rpcs(): TokenBucket {
     this.#rpcs ??= new TokenBucket(this.#limits.rpcsPerSecond);
     return this.#rpcs;
+  }
+
+  /** `websocket`, or `polling` until it is upgraded. */
+  get transport(): string {
+    return this.#socket.conn.transport.name;
   }
 
   get live(): boolean {

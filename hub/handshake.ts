@@ -14,12 +14,15 @@ export interface Admission extends Credentials {
   key: string;
   info: PrincipalInfo;
   client: ClientInfo;
+  /** `name/version` as it was told. */
+  program: string | null;
 }
 
 /** In place of every handshake that was read: one for all. */
 const TAKEN = Object.freeze({});
 const AUTH_FIELDS: readonly string[] = ["token", "protocol", "client"] satisfies (keyof HandshakeAuth)[];
 const BEARER = /^Bearer +(\S+)$/i;
+const PROGRAM_CHARACTERS = 128;
 const CLIENT_VERSION = /^[^/]+\/(.+)$/;
 
 /** Lets clients in by their token, or tells them why not. */
@@ -53,6 +56,7 @@ export class Handshake {
         key: principalKey(principal),
         info: { kind: principal.kind, id: principal.id, organizationIds },
         client: this.#clientOf(socket, client),
+        program: client?.slice(0, PROGRAM_CHARACTERS) ?? null,
       };
       socket.data = admission;
       const full = refuse();

@@ -7,6 +7,9 @@ import type { TokenVerifier } from "./auth/tokens.ts";
 import type { Broker } from "./broker/broker.ts";
 import type { Services } from "./commands/services.ts";
 import { Connection, type ConnectionLimits } from "./connection.ts";
+import type { LiveConnections } from "./connections/live-connections.ts";
+import { SharedConnections } from "./connections/shared-connections.ts";
+import type { SocketAdapter } from "./connections/socket-adapter.ts";
 import { parser } from "./decoder.ts";
 import { HubError } from "./errors.ts";
 import { FanOut } from "./fan-out.ts";
@@ -41,6 +44,8 @@ export interface HubParts {
   times: HubTimes;
   /** Whether clients may speak by long-polling, whose requests must all reach this node. */
   polling: boolean;
+  /** By which nodes ask each other; null: there is no other node. */
+  adapter: SocketAdapter["create"] | null;
   origins: OriginPolicy;
   trustProxy: number;
   log: Logger;
@@ -61,6 +66,8 @@ export class Hub {
   readonly services: Services;
   readonly fanOut: FanOut;
   readonly nodeId: string;
+  /** Those of all nodes. */
+  readonly liveConnections: LiveConnections;
   readonly #parts: HubParts;
   readonly #io: Server;
   readonly #connections = new Map<string, Connection>();
@@ -98,6 +105,7 @@ export class Hub {
     });
     this.#io = new Server({
       serveClient: false,
+      ...(parts.adapter && { adapter: parts.adapter }),
       transports: parts.polling ? ["websocket", "polling"] : ["websocket"],
       pingInterval: parts.times.pingIntervalMs,
       pingTimeout: parts.times.pingTimeoutMs,
@@ -113,6 +121,14 @@ export class Hub {
       },
     });
     guardEngine(this.#io);
+    const { nodeId, log } = parts;
+    this.liveConnections = new SharedConnections({
+      nodeId,
+      connections: this.#connections,
+      authorizer,
+      io: this.#io,
+      log,
+    });
     const handshake = new Handshake(parts.verifier, parts.authorizer, parts.trustProxy, parts.log);
     this.#io.use((socket, next) => {
       handshake.admit(socket, () => this.#refuseMore(socket)).then(() => next(), next);
@@ -236,8 +252,9 @@ export class Hub {
 
   #connected(socket: Socket): void {
     this.#arriving.delete(socket);
-    const { principal, info, client, expiresAt } = Handshake.take(socket);
-    const connection = new Connection(socket, principal, client, this.#parts.limits);
+    const admission = Handshake.take(socket);
+    const { info, expiresAt } = admission;
+    const connection = new Connection(socket, admission, this.#parts.limits);
     connection.onDrained = (behind) => this.#catchUp(connection, behind);
     this.#connections.set(connection.id, connection);
     this.#ofPrincipal.set(connection.key, (this.#ofPrincipal.get(connection.key) ?? 0) + 1);

@@ -159,6 +159,7 @@ async function startOn(
   const rpc = createRpcRouter({
     database,
     authorizer,
+    connections: () => hub.liveConnections,
     onTouched: (touched) => hub.touched(touched),
     onProgress: (told) => progress.publish(told),
     log,
@@ -174,6 +175,7 @@ async function startOn(
     times: config.times,
     // Which of several processes takes a connection is chance, so that a session's next poll would reach another one.
     polling: config.processes === 1,
+    adapter: backend.adapter,
     origins: originPolicy(config.allowedOrigins, config.development),
     trustProxy: config.trustProxy,
     log,

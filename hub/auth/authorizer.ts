@@ -80,6 +80,11 @@ export class Authorizer {
     return organizationIdsOf(principal, await this.#principalFacts(principal));
   }
 
+  /** Whose a channel is, whatever rights that gives; null where its row is gone. */
+  async organizationOf(channel: ParsedChannel): Promise<string | null> {
+    return (await this.#channelFacts(channel))?.organizationId ?? null;
+  }
+
   /** Organization → role of a user, as far as its token opens them; empty for workstations and services. */
   async roles(principal: Principal): Promise<ReadonlyMap<string, Role>> {
     return rolesOf(principal, await this.#principalFacts(principal));

@@ -1,5 +1,6 @@
 import type { SessionProgress } from "@monster-realtime/client/protocol";
 import type { z } from "zod";
+import type { LiveConnections } from "../connections/live-connections.ts";
 import type { Statements } from "../statements.ts";
 import type { Database } from "../store/postgres.ts";
 import { validate } from "../validation.ts";
@@ -11,6 +12,7 @@ import { refuseTexts } from "./texts.ts";
 export interface ReadContext {
   caller: Caller;
   database: Database;
+  connections: LiveConnections;
   /** Tells those who watch a task how far its session is. */
   progressed(progress: SessionProgress): void;
 }

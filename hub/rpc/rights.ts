@@ -128,6 +128,8 @@ export const RIGHTS = {
     refuse: SESSIONS,
   },
   audit: { read: MEMBERS },
+  // Which ones, the view says that they are asked for with.
+  connections: { read: ADMINS, kick: ADMINS },
 } as const satisfies Record<string, Readonly<Record<string, Grant>>>;
 
 /** Whether such a caller may anywhere: false needs no look at any row, and so tells of none. */

@@ -1,5 +1,6 @@
 import type { SessionProgress } from "@monster-realtime/client/protocol";
 import { principalKey } from "../auth/principal.ts";
+import type { LiveConnections } from "../connections/live-connections.ts";
 import { HubError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { hashOf } from "../stable-json.ts";
@@ -7,7 +8,7 @@ import type { Database } from "../store/postgres.ts";
 import { type Caller, callerOf, type RightsSource } from "./caller.ts";
 import type { RpcCall, RpcRouter, Touched } from "./context.ts";
 import { PROCEDURES } from "./entities/index.ts";
-import type { Bound, Procedure, WriteContext, Written } from "./procedure.ts";
+import type { Bound, Procedure, ReadContext, WriteContext, Written } from "./procedure.ts";
 import { type Grant, may, mayAnywhere, type Place } from "./rights.ts";
 import { toldFault } from "./sql/faults.ts";
 import { opensOrganization } from "./sql/members.ts";
@@ -16,6 +17,8 @@ import { claimKey, type FirstResult, forgetOldAnswers, keepAnswer } from "./sql/
 export interface RpcRouterOptions {
   database: Database;
   authorizer: RightsSource;
+  /** Asked for with each call: the hub that has them is made of the router. */
+  connections(): LiveConnections;
   /** After the commit, with what rights or presence hang on; not for a replayed answer. */
   onTouched(touched: Touched[]): void;
   onProgress(progress: SessionProgress): void;
@@ -58,12 +61,16 @@ class Router implements RpcRouter {
     const caller = await callerOf(call.principal, this.#options.authorizer);
     if (!mayAnywhere(caller, procedure.rights)) throw forbidden();
     try {
-      const { database, onProgress: progressed } = this.#options;
-      if (bound.kind === "read") return await bound.run({ caller, database, progressed });
+      if (bound.kind === "read") return await bound.run(this.#readContext(caller));
       return await this.#write(procedure, bound, caller, call);
     } catch (error) {
       throw toldFault(error, { method: call.method });
     }
+  }
+
+  #readContext(caller: Caller): ReadContext {
+    const { database, connections, onProgress: progressed } = this.#options;
+    return { caller, database, connections: connections(), progressed };
   }
 
   async #write(procedure: Procedure, bound: BoundWrite, caller: Caller, call: RpcCall): Promise<unknown> {

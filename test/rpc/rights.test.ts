@@ -118,6 +118,8 @@ const EXPECTED: Record<string, readonly Who[]> = {
   "agentSessions.finish": SESSIONS,
   "agentSessions.refuse": SESSIONS,
   "audit.read": MEMBERS,
+  "connections.read": ADMINS,
+  "connections.kick": ADMINS,
 };
 
 function callerOf(who: Who, organizationId = PLACE.organizationId, workstationId = PLACE.workstationId): Caller {
@@ -255,6 +257,7 @@ function callsOn(tenant: Rows): [string, Record<string, unknown>][] {
     ["agentSessions.finish", { id: sessionId, outcome: "failed" }],
     ["agentSessions.refuse", { id: sessionId, reason: "Taken" }],
     ["workstations.assignments", { id: workstationId }],
+    ["connections.kick", { id: workstationId }],
     ...callsOnSite(tenant),
   ];
 }

@@ -11,6 +11,7 @@ import { createRpcRouter } from "../../hub/rpc/router.ts";
 import { PostgresFacts } from "../../hub/store/facts.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "./database.ts";
+import { noConnections } from "./no-connections.ts";
 import { until } from "./until.ts";
 
 /** An organization with a user of each role, a project, a task, a template, an actor, and a workstation attached to the project. */
@@ -64,7 +65,10 @@ export async function withWorld(body: (world: World) => Promise<void>): Promise<
       touched.push(...changed);
       authorizer.drop(changed);
     };
-    const router = createRpcRouter({ database, authorizer, onTouched, onProgress: (told) => progress.push(told), log });
+    const onProgress = (told: SessionProgress) => progress.push(told);
+    const nobody = noConnections(authorizer, log);
+    const parts = { database, authorizer, connections: () => nobody, log };
+    const router = createRpcRouter({ ...parts, onTouched, onProgress });
     const [ours, theirs] = [await tenant(database), await tenant(database)];
     const send = (principal: Principal, method: string, params: unknown, idempotencyKey?: string) =>
       router.call({ principal, method, params, idempotencyKey });

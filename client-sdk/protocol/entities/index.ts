@@ -1,5 +1,6 @@
 import type { AgentMethods } from "./agents.ts";
 import type { AuditMethods } from "./audit.ts";
+import type { ConnectionMethods } from "./connections.ts";
 import type { OrganizationMethods } from "./organizations.ts";
 import type { PeopleMethods } from "./people.ts";
 import type { ProjectMethods } from "./projects.ts";
@@ -13,6 +14,7 @@ import type { WorkstationMethods } from "./workstations.ts";
 export * from "./agents.ts";
 export * from "./audit.ts";
 export type { DeleteParams, ListParams, Page, UpdateParams } from "./common.ts";
+export * from "./connections.ts";
 export * from "./organizations.ts";
 export * from "./people.ts";
 export * from "./projects.ts";
@@ -34,6 +36,7 @@ export type RpcMethods = OrganizationMethods &
   TaskMethods &
   TaskChildMethods &
   AuditMethods &
+  ConnectionMethods &
   WorkMethods;
 export type RpcMethod = keyof RpcMethods;
 export type RpcParams<Method extends RpcMethod> = RpcMethods[Method]["params"];

@@ -2,6 +2,7 @@ import type { Procedure } from "../procedure.ts";
 import { agentsReport } from "../verbs/agents-report.ts";
 import { agentsWork } from "../verbs/agents-work.ts";
 import { audit } from "../verbs/audit.ts";
+import { connections } from "../verbs/connections.ts";
 import { dependencyResolve } from "../verbs/dependency-resolve.ts";
 import { organizationMembers } from "../verbs/organization-members.ts";
 import { projectAttachments } from "../verbs/project-attachments.ts";
@@ -54,6 +55,7 @@ export const ENTITIES = [
 /** What goes beyond the five methods of each. */
 const VERBS = [
   audit,
+  connections,
   organizationMembers,
   projectStatus,
   projectAttachments,

@@ -1,0 +1,121 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Authorizer } from "../auth/authorizer.ts";
+import type { Connection } from "../connection.ts";
+import { HubError } from "../errors.ts";
+import type { ConnectionQuery, ConnectionView, Kick, Sighting, SightingPage } from "./live-connections.ts";
+import { compareIds, firstOf } from "./page.ts";
+import { type Belonging, type Shown, shownTo } from "./view.ts";
+
+export interface HeldConnectionsOptions {
+  nodeId: string;
+  connections: ReadonlyMap<string, Connection>;
+  authorizer: Pick<Authorizer, "organizationIds" | "organizationOf">;
+}
+
+/** Looked at in one turn of the event loop: a node with many connections has others to serve meanwhile. */
+const A_TURN = 200;
+
+/** The connections of this node, as views show them. */
+export class HeldConnections {
+  readonly #options: HeldConnectionsOptions;
+  /** One page after the other: however many are asked for, the node's other work goes on in between. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: HeldConnectionsOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with `timeout` where its turn did not come within `limitMs`: nobody waits for it any more. */
+  page(query: ConnectionQuery, limitMs: number): Promise<SightingPage> {
+    const until = performance.now() + limitMs;
+    const page = this.#last.then(() => this.#page(query, until));
+    this.#last = page.catch(() => undefined);
+    return page;
+  }
+
+  async find(id: string, view: ConnectionView): Promise<Sighting | null> {
+    const connection = this.#options.connections.get(id);
+    return connection?.live ? this.#see(connection, view) : null;
+  }
+
+  /** True once: where this ended it. */
+  end({ id, reason }: Kick): boolean {
+    const connection = this.#options.connections.get(id);
+    if (!connection?.live) return false;
+    connection.end(kicked(reason));
+    return true;
+  }
+
+  async #page(query: ConnectionQuery, until: number): Promise<SightingPage> {
+    const seen: Sighting[] = [];
+    const candidates = [...this.#options.connections.values()].filter((connection) => isAskedFor(connection, query));
+    candidates.sort((a, b) => compareIds(a.id, b.id));
+    for (const [index, connection] of candidates.entries()) {
+      if (performance.now() > until)
+        throw new HubError("timeout", "This node has too many connections to look at now.");
+      if (index % A_TURN === A_TURN - 1) await nextTurn();
+      const sighting = connection.live ? await this.#see(connection, query.view) : null;
+      // A view that does not show the channel must not tell who listens to it.
+      if (!sighting || (query.channel && !sighting.connection.channels.includes(query.channel))) continue;
+      seen.push(sighting);
+      if (seen.length > query.limit) break;
+    }
+    return firstOf(seen, query.limit);
+  }
+
+  async #see(connection: Connection, view: ConnectionView): Promise<Sighting | null> {
+    const shown = await this.#shown(connection, view);
+    if (!shown) return null;
+    const { id, principal, program, connectedAt, client, transport, outbound } = connection;
+    return {
+      connection: {
+        id,
+        nodeId: this.#options.nodeId,
+        principal: { kind: principal.kind, id: principal.id },
+        client: program,
+        connectedAt,
+        remoteAddress: client.ipAddress,
+        transport,
+        channels: shown.channels,
+        bytesQueued: shown.whole ? outbound.total : null,
+      },
+      organizationId: shown.organizationId,
+    };
+  }
+
+  async #shown(connection: Connection, view: ConnectionView): Promise<Shown | null> {
+    if (view.kind === "all")
+      return { channels: [...connection.subscriptions.keys()], whole: true, organizationId: null };
+    const { authorizer } = this.#options;
+    const { principal } = connection;
+    if (principal.kind === "service") return null;
+    const organizationIds = await authorizer.organizationIds(principal);
+    // Most are of others: their channels need not be looked at.
+    if (!organizationIds.some((id) => view.ids.includes(id))) return null;
+    const channels: Belonging["channels"] = new Map(
+      await Promise.all(
+        [...connection.subscriptions.values()].map(
+          async ({ name, channel }) => [name, await authorizer.organizationOf(channel)] as const,
+        ),
+      ),
+    );
+    return shownTo(view.ids, { kind: principal.kind, organizationIds, channels });
+  }
+}
+
+function isAskedFor({ id, principal, subscriptions }: Connection, query: ConnectionQuery): boolean {
+  const { after, workstationId, userId, channel } = query;
+  const is = (kind: "workstation" | "user", wanted: string | undefined) =>
+    wanted === undefined || (principal.kind === kind && principal.id === wanted);
+  if (!is("workstation", workstationId) || !is("user", userId)) return false;
+  if (after !== null && compareIds(id, after) <= 0) return false;
+  return channel === undefined || (subscriptions as ReadonlyMap<string, unknown>).has(channel);
+}
+
+function kicked(reason: string | null): HubError {
+  const why = reason === null ? "." : `: ${reason}`;
+  return new HubError("unavailable", `An operator ended this connection${why} Connect again.`, {
+    retryAfterMs: 1_000,
+    details: { kicked: true, reason },
+  });
+}

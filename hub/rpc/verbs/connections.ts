@@ -1,0 +1,106 @@
+import {
+  type ConnectionKick,
+  type ConnectionListParams,
+  type ConnectionPage,
+  parseChannel,
+} from "@monster-realtime/client/protocol";
+import { z } from "zod";
+import { principalKey } from "../../auth/principal.ts";
+import type { ConnectionView, Sighting } from "../../connections/live-connections.ts";
+import { narrowed } from "../../connections/view.ts";
+import type { Caller } from "../caller.ts";
+import { notFound, refuseUnless } from "../crud.ts";
+import { decodeCursor, encodeCursor } from "../cursor.ts";
+import * as field from "../fields.ts";
+import { defineProcedure, type ReadContext } from "../procedure.ts";
+import { type Grant, may, RIGHTS } from "../rights.ts";
+import { recordKick } from "../sql/kicks.ts";
+
+const DEFAULT_LIMIT = 50;
+const connectionId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be the id of a connection");
+
+const list = defineProcedure<ConnectionListParams>({
+  method: "connections.list",
+  kind: "read",
+  input: field.paramsOf<"connections.list">()(
+    z.strictObject(
+      field.optional({
+        organizationId: field.id("org"),
+        workstationId: field.id("ws"),
+        userId: field.id("user"),
+        channel: z.string().refine((name) => parseChannel(name) !== null, "must be the name of a channel"),
+        limit: field.limit,
+        cursor: z.string().max(4_096),
+      }),
+    ),
+  ),
+  rights: RIGHTS.connections.read,
+  handler: page,
+});
+
+/** Changes no row, so that there is no first answer to repeat: once it has ended, nobody sees it. */
+const kick = defineProcedure<ConnectionKick>({
+  method: "connections.kick",
+  kind: "read",
+  input: field.paramsOf<"connections.kick">()(
+    z.strictObject({ id: connectionId, ...field.optional({ reason: field.filledText(500) }) }),
+  ),
+  rights: RIGHTS.connections.kick,
+  async handler(context, { id, reason = null }) {
+    const found = await context.connections.find(id, viewOf(context.caller, RIGHTS.connections.kick));
+    if (!found) throw notFound("connection");
+    await end(context, found, reason);
+    return { id };
+  },
+});
+
+async function page({ caller, connections }: ReadContext, params: ConnectionListParams): Promise<ConnectionPage> {
+  const { limit = DEFAULT_LIMIT, cursor, ...asked } = params;
+  const { organizationId, ...filter } = asked;
+  const view = narrowed(viewOf(caller, RIGHTS.connections.read, organizationId), organizationId);
+  const binding = ["connections", Object.entries(asked).sort(([a], [b]) => (a < b ? -1 : 1))];
+  const after = cursor === undefined ? null : String(decodeCursor(binding, cursor, ["plain"])[0]);
+  const { items, more, silentNodes } = await connections.list({ ...filter, view, after, limit });
+  const last = more ? items.at(-1) : undefined;
+  return {
+    items: items.map(({ connection }) => connection),
+    nextCursor: last ? encodeCursor(binding, [last.connection.id]) : null,
+    incomplete: silentNodes > 0,
+    silentNodes,
+  };
+}
+
+/** Throws `forbidden` for a member who is told of connections nowhere, or not in this organization of his. */
+function viewOf(caller: Caller, grant: Grant, organizationId?: string): ConnectionView {
+  if (caller.kind === "service") {
+    const { organizations } = caller.principal;
+    return organizations === "*" ? { kind: "all" } : { kind: "organizations", ids: organizations };
+  }
+  const roles = caller.kind === "user" ? [...caller.roles.keys()] : [];
+  const place = { projectId: null, workstationId: null };
+  const ids = roles.filter((id) => may(caller, grant, { ...place, organizationId: id }));
+  const member = organizationId !== undefined && roles.includes(organizationId) && !ids.includes(organizationId);
+  refuseUnless(ids.length > 0 && !member);
+  return { kind: "organizations", ids };
+}
+
+/**
+ * The trail tells of it if it happened, and of the one call that did it: written first, ended then, and undone where
+ * somebody else was faster. The transaction may be run again; the connection ends once.
+ */
+async function end(
+  context: ReadContext,
+  { connection, organizationId }: Sighting,
+  reason: string | null,
+): Promise<void> {
+  const { id, nodeId, principal } = connection;
+  let ended = false;
+  await context.database.transaction(principalKey(context.caller.principal), async (sql) => {
+    const { kind, id: principalId } = principal;
+    await recordKick(sql, { id, nodeId, kind, principalId, organizationId, reason });
+    ended ||= await context.connections.end({ id, nodeId, reason });
+    if (!ended) throw notFound("connection");
+  });
+}
+
+export const connections = { procedures: [list, kick] };
