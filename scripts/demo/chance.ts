@@ -1,0 +1,13 @@
+/** True as often as `share` says, from 0 to 1. */
+export function chance(share: number): boolean {
+  return Math.random() < share;
+}
+
+export function between(least: number, most: number): number {
+  return least + Math.random() * (most - least);
+}
+
+/** Any one of them; undefined where there is none. */
+export function anyOf<Item>(items: readonly Item[]): Item | undefined {
+  return items[Math.floor(Math.random() * items.length)];
+}

@@ -1,0 +1,48 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { type Client, projectTasksChannel, type Subscription, type TaskListItem } from "@monster-realtime/client";
+import { Pulse } from "../../hub/pulse.ts";
+import { unlessOvertaken } from "./refusals.ts";
+import { tell } from "./say.ts";
+
+/** For what no publication of the board tells: a workstation that came, a rate limit that is over. */
+const POLL_MS = 2_000;
+/** Changes come in flocks. */
+const TURN_MS = 250;
+const LIMIT = 10;
+/** What goes round would go round without end. */
+const REST_MS = 10_000;
+
+/** Whoever gives tasks to agents, where the hub does not do it by itself: after each change it offers what can be given. */
+export class Dispatcher {
+  readonly #owner: Client;
+  readonly #projectId: string;
+  readonly #board: Subscription;
+  readonly #rounds = new Pulse(() => this.#round(), tell("dispatcher"));
+  readonly #poll: NodeJS.Timeout;
+
+  constructor(owner: Client, projectId: string) {
+    this.#owner = owner;
+    this.#projectId = projectId;
+    this.#board = owner.subscribe(projectTasksChannel(projectId));
+    this.#board.on("publication", () => this.#rounds.wake());
+    this.#poll = setInterval(() => this.#rounds.wake(), POLL_MS);
+  }
+
+  /** Resolves when it gives nothing more. */
+  async close(): Promise<void> {
+    clearInterval(this.#poll);
+    await this.#rounds.close();
+    await this.#board.unsubscribe();
+  }
+
+  async #round(): Promise<void> {
+    const { items } = await this.#owner.rpc("tasks.assignable", { projectId: this.#projectId, limit: LIMIT });
+    for (const { id } of items.filter((task) => !isResting(task)))
+      await unlessOvertaken(this.#owner.rpc("tasks.assign", { id }), ["workstation_offline"]);
+    await pause(TURN_MS);
+  }
+}
+
+function isResting({ list, updatedAt }: TaskListItem): boolean {
+  return list === "loop" && Date.now() - Date.parse(updatedAt) < REST_MS;
+}
