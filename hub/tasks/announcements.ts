@@ -74,6 +74,5 @@ function workstationsOf(sql: Statements, sessionIds: readonly string[]) {
     `SELECT s.id, s.task_id AS "taskId", a.workstation_id AS "workstationId"
     FROM agent_sessions s JOIN agents a ON a.id = s.agent_id WHERE s.id = ANY($1::text[])`,
     [[...sessionIds]],
-    true,
   );
 }

@@ -44,7 +44,6 @@ export function findAssignments(sql: Statements, query: AssignmentQuery): Pendin
     WHERE ${condition} AND s.status IN ('starting', 'active') AND t.agent_session_status <> 'INACTIVE'
     ORDER BY s.started_at, s.id`,
     [value],
-    true,
   );
 }
 

@@ -16,7 +16,7 @@ export interface DispatcherOptions {
 
 const POLL_MS = 2_000;
 /** Until another hub, which is at a project, has ended its round. */
-const TURN_MS = 20;
+const TURN_MS = 50;
 /** After a failure, most likely of the database. */
 const RETRY_MS = 500;
 const PRINCIPAL = "service:hub";

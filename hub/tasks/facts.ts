@@ -79,7 +79,6 @@ export function runningOf(
     `SELECT active_agent_id AS id, count(*)::int AS running FROM tasks
     WHERE active_agent_id = ANY($1::text[]) AND agent_session_status <> 'INACTIVE' GROUP BY active_agent_id`,
     [[...agentIds]],
-    true,
   );
 }
 

@@ -25,7 +25,6 @@ export async function give(sql: Statements, matches: readonly Match[], reason: s
     LEFT JOIN agent_sessions previous ON previous.id = task.last_agent_session_id
     ORDER BY given.place`,
     [matches.map(({ taskId }) => taskId), agentIds, sessionIds, reason],
-    true,
   );
   await ask(
     sql,

@@ -106,7 +106,6 @@ function findOverdue(sql: Statements, startTimeoutMs: number, sessionTimeoutMs: 
     sql,
     `SELECT s.id, s.status = 'starting' AS unstarted ${OVERDUE} ORDER BY s.started_at LIMIT ${BATCH}`,
     [startTimeoutMs, sessionTimeoutMs],
-    true,
   );
 }
 

@@ -85,7 +85,6 @@ export async function detailsOf(
           AND s.ended_at > clock_timestamp() - $3 * interval '1 millisecond') ELSE '{}' END AS avoided
     FROM unnest($1::text[]) AS t (id)`,
     [tasks.map(({ id }) => id), tasks.filter(({ tried }) => tried).map(({ id }) => id), avoidMs],
-    true,
   );
   return new Map(
     rows.map(({ id, blocked, allowed, avoided }) => [
