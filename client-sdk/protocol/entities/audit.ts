@@ -16,7 +16,8 @@ export interface AuditEvent {
   operation: Open<"created" | "updated" | "deleted" | "presence" | "reordered">;
   /**
    * The fields that changed as they were, all of them for `deleted`, null for `created`. For `presence`: `{ presence }`.
-   * Rows of organizations and workstations are deleted by an update that sets `deletedAt`. Secrets are in neither.
+   * Rows of organizations and workstations are deleted by an update that sets `deletedAt`. A kicked connection is `deleted`
+   * of `connections`: `{ principal, nodeId }`, with `{ reason }` as `after`. Secrets are in neither.
    */
   before: Record<string, unknown> | null;
   /**
