@@ -1,14 +1,89 @@
+import { newId } from "../ids.ts";
 import { ask, type Statements } from "../statements.ts";
+
+/** Days after which a worktree that nobody uses counts as left behind. */
+export const STALE_DAYS = 7;
+
+/** A clone under lock, so that its worktrees are given out one after the other. */
+export interface Clone {
+  id: string;
+  mainPath: string;
+}
+
+/**
+ * A worktree of the branch: the branch's own, else one that is vacant and is given the branch, else a new one beside the
+ * clone. It counts one task more. Gives its id.
+ */
+export async function acquireWorktree(sql: Statements, clone: Clone, branch: string): Promise<string> {
+  const own = await take(sql, "workstation_repository_id = $1 AND branch = $2", [clone.id, branch], "");
+  if (own !== null) return own;
+  const vacant = `id = (SELECT id FROM git_worktrees
+    WHERE workstation_repository_id = $1 AND status = 'ready' AND active_task_count = 0
+    ORDER BY last_used_at NULLS FIRST, id LIMIT 1 FOR NO KEY UPDATE)`;
+  const reused = await take(
+    sql,
+    vacant,
+    [clone.id, branch],
+    ", branch = $2, status = 'creating', error_message = NULL",
+  );
+  return reused ?? makeWorktree(sql, clone, branch);
+}
+
+async function take(sql: Statements, which: string, values: unknown[], further: string): Promise<string | null> {
+  const [row] = await ask<{ id: string }>(
+    sql,
+    `UPDATE git_worktrees SET active_task_count = active_task_count + 1, last_used_at = clock_timestamp()${further}
+    WHERE ${which} AND $2::text IS NOT NULL RETURNING id`,
+    values,
+  );
+  return row?.id ?? null;
+}
+
+async function makeWorktree(sql: Statements, { id, mainPath }: Clone, branch: string): Promise<string> {
+  const taken = await ask<{ path: string }>(
+    sql,
+    "SELECT worktree_path AS path FROM git_worktrees WHERE workstation_repository_id = $1",
+    [id],
+  );
+  const path = freePath(mainPath, branch, new Set(taken.map(({ path }) => path)));
+  const worktreeId = `worktree_${newId()}`;
+  await ask(
+    sql,
+    `INSERT INTO git_worktrees (id, workstation_repository_id, branch, worktree_path, status, active_task_count, last_used_at)
+    VALUES ($1, $2, $3, $4, 'creating', 1, clock_timestamp())`,
+    [worktreeId, id, branch, path],
+  );
+  return worktreeId;
+}
+
+/** Beside the clone, named after the branch: `/src/app` and `feature/login` make `/src/app-worktrees/feature-login`. */
+export function freePath(mainPath: string, branch: string, taken: ReadonlySet<string>): string {
+  const separator = mainPath.includes("\\") && !mainPath.includes("/") ? "\\" : "/";
+  const base = `${mainPath.replace(/[\\/]+$/, "")}-worktrees${separator}${branch.replaceAll("/", "-")}`;
+  for (let number = 1; ; number += 1) {
+    const path = number === 1 ? base : `${base}-${number}`;
+    if (!taken.has(path)) return path;
+  }
+}
 
 /**
  * Gives back the worktree of a session that ends; the session keeps it as history. To be called once, by whoever ends the
  * session, in the same transaction.
  */
 export async function releaseWorktreeOf(sql: Statements, sessionId: string): Promise<void> {
-  await ask(
-    sql,
-    `UPDATE git_worktrees SET active_task_count = greatest(0, active_task_count - 1), last_used_at = clock_timestamp()
-    WHERE id = (SELECT worktree_id FROM agent_sessions WHERE id = $1)`,
-    [sessionId],
-  );
+  await ask(sql, `${RELEASE} WHERE id = (SELECT worktree_id FROM agent_sessions WHERE id = $1)`, [sessionId]);
 }
+
+/** Gives back what was acquired without a session. False where only sessions hold it, or nobody. */
+export async function releaseWorktree(sql: Statements, id: string): Promise<boolean> {
+  const [released] = await ask(
+    sql,
+    `${RELEASE} WHERE id = $1 AND active_task_count > (SELECT count(*) FROM agent_sessions
+      WHERE worktree_id = $1 AND status IN ('starting', 'active')) RETURNING id`,
+    [id],
+  );
+  return released !== undefined;
+}
+
+const RELEASE =
+  "UPDATE git_worktrees SET active_task_count = greatest(0, active_task_count - 1), last_used_at = clock_timestamp()";

@@ -13,6 +13,7 @@ import { taskMove } from "../verbs/task-move.ts";
 import { taskReady } from "../verbs/task-ready.ts";
 import { taskWork } from "../verbs/task-work.ts";
 import { workstationSuspension } from "../verbs/workstation-suspension.ts";
+import { worktrees } from "../verbs/worktrees.ts";
 import { actors } from "./actors.ts";
 import { agentSessions } from "./agent-sessions.ts";
 import { agents } from "./agents.ts";
@@ -67,6 +68,7 @@ const VERBS = [
   taskWork,
   sessions,
   agentsWork,
+  worktrees,
   dependencyResolve,
 ] as const;
 

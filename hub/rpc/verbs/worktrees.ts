@@ -1,0 +1,170 @@
+import type { RepositoryReport, RpcParams, WorktreeAcquire } from "@monster-realtime/client/protocol";
+import { z } from "zod";
+import { newId } from "../../ids.ts";
+import { ask, type Statements } from "../../statements.ts";
+import { conflict } from "../../tasks/sessions.ts";
+import { acquireWorktree, type Clone, releaseWorktree, releaseWorktreeOf, STALE_DAYS } from "../../tasks/worktrees.ts";
+import { lock, notFound, parent, read, refuseInactiveProject, refuseUnless } from "../crud.ts";
+import { agentSessions } from "../entities/agent-sessions.ts";
+import { branch, folder } from "../entities/git-names.ts";
+import { gitWorktrees } from "../entities/git-worktrees.ts";
+import { workstationRepositories } from "../entities/workstation-repositories.ts";
+import { workstations } from "../entities/workstations.ts";
+import * as field from "../fields.ts";
+import { defineProcedure, type WriteContext } from "../procedure.ts";
+import { may, RIGHTS, readScope } from "../rights.ts";
+import type { Parameters } from "../sql/table.ts";
+
+const MAX_STALE = 200;
+
+const report = defineProcedure<RepositoryReport>({
+  method: "workstationRepositories.report",
+  kind: "write",
+  input: field.paramsOf<"workstationRepositories.report">()(
+    z
+      .strictObject({
+        projectRepositoryId: field.id("repo"),
+        mainPath: folder,
+        cloneStatus: z.enum(["cloning", "ready", "error"]),
+        ...field.optional({ mainBranch: branch, cloneError: field.longText }),
+      })
+      .refine(({ cloneStatus, cloneError }) => cloneStatus !== "error" || cloneError?.trim(), {
+        path: ["cloneError"],
+        error: "is missing: say what went wrong",
+      }),
+  ),
+  rights: RIGHTS.workstationRepositories.report,
+  async handler(context, input) {
+    const workstationId = context.caller.principal.id;
+    const { projectRepositoryId, mainPath, mainBranch, cloneStatus, cloneError } = input;
+    // Locks workstation and repository, so that of two first reports the second finds the first one's row.
+    const place = await workstationRepositories.placeOf(context, { workstationId, projectRepositoryId, mainPath }, "");
+    refuseUnless(may(context.caller, RIGHTS.workstationRepositories.report, place));
+    const told = { mainPath, cloneStatus, ...(mainBranch === undefined ? {} : { mainBranch }) };
+    const cloned = cloneStatus === "ready" ? { lastSyncedAt: new Date().toISOString() } : {};
+    const error = cloneStatus === "error" ? (cloneError ?? null) : null;
+    const values = new Map<string, unknown>(Object.entries({ ...told, ...cloned, cloneError: error }));
+    const id = await cloneOf(context.sql, workstationId, projectRepositoryId);
+    const rowId = id ?? `${workstationRepositories.idPrefix}_${newId()}`;
+    const { rows } = workstationRepositories;
+    if (id !== null) await rows.update(context.sql, id, values);
+    else
+      await rows.insert(
+        context.sql,
+        new Map([
+          ["id", rowId],
+          ["workstationId", workstationId],
+          ["projectRepositoryId", projectRepositoryId],
+          ...values,
+        ]),
+      );
+    return { result: await read(rows, context.sql, rowId), place };
+  },
+});
+
+const acquire = defineProcedure<WorktreeAcquire>({
+  method: "gitWorktrees.acquire",
+  kind: "write",
+  input: field.paramsOf<"gitWorktrees.acquire">()(
+    z.strictObject({
+      workstationId: field.id("ws"),
+      projectRepositoryId: field.id("repo"),
+      branch,
+      ...field.optional({ sessionId: field.id("session") }),
+    }),
+  ),
+  rights: RIGHTS.gitWorktrees.acquire,
+  async handler(context, { workstationId, projectRepositoryId, branch, sessionId }) {
+    const { sql, caller } = context;
+    // The session before the clone, as those do who end it.
+    const held = sessionId === undefined ? null : await holdOpen(context, sessionId);
+    const id = await cloneOf(sql, workstationId, projectRepositoryId);
+    if (id === null) throw notFound("clone");
+    const place = await lock(workstationRepositories, RIGHTS.gitWorktrees.acquire, { sql, caller }, { id });
+    refuseInactiveProject(place);
+    const clone = await readyClone(sql, id);
+    if (held && (await isOn(sql, held.worktreeId, clone, branch)))
+      return { result: await read(gitWorktrees.rows, sql, held.worktreeId ?? ""), place };
+    if (sessionId !== undefined) await releaseWorktreeOf(sql, sessionId);
+    const worktreeId = await acquireWorktree(sql, clone, branch);
+    if (sessionId !== undefined)
+      await ask(sql, "UPDATE agent_sessions SET worktree_id = $2 WHERE id = $1", [sessionId, worktreeId]);
+    return { result: await read(gitWorktrees.rows, sql, worktreeId), place };
+  },
+});
+
+const release = defineProcedure<RpcParams<"gitWorktrees.release">>({
+  method: "gitWorktrees.release",
+  kind: "write",
+  input: field.paramsOf<"gitWorktrees.release">()(field.idParams("worktree")),
+  rights: RIGHTS.gitWorktrees.release,
+  async handler(context, { id }) {
+    const place = await lock(gitWorktrees, RIGHTS.gitWorktrees.release, context, { id });
+    if (!(await releaseWorktree(context.sql, id)))
+      throw conflict("not_held", "Nobody holds this worktree but sessions, whose ends release it.");
+    return { result: await read(gitWorktrees.rows, context.sql, id), place };
+  },
+});
+
+const stale = defineProcedure<RpcParams<"gitWorktrees.stale">>({
+  method: "gitWorktrees.stale",
+  kind: "read",
+  input: field.paramsOf<"gitWorktrees.stale">()(
+    z.strictObject({
+      workstationId: field.id("ws"),
+      ...field.optional({ unusedDays: z.int().min(0).max(3_650) }),
+    }),
+  ),
+  rights: RIGHTS.gitWorktrees.stale,
+  async handler({ caller, database }, { workstationId, unusedDays = STALE_DAYS }) {
+    const [seen] = await database.query((sql) => workstations.rows.byId(sql, workstationId, readScope(caller)));
+    if (!seen) throw notFound("workstation");
+    const condition = (parameters: Parameters) =>
+      `workstation_repositories.workstation_id = ${parameters.add(workstationId)} AND git_worktrees.active_task_count = 0
+        AND coalesce(git_worktrees.last_used_at, git_worktrees.created_at)
+          < clock_timestamp() - ${parameters.add(unusedDays)}::int * interval '1 day'`;
+    const order = "coalesce(git_worktrees.last_used_at, git_worktrees.created_at), git_worktrees.id";
+    const rows = await database.query((sql) =>
+      gitWorktrees.rows.meeting(sql, { condition, order, limit: MAX_STALE }, readScope(caller)),
+    );
+    return { items: rows.map((row) => gitWorktrees.rows.told(row)) };
+  },
+});
+
+async function cloneOf(sql: Statements, workstationId: string, projectRepositoryId: string): Promise<string | null> {
+  const [row] = await ask<{ id: string }>(
+    sql,
+    "SELECT id FROM workstation_repositories WHERE workstation_id = $1 AND project_repository_id = $2",
+    [workstationId, projectRepositoryId],
+  );
+  return row?.id ?? null;
+}
+
+async function readyClone(sql: Statements, id: string): Promise<Clone> {
+  const [clone] = await ask<Clone & { status: string }>(
+    sql,
+    `SELECT id, main_path AS "mainPath", clone_status AS status FROM workstation_repositories WHERE id = $1`,
+    [id],
+  );
+  if (clone?.status === "ready") return clone;
+  throw conflict("clone", `The clone is ${clone?.status}. Report it "ready" once it is there.`);
+}
+
+/** Locks the session, and refuses one that has ended. */
+async function holdOpen(context: WriteContext, sessionId: string): Promise<{ worktreeId: string | null }> {
+  await parent(agentSessions, context, sessionId);
+  const { status, worktreeId } = await read(agentSessions.rows, context.sql, sessionId);
+  if (status === "starting" || status === "active") return { worktreeId };
+  throw conflict("ended", `The session is ${status}: it needs no worktree any more.`);
+}
+
+async function isOn(sql: Statements, worktreeId: string | null, clone: Clone, branch: string): Promise<boolean> {
+  const [row] = await ask(
+    sql,
+    "SELECT 1 FROM git_worktrees WHERE id = $1 AND workstation_repository_id = $2 AND branch = $3",
+    [worktreeId, clone.id, branch],
+  );
+  return row !== undefined;
+}
+
+export const worktrees = { procedures: [report, acquire, release, stale] };
