@@ -7,7 +7,7 @@ import { equal, is, ok } from "uvu/assert";
 import { PROCEDURES } from "../../hub/rpc/entities/index.ts";
 import { makeEverything, Rows, TABLES, type Table } from "../store/schema/rows.ts";
 import { meta, type TestHub, type TestWorkstation, withHub } from "../support/hub.ts";
-import type { RawClient } from "../support/raw-client.ts";
+import { RawClient } from "../support/raw-client.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
@@ -66,6 +66,7 @@ function everything(method: RpcMethod, ids: Ids): Record<string, unknown> {
     actorId: ids.actors,
     afterId: ids.tasks,
     sessionId: ids.agent_sessions,
+    channel: `workstation:${ids.workstations}`,
   };
   const plain = {
     name: "n",
@@ -184,9 +185,15 @@ async function everybody(hub: TestHub): Promise<Map<string, string>> {
 }
 
 /** The marked tenant lives on: its workstation comes, goes and says things, its tasks change. */
-async function stir(hub: TestHub, ids: Ids, station: TestWorkstation): Promise<RawClient> {
-  const [service, workstation] = await hub.connectAll(hub.serviceToken, station.token);
-  await workstation.request("presence.join", {
+async function stir(
+  hub: TestHub,
+  ids: Ids,
+  station: TestWorkstation,
+): Promise<{ service: RawClient; machine: RawClient }> {
+  const [service] = await hub.connectAll(hub.serviceToken);
+  const machine = new RawClient(hub.url, { token: station.token, client: `${MARKER}/1` });
+  await machine.welcomed();
+  await machine.request("presence.join", {
     channel: `workstation:${ids.workstations}`,
     meta: meta({ note: MARKER }),
   });
@@ -201,7 +208,7 @@ async function stir(hub: TestHub, ids: Ids, station: TestWorkstation): Promise<R
     (sql) => sql`UPDATE tasks SET description = ${`${MARKER} ${ulid()}`} WHERE id = ${ids.tasks}`,
   );
   await until("its own people hear it", () => JSON.stringify(service.pushes).includes(MARKER));
-  return service;
+  return { service, machine };
 }
 
 async function tokenFor({ database }: TestHub, id: string): Promise<TestWorkstation> {
@@ -233,16 +240,18 @@ test("nothing of a tenant reaches another one: by no method, channel, push, erro
         for (const channel of [hub.taskChannel, hub.projectChannel, `project:${hub.projectId}:tasks`])
           await client.request("subscribe", { channel, presence: channel !== `project:${hub.projectId}:tasks` });
       }
-      const service = await stir(hub, ids, station);
+      const { service, machine } = await stir(hub, ids, station);
+      const named = { ...ids, connections: machine.socket.id ?? "" };
       const codes = new Set<string>();
-      for (const { method } of PROCEDURES) codes.add(await attempt(client, method as RpcMethod, ids));
+      for (const { method } of PROCEDURES) codes.add(await attempt(client, method as RpcMethod, named));
       for (const code of ["internal", "bad_request"]) is(codes.has(code), false, `${who} ${code}`);
       await walkChannels(client, ids);
       const http = await walkHttp(hub, token, ids);
       is(http.includes(MARKER), false, `HTTP as ${who}`);
       is(JSON.stringify(client.pushes).includes(MARKER), false, `a push to ${who}`);
       is(client.disconnectReason, null, who);
-      service.close();
+      is(machine.disconnectReason, null, `${who} ended a foreign connection`);
+      for (const one of [service, machine]) one.close();
     }
     const rows = new Rows(hub.database);
     for (const table of TABLES) ok(await rows.has(table, ids[table]), `the row of ${table} is still there`);
