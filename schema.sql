@@ -862,6 +862,13 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- A session that goes with its task gives its worktree back.
+CREATE FUNCTION hub_release_worktree() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE git_worktrees SET active_task_count = greatest(0, active_task_count - 1), last_used_at = clock_timestamp() WHERE id = OLD.worktree_id;
+  RETURN NULL;
+END $$;
+
 -- One default each: the partial unique indexes keep it one, these keep it equal to the project's column.
 CREATE FUNCTION hub_default_from_flag() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 DECLARE
@@ -932,6 +939,7 @@ CREATE TRIGGER check_move BEFORE UPDATE OF project_id ON tasks FOR EACH ROW WHEN
 CREATE TRIGGER settle BEFORE UPDATE OF last_active_at ON users FOR EACH ROW EXECUTE FUNCTION hub_coalesce_activity();
 CREATE TRIGGER settle BEFORE INSERT OR UPDATE OF status, archived_at ON projects FOR EACH ROW EXECUTE FUNCTION hub_settle_project();
 CREATE TRIGGER settle BEFORE INSERT OR UPDATE OF status, started_at, ended_at, duration_seconds ON agent_sessions FOR EACH ROW EXECUTE FUNCTION hub_time_session();
+CREATE TRIGGER release_worktree AFTER DELETE ON agent_sessions FOR EACH ROW WHEN (OLD.worktree_id IS NOT NULL AND OLD.status IN ('starting', 'active')) EXECUTE FUNCTION hub_release_worktree();
 CREATE TRIGGER keep_worked BEFORE DELETE ON agents FOR EACH ROW EXECUTE FUNCTION hub_keep_worked_agent();
 CREATE TRIGGER count_dependencies AFTER INSERT OR DELETE OR UPDATE OF task_id, status ON task_dependencies FOR EACH ROW EXECUTE FUNCTION hub_count_dependencies();
 CREATE TRIGGER unblock AFTER UPDATE OF list ON tasks FOR EACH ROW WHEN (NEW.list = 'done' AND OLD.list <> 'done') EXECUTE FUNCTION hub_unblock_dependents();

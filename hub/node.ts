@@ -187,6 +187,7 @@ async function startOn(
     deliveries: () => hub.fanOut.counters.deliveries,
     packets: () => hub.fanOut.counters.packets,
     changesPublished: () => feed.published,
+    tasksGiven: () => dispatcher?.given ?? 0,
     writeBackPending: () => writer.pending,
     writeBackStatements: () => writer.statements,
   });

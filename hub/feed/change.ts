@@ -29,6 +29,8 @@ export interface Change extends ChangeScope {
   after: Record<string, unknown> | null;
   /** Columns whose values were too large. */
   omitted: string[];
+  /** The row of a deleted session. */
+  removed: Record<string, unknown> | null;
   /** The projects that a workstation is attached to. */
   attachedTo: string[];
 }

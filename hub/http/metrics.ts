@@ -16,6 +16,7 @@ export interface Gauges {
   deliveries(): number;
   packets(): number;
   changesPublished(): number;
+  tasksGiven(): number;
   writeBackPending(): number;
   writeBackStatements(): number;
 }
@@ -59,6 +60,7 @@ export class Metrics {
     this.#gauge("hub_deliveries", "Publications handed to subscribers since the start", gauges.deliveries);
     this.#gauge("hub_packets", "Packets of publications and presence sent since the start", gauges.packets);
     this.#gauge("hub_changes_published", "Committed changes published since the start", gauges.changesPublished);
+    this.#gauge("hub_tasks_given", "Tasks given to agents by this node itself since the start", gauges.tasksGiven);
     this.#gauge("hub_write_back_pending", "Workstations whose presence waits to be written", gauges.writeBackPending);
     this.#gauge("hub_write_back_statements", "Write-back statements since the start", gauges.writeBackStatements);
   }

@@ -62,6 +62,8 @@ export class ChangeFeedStore {
         SELECT event.id, principal, organization_id AS "organizationId", project_id AS "projectId", task_id AS "taskId",
           workstation_id AS "workstationId", user_id AS "userId", entity, row_id AS "rowId", operation,
           before ->> 'project_id' AS "formerProjectId", small.value AS after, small.omitted,
+          CASE WHEN entity = 'agent_sessions' AND operation = 'deleted'
+            THEN before - ARRAY['output_summary', 'files_changed', 'commits_made', 'error_message'] END AS removed,
           CASE WHEN entity = 'workstations' THEN ARRAY(
             SELECT project_id FROM project_workstations WHERE workstation_id = row_id) ELSE '{}' END AS "attachedTo"
         FROM (SELECT id FROM audit_pending ORDER BY id LIMIT ${limit}) AS next JOIN audit_events event USING (id)

@@ -11,6 +11,7 @@ export interface WorkPublication {
   payload: unknown;
 }
 
+const OPEN: ReadonlySet<unknown> = new Set(["starting", "active"]);
 /** Ends that nobody but the hub or a person brings about. */
 const ENDED: ReadonlySet<unknown> = new Set(["completed", "failed", "timeout"]);
 
@@ -27,10 +28,11 @@ export async function workPublications(
     (change) =>
       ofSession(change, "updated") && ENDED.has(change.after?.status) && !change.principal.startsWith("workstation:"),
   );
-  if (given.length + ended.length === 0) return new Map();
+  const deleted = changes.filter((change) => ofSession(change, "deleted") && OPEN.has(change.removed?.status));
+  if (given.length + ended.length + deleted.length === 0) return new Map();
   const assigned = await assignments(database, given);
   const cancelled = await cancellations(database, ended);
-  return new Map([...assigned, ...cancelled]);
+  return new Map([...assigned, ...cancelled, ...(await withTheirTasks(database, deleted))]);
 }
 
 function ofSession({ entity, operation }: Change, expected: Change["operation"]): boolean {
@@ -64,6 +66,26 @@ async function cancellations(database: Database, ended: readonly Change[]): Prom
     if (!session) return [];
     const { workstationId, taskId } = session;
     const payload: AssignmentCancelled = { id: rowId, taskId, reason: String(after?.end_reason ?? "ended") };
+    return [[id, { channel: workstationChannel(workstationId), type: "task:cancel", payload }]];
+  });
+}
+
+/** Sessions that went with their tasks: of their rows nothing is left to be looked up. */
+async function withTheirTasks(database: Database, deleted: readonly Change[]): Promise<[string, WorkPublication][]> {
+  if (deleted.length === 0) return [];
+  const agentIds = deleted.map(({ removed }) => String(removed?.agent_id));
+  const rows = await database.query((sql) =>
+    ask<{ id: string; workstationId: string }>(
+      sql,
+      `SELECT id, workstation_id AS "workstationId" FROM agents WHERE id = ANY($1::text[])`,
+      [agentIds],
+    ),
+  );
+  const workstations = new Map(rows.map(({ id, workstationId }) => [id, workstationId]));
+  return deleted.flatMap(({ id, rowId, removed }) => {
+    const workstationId = workstations.get(String(removed?.agent_id));
+    if (workstationId === undefined) return [];
+    const payload: AssignmentCancelled = { id: rowId, taskId: String(removed?.task_id), reason: "deleted" };
     return [[id, { channel: workstationChannel(workstationId), type: "task:cancel", payload }]];
   });
 }

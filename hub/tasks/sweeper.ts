@@ -79,7 +79,7 @@ async function end(sql: Statements, session: HeldSession, { unstarted }: Overdue
     await endSession(sql, session, ending);
     await returnTask(sql, session.task);
   } else {
-    const errorMessage = "The workstation stayed away.";
+    const errorMessage = "The workstation stayed away, or was taken from the project.";
     await endSession(sql, session, {
       status: "timeout",
       endReason: "timeout",
@@ -94,11 +94,13 @@ const OVERDUE = `FROM agent_sessions s JOIN agents a ON a.id = s.agent_id JOIN w
   WHERE (s.status = 'starting' AND s.started_at < clock_timestamp() - $1::float8 * interval '1 millisecond'
       OR s.status = 'active' AND ${isGone("w")})`;
 
-/** Not online, and not seen for as long; one that is deleted or suspended does not come back. */
+/** Not online, and not seen for as long; or it can't end the session any more, deleted, or taken from the task's project. */
 function isGone(workstation: string): string {
   return `(${workstation}.status <> 'online' AND greatest(${workstation}.last_seen_at, s.started_at)
       < clock_timestamp() - $2::float8 * interval '1 millisecond'
-    OR ${workstation}.deleted_at IS NOT NULL)`;
+    OR ${workstation}.deleted_at IS NOT NULL
+    OR NOT EXISTS (SELECT FROM tasks t JOIN project_workstations pw ON pw.project_id = t.project_id
+      WHERE t.id = s.task_id AND pw.workstation_id = ${workstation}.id))`;
 }
 
 function findOverdue(sql: Statements, startTimeoutMs: number, sessionTimeoutMs: number) {

@@ -65,6 +65,7 @@ const CHANGE: Change = {
   rowId: `task_${ulid()}`,
   operation: "updated",
   formerProjectId: null,
+  removed: null,
   after: { title: "x" },
   omitted: [],
   attachedTo: [],

@@ -108,6 +108,11 @@ test("a session holds one worktree, and its end gives it back", () =>
     is((await call(member, "agentSessions.get", { id: sessionId })).worktreeId, second.id);
     const clone = { workstationId: ours.workstationId, projectRepositoryId: repositoryId, branch: "x" };
     is((await refusal(workstation, "gitWorktrees.acquire", { ...clone, sessionId })).code, "conflict");
+    await call(member, "tasks.update", { id: taskId, set: { list: "todo" } });
+    const { id: next } = await call(member, "tasks.assign", { id: taskId });
+    is((await acquire("two", next)).activeTaskCount, 1);
+    await call(member, "tasks.delete", { id: taskId });
+    is((await call(member, "gitWorktrees.get", { id: second.id })).activeTaskCount, 0);
   }));
 
 test("what can't be is refused, and nothing is counted", () =>

@@ -55,6 +55,11 @@ const isOnline = async ({ database }: TestHub, id: string) => {
   return row?.status === "online";
 };
 
+const isLost = async ({ database }: TestHub, id: string) => {
+  const [row] = await database.query((sql) => sql`SELECT status FROM agent_sessions WHERE id = ${id}`);
+  return row?.status === "timeout";
+};
+
 test("an assignment and its taking back reach the workstation once, with large values named", () =>
   withHub({}, async (hub) => {
     const { client, assigned, cancelled } = await station(hub, hub.workstation);
@@ -141,9 +146,32 @@ test("a rate limit that has run out is lifted", () =>
     const rateLimitResetAt = new Date(Date.now() + 500).toISOString();
     const limited = { type: "custom", name: "A", status: "rate_limited", rateLimitResetAt };
     await rpc(client, "agents.report", { agents: [limited] });
-    const status = async () => (await rpc(client, "agents.get", { id: agentId })).status;
+    const status = async () => {
+      const [row] = await hub.database.query((sql) => sql`SELECT status FROM agents WHERE id = ${agentId}`);
+      return row?.status;
+    };
     is(await status(), "rate_limited");
     await until("it is available", async () => (await status()) === "available", 20_000);
+  }));
+
+test("a workstation that is taken from the project loses its sessions, and one whose task is deleted is told", () =>
+  withHub({}, async (hub) => {
+    const { client, cancelled } = await station(hub, hub.workstation, 2);
+    const owner = await hub.connect(hub.userToken);
+    const { projectId, workstation, taskId } = hub;
+    const other = await rpc(owner, "tasks.create", { projectId, title: "Other", ready: true });
+    await rpc(owner, "tasks.setReady", { id: taskId, ready: true });
+    await until("the row says online", () => isOnline(hub, workstation.id));
+    const { id: deleted } = await rpc(owner, "tasks.assign", { id: other.id });
+    await rpc(owner, "tasks.delete", { id: other.id });
+    await until("task:cancel", () => cancelled().length === 1);
+    equal(cancelled(), [{ id: deleted, taskId: other.id, reason: "deleted" }]);
+    const { id } = await rpc(owner, "tasks.assign", { id: taskId });
+    await rpc(client, "agentSessions.start", { id });
+    await rpc(owner, "projects.detachWorkstation", { projectId, workstationId: workstation.id });
+    await until("the session is lost", () => isLost(hub, id), 20_000);
+    const task = await rpc(owner, "tasks.get", { id: taskId });
+    equal([task.agentSessionStatus, task.ready], ["INACTIVE", true]);
   }));
 
 test.run();

@@ -52,7 +52,7 @@ export interface AssignmentCancelled {
   /** The assignment's id. */
   id: string;
   taskId: string;
-  /** `cancelled`, `not_started`, `timeout`, or what somebody gave as the reason. */
+  /** `cancelled`, `not_started`, `timeout`, `deleted` with its task, or what somebody gave as the reason. */
   reason: string;
 }
 

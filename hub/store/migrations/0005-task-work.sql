@@ -21,10 +21,19 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- A session that goes with its task gives its worktree back.
+CREATE FUNCTION hub_release_worktree() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE git_worktrees SET active_task_count = greatest(0, active_task_count - 1), last_used_at = clock_timestamp() WHERE id = OLD.worktree_id;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER release_worktree AFTER DELETE ON agent_sessions FOR EACH ROW WHEN (OLD.worktree_id IS NOT NULL AND OLD.status IN ('starting', 'active')) EXECUTE FUNCTION hub_release_worktree();
+
 SELECT set_config('hub.audit_publish', 'off', true);
 UPDATE tasks SET loops = true WHERE list = 'loop';
 
 DO $$
 BEGIN
   EXECUTE format('ALTER FUNCTION hub_settle_task() SET search_path = %I, pg_temp', current_schema());
+  EXECUTE format('ALTER FUNCTION hub_release_worktree() SET search_path = %I, pg_temp', current_schema());
 END $$;
