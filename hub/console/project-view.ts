@@ -5,23 +5,26 @@ import {
   projectWorkstationsChannel,
   type Workstation,
 } from "@monster-realtime/client";
+import { BoardView } from "./board-view.ts";
 import { WorkstationCard } from "./workstation-card.ts";
 
 const PAGE_LIMIT = 200;
 
-/** One project: every attached workstation, live ones by presence, the others by their rows. */
+/** One project: every attached workstation, live ones by presence, the others by their rows; below them its tasks. */
 export class ProjectView {
   readonly root = document.createElement("section");
   readonly #client: Client;
   readonly #project: Project;
   readonly #counts = document.createElement("p");
   readonly #list = document.createElement("ul");
+  readonly #board: BoardView;
   readonly #cards = new Map<string, WorkstationCard>();
   readonly #close: () => void;
 
   constructor(client: Client, project: Project) {
     this.#client = client;
     this.#project = project;
+    this.#board = new BoardView(client, project.id);
     this.#lay();
     const subscription = client.subscribe(projectWorkstationsChannel(project.id), { presence: true });
     const roster = subscription.presence;
@@ -36,6 +39,7 @@ export class ProjectView {
 
   close(): void {
     this.#close();
+    this.#board.close();
     this.root.remove();
   }
 
@@ -48,7 +52,7 @@ export class ProjectView {
     this.#counts.className = "counts";
     this.#list.className = "workstations";
     head.append(title, this.#counts);
-    this.root.append(head, this.#list);
+    this.root.append(head, this.#list, this.#board.root);
   }
 
   #synced(members: readonly Member[]): void {

@@ -40,7 +40,7 @@ export class WorkstationCard {
     const agents = Array.isArray(availableAgents) ? availableAgents.map(String) : [];
     this.#agents.textContent = agents.length > 0 ? agents.join(", ") : "no agents";
     const tasks = Number(currentTaskCount ?? 0);
-    const port = typeof devServerPort === "number" ? ` · dev server :${devServerPort}` : "";
+    const port = typeof devServerPort === "number" ? ` · dev :${devServerPort}` : "";
     this.#work.textContent = `${tasks === 1 ? "1 task" : `${tasks} tasks`} running${port}`;
     this.#since.textContent = `since ${time(updatedAt)}`;
   }

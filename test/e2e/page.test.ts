@@ -1,8 +1,10 @@
 import { existsSync } from "node:fs";
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { ulid } from "ulid";
 import { equal, is } from "uvu/assert";
 import { meta, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
 
 const test = suite("live presence page");
 const CHROMIUM = "/usr/bin/chromium";
@@ -26,6 +28,14 @@ async function withBrowser(body: (browser: Browser) => Promise<void>): Promise<v
   }
 }
 
+/** What goes wrong in the page, as it comes. */
+function faultsOf(page: Page): string[] {
+  const faults: string[] = [];
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("console", (message) => void (message.type() === "error" && faults.push(message.text())));
+  return faults;
+}
+
 const behaviours: [string, () => Promise<void>][] = [
   [
     "shows workstations come, work, drop off and return, and names them by their rows",
@@ -33,9 +43,7 @@ const behaviours: [string, () => Promise<void>][] = [
       withHub({}, (hub) =>
         withBrowser(async (browser) => {
           const page = await browser.newPage();
-          const faults: string[] = [];
-          page.on("pageerror", (error) => faults.push(error.message));
-          page.on("console", (message) => void (message.type() === "error" && faults.push(message.text())));
+          const faults = faultsOf(page);
           await page.goto(`${hub.url}/#token=${hub.userToken}`);
           const card = (status: string) =>
             page.waitForSelector(`.workstation[data-status=${status}]`, { timeout: 10_000 });
@@ -56,6 +64,54 @@ const behaviours: [string, () => Promise<void>][] = [
           await card("online");
           back.close();
           await card("offline");
+          equal(faults, []);
+        }),
+      ),
+  ],
+  [
+    "moves a task's card as the task moves, names the agent that has it, and never reloads",
+    () =>
+      withHub({}, (hub) =>
+        withBrowser(async (browser) => {
+          const page = await browser.newPage();
+          const faults = faultsOf(page);
+          await page.goto(`${hub.url}/#token=${hub.userToken}`);
+          const card = (list: string, text: string) =>
+            page.waitForSelector(`.column[data-list=${list}] .task:has-text("${text}")`, { timeout: 10_000 });
+          const first = await card("todo", "Task");
+          const owner = await hub.connect(hub.userToken);
+          const rpc = (method: string, params: object) => owner.request("rpc", { method, params });
+          for (const list of ["doing", "review", "done", "loop", "todo"]) {
+            await rpc("tasks.move", { id: hub.taskId, list });
+            await card(list, "Task");
+          }
+          const other = { projectId: hub.projectId, title: "Other", priority: 5 };
+          const { id } = (await rpc("tasks.create", other)) as { id: string };
+          await page.waitForSelector(".column[data-list=todo] .task:first-child:has-text('Other')");
+          await rpc("tasks.delete", { id });
+          await page.waitForSelector(".task:has-text('Other')", { state: "detached" });
+
+          // The change of a task that the page has not heard of makes it read the board again.
+          const unheard = `task_${ulid()}`;
+          await hub.database.transaction("test", async (sql) => {
+            await sql`SELECT set_config('hub.audit_publish', 'off', true)`;
+            await sql`INSERT INTO tasks (id, project_id, title) VALUES (${unheard}, ${hub.projectId}, 'Unheard')`;
+          });
+          await rpc("tasks.update", { id: unheard, set: { priority: 4 } });
+          await card("todo", "Unheard");
+
+          const machine = await hub.connect(hub.workstation.token);
+          await machine.request("rpc", {
+            method: "agents.report",
+            params: { agents: [{ type: "custom", name: "Coder" }] },
+          });
+          await machine.request("presence.join", { channel: hub.workstation.channel, meta: meta() });
+          await hub.writeBackSettled();
+          await rpc("tasks.setReady", { id: hub.taskId, ready: true });
+          await until("it is assigned", () => rpc("tasks.assign", { id: hub.taskId }));
+          await card("todo", "Machine · Coder");
+          // The same element all along: nothing was built anew.
+          is(await first.evaluate((element) => element.isConnected), true);
           equal(faults, []);
         }),
       ),

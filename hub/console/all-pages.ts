@@ -1,0 +1,13 @@
+import type { Page } from "@monster-realtime/client";
+
+/** Every item of a list, page after page; `read` asks for one of them. */
+export async function allPages<Item>(read: (cursor: { cursor?: string }) => Promise<Page<Item>>): Promise<Item[]> {
+  const items: Item[] = [];
+  let page = await read({});
+  items.push(...page.items);
+  while (page.nextCursor !== null) {
+    page = await read({ cursor: page.nextCursor });
+    items.push(...page.items);
+  }
+  return items;
+}
