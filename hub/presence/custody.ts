@@ -70,12 +70,12 @@ export class Custody {
     const holding = await this.#held(channel, connectionId);
     const lease = await this.#options.leases.valid(channel);
     if (holding.incarnation !== lease.incarnation) await this.#register(holding);
-    let reply = await this.#update(holding, meta);
+    let reply = await this.#options.scripts.update(holding.request, meta, holding.incarnation, holding.revision);
     if (reply.status === "not_joined") {
       // Data may have been lost a moment ago.
       await this.#options.leases.renew(lease);
       await this.#register(holding);
-      reply = await this.#update(holding, meta);
+      reply = await this.#options.scripts.update(holding.request, meta, holding.incarnation, holding.revision);
     }
     if (reply.status === "replaced") this.#replace(holding);
     if (reply.status !== "ok") throw reply.status === "replaced" ? replacedError() : notJoined();
@@ -220,14 +220,21 @@ export class Custody {
   }
 
   async #join(holding: Holding): Promise<PresencePosition> {
-    const { request, lease } = holding;
+    const { request, lease, revision } = holding;
+    const { leases, scripts } = this.#options;
     try {
-      await this.#options.leases.valid(request.channel);
-      await this.#prepare(holding);
+      await leases.valid(request.channel);
+      // Of a workstation's connections whoever took the later turn owns it.
+      const turning = request.workstation ? scripts.turn(request.channel, revision) : 0;
+      const [turn] = await Promise.all([turning, this.#prepare(holding)]);
       holding.incarnation = lease.incarnation;
       if (holding.ending || !this.#holdings.isCurrent(holding))
         throw new HubError("unavailable", "The connection ended meanwhile.");
-      const reply = await this.#options.scripts.join(request, holding.incarnation, holding.revision);
+      const reply = await scripts.join(request, holding.incarnation, holding.revision, turn);
+      if (reply.status === "replaced") {
+        this.#replace(holding);
+        throw replacedError();
+      }
       this.#entered(holding, reply, reply.number, reply.revision);
       await this.#follow(reply);
       return reply.position;
@@ -264,10 +271,6 @@ export class Custody {
     if (parseChannel(channel)?.kind !== "workstation") throw notJoined();
     const { state } = await this.#options.scripts.revision(channel, channel, "never", 0);
     throw state === "absent" ? notJoined() : replacedError();
-  }
-
-  #update({ request, incarnation, revision }: Holding, meta: Record<string, unknown>): Promise<MembershipReply> {
-    return this.#options.scripts.update(request, meta, incarnation, revision);
   }
 
   async #register(holding: Holding): Promise<void> {

@@ -81,8 +81,15 @@ export class PresenceScripts {
     this.#redis = redis;
   }
 
-  join(request: JoinRequest, incarnation: string, floor: number): Promise<MembershipReply> {
-    return this.#change(JOIN, request.channel, [...joining(request, request.meta, incarnation), floor]);
+  /** A number that is greater than those of all who joined before, and smaller than those of all who join afterwards. */
+  async turn(channel: string, floor: number): Promise<number> {
+    const { revision } = await this.revision(channel, channel, "always", floor);
+    return revision;
+  }
+
+  /** `replaced` where another connection of the workstation joined after this one's `turn`. */
+  join(request: JoinRequest, incarnation: string, floor: number, turn: number): Promise<MembershipReply> {
+    return this.#change(JOIN, request.channel, [...joining(request, request.meta, incarnation), floor, turn]);
   }
 
   update(
@@ -138,7 +145,7 @@ export class PresenceScripts {
   revision(
     channel: string,
     key: string,
-    wanted: "present" | "absent" | "never",
+    wanted: "always" | "present" | "absent" | "never",
     floor: number,
   ): Promise<MembershipReply> {
     return this.#change(REVISION, channel, [key, wanted, floor]);

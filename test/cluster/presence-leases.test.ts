@@ -2,6 +2,7 @@ import { fork } from "node:child_process";
 import { join } from "node:path";
 import type { PresenceDiff } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
+import { PresenceScripts } from "../../hub/presence/presence-scripts.ts";
 import { hasRedis, type RedisServer, withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
@@ -165,6 +166,19 @@ withNodes(1, "whoever is lost while it joins a node that was cut off throws nobo
   } finally {
     await cutOff.close();
   }
+});
+
+withNodes(2, "a join that was on its way for long replaces nobody who came since", async ([late, now]) => {
+  if (!late || !now) throw new Error("too few nodes");
+  const scripts = new PresenceScripts(late.redis);
+  const turn = await scripts.turn(OWN, 0);
+  await now.store.join(workstation("now"));
+  const reply = await scripts.join(workstation("late"), "incarnation", 0, turn);
+  equal([reply.status, reply.connectionId], ["replaced", "now"]);
+  await now.store.update(OWN, "now", { still: "there" });
+  equal(now.replaced, []);
+  await late.store.join(workstation("later"));
+  await until("the older one is replaced", () => now.replaced.length === 1);
 });
 
 withNodes(2, "a clean end of everything leaves nobody to sweep", async ([one, two], { admin }) => {

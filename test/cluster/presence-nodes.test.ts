@@ -69,7 +69,11 @@ withNodes(
     const { diffs } = await watch(one, OWN);
     for (let round = 0; round < 20; round += 1) {
       const ids = [`a${round}`, `b${round}`];
-      await Promise.all([one.store.join(workstation(`a${round}`)), two.store.join(workstation(`b${round}`))]);
+      const joins = [one.store.join(workstation(`a${round}`)), two.store.join(workstation(`b${round}`))];
+      // Whoever comes in between the other's turn and its join lets that one not join at all.
+      const refused = (await Promise.allSettled(joins)).filter(({ status }) => status === "rejected");
+      for (const { reason } of refused as PromiseRejectedResult[]) is(reason.code, "replaced");
+      ok(refused.length < 2);
       const told = () => [...one.replaced, ...two.replaced].map(({ connectionId }) => connectionId);
       const losers = await until("one of them is replaced", () => {
         const found = ids.filter((id) => told().includes(id));
