@@ -28,6 +28,7 @@ const begin = (offset: number): Seen => ({ kind: "start", epoch: EPOCH, offset, 
 function logOf(parts: Partial<RunLog>): RunLog {
   const final: RunLog["final"] = {
     meant: new Map(),
+    clients: new Map(),
     rosters: [],
     rows: new Map(),
     workstations: [],

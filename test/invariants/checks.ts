@@ -209,7 +209,10 @@ const agreed: Check = ({ rows, final }) => {
       .map((roster) => `10: ${roster.subscriber} sees ${roster.keys.sort()}, present are ${present(roster)}`),
     ...[...final.rows]
       .filter(([id, status]) => status !== (final.meant.get(id) ? "online" : "offline"))
-      .map(([id, status]) => `12: the row of ${id} says ${status}, present: ${final.meant.get(id)}`),
+      .map(
+        ([id, status]) =>
+          `12: the row of ${id} says ${status}, present: ${final.meant.get(id)}; its client is ${final.clients.get(id)}`,
+      ),
     ...rows.flatMap(({ workstationId, revisions }) =>
       revisions.some((revision, index) => revision < (revisions[index - 1] ?? 0))
         ? [`12: the revision of ${workstationId} fell: ${revisions.join(" ")}`]

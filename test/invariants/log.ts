@@ -74,6 +74,8 @@ export interface RunLog {
 export interface FinalState {
   /** Workstation → whether it is meant to be present; those the clients last asked for. */
   meant: Map<string, boolean>;
+  /** Workstation → how its client stands. */
+  clients: Map<string, string>;
   /** Of each project channel's subscriber: keys on its roster, and whether that is current or what it knew when it was cut off. */
   rosters: { subscriber: string; organization: string; keys: string[]; current: boolean }[];
   /** Workstation → what its row says. */

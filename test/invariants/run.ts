@@ -1,3 +1,4 @@
+import { type Client, workstationChannel } from "@monster-realtime/client";
 import { until } from "../support/until.ts";
 import { unsettled, type Violation, violationsOf } from "./checks.ts";
 import type { FinalState } from "./log.ts";
@@ -50,12 +51,13 @@ async function finish(world: World): Promise<FinalState["last"]> {
   return last;
 }
 
-type Agreement = Pick<FinalState, "meant" | "rosters" | "rows" | "workstations">;
+type Agreement = Pick<FinalState, "meant" | "clients" | "rosters" | "rows" | "workstations">;
 
 /** Waits until all agree, and answers how things stand then, or when the time is over. */
 async function agreed(world: World, cluster: TestCluster, last: FinalState["last"]): Promise<Agreement> {
   const look = async (): Promise<Agreement> => ({
     meant: new Map(world.stations.map(({ id, meant }) => [id, meant])),
+    clients: new Map(world.stations.map(({ id, client }) => [id, standingOf(client, id)])),
     rosters: world.subscribers.flatMap(({ name, tenant, roster }) => {
       // Who lost the right in between keeps what he knew, and is told no more.
       if (!roster?.presence || roster.state.name === "ended") return [];
@@ -96,4 +98,12 @@ async function emptied(cluster: TestCluster): Promise<FinalState["leftover"]> {
   };
   await until("all have left", empty, CONVERGE_MS).catch(() => undefined);
   return seen;
+}
+
+/** For whoever reads a violation: connected, waiting, or ended, and with what. */
+function standingOf(client: Client, id: string): string {
+  const { state } = client;
+  const error = "error" in state && state.error ? ` with ${state.error.code}` : "";
+  const wants = client.presence(workstationChannel(id)).meta === null ? "wants to be away" : "wants to be present";
+  return `${state.name}${error}, ${wants}`;
 }
