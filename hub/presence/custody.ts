@@ -26,6 +26,7 @@ export interface CustodyOptions {
   listen(channel: string): Promise<void>;
   /** Nothing is held on the channel any more. */
   release(channel: string): void;
+  stoodStill(): boolean;
   log: Logger;
 }
 
@@ -221,20 +222,17 @@ export class Custody {
 
   async #join(holding: Holding): Promise<PresencePosition> {
     const { request, lease, revision } = holding;
-    const { leases, scripts } = this.#options;
+    const { leases, scripts, stoodStill } = this.#options;
     try {
       await leases.valid(request.channel);
       // Of a workstation's connections whoever took the later turn owns it.
       const turning = request.workstation ? scripts.turn(request.channel, revision) : 0;
       const [turn] = await Promise.all([turning, this.#prepare(holding)]);
       holding.incarnation = lease.incarnation;
-      if (holding.ending || !this.#holdings.isCurrent(holding))
-        throw new HubError("unavailable", "The connection ended meanwhile.");
+      if (holding.ending || !this.#holdings.isCurrent(holding) || stoodStill())
+        throw new HubError("unavailable", "The connection ended meanwhile, or this node stood still.");
       const reply = await scripts.join(request, holding.incarnation, holding.revision, turn);
-      if (reply.status === "replaced") {
-        this.#replace(holding);
-        throw replacedError();
-      }
+      if (reply.status === "replaced") throw this.#replace(holding);
       this.#entered(holding, reply, reply.number, reply.revision);
       await this.#follow(reply);
       return reply.position;
@@ -341,11 +339,12 @@ export class Custody {
     for (const holding of this.#holdings.outrunBy(channel, owner)) this.#replace(holding);
   }
 
-  #replace(holding: Holding): void {
-    if (!this.#holdings.isCurrent(holding)) return;
+  #replace(holding: Holding): HubError {
+    if (!this.#holdings.isCurrent(holding)) return replacedError();
     const { channel, connectionId } = holding.request;
     this.#holdings.remove(holding);
     if (!holding.ending) this.#options.events.replaced(connectionId, channel);
     this.release(channel);
+    return replacedError();
   }
 }

@@ -23,6 +23,7 @@ import type {
 import { PresenceScripts, presenceShard } from "./presence-scripts.ts";
 import { checkRevision } from "./revisions.ts";
 import { type RosterMessage, SharedRosters } from "./shared-rosters.ts";
+import { Standstill } from "./standstill.ts";
 import { Sweeper } from "./sweeper.ts";
 
 export interface RedisPresenceOptions {
@@ -60,6 +61,7 @@ export class RedisPresence implements PresenceStore {
   readonly #custody: Custody;
   readonly #rosters: SharedRosters;
   readonly #sweeper: Sweeper;
+  readonly #standstill = new Standstill();
   readonly #listener: ShardListener;
 
   private constructor(options: RedisPresenceOptions) {
@@ -72,7 +74,8 @@ export class RedisPresence implements PresenceStore {
     const scripts = new PresenceScripts(redis);
     const renewed = (lease: Lease, renewal: Renewal) => this.#renewed(lease, renewal);
     const leases = new Leases({ redis, nodeId, leaseMs, now, log, renewed });
-    const custody = new Custody({ nodeId, graceMs, scripts, leases, events, listen, release, log });
+    const stoodStill = () => this.#standstill.recent;
+    const custody = new Custody({ nodeId, graceMs, scripts, leases, events, listen, release, stoodStill, log });
     const settleMs = (leaseMs / RENEWALS_PER_LEASE) * RENEWALS_TO_SETTLE;
     this.#scripts = scripts;
     this.#leases = leases;
@@ -177,6 +180,7 @@ export class RedisPresence implements PresenceStore {
 
   async close(): Promise<void> {
     this.#rosters.close();
+    this.#standstill.close();
     await Promise.all([this.#custody.close(), this.#sweeper.close()]);
     await this.#leases.close();
   }

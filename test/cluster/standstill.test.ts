@@ -1,0 +1,29 @@
+import { is } from "uvu/assert";
+import { Standstill } from "../../hub/presence/standstill.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+
+const test = suite("standstill");
+
+/** As if the process were stopped. */
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+test("is noticed before anything else is done, and for a moment after; being busy is none", async () => {
+  const standstill = new Standstill();
+  try {
+    is(standstill.recent, false);
+    standStill(200);
+    is(standstill.recent, false);
+    standStill(700);
+    is(standstill.recent, true);
+    await new Promise((resolve) => setImmediate(resolve));
+    is(standstill.recent, true);
+    await until("it is over", () => !standstill.recent);
+  } finally {
+    standstill.close();
+  }
+});
+
+test.run();
