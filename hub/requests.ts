@@ -113,9 +113,17 @@ export class Requests {
     connection.end(badRequest("", "Send requests to the namespace / alone, as JSON: this packet was no such thing."));
   }
 
+  /** A line without a stack: while a part is away every request makes one, and the part itself is told of once. */
+  #logRefusal({ code, message, cause }: HubError, request: string, traceId: string): void {
+    if (cause === undefined) return;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    this.#log.warn({ request, traceId, code, reason }, message);
+  }
+
   #logFailure(error: unknown, request: string, traceId: string, connection: Connection): void {
-    if (error instanceof HubError && error.code !== "internal" && !error.cause) return;
-    this.#log.error({ err: error, request, traceId, connectionId: connection.id }, "request failed");
+    const isRefusal = error instanceof HubError && error.code !== "internal";
+    if (isRefusal) this.#logRefusal(error, request, traceId);
+    else this.#log.error({ err: error, request, traceId, connectionId: connection.id }, "request failed");
   }
 }
 

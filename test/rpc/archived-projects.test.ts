@@ -23,6 +23,8 @@ test("nothing of an archived project is deleted, but the project itself", () =>
       assert.is((await refusal(SERVICE, `${entity}.delete`, { id })).code, "conflict", entity);
       await call(SERVICE, `${entity}.get` as "tasks.get", { id });
     }
+    const attached = { projectId: ours.projectId, workstationId: ours.workstationId };
+    assert.is((await refusal(ours.admin, "projects.detachWorkstation", attached)).code, "conflict");
     assert.equal(await call(ours.admin, "projects.delete", { id: ours.projectId }), { id: ours.projectId });
   }));
 

@@ -37,6 +37,7 @@ const detach = defineProcedure<RpcParams<"projects.detachWorkstation">>({
     const id = await attachmentOf(context.sql, projectId, workstationId);
     if (id === null) throw notFound(projectWorkstations.noun);
     const place = await lock(projectWorkstations, RIGHTS.projects.detachWorkstation, context, { id });
+    refuseInactiveProject(place);
     await projectWorkstations.rows.remove(context.sql, id);
     return { result: { id }, place, touched: projectWorkstations.touched({ id, place }, null, context) };
   },
