@@ -33,7 +33,7 @@ async function take(sql: Statements, which: string, values: unknown[], further: 
   const [row] = await ask<{ id: string }>(
     sql,
     `UPDATE git_worktrees SET active_task_count = active_task_count + 1, last_used_at = clock_timestamp()${further}
-    WHERE ${which} AND $2::text IS NOT NULL RETURNING id`,
+    WHERE ${which} RETURNING id`,
     values,
   );
   return row?.id ?? null;
@@ -45,7 +45,11 @@ async function makeWorktree(sql: Statements, { id, mainPath }: Clone, branch: st
     "SELECT worktree_path AS path FROM git_worktrees WHERE workstation_repository_id = $1",
     [id],
   );
-  const path = freePath(mainPath, branch, new Set(taken.map(({ path }) => path)));
+  const path = freePath(
+    mainPath,
+    branch,
+    taken.map(({ path }) => path),
+  );
   const worktreeId = `worktree_${newId()}`;
   await ask(
     sql,
@@ -56,13 +60,17 @@ async function makeWorktree(sql: Statements, { id, mainPath }: Clone, branch: st
   return worktreeId;
 }
 
-/** Beside the clone, named after the branch: `/src/app` and `feature/login` make `/src/app-worktrees/feature-login`. */
-export function freePath(mainPath: string, branch: string, taken: ReadonlySet<string>): string {
+/**
+ * Beside the clone, named after the branch: `/src/app` and `feature/login` make `/src/app-worktrees/feature-login`. Differs
+ * from those taken by more than case, as there are systems to whom `Fix` and `fix` are one folder.
+ */
+export function freePath(mainPath: string, branch: string, taken: readonly string[]): string {
+  const folders = new Set(taken.map((path) => path.toLowerCase()));
   const separator = mainPath.includes("\\") && !mainPath.includes("/") ? "\\" : "/";
   const base = `${mainPath.replace(/[\\/]+$/, "")}-worktrees${separator}${branch.replaceAll("/", "-")}`;
   for (let number = 1; ; number += 1) {
     const path = number === 1 ? base : `${base}-${number}`;
-    if (!taken.has(path)) return path;
+    if (!folders.has(path.toLowerCase())) return path;
   }
 }
 
@@ -72,6 +80,11 @@ export function freePath(mainPath: string, branch: string, taken: ReadonlySet<st
  */
 export async function releaseWorktreeOf(sql: Statements, sessionId: string): Promise<void> {
   await ask(sql, `${RELEASE} WHERE id = (SELECT worktree_id FROM agent_sessions WHERE id = $1)`, [sessionId]);
+}
+
+/** Whether a session of this status may hold a worktree. */
+export function goesOn(status: string): boolean {
+  return status === "starting" || status === "active";
 }
 
 /** Gives back what was acquired without a session. False where only sessions hold it, or nobody. */

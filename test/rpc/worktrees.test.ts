@@ -1,37 +1,14 @@
 import { equal, is, not, ok } from "uvu/assert";
-import type { GitWorktree } from "../../client-sdk/protocol/index.ts";
+import type { HubError } from "../../hub/errors.ts";
 import { freePath } from "../../hub/tasks/worktrees.ts";
 import { addMachine } from "../support/on-site.ts";
-import { type Tenant, type World, withWorld } from "../support/rpc-world.ts";
+import { SERVICE, type Tenant, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
+import { neighbourOf, withWorktreeSite } from "../support/worktree-site.ts";
 
 const test = suite("worktrees");
 
-interface Site {
-  repositoryId: string;
-  acquire(branch: string, sessionId?: string): Promise<GitWorktree>;
-}
-
-/** A repository whose clone on the tenant's workstation is ready. */
-async function withSite(body: (world: World, ours: Tenant, site: Site) => Promise<void>): Promise<void> {
-  await withWorld(async (world) => {
-    const { ours, call } = world;
-    const { projectId, workstationId, workstation } = ours;
-    const repository = { projectId, name: "R", githubUrl: "https://github.com/acme/app", maxConcurrentTasks: 0 };
-    const { id: projectRepositoryId } = await call(ours.admin, "projectRepositories.create", repository);
-    const told = { projectRepositoryId, mainPath: "/src/app", cloneStatus: "ready" } as const;
-    await call(workstation, "workstationRepositories.report", told);
-    const acquire = (branch: string, sessionId?: string) =>
-      call(workstation, "gitWorktrees.acquire", {
-        workstationId,
-        projectRepositoryId,
-        branch,
-        ...(sessionId === undefined ? {} : { sessionId }),
-      });
-    await body(world, ours, { repositoryId: projectRepositoryId, acquire });
-  });
-}
-
+const pathsOf = ({ details }: HubError) => (details as { path: string }[]).map(({ path }) => path);
 const ready = ({ call }: World, { workstation }: Tenant, id: string) =>
   call(workstation, "gitWorktrees.update", { id, set: { status: "ready" } });
 
@@ -45,20 +22,44 @@ test("a workstation's reports make its clone once and keep it true", () =>
     const twins = await Promise.all([1, 2, 3].map(() => call(workstation, method, report)));
     is(new Set(twins.map(({ id }) => id)).size, 1);
     equal([twins[0]?.cloneStatus, twins[0]?.lastSyncedAt, twins[0]?.mainBranch], ["cloning", null, "main"]);
-    is((await refusal(workstation, method, { ...report, cloneStatus: "error" })).code, "bad_request");
+    for (const more of [{}, { cloneError: " " }]) {
+      const silent = await refusal(workstation, method, { ...report, cloneStatus: "error", ...more });
+      equal([silent.code, pathsOf(silent)], ["bad_request", ["cloneError"]]);
+    }
     const failed = await call(workstation, method, { ...report, cloneStatus: "error", cloneError: "no space" });
     equal([failed.cloneStatus, failed.cloneError], ["error", "no space"]);
     const done = await call(workstation, method, { ...report, cloneStatus: "ready", mainBranch: "trunk" });
     equal([done.cloneStatus, done.cloneError, done.mainBranch], ["ready", null, "trunk"]);
     ok(done.lastSyncedAt);
-    is((await refusal(admin, method, report)).code, "forbidden");
+    const moved = await call(workstation, method, { ...report, mainPath: "/moved", cloneError: "none of it" });
+    equal([moved.mainPath, moved.mainBranch, moved.cloneError], ["/moved", "trunk", null]);
+    is(moved.lastSyncedAt, done.lastSyncedAt);
+    for (const caller of [admin, ours.owner, SERVICE]) is((await refusal(caller, method, report)).code, "forbidden");
     is((await refusal(theirs.workstation, method, report)).code, "not_found");
     is((await refusal(await addMachine(database, ours), method, report)).code, "not_found");
-    is((await refusal(workstation, method, { ...report, mainBranch: "a b" })).code, "bad_request");
+    const wrong = [
+      { mainBranch: "a b" },
+      { mainPath: " " },
+      { cloneStatus: "lost" },
+      { workstationId: workstation.id },
+    ];
+    for (const more of wrong) is((await refusal(workstation, method, { ...report, ...more })).code, "bad_request");
+    await call(admin, "projects.archive", { id: projectId });
+    is((await refusal(workstation, method, report)).code, "conflict");
+  }));
+
+test("each workstation reports a clone of its own", () =>
+  withWorktreeSite(async (world, ours, { repositoryId }) => {
+    const { call } = world;
+    const neighbour = await neighbourOf(world, ours);
+    const report = { projectRepositoryId: repositoryId, mainPath: "/theirs", cloneStatus: "ready" } as const;
+    is((await call(neighbour, "workstationRepositories.report", report)).workstationId, neighbour.id);
+    const { items } = await call(ours.member, "workstationRepositories.list", {});
+    equal(items.map(({ mainPath }) => mainPath).sort(), ["/src/app", "/theirs"]);
   }));
 
 test("a branch has its worktree, another takes a vacant one, and else a new one is made beside the clone", () =>
-  withSite(async (world, ours, { acquire }) => {
+  withWorktreeSite(async (world, ours, { acquire }) => {
     const { call } = world;
     const first = await acquire("feature/login");
     equal([first.status, first.activeTaskCount], ["creating", 1]);
@@ -76,24 +77,37 @@ test("a branch has its worktree, another takes a vacant one, and else a new one 
     is(reused.worktreePath, second.worktreePath);
   }));
 
-test("what is acquired at once is given out one after the other", () =>
-  withSite(async ({ call }, ours, { acquire }) => {
-    const one = await Promise.all(Array.from({ length: 10 }, () => acquire("same")));
-    is(new Set(one.map(({ id }) => id)).size, 1);
-    const many = await Promise.all(Array.from({ length: 10 }, (_, n) => acquire(`branch-${n}`)));
-    is(new Set(many.map(({ worktreePath }) => worktreePath)).size, 10);
-    const { items } = await call(ours.member, "gitWorktrees.list", {});
-    is(
-      items.reduce((sum, { activeTaskCount }) => sum + activeTaskCount, 0),
-      20,
-    );
+test("of vacant worktrees the one that was not used for longest is given, and none that is not ready", () =>
+  withWorktreeSite(async ({ database, call }, ours, { acquire, release }) => {
+    const made = await Promise.all(["a", "b", "c", "d", "e"].map((branch) => acquire(branch)));
+    await Promise.all(made.slice(0, 4).map(({ id }) => release(id)));
+    const unused = ["3 days", "5 days", "9 days", "8 days", "10 days"];
+    const statuses = ["ready", "ready", "error", "busy", "ready"] as const;
+    for (const [n, { id }] of made.entries())
+      await database.query(
+        (sql) => sql`UPDATE git_worktrees SET status = ${statuses[n] ?? ""}, error_message = 'old',
+          last_used_at = now() - ${unused[n] ?? ""}::interval WHERE id = ${id}`,
+      );
+    const first = await acquire("x");
+    equal([first.id, first.status, first.errorMessage], [made[1]?.id, "creating", null]);
+    ok(Date.parse(first.lastUsedAt ?? "") > Date.parse(made[1]?.lastUsedAt ?? ""));
+    is((await acquire("y")).id, made[0]?.id);
+    const fresh = await acquire("z");
+    not.ok(made.some(({ id }) => id === fresh.id));
+    // Its own worktree a branch gets whatever state that is in.
+    equal([(await acquire("c")).id, (await acquire("c")).status], [made[2]?.id, "error"]);
+    // The branch that lost its worktree gets another one, in a folder of its own.
+    const again = await acquire("b");
+    is.not(again.id, made[1]?.id);
+    is.not(again.worktreePath, made[1]?.worktreePath);
+    is((await call(ours.member, "gitWorktrees.list", {})).items.length, 7);
   }));
 
 test("a session holds one worktree, and its end gives it back", () =>
-  withSite(async ({ call, refusal, database }, ours, { acquire, repositoryId }) => {
+  withWorktreeSite(async ({ call, refusal, database }, ours, { acquire, repositoryId }) => {
     const { member, workstation, taskId } = ours;
     await database.query((sql) => sql`UPDATE workstations SET status = 'online' WHERE id = ${ours.workstationId}`);
-    await call(member, "tasks.update", { id: taskId, set: { ready: true, projectRepositoryId: repositoryId } });
+    await call(member, "tasks.update", { id: taskId, set: { ready: true } });
     const { id: sessionId } = await call(member, "tasks.assign", { id: taskId });
     const first = await acquire("one", sessionId);
     equal([(await acquire("one", sessionId)).id, (await acquire("one", sessionId)).activeTaskCount], [first.id, 1]);
@@ -116,46 +130,74 @@ test("a session holds one worktree, and its end gives it back", () =>
   }));
 
 test("what can't be is refused, and nothing is counted", () =>
-  withSite(async ({ call, refusal, database, theirs }, ours, { acquire, repositoryId }) => {
+  withWorktreeSite(async ({ call, refusal, database, theirs }, ours, { acquire, repositoryId }) => {
     const { workstation, workstationId } = ours;
     const params = { workstationId, projectRepositoryId: repositoryId, branch: "b" };
     is((await refusal(theirs.workstation, "gitWorktrees.acquire", params)).code, "not_found");
     is((await refusal(await addMachine(database, ours), "gitWorktrees.acquire", params)).code, "not_found");
     is((await refusal(ours.member, "gitWorktrees.acquire", params)).code, "forbidden");
-    is((await refusal(workstation, "gitWorktrees.acquire", { ...params, branch: "-rf" })).code, "bad_request");
+    for (const branch of ["-rf", "a b", "a..b", "", "x".repeat(101), 1]) {
+      const wrong = await refusal(workstation, "gitWorktrees.acquire", { ...params, branch });
+      equal([wrong.code, pathsOf(wrong)], ["bad_request", ["branch"]]);
+    }
     const elsewhere = {
       ...params,
       projectRepositoryId: repositoryId.replace(/.$/, (last) => (last === "0" ? "1" : "0")),
     };
     is((await refusal(workstation, "gitWorktrees.acquire", elsewhere)).code, "not_found");
     const report = { projectRepositoryId: repositoryId, mainPath: "/src/app" };
-    await call(workstation, "workstationRepositories.report", { ...report, cloneStatus: "cloning" });
-    is((await refusal(workstation, "gitWorktrees.acquire", params)).code, "conflict");
+    for (const told of [{ cloneStatus: "cloning" }, { cloneStatus: "error", cloneError: "no space" }] as const) {
+      await call(workstation, "workstationRepositories.report", { ...report, ...told });
+      is((await refusal(workstation, "gitWorktrees.acquire", params)).code, "conflict");
+    }
     await call(workstation, "workstationRepositories.report", { ...report, cloneStatus: "ready" });
     const { id } = await acquire("b");
     await call(workstation, "gitWorktrees.release", { id });
     is((await refusal(workstation, "gitWorktrees.release", { id })).code, "conflict");
     is((await call(ours.member, "gitWorktrees.get", { id })).activeTaskCount, 0);
+    is((await refusal(workstation, "gitWorktrees.release", { id: workstationId })).code, "bad_request");
+    await call(ours.admin, "projects.archive", { id: ours.projectId });
+    is((await refusal(workstation, "gitWorktrees.acquire", params)).code, "conflict");
   }));
 
-test("worktrees that nobody used for long are listed for their removal", () =>
-  withSite(async ({ call, database }, ours, { acquire }) => {
+test("worktrees that nobody used for long are listed for their removal, those left for longest first", () =>
+  withWorktreeSite(async (world, ours, { acquire, release, session }) => {
+    const { call, refusal, database, theirs } = world;
     const { member, workstation, workstationId } = ours;
-    const [held, left] = [await acquire("held"), await acquire("left")];
-    await call(workstation, "gitWorktrees.release", { id: left.id });
-    const stale = async (more: object = {}) =>
-      (await call(member, "gitWorktrees.stale", { workstationId, ...more })).items.map(({ id }) => id);
+    const [left, never] = [await acquire("left"), await acquire("never")];
+    await Promise.all([release(left.id), release(never.id)]);
+    await acquire("held");
+    await acquire("in-a-session", await session());
+    const stale = async (more: object = {}, caller = member) =>
+      (await call(caller, "gitWorktrees.stale", { workstationId, ...more })).items.map(({ id }) => id);
     equal(await stale(), []);
     await database.query((sql) => sql`UPDATE git_worktrees SET last_used_at = now() - interval '8 days'`);
-    equal(await stale(), [left.id]);
-    equal(await stale({ unusedDays: 9 }), []);
-    not.equal(held.id, left.id);
+    await database.query(
+      (sql) => sql`UPDATE git_worktrees SET last_used_at = NULL, created_at = now() - interval '10 days'
+        WHERE id = ${never.id}`,
+    );
+    equal(await stale(), [never.id, left.id]);
+    equal(await stale({ unusedDays: 9 }), [never.id]);
+    equal(await stale({ unusedDays: 11 }), []);
+    equal(await stale({}, workstation), [never.id, left.id]);
+    await database.query((sql) => sql`UPDATE git_worktrees SET last_used_at = now() - interval '6 days 23 hours'`);
+    equal(await stale(), []);
+    equal(await stale({ unusedDays: 0 }), [left.id, never.id].sort());
+    const neighbour = await neighbourOf(world, ours);
+    for (const caller of [neighbour, theirs.owner, theirs.workstation])
+      is((await refusal(caller, "gitWorktrees.stale", { workstationId })).code, "not_found");
+    equal(await stale({ workstationId: neighbour.id, unusedDays: 0 }), []);
+    for (const unusedDays of [-1, 1.5, "7", 3_651]) {
+      const wrong = await refusal(member, "gitWorktrees.stale", { workstationId, unusedDays });
+      equal([wrong.code, pathsOf(wrong)], ["bad_request", ["unusedDays"]]);
+    }
   }));
 
 test("paths are made in the manner of the machine", () => {
-  is(freePath("/src/app/", "a/b", new Set()), "/src/app-worktrees/a-b");
-  is(freePath("C:\\src\\app", "a", new Set()), "C:\\src\\app-worktrees\\a");
-  is(freePath("/s", "a", new Set(["/s-worktrees/a", "/s-worktrees/a-2"])), "/s-worktrees/a-3");
+  is(freePath("/src/app/", "a/b", []), "/src/app-worktrees/a-b");
+  is(freePath("C:\\src\\app", "a", []), "C:\\src\\app-worktrees\\a");
+  is(freePath("/s", "a", ["/s-worktrees/a", "/s-worktrees/a-2"]), "/s-worktrees/a-3");
+  is(freePath("/s", "Fix", ["/s-worktrees/fix"]), "/s-worktrees/Fix-2");
 });
 
 test.run();

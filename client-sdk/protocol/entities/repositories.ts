@@ -65,7 +65,7 @@ export interface GitWorktree {
   status: Open<"creating" | "ready" | "busy" | "error">;
   errorMessage: string | null;
   lastUsedAt: string | null;
-  /** The hub keeps it: no method takes it. */
+  /** Open sessions of this worktree, and acquires without a session that were not released. The hub keeps it: no method takes it. */
   activeTaskCount: number;
   createdAt: string;
   updatedAt: string;
@@ -83,12 +83,18 @@ export type GitWorktreeCreate = Writable<
 interface WorktreeVerbs {
   /**
    * A worktree of the branch on the workstation's clone: the branch's own, else a vacant one that is given the branch (its
-   * status `creating` says that the workstation has to check it out), else a new row. `not_found` without a clone there.
+   * status `creating` says that the workstation has to check it out), else a new row. Vacant is what is `ready` and nobody
+   * holds, the one left for longest first. A session that asks again for its branch gets the same and counts once; for
+   * another branch, it gives back what it held. `not_found` without a clone there; `conflict` where the clone is not
+   * `ready`, or the session has ended or is another workstation's or repository's.
    */
   "gitWorktrees.acquire": { params: WorktreeAcquire; result: GitWorktree };
-  /** Gives back what was acquired without a session; `conflict` where nobody holds it. */
+  /** Gives back what was acquired without a session, once; `conflict` where only sessions hold it, or nobody. */
   "gitWorktrees.release": { params: { id: string }; result: GitWorktree };
-  /** Worktrees that nobody uses since `unusedDays` (7 where it is missing): their folders may go, and then their rows. */
+  /**
+   * Worktrees that nobody holds or used for `unusedDays` (0–3,650; 7 where it is missing): their folders may go, and then
+   * their rows. At most 200, those left for longest first.
+   */
   "gitWorktrees.stale": { params: { workstationId: string; unusedDays?: number }; result: { items: GitWorktree[] } };
 }
 

@@ -133,6 +133,9 @@ export interface WorkMethods {
   "agentSessions.finish": { params: SessionFinish; result: AgentSession };
   /** Gives an assignment back that was not started. The task goes to another agent. */
   "agentSessions.refuse": { params: SessionRefuse; result: AgentSession };
-  /** By a workstation, of its own clone: made at the first report. */
+  /**
+   * By a workstation, of its own clone: made at the first report. `ready` stamps `lastSyncedAt`; what is not `error` clears
+   * `cloneError`. `not_found` where the workstation is not attached to the repository's project.
+   */
   "workstationRepositories.report": { params: RepositoryReport; result: WorkstationRepository };
 }

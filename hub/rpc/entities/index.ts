@@ -8,6 +8,7 @@ import { organizationMembers } from "../verbs/organization-members.ts";
 import { projectAttachments } from "../verbs/project-attachments.ts";
 import { projectMemory } from "../verbs/project-memory.ts";
 import { projectStatus } from "../verbs/project-status.ts";
+import { repositoryReport } from "../verbs/repository-report.ts";
 import { sessions } from "../verbs/sessions.ts";
 import { taskMove } from "../verbs/task-move.ts";
 import { taskReady } from "../verbs/task-ready.ts";
@@ -68,6 +69,7 @@ const VERBS = [
   taskWork,
   sessions,
   agentsWork,
+  repositoryReport,
   worktrees,
   dependencyResolve,
 ] as const;

@@ -1,66 +1,28 @@
-import type { RepositoryReport, RpcParams, WorktreeAcquire } from "@monster-realtime/client/protocol";
+import type { RpcParams, WorktreeAcquire } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { newId } from "../../ids.ts";
 import { ask, type Statements } from "../../statements.ts";
 import { conflict } from "../../tasks/sessions.ts";
-import { acquireWorktree, type Clone, releaseWorktree, releaseWorktreeOf, STALE_DAYS } from "../../tasks/worktrees.ts";
-import { lock, notFound, parent, read, refuseInactiveProject, refuseUnless } from "../crud.ts";
+import {
+  acquireWorktree,
+  type Clone,
+  goesOn,
+  releaseWorktree,
+  releaseWorktreeOf,
+  STALE_DAYS,
+} from "../../tasks/worktrees.ts";
+import { lock, notFound, parent, read, refuseInactiveProject } from "../crud.ts";
 import { agentSessions } from "../entities/agent-sessions.ts";
-import { branch, folder } from "../entities/git-names.ts";
+import { branch } from "../entities/git-names.ts";
 import { gitWorktrees } from "../entities/git-worktrees.ts";
 import { workstationRepositories } from "../entities/workstation-repositories.ts";
 import { workstations } from "../entities/workstations.ts";
 import * as field from "../fields.ts";
 import { defineProcedure, type WriteContext } from "../procedure.ts";
-import { may, RIGHTS, readScope } from "../rights.ts";
+import { RIGHTS, readScope } from "../rights.ts";
+import { cloneOf } from "../sql/clones.ts";
 import type { Parameters } from "../sql/table.ts";
 
 const MAX_STALE = 200;
-
-const report = defineProcedure<RepositoryReport>({
-  method: "workstationRepositories.report",
-  kind: "write",
-  input: field.paramsOf<"workstationRepositories.report">()(
-    z
-      .strictObject({
-        projectRepositoryId: field.id("repo"),
-        mainPath: folder,
-        cloneStatus: z.enum(["cloning", "ready", "error"]),
-        ...field.optional({ mainBranch: branch, cloneError: field.longText }),
-      })
-      .refine(({ cloneStatus, cloneError }) => cloneStatus !== "error" || cloneError?.trim(), {
-        path: ["cloneError"],
-        error: "is missing: say what went wrong",
-      }),
-  ),
-  rights: RIGHTS.workstationRepositories.report,
-  async handler(context, input) {
-    const workstationId = context.caller.principal.id;
-    const { projectRepositoryId, mainPath, mainBranch, cloneStatus, cloneError } = input;
-    // Locks workstation and repository, so that of two first reports the second finds the first one's row.
-    const place = await workstationRepositories.placeOf(context, { workstationId, projectRepositoryId, mainPath }, "");
-    refuseUnless(may(context.caller, RIGHTS.workstationRepositories.report, place));
-    const told = { mainPath, cloneStatus, ...(mainBranch === undefined ? {} : { mainBranch }) };
-    const cloned = cloneStatus === "ready" ? { lastSyncedAt: new Date().toISOString() } : {};
-    const error = cloneStatus === "error" ? (cloneError ?? null) : null;
-    const values = new Map<string, unknown>(Object.entries({ ...told, ...cloned, cloneError: error }));
-    const id = await cloneOf(context.sql, workstationId, projectRepositoryId);
-    const rowId = id ?? `${workstationRepositories.idPrefix}_${newId()}`;
-    const { rows } = workstationRepositories;
-    if (id !== null) await rows.update(context.sql, id, values);
-    else
-      await rows.insert(
-        context.sql,
-        new Map([
-          ["id", rowId],
-          ["workstationId", workstationId],
-          ["projectRepositoryId", projectRepositoryId],
-          ...values,
-        ]),
-      );
-    return { result: await read(rows, context.sql, rowId), place };
-  },
-});
 
 const acquire = defineProcedure<WorktreeAcquire>({
   method: "gitWorktrees.acquire",
@@ -131,15 +93,6 @@ const stale = defineProcedure<RpcParams<"gitWorktrees.stale">>({
   },
 });
 
-async function cloneOf(sql: Statements, workstationId: string, projectRepositoryId: string): Promise<string | null> {
-  const [row] = await ask<{ id: string }>(
-    sql,
-    "SELECT id FROM workstation_repositories WHERE workstation_id = $1 AND project_repository_id = $2",
-    [workstationId, projectRepositoryId],
-  );
-  return row?.id ?? null;
-}
-
 async function readyClone(sql: Statements, id: string): Promise<Clone> {
   const [clone] = await ask<Clone & { status: string }>(
     sql,
@@ -154,7 +107,7 @@ async function readyClone(sql: Statements, id: string): Promise<Clone> {
 async function holdOpen(context: WriteContext, sessionId: string): Promise<{ worktreeId: string | null }> {
   await parent(agentSessions, context, sessionId);
   const { status, worktreeId } = await read(agentSessions.rows, context.sql, sessionId);
-  if (status === "starting" || status === "active") return { worktreeId };
+  if (goesOn(status)) return { worktreeId };
   throw conflict("ended", `The session is ${status}: it needs no worktree any more.`);
 }
 
@@ -167,4 +120,4 @@ async function isOn(sql: Statements, worktreeId: string | null, clone: Clone, br
   return row !== undefined;
 }
 
-export const worktrees = { procedures: [report, acquire, release, stale] };
+export const worktrees = { procedures: [acquire, release, stale] };

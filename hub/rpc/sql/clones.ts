@@ -1,0 +1,15 @@
+import { ask, type Statements } from "../../statements.ts";
+
+/** The id of a workstation's clone of a repository, in whoever's sight; null where there is none. */
+export async function cloneOf(
+  sql: Statements,
+  workstationId: string,
+  projectRepositoryId: string,
+): Promise<string | null> {
+  const [row] = await ask<{ id: string }>(
+    sql,
+    "SELECT id FROM workstation_repositories WHERE workstation_id = $1 AND project_repository_id = $2",
+    [workstationId, projectRepositoryId],
+  );
+  return row?.id ?? null;
+}
