@@ -87,6 +87,18 @@ export function goesOn(status: string): boolean {
   return status === "starting" || status === "active";
 }
 
+/** The worktree that counts a session of such columns; null where it has none, or has ended. */
+export function heldBy({ status, worktreeId }: { status: string; worktreeId: string | null }): string | null {
+  return goesOn(status) ? worktreeId : null;
+}
+
+/** A session that was written as a row is counted by another worktree than before, or by none. */
+export async function moveHold(sql: Statements, from: string | null, to: string | null): Promise<void> {
+  if (from === to) return;
+  if (from !== null) await ask(sql, `${RELEASE} WHERE id = $1`, [from]);
+  if (to !== null) await take(sql, "id = $1", [to], "");
+}
+
 /** Gives back what was acquired without a session. False where only sessions hold it, or nobody. */
 export async function releaseWorktree(sql: Statements, id: string): Promise<boolean> {
   const [released] = await ask(

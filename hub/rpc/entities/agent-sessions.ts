@@ -8,7 +8,8 @@ import type {
 import { z } from "zod";
 import { HubError } from "../../errors.ts";
 import { isTaskIn } from "../../tasks/standing.ts";
-import { crud, type Entity } from "../crud.ts";
+import { heldBy, moveHold } from "../../tasks/worktrees.ts";
+import { crud, type Entity, read } from "../crud.ts";
 import * as field from "../fields.ts";
 import type { WriteContext } from "../procedure.ts";
 import { RIGHTS } from "../rights.ts";
@@ -107,18 +108,28 @@ const entity: Entity<
     const { workstationId } = await agentFor(context, task, agentId);
     return { ...task, workstationId };
   },
-  guard: refuseWhileOpen,
+  async created({ sql }, id) {
+    await moveHold(sql, null, heldBy(await read(entity.rows, sql, id)));
+  },
+  async guard(context, { id }, set) {
+    await refuseWhileOpen(context, id, set);
+    if (set !== null) await keepHold(context, id, set);
+  },
   touched: () => [],
 };
 
 export const agentSessions = { ...entity, procedures: crud(entity) };
 
+/** A worktree counts the sessions that go on in it, however they are written. Of those deleted, the database takes care. */
+async function keepHold({ sql }: WriteContext, id: string, set: AgentSessionSet): Promise<void> {
+  if (set.status === undefined && set.worktreeId === undefined) return;
+  const before = await read(entity.rows, sql, id);
+  const { status = before.status, worktreeId = before.worktreeId } = set;
+  await moveHold(sql, heldBy(before), heldBy({ status, worktreeId }));
+}
+
 /** What its task is in ends with it, by the methods that know of both. */
-async function refuseWhileOpen(
-  { sql }: WriteContext,
-  { id }: { id: string },
-  set: AgentSessionSet | null,
-): Promise<void> {
+async function refuseWhileOpen({ sql }: WriteContext, id: string, set: AgentSessionSet | null): Promise<void> {
   if (set !== null && set.status === undefined) return;
   if (!(await isTaskIn(sql, id))) return;
   const message = "A task is in this session. Call agentSessions.start, finish or refuse, or tasks.cancel.";
