@@ -83,16 +83,17 @@ export async function perform(
       await new Promise((resolve) => setTimeout(resolve, operation.ms));
       break;
     case "kill":
-      await cluster.kill(operation.node % cluster.ports.length);
       if (!cluster.hasRedis) world.log.streamsLost.push(performance.now());
+      await cluster.kill(operation.node % cluster.ports.length);
       running.push(cluster.heal());
       break;
     case "pause":
       running.push(cluster.pause(operation.node % cluster.ports.length, PAUSE_MS));
       break;
     case "lose-redis":
-      await cluster.loseRedis();
+      // Before it begins: what is seen while it goes on may be of the new one already.
       world.log.streamsLost.push(performance.now());
+      await cluster.loseRedis();
       break;
     case "freeze-redis":
       running.push(cluster.freezeRedis(PAUSE_MS));
