@@ -39,14 +39,13 @@ const acquire = defineProcedure<WorktreeAcquire>({
   async handler(context, { workstationId, projectRepositoryId, branch, sessionId }) {
     const { sql, caller } = context;
     // The session before the clone, as those do who end it.
-    const held = sessionId === undefined ? null : await holdOpen(context, sessionId);
+    if (sessionId !== undefined) await holdOpen(context, sessionId);
     const id = await cloneOf(sql, workstationId, projectRepositoryId);
     if (id === null) throw notFound("clone");
     const place = await lock(workstationRepositories, RIGHTS.gitWorktrees.acquire, { sql, caller }, { id });
     refuseInactiveProject(place);
     const clone = await readyClone(sql, id);
-    if (held && (await isOn(sql, held.worktreeId, clone, branch)))
-      return { result: await read(gitWorktrees.rows, sql, held.worktreeId ?? ""), place };
+    // Also where it asks again: its branch's worktree is then its own, and counts it once.
     if (sessionId !== undefined) await releaseWorktreeOf(sql, sessionId);
     const worktreeId = await acquireWorktree(sql, clone, branch);
     if (sessionId !== undefined)
@@ -104,20 +103,10 @@ async function readyClone(sql: Statements, id: string): Promise<Clone> {
 }
 
 /** Locks the session, and refuses one that has ended. */
-async function holdOpen(context: WriteContext, sessionId: string): Promise<{ worktreeId: string | null }> {
+async function holdOpen(context: WriteContext, sessionId: string): Promise<void> {
   await parent(agentSessions, context, sessionId);
-  const { status, worktreeId } = await read(agentSessions.rows, context.sql, sessionId);
-  if (goesOn(status)) return { worktreeId };
-  throw conflict("ended", `The session is ${status}: it needs no worktree any more.`);
-}
-
-async function isOn(sql: Statements, worktreeId: string | null, clone: Clone, branch: string): Promise<boolean> {
-  const [row] = await ask(
-    sql,
-    "SELECT 1 FROM git_worktrees WHERE id = $1 AND workstation_repository_id = $2 AND branch = $3",
-    [worktreeId, clone.id, branch],
-  );
-  return row !== undefined;
+  const { status } = await read(agentSessions.rows, context.sql, sessionId);
+  if (!goesOn(status)) throw conflict("ended", `The session is ${status}: it needs no worktree any more.`);
 }
 
 export const worktrees = { procedures: [acquire, release, stale] };
