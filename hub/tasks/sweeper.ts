@@ -90,7 +90,9 @@ async function end(sql: Statements, session: HeldSession, { unstarted }: Overdue
   }
 }
 
+/** Sessions that are no task's current one are somebody else's to end, and must not be looked at again and again. */
 const OVERDUE = `FROM agent_sessions s JOIN agents a ON a.id = s.agent_id JOIN workstations w ON w.id = a.workstation_id
+  JOIN tasks task ON task.id = s.task_id AND task.last_agent_session_id = s.id AND task.agent_session_status <> 'INACTIVE'
   WHERE (s.status = 'starting' AND s.started_at < clock_timestamp() - $1::float8 * interval '1 millisecond'
       OR s.status = 'active' AND ${isGone("w")})`;
 

@@ -133,6 +133,12 @@ test("a workstation that stays away loses its sessions, and the task goes to ano
     const given = await until("the assignment", () => first.assigned()[0]);
     await rpc(first.client, "agentSessions.start", { id: given?.id ?? "" });
     const second = await station(hub, await hub.addWorkstation());
+    // Of sessions that no task is in, however many, none is in the way.
+    await hub.database.query(
+      (sql) => sql`INSERT INTO agent_sessions (id, task_id, agent_id, status, started_at)
+        SELECT 'session_' || lpad(n::text, 26, '0'), ${hub.taskId}, ${first.agentId}, 'active', now() - interval '1 day'
+        FROM generate_series(1, 150) n`,
+    );
     first.client.close();
     const again = await until("the other's", () => second.assigned()[0], 20_000);
     equal([again?.task.id, again?.recoveryAttempts], [hub.taskId, 1]);
