@@ -1,6 +1,7 @@
 import type { AgentMethods } from "./agents.ts";
 import type { AuditMethods } from "./audit.ts";
 import type { ConnectionMethods } from "./connections.ts";
+import type { InspectionMethods } from "./inspection.ts";
 import type { OrganizationMethods } from "./organizations.ts";
 import type { PeopleMethods } from "./people.ts";
 import type { ProjectMethods } from "./projects.ts";
@@ -15,6 +16,7 @@ export * from "./agents.ts";
 export * from "./audit.ts";
 export type { DeleteParams, ListParams, Page, UpdateParams } from "./common.ts";
 export * from "./connections.ts";
+export * from "./inspection.ts";
 export * from "./organizations.ts";
 export * from "./people.ts";
 export * from "./projects.ts";
@@ -37,6 +39,7 @@ export type RpcMethods = OrganizationMethods &
   TaskChildMethods &
   AuditMethods &
   ConnectionMethods &
+  InspectionMethods &
   WorkMethods;
 export type RpcMethod = keyof RpcMethods;
 export type RpcParams<Method extends RpcMethod> = RpcMethods[Method]["params"];
