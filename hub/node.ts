@@ -139,6 +139,7 @@ async function startOn(
     connection: config.database.directUrl === null ? database.connection : { url: config.database.directUrl },
     connectTimeoutMs: config.database.timeoutMs,
     onWake: () => feed.wake(),
+    notify: (channel, payload) => database.query((sql) => sql`SELECT pg_notify(${channel}, ${payload})`),
     log,
   });
   const { work } = config;
@@ -152,6 +153,7 @@ async function startOn(
     broker,
     rememberMs: backend.feedRememberMs,
     ensureListening: () => listener.ensureListening(),
+    hears: () => listener.hears(),
     onTouched: (touched) => hub.touched(touched),
     log,
   });

@@ -22,13 +22,16 @@ export interface ChangeFeedOptions {
   broker: Broker;
   /** How long the broker remembers what was published, for when a change is handed over again by another process. */
   rememberMs: number;
-  /** Hears of commits; calls `wake`. */
-  ensureListening(): void;
+  /** Hears of commits; calls `wake`. False where it does not hear them yet. */
+  ensureListening(): boolean;
+  /** Whether it is proven, by a commit of its own, that commits are heard. */
+  hears(): Promise<boolean>;
   onTouched(touched: Touched[]): void;
   /** What changes tell beyond themselves, by the change's id. */
   further(changes: readonly Change[]): Promise<ReadonlyMap<string, FurtherPublication>>;
   onPublished(changes: readonly Change[]): void;
   pollMs?: number;
+  restMs?: number;
   log: Logger;
 }
 
@@ -41,15 +44,21 @@ export interface FurtherPublication {
   payload: unknown;
 }
 
-/** How long a change waits at most where nobody was notified. */
+/** How long a change waits at most where it is not proven that notifications arrive. */
 const POLL_MS = 500;
+/**
+ * For how long a proof holds: each look costs every node and the database a turn, which publications wait for. Where
+ * notifications stop arriving right after one, a change waits for this long.
+ */
+const REST_MS = 5_000;
 /** Changes published at once: a packet's worth, so that readers keep up with a large transaction. */
 const BATCH = 250;
 const PUBLISHER = "service:hub";
 
 /**
  * Brings every committed change, whoever made it, to the channels it concerns, and to those who watch rights. Both wake
- * on notifications and poll; the rights do not wait for the publications.
+ * on notifications, and poll: often, or rarely as long as notifications are proven to arrive and nothing is pending. The
+ * rights do not wait for the publications.
  */
 export class ChangeFeed {
   /** Changes published since the start. */
@@ -60,6 +69,10 @@ export class ChangeFeed {
   /** Published, but not yet known to be forgotten by the source. */
   readonly #unsettled = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
+  /** Since when it may rest, by a clock that never goes back; null: it may not. */
+  #provenAt: number | null = null;
+  #proving = false;
+  #pending = true;
   #failing = false;
 
   constructor(options: ChangeFeedOptions) {
@@ -93,12 +106,28 @@ export class ChangeFeed {
   }
 
   #poll(): void {
-    this.#options.ensureListening();
+    const { ensureListening, restMs = REST_MS } = this.#options;
+    if (!ensureListening()) this.#provenAt = null;
+    const rests = this.#provenAt !== null && performance.now() - this.#provenAt < restMs;
+    if (rests && !this.#pending) return;
     this.#rights.wake();
+    if (!rests) void this.#prove();
+  }
+
+  /** From when it began: what was committed before that, the look that began with it sees. */
+  async #prove(): Promise<void> {
+    if (this.#proving) return;
+    this.#proving = true;
+    const begunAt = performance.now();
+    // The look tells of a database that is away.
+    const heard = await this.#options.hears().catch(() => false);
+    this.#provenAt = heard ? begunAt : null;
+    this.#proving = false;
   }
 
   async #look(): Promise<void> {
     const { changes, pending } = await this.#options.source.look();
+    this.#pending = pending;
     this.#recovered();
     const touched = touchedBy(changes);
     if (touched.length > 0) this.#options.onTouched(touched);
@@ -151,6 +180,7 @@ export class ChangeFeed {
 
   /** Told once, not twice a second for as long as the database is away. */
   #failed(error: unknown): void {
+    this.#provenAt = null;
     if (!this.#failing)
       this.#options.log.warn({ err: error }, "the change feed stands still until the database answers");
     this.#failing = true;

@@ -92,7 +92,8 @@ test("a change whose forgetting failed is published once, however often it is ha
     source,
     broker,
     rememberMs: 0,
-    ensureListening: () => undefined,
+    ensureListening: () => false,
+    hears: async () => false,
     onTouched: () => undefined,
     further: async () => new Map(),
     onPublished: () => undefined,
@@ -141,7 +142,8 @@ test("what was committed while no hub ran is published by the next", () =>
     const broker = new MemoryBroker({ retention: () => ({ size: 10, ttlMs: 60_000 }), positionTtlMs: 60_000 });
     const source = new ChangeFeedStore(database);
     const silent = {
-      ensureListening: () => undefined,
+      ensureListening: () => false,
+      hears: async () => false,
       onTouched: () => undefined,
       further: async () => new Map(),
       onPublished: () => undefined,
