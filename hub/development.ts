@@ -40,15 +40,17 @@ export async function developmentServiceToken(dataDir: string): Promise<string> 
   return (await readStored(dataDir))?.serviceToken ?? secret("svc_");
 }
 
-/** Seeds the organization, its project, owner and first workstation where they are missing, and writes the tokens to a private file. */
+/** All but the address, which is known once the hub listens. */
+export type DevelopmentSeed = Omit<Development, "url" | "page">;
+
+/** Seeds the organization, its project, owner and first workstation where they are missing, and mints the tokens. */
 export async function seedDevelopment(parts: {
   database: Database;
   issuer: DevelopmentIssuer;
   dataDir: string;
-  url: string;
   serviceToken: string;
-}): Promise<Development> {
-  const { database, issuer, dataDir, url, serviceToken } = parts;
+}): Promise<DevelopmentSeed> {
+  const { database, issuer, dataDir, serviceToken } = parts;
   const workstationToken = (await readStored(dataDir))?.workstationToken ?? secret("wst_");
   const ids = await seedRows(database, sha256(workstationToken));
   const userToken = await issuer.mint({
@@ -57,8 +59,12 @@ export async function seedDevelopment(parts: {
     name: "Development Owner",
     ttlSeconds: TOKEN_TTL_SECONDS,
   });
-  const page = `${url}/#token=${userToken}`;
-  const development: Development = { url, page, ...ids, userToken, serviceToken, workstationToken };
+  return { ...ids, userToken, serviceToken, workstationToken };
+}
+
+/** Tells where the hub listens, and writes the tokens to a private file. */
+export async function announceDevelopment(seed: DevelopmentSeed, dataDir: string, url: string): Promise<Development> {
+  const development: Development = { url, page: `${url}/#token=${seed.userToken}`, ...seed };
   await writeFile(join(dataDir, FILE), `${JSON.stringify(development, null, 2)}\n`, { mode: 0o600 });
   return development;
 }

@@ -10,7 +10,13 @@ import { type PersonalTokens, type TokenIssuer, TokenVerifier } from "./auth/tok
 import { type Backend, openBackend } from "./backend.ts";
 import type { HubConfig } from "./config.ts";
 import { makeDataDir } from "./data-dir.ts";
-import { type Development, developmentServiceToken, seedDevelopment, sha256 } from "./development.ts";
+import {
+  announceDevelopment,
+  type Development,
+  developmentServiceToken,
+  seedDevelopment,
+  sha256,
+} from "./development.ts";
 import { ChangeFeed } from "./feed/change-feed.ts";
 import { originPolicy } from "./gate.ts";
 import { HttpApi } from "./http/api.ts";
@@ -95,6 +101,9 @@ async function startOn(
   const times = { cacheMs: config.auth.rightsCacheMs, outageMs: config.database.outageMs };
   const authorizer = new Authorizer({ source: facts, ...times });
   const directory = new Directory({ source: facts, ...times });
+  // Before anybody is served: a hub whose seed fails must not have been ready.
+  const seed =
+    issuer && serviceToken ? await seedDevelopment({ database, issuer, dataDir: config.dataDir, serviceToken }) : null;
   const services = serviceToken
     ? [{ name: "development", sha256: sha256(serviceToken), organizations: "*" as const }]
     : [];
@@ -211,10 +220,7 @@ async function startOn(
   sweeper.start();
   dispatcher?.start();
   const url = await listen(server, config.host, config.port);
-  const development =
-    issuer && serviceToken
-      ? await seedDevelopment({ database, issuer, dataDir: config.dataDir, url, serviceToken })
-      : null;
+  const development = seed && (await announceDevelopment(seed, config.dataDir, url));
   const stop = async ({ drain, handOver = false }: { drain: boolean; handOver?: boolean } = { drain: true }) => {
     handedOver = handOver;
     const drained = drain ? hub.drain() : Promise.resolve();
