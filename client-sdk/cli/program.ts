@@ -1,0 +1,80 @@
+import { Command, Option } from "commander";
+import type { CliCommand } from "./commands/command.ts";
+import { parseDuration } from "./durations.ts";
+import { VERSION } from "./version.ts";
+
+export const PROGRAM = "monster-realtime";
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** The options that every command has. */
+export interface GlobalOptions {
+  url?: string;
+  token?: string;
+  context?: string;
+  timeout: number;
+  json?: true;
+  quiet?: true;
+  color: boolean;
+}
+
+/** A command that was typed, ready to be run. */
+export interface Typed {
+  command: CliCommand;
+  args: readonly string[];
+  options: object;
+  globals: GlobalOptions;
+}
+
+const EXIT_CODE_HELP = `
+Exit codes:
+  0 done · 1 failed · 2 wrong usage · 3 cannot connect · 4 not authenticated
+  5 forbidden or not found · 130 Ctrl-C · 143 SIGTERM`;
+
+const ADDRESS_HELP = `
+Where to:
+  --url and --token; else --context; else MONSTER_REALTIME_URL and
+  MONSTER_REALTIME_TOKEN; else the current context (see \`${PROGRAM} context --help\`).`;
+
+/** The whole command line. `chosen` is told which command was typed. */
+export function buildProgram(commands: readonly CliCommand[], chosen: (typed: Typed) => void): Command {
+  const program = new Command(PROGRAM)
+    .description("Look into a Monster Realtime hub, and talk to it.")
+    .version(VERSION, "-V, --version", "print the version")
+    .helpOption("-h, --help", "show help")
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .showSuggestionAfterError()
+    .usage("<command> [options]");
+  for (const option of globalOptions()) program.addOption(option);
+  program.addHelpText("after", `${ADDRESS_HELP}\n${EXIT_CODE_HELP}`);
+  program.helpCommand("help [command]", "show help of a command");
+  for (const command of commands) add(program, command, "", chosen);
+  return program;
+}
+
+function globalOptions(): Option[] {
+  return [
+    new Option("--url <address>", "the hub, such as http://localhost:4000"),
+    new Option("--token <token>", "the access token (others on this machine may see it: prefer a context)"),
+    new Option("--context <context>", "the context to use"),
+    new Option("--timeout <duration>", "for the first connect and for each request")
+      .argParser(parseDuration)
+      .default(DEFAULT_TIMEOUT_MS, "10s"),
+    new Option("--json", "one JSON value a line"),
+    new Option("-q, --quiet", "no talk on stderr but failures"),
+    new Option("--no-color", "no colours (as NO_COLOR does)"),
+  ];
+}
+
+function add(parent: Command, command: CliCommand, path: string, chosen: (typed: Typed) => void): void {
+  const own = parent.command(command.name, { hidden: command.hidden ?? false }).summary(command.summary);
+  own.description([command.summary, command.description].filter(Boolean).join("\n\n"));
+  const name = `${path}${command.name}`;
+  command.define?.(own);
+  for (const subcommand of command.subcommands ?? []) add(own, subcommand, `${name} `, chosen);
+  const examples = command.examples.map((example) => `  ${PROGRAM} ${example}`);
+  if (examples.length > 0) own.addHelpText("after", `\nExamples:\n${examples.join("\n")}`);
+  if (!command.run) return;
+  own.action(() => {
+    chosen({ command, args: own.args, options: own.opts(), globals: own.optsWithGlobals() });
+  });
+}

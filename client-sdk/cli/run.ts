@@ -1,0 +1,106 @@
+import { CommanderError } from "commander";
+import type { Client } from "../index.ts";
+import { COMMANDS } from "./commands/index.ts";
+import { resolveAddress } from "./context.ts";
+import { EXIT_CODES, type ExitCode, failureOf, Interrupted, usageFailure } from "./failure.ts";
+import { Interruption } from "./interruption.ts";
+import { Output } from "./output.ts";
+import { buildProgram, PROGRAM, type Typed } from "./program.ts";
+
+/** Runs what was typed (without node and the script) to its end and resolves with the exit code. */
+export async function run(argv: readonly string[]): Promise<ExitCode> {
+  leaveQuietlyOnBrokenPipe();
+  const interruption = new Interruption();
+  try {
+    const typed = parse(argv);
+    return typed ? await runCommand(typed, interruption) : EXIT_CODES.done;
+  } catch (error) {
+    const failure = failureOf(error);
+    new Output({ json: argv.includes("--json"), color: !argv.includes("--no-color"), quiet: false }).fail(failure);
+    return failure.exitCode;
+  }
+}
+
+/** `| head` closes the pipe when it has seen enough: nothing is wrong. */
+function leaveQuietlyOnBrokenPipe(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") process.exit(EXIT_CODES.done);
+      throw error;
+    });
+  }
+}
+
+/** What was typed; null where help or the version was all that was asked for. Throws a usage failure for the rest. */
+function parse(argv: readonly string[]): Typed | null {
+  let typed: Typed | null = null;
+  const program = buildProgram(COMMANDS, (chosen) => {
+    typed = chosen;
+  });
+  const silent = { writeErr: () => undefined };
+  for (const command of withDescendants(program)) command.exitOverride().configureOutput(silent);
+  try {
+    if (argv.length === 0) program.outputHelp();
+    else program.parse(argv, { from: "user" });
+    return typed;
+  } catch (error) {
+    if (error instanceof CommanderError) return afterParserSaid(error, argv);
+    throw error;
+  }
+}
+
+function withDescendants<Node extends { commands: readonly Node[] }>(node: Node): Node[] {
+  return [node, ...node.commands.flatMap((child) => withDescendants(child))];
+}
+
+function afterParserSaid({ exitCode, code, message }: CommanderError, argv: readonly string[]): null {
+  if (exitCode === 0) return null;
+  const path = argv.filter((word) => /^[a-z-]+$/.test(word) && !word.startsWith("-"));
+  if (code === "commander.help") throw usageFailure(`Something is missing. See \`${PROGRAM} ${path[0]} --help\`.`);
+  throw usageFailure(`${sentence(message)} See \`${[PROGRAM, path[0], "--help"].filter(Boolean).join(" ")}\`.`);
+}
+
+function sentence(message: string): string {
+  const text = message.replace(/^error: /, "").replace(/\s*\n\s*/g, ". ");
+  const begun = `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+  return /[.?!)]$/.test(begun) ? begun : `${begun}.`;
+}
+
+async function runCommand(typed: Typed, interruption: Interruption): Promise<ExitCode> {
+  const { globals } = typed;
+  const output = new Output({ json: globals.json ?? false, color: globals.color, quiet: globals.quiet ?? false });
+  const clients: Client[] = [];
+  try {
+    await typed.command.run?.(invocationOf(typed, output, interruption.signal, clients));
+    return interruption.exitCode ?? EXIT_CODES.done;
+  } catch (error) {
+    if (interruption.exitCode !== null || error instanceof Interrupted) {
+      return interruption.exitCode ?? EXIT_CODES.interrupted;
+    }
+    const failure = failureOf(error);
+    output.fail(failure);
+    return failure.exitCode;
+  } finally {
+    await Promise.all(clients.map((client) => client.close()));
+  }
+}
+
+function invocationOf({ args, options, globals }: Typed, output: Output, signal: AbortSignal, clients: Client[]) {
+  const timeoutMs = globals.timeout;
+  const address = () => resolveAddress(globals);
+  return {
+    args,
+    options,
+    globals,
+    output,
+    signal,
+    timeoutMs,
+    address,
+    async connect(): Promise<Client> {
+      const { connectTo } = await import("./connect.ts");
+      const client = await connectTo(await address(), { flags: globals, output, timeoutMs, signal });
+      clients.push(client);
+      return client;
+    },
+  };
+}

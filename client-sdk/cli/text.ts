@@ -1,0 +1,37 @@
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
+
+/** One line that does nothing to a terminal: what comes from others may hold escape sequences. */
+export function harmless(text: string): string {
+  return text.replace(CONTROL, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
+}
+
+/** JSON in one line, safe to show. `undefined` is shown as null. */
+export function oneLine(value: unknown): string {
+  return harmless(JSON.stringify(value) ?? "null");
+}
+
+/** The names most like `typed`, best first; none where nothing is alike. */
+export function nearest(typed: string, names: readonly string[], limit = 3): string[] {
+  const wanted = typed.toLowerCase();
+  const scored = names.map((name) => ({ name, distance: distanceBetween(wanted, name.toLowerCase()) }));
+  const likely = scored.filter(({ name, distance }) => distance <= Math.max(2, name.length * 0.35));
+  return likely
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, limit)
+    .map(({ name }) => name);
+}
+
+/** Characters to change, add or take away (Levenshtein). */
+function distanceBetween(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const changed = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
