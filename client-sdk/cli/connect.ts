@@ -1,12 +1,21 @@
-import { type Client, createClient, type RealtimeError } from "../index.ts";
-import type { AddressFlags, HubAddress } from "./context.ts";
-import { resolveAddress } from "./context.ts";
+import {
+  type Client,
+  type ConnectionState,
+  createClient,
+  PROTOCOL_VERSION,
+  type RealtimeError,
+  type Welcome,
+} from "../index.ts";
+import type { HubAddress } from "./context.ts";
 import { CliFailure, EXIT_CODES } from "./failure.ts";
 import type { Output } from "./output.ts";
+import { whyUnreached } from "./reachability.ts";
+import { RenewableToken } from "./renewable-token.ts";
 import { VERSION } from "./version.ts";
 
 export interface ConnectOptions {
-  flags: AddressFlags;
+  /** The address again, as flags, environment and contexts give it at that moment. */
+  lookUp: () => Promise<HubAddress>;
   output: Output;
   timeoutMs: number;
   signal: AbortSignal;
@@ -14,47 +23,35 @@ export interface ConnectOptions {
 
 /**
  * A connected client. Rejects at once where the hub refuses or trying again can't help, else after `timeoutMs` with what
- * was wrong last; says on stderr what it waits for. Once it was connected it comes back by itself.
+ * was wrong last; says on stderr what it waits for. Once it was connected it comes back by itself, and says so.
  */
 export async function connectTo(address: HubAddress, options: ConnectOptions): Promise<Client> {
-  const { output, timeoutMs, signal } = options;
+  const { output, timeoutMs } = options;
+  const token = new RenewableToken(address, options.lookUp);
   const client = createClient({
     url: address.url,
-    token: freshToken(address, options.flags),
+    token: () => token.read(),
     client: `monster-realtime-cli/${VERSION}`,
     connectTimeoutMs: timeoutMs,
     requestTimeoutMs: timeoutMs,
   });
-  // What ends the client reaches whoever waits for it; the rest is told by `state`.
+  // What ends the client reaches whoever waits for it; the rest is told of its states.
   client.on("error", () => undefined);
   try {
-    await firstWelcome(client, address.url, { output, timeoutMs, signal });
-    return client;
+    checkVersion(await firstWelcome(client, address.url, options));
   } catch (error) {
     await client.close();
     throw error;
   }
+  client.on("state", (state) => {
+    if (state.name === "waiting" && state.error.code === "token_expired") token.expired();
+  });
+  client.on("tokenExpiring", ({ expiresInMs }) => output.warn(token.warning(expiresInMs)));
+  tellOutages(client, output);
+  return client;
 }
 
-/** Looked up before every connect, so that a token that was renewed in its context is taken without a restart. */
-function freshToken(address: HubAddress, flags: AddressFlags): () => Promise<string> {
-  let given: string | null = null;
-  return async () => {
-    if (given === null) {
-      given = address.token;
-      return given;
-    }
-    const { url, token } = await resolveAddress(flags);
-    given = url === address.url ? token : given;
-    return given;
-  };
-}
-
-function firstWelcome(
-  client: Client,
-  url: string,
-  { output, timeoutMs, signal }: Pick<ConnectOptions, "output" | "timeoutMs" | "signal">,
-): Promise<void> {
+function firstWelcome(client: Client, url: string, { output, timeoutMs, signal }: ConnectOptions): Promise<Welcome> {
   return new Promise((resolve, reject) => {
     let last: RealtimeError | null = null;
     const timer = setTimeout(() => reject(notConnected(url, last, timeoutMs)), timeoutMs);
@@ -62,9 +59,9 @@ function firstWelcome(
     signal.addEventListener("abort", abort, { once: true });
     const stop = client.on("state", (state) => {
       if (state.name !== "waiting") return;
-      const final = finalReason(url, state.error);
+      const final = finalFailure(url, state.error);
       if (final) return reject(final);
-      if (!last) output.say(`${reasonOf(state.error)}; trying for ${timeoutMs / 1000} s …`);
+      if (!last) output.say(`No connection to ${url}: ${reasonOf(state.error)}. Trying for ${timeoutMs / 1000} s …`);
       last = state.error;
     });
     const finish = () => {
@@ -72,10 +69,7 @@ function firstWelcome(
       signal.removeEventListener("abort", abort);
       stop();
     };
-    client
-      .connect()
-      .then(() => resolve(), reject)
-      .finally(finish);
+    client.connect().then(resolve, reject).finally(finish);
   });
 }
 
@@ -83,18 +77,50 @@ const cannotConnect = (message: string, code: string): CliFailure =>
   new CliFailure(message, { exitCode: EXIT_CODES.cannotConnect, code });
 
 function notConnected(url: string, last: RealtimeError | null, timeoutMs: number): CliFailure {
-  const reason = last ? reasonOf(last) : "it did not answer";
-  return cannotConnect(
-    `No connection to ${url} within ${timeoutMs / 1000} s: ${reason}. Check the address and that the hub runs, or raise --timeout.`,
-    last?.code ?? "connect_timeout",
-  );
+  const reason = last ? reasonOf(last) : "nothing there answers as a hub does";
+  const message = `No connection to ${url} within ${timeoutMs / 1000} s: ${reason}. Check the address and that the hub runs.`;
+  return cannotConnect(message, last?.code ?? "connect_timeout");
 }
 
 /** What no further try mends. */
-function finalReason(_url: string, error: RealtimeError): CliFailure | RealtimeError | null {
-  return error.code === "token_expired" ? error : null;
+function finalFailure(url: string, error: RealtimeError): CliFailure | RealtimeError | null {
+  if (error.code === "token_expired") return error;
+  if (error.code !== "unreachable") return null;
+  const { reason, final } = whyUnreached(error);
+  return final ? cannotConnect(`No connection to ${url}: ${reason}. Check the address.`, error.code) : null;
 }
 
 function reasonOf(error: RealtimeError): string {
-  return error.message;
+  const isOfTransport = error.code === "unreachable" || error.code === "connect_timeout";
+  return isOfTransport ? whyUnreached(error).reason : error.message.replace(/\.$/, "");
+}
+
+/** A hub that only speaks another version refuses; one that lets in and speaks another all the same is caught here. */
+function checkVersion({ protocol }: Welcome): void {
+  if (protocol === PROTOCOL_VERSION) return;
+  throw cannotConnect(
+    `The hub speaks protocol ${protocol} and this program ${PROTOCOL_VERSION}: update the older of the two.`,
+    "unsupported_protocol",
+  );
+}
+
+/** Says once that the connection went, and once that it is back. */
+function tellOutages(client: Client, output: Output): void {
+  let awaySinceMs: number | null = null;
+  const change = (state: ConnectionState) => {
+    if (state.name === "waiting" && awaySinceMs === null) {
+      awaySinceMs = performance.now();
+      output.warn(`Disconnected: ${outageOf(state.error)}. Trying again until it is back.`);
+    }
+    if (state.name === "connected" && awaySinceMs !== null) {
+      output.warn(`Connected again after ${((performance.now() - awaySinceMs) / 1000).toFixed(1)} s.`);
+      awaySinceMs = null;
+    }
+  };
+  client.on("state", change);
+}
+
+/** Socket.IO's own words for an end are for programmers. */
+function outageOf(error: RealtimeError): string {
+  return error.code === "disconnected" ? "the connection to the hub is gone" : reasonOf(error);
 }

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
 import { CliFailure, usageFailure } from "./failure.ts";
 
 /** Everything that is piped in; a usage failure where nothing is and somebody would have to type. */
@@ -10,9 +11,20 @@ export async function readStdin(what: string): Promise<string> {
   return text;
 }
 
-/** JSON as it was typed, from stdin (`-`), or from a file (`@file`). `what` names it in failures. */
+/** Lines of stdin, as they come. */
+export function stdinLines(): AsyncIterable<string> {
+  return createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
+}
+
+/** Text as it was typed, from stdin (`-`), or from a file (`@file`). `what` names it in failures. */
+export async function textArgument(text: string, what: string): Promise<string> {
+  if (text === "-") return readStdin(`the ${what}`);
+  return text.startsWith("@") ? fileText(text.slice(1)) : text;
+}
+
+/** The same, taken for JSON. */
 export async function jsonArgument(text: string, what: string): Promise<unknown> {
-  const source = text === "-" ? await readStdin(what) : text.startsWith("@") ? await fileText(text.slice(1)) : text;
+  const source = await textArgument(text, what);
   try {
     return JSON.parse(source);
   } catch (error) {

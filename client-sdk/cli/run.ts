@@ -98,7 +98,7 @@ function invocationOf({ args, options, globals }: Typed, output: Output, signal:
     address,
     async connect(): Promise<Client> {
       const { connectTo } = await import("./connect.ts");
-      const client = await connectTo(await address(), { flags: globals, output, timeoutMs, signal });
+      const client = await connectTo(await address(), { lookUp: address, output, timeoutMs, signal });
       clients.push(client);
       return client;
     },

@@ -1,5 +1,17 @@
 import type { CliCommand } from "./command.ts";
 import { contextCommand } from "./context.ts";
+import { historyCommand } from "./history.ts";
+import { presenceCommand } from "./presence.ts";
+import { publishCommand } from "./publish.ts";
+import { rpcCommand } from "./rpc.ts";
+import { tailCommand } from "./tail.ts";
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly CliCommand[] = [contextCommand];
+export const COMMANDS: readonly CliCommand[] = [
+  tailCommand,
+  publishCommand,
+  historyCommand,
+  presenceCommand,
+  rpcCommand,
+  contextCommand,
+];

@@ -1,0 +1,60 @@
+import type { Command } from "commander";
+import { channelNamed } from "../channels.ts";
+import { parseCount } from "../durations.ts";
+import { collectGlobs, typeMatcher } from "../glob.ts";
+import { hubNow, parseSince, readPast } from "../past.ts";
+import { PublicationLines } from "../publication-lines.ts";
+import type { CliCommand } from "./command.ts";
+
+const DEFAULT_LIMIT = 50;
+
+interface HistoryOptions {
+  since?: string;
+  limit?: number;
+  type?: string[];
+  reverse?: true;
+}
+
+/** `history`: what a channel still has. */
+export const historyCommand: CliCommand<HistoryOptions> = {
+  name: "history",
+  summary: "show stored publications of a channel",
+  description: "The newest ones, oldest first. A channel is its full name, or the id of a workstation or task.",
+  examples: [
+    "history task:task_01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    "history task_01ARZ3NDEKTSV4RRFFQ69G5FAV --since 10m --type 'session:*'",
+    "history task_01ARZ3NDEKTSV4RRFFQ69G5FAV --since 120 --json | jq .payload",
+  ],
+  define(command: Command) {
+    command
+      .argument("<channel>")
+      .option("--since <when>", "a duration (10m), an offset to begin after, a time, or all")
+      .option(
+        "--limit <count>",
+        `the newest so many (default: ${DEFAULT_LIMIT}, without limit after --since)`,
+        parseCount,
+      )
+      .option("--type <glob>", "only types like this; may be repeated", collectGlobs)
+      .option("--reverse", "newest first");
+  },
+  async run({ args: [typed = ""], options, output, signal, timeoutMs, connect }) {
+    const channel = channelNamed(typed);
+    const sinceAt = (nowMs: number) => (options.since === undefined ? null : parseSince(options.since, nowMs));
+    const isLimited = sinceAt(Date.now()) === null;
+    const client = await connect();
+    const { publications, complete, position } = await readPast(client, channel, {
+      since: sinceAt(hubNow(client)),
+      limit: options.limit ?? (isLimited ? DEFAULT_LIMIT : null),
+      matches: typeMatcher(options.type),
+      signal,
+      timeoutMs,
+    });
+    const lines = new PublicationLines(output, [channel]);
+    if (!complete && !isLimited) lines.trimmed(channel, publications[0]?.offset ?? position.offset + 1);
+    for (const publication of options.reverse ? publications.reverse() : publications) {
+      lines.publication(channel, publication);
+    }
+    if (publications.length === 0)
+      output.say(`Nothing is stored here that matches; the newest offset is ${position.offset}.`);
+  },
+};

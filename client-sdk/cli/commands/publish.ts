@@ -1,0 +1,142 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Command } from "commander";
+import type { Client, PublishReply } from "../../index.ts";
+import type { Channel } from "../../protocol/index.ts";
+import { channelNamed } from "../channels.ts";
+import { parseCount, parseDuration } from "../durations.ts";
+import { CliFailure, usageFailure } from "../failure.ts";
+import { jsonArgument, stdinLines, textArgument } from "../input.ts";
+import type { Output } from "../output.ts";
+import type { CliCommand, Invocation } from "./command.ts";
+
+interface PublishOptions {
+  id?: string;
+  ephemeral?: true;
+  text?: true;
+  lines?: true;
+  count?: number;
+  every?: number;
+}
+
+/** `publish`: something onto a channel. */
+export const publishCommand: CliCommand<PublishOptions> = {
+  name: "publish",
+  summary: "publish on a channel, once or many times",
+  description:
+    "The payload is JSON: as typed, from stdin (-) or from a file (@file); null where it is missing. Prints the place in the " +
+    "stream of each. With --count or --every, {{n}} in the payload counts and {{time}} is the time (ms).",
+  examples: [
+    `publish task:task_01ARZ3NDEKTSV4RRFFQ69G5FAV note '{"text":"hello"}'`,
+    "publish task_01ARZ3NDEKTSV4RRFFQ69G5FAV note --text 'just words'",
+    `publish task_01ARZ3NDEKTSV4RRFFQ69G5FAV tick '{"n":{{n}}}' --count 10 --every 1s`,
+    "some-program | monster-realtime publish task_01ARZ3NDEKTSV4RRFFQ69G5FAV log --text --lines -",
+  ],
+  define(command: Command) {
+    command
+      .argument("<channel>")
+      .argument("<type>", "what it is, such as note or build:done")
+      .argument("[payload]", "JSON, - or @file")
+      .option("--id <ulid>", "the idempotency key: the same one again is stored once")
+      .option("--ephemeral", "for those who listen now; not stored")
+      .option("--text", "the payload is text as it is, not JSON")
+      .option("--lines", "each line of stdin is a payload")
+      .option("-n, --count <count>", "so many times", parseCount)
+      .option("--every <duration>", "one each time that this has passed; for ever without --count", parseDuration);
+  },
+  async run(invocation) {
+    const { args, options, connect } = invocation;
+    const [typed = "", type = "", payload] = args;
+    const channel = channelNamed(typed);
+    checkOptions(options, payload);
+    const payloads = await payloadsOf(payload, options);
+    const client = await connect();
+    await publishAll(client, { channel, type, payloads }, invocation);
+  },
+};
+
+function checkOptions({ id, count, every, lines }: PublishOptions, payload: string | undefined): void {
+  const repeats = count !== undefined || every !== undefined;
+  if (id !== undefined && (repeats || lines))
+    throw usageFailure("An --id names one publication: leave out --count, --every and --lines.");
+  if (lines && (repeats || payload !== "-"))
+    throw usageFailure("--lines reads stdin: give - as the payload, and no --count or --every.");
+}
+
+type Payloads = AsyncIterable<unknown> | Iterable<unknown>;
+
+/** All payloads, checked before anything is sent; lines of stdin as they come. */
+async function payloadsOf(payload: string | undefined, options: PublishOptions): Promise<Payloads> {
+  if (options.lines) return parsedLines(options);
+  const isRepeated = options.count !== undefined || options.every !== undefined;
+  const isTemplate = isRepeated && payload !== undefined && /\{\{(?:n|time)\}\}/.test(payload);
+  if (isTemplate) {
+    await parsed(filled(payload, 1), options);
+    return templates(payload, options);
+  }
+  const value = payload === undefined ? null : await parsed(payload, options);
+  return repeated(value, timesOf(options));
+}
+
+const timesOf = ({ count, every }: PublishOptions): number =>
+  count ?? (every === undefined ? 1 : Number.POSITIVE_INFINITY);
+
+function* repeated(value: unknown, times: number): Generator<unknown> {
+  for (let n = 0; n < times; n++) yield value;
+}
+
+async function* templates(template: string, options: PublishOptions): AsyncGenerator<unknown> {
+  for (let n = 1; n <= timesOf(options); n++) yield await parsed(filled(template, n), options);
+}
+
+const filled = (template: string, n: number): string =>
+  template.replaceAll("{{n}}", String(n)).replaceAll("{{time}}", String(Date.now()));
+
+async function* parsedLines(options: PublishOptions): AsyncGenerator<unknown> {
+  let line = 0;
+  for await (const text of stdinLines()) {
+    line += 1;
+    if (text !== "") yield options.text ? text : await jsonArgument(text, `payload in line ${line}`);
+  }
+}
+
+function parsed(payload: string, { text }: PublishOptions): Promise<unknown> {
+  return text ? textArgument(payload, "payload") : jsonArgument(payload, "payload");
+}
+
+interface Wanted {
+  channel: Channel;
+  type: string;
+  payloads: Payloads;
+}
+
+async function publishAll(
+  client: Client,
+  { channel, type, payloads }: Wanted,
+  { options, output, signal, timeoutMs }: Invocation<PublishOptions>,
+): Promise<void> {
+  const { every, ephemeral = false, id } = options;
+  let next = performance.now();
+  for await (const payload of payloads) {
+    if (every !== undefined) await pause(Math.max(0, next - performance.now()), undefined, { signal });
+    next += every ?? 0;
+    const limit = AbortSignal.timeout(timeoutMs);
+    const given = { ephemeral, signal: AbortSignal.any([signal, limit]), ...(id === undefined ? {} : { id }) };
+    const reply = await client.publish(channel, type, payload, given).catch((error: unknown) => {
+      throw limit.aborted && !signal.aborted ? notAnswered(timeoutMs) : error;
+    });
+    show(output, channel, reply, ephemeral);
+  }
+}
+
+const notAnswered = (timeoutMs: number): CliFailure =>
+  new CliFailure(
+    `The hub did not answer within ${timeoutMs / 1000} s: whether it was published is unknown. Look into the history first.`,
+    { code: "timeout" },
+  );
+
+function show(output: Output, channel: Channel, reply: PublishReply, ephemeral: boolean): void {
+  output.record({ channel, ...reply }, () => {
+    const place = ephemeral ? "ephemeral" : `#${reply.offset}`;
+    return [place, reply.id, ...(reply.duplicate ? ["duplicate"] : [])].join("\t");
+  });
+}

@@ -1,0 +1,143 @@
+import type { Command } from "commander";
+import type { Client, Publication, Subscription } from "../../index.ts";
+import type { Channel } from "../../protocol/index.ts";
+import { channelNamed } from "../channels.ts";
+import { parseCount } from "../durations.ts";
+import { type CliFailure, failureOf } from "../failure.ts";
+import { collectGlobs, typeMatcher } from "../glob.ts";
+import { hubNow, parseSince, readPast } from "../past.ts";
+import { PublicationLines } from "../publication-lines.ts";
+import { untilAborted } from "../until-aborted.ts";
+import type { CliCommand, Invocation } from "./command.ts";
+
+interface TailOptions {
+  since?: string;
+  type?: string[];
+  presence?: true;
+  count?: number;
+}
+
+/** `tail`: what is published, as it comes. */
+export const tailCommand: CliCommand<TailOptions> = {
+  name: "tail",
+  summary: "follow channels: every publication, in order, over reconnects",
+  description:
+    "Says on stderr what was recovered after a reconnect and what was lost. A channel is its full name, or the id of a " +
+    "workstation or task. With --json each value has an event: publication, recovered, lost, trimmed, ended, join, update, leave.",
+  examples: [
+    "tail task:task_01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    "tail project:proj_01ARZ3NDEKTSV4RRFFQ69G5FAV:tasks task_01ARZ3NDEKTSV4RRFFQ69G5FAV --since 10m",
+    "tail ws_01ARZ3NDEKTSV4RRFFQ69G5FAV --type 'task:*' --presence --json | jq .payload",
+  ],
+  define(command: Command) {
+    command
+      .argument("<channel...>")
+      .option("--since <when>", "begin in the past: a duration (10m), an offset to begin after, a time, or all")
+      .option("--type <glob>", "only types like this; may be repeated", collectGlobs)
+      .option("--presence", "also who comes, changes and goes")
+      .option("-n, --count <count>", "end after so many publications", parseCount);
+  },
+  async run(invocation) {
+    const { args, options } = invocation;
+    if (options.since !== undefined) parseSince(options.since, Date.now());
+    const channels = [...new Set(args.map(channelNamed))];
+    const client = await invocation.connect();
+    await new Tail(client, channels, invocation).run();
+  },
+};
+
+/** Several channels that are followed until Ctrl-C, until enough came, or until the hub ended all of them. */
+class Tail {
+  readonly #client: Client;
+  readonly #channels: readonly Channel[];
+  readonly #invocation: Invocation<TailOptions>;
+  readonly #lines: PublicationLines;
+  readonly #matches: (publication: Publication) => boolean;
+  readonly #subscriptions = new Map<Channel, Subscription>();
+  readonly #over: Promise<void>;
+  #finish: (failure?: CliFailure) => void = () => {};
+  #left: number;
+
+  constructor(client: Client, channels: readonly Channel[], invocation: Invocation<TailOptions>) {
+    this.#client = client;
+    this.#channels = channels;
+    this.#invocation = invocation;
+    this.#lines = new PublicationLines(invocation.output, channels);
+    this.#matches = typeMatcher(invocation.options.type);
+    this.#left = invocation.options.count ?? Number.POSITIVE_INFINITY;
+    this.#over = new Promise((resolve, reject) => {
+      this.#finish = (failure) => (failure ? reject(failure) : resolve());
+    });
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.#invocation;
+    try {
+      const followed = this.#followAll();
+      await Promise.race([followed.then(() => this.#over), this.#over, untilAborted(signal)]);
+    } finally {
+      const unsubscribed = [...this.#subscriptions.values()].map((subscription) => subscription.unsubscribe());
+      if (this.#client.state.name === "connected") await Promise.all(unsubscribed);
+    }
+  }
+
+  async #followAll(): Promise<void> {
+    await Promise.all(this.#channels.map((channel) => this.#follow(channel)));
+    const what = this.#channels.length === 1 ? this.#channels[0] : `${this.#channels.length} channels`;
+    this.#invocation.output.say(`Following ${what}. Ctrl-C ends.`);
+  }
+
+  async #follow(channel: Channel): Promise<void> {
+    const { options, signal, timeoutMs } = this.#invocation;
+    const { since } = options;
+    const presence = options.presence ?? false;
+    if (since === undefined) return this.#live(channel, this.#client.subscribe(channel, { presence }), true);
+    const matches = (publication: Publication) => this.#matches(publication);
+    const asked = parseSince(since, hubNow(this.#client));
+    const past = await readPast(this.#client, channel, { since: asked, limit: null, matches, signal, timeoutMs });
+    if (!past.complete) this.#lines.trimmed(channel, past.publications[0]?.offset ?? past.position.offset + 1);
+    for (const publication of past.publications) this.#show(channel, publication);
+    return this.#live(channel, this.#client.subscribe(channel, { presence, recover: past.position }), false);
+  }
+
+  /** The recovery that joins the past to the present is nothing to talk about; those after it are. */
+  async #live(channel: Channel, subscription: Subscription, isJoined: boolean): Promise<void> {
+    this.#subscriptions.set(channel, subscription);
+    let tellsRecovery = isJoined;
+    subscription.on("publication", (publication) => {
+      if (this.#matches(publication)) this.#show(channel, publication);
+    });
+    subscription.on("recovered", ({ publications, position }) => {
+      if (tellsRecovery) this.#recovered(channel, publications, position.offset);
+      tellsRecovery = true;
+    });
+    subscription.on("lost", (gap) => {
+      tellsRecovery = true;
+      const words = `Lost: what came after #${gap.previous.offset} can't be had from the hub; it goes on after #${gap.position.offset}.`;
+      this.#lines.event(channel, "lost", gap, words);
+    });
+    this.#lines.watch(channel, subscription.presence);
+    await subscription.ready();
+    subscription.on("state", (state) => {
+      if (state.name === "ended" && state.error) this.#ended(channel, failureOf(state.error));
+    });
+  }
+
+  #recovered(channel: Channel, publications: number, offset: number): void {
+    const words = publications === 0 ? "Nothing was missed." : `Recovered ${publications} that were missed.`;
+    this.#lines.event(channel, "recovered", { publications, offset }, words);
+  }
+
+  #show(channel: Channel, publication: Publication): void {
+    if (this.#left <= 0) return;
+    this.#lines.publication(channel, publication);
+    if (--this.#left === 0) this.#finish();
+  }
+
+  /** The others go on; with the last one the command is over. */
+  #ended(channel: Channel, failure: CliFailure): void {
+    this.#subscriptions.delete(channel);
+    if (this.#subscriptions.size === 0) this.#finish(failure);
+    else this.#lines.event(channel, "ended", { code: failure.code }, `Ended: ${failure.message}`);
+  }
+}

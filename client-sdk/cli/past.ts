@@ -1,0 +1,80 @@
+import type { Client, Publication, StreamPosition } from "../index.ts";
+import type { Channel } from "../protocol/index.ts";
+import { durationMs } from "./durations.ts";
+import { CliFailure, usageFailure } from "./failure.ts";
+
+/** Where to begin: after an offset, or at a time of the hub's clock. */
+export type Since = { offset: number } | { at: number };
+
+export interface PastQuery {
+  since: Since | null;
+  /** The newest this many; null for all. */
+  limit: number | null;
+  matches(publication: Publication): boolean;
+  timeoutMs: number;
+  signal: AbortSignal;
+}
+export interface Past {
+  /** Oldest first. */
+  publications: Publication[];
+  /** The newest place of the stream when it was read: what comes after is in none of these. */
+  position: StreamPosition;
+  /** False: the hub no longer has all that was asked for. */
+  complete: boolean;
+}
+
+const PAGE = 500;
+
+/** `10m` ago, an offset (`1234`, begin after it), `all`, or a time such as `2026-01-31T12:00:00Z`. */
+export function parseSince(text: string, nowMs: number): Since {
+  if (text === "all") return { offset: 0 };
+  if (/^\d{1,15}$/.test(text)) return { offset: Number(text) };
+  const ago = durationMs(text);
+  if (ago !== null) return { at: nowMs - ago };
+  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isFinite(at)) return { at };
+  throw usageFailure(
+    `--since ${text} means nothing. Give a duration (10m), an offset (1234), a time (2026-01-31T12:00:00Z) or "all".`,
+  );
+}
+
+/** The hub's time of now, as far as the welcome told: clocks here may be wrong. */
+export function hubNow(client: Client): number {
+  return client.state.name === "connected" ? client.state.welcome.serverTime : Date.now();
+}
+
+/** Reads backwards, page by page, until enough is there. */
+export async function readPast(client: Client, channel: Channel, query: PastQuery): Promise<Past> {
+  const found: Publication[] = [];
+  const request = { signal: query.signal, timeoutMs: query.timeoutMs };
+  const after = query.since && "offset" in query.since ? { after: query.since.offset } : {};
+  let page = await client.history(channel, { ...after, reverse: true, limit: PAGE }, request);
+  const position = { epoch: page.epoch, offset: page.offset };
+  checkOffset(query.since, position, channel);
+  for (;;) {
+    for (const publication of page.publications) {
+      if (isBefore(query.since, publication)) return past(found, position, true);
+      if (query.matches(publication)) found.push(publication);
+      if (found.length === query.limit) return past(found, position, true);
+    }
+    const oldest = page.publications.at(-1)?.offset ?? 0;
+    if (oldest <= 1 || !page.complete) return past(found, position, page.complete);
+    const range = { ...after, before: oldest, epoch: position.epoch };
+    page = await client.history(channel, { ...range, reverse: true, limit: PAGE }, request);
+  }
+}
+
+function isBefore(since: Since | null, { at }: Publication): boolean {
+  return since !== null && "at" in since && at < since.at;
+}
+
+const past = (newestFirst: Publication[], position: StreamPosition, complete: boolean): Past => ({
+  publications: newestFirst.reverse(),
+  position,
+  complete,
+});
+
+function checkOffset(since: Since | null, { offset }: StreamPosition, channel: string): void {
+  if (!since || !("offset" in since) || since.offset <= offset) return;
+  throw new CliFailure(`${channel} has come to offset ${offset}, and ${since.offset} is beyond it. Give an older one.`);
+}

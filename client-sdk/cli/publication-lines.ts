@@ -1,0 +1,106 @@
+import type { PresenceRoster } from "../index.ts";
+import type { MemberKey, Publication } from "../protocol/index.ts";
+import type { Output } from "./output.ts";
+import { harmless, oneLine } from "./text.ts";
+
+const PALETTE = ["cyan", "magenta", "yellow", "green", "blue", "red"] as const;
+
+interface PresenceFields {
+  meta: object;
+  at: number;
+  state?: string;
+  reason?: string;
+}
+
+/** How publications of one or several channels look as lines. */
+export class PublicationLines {
+  readonly #output: Output;
+  readonly #channels: readonly string[];
+
+  constructor(output: Output, channels: readonly string[]) {
+    this.#output = output;
+    this.#channels = channels;
+  }
+
+  /** One publication: a coloured line on a terminal, tab-separated fields in a pipe, an object with its channel as JSON. */
+  publication(channel: string, publication: Publication): void {
+    this.#output.record({ event: "publication", channel, ...publication }, () => {
+      const { at, offset, ephemeral, type, from, payload } = publication;
+      const place = ephemeral ? "-" : `${offset}`;
+      return this.#line(channel, { at, place, type, from: authorOf(from), payload });
+    });
+  }
+
+  /** Something that happened to a channel, with words for people, which go to stderr: it is no data of the channel. */
+  event(channel: string, event: string, fields: object, words: string): void {
+    if (this.#output.mode === "json") this.#output.record({ event, channel, ...fields }, String);
+    else this.#output.warn(`${this.#prefix(channel)}${words}`);
+  }
+
+  /** The hub does not go back as far as was asked: the first that it has is `oldest`. */
+  trimmed(channel: string, oldest: number): void {
+    const words = `The hub no longer has what came before #${oldest}: history is kept for a time and up to a number.`;
+    this.event(channel, "trimmed", { oldest }, words);
+  }
+
+  /** A line for each who comes, changes or goes. */
+  watch(channel: string, roster: PresenceRoster | null): void {
+    roster?.on("join", ({ key, meta, state, joinedAt }) =>
+      this.#presence(channel, "join", key, { meta, at: joinedAt, state }),
+    );
+    roster?.on("update", ({ key, meta, state, updatedAt }) =>
+      this.#presence(channel, "update", key, { meta, at: updatedAt, state }),
+    );
+    roster?.on("leave", ({ key, meta }, reason) =>
+      this.#presence(channel, "leave", key, { meta, at: Date.now(), reason }),
+    );
+  }
+
+  #presence(channel: string, event: string, key: string, fields: PresenceFields): void {
+    const { at, meta, ...why } = fields;
+    const detail = why.reason ?? (why.state === "suspect" ? "suspect" : null);
+    const type = detail === null ? `presence.${event}` : `presence.${event}:${detail}`;
+    this.#output.record({ event, channel, key, at, ...why, meta }, () =>
+      this.#line(channel, { at, place: "-", type, from: key, payload: meta }),
+    );
+  }
+
+  #line(
+    channel: string,
+    { at, place, type, from, payload }: { at: number; place: string; type: string; from: string; payload: unknown },
+  ): string {
+    const { mode, colors } = this.#output;
+    const [shownType, shownFrom] = [harmless(type), harmless(from)];
+    if (mode === "plain") {
+      return [new Date(at).toISOString(), channel, place, shownType, shownFrom, oneLine(payload)].join("\t");
+    }
+    const offset = colors.dim((place === "-" ? "·" : `#${place}`).padStart(5));
+    const name = this.#color(channel)(this.#prefix(channel));
+    const kind = colors.bold(shownType.padEnd(16));
+    return `${colors.dim(clock(at))} ${name}${offset} ${kind} ${oneLine(payload)} ${colors.dim(`← ${shownFrom}`)}`;
+  }
+
+  /** Whoever follows one channel knows its name. */
+  #prefix(channel: string): string {
+    return this.#channels.length > 1 ? `${harmless(channel)} ` : "";
+  }
+
+  #color(channel: string): (text: string) => string {
+    const name = PALETTE[this.#channels.indexOf(channel) % PALETTE.length] ?? "cyan";
+    return this.#output.colors[name];
+  }
+}
+
+/** Who published: a member's key, `service:<name>`, or `hub`. */
+export function authorOf(from: MemberKey | { service: string } | null): string {
+  if (from === null) return "hub";
+  if ("service" in from) return `service:${from.service}`;
+  return "workstationId" in from ? `workstation:${from.workstationId}` : `user:${from.userId}`;
+}
+
+/** The time of day here, to the millisecond. */
+function clock(at: number): string {
+  const date = new Date(at);
+  const two = (part: number, width = 2) => String(part).padStart(width, "0");
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${two(date.getMilliseconds(), 3)}`;
+}
