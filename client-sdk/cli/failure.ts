@@ -82,7 +82,8 @@ function failureOfHub(error: RealtimeError): CliFailure {
   // A client that ended for good tells its callers so; why it did is what they want to know.
   if (error.code === "connection_closed" && error.cause instanceof RealtimeError) return failureOfHub(error.cause);
   const { code, traceId } = error;
-  const message = [error.message, ...problemsIn(error.details)].join("\n");
+  const remedy = code === "unauthenticated" ? " Give another one with --token or `context add`." : "";
+  const message = [`${error.message}${remedy}`, ...problemsIn(error)].join("\n");
   return new CliFailure(message, {
     exitCode: CODES_OF_ERRORS.get(code) ?? EXIT_CODES.failed,
     code,
@@ -91,10 +92,11 @@ function failureOfHub(error: RealtimeError): CliFailure {
   });
 }
 
-/** The fields that the hub did not like, each with its path. */
-function problemsIn(details: unknown): string[] {
+/** The fields that the hub did not like, each with its path, where the message does not say it all. */
+function problemsIn({ message, details }: RealtimeError): string[] {
   if (!Array.isArray(details)) return [];
-  return details.filter(isProblem).map(({ path, message }) => `  ${path || "(the whole)"}: ${message}`);
+  const problems = details.filter(isProblem).map((problem) => `${problem.path || "(the whole)"}: ${problem.message}`);
+  return problems.length === 1 && message.includes(problems[0] ?? "") ? [] : problems.map((problem) => `  ${problem}`);
 }
 
 function isProblem(value: unknown): value is { path: string; message: string } {

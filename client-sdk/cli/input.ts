@@ -28,9 +28,14 @@ export async function jsonArgument(text: string, what: string): Promise<unknown>
   try {
     return JSON.parse(source);
   } catch (error) {
-    const hint = text === "-" || text.startsWith("@") ? "" : ` Text needs its own quotes: '"${text}"'.`;
-    throw usageFailure(`The ${what} is not JSON (${(error as Error).message}).${hint}`);
+    throw usageFailure(`JSON was expected for the ${what}: ${(error as Error).message}.${quotesHint(text)}`);
   }
+}
+
+/** A shell takes quotes away, and people forget that JSON's texts have their own. */
+function quotesHint(text: string): string {
+  const isWord = /^[^-@{["'\d]/.test(text);
+  return isWord ? ` A text has its own quotes: '${JSON.stringify(text)}'.` : "";
 }
 
 async function fileText(file: string): Promise<string> {

@@ -1,4 +1,5 @@
 import type { CliCommand } from "./command.ts";
+import { completeCommand, completionCommand } from "./completion.ts";
 import { contextCommand } from "./context.ts";
 import { historyCommand } from "./history.ts";
 import { presenceCommand } from "./presence.ts";
@@ -14,4 +15,6 @@ export const COMMANDS: readonly CliCommand[] = [
   presenceCommand,
   rpcCommand,
   contextCommand,
+  completionCommand,
+  completeCommand,
 ];
