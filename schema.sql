@@ -359,6 +359,8 @@ CREATE INDEX idx_audit_events_row ON audit_events (row_id, id);
 CREATE INDEX idx_audit_events_organization ON audit_events (organization_id, id);
 CREATE INDEX idx_audit_events_project ON audit_events (project_id, id);
 CREATE INDEX idx_audit_events_at ON audit_events (at);
+-- When the machines of an organization were online, without a look at whatever else was changed meanwhile.
+CREATE INDEX idx_audit_events_presence ON audit_events (organization_id, at) WHERE operation = 'presence';
 -- Every node reads what became visible since its last look: by transaction, because a late commit has an early id.
 CREATE INDEX idx_audit_events_rights ON audit_events (xid) WHERE touches_rights;
 

@@ -4,6 +4,7 @@ import { type Principal, principalKey } from "./auth/principal.ts";
 import { HubError, toErrorObject } from "./errors.ts";
 import { encodeEvent, type Frame } from "./frame.ts";
 import type { Admission } from "./handshake.ts";
+import type { Reader } from "./inspection/delivery-log.ts";
 import { cutTransport, Outbound } from "./outbound.ts";
 import type { ClientInfo } from "./presence/presence.ts";
 import type { Subscription } from "./subscription.ts";
@@ -50,6 +51,7 @@ export class Connection {
   /** Told to go: its disconnect is no goodbye. */
   goingAway = false;
   #ending: HubError | null = null;
+  #endedAt: number | null = null;
   /** The last request on each channel that is still at work. */
   #working: Map<string, Working> | null = null;
   readonly #socket: Socket;
@@ -107,6 +109,17 @@ export class Connection {
     return this.#ending;
   }
 
+  /** When that was, by `performance.now()`: nothing is sent to it any more, though its peer may take a while to hang up. */
+  get endedAt(): number | null {
+    return this.#endedAt;
+  }
+
+  /** Who reads what is sent here. */
+  get reader(): Reader {
+    const { kind, id } = this.principal;
+    return { connectionId: this.id, principal: { kind, id }, client: this.program };
+  }
+
   /** Sends what was encoded for many. A reader that lets too much pile up is ended. */
   write(frame: Frame): void {
     if (!this.live) return;
@@ -149,6 +162,7 @@ export class Connection {
   end(error: HubError): void {
     if (!this.live) return;
     this.#ending = error;
+    this.#endedAt = performance.now();
     const told = JSON.stringify(toErrorObject(error));
     const engine = this.#socket.conn;
     const say = (event: "closing" | "disconnecting") => {

@@ -2,6 +2,7 @@ import type { Channel, PresenceDiff, Roster, StreamPosition } from "@monster-rea
 import type { Broker, EncodedPublication, StreamListener } from "./broker/broker.ts";
 import { HubError, toErrorObject } from "./errors.ts";
 import { encodeEvent, type Frame } from "./frame.ts";
+import { DeliveryLog, type Followed } from "./inspection/delivery-log.ts";
 import type { PresenceStore } from "./presence/presence.ts";
 import { encodeDiff, type Subscription } from "./subscription.ts";
 
@@ -22,6 +23,7 @@ interface LocalChannel {
   batch: EncodedPublication[];
   /** The broker's confirmation, as long as it is awaited. */
   confirmed: Promise<void> | null;
+  followed: Followed;
 }
 
 export interface FanOutCounters {
@@ -37,17 +39,29 @@ export class FanOut implements StreamListener {
   readonly counters: FanOutCounters = { deliveries: 0, packets: 0 };
   readonly #broker: Broker;
   readonly #presence: PresenceStore;
+  readonly #deliveries: DeliveryLog;
   readonly #channels = new Map<string, LocalChannel>();
   readonly #dirty = new Set<LocalChannel>();
   #scheduled: NodeJS.Immediate | null = null;
 
-  constructor(broker: Broker, presence: PresenceStore) {
+  constructor(broker: Broker, presence: PresenceStore, deliveries = new DeliveryLog()) {
     this.#broker = broker;
     this.#presence = presence;
+    this.#deliveries = deliveries;
   }
 
   get channelCount(): number {
     return this.#channels.size;
+  }
+
+  /** Channels with live subscriptions, and how many those are. */
+  *subscribers(): Generator<{ name: Channel; count: number }> {
+    for (const { name, live } of this.#channels.values()) if (live.size > 0) yield { name, count: live.size };
+  }
+
+  /** The live subscriptions of a channel. */
+  liveOn(name: string): Iterable<Subscription> {
+    return this.#channels.get(name)?.live ?? [];
   }
 
   /** Adds a pending subscription; resolves when nothing published from now on can miss it. */
@@ -63,14 +77,24 @@ export class FanOut implements StreamListener {
     }
   }
 
-  /** Makes the subscription live at `position`, after `answer` was sent with it. */
-  activate(subscription: Subscription, position: StreamPosition, answer: () => void): void {
+  /**
+   * Makes the subscription live at `position`, after `answer` was sent with it: with what came after `recoveredAfter`, or
+   * with no publications where that is null.
+   */
+  activate(
+    subscription: Subscription,
+    position: StreamPosition,
+    answer: () => void,
+    recoveredAfter: number | null = null,
+  ): void {
     const channel = this.#open(subscription.name);
     this.#flush(channel);
     answer();
     const missed = subscription.goLive(position.offset);
     dropPending(channel, subscription);
     if (!subscription.ended) channel.live.add(subscription);
+    subscription.span = { epoch: position.epoch, recoveredAfter, from: position.offset, since: performance.now() };
+    if (channel.followed.epoch !== position.epoch) channel.followed = followedFrom(channel.followed, position.epoch);
     for (const frame of encodePublications(channel.name, missed)) subscription.connection.write(frame);
     const offset = Math.max(position.offset, missed.at(-1)?.offset ?? 0);
     if (channel.position?.epoch !== position.epoch || channel.position.offset < offset) {
@@ -98,6 +122,7 @@ export class FanOut implements StreamListener {
     if (!channel || !(channel.live.delete(subscription) || dropPending(channel, subscription))) return;
     this.unwatch(subscription);
     subscription.end();
+    if (subscription.span) this.#deliveries.end(channel.name, subscription.span, subscription.connection);
     if (channel.live.size > 0 || channel.pending) return;
     this.#channels.delete(channel.name);
     this.#dirty.delete(channel);
@@ -166,6 +191,7 @@ export class FanOut implements StreamListener {
     const frames = encodePublications(channel.name, batch);
     this.counters.deliveries += batch.length * channel.live.size;
     this.counters.packets += frames.length * channel.live.size;
+    this.#deliveries.hand(channel.followed, batch);
     for (const subscription of channel.live) {
       for (const frame of frames) subscription.connection.write(frame);
     }
@@ -197,6 +223,7 @@ export class FanOut implements StreamListener {
       position: null,
       batch: [],
       confirmed,
+      followed: { channel: name, epoch: null },
     };
     this.#channels.set(name, channel);
     confirmed.then(
@@ -210,6 +237,13 @@ export class FanOut implements StreamListener {
     );
     return channel;
   }
+}
+
+/** What was handed over before the first was live is of its epoch too: nobody was told of another. */
+function followedFrom(followed: Followed, epoch: string): Followed {
+  if (followed.epoch !== null) return { channel: followed.channel, epoch };
+  followed.epoch = epoch;
+  return followed;
 }
 
 /** Most channels have nobody pending most of the time: then there is no set. */

@@ -4,7 +4,6 @@ import type { Limits } from "@monster-realtime/client/protocol";
 import { Server, type Socket } from "socket.io";
 import type { Authorizer } from "./auth/authorizer.ts";
 import type { TokenVerifier } from "./auth/tokens.ts";
-import type { Broker } from "./broker/broker.ts";
 import type { Services } from "./commands/services.ts";
 import { Connection, type ConnectionLimits } from "./connection.ts";
 import type { LiveConnections } from "./connections/live-connections.ts";
@@ -15,6 +14,10 @@ import { HubError } from "./errors.ts";
 import { FanOut } from "./fan-out.ts";
 import { guardEngine, type OriginPolicy } from "./gate.ts";
 import { Handshake } from "./handshake.ts";
+import type { ObservedBroker } from "./inspection/accepted.ts";
+import { DeliveryLog } from "./inspection/delivery-log.ts";
+import type { Inspection } from "./inspection/inspection.ts";
+import { inspectionOf } from "./inspection/of-hub.ts";
 import type { Logger } from "./log.ts";
 import type { PresenceStore } from "./presence/presence.ts";
 import { type RequestOutcome, Requests } from "./requests.ts";
@@ -35,7 +38,7 @@ export interface HubTimes {
 /** The implementations and numbers that a hub is made of. */
 export interface HubParts {
   nodeId: string;
-  broker: Broker;
+  broker: ObservedBroker;
   presence: PresenceStore;
   authorizer: Authorizer;
   verifier: TokenVerifier;
@@ -68,6 +71,7 @@ export class Hub {
   readonly nodeId: string;
   /** Those of all nodes. */
   readonly liveConnections: LiveConnections;
+  readonly inspection: Inspection;
   readonly #parts: HubParts;
   readonly #io: Server;
   readonly #connections = new Map<string, Connection>();
@@ -87,9 +91,10 @@ export class Hub {
     this.#parts = parts;
     this.#log = parts.log;
     this.nodeId = parts.nodeId;
-    this.fanOut = new FanOut(parts.broker, parts.presence);
     const { broker, presence, authorizer, verifier, rpc, limits } = parts;
-    this.services = { broker, presence, authorizer, verifier, rpc, limits, fanOut: this.fanOut };
+    const deliveries = new DeliveryLog();
+    this.fanOut = new FanOut(broker, presence, deliveries);
+    this.services = { broker, presence, authorizer, verifier, rpc, limits, fanOut: this.fanOut, deliveries };
     this.#requests = new Requests({
       services: this.services,
       clock: this.#clock,
@@ -129,6 +134,8 @@ export class Hub {
       io: this.#io,
       log,
     });
+    const { fanOut } = this;
+    this.inspection = inspectionOf({ nodeId, fanOut, deliveries, broker, presence, authorizer, io: this.#io, log });
     const handshake = new Handshake(parts.verifier, parts.authorizer, parts.trustProxy, parts.log);
     this.#io.use((socket, next) => {
       handshake.admit(socket, () => this.#refuseMore(socket)).then(() => next(), next);

@@ -25,6 +25,8 @@ import { Pages } from "./http/pages.ts";
 import { createHttpServer, handOver as handOverPort, type Readiness } from "./http/server.ts";
 import { Hub } from "./hub.ts";
 import { newId } from "./ids.ts";
+import { ObservedBroker } from "./inspection/accepted.ts";
+import { PublicationCounts } from "./inspection/publication-counts.ts";
 import type { Logger } from "./log.ts";
 import { Reconciler } from "./presence/reconciler.ts";
 import { createRpcRouter } from "./rpc/router.ts";
@@ -133,7 +135,9 @@ async function startOn(
     },
     log,
   });
-  const { broker, presence } = backend;
+  const { presence } = backend;
+  const counts = new PublicationCounts((channel) => authorizer.organizationOf(channel));
+  const broker = new ObservedBroker(backend.broker, counts);
   const reconciler = new Reconciler({
     store: presence,
     writer,
@@ -171,6 +175,7 @@ async function startOn(
     database,
     authorizer,
     connections: () => hub.liveConnections,
+    inspection: () => hub.inspection,
     onTouched: (touched) => hub.touched(touched),
     onProgress: (told) => progress.publish(told),
     log,

@@ -2,6 +2,7 @@ import type { Channel, ParsedChannel, PresenceDiff, Roster } from "@monster-real
 import type { EncodedPublication } from "./broker/broker.ts";
 import type { Connection } from "./connection.ts";
 import { encodeEvent, type Frame } from "./frame.ts";
+import type { Span } from "./inspection/delivery-log.ts";
 
 /**
  * Where a subscription stands with the publications: `pending` keeps those that arrive while its answer is being made,
@@ -29,6 +30,8 @@ export class Subscription {
   readonly channel: ParsedChannel;
   #stream: Stream = { kind: "pending", kept: [] };
   #presence: PresenceFeed = NO_PRESENCE;
+  /** Since it is live: from where on it was served. */
+  span: Span | null = null;
 
   constructor(connection: Connection, channel: ParsedChannel) {
     this.connection = connection;

@@ -44,6 +44,8 @@ export interface BrokerPublish {
   payloadJson: string;
   from: Publication["from"];
   ephemeral: boolean;
+  /** Milliseconds since 1970; now where it is missing. */
+  at?: number;
   /** How long `id` is remembered; `IDEMPOTENCY_TTL_MS` where it is missing, 0: not at all. */
   rememberMs?: number;
 }

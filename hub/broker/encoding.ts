@@ -3,9 +3,9 @@ import { HubError } from "../errors.ts";
 import type { BrokerPublish } from "./broker.ts";
 
 /** The JSON of a `Publication` from behind its offset, which only the stream knows; made around the encoded payload. */
-export function encodeTail({ id, type, payloadJson, from, ephemeral }: BrokerPublish): string {
+export function encodeTail({ id, type, payloadJson, from, ephemeral, at = Date.now() }: BrokerPublish): string {
   const head = `,"id":${JSON.stringify(id)},"type":${JSON.stringify(type)}`;
-  const tail = `"at":${Date.now()},"from":${JSON.stringify(from)}${ephemeral ? ',"ephemeral":true' : ""}}`;
+  const tail = `"at":${at},"from":${JSON.stringify(from)}${ephemeral ? ',"ephemeral":true' : ""}}`;
   return `${head},"payload":${payloadJson},${tail}`;
 }
 

@@ -9,12 +9,8 @@ export const MAX_HISTORY_LIMIT = 1000;
 export async function history(services: Services, caller: Caller, request: HistoryRequest): Promise<HistoryReply> {
   const { channel, epoch, after, before, limit = DEFAULT_HISTORY_LIMIT, reverse = false } = request;
   await authorize(services, caller, channel, "subscribe");
-  return services.broker.history(channel, {
-    epoch,
-    after,
-    before,
-    limit,
-    reverse,
-    maxBytes: services.limits.recoveryBytes,
-  });
+  const maxBytes = services.limits.recoveryBytes;
+  const page = await services.broker.history(channel, { epoch, after, before, limit, reverse, maxBytes });
+  if (caller.reader) services.deliveries.read(channel, page.epoch, page.publications, caller.reader);
+  return page;
 }

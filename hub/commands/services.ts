@@ -4,6 +4,7 @@ import type { Principal } from "../auth/principal.ts";
 import type { TokenVerifier } from "../auth/tokens.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { FanOut } from "../fan-out.ts";
+import type { DeliveryLog, Reader } from "../inspection/delivery-log.ts";
 import type { PresenceStore } from "../presence/presence.ts";
 import type { RpcRouter } from "../rpc/context.ts";
 
@@ -15,6 +16,7 @@ export interface Services {
   verifier: TokenVerifier;
   rpc: RpcRouter;
   fanOut: FanOut;
+  deliveries: DeliveryLog;
   limits: Limits & { rpcBytes: number };
 }
 
@@ -23,4 +25,6 @@ export interface Caller {
   principal: Principal;
   /** The scope of idempotency keys. */
   key: string;
+  /** Where answers go; an HTTP request is nowhere to be found again. */
+  readonly reader?: Reader;
 }

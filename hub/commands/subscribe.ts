@@ -34,7 +34,9 @@ export async function subscribe(
     const rights = await services.authorizer.rights(connection.principal, channel);
     if (!rights.subscribe) throw forbidden("subscribe");
     if (subscription.ended || !connection.live) throw endedMeanwhile();
-    services.fanOut.activate(subscription, recovery, () => answer({ ...replyOf(request, recovery), presence: roster }));
+    const reply = replyOf(request, recovery);
+    const recoveredAfter = reply.recovered && request.recover ? request.recover.offset : null;
+    services.fanOut.activate(subscription, recovery, () => answer({ ...reply, presence: roster }), recoveredAfter);
     if (roster) subscription.presenceSent(roster);
   } catch (error) {
     services.fanOut.remove(subscription);

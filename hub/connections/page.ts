@@ -1,5 +1,11 @@
 import type { Sighting, SightingPage } from "./live-connections.ts";
 
+/** Some items in their order, and whether there are more behind the last. */
+export interface Part<Item> {
+  items: Item[];
+  more: boolean;
+}
+
 /** Names of channels in one page: what it weighs. A page with more ends before, but holds one connection. */
 const MAX_NAMES = 8_192;
 
@@ -15,12 +21,18 @@ export function firstOf(sorted: readonly Sighting[], limit: number): SightingPag
 
 /** One page of what several nodes have, each of which gave its first ones. */
 export function joined(pages: readonly SightingPage[], limit: number): SightingPage {
-  const sorted = pages.flatMap(({ items }) => items).sort((a, b) => compareIds(a.connection.id, b.connection.id));
+  const known = knownOf(pages, ({ connection }) => connection.id);
+  const { items, more } = firstOf(known.items, limit);
+  return { items, more: more || known.more };
+}
+
+/** All of what several nodes told, in the order of `keyOf`, up to where each of them told of everything. */
+export function knownOf<Item>(parts: readonly Part<Item>[], keyOf: (item: Item) => string): Part<Item> {
+  const sorted = parts.flatMap(({ items }) => items).sort((a, b) => compareIds(keyOf(a), keyOf(b)));
   // Behind the end of a page with more, what that node has in between is not known.
-  const ends = pages.flatMap(({ items, more }) => (more ? items.slice(-1) : [])).map(({ connection }) => connection.id);
-  const known = sorted.filter(({ connection }) => ends.every((end) => compareIds(connection.id, end) <= 0));
-  const { items, more } = firstOf(known, limit);
-  return { items, more: more || known.length < sorted.length || ends.length > 0 };
+  const ends = parts.flatMap(({ items, more }) => (more ? items.slice(-1) : [])).map(keyOf);
+  const items = sorted.filter((item) => ends.every((end) => compareIds(keyOf(item), end) <= 0));
+  return { items, more: items.length < sorted.length || ends.length > 0 };
 }
 
 /** By code units, the same on every node. */

@@ -28,7 +28,8 @@ export const ANSWERED = "answered";
 
 /**
  * The other nodes, as far as Socket.IO's adapter reaches them; over its own adapter, in memory, there are none. A node that
- * Redis itself has lost is not counted among them. Best effort: a node that fails to answer is silent.
+ * Redis itself has lost is not counted among them. Best effort: a node that fails to answer is silent. There may be several
+ * of these on a node, each with kinds of its own.
  */
 export class Peers<Kinds extends Exchange<Kinds>> {
   readonly #adapter: ReturnType<Server["of"]>["adapter"];
@@ -117,6 +118,11 @@ async function within<Value>(limitMs: number, work: Promise<Value>): Promise<Val
   } finally {
     clearTimeout(limit);
   }
+}
+
+/** What is sought may be known to a node that did not answer. */
+export function unanswered(may: string): HubError {
+  return new HubError("unavailable", `A node that may ${may} does not answer. Try again.`, { retryAfterMs: 1_000 });
 }
 
 function unavailable(cause: unknown): HubError {

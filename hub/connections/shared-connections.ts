@@ -1,5 +1,4 @@
 import type { Server } from "socket.io";
-import { HubError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { HeldConnections, type HeldConnectionsOptions } from "./held-connections.ts";
 import type {
@@ -11,7 +10,7 @@ import type {
   SightingPage,
 } from "./live-connections.ts";
 import { joined } from "./page.ts";
-import { Peers } from "./peers.ts";
+import { Peers, unanswered } from "./peers.ts";
 
 export interface SharedConnectionsOptions extends HeldConnectionsOptions {
   io: Server;
@@ -62,7 +61,7 @@ export class SharedConnections implements LiveConnections {
     if (own) return own;
     const { answers, silent } = await this.#peers.ask("find", { id, view }, FIND_MS, (answer) => answer !== null);
     const found = answers.find((answer) => answer !== null) ?? null;
-    if (!found && silent > 0) throw unanswered();
+    if (!found && silent > 0) throw unanswered("have this connection");
     return found;
   }
 
@@ -70,13 +69,7 @@ export class SharedConnections implements LiveConnections {
     if (kick.nodeId === this.#nodeId) return this.#held.end(kick);
     const { answers, silent } = await this.#peers.ask("end", kick, END_MS, (ended) => ended);
     const ended = answers.includes(true);
-    if (!ended && silent > 0) throw unanswered();
+    if (!ended && silent > 0) throw unanswered("have this connection");
     return ended;
   }
-}
-
-function unanswered(): HubError {
-  return new HubError("unavailable", "A node that may have this connection does not answer. Try again.", {
-    retryAfterMs: 1_000,
-  });
 }

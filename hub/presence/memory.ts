@@ -110,6 +110,10 @@ export class MemoryPresence implements PresenceStore {
     return channel.roster.snapshot();
   }
 
+  async count(channelName: string): Promise<number> {
+    return this.#channels.get(channelName)?.roster.size ?? 0;
+  }
+
   async watch(channelName: string, watcher: PresenceWatcher): Promise<Roster> {
     const channel = this.#channel(channelName);
     channel.timer ??= new DiffTimer(this.#options.diffWindowMs ?? DEFAULT_DIFF_WINDOW_MS, () => this.#flush(channel));

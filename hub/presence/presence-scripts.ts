@@ -119,6 +119,12 @@ export class PresenceScripts {
     return this.#change(LOSE, channel, [key, connectionId, incarnation, graceMs, floor]);
   }
 
+  /** How many members the channel has. */
+  async count(channel: string): Promise<number> {
+    const [, members = ""] = rosterKeys(channel);
+    return Number(await this.#redis.command("HLEN", members));
+  }
+
   expire(channel: string, key: string): Promise<MembershipReply> {
     return this.#change(EXPIRE, channel, [key]);
   }

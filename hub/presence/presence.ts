@@ -24,6 +24,8 @@ export interface PresenceStore {
   /** The connection is gone without a goodbye: its member becomes suspect where no live connection remains. */
   lose(channel: string, connectionId: string): Promise<void>;
   list(channel: string): Promise<Roster>;
+  /** How many members there are, live and suspect. */
+  count(channel: string): Promise<number>;
   /** Hands over every later diff of the channel; the roster returned is the state they start from. */
   watch(channel: string, watcher: PresenceWatcher): Promise<Roster>;
   unwatch(channel: string, watcher: PresenceWatcher): void;

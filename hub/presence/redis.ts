@@ -118,6 +118,10 @@ export class RedisPresence implements PresenceStore {
     return this.#custody.lose(channel, connectionId);
   }
 
+  count(channel: string): Promise<number> {
+    return this.#scripts.count(channel);
+  }
+
   list(channel: string): Promise<Roster> {
     return this.#rosters.list(channel);
   }

@@ -1,6 +1,7 @@
 import type { SessionProgress } from "@monster-realtime/client/protocol";
 import type { z } from "zod";
 import type { LiveConnections } from "../connections/live-connections.ts";
+import type { Inspection } from "../inspection/inspection.ts";
 import type { Statements } from "../statements.ts";
 import type { Database } from "../store/postgres.ts";
 import { validate } from "../validation.ts";
@@ -13,6 +14,7 @@ export interface ReadContext {
   caller: Caller;
   database: Database;
   connections: LiveConnections;
+  inspection: Inspection;
   /** Tells those who watch a task how far its session is. */
   progressed(progress: SessionProgress): void;
 }

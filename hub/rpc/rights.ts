@@ -87,6 +87,7 @@ export const RIGHTS = {
     suspend: ADMINS,
     resume: ADMINS,
     assignments: READERS,
+    transitions: MEMBERS,
   },
   agents: {
     read: READERS,
@@ -144,6 +145,9 @@ export const RIGHTS = {
   audit: { read: MEMBERS },
   // Which ones, the view says that they are asked for with.
   connections: { read: ADMINS, kick: ADMINS },
+  channels: { read: ADMINS },
+  publications: { trace: ADMINS },
+  activity: { read: MEMBERS },
 } as const satisfies Record<string, Readonly<Record<string, Grant>>>;
 
 /** Whether such a caller may anywhere: false needs no look at any row, and so tells of none. */

@@ -2,6 +2,7 @@ import type { SessionProgress } from "@monster-realtime/client/protocol";
 import { principalKey } from "../auth/principal.ts";
 import type { LiveConnections } from "../connections/live-connections.ts";
 import { HubError } from "../errors.ts";
+import type { Inspection } from "../inspection/inspection.ts";
 import type { Logger } from "../log.ts";
 import { hashOf } from "../stable-json.ts";
 import type { Database } from "../store/postgres.ts";
@@ -19,6 +20,7 @@ export interface RpcRouterOptions {
   authorizer: RightsSource;
   /** Asked for with each call: the hub that has them is made of the router. */
   connections(): LiveConnections;
+  inspection(): Inspection;
   /** After the commit, with what rights or presence hang on; not for a replayed answer. */
   onTouched(touched: Touched[]): void;
   onProgress(progress: SessionProgress): void;
@@ -69,8 +71,8 @@ class Router implements RpcRouter {
   }
 
   #readContext(caller: Caller): ReadContext {
-    const { database, connections, onProgress: progressed } = this.#options;
-    return { caller, database, connections: connections(), progressed };
+    const { database, connections, inspection, onProgress: progressed } = this.#options;
+    return { caller, database, connections: connections(), inspection: inspection(), progressed };
   }
 
   async #write(procedure: Procedure, bound: BoundWrite, caller: Caller, call: RpcCall): Promise<unknown> {

@@ -7,9 +7,9 @@ import type {
   LiveConnection,
   Page,
 } from "@monster-realtime/client/protocol";
-import { ulid } from "ulid";
 import { equal, is, not, ok } from "uvu/assert";
-import { meta, type TestHub, withHub } from "../support/hub.ts";
+import { meta, withHub } from "../support/hub.ts";
+import { memberOf } from "../support/people.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
@@ -26,19 +26,6 @@ const kick = (client: RawClient, id: string, more: object = {}) =>
 const idOf = (client: RawClient): string => client.socket.id ?? "";
 const idsOf = ({ items }: { items: LiveConnection[] }): string[] => items.map(({ id }) => id);
 const sorted = (...clients: RawClient[]): string[] => clients.map(idOf).sort();
-
-/** A user who is a member of these organizations, and his token. */
-async function memberOf(hub: TestHub, roles: Record<string, string>): Promise<{ id: string; token: string }> {
-  const [id, subject] = [`user_${ulid()}`, ulid().toLowerCase()];
-  await hub.database.transaction("test", async (sql) => {
-    await sql`INSERT INTO users (id, monster_auth_user_id, email) VALUES (${id}, ${subject}, ${`${subject}@test.invalid`})`;
-    for (const [organization, role] of Object.entries(roles)) {
-      await sql`INSERT INTO organization_memberships (id, organization_id, user_id, role)
-        VALUES (${`orgmem_${ulid()}`}, ${organization}, ${id}, ${role})`;
-    }
-  });
-  return { id, token: await hub.mint(subject) };
-}
 
 test("a service is told who is connected from where, with what, since when, and what it listens to", () =>
   withHub({}, async (hub) => {

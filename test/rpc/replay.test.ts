@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { Authorizer } from "../../hub/auth/authorizer.ts";
 import { createRpcRouter } from "../../hub/rpc/router.ts";
 import { PostgresFacts } from "../../hub/store/facts.ts";
-import { noConnections } from "../support/no-connections.ts";
+import { loneNode } from "../support/lone-node.ts";
 import { SERVICE, seen, user, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
@@ -73,11 +73,10 @@ test("an organization's maker is answered again by a hub whose facts are older t
   withWorld(async ({ database, call }) => {
     const log = pino({ level: "silent" });
     const authorizer = new Authorizer({ source: new PostgresFacts(database, log), cacheMs: 60_000, outageMs: 60_000 });
-    const nobody = noConnections(authorizer, log);
     const elsewhere = createRpcRouter({
       database,
       authorizer,
-      connections: () => nobody,
+      ...loneNode(authorizer, log),
       onTouched: () => undefined,
       onProgress: () => undefined,
       log,

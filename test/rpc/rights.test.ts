@@ -56,6 +56,7 @@ const EXPECTED: Record<string, readonly Who[]> = {
   "workstations.suspend": ADMINS,
   "workstations.resume": ADMINS,
   "workstations.assignments": WHO,
+  "workstations.transitions": MEMBERS,
   "agents.read": WHO,
   "agents.create": ON_SITE,
   "agents.update": ON_SITE,
@@ -124,6 +125,9 @@ const EXPECTED: Record<string, readonly Who[]> = {
   "audit.read": MEMBERS,
   "connections.read": ADMINS,
   "connections.kick": ADMINS,
+  "channels.read": ADMINS,
+  "publications.trace": ADMINS,
+  "activity.read": MEMBERS,
 };
 
 function callerOf(who: Who, organizationId = PLACE.organizationId, workstationId = PLACE.workstationId): Caller {
@@ -261,6 +265,9 @@ function callsOn(tenant: Rows): [string, Record<string, unknown>][] {
     ["agentSessions.finish", { id: sessionId, outcome: "failed" }],
     ["agentSessions.refuse", { id: sessionId, reason: "Taken" }],
     ["workstations.assignments", { id: workstationId }],
+    ["workstations.transitions", { id: workstationId }],
+    ["activity.get", { organizationId }],
+    ["publications.trace", { id: taskId }],
     ["workstationRepositories.report", { projectRepositoryId: repositoryId, mainPath: "/m", cloneStatus: "ready" }],
     ["gitWorktrees.acquire", { workstationId, projectRepositoryId: repositoryId, branch: "taken" }],
     ["gitWorktrees.release", { id: worktreeId }],

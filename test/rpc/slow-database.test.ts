@@ -4,7 +4,7 @@ import { Authorizer } from "../../hub/auth/authorizer.ts";
 import { createRpcRouter } from "../../hub/rpc/router.ts";
 import { PostgresFacts } from "../../hub/store/facts.ts";
 import { Database } from "../../hub/store/postgres.ts";
-import { noConnections } from "../support/no-connections.ts";
+import { loneNode } from "../support/lone-node.ts";
 import { refusalOf, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 
@@ -15,11 +15,10 @@ test("a call that waits too long for a row is told that it took too long, and ha
   withWorld(async ({ database, ours, call }) => {
     const impatient = new Database({ ...database.connection, statementTimeoutMs: 500, connectTimeoutMs: 2_000 });
     const authorizer = new Authorizer({ source: new PostgresFacts(impatient, log), cacheMs: 5_000, outageMs: 60_000 });
-    const nobody = noConnections(authorizer, log);
     const router = createRpcRouter({
       database: impatient,
       authorizer,
-      connections: () => nobody,
+      ...loneNode(authorizer, log),
       onTouched: () => undefined,
       onProgress: () => undefined,
       log,

@@ -11,7 +11,7 @@ import { createRpcRouter } from "../../hub/rpc/router.ts";
 import { PostgresFacts } from "../../hub/store/facts.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "./database.ts";
-import { noConnections } from "./no-connections.ts";
+import { loneNode } from "./lone-node.ts";
 import { until } from "./until.ts";
 
 /** An organization with a user of each role, a project, a task, a template, an actor, and a workstation attached to the project. */
@@ -66,8 +66,7 @@ export async function withWorld(body: (world: World) => Promise<void>): Promise<
       authorizer.drop(changed);
     };
     const onProgress = (told: SessionProgress) => progress.push(told);
-    const nobody = noConnections(authorizer, log);
-    const parts = { database, authorizer, connections: () => nobody, log };
+    const parts = { database, authorizer, ...loneNode(authorizer, log), log };
     const router = createRpcRouter({ ...parts, onTouched, onProgress });
     const [ours, theirs] = [await tenant(database), await tenant(database)];
     const send = (principal: Principal, method: string, params: unknown, idempotencyKey?: string) =>

@@ -8,9 +8,9 @@ export interface NodesHeard {
   silentNodes: number;
 }
 
-/** What was published by whom, or is delivered to. */
+/** Who published something, or was handed it. The hub itself is the service `hub`. */
 export interface PrincipalName {
-  kind: Open<"user" | "workstation" | "service" | "hub">;
+  kind: Open<"user" | "workstation" | "service">;
   id: string;
 }
 
@@ -24,7 +24,7 @@ export interface LiveChannel {
   presentMembers: number | null;
   /** Of the last minute, on average. */
   publicationsPerSecond: number;
-  /** Since the node with the most of them follows it: nodes count what they see while somebody there is subscribed. */
+  /** Since the nodes that took them in have started; a node forgets channels that were quiet for long, over 50,000 of them. */
   publications: number;
   /** Milliseconds since 1970; null: none since then. */
   lastPublicationAt: number | null;

@@ -1,19 +1,23 @@
 import type { Procedure } from "../procedure.ts";
+import { activity } from "../verbs/activity.ts";
 import { agentsReport } from "../verbs/agents-report.ts";
 import { agentsWork } from "../verbs/agents-work.ts";
 import { audit } from "../verbs/audit.ts";
+import { channels } from "../verbs/channels.ts";
 import { connections } from "../verbs/connections.ts";
 import { dependencyResolve } from "../verbs/dependency-resolve.ts";
 import { organizationMembers } from "../verbs/organization-members.ts";
 import { projectAttachments } from "../verbs/project-attachments.ts";
 import { projectMemory } from "../verbs/project-memory.ts";
 import { projectStatus } from "../verbs/project-status.ts";
+import { publications } from "../verbs/publications.ts";
 import { repositoryReport } from "../verbs/repository-report.ts";
 import { sessions } from "../verbs/sessions.ts";
 import { taskMove } from "../verbs/task-move.ts";
 import { taskReady } from "../verbs/task-ready.ts";
 import { taskWork } from "../verbs/task-work.ts";
 import { workstationSuspension } from "../verbs/workstation-suspension.ts";
+import { workstationTransitions } from "../verbs/workstation-transitions.ts";
 import { worktrees } from "../verbs/worktrees.ts";
 import { actors } from "./actors.ts";
 import { agentSessions } from "./agent-sessions.ts";
@@ -58,6 +62,10 @@ export const ENTITIES = [
 const VERBS = [
   audit,
   connections,
+  channels,
+  publications,
+  workstationTransitions,
+  activity,
   organizationMembers,
   projectStatus,
   projectAttachments,

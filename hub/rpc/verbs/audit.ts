@@ -9,8 +9,9 @@ import { auditHorizon } from "../sql/audit-horizon.ts";
 
 const DEFAULT_LIMIT = 50;
 const OPERATIONS = ["created", "updated", "deleted", "presence", "reordered"] as const;
-/** Every entity has rights, and so has the trail itself, which is none. */
-const ENTITY_NAMES = Object.keys(RIGHTS).filter((name) => name !== "audit");
+/** Every entity has rights, and so has what only tells of others, the trail itself among it. */
+const TELLS_ONLY: readonly string[] = ["audit", "channels", "publications", "activity"];
+const ENTITY_NAMES = Object.keys(RIGHTS).filter((name) => !TELLS_ONLY.includes(name));
 
 const eventId = z.int().min(0);
 const input = field.paramsOf<"audit.list">()(

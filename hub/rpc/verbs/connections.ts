@@ -6,15 +6,16 @@ import {
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
 import { principalKey } from "../../auth/principal.ts";
-import type { ConnectionView, Sighting } from "../../connections/live-connections.ts";
+import type { Sighting } from "../../connections/live-connections.ts";
 import { narrowed } from "../../connections/view.ts";
-import type { Caller } from "../caller.ts";
-import { notFound, refuseUnless } from "../crud.ts";
+import { notFound } from "../crud.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import * as field from "../fields.ts";
+import { heard } from "../heard.ts";
 import { defineProcedure, type ReadContext } from "../procedure.ts";
-import { type Grant, may, RIGHTS } from "../rights.ts";
+import { RIGHTS } from "../rights.ts";
 import { recordKick } from "../sql/kicks.ts";
+import { viewOf } from "../views.ts";
 
 const DEFAULT_LIMIT = 50;
 const connectionId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be the id of a connection");
@@ -65,23 +66,8 @@ async function page({ caller, connections }: ReadContext, params: ConnectionList
   return {
     items: items.map(({ connection }) => connection),
     nextCursor: last ? encodeCursor(binding, [last.connection.id]) : null,
-    incomplete: silentNodes > 0,
-    silentNodes,
+    ...heard(silentNodes),
   };
-}
-
-/** Throws `forbidden` for a member who is told of connections nowhere, or not in this organization of his. */
-function viewOf(caller: Caller, grant: Grant, organizationId?: string): ConnectionView {
-  if (caller.kind === "service") {
-    const { organizations } = caller.principal;
-    return organizations === "*" ? { kind: "all" } : { kind: "organizations", ids: organizations };
-  }
-  const roles = caller.kind === "user" ? [...caller.roles.keys()] : [];
-  const place = { projectId: null, workstationId: null };
-  const ids = roles.filter((id) => may(caller, grant, { ...place, organizationId: id }));
-  const member = organizationId !== undefined && roles.includes(organizationId) && !ids.includes(organizationId);
-  refuseUnless(ids.length > 0 && !member);
-  return { kind: "organizations", ids };
 }
 
 /**

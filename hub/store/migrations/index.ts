@@ -19,4 +19,5 @@ export const MIGRATIONS: readonly Migration[] = [
   step("0003-invitations"),
   step("0004-board"),
   step("0005-task-work"),
+  step("0006-inspection"),
 ];

@@ -8,7 +8,7 @@ import { PostgresFacts } from "../../../hub/store/facts.ts";
 import { Database } from "../../../hub/store/postgres.ts";
 import { Dispatcher } from "../../../hub/tasks/dispatcher.ts";
 import { WorkSweeper } from "../../../hub/tasks/sweeper.ts";
-import { noConnections } from "../../support/no-connections.ts";
+import { loneNode } from "../../support/lone-node.ts";
 
 /** Short, so that what takes minutes at night takes a second here. */
 export const TIMES = { startTimeoutMs: 250, sessionTimeoutMs: 250, avoidMs: 40 };
@@ -25,11 +25,10 @@ export interface DispatchingHub {
 export function startDispatching(info: ConstructorParameters<typeof Database>[0], sabotaged: boolean): DispatchingHub {
   const database = new (sabotaged ? UnlockedDatabase : Database)({ ...info, max: 6 });
   const authorizer = new Authorizer({ source: new PostgresFacts(database, log), cacheMs: 500, outageMs: 5_000 });
-  const nobody = noConnections(authorizer, log);
   const router = createRpcRouter({
     database,
     authorizer,
-    connections: () => nobody,
+    ...loneNode(authorizer, log),
     onTouched: () => undefined,
     onProgress: () => undefined,
     log,

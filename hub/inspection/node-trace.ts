@@ -1,0 +1,159 @@
+import type { Delivery, PrincipalName } from "@monster-realtime/client/protocol";
+import type { FanOut } from "../fan-out.ts";
+import type { Accepted } from "./accepted.ts";
+import {
+  type DeliveryLog,
+  type EndedSpan,
+  type Handed,
+  type Head,
+  headOf,
+  type Reader,
+  type Span,
+} from "./delivery-log.ts";
+import { type Handling, MAX_DELIVERIES, type Remembered, type TraceQuery } from "./inspection.ts";
+import type { Recent } from "./recent.ts";
+import { type OrganizationOf, shownOrganization } from "./view.ts";
+
+export interface NodeTraceOptions {
+  nodeId: string;
+  fanOut: FanOut;
+  deliveries: DeliveryLog;
+  accepted: Recent<Accepted>;
+  organizationOf: OrganizationOf;
+}
+
+/** A subscription that goes on, or has ended. */
+interface Served extends Span {
+  readonly reader: Reader;
+  /** By `performance.now()`. */
+  readonly until: number;
+}
+
+/** What this node remembers of single publications. */
+export class NodeTrace {
+  readonly #options: NodeTraceOptions;
+
+  constructor(options: NodeTraceOptions) {
+    this.#options = options;
+  }
+
+  /** The newest of this id that the view shows, among those that this node took in or handed over. */
+  async find({ view, id, channel }: TraceQuery): Promise<Remembered | null> {
+    const found = [...this.#accepted(id), ...this.#handed(id)]
+      .filter((one) => channel === undefined || one.channel === channel)
+      .sort((a, b) => b.head.at - a.head.at);
+    const refused = new Set<string>();
+    for (const one of found) {
+      if (refused.has(one.channel)) continue;
+      if ((await shownOrganization(view, one.channel, this.#options.organizationOf)) !== null) return one;
+      refused.add(one.channel);
+    }
+    return null;
+  }
+
+  /** To whom this node handed it, and whether it took it in. */
+  handling(publication: Remembered): Handling {
+    const { nodeId, deliveries, accepted } = this.#options;
+    const own = first(accepted.newestFirst(), (one) => one.channel === publication.channel && isSame(publication, one));
+    const handedAt = this.#handedAt(publication);
+    const found = this.#deliveries(publication, handedAt).sort((a, b) => (a.at ?? 0) - (b.at ?? 0));
+    const at = performance.now() - (Date.now() - publication.head.at);
+    const kinds = [...(handedAt === null ? [deliveries.handed] : []), deliveries.ended, deliveries.reads];
+    return {
+      accepted: own ? { nodeId, by: principalOf(own.publisher) } : null,
+      deliveries: found.slice(0, MAX_DELIVERIES),
+      truncated: found.length > MAX_DELIVERIES || kinds.some((recent) => recent.hasForgottenSince(at)),
+    };
+  }
+
+  *#accepted(id: string): Generator<Remembered> {
+    for (const { channel, epoch, head } of this.#options.accepted.newestFirst()) {
+      if (head.id === id) yield { channel, epoch, head };
+    }
+  }
+
+  *#handed(id: string): Generator<Remembered> {
+    const written = JSON.stringify(id);
+    for (const handed of this.#options.deliveries.handed.newestFirst()) {
+      // Most are passed over without being read; a payload may hold the same text.
+      if (!handed.publication.json.includes(written)) continue;
+      const head = headOf(handed);
+      const { channel, epoch } = handed.followed;
+      if (head.id === id && epoch !== null) yield { channel, epoch, head };
+    }
+  }
+
+  /** When it was handed to those who were live then; null where it was not, or is forgotten. */
+  #handedAt(publication: Remembered): number | null {
+    const { ephemeral = false, offset } = publication.head;
+    const is = ({ followed, publication: kept, ...handed }: Handed) =>
+      followed.channel === publication.channel &&
+      kept.ephemeral === ephemeral &&
+      kept.offset === offset &&
+      isSame(publication, { epoch: followed.epoch, head: headOf({ followed, publication: kept, ...handed }) });
+    return first(this.#options.deliveries.handed.newestFirst(), is)?.at ?? null;
+  }
+
+  #deliveries(publication: Remembered, handedAt: number | null): Delivery[] {
+    const served = [...this.#served(publication.channel)].flatMap((span) => {
+      const how = howServed(publication, span, handedAt);
+      if (how === null) return [];
+      const at = how === "live" ? Math.max(handedAt ?? 0, publication.head.ephemeral ? 0 : span.since) : span.since;
+      return [this.#delivery(span.reader, at, how)];
+    });
+    const { channel, epoch, head } = publication;
+    const read = [...this.#options.deliveries.reads.newestFirst()]
+      .filter((page) => page.channel === channel && page.epoch === epoch && !head.ephemeral)
+      .filter(({ first, last }) => first <= head.offset && head.offset <= last)
+      .map(({ reader, at }) => this.#delivery(reader, at, "history"));
+    return [...served, ...read];
+  }
+
+  *#served(channel: string): Generator<Served> {
+    for (const { span, connection } of this.#options.fanOut.liveOn(channel)) {
+      if (span) yield { ...span, reader: connection.reader, until: connection.endedAt ?? Number.POSITIVE_INFINITY };
+    }
+    for (const ended of this.#options.deliveries.ended.newestFirst()) {
+      if (ended.channel === channel) yield servedUntilEnd(ended);
+    }
+  }
+
+  #delivery({ connectionId, principal, client }: Reader, at: number, how: Delivery["how"]): Delivery {
+    const since = performance.now() - at;
+    return { nodeId: this.#options.nodeId, connectionId, principal, client, at: Math.round(Date.now() - since), how };
+  }
+}
+
+/**
+ * In the answer that the subscription began with, with all others who were live, or not at all. Times tell it of ephemeral
+ * publications; of others their offset says from where on, and the time until when.
+ */
+function howServed({ epoch, head }: Remembered, span: Served, handedAt: number | null): "live" | "recovered" | null {
+  if (span.epoch !== epoch) return null;
+  const heard = handedAt !== null && handedAt <= span.until;
+  if (head.ephemeral) return heard && handedAt >= span.since ? "live" : null;
+  if (head.offset > span.from) return heard ? "live" : null;
+  return span.recoveredAfter !== null && head.offset > span.recoveredAfter ? "recovered" : null;
+}
+
+function servedUntilEnd({ at, ...span }: EndedSpan): Served {
+  return { ...span, until: at };
+}
+
+/** Ephemeral ones have no offset of their own. */
+function isSame(one: Remembered, other: { epoch: string | null; head: Head }): boolean {
+  if (one.head.id !== other.head.id || one.epoch !== other.epoch) return false;
+  if (one.head.ephemeral || other.head.ephemeral)
+    return one.head.ephemeral === other.head.ephemeral && one.head.at === other.head.at;
+  return one.head.offset === other.head.offset;
+}
+
+function first<Item>(items: Iterable<Item>, is: (item: Item) => boolean): Item | undefined {
+  for (const item of items) if (is(item)) return item;
+  return undefined;
+}
+
+function principalOf(publisher: string): PrincipalName {
+  const [kind = "", id = ""] = publisher.split(/:(.*)/s);
+  return { kind, id };
+}

@@ -1,0 +1,36 @@
+import type { Server } from "socket.io";
+import type { Authorizer } from "../auth/authorizer.ts";
+import type { FanOut } from "../fan-out.ts";
+import type { Logger } from "../log.ts";
+import type { PresenceStore } from "../presence/presence.ts";
+import type { ObservedBroker } from "./accepted.ts";
+import type { DeliveryLog } from "./delivery-log.ts";
+import type { Inspection } from "./inspection.ts";
+import { LiveChannels } from "./live-channels.ts";
+import { NodeTrace } from "./node-trace.ts";
+import { SharedInspection } from "./shared-inspection.ts";
+
+export interface InspectedHub {
+  nodeId: string;
+  fanOut: FanOut;
+  deliveries: DeliveryLog;
+  broker: ObservedBroker;
+  presence: Pick<PresenceStore, "count">;
+  authorizer: Pick<Authorizer, "organizationOf">;
+  io: Server;
+  log: Logger;
+}
+
+/** What a hub, and by way of `io` the others, know of channels and publications. */
+export function inspectionOf(hub: InspectedHub): Inspection {
+  const { nodeId, fanOut, deliveries, broker, presence, authorizer, io, log } = hub;
+  const organizationOf: Authorizer["organizationOf"] = (channel) => authorizer.organizationOf(channel);
+  return new SharedInspection({
+    channels: new LiveChannels(nodeId, fanOut, organizationOf),
+    trace: new NodeTrace({ nodeId, fanOut, deliveries, accepted: broker.accepted, organizationOf }),
+    counts: broker.counts,
+    presence,
+    io,
+    log,
+  });
+}

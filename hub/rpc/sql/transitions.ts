@@ -1,0 +1,34 @@
+import type { WorkstationTransition } from "@monster-realtime/client/protocol";
+import type { PendingQuery } from "postgres";
+import { ask, type Found, type Statements } from "../../statements.ts";
+
+/** A transition with where it stands in the trail. */
+export interface TransitionRow extends Omit<WorkstationTransition, "at"> {
+  id: number;
+  at: Date;
+}
+
+/** Which ones. `beforeId`: only older ones in the trail; null: from the newest. */
+export interface TransitionQuery {
+  workstationId: string;
+  before: string | null;
+  beforeId: number | null;
+  limit: number;
+}
+
+/** The newest first, as they were written down. */
+export function askForTransitions(
+  sql: Statements,
+  { workstationId, before, beforeId, limit }: TransitionQuery,
+): PendingQuery<(TransitionRow & Found)[]> {
+  return ask<TransitionRow & Found>(
+    sql,
+    `SELECT id::float8 AS id, at, after ->> 'presence' AS kind, before ->> 'presence' AS before, after ->> 'reason' AS reason,
+      after ->> 'nodeId' AS "nodeId", after ->> 'connectionId' AS "connectionId", (after -> 'revision')::float8 AS revision
+    FROM audit_events
+    WHERE row_id = $1 AND entity = 'workstations' AND operation = 'presence'
+      AND ($2::timestamptz IS NULL OR at < $2) AND ($3::float8 IS NULL OR id < $3::float8::bigint)
+    ORDER BY id DESC LIMIT $4`,
+    [workstationId, before, beforeId, limit],
+  );
+}

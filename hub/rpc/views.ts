@@ -1,0 +1,18 @@
+import type { ConnectionView } from "../connections/live-connections.ts";
+import type { Caller } from "./caller.ts";
+import { refuseUnless } from "./crud.ts";
+import { type Grant, may } from "./rights.ts";
+
+/** What of the live hub a caller is told. Throws `forbidden` for a member who is told nothing, or not in this organization. */
+export function viewOf(caller: Caller, grant: Grant, organizationId?: string): ConnectionView {
+  if (caller.kind === "service") {
+    const { organizations } = caller.principal;
+    return organizations === "*" ? { kind: "all" } : { kind: "organizations", ids: organizations };
+  }
+  const roles = caller.kind === "user" ? [...caller.roles.keys()] : [];
+  const place = { projectId: null, workstationId: null };
+  const ids = roles.filter((id) => may(caller, grant, { ...place, organizationId: id }));
+  const member = organizationId !== undefined && roles.includes(organizationId) && !ids.includes(organizationId);
+  refuseUnless(ids.length > 0 && !member);
+  return { kind: "organizations", ids };
+}

@@ -1,0 +1,29 @@
+import type { Logger } from "pino";
+import { Server } from "socket.io";
+import type { Authorizer } from "../../hub/auth/authorizer.ts";
+import { MemoryBroker } from "../../hub/broker/memory.ts";
+import { SharedConnections } from "../../hub/connections/shared-connections.ts";
+import { FanOut } from "../../hub/fan-out.ts";
+import { ObservedBroker } from "../../hub/inspection/accepted.ts";
+import { DeliveryLog } from "../../hub/inspection/delivery-log.ts";
+import { inspectionOf } from "../../hub/inspection/of-hub.ts";
+import { PublicationCounts } from "../../hub/inspection/publication-counts.ts";
+import { MemoryPresence } from "../../hub/presence/memory.ts";
+import type { RpcRouterOptions } from "../../hub/rpc/router.ts";
+
+/** What a router asks of a node that nobody is connected to, and on which nothing is published. */
+export function loneNode(authorizer: Authorizer, log: Logger): Pick<RpcRouterOptions, "connections" | "inspection"> {
+  const [io, nodeId, deliveries] = [new Server(), "node", new DeliveryLog()];
+  const presence = new MemoryPresence({
+    nodeId,
+    graceMs: 0,
+    events: { workstationChanged: () => undefined, replaced: () => undefined },
+  });
+  const counts = new PublicationCounts((channel) => authorizer.organizationOf(channel));
+  const streams = new MemoryBroker({ retention: () => ({ size: 0, ttlMs: 0 }), positionTtlMs: 0 });
+  const broker = new ObservedBroker(streams, counts);
+  const fanOut = new FanOut(broker, presence, deliveries);
+  const connections = new SharedConnections({ nodeId, connections: new Map(), authorizer, io, log });
+  const inspection = inspectionOf({ nodeId, fanOut, deliveries, broker, presence, authorizer, io, log });
+  return { connections: () => connections, inspection: () => inspection };
+}
