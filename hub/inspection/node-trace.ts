@@ -22,6 +22,9 @@ export interface NodeTraceOptions {
   organizationOf: OrganizationOf;
 }
 
+/** By how much the two clocks may part before the wall's counts as set anew. */
+const CLOCK_SLACK_MS = 50;
+
 /** A subscription that goes on, or has ended. */
 interface Served extends Span {
   readonly reader: Reader;
@@ -32,6 +35,8 @@ interface Served extends Span {
 /** What this node remembers of single publications. */
 export class NodeTrace {
   readonly #options: NodeTraceOptions;
+  /** What lies between `performance.now()` and the milliseconds since 1970. */
+  #toWallClock = 0;
 
   constructor(options: NodeTraceOptions) {
     this.#options = options;
@@ -53,11 +58,12 @@ export class NodeTrace {
 
   /** To whom this node handed it, and whether it took it in. */
   handling(publication: Remembered): Handling {
+    this.#setClock();
     const { nodeId, deliveries, accepted } = this.#options;
     const own = first(accepted.newestFirst(), (one) => one.channel === publication.channel && isSame(publication, one));
     const handedAt = this.#handedAt(publication);
     const found = this.#deliveries(publication, handedAt).sort((a, b) => (a.at ?? 0) - (b.at ?? 0));
-    const at = performance.now() - (Date.now() - publication.head.at);
+    const at = publication.head.at - this.#toWallClock;
     const kinds = [...(handedAt === null ? [deliveries.handed] : []), deliveries.ended, deliveries.reads];
     return {
       accepted: own ? { nodeId, by: principalOf(own.publisher) } : null,
@@ -119,8 +125,14 @@ export class NodeTrace {
   }
 
   #delivery({ connectionId, principal, client }: Reader, at: number, how: Delivery["how"]): Delivery {
-    const since = performance.now() - at;
-    return { nodeId: this.#options.nodeId, connectionId, principal, client, at: Math.round(Date.now() - since), how };
+    const told = Math.round(at + this.#toWallClock);
+    return { nodeId: this.#options.nodeId, connectionId, principal, client, at: told, how };
+  }
+
+  /** Looked at once an answer; kept where it is the same, so that one delivery is not told with two times. */
+  #setClock(): void {
+    const toWallClock = Date.now() - performance.now();
+    if (Math.abs(toWallClock - this.#toWallClock) > CLOCK_SLACK_MS) this.#toWallClock = toWallClock;
   }
 }
 

@@ -23,12 +23,12 @@ export function askForTransitions(
 ): PendingQuery<(TransitionRow & Found)[]> {
   return ask<TransitionRow & Found>(
     sql,
-    `SELECT id::float8 AS id, at, after ->> 'presence' AS kind, before ->> 'presence' AS before, after ->> 'reason' AS reason,
+    `SELECT event.id::float8 AS id, at, after ->> 'presence' AS kind, before ->> 'presence' AS before, after ->> 'reason' AS reason,
       after ->> 'nodeId' AS "nodeId", after ->> 'connectionId' AS "connectionId", (after -> 'revision')::float8 AS revision
-    FROM audit_events
+    FROM audit_events event
     WHERE row_id = $1 AND entity = 'workstations' AND operation = 'presence'
-      AND ($2::timestamptz IS NULL OR at < $2) AND ($3::float8 IS NULL OR id < $3::float8::bigint)
-    ORDER BY id DESC LIMIT $4`,
+      AND ($2::timestamptz IS NULL OR at < $2) AND ($3::float8 IS NULL OR event.id < $3::float8::bigint)
+    ORDER BY event.id DESC LIMIT $4`,
     [workstationId, before, beforeId, limit],
   );
 }
