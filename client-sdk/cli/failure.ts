@@ -1,4 +1,5 @@
 import { RealtimeError } from "../errors.ts";
+import { PROTOCOL_VERSION } from "../protocol/messages.ts";
 
 /** What the program ends with; part of its interface, and shown by `--help`. */
 export const EXIT_CODES = {
@@ -27,6 +28,13 @@ const CODES_OF_ERRORS: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>
   ["not_found", EXIT_CODES.forbiddenOrNotFound],
   ["unknown_channel", EXIT_CODES.forbiddenOrNotFound],
   ["unknown_method", EXIT_CODES.forbiddenOrNotFound],
+]);
+
+/** What to do here, where the hub can't know it. */
+const REMEDIES: ReadonlyMap<string, string> = new Map([
+  ["unauthenticated", "Give another one with --token or `context add`."],
+  ["token_expired", "Give a new one with --token or `context add`."],
+  ["unsupported_protocol", `This program speaks protocol ${PROTOCOL_VERSION}: update the older of the two.`],
 ]);
 
 /** Why a command did not do what it was asked: a sentence that says what is wrong, and what to do. */
@@ -82,8 +90,8 @@ function failureOfHub(error: RealtimeError): CliFailure {
   // A client that ended for good tells its callers so; why it did is what they want to know.
   if (error.code === "connection_closed" && error.cause instanceof RealtimeError) return failureOfHub(error.cause);
   const { code, traceId } = error;
-  const remedy = code === "unauthenticated" ? " Give another one with --token or `context add`." : "";
-  const message = [`${error.message}${remedy}`, ...problemsIn(error)].join("\n");
+  const sentence = [error.message, REMEDIES.get(code) ?? ""].join(" ").trimEnd();
+  const message = [sentence, ...problemsIn(error)].join("\n");
   return new CliFailure(message, {
     exitCode: CODES_OF_ERRORS.get(code) ?? EXIT_CODES.failed,
     code,

@@ -27,6 +27,8 @@ export class Interruption {
   #leave(exitCode: ExitCode): void {
     if (this.#controller.signal.aborted) process.exit(exitCode);
     setTimeout(() => process.exit(exitCode), LEAVE_MS).unref();
+    // The terminal has shown "^C": what comes next begins a line of its own.
+    if (exitCode === EXIT_CODES.interrupted && process.stderr.isTTY) process.stderr.write("\n");
     this.#controller.abort(new Interrupted(exitCode));
   }
 }

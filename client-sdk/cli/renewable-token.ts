@@ -21,7 +21,7 @@ export class RenewableToken {
     if (!this.#isFirst) this.#token = await this.#newest();
     this.#isFirst = false;
     if (this.#token !== this.#expired) return this.#token;
-    throw new RealtimeError(`The token has expired. ${this.#remedy()}`, { code: "token_expired", temporary: false });
+    throw new RealtimeError("The token has expired.", { code: "token_expired", temporary: false });
   }
 
   /** The hub does not take the one that it was given last. */

@@ -3,7 +3,7 @@ import type { Client, Publication, Subscription } from "../../index.ts";
 import type { Channel } from "../../protocol/index.ts";
 import { channelNamed } from "../channels.ts";
 import { parseCount } from "../durations.ts";
-import { type CliFailure, failureOf } from "../failure.ts";
+import { CliFailure, failureOf } from "../failure.ts";
 import { collectGlobs, typeMatcher } from "../glob.ts";
 import { hubNow, parseSince, readPast } from "../past.ts";
 import { PublicationLines } from "../publication-lines.ts";
@@ -82,7 +82,9 @@ class Tail {
   }
 
   async #followAll(): Promise<void> {
-    await Promise.all(this.#channels.map((channel) => this.#follow(channel)));
+    await Promise.all(
+      this.#channels.map((channel) => this.#follow(channel).catch((error) => this.#refused(channel, error))),
+    );
     const what = this.#channels.length === 1 ? this.#channels[0] : `${this.#channels.length} channels`;
     this.#invocation.output.say(`Following ${what}. Ctrl-C ends.`);
   }
@@ -117,10 +119,28 @@ class Tail {
       this.#lines.event(channel, "lost", gap, words);
     });
     this.#lines.watch(channel, subscription.presence);
-    await subscription.ready();
+    await this.#ready(channel, subscription);
     subscription.on("state", (state) => {
       if (state.name === "ended" && state.error) this.#ended(channel, failureOf(state.error));
     });
+  }
+
+  /** Temporary refusals are repeated by the SDK: whoever waits is told. */
+  async #ready(channel: Channel, subscription: Subscription): Promise<void> {
+    const { output, timeoutMs } = this.#invocation;
+    const slow = setTimeout(
+      () => output.warn(`The hub has not let ${channel} be followed yet; still trying.`),
+      timeoutMs,
+    );
+    await subscription.ready().finally(() => clearTimeout(slow));
+  }
+
+  /** Whoever named several wants to know which. */
+  #refused(channel: Channel, error: unknown): never {
+    const failure = failureOf(error);
+    const { exitCode, code, traceId } = failure;
+    if (this.#channels.length === 1) throw failure;
+    throw new CliFailure(`${channel}: ${failure.message}`, { exitCode, code, traceId, cause: error });
   }
 
   #recovered(channel: Channel, publications: number, offset: number): void {

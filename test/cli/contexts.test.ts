@@ -1,0 +1,127 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { equal, is, match, not, ok } from "uvu/assert";
+import { suite } from "../support/suite.ts";
+import { jsonLines, withCli } from "./support/cli.ts";
+
+const test = suite("contexts of the command line");
+const fileOf = (home: string) => join(home, "monster-realtime", "contexts.json");
+const modeOf = (path: string) => statSync(path).mode & 0o777;
+const add = (name: string) => ["context", "add", name, "--url", "http://localhost:4000", "--token-stdin"];
+
+test("keeps a token from stdin in a file that its owner alone may read, and never prints it", () =>
+  withCli({}, async (cli) => {
+    const added = await cli.run(add("prod"), { stdin: "wst_secret\n" });
+    is(added.code, 0);
+    equal([modeOf(fileOf(cli.home)), modeOf(join(cli.home, "monster-realtime"))], [0o600, 0o700]);
+    is(JSON.parse(readFileSync(fileOf(cli.home), "utf8")).contexts.prod.token, "wst_secret");
+    const told = [added, await cli.run(["context", "list"]), await cli.run(["context", "show", "--json"])];
+    for (const { stdout, stderr } of told) not.match(stdout + stderr, "wst_secret");
+    equal(jsonLines(told[2]?.stdout ?? ""), [
+      { context: "prod", url: "http://localhost:4000", token: "workstation token" },
+    ]);
+  }));
+
+test("lists, uses and removes", () =>
+  withCli({}, async (cli) => {
+    await cli.run(add("one"), { stdin: "a" });
+    await cli.run([...add("two"), "--no-use"], { stdin: "b" });
+    is((await cli.run(["context", "list"])).stdout, "*\tone\thttp://localhost:4000\n\ttwo\thttp://localhost:4000\n");
+    await cli.run(["context", "use", "two"]);
+    await cli.run(["context", "remove", "one"]);
+    equal(jsonLines((await cli.run(["context", "list", "--json"])).stdout), [
+      { name: "two", url: "http://localhost:4000", current: true },
+    ]);
+  }));
+
+test("suggests the name that was meant", () =>
+  withCli({}, async (cli) => {
+    await cli.run(add("production"), { stdin: "a" });
+    const { code, stderr } = await cli.run(["context", "use", "prodction"]);
+    is(code, 2);
+    match(stderr, "Did you mean production?");
+  }));
+
+test("does not use a file that others may read, and says what to run", () =>
+  withCli({}, async (cli) => {
+    await cli.run(add("prod"), { stdin: "a" });
+    chmodSync(fileOf(cli.home), 0o644);
+    for (const args of [["context", "list"], add("other"), ["rpc", "projects.list"]]) {
+      const { code, stderr } = await cli.run(args, { stdin: "b" });
+      is(code, 1, args.join(" "));
+      match(stderr, `chmod 600 '${fileOf(cli.home)}'`);
+    }
+  }));
+
+test("loses none of several that are added at the same time", () =>
+  withCli({}, async (cli) => {
+    const names = ["a", "b", "c", "d"];
+    await Promise.all(names.map((name) => cli.run(add(name), { stdin: "t" })));
+    const { stdout } = await cli.run(["context", "list", "--json"]);
+    equal(
+      jsonLines<{ name: string }>(stdout)
+        .map(({ name }) => name)
+        .sort(),
+      names,
+    );
+    equal(readdirSync(join(cli.home, "monster-realtime")), ["contexts.json"]);
+  }));
+
+test("takes away the lock of a program that was killed", () =>
+  withCli({}, async (cli) => {
+    const lock = `${fileOf(cli.home)}.lock`;
+    mkdirSync(join(cli.home, "monster-realtime"), { mode: 0o700 });
+    writeFileSync(lock, "");
+    utimesSync(lock, 1, 1);
+    is((await cli.run(add("prod"), { stdin: "a" })).code, 0);
+  }));
+
+test("leaves alone a file that is not what it wrote", () =>
+  withCli({}, async (cli) => {
+    mkdirSync(join(cli.home, "monster-realtime"), { mode: 0o700 });
+    writeFileSync(fileOf(cli.home), "{", { mode: 0o600 });
+    const { code, stderr } = await cli.run(add("prod"), { stdin: "a" });
+    is(code, 1);
+    match(stderr, "Mend it, or remove it");
+    is(readFileSync(fileOf(cli.home), "utf8"), "{");
+  }));
+
+test("refuses a name, an address and a token that can't be any", () =>
+  withCli({}, async (cli) => {
+    const typed: [string[], string, RegExp][] = [
+      [add("../x"), "t", /can't name a context/],
+      [["context", "add", "x", "--url", "localhost", "--token-stdin"], "t", /not the address of a hub/],
+      [add("x"), "", /There is no token/],
+      [add("x"), "two words", /one word/],
+      [["context", "add", "x", "--token", "t"], "", /Give its --url/],
+    ];
+    for (const [args, stdin, expected] of typed) {
+      const { code, stderr } = await cli.run(args, { stdin });
+      is(code, 2, stderr);
+      ok(expected.test(stderr), stderr);
+    }
+  }));
+
+test("sends the token of a context to the address of that context alone", () =>
+  withCli({}, async (cli) => {
+    await cli.run(add("prod"), { stdin: "wst_secret" });
+    const { code, stderr } = await cli.run(["context", "show", "--url", "http://localhost:4001"]);
+    is(code, 4);
+    match(stderr, "There is no token for http://localhost:4001");
+    const shown = await cli.run(["context", "show", "--url", "http://localhost:4000/", "--json"]);
+    is(jsonLines(shown.stdout)[0]?.token, "workstation token");
+  }));
+
+test("takes flags before the environment, and that before the current context", () =>
+  withCli({}, async (cli) => {
+    await cli.run(add("prod"), { stdin: "wst_1" });
+    const env = { MONSTER_REALTIME_URL: "http://localhost:4100", MONSTER_REALTIME_TOKEN: "svc_1" };
+    const urlOf = async (args: string[], more = {}) =>
+      jsonLines((await cli.run(["context", "show", "--json", ...args], { env: more })).stdout)[0]?.url;
+    is(await urlOf([], env), "http://localhost:4100");
+    is(await urlOf(["--context", "prod"], env), "http://localhost:4000");
+    is(await urlOf(["--url", "http://localhost:4200", "--token", "t"], env), "http://localhost:4200");
+    is(await urlOf([]), "http://localhost:4000");
+  }));
+
+test.run();

@@ -1,0 +1,44 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Server } from "socket.io";
+
+interface ForeignHub {
+  /** The code that the handshake is refused with. */
+  refuse?: string;
+  /** The protocol that its welcome names. */
+  protocol?: number;
+  /** The code that each request is refused with; without it none is answered. */
+  answer?: string;
+}
+
+const refusal = (code: string) => ({
+  code,
+  message: `${code}.`,
+  temporary: code === "token_expired",
+  traceId: "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+});
+
+/** Runs `body` with the address of something that talks like a hub of another version. */
+export async function withForeignHub(
+  { refuse, protocol = 1, answer }: ForeignHub,
+  body: (url: string) => Promise<void>,
+): Promise<void> {
+  const server = createServer();
+  const io = new Server(server);
+  io.use((_, next) => next(refuse ? Object.assign(new Error(refuse), { data: refusal(refuse) }) : undefined));
+  io.on("connection", (socket) => {
+    const principal = { kind: "service", id: "test", organizationIds: [] };
+    const expiry = { serverTime: Date.now(), expiresInMs: null, limits: {} };
+    socket.emit("welcome", { protocol, connectionId: "c", nodeId: "n", principal, ...expiry });
+    socket.onAny((...args: unknown[]) => {
+      const acknowledge = args.at(-1);
+      if (answer && typeof acknowledge === "function") acknowledge({ ok: false, error: refusal(answer) });
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await body(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    await io.close();
+  }
+}
