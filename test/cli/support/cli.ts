@@ -45,7 +45,8 @@ export class Cli {
   async close(): Promise<void> {
     for (const { process } of this.#running) process.kill("SIGKILL");
     await Promise.all([...this.#running].map(({ ended }) => ended));
-    rmSync(this.home, { recursive: true, force: true });
+    // A terminal that was just closed may still write.
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

@@ -1,0 +1,74 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { until } from "../../support/until.ts";
+import { CLI_COMMAND, type Cli, withCli } from "./cli.ts";
+
+const WAIT_MS = 15_000;
+
+export const hasTmux = spawnSync("tmux", ["-V"]).status === 0;
+
+/** A bash in a terminal, in which `monster-realtime` is a command: what somebody types and sees. */
+export class Terminal {
+  readonly #socket: string;
+  readonly #env: Record<string, string>;
+
+  constructor({ home, env }: Cli) {
+    const bin = join(home, "bin");
+    mkdirSync(bin, { recursive: true });
+    const command = CLI_COMMAND.map((word) => `'${word}'`).join(" ");
+    writeFileSync(join(bin, "monster-realtime"), `#!/bin/sh\nexec ${command} "$@"\n`, { mode: 0o755 });
+    this.#socket = join(home, "tmux");
+    this.#env = { ...env, PATH: `${bin}:${env.PATH}`, PS1: "> ", LANG: "C.UTF-8" };
+    this.#tmux("-f", "/dev/null", "new-session", "-d", "-x", "150", "-y", "24", "bash", "--norc", "--noprofile");
+  }
+
+  /** Types it, and Enter. */
+  type(text: string): void {
+    this.#tmux("send-keys", "-l", text);
+    this.press("Enter");
+  }
+
+  /** Types it alone. */
+  typeOnly(text: string): void {
+    this.#tmux("send-keys", "-l", text);
+  }
+
+  /** A key by tmux's name: `C-c`, `Tab`, `Enter`. */
+  press(key: string): void {
+    this.#tmux("send-keys", key);
+  }
+
+  /** What is on the screen; with `colors` the escape sequences too. */
+  screen({ colors = false }: { colors?: boolean } = {}): string {
+    return this.#tmux("capture-pane", "-p", ...(colors ? ["-e"] : [])).trimEnd();
+  }
+
+  /** Resolves with the screen once it shows that. */
+  async shows(pattern: RegExp): Promise<string> {
+    await until(`the terminal shows ${pattern}`, () => pattern.test(this.screen()), WAIT_MS).catch((cause: unknown) => {
+      throw new Error(`The terminal does not show ${pattern}:\n${this.screen()}`, { cause });
+    });
+    return this.screen();
+  }
+
+  close(): void {
+    this.#tmux("kill-server");
+  }
+
+  #tmux(...args: string[]): string {
+    const { stdout } = spawnSync("tmux", ["-S", this.#socket, ...args], { env: this.#env, encoding: "utf8" });
+    return stdout;
+  }
+}
+
+export function withTerminal(env: Record<string, string>, body: (terminal: Terminal) => Promise<void>): Promise<void> {
+  return withCli(env, async (cli) => {
+    const terminal = new Terminal(cli);
+    try {
+      await body(terminal);
+    } finally {
+      terminal.close();
+    }
+  });
+}
