@@ -45,8 +45,7 @@ export class Cli {
   async close(): Promise<void> {
     for (const { process } of this.#running) process.kill("SIGKILL");
     await Promise.all([...this.#running].map(({ ended }) => ended));
-    // A terminal that was just closed may still write.
-    rmSync(this.home, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(this.home, { recursive: true, force: true });
   }
 }
 

@@ -19,7 +19,9 @@ export class Terminal {
     const command = CLI_COMMAND.map((word) => `'${word}'`).join(" ");
     writeFileSync(join(bin, "monster-realtime"), `#!/bin/sh\nexec ${command} "$@"\n`, { mode: 0o755 });
     this.#socket = join(home, "tmux");
-    this.#env = { ...env, PATH: `${bin}:${env.PATH}`, PS1: "> ", LANG: "C.UTF-8" };
+    // A bash that is hung up would write its history into a folder that is being removed.
+    const quiet = { HISTFILE: "/dev/null", PS1: "> ", LANG: "C.UTF-8" };
+    this.#env = { ...env, ...quiet, PATH: `${bin}:${env.PATH}` };
     this.#tmux("-f", "/dev/null", "new-session", "-d", "-x", "150", "-y", "24", "bash", "--norc", "--noprofile");
   }
 
