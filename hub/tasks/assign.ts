@@ -1,9 +1,9 @@
 import { HubError } from "../errors.ts";
-import type { Statements } from "../statements.ts";
+import { ask, type Statements } from "../statements.ts";
+import { conflict } from "./conflict.ts";
 import { type AgentFacts, type AgentQuery, lockAgents, lockRepositories, OPEN_LISTS, roomOf } from "./facts.ts";
 import { give } from "./giving.ts";
 import { match } from "./matching.ts";
-import { conflict } from "./sessions.ts";
 import type { HeldTask } from "./standing.ts";
 import { detailsOf } from "./waiting.ts";
 
@@ -17,7 +17,7 @@ export async function assignTask(sql: Statements, task: HeldTask, agentId: strin
   if (!detail || detail.blocked)
     throw conflict("blocked", "The task waits for others. Finish those, or resolve the dependencies.");
   const repositoryRoom = await lockRepositories(sql, task.projectId, "wait");
-  refuseFullRepository(task, repositoryRoom);
+  refuseFullRepository(task.repositoryId, repositoryRoom);
   const { projectId } = task;
   const query = { projectId, ...(agentId === undefined ? {} : { agentId }) };
   const choose = async (locked: AgentQuery["locked"]) => {
@@ -53,7 +53,21 @@ function refuseUnlessOpen({ ready, agentSessionStatus, list }: HeldTask): void {
   if (!ready) throw conflict("not_ready", "The task is not ready. Call tasks.setReady first.");
 }
 
-function refuseFullRepository({ repositoryId }: HeldTask, room: ReadonlyMap<string, number>): void {
+/** A task that runs counts where it is moved to as it would have counted when it was given out. */
+export async function refuseMoveOfRunning(
+  sql: Statements,
+  { id, projectId }: { id: string; projectId: string },
+  repositoryId: string,
+): Promise<void> {
+  const [running] = await ask(
+    sql,
+    `SELECT FROM tasks WHERE id = $1 AND agent_session_status <> 'INACTIVE' AND project_repository_id IS DISTINCT FROM $2`,
+    [id, repositoryId],
+  );
+  if (running) refuseFullRepository(repositoryId, await lockRepositories(sql, projectId, "wait"));
+}
+
+function refuseFullRepository(repositoryId: string | null, room: ReadonlyMap<string, number>): void {
   if (repositoryId === null || (room.get(repositoryId) ?? 1) > 0) return;
   throw conflict("repository", "The task's repository is not active, or as many tasks run on it as it takes at once.");
 }

@@ -1,6 +1,6 @@
 import type { SessionFinish, SessionStart } from "@monster-realtime/client/protocol";
-import { HubError } from "../errors.ts";
 import { ask, type Statements } from "../statements.ts";
+import { conflict } from "./conflict.ts";
 import { advance, type HeldTask, holdTask } from "./standing.ts";
 import { releaseWorktreeOf } from "./worktrees.ts";
 
@@ -132,9 +132,4 @@ export async function retryTask(
 /** Somebody took the task back. */
 export async function withdrawTask(sql: Statements, task: HeldTask): Promise<void> {
   await advance(sql, task, "gave_up", { ...FREE, ready: false });
-}
-
-/** `conflict` with what is in the way by a name that programs can tell apart. */
-export function conflict(obstacle: string, message: string, further: Record<string, unknown> = {}): HubError {
-  return new HubError("conflict", message, { details: { obstacle, ...further } });
 }

@@ -1,5 +1,6 @@
 import { newId } from "../ids.ts";
 import { ask, type Statements } from "../statements.ts";
+import { conflict } from "./conflict.ts";
 
 /** Days after which a worktree that nobody uses counts as left behind. */
 export const STALE_DAYS = 7;
@@ -8,13 +9,16 @@ export const STALE_DAYS = 7;
 export interface Clone {
   id: string;
   mainPath: string;
+  /** That is checked out in the clone itself. */
+  mainBranch: string;
 }
 
 /**
  * A worktree of the branch: the branch's own, else one that is vacant and is given the branch, else a new one beside the
- * clone. It counts one task more. Gives its id.
+ * clone. It counts one task more. Gives its id. Throws `conflict` for the branch of the clone itself.
  */
 export async function acquireWorktree(sql: Statements, clone: Clone, branch: string): Promise<string> {
+  refuseBranchOfClone(clone, branch);
   const own = await take(sql, "workstation_repository_id = $1 AND branch = $2", [clone.id, branch], "");
   if (own !== null) return own;
   const vacant = `id = (SELECT id FROM git_worktrees
@@ -108,6 +112,27 @@ export async function releaseWorktree(sql: Statements, id: string): Promise<bool
     [id],
   );
   return released !== undefined;
+}
+
+/**
+ * Throws `conflict` where somebody works in the worktree, locked by the caller, that is to be deleted (`branch` null) or to
+ * have another branch.
+ */
+export async function refuseHeldWorktree(sql: Statements, id: string, branch: string | null): Promise<void> {
+  const [held] = await ask(
+    sql,
+    `SELECT FROM git_worktrees WHERE id = $1 AND branch IS DISTINCT FROM $2 AND (active_task_count > 0
+      OR EXISTS (SELECT FROM agent_sessions WHERE worktree_id = $1 AND status IN ('starting', 'active')))`,
+    [id, branch],
+  );
+  if (held) throw conflict("held", "Somebody works in this worktree. Let its sessions end, or release it first.");
+}
+
+/** Throws `conflict` where the clone itself has this branch: git checks a branch out in one place. */
+function refuseBranchOfClone({ mainBranch, mainPath }: Clone, branch: string): void {
+  if (branch !== mainBranch) return;
+  const message = `The clone itself has the branch ${branch} checked out. Work there, or take a branch of another name.`;
+  throw conflict("main_clone", message, { mainPath });
 }
 
 const RELEASE =

@@ -160,6 +160,35 @@ test("a repository takes as many tasks at once as it says, 0 as many as there ar
     await call(member, "tasks.assign", { id: c });
   }));
 
+test("a task that runs is not moved into a repository that takes no more, and one that rests is", () =>
+  withWork(async (world, ours) => {
+    const { call, refusal } = world;
+    const { member, admin, projectId, agentId } = ours;
+    await call(admin, "agents.update", { id: agentId, set: { maxConcurrencyLimit: 0 } });
+    const repositories: string[] = [];
+    for (const name of ["full", "wide"]) {
+      const settings = { projectId, name, githubUrl: `https://github.com/a/${name}` };
+      repositories.push((await call(admin, "projectRepositories.create", { ...settings, maxConcurrentTasks: 1 })).id);
+    }
+    const [full = "", wide = ""] = repositories;
+    const ids: string[] = [];
+    for (const projectRepositoryId of [full, wide, full])
+      ids.push((await call(member, "tasks.create", { projectId, title: "T", ready: true, projectRepositoryId })).id);
+    const [running = "", moved = "", resting = ""] = ids;
+    for (const id of [running, moved]) await call(member, "tasks.assign", { id });
+    const params = { id: moved, set: { projectRepositoryId: full } };
+    equal(obstacleOf(await refusal(member, "tasks.update", params)), ["conflict", "repository"]);
+    // Naming the one that it is in moves nothing.
+    await call(member, "tasks.update", { id: moved, set: { projectRepositoryId: wide, title: "Same" } });
+    is(
+      (await call(member, "tasks.update", { id: resting, set: { projectRepositoryId: wide } })).projectRepositoryId,
+      wide,
+    );
+    await call(member, "tasks.cancel", { id: running });
+    is((await call(member, "tasks.update", params)).projectRepositoryId, full);
+    await call(member, "tasks.update", { id: moved, set: { projectRepositoryId: null } });
+  }));
+
 test("of many who assign at once each agent gets what it takes, and each task one agent", () =>
   withWork(async (world, ours) => {
     const { call, database } = world;

@@ -151,4 +151,57 @@ test("admins, owners and services acquire and release like the workstation, and 
     is(await count(id), 1);
   }));
 
+test("a worktree that somebody works in is neither deleted nor given another branch, until he is done", () =>
+  withWorktreeSite(async ({ call, refusal }, { workstation, admin }, { acquire, release, session }) => {
+    const sessionId = await session();
+    const { id } = await acquire("held", sessionId);
+    const byHand = await acquire("by-hand");
+    for (const held of [id, byHand.id]) {
+      for (const caller of [workstation, admin, SERVICE]) {
+        const moved = await refusal(caller, "gitWorktrees.update", { id: held, set: { branch: "other" } });
+        const removed = await refusal(caller, "gitWorktrees.delete", { id: held });
+        for (const { code, details } of [moved, removed]) equal([code, details], ["conflict", { obstacle: "held" }]);
+      }
+    }
+    // What changes no branch is theirs to tell.
+    const told = await call(workstation, "gitWorktrees.update", { id, set: { branch: "held", status: "ready" } });
+    equal([told.branch, told.status, told.activeTaskCount], ["held", "ready", 1]);
+    await call(workstation, "agentSessions.update", { id: sessionId, set: { status: "completed" } });
+    await release(byHand.id);
+    is((await call(workstation, "gitWorktrees.update", { id, set: { branch: "other" } })).branch, "other");
+    for (const vacant of [id, byHand.id])
+      equal(await call(workstation, "gitWorktrees.delete", { id: vacant }), { id: vacant });
+  }));
+
+test("of deleting a worktree and acquiring it at once one comes first, and nobody holds what is gone", () =>
+  withWorktreeSite(async ({ call, database }, { workstation }, { acquire, release }) => {
+    for (let turn = 0; turn < 10; turn += 1) {
+      const { id } = await acquire(`turn-${turn}`);
+      await release(id);
+      const [acquired] = await Promise.all([
+        acquire(`turn-${turn}`),
+        call(workstation, "gitWorktrees.delete", { id }).catch(({ code }) => is(code, "conflict")),
+      ]);
+      const [row] = await database.query(
+        (sql) => sql`SELECT active_task_count AS count FROM git_worktrees WHERE id = ${acquired.id}`,
+      );
+      is(row?.count, 1);
+    }
+  }));
+
+test("the branch that the clone itself has checked out is worked on there", () =>
+  withWorktreeSite(async ({ call, refusal }, { workstation, workstationId }, { acquire, repositoryId }) => {
+    const params = { workstationId, projectRepositoryId: repositoryId, branch: "main" };
+    const { code, details } = await refusal(workstation, "gitWorktrees.acquire", params);
+    equal([code, details], ["conflict", { obstacle: "main_clone", mainPath: "/src/app" }]);
+    const report = {
+      projectRepositoryId: repositoryId,
+      mainPath: "/src/app",
+      cloneStatus: "ready",
+      mainBranch: "trunk",
+    } as const;
+    await call(workstation, "workstationRepositories.report", report);
+    is((await acquire("main")).branch, "main");
+  }));
+
 test.run();

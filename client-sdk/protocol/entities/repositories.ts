@@ -86,7 +86,8 @@ interface WorktreeVerbs {
    * status `creating` says that the workstation has to check it out), else a new row. Vacant is what is `ready` and nobody
    * holds, the one left for longest first. A session that asks again for its branch gets the same and counts once; for
    * another branch, it gives back what it held. `not_found` without a clone there; `conflict` where the clone is not
-   * `ready`, or the session has ended or is another workstation's or repository's.
+   * `ready`, the clone itself has the branch checked out (`details.obstacle` is `main_clone`, `details.mainPath` says where
+   * to work then), or the session has ended or is another workstation's or repository's.
    */
   "gitWorktrees.acquire": { params: WorktreeAcquire; result: GitWorktree };
   /** Gives back what was acquired without a session, once; `conflict` where only sessions hold it, or nobody. */

@@ -1,5 +1,6 @@
 import type { GitWorktree, GitWorktreeCreate, GitWorktreeSet, RpcParams } from "@monster-realtime/client/protocol";
 import { z } from "zod";
+import { refuseHeldWorktree } from "../../tasks/worktrees.ts";
 import { crud, type Entity, parent, refuseInactiveProject } from "../crud.ts";
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";
@@ -68,6 +69,9 @@ const entity: Entity<
     const clone = await parent(workstationRepositories, context, workstationRepositoryId);
     refuseInactiveProject(clone);
     return clone;
+  },
+  async guard({ sql }, { id }, set) {
+    if (set === null || set.branch !== undefined) await refuseHeldWorktree(sql, id, set?.branch ?? null);
   },
   touched: () => [],
 };

@@ -1,5 +1,6 @@
 import type { RpcParams, Task, TaskCreate, TaskSet } from "@monster-realtime/client/protocol";
 import { z } from "zod";
+import { refuseMoveOfRunning } from "../../tasks/assign.ts";
 import { announce, placeIn } from "../../tasks/order.ts";
 import { EFFECTIVE_WORKFLOW } from "../../tasks/standing.ts";
 import { crud, type Entity, parent, refuseInactiveProject, refuseUnless } from "../crud.ts";
@@ -124,7 +125,12 @@ const entity: Entity<Task, NonNullable<RpcParams<"tasks.list">["filter"]>, TaskC
     await announce(sql, { projectId, list }, placed.renumbered);
     return new Map([["listOrder", placed.listOrder]]);
   },
-  guard: refuseUnlessMovable,
+  async guard(context, row, set) {
+    await refuseUnlessMovable(context, row, set);
+    const { projectId } = row.place;
+    if (set?.projectRepositoryId == null || projectId === null) return;
+    await refuseMoveOfRunning(context.sql, { id: row.id, projectId }, set.projectRepositoryId);
+  },
   touched: ({ id }, set) => (set === null || set.projectId !== undefined ? [{ entity: "task", id }] : []),
 };
 

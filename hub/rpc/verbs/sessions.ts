@@ -2,9 +2,9 @@ import type { RpcParams, SessionFinish, SessionRefuse, SessionStart } from "@mon
 import { z } from "zod";
 import { ask } from "../../statements.ts";
 import { assignmentBy } from "../../tasks/assignments.ts";
+import { conflict } from "../../tasks/conflict.ts";
 import {
   completeTask,
-  conflict,
   endSession,
   type HeldSession,
   holdSession,

@@ -2,8 +2,9 @@ import type { RpcParams, Task, TaskReview } from "@monster-realtime/client/proto
 import { z } from "zod";
 import { assignTask } from "../../tasks/assign.ts";
 import { assignmentBy } from "../../tasks/assignments.ts";
+import { conflict } from "../../tasks/conflict.ts";
 import { OPEN_LISTS } from "../../tasks/facts.ts";
-import { conflict, endSession, holdSession, isOpen, withdrawTask } from "../../tasks/sessions.ts";
+import { endSession, holdSession, isOpen, withdrawTask } from "../../tasks/sessions.ts";
 import { advance, type HeldTask, holdTask } from "../../tasks/standing.ts";
 import { isBlocked } from "../../tasks/waiting.ts";
 import { lock, notFound, read, refuseInactiveProject } from "../crud.ts";

@@ -1,7 +1,7 @@
 import type { RpcParams, WorktreeAcquire } from "@monster-realtime/client/protocol";
 import { z } from "zod";
 import { ask, type Statements } from "../../statements.ts";
-import { conflict } from "../../tasks/sessions.ts";
+import { conflict } from "../../tasks/conflict.ts";
 import {
   acquireWorktree,
   type Clone,
@@ -95,7 +95,7 @@ const stale = defineProcedure<RpcParams<"gitWorktrees.stale">>({
 async function readyClone(sql: Statements, id: string): Promise<Clone> {
   const [clone] = await ask<Clone & { status: string }>(
     sql,
-    `SELECT id, main_path AS "mainPath", clone_status AS status FROM workstation_repositories WHERE id = $1`,
+    `SELECT id, main_path AS "mainPath", main_branch AS "mainBranch", clone_status AS status FROM workstation_repositories WHERE id = $1`,
     [id],
   );
   if (clone?.status === "ready") return clone;
