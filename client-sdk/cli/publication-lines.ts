@@ -5,6 +5,9 @@ import { harmless, oneLine } from "./text.ts";
 
 const PALETTE = ["cyan", "magenta", "yellow", "green", "blue", "red"] as const;
 
+/** Characters that are shown of a payload however narrow the terminal is. */
+const MIN_PAYLOAD = 20;
+
 interface PresenceFields {
   meta: object;
   at: number;
@@ -16,10 +19,17 @@ interface PresenceFields {
 export class PublicationLines {
   readonly #output: Output;
   readonly #channels: readonly string[];
+  readonly #oneLine: boolean;
 
-  constructor(output: Output, channels: readonly string[]) {
+  /** With `oneLine` a terminal shows of each payload what fits into its width. */
+  constructor(
+    output: Output,
+    channels: readonly string[],
+    { oneLine = false }: { oneLine?: boolean | undefined } = {},
+  ) {
     this.#output = output;
     this.#channels = channels;
+    this.#oneLine = oneLine;
   }
 
   /** One publication: a coloured line on a terminal, tab-separated fields in a pipe, an object with its channel as JSON. */
@@ -74,10 +84,18 @@ export class PublicationLines {
     if (mode === "plain") {
       return [new Date(at).toISOString(), channel, place, shownType, shownFrom, oneLine(payload)].join("\t");
     }
-    const offset = colors.dim((place === "-" ? "·" : `#${place}`).padStart(5));
-    const name = this.#color(channel)(this.#prefix(channel));
-    const kind = colors.bold(shownType.padEnd(16));
-    return `${colors.dim(clock(at))} ${name}${offset} ${kind} ${oneLine(payload)} ${colors.dim(`← ${shownFrom}`)}`;
+    const [time, prefix, author] = [clock(at), this.#prefix(channel), `← ${shownFrom}`];
+    const offset = (place === "-" ? "·" : `#${place}`).padStart(5);
+    const kind = shownType.padEnd(16);
+    const taken = [time, offset, kind, author].join("  ").length + prefix.length;
+    const shown = this.#fitting(oneLine(payload), taken);
+    const before = `${colors.dim(time)} ${this.#color(channel)(prefix)}${colors.dim(offset)} ${colors.bold(kind)}`;
+    return `${before} ${shown} ${colors.dim(author)}`;
+  }
+
+  #fitting(payload: string, taken: number): string {
+    const room = Math.max(MIN_PAYLOAD, (process.stdout.columns ?? Number.POSITIVE_INFINITY) - taken);
+    return this.#oneLine && payload.length > room ? `${payload.slice(0, room - 1)}…` : payload;
   }
 
   /** Whoever follows one channel knows its name. */

@@ -12,6 +12,7 @@ interface HistoryOptions {
   since?: string;
   limit?: number;
   type?: string[];
+  oneLine?: true;
   reverse?: true;
 }
 
@@ -35,6 +36,7 @@ export const historyCommand: CliCommand<HistoryOptions> = {
         parseCount,
       )
       .option("--type <glob>", "only types like this; may be repeated", collectGlobs)
+      .option("--one-line", "on a terminal, cut each payload to what fits")
       .option("--reverse", "newest first");
   },
   async run({ args: [typed = ""], options, output, signal, timeoutMs, connect }) {
@@ -49,7 +51,7 @@ export const historyCommand: CliCommand<HistoryOptions> = {
       signal,
       timeoutMs,
     });
-    const lines = new PublicationLines(output, [channel]);
+    const lines = new PublicationLines(output, [channel], options);
     if (!complete && !isLimited) lines.trimmed(channel, publications[0]?.offset ?? position.offset + 1);
     for (const publication of options.reverse ? publications.reverse() : publications) {
       lines.publication(channel, publication);

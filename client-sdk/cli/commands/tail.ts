@@ -13,6 +13,7 @@ import type { CliCommand, Invocation } from "./command.ts";
 interface TailOptions {
   since?: string;
   type?: string[];
+  oneLine?: true;
   presence?: true;
   count?: number;
 }
@@ -35,6 +36,7 @@ export const tailCommand: CliCommand<TailOptions> = {
       .option("--since <when>", "begin in the past: a duration (10m), an offset to begin after, a time, or all")
       .option("--type <glob>", "only types like this; may be repeated", collectGlobs)
       .option("--presence", "also who comes, changes and goes")
+      .option("--one-line", "on a terminal, cut each payload to what fits")
       .option("-n, --count <count>", "end after so many publications", parseCount);
   },
   async run(invocation) {
@@ -62,7 +64,7 @@ class Tail {
     this.#client = client;
     this.#channels = channels;
     this.#invocation = invocation;
-    this.#lines = new PublicationLines(invocation.output, channels);
+    this.#lines = new PublicationLines(invocation.output, channels, invocation.options);
     this.#matches = typeMatcher(invocation.options.type);
     this.#left = invocation.options.count ?? Number.POSITIVE_INFINITY;
     this.#over = new Promise((resolve, reject) => {
