@@ -1,11 +1,16 @@
+import { channelsCommand } from "./channels.ts";
 import type { CliCommand } from "./command.ts";
 import { completeCommand, completionCommand } from "./completion.ts";
+import { connectionsCommand } from "./connections.ts";
 import { contextCommand } from "./context.ts";
 import { historyCommand } from "./history.ts";
+import { kickCommand } from "./kick.ts";
 import { presenceCommand } from "./presence.ts";
 import { publishCommand } from "./publish.ts";
 import { rpcCommand } from "./rpc.ts";
 import { tailCommand } from "./tail.ts";
+import { traceCommand } from "./trace.ts";
+import { whyOfflineCommand } from "./why-offline.ts";
 
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly CliCommand[] = [
@@ -13,6 +18,11 @@ export const COMMANDS: readonly CliCommand[] = [
   publishCommand,
   historyCommand,
   presenceCommand,
+  channelsCommand,
+  connectionsCommand,
+  kickCommand,
+  traceCommand,
+  whyOfflineCommand,
   rpcCommand,
   contextCommand,
   completionCommand,

@@ -1,0 +1,79 @@
+import type { Command } from "commander";
+import type { LiveConnection } from "../../protocol/index.ts";
+import { ago } from "../ago.ts";
+import { channelNamed } from "../channels.ts";
+import { parseCount } from "../durations.ts";
+import type { Column } from "../output.ts";
+import { collect, tellWhatIsMissing } from "../pages.ts";
+import type { CliCommand } from "./command.ts";
+
+const DEFAULT_LIMIT = 1_000;
+/** What waits for one connection beyond this is worth a look. */
+const MUCH_QUEUED_BYTES = 65_536;
+
+interface ConnectionsOptions {
+  channel?: string;
+  workstation?: string;
+  user?: string;
+  organization?: string;
+  limit: number;
+}
+
+/** `connections`: who is connected. */
+export const connectionsCommand: CliCommand<ConnectionsOptions> = {
+  name: "connections",
+  summary: "list who is connected, to whichever node",
+  description: "For admins and services. Options narrow the list: all of them must be true of a connection.",
+  examples: [
+    "connections --channel task:task_01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    "connections --workstation ws_01ARZ3NDEKTSV4RRFFQ69G5FAV --json | jq -r .id",
+  ],
+  define(command: Command) {
+    command
+      .option("--channel <channel>", "subscribed to this one")
+      .option("--workstation <id>", "of this workstation")
+      .option("--user <id>", "of this user")
+      .option("--organization <id>", "what its admins see")
+      .option("--limit <count>", "at most so many", parseCount, DEFAULT_LIMIT);
+  },
+  async run({ options, output, signal, timeoutMs, connect }) {
+    const client = await connect();
+    const asked = paramsOf(options);
+    const ask = (page: object) => client.rpc("connections.list", { ...asked, ...page }, { signal, timeoutMs });
+    const found = await collect(ask, options.limit);
+    if (found.items.length === 0) output.say("There is no such connection now.");
+    else await output.table(found.items, columns(Date.now()));
+    tellWhatIsMissing(found, output);
+  },
+};
+
+function paramsOf({ channel, workstation, user, organization }: ConnectionsOptions) {
+  return {
+    ...(channel !== undefined && { channel: channelNamed(channel) }),
+    ...(workstation !== undefined && { workstationId: workstation }),
+    ...(user !== undefined && { userId: user }),
+    ...(organization !== undefined && { organizationId: organization }),
+  };
+}
+
+function columns(nowMs: number): Column<LiveConnection>[] {
+  return [
+    { title: "CONNECTION", text: ({ id }) => id },
+    { title: "WHO", text: whose, color: (colors, text) => colors.cyan(text) },
+    { title: "CLIENT", text: ({ client }) => client ?? "" },
+    { title: "SINCE", text: ({ connectedAt }) => ago(nowMs - connectedAt), align: "right" },
+    { title: "CHANNELS", text: ({ channels }) => String(channels.length), align: "right" },
+    {
+      title: "QUEUED",
+      text: ({ bytesQueued }) => (bytesQueued === null ? "?" : String(bytesQueued)),
+      color: (colors, text, { bytesQueued }) => ((bytesQueued ?? 0) > MUCH_QUEUED_BYTES ? colors.yellow(text) : text),
+      align: "right",
+    },
+    { title: "ADDRESS", text: ({ remoteAddress }) => remoteAddress ?? "" },
+    { title: "TRANSPORT", text: ({ transport }) => transport },
+    { title: "NODE", text: ({ nodeId }) => nodeId },
+  ];
+}
+
+/** Whose a connection is: `workstation:<id>`, as members are called. */
+export const whose = ({ principal }: Pick<LiveConnection, "principal">): string => `${principal.kind}:${principal.id}`;

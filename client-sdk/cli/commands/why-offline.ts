@@ -1,0 +1,110 @@
+import type { Command } from "commander";
+import type { Client } from "../../index.ts";
+import type { WorkstationTransition } from "../../protocol/index.ts";
+import type { Column, Output } from "../output.ts";
+import { hubNow } from "../past.ts";
+import { harmless } from "../text.ts";
+import { parseTime, preciseTime, timeSeenFrom } from "../times.ts";
+import { type Explanation, explain } from "../why-offline/explanation.ts";
+import type { CliCommand, Invocation } from "./command.ts";
+
+const PAGE = 200;
+/** Enough of them from before the moment to tell a story. */
+const WANTED_BEFORE = 8;
+/** Past so many newer ones it is asked for what came before the moment alone. */
+const MAX_PAGES = 10;
+
+interface WhyOptions {
+  at?: string;
+}
+
+/** `why-offline`: why a workstation is, or was, not there. */
+export const whyOfflineCommand: CliCommand<WhyOptions> = {
+  name: "why-offline",
+  summary: "say why a workstation is offline, or was",
+  description: "One sentence first, then the transitions of its presence around that time, from the audit trail.",
+  examples: [
+    "why-offline ws_01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    "why-offline ws_01ARZ3NDEKTSV4RRFFQ69G5FAV --at 14:05",
+    "why-offline ws_01ARZ3NDEKTSV4RRFFQ69G5FAV --at 10m --json | jq -r .sentence",
+  ],
+  define(command: Command) {
+    command.argument("<workstation>", "its id").option("--at <time>", "then: 14:05, 10m (ago) or 2026-01-31T12:00:00Z");
+  },
+  async run(invocation) {
+    const { args, options, output, signal, timeoutMs, connect } = invocation;
+    const { at: askedAt = null } = options;
+    if (askedAt !== null) parseTime(askedAt, Date.now());
+    const id = (args[0] ?? "").replace(/^workstation:/, "");
+    const client = await connect();
+    const nowMs = hubNow(client);
+    const atMs = askedAt === null ? nowMs : parseTime(askedAt, nowMs);
+    const [workstation, transitions] = await Promise.all([
+      client.rpc("workstations.get", { id }, { signal, timeoutMs }),
+      transitionsAround(client, id, atMs, invocation),
+    ]);
+    await show(explain({ workstation, transitions, atMs, askedAt, nowMs }), { id, atMs, nowMs, output });
+  },
+};
+
+/** Newest first: those behind the moment, and some before it. */
+async function transitionsAround(
+  client: Client,
+  id: string,
+  atMs: number,
+  { signal, timeoutMs }: Invocation<WhyOptions>,
+): Promise<WorkstationTransition[]> {
+  const found: WorkstationTransition[] = [];
+  const ask = (more: object) =>
+    client.rpc("workstations.transitions", { id, limit: PAGE, ...more }, { signal, timeoutMs });
+  let cursor: string | null = null;
+  for (let pages = 0; pages < MAX_PAGES; pages++) {
+    const page = await ask(cursor === null ? {} : { cursor });
+    found.push(...page.items);
+    cursor = page.nextCursor;
+    const before = found.filter(({ at }) => Date.parse(at) <= atMs).length;
+    if (before >= WANTED_BEFORE || cursor === null) return found;
+  }
+  const { items } = await ask({ before: new Date(atMs + 1).toISOString() });
+  return [...found.filter(({ at }) => Date.parse(at) > atMs), ...items];
+}
+
+interface Shown {
+  id: string;
+  atMs: number;
+  nowMs: number;
+  output: Output;
+}
+
+async function show(explanation: Explanation, { id, atMs, nowMs, output }: Shown): Promise<void> {
+  const { sentence, remedy, around } = explanation;
+  if (output.mode === "json")
+    return output.record({ workstationId: id, at: new Date(atMs).toISOString(), ...explanation }, () => "");
+  output.write(`${output.colors.bold(harmless(sentence))}\n`);
+  if (remedy) output.write(`${harmless(remedy)}\n`);
+  if (around.length === 0) return;
+  if (output.mode === "terminal") output.write("\n");
+  await output.table(around, columns(output.mode === "terminal" ? nowMs : null));
+}
+
+/** Times for eyes from `nowMs` on; ISO where it is null. */
+function columns(nowMs: number | null): Column<WorkstationTransition>[] {
+  return [
+    { title: "TIME", text: ({ at }) => (nowMs === null ? at : localTime(Date.parse(at), nowMs)) },
+    {
+      title: "STATE",
+      text: ({ kind }) => kind,
+      color: (colors, text) =>
+        text === "online" ? colors.green(text) : text === "offline" ? colors.red(text) : colors.yellow(text),
+    },
+    { title: "BEFORE", text: ({ before }) => before ?? "" },
+    { title: "REASON", text: ({ reason }) => reason ?? "" },
+    { title: "NODE", text: ({ nodeId }) => nodeId ?? "" },
+    { title: "CONNECTION", text: ({ connectionId }) => connectionId ?? "" },
+  ];
+}
+
+function localTime(ms: number, nowMs: number): string {
+  const day = timeSeenFrom(ms, nowMs);
+  return `${day.slice(0, day.length - 8)}${preciseTime(ms)}`;
+}

@@ -1,0 +1,94 @@
+import type { Delivery, NodesHeard, PublicationTrace } from "../../protocol/index.ts";
+import type { Colors } from "../output.ts";
+import { silence } from "../pages.ts";
+import { authorOf } from "../publication-lines.ts";
+import { harmless } from "../text.ts";
+import { preciseTime } from "../times.ts";
+import { type Branch, renderTree } from "../tree.ts";
+
+export type Trace = PublicationTrace & NodesHeard;
+
+/** Where a publication came from and went to, for eyes. */
+export function traceTree(trace: Trace, colors: Colors): string {
+  const { id, type, channel } = trace;
+  const title = `${colors.bold(harmless(type))} on ${colors.cyan(harmless(channel))}  ${colors.dim(harmless(id))}`;
+  const tree = { line: title, below: [published(trace, colors), delivered(trace, colors)] };
+  return [...renderTree(tree), ...missing(trace).map((line) => colors.yellow(line))].join("\n");
+}
+
+function published({ at, from, publishedOn, publishedBy, ...trace }: Trace, colors: Colors): Branch {
+  const by = publishedBy ? `${publishedBy.kind}:${publishedBy.id}` : "somebody that no node remembers";
+  const place = trace.ephemeral
+    ? "ephemeral: for those who listened, not stored"
+    : `offset ${trace.offset} in epoch ${harmless(trace.epoch)}`;
+  const shownAs = authorOf(from);
+  const below = [
+    { line: publishedOn ? `on node ${harmless(publishedOn)}` : "on a node that does not answer or remembers no more" },
+    { line: place },
+    ...(shownAs === by ? [] : [{ line: `shown to subscribers as ${harmless(shownAs)}` }]),
+  ];
+  return { line: `${colors.bold("published")} ${preciseTime(at)} by ${harmless(by)}`, below };
+}
+
+function delivered({ deliveries, at }: Trace, colors: Colors): Branch {
+  if (deliveries.length === 0) return { line: `${colors.bold("delivered")} to nobody: no one was subscribed` };
+  const below = [...byNode(deliveries)].map(([nodeId, there]) => ({
+    line: `node ${harmless(nodeId)}`,
+    below: aligned(there, at).map((cells) => ({ line: deliveryLine(cells, colors) })),
+  }));
+  return { line: `${colors.bold("delivered")} to ${counted(deliveries)}`, below };
+}
+
+function byNode(deliveries: readonly Delivery[]): Map<string, Delivery[]> {
+  const nodes = new Map<string, Delivery[]>();
+  for (const delivery of deliveries) nodes.set(delivery.nodeId, [...(nodes.get(delivery.nodeId) ?? []), delivery]);
+  return nodes;
+}
+
+function counted(deliveries: readonly Delivery[]): string {
+  const ways = new Map<string, number>();
+  for (const { how } of deliveries) ways.set(how, (ways.get(how) ?? 0) + 1);
+  const parts = [...ways].map(([how, count]) => `${count} ${how}`).join(", ");
+  return `${deliveries.length} ${deliveries.length === 1 ? "connection" : "connections"} (${parts})`;
+}
+
+/** Lag, way, principal, client and connection, each as wide as its column. */
+function aligned(deliveries: readonly Delivery[], publishedAt: number): string[][] {
+  const rows = deliveries.map(({ at, how, principal, client, connectionId }) =>
+    [lag(at, publishedAt), how, `${principal.kind}:${principal.id}`, client ?? "", connectionId].map(harmless),
+  );
+  const widths = [0, 1, 2, 3].map((index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)));
+  return rows.map((row) =>
+    row.map((cell, index) => (index === 0 ? cell.padStart(widths[0] ?? 0) : cell.padEnd(widths[index] ?? 0))),
+  );
+}
+
+/** How long after it was published; clocks of two nodes differ by some milliseconds. */
+function lag(at: number | null, publishedAt: number): string {
+  if (at === null) return "?";
+  const ms = at - publishedAt;
+  return Math.abs(ms) < 10_000 ? `${ms < 0 ? "" : "+"}${ms} ms` : preciseTime(at);
+}
+
+function deliveryLine([after = "", how = "", whom = "", client = "", connection = ""]: string[], colors: Colors) {
+  const way = how.trim() === "live" ? colors.green(how) : colors.yellow(how);
+  return `${after}  ${way}  ${whom}  ${client}  ${colors.dim(connection)}`.trimEnd();
+}
+
+function missing({ truncated, silentNodes }: Trace): string[] {
+  const forgotten = truncated ? ["There were more deliveries: nodes tell some of them, and forget in time."] : [];
+  return silentNodes > 0 ? [...forgotten, silence(silentNodes)] : forgotten;
+}
+
+/** The same as tab-separated lines: one `published`, then one `delivered` each. */
+export function traceLines({ at, channel, offset, type, deliveries, ...trace }: Trace): string[] {
+  const by = trace.publishedBy ? `${trace.publishedBy.kind}:${trace.publishedBy.id}` : "";
+  const first = ["published", isoOf(at), trace.publishedOn ?? "", by, channel, String(offset ?? ""), type];
+  const rest = deliveries.map(({ at: then, nodeId, principal, how, client, connectionId }) => {
+    const whom = `${principal.kind}:${principal.id}`;
+    return ["delivered", then === null ? "" : isoOf(then), nodeId, whom, connectionId, how, client ?? ""];
+  });
+  return [first, ...rest].map((cells) => cells.map(harmless).join("\t"));
+}
+
+const isoOf = (ms: number): string => new Date(ms).toISOString();
