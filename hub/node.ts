@@ -17,6 +17,7 @@ import {
   seedDevelopment,
   sha256,
 } from "./development.ts";
+import { HubError } from "./errors.ts";
 import { ChangeFeed } from "./feed/change-feed.ts";
 import { originPolicy } from "./gate.ts";
 import { HttpApi } from "./http/api.ts";
@@ -263,7 +264,8 @@ async function readinessOf({ database }: Store, backend: Backend, draining: bool
   try {
     await database.ping();
   } catch (error) {
-    faults.database = error instanceof Error ? error.message : "away";
+    // Anybody may ask: what the database itself says may name who the hub is there.
+    faults.database = error instanceof HubError ? error.message : "The database refuses what the hub asks. The database's log says why.";
   }
   return faults;
 }

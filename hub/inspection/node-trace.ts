@@ -91,11 +91,13 @@ export class NodeTrace {
 
   /** When it was handed to those who were live then; null where it was not, or is forgotten. */
   #handedAt(publication: Remembered): number | null {
-    const { ephemeral = false, offset } = publication.head;
+    const { ephemeral = false, offset, id } = publication.head;
+    const written = JSON.stringify(id);
     const is = ({ followed, publication: kept, ...handed }: Handed) =>
       followed.channel === publication.channel &&
       kept.ephemeral === ephemeral &&
       kept.offset === offset &&
+      kept.json.includes(written) &&
       isSame(publication, { epoch: followed.epoch, head: headOf({ followed, publication: kept, ...handed }) });
     return first(this.#options.deliveries.handed.newestFirst(), is)?.at ?? null;
   }

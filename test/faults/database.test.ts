@@ -1,5 +1,5 @@
 import type { ErrorObject, PresenceDiff } from "@monster-realtime/client/protocol";
-import { equal, is, ok } from "uvu/assert";
+import { equal, is, match, ok } from "uvu/assert";
 import { loadConfig } from "../../hub/config.ts";
 import type { Development } from "../../hub/development.ts";
 import { createLogger } from "../../hub/log.ts";
@@ -124,7 +124,11 @@ test(
         ok((await refusedAfter(story)) < DATABASE_TIMEOUT_MS);
         await goesOn(under, story, round);
       }
-      is((await fetch(`${node.url}/readyz`)).status, 503);
+      const unready = await fetch(`${node.url}/readyz`);
+      const { status, faults } = (await unready.json()) as { status: string; faults: Record<string, string> };
+      equal([unready.status, status, Object.keys(faults)], [503, "not ready", ["database"]]);
+      // Whoever asks is told what is wrong in a sentence, and nothing of where or as whom it is reached.
+      match(faults.database ?? "", /^The database [^@/]+\.$/);
       is((await fetch(`${node.url}/healthz`)).status, 200);
       await story.machine.request("presence.update", { channel: story.channel, meta: meta({ status: "busy" }) });
       is(node.writer.pending, 1, "one state a workstation waits, however many there were");
