@@ -97,7 +97,7 @@ test("traces a publication from its publisher to those who got it", () =>
     const [published = "", delivered = "", ...rest] = plain;
     equal(rest, []);
     match(published, new RegExp(`^published\t.*Z\t.*\tworkstation:${hub.workstation.id}\t${channel}\t1\tnote$`));
-    match(delivered, new RegExp(`\tuser:${hub.userId}\t${watcher.socket.id}\tlive\t`));
+    match(delivered, new RegExp(`\tuser:${hub.userId}\t${watcher.socket.id}\tlive$`));
     const [trace] = jsonLines<{ deliveries: unknown[] }>((await cli.run(["trace", id, "--json"])).stdout);
     is(trace?.deliveries.length, 1);
     const unknown = await cli.run(["trace", "01ARZ3NDEKTSV4RRFFQ69G5FAV"]);
