@@ -50,7 +50,7 @@ export interface Handed extends Happened {
 }
 
 /** Longer ones are kept without their payload: what a node remembers must stay small. */
-const MAX_KEPT_CHARACTERS = 512;
+const MAX_KEPT_CHARACTERS = 1_024;
 
 /**
  * What this node handed to whom, for as long as it remembers. To whom is not written down with each publication: that

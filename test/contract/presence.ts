@@ -60,6 +60,24 @@ export function presenceContract(
   };
 
   test(
+    "members are counted, live and suspect ones, on their own channel and on those that show them",
+    withStore(async ({ store }) => {
+      const counts = () => Promise.all([OWN, PROJECT_CHANNEL, TASK].map((channel) => store.count(channel)));
+      equal(await counts(), [0, 0, 0]);
+      await store.join(workstation("a", {}));
+      await store.join(user("b", {}));
+      await store.join(user("c", {}));
+      await until("the project shows it", async () => (await counts()).join() === "1,1,1");
+      await store.lose(TASK, "b");
+      await store.lose(TASK, "c");
+      is((await store.list(TASK)).members[0]?.state, "suspect");
+      is(await store.count(TASK), 1);
+      await store.leave(OWN, "a", "left");
+      await until("all have left", async () => (await counts()).join() === "0,0,0");
+    }),
+  );
+
+  test(
     "a member joins, updates and leaves, each one version",
     withStore(async ({ store }) => {
       const joined = await store.join(user("c1", { a: 1 }));
