@@ -141,21 +141,21 @@ test("a repeated publication is one, a repeated id on another channel another, t
 test("what came after a kick, or after rights were lost, was not handed over", () =>
   withHub({}, async (hub) => {
     const { taskChannel: channel } = hub;
-    const [service, kicked] = await hub.connectAll(hub.serviceToken, hub.userToken);
-    await kicked.request("subscribe", { channel });
+    const member = await memberOf(hub, { [hub.organizationId]: "member" });
+    const [service, kicked, expelled] = await hub.connectAll(hub.serviceToken, hub.userToken, member.token);
+    for (const client of [kicked, expelled]) await client.request("subscribe", { channel });
+    const both = expected([kicked, "live"], [expelled, "live"]);
     await publish(service, channel, "before");
+    await hub.database.query((sql) => sql`DELETE FROM organization_memberships WHERE user_id = ${member.id}`);
+    await expelled.push("unsubscribed");
     const params = { id: idOf(kicked), reason: "for a test" };
-    const connectionId = idOf(kicked);
     // Sent together: the connection is at its end, but still there.
     await Promise.all([
       service.request("rpc", { method: "connections.kick", params }),
       kicked.push("closing").then(() => publish(service, channel, "after")),
     ]);
-    equal(
-      (await trace(service, "before")).deliveries.map((one) => one.connectionId),
-      [connectionId],
-    );
-    equal((await trace(service, "after")).deliveries, []);
+    equal(went(await trace(service, "before")), both);
+    equal(went(await trace(service, "after")), []);
   }));
 
 test("a change of a row is traced too, as the hub's, on each of its channels, also from HTTP", () =>
