@@ -1,7 +1,7 @@
 import type { Client, Publication, StreamPosition } from "../index.ts";
 import type { Channel } from "../protocol/index.ts";
-import { durationMs } from "./durations.ts";
 import { CliFailure, usageFailure } from "./failure.ts";
+import { timeMs } from "./times.ts";
 
 /** Where to begin: after an offset, or at a time of the hub's clock. */
 export type Since = { offset: number } | { at: number };
@@ -25,16 +25,14 @@ export interface Past {
 
 const PAGE = 500;
 
-/** `10m` ago, an offset (`1234`, begin after it), `all`, or a time such as `2026-01-31T12:00:00Z`. */
+/** `10m` ago, `14:05`, an offset (`1234`, begin after it), `all`, or a time such as `2026-01-31T12:00:00Z`. */
 export function parseSince(text: string, nowMs: number): Since {
   if (text === "all") return { offset: 0 };
   if (/^\d{1,15}$/.test(text)) return { offset: Number(text) };
-  const ago = durationMs(text);
-  if (ago !== null) return { at: nowMs - ago };
-  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isFinite(at)) return { at };
+  const at = timeMs(text, nowMs);
+  if (at !== null) return { at };
   throw usageFailure(
-    `--since ${text} means nothing. Give a duration (10m), an offset (1234), a time (2026-01-31T12:00:00Z) or "all".`,
+    `--since ${text} means nothing. Give a duration (10m), an offset (1234), a time (14:05, 2026-01-31T12:00:00Z) or "all".`,
   );
 }
 

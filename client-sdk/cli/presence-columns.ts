@@ -1,11 +1,12 @@
 import type { Channel, Member } from "../protocol/index.ts";
 import { ago } from "./ago.ts";
 import type { Colors, Column } from "./output.ts";
+import type { WorkstationNames } from "./workstation-names.ts";
 
 const STATUS_COLORS = { online: "green", busy: "yellow", offline: "dim", suspect: "red" } as const;
 
 /** What a table of members shows: of workstations what they are at, of others their meta. `nowMs` is what ages count from. */
-export function presenceColumns(channel: Channel, nowMs: number): Column<Member>[] {
+export function presenceColumns(channel: Channel, names: WorkstationNames, nowMs: number): Column<Member>[] {
   const key: Column<Member> = { title: "MEMBER", text: (member) => member.key };
   const age: Column<Member> = { title: "SINCE", text: ({ joinedAt }) => ago(nowMs - joinedAt), align: "right" };
   if (channel.startsWith("task:")) {
@@ -14,6 +15,7 @@ export function presenceColumns(channel: Channel, nowMs: number): Column<Member>
   }
   return [
     key,
+    { title: "NAME", text: (member) => names.of(member.key) },
     { title: "STATUS", text: statusOf, color: statusColor },
     { title: "TASKS", text: ({ meta }) => String(meta.currentTaskCount ?? ""), align: "right" },
     { title: "AGENTS", text: ({ meta }) => listed(meta.availableAgents) },

@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Command, Help, Option } from "commander";
 import type { CliCommand } from "./commands/command.ts";
 import { parseDuration } from "./durations.ts";
 import { VERSION } from "./version.ts";
@@ -41,7 +41,7 @@ export function buildProgram(commands: readonly CliCommand[], chosen: (typed: Ty
     .description("Look into a Monster Realtime hub, and talk to it.")
     .version(VERSION, "-V, --version", "print the version")
     .helpOption("-h, --help", "show help")
-    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .configureHelp({ showGlobalOptions: true, subcommandTerm: (command) => command.name(), formatHelp: commandsFirst })
     .showSuggestionAfterError()
     .usage("<command> [options]");
   for (const option of globalOptions()) program.addOption(option);
@@ -49,6 +49,15 @@ export function buildProgram(commands: readonly CliCommand[], chosen: (typed: Ty
   program.helpCommand("help [command]", "show help of a command");
   for (const command of commands) add(program, command, "", chosen);
   return program;
+}
+
+/** What there is to do comes before how it may be done. */
+function commandsFirst(command: Command, helper: Help): string {
+  const sections = Help.prototype.formatHelp.call(helper, command, helper).trimEnd().split("\n\n");
+  const isCommands = (section: string) => section.startsWith("Commands:");
+  const options = sections.findIndex((section) => section.startsWith("Options:"));
+  const others = sections.filter((section) => !isCommands(section));
+  return `${others.toSpliced(options, 0, ...sections.filter(isCommands)).join("\n\n")}\n`;
 }
 
 function globalOptions(): Option[] {

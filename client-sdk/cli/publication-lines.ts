@@ -2,6 +2,7 @@ import type { PresenceRoster } from "../index.ts";
 import type { MemberKey, Publication } from "../protocol/index.ts";
 import type { Output } from "./output.ts";
 import { harmless, oneLine } from "./text.ts";
+import { preciseTime } from "./times.ts";
 
 const PALETTE = ["cyan", "magenta", "yellow", "green", "blue", "red"] as const;
 
@@ -84,7 +85,7 @@ export class PublicationLines {
     if (mode === "plain") {
       return [new Date(at).toISOString(), channel, place, shownType, shownFrom, oneLine(payload)].join("\t");
     }
-    const [time, prefix, author] = [clock(at), this.#prefix(channel), `← ${shownFrom}`];
+    const [time, prefix, author] = [preciseTime(at), this.#prefix(channel), `← ${shownFrom}`];
     const offset = (place === "-" ? "·" : `#${place}`).padStart(5);
     const kind = shownType.padEnd(16);
     const taken = [time, offset, kind, author].join("  ").length + prefix.length;
@@ -114,11 +115,4 @@ export function authorOf(from: MemberKey | { service: string } | null): string {
   if (from === null) return "hub";
   if ("service" in from) return `service:${from.service}`;
   return "workstationId" in from ? `workstation:${from.workstationId}` : `user:${from.userId}`;
-}
-
-/** The time of day here, to the millisecond. */
-function clock(at: number): string {
-  const date = new Date(at);
-  const two = (part: number, width = 2) => String(part).padStart(width, "0");
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${two(date.getMilliseconds(), 3)}`;
 }

@@ -24,8 +24,8 @@ export function timeSeenFrom(ms: number, nowMs: number): string {
 
 const TIME_OF_DAY = /^(\d{1,2}):(\d\d)(?::(\d\d))?$/;
 
-/** `10m` ago, `14:05` (the last time it was that here), or an ISO time, in milliseconds since 1970. */
-export function parseTime(text: string, nowMs: number): number {
+/** `10m` ago, `14:05` (the last time it was that here), or an ISO time, in milliseconds since 1970; null for anything else. */
+export function timeMs(text: string, nowMs: number): number | null {
   const ago = durationMs(text);
   if (ago !== null) return nowMs - ago;
   const [, hour, minute, second = "0"] = TIME_OF_DAY.exec(text) ?? [];
@@ -33,7 +33,13 @@ export function parseTime(text: string, nowMs: number): number {
     return lastTimeOf(Number(hour), Number(minute), Number(second), nowMs);
   }
   const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isFinite(at)) return at;
+  return Number.isFinite(at) ? at : null;
+}
+
+/** The same for an option, which takes no other. */
+export function parseTime(text: string, nowMs: number): number {
+  const at = timeMs(text, nowMs);
+  if (at !== null) return at;
   throw usageFailure(`"${text}" is no time. Give one such as 14:05, 10m (ago) or 2026-01-31T12:00:00Z.`);
 }
 

@@ -1,9 +1,9 @@
-import { equal, is, match } from "uvu/assert";
+import { equal, is, match, ok } from "uvu/assert";
 import { type CuttingProxy, startCuttingProxy } from "../client-sdk/support/cutting-proxy.ts";
 import { meta, type TestHub, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
-import { at, type Cli, jsonLines, withCli } from "./support/cli.ts";
+import { at, type Cli, jsonLines, type RunningCli, withCli } from "./support/cli.ts";
 
 const test = suite("tail and presence of the command line");
 
@@ -76,6 +76,27 @@ test("leaves at Ctrl-C with 130, and with 143 at SIGTERM, giving its subscriptio
     }
   }));
 
+test("leaves though the hub says nothing, and at once at the second Ctrl-C", () =>
+  withBoth((hub, cli) =>
+    withProxy(hub, async (proxy) => {
+      const leavesWithin = async (limitMs: number, leave: (tail: RunningCli) => Promise<unknown>) => {
+        const tail = cli.start(["tail", hub.taskId, "--timeout", "60s"], at(proxy.url, hub.userToken));
+        await tail.says(/Following/);
+        proxy.deafen();
+        const begun = performance.now();
+        is((await Promise.all([tail.ended, leave(tail)]))[0].code, 130);
+        ok(performance.now() - begun < limitMs);
+      };
+      await leavesWithin(10_000, (tail) => tail.interrupt());
+      await leavesWithin(2_500, (tail) =>
+        until("the end", () => {
+          tail.process.kill("SIGINT");
+          return tail.process.exitCode !== null;
+        }),
+      );
+    }),
+  ));
+
 test("ends quietly when the reader of its pipe has seen enough", () =>
   withBoth(async (hub, cli) => {
     const tail = cli.start(["tail", hub.taskId]);
@@ -144,7 +165,7 @@ test("lists who is present as rows, and watches as a line for each change", () =
     const workstation = await hub.connect(token);
     await workstation.request("presence.join", { channel, meta: meta({ devServerPort: 3000 }) });
     const { stdout } = await cli.run(["presence", id]);
-    match(stdout, new RegExp(`^workstation:${id}\tonline\t0\tclaude-code\t3000\t\\d+s\n$`));
+    match(stdout, new RegExp(`^workstation:${id}\tMachine\tonline\t0\tclaude-code\t3000\t\\d+s\n$`));
     const watch = cli.start(["presence", id, "--watch", "--json"]);
     await watch.prints(1);
     await workstation.request("presence.leave", { channel });

@@ -52,7 +52,7 @@ test("presence --watch draws its table over itself, and leaves it standing with 
     await terminal.shows(/0 present\nNobody is present\./);
     const workstation = await hub.connect(token);
     await workstation.request("presence.join", { channel, meta: meta() });
-    await terminal.shows(new RegExp(`1 present\nMEMBER +STATUS .*\nworkstation:${id} +online`));
+    await terminal.shows(new RegExp(`1 present\nMEMBER +NAME +STATUS .*\nworkstation:${id} +Machine +online`));
     await workstation.request("presence.update", { channel, meta: meta({ status: "busy", currentTaskCount: 2 }) });
     const screen = await terminal.shows(/ busy +2 +claude-code/);
     equal([screen.split("MEMBER").length, screen.includes("Nobody"), screen.includes("online")], [2, false, false]);
@@ -82,7 +82,9 @@ test("Tab completes commands and names of methods", () =>
     terminal.typeOnly("tasks.mo");
     terminal.press("Tab");
     await terminal.shows(/> monster-realtime rpc tasks\.move/);
-    terminal.press("C-c");
+    terminal.press("C-u");
+    terminal.type("clear; echo again");
+    await terminal.shows(/^again$/m);
     terminal.typeOnly("monster-realtime tail wor");
     terminal.press("Tab");
     await terminal.shows(/tail workstation:/);

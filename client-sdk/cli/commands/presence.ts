@@ -8,6 +8,7 @@ import type { Output } from "../output.ts";
 import { presenceColumns } from "../presence-columns.ts";
 import { PublicationLines } from "../publication-lines.ts";
 import { untilAborted } from "../until-aborted.ts";
+import { WorkstationNames } from "../workstation-names.ts";
 import type { CliCommand, Invocation } from "./command.ts";
 
 const TICK_MS = 1_000;
@@ -36,22 +37,28 @@ export const presenceCommand: CliCommand<PresenceOptions> = {
     const client = await connect();
     if (options.watch) return watch(client, channel, invocation);
     const { members }: Roster = await client.request("presence.list", { channel }, { signal, timeoutMs });
+    const names = new WorkstationNames(client);
+    if (output.mode !== "json" && members.length > 0) await names.learnAll(channel);
     if (members.length === 0) output.say("Nobody is present.");
-    else await output.table(inOrder(members), presenceColumns(channel, Date.now()));
+    else await output.table(inOrder(members), presenceColumns(channel, names, Date.now()));
   },
 };
 
 async function watch(client: Client, channel: Channel, { output, signal }: Invocation): Promise<void> {
   const subscription = client.subscribe(channel, { presence: true });
+  const isTable = output.mode === "terminal";
   const ended = new Promise<never>((_, reject) => {
     subscription.on("state", (state) => {
       if (state.name === "ended" && state.error) reject(failureOf(state.error));
     });
   });
-  const show = output.mode === "terminal" ? drawTable : printChanges;
-  const close = show(subscription, channel, output);
+  if (!isTable) new PublicationLines(output, [channel]).watch(channel, subscription.presence);
+  const over = Promise.race([ended, untilAborted(signal)]);
+  let close = async () => {};
   try {
-    await Promise.race([ended, untilAborted(signal)]);
+    await Promise.race([subscription.ready(), over]);
+    if (isTable) close = await drawTable(client, subscription, output);
+    await over;
   } finally {
     await close();
     if (client.state.name === "connected") await subscription.unsubscribe();
@@ -60,29 +67,28 @@ async function watch(client: Client, channel: Channel, { output, signal }: Invoc
 
 type Followed = ReturnType<typeof Client.prototype.subscribe>;
 
-function drawTable(subscription: Followed, channel: Channel, output: Output): () => Promise<void> {
+/** Keeps the table current until the returned function is called. */
+async function drawTable(client: Client, subscription: Followed, output: Output): Promise<() => Promise<void>> {
   const { presence } = subscription;
+  const channel = subscription.channel as Channel;
+  const names = new WorkstationNames(client);
   const area = new LiveArea(async () => {
-    if (!presence?.synced && subscription.position === null) return output.colors.dim(`${channel}  …`);
     const members = inOrder(presence?.members ?? []);
     const title = `${channel}  ${members.length} present${presence?.synced ? "" : " when last seen; reconnecting …"}`;
-    const table = await output.tableText(members, presenceColumns(channel, Date.now()));
+    const table = await output.tableText(members, presenceColumns(channel, names, Date.now()));
     return `${output.colors.dim(title)}\n${members.length > 0 ? table : "Nobody is present."}`;
   });
-  for (const event of ["sync", "join", "update", "leave"] as const) presence?.on(event, () => area.changed());
-  subscription.on("state", () => area.changed());
-  const ticks = setInterval(() => area.changed(), TICK_MS);
-  area.changed();
+  const changed = () => area.changed();
+  for (const event of ["sync", "update", "leave"] as const) presence?.on(event, changed);
+  presence?.on("join", ({ key }) => names.learn(key).then(changed));
+  subscription.on("state", changed);
+  const ticks = setInterval(changed, TICK_MS);
+  void names.learnAll(channel).then(changed);
+  changed();
   return async () => {
     clearInterval(ticks);
     await area.close();
   };
-}
-
-function printChanges({ presence }: Followed, channel: Channel, output: Output): () => Promise<void> {
-  const lines = new PublicationLines(output, [channel]);
-  lines.watch(channel, presence);
-  return async () => undefined;
 }
 
 const inOrder = (members: readonly Member[]): Member[] =>
