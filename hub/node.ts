@@ -265,7 +265,10 @@ async function readinessOf({ database }: Store, backend: Backend, draining: bool
     await database.ping();
   } catch (error) {
     // Anybody may ask: what the database itself says may name who the hub is there.
-    faults.database = error instanceof HubError ? error.message : "The database refuses what the hub asks. The database's log says why.";
+    faults.database =
+      error instanceof HubError
+        ? error.message
+        : "The database refuses what the hub asks. The database's log says why.";
   }
   return faults;
 }
