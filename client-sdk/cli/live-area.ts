@@ -1,9 +1,8 @@
+import { cutTo } from "./text.ts";
+
 const REDRAW_MS = 100;
 const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";
-/** Lines that are too long are cut by the terminal: wrapped ones could not be counted. */
-const NO_WRAP = "\x1b[?7l";
-const WRAP = "\x1b[?7h";
 
 /** A part of the terminal that is drawn over itself, at most ten times a second. */
 export class LiveArea {
@@ -12,11 +11,23 @@ export class LiveArea {
   #timer: NodeJS.Timeout | null = null;
   #drawing: Promise<void> = Promise.resolve();
   readonly #onResize = () => this.changed();
+  readonly #onStop = () => {
+    restore();
+    process.kill(process.pid, "SIGSTOP");
+  };
+  /** The shell has written since: what was drawn before stays as it is. */
+  readonly #onContinue = () => {
+    this.#lines = 0;
+    process.stdout.write(HIDE_CURSOR);
+    this.changed();
+  };
 
   constructor(text: () => Promise<string>) {
     this.#text = text;
     process.stdout.write(HIDE_CURSOR);
     process.stdout.on("resize", this.#onResize);
+    process.on("SIGTSTP", this.#onStop);
+    process.on("SIGCONT", this.#onContinue);
     process.on("exit", restore);
   }
 
@@ -32,6 +43,8 @@ export class LiveArea {
   async close(): Promise<void> {
     if (this.#timer) clearTimeout(this.#timer);
     process.stdout.off("resize", this.#onResize);
+    process.off("SIGTSTP", this.#onStop);
+    process.off("SIGCONT", this.#onContinue);
     await this.#drawing;
     await this.#draw();
     restore();
@@ -39,16 +52,18 @@ export class LiveArea {
   }
 
   async #draw(): Promise<void> {
+    const { columns = 80, rows = 24 } = process.stdout;
     const lines = (await this.#text()).split("\n");
-    const fitting = fit(lines, (process.stdout.rows ?? 24) - 1);
+    // Wrapped lines could not be counted.
+    const fitting = fit(lines, rows - 1).map((line) => cutTo(line, columns));
     const back = this.#lines > 0 ? `\x1b[${this.#lines}A` : "";
-    process.stdout.write(`${NO_WRAP}${back}\r\x1b[J${fitting.join("\n")}\n${WRAP}`);
+    process.stdout.write(`${back}\r\x1b[J${fitting.join("\n")}\n`);
     this.#lines = fitting.length;
   }
 }
 
 function restore(): void {
-  process.stdout.write(`${WRAP}${SHOW_CURSOR}`);
+  process.stdout.write(SHOW_CURSOR);
 }
 
 /** What is taller than the terminal would scroll, and could not be drawn over. */

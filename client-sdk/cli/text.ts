@@ -11,6 +11,25 @@ export function oneLine(value: unknown): string {
   return harmless(JSON.stringify(value) ?? "null");
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one
+const COLOR_OR_CHARACTER = /\u001b\[[\d;]*m|./gsu;
+/** Characters of two cells: those of East Asia, and pictures. */
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+
+/** As much of a line as `cells` of a terminal show; its colours end with it. */
+export function cutTo(line: string, cells: number): string {
+  let [taken, cut] = [0, ""];
+  for (const [part] of line.matchAll(COLOR_OR_CHARACTER)) {
+    const isColor = part.startsWith("\u001b");
+    const width = isColor ? 0 : WIDE.test(part) ? 2 : 1;
+    if (taken + width > cells) return cut.includes("\u001b") ? `${cut}\u001b[0m` : cut;
+    taken += width;
+    cut += part;
+  }
+  return cut;
+}
+
 /** The names most like `typed`, best first; none where nothing is alike. */
 export function nearest(typed: string, names: readonly string[], limit = 3): string[] {
   const wanted = typed.toLowerCase();

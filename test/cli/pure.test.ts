@@ -4,7 +4,7 @@ import { durationMs } from "../../client-sdk/cli/durations.ts";
 import { typeMatcher } from "../../client-sdk/cli/glob.ts";
 import { parseSince } from "../../client-sdk/cli/past.ts";
 import { RenewableToken } from "../../client-sdk/cli/renewable-token.ts";
-import { harmless, nearest, oneLine } from "../../client-sdk/cli/text.ts";
+import { cutTo, harmless, nearest, oneLine } from "../../client-sdk/cli/text.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("pure parts of the command line");
@@ -45,6 +45,13 @@ test("suggests names that are alike, and none where nothing is", () => {
 test("lets nothing of others do something to a terminal", () => {
   is(harmless("\u001b[2Jtext\u009b1m\r\n"), "\\x1b[2Jtext\\x9b1m\\x0d\\x0a");
   is(oneLine(undefined), "null");
+});
+
+test("cuts lines by the cells that they take, and ends their colours", () => {
+  const cut = (line: string) => cutTo(line, 4);
+  equal(["abc", "abcdef", "日本語", ""].map(cut), ["abc", "abcd", "日本", ""]);
+  equal(cut("\u001b[1mab\u001b[22mcd"), "\u001b[1mab\u001b[22mcd");
+  equal(cut("\u001b[31mabcdef\u001b[39m"), "\u001b[31mabcd\u001b[0m");
 });
 
 test("takes a token that was renewed in its context, and gives up with one that has expired", async () => {

@@ -61,6 +61,25 @@ test("presence --watch draws its table over itself, and leaves it standing with 
     match(await terminal.shows(/^code 130$/m), / busy +2 +claude-code/);
   }));
 
+test("presence --watch fits a terminal that becomes small, and comes back after Ctrl-Z where the shell left off", () =>
+  withBoth(async (hub, terminal) => {
+    const { channel, token, id } = hub.workstation;
+    const workstation = await hub.connect(token);
+    await workstation.request("presence.join", { channel, meta: meta() });
+    terminal.type(`clear; monster-realtime presence ${id} --watch`);
+    await terminal.shows(/online +0 +claude-code/);
+    terminal.resize(48, 20);
+    const narrow = await terminal.shows(new RegExp(`^MEMBER +NAME\nworkstation:${id}  Machi$`, "m"));
+    is(narrow.split("MEMBER").length, 2);
+    terminal.press("C-z");
+    await terminal.shows(/Stopped/);
+    terminal.type("echo the shell; fg");
+    await terminal.shows(/^the shell$[\s\S]*MEMBER/m);
+    terminal.press("C-c");
+    terminal.type("echo code $?");
+    await terminal.shows(/^code 130$/m);
+  }));
+
 test("a history piped into head ends without a word", () =>
   withBoth(async (hub, terminal) => {
     terminal.type(`monster-realtime publish ${hub.taskId} note --count 120 >/dev/null; echo published`);

@@ -41,6 +41,10 @@ export class Terminal {
     this.#tmux("send-keys", key);
   }
 
+  resize(columns: number, rows: number): void {
+    this.#tmux("resize-window", "-x", String(columns), "-y", String(rows));
+  }
+
   /** What is on the screen; with `colors` the escape sequences too. */
   screen({ colors = false }: { colors?: boolean } = {}): string {
     return this.#tmux("capture-pane", "-p", ...(colors ? ["-e"] : [])).trimEnd();
