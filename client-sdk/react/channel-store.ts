@@ -1,0 +1,221 @@
+import type { Client } from "../client.ts";
+import type { RealtimeError } from "../errors.ts";
+import type { Channel, Member, Publication, StreamPosition } from "../protocol/index.ts";
+import type { Subscription } from "../subscription.ts";
+import type { SubscriptionState } from "../subscription-events.ts";
+import type { Selection } from "./selection.ts";
+
+/** How a channel is followed. */
+export interface ChannelStatus {
+  readonly state: SubscriptionState;
+  /** How often the hub could not bridge a time away: what was loaded before has to be loaded anew. */
+  readonly lost: number;
+  /** Why the hub refused or ended the subscription, or a part of it; null while all is well. */
+  readonly error: RealtimeError | null;
+}
+
+/** Who is present on a channel. */
+export interface RosterView {
+  /** The same array until a member changes. Over a lost connection the last known members stay. */
+  readonly members: readonly Member[];
+  /** By `workstation:<id>` or `user:<id>`. */
+  readonly byKey: ReadonlyMap<string, Member>;
+  /** False before the first snapshot, while away, and while a gap is being closed. */
+  readonly synced: boolean;
+}
+
+/** What a component wants to be called for, beyond being rendered. */
+export interface ChannelHandlers {
+  onPublication?(publication: Publication): void;
+  onRecovered?(recovered: { position: StreamPosition; publications: number }): void;
+  onLost?(lost: { previous: StreamPosition; position: StreamPosition }): void;
+}
+
+export const NOT_FOLLOWED: ChannelStatus = { state: { name: "pending" }, lost: 0, error: null };
+export const NOBODY: RosterView = { members: [], byKey: new Map(), synced: false };
+
+/** Views that come and go at once (StrictMode, a change of page) must not subscribe each time. */
+const KEEP_MS = 1_000;
+
+/** One share in the client's subscription, counted among the components that want it. */
+class Share {
+  readonly #open: () => Subscription;
+  #holders = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  subscription: Subscription | null = null;
+
+  constructor(open: () => Subscription) {
+    this.#open = open;
+  }
+
+  take(): void {
+    this.#holders += 1;
+    clearTimeout(this.#timer);
+    const ended = this.subscription === null || this.subscription.state.name === "ended";
+    if (ended) this.subscription = this.#open();
+  }
+
+  /** Calls `ended` when nobody has wanted it for a while. */
+  giveBack(ended: () => void): void {
+    this.#holders -= 1;
+    if (this.#holders > 0) return;
+    this.#timer = setTimeout(() => {
+      void this.subscription?.unsubscribe();
+      this.subscription = null;
+      ended();
+    }, KEEP_MS);
+  }
+}
+
+/**
+ * One channel of one client for all components that follow it. Whatever they read changes at once, before any of them is
+ * told: two of them never show two states of one channel.
+ */
+export class ChannelStore {
+  status: ChannelStatus = NOT_FOLLOWED;
+  roster: RosterView = NOBODY;
+  readonly #plain: Share;
+  readonly #withPresence: Share;
+  readonly #listeners = new Set<{ call: () => void }>();
+  readonly #selections = new Map<Selection, number>();
+  readonly #handlers = new Set<() => ChannelHandlers>();
+  #subscription: Subscription | null = null;
+  #watched: Subscription["presence"] = null;
+  #stop: (() => void)[] = [];
+  #arrived: Publication[] = [];
+  #scheduled = false;
+
+  constructor(client: Client, channel: Channel) {
+    this.#plain = new Share(() => this.#follow(client.subscribe(channel) as unknown as Subscription));
+    this.#withPresence = new Share(() =>
+      this.#follow(client.subscribe(channel, { presence: true }) as unknown as Subscription),
+    );
+  }
+
+  /** Calls `listener` at each change, without following the channel for it. */
+  watch(listener: () => void): () => void {
+    const entry = { call: listener };
+    this.#listeners.add(entry);
+    return () => void this.#listeners.delete(entry);
+  }
+
+  /** Follows the channel, and calls `listener` at each change, until the returned function is called. */
+  retain(listener: () => void, wanted: { presence?: boolean; selection?: Selection | null } = {}): () => void {
+    const share = wanted.presence ? this.#withPresence : this.#plain;
+    const unwatch = this.watch(listener);
+    if (wanted.selection) this.#select(wanted.selection, 1);
+    share.take();
+    return () => {
+      unwatch();
+      if (wanted.selection) this.#select(wanted.selection, -1);
+      share.giveBack(() => this.#schedule());
+    };
+  }
+
+  /** Calls the handlers of the moment, as a component has them then, until the returned function is called. */
+  handle(handlers: () => ChannelHandlers): () => void {
+    this.#handlers.add(handlers);
+    return () => void this.#handlers.delete(handlers);
+  }
+
+  #select(selection: Selection, by: number): void {
+    const holders = (this.#selections.get(selection) ?? 0) + by;
+    if (holders > 0) this.#selections.set(selection, holders);
+    else this.#selections.delete(selection);
+    if (by > 0 && this.#subscription) selection.follow(this.#subscription, () => this.#schedule());
+  }
+
+  /** Both shares have the same subscription, unless it ended in between. */
+  #follow(subscription: Subscription): Subscription {
+    if (subscription === this.#subscription) {
+      this.#watchRoster(subscription);
+      return subscription;
+    }
+    for (const stop of this.#stop) stop();
+    this.#subscription = subscription;
+    this.status = { ...NOT_FOLLOWED, lost: this.status.lost };
+    this.#stop = [
+      subscription.on("publication", (publication) => this.#take(publication)),
+      subscription.on("recovered", (recovered) => this.#tell((handlers) => handlers.onRecovered?.(recovered))),
+      subscription.on("lost", (lost) => {
+        this.status = { ...this.status, lost: this.status.lost + 1 };
+        this.#tell((handlers) => handlers.onLost?.(lost));
+      }),
+      subscription.on("error", (error) => {
+        this.status = { ...this.status, error };
+        this.#schedule();
+      }),
+      subscription.on("state", () => this.#schedule()),
+    ];
+    this.#watchRoster(subscription);
+    for (const selection of this.#selections.keys()) selection.follow(subscription, () => this.#schedule());
+    this.#schedule();
+    return subscription;
+  }
+
+  #watchRoster({ presence }: Subscription): void {
+    if (!presence || this.#watched === presence) return;
+    this.#watched = presence;
+    const changed = () => this.#schedule();
+    for (const name of ["sync", "join", "update", "leave"] as const) this.#stop.push(presence.on(name, changed));
+    this.#schedule();
+  }
+
+  #take(publication: Publication): void {
+    this.#arrived.push(publication);
+    this.#tell((handlers) => handlers.onPublication?.(publication));
+  }
+
+  #tell(call: (handlers: ChannelHandlers) => void): void {
+    this.#schedule();
+    for (const handlers of [...this.#handlers]) call(handlers());
+  }
+
+  /** What arrives in one packet is shown at once. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => this.#show());
+  }
+
+  #show(): void {
+    this.#scheduled = false;
+    const arrived = this.#arrived;
+    this.#arrived = [];
+    for (const selection of this.#selections.keys()) selection.take(arrived);
+    this.#showStatus();
+    this.#showRoster();
+    for (const { call } of [...this.#listeners]) call();
+  }
+
+  #showStatus(): void {
+    const state = this.#subscription?.state ?? NOT_FOLLOWED.state;
+    if (state === this.status.state) return;
+    const error = state.name === "live" ? null : state.name === "ended" ? state.error : this.status.error;
+    this.status = { ...this.status, state, error };
+  }
+
+  #showRoster(): void {
+    const presence = this.#subscription?.presence;
+    if (!presence) return;
+    const { members } = presence as { members: readonly Member[] };
+    const synced = presence.synced && this.status.state.name === "live";
+    if (members === this.roster.members && synced === this.roster.synced) return;
+    const byKey = members === this.roster.members ? this.roster.byKey : new Map(members.map((one) => [one.key, one]));
+    // Members of before stay until the first snapshot of a new subscription.
+    const known = presence.synced || members.length > 0;
+    this.roster = known ? { members, byKey, synced } : { ...this.roster, synced };
+  }
+}
+
+const STORES = new WeakMap<Client, Map<string, ChannelStore>>();
+
+/** The store of this channel: the same one for the same client. */
+export function channelStore(client: Client, channel: Channel): ChannelStore {
+  const stores = STORES.get(client) ?? new Map<string, ChannelStore>();
+  STORES.set(client, stores);
+  const known = stores.get(channel);
+  const store = known ?? new ChannelStore(client, channel);
+  stores.set(channel, store);
+  return store;
+}

@@ -1,0 +1,67 @@
+import type { Publication } from "../protocol/index.ts";
+import type { Subscription } from "../subscription.ts";
+
+/** Which publications a component shows. */
+export type PublicationFilter = string | readonly string[] | ((publication: Publication) => boolean) | null;
+
+export interface SelectionOptions {
+  /** Read anew for each publication, so that a component may pass a new function at each render. */
+  filter: () => PublicationFilter;
+  /** The newest ones are kept. */
+  limit: number;
+  /** Publications to begin with, out of the channel's history; 0: only what comes from now on. */
+  history: number;
+}
+
+/** The newest publications of one channel that a component shows, oldest first. */
+export class Selection {
+  /** The same array until another one is shown. */
+  items: readonly Publication[] = [];
+  readonly #options: SelectionOptions;
+  #asked: Subscription | null = null;
+  #earlier: readonly Publication[] = [];
+
+  constructor(options: SelectionOptions) {
+    this.#options = options;
+  }
+
+  /** Begins with the history of this subscription, once; `changed` is called when it has come. */
+  follow(subscription: Subscription, changed: () => void): void {
+    const { history } = this.#options;
+    if (history === 0 || this.#asked === subscription) return;
+    this.#asked = subscription;
+    subscription
+      .ready()
+      .then(() => subscription.history({ limit: history, reverse: true }))
+      .then(({ publications }) => {
+        if (this.#asked !== subscription) return;
+        this.#earlier = [...publications].reverse();
+        changed();
+      })
+      // What keeps the history from being read ends or delays the subscription as well, which tells of it.
+      .catch(() => undefined);
+  }
+
+  /** Adds what arrived, and what was read of the history. */
+  take(arrived: readonly Publication[]): void {
+    const wanted = arrived.filter((publication) => this.#wants(publication));
+    const earlier = this.#takeEarlier();
+    if (wanted.length === 0 && earlier.length === 0) return;
+    const known = new Set(earlier.map(({ id }) => id));
+    const live = [...this.items, ...wanted].filter(({ id }) => !known.has(id));
+    this.items = [...earlier, ...live].slice(-this.#options.limit);
+  }
+
+  #takeEarlier(): readonly Publication[] {
+    const earlier = this.#earlier.filter((publication) => this.#wants(publication));
+    this.#earlier = [];
+    return earlier;
+  }
+
+  #wants(publication: Publication): boolean {
+    const filter = this.#options.filter();
+    if (filter === null) return true;
+    if (typeof filter === "function") return filter(publication);
+    return typeof filter === "string" ? filter === publication.type : filter.includes(publication.type);
+  }
+}
