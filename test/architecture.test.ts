@@ -47,6 +47,14 @@ test("the SDK imports nothing of the hub", () => {
   equal(offences("client-sdk", within("hub/", "@monster-realtime/hub", "zod")), []);
 });
 
+test("the SDK knows nothing of the command line", () => {
+  const cli = within("client-sdk/cli/");
+  equal(
+    offences("client-sdk", (imported, file) => cli(imported) && !cli(file)),
+    [],
+  );
+});
+
 const PARTS = ["hub/broker/", "hub/presence/", "hub/auth/", "hub/rpc/", "hub/store/", "hub/feed/"];
 /** What parts may know of each other: types of principals, facts and presence, and the store's client. */
 const INTERFACES = [

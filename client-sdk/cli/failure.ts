@@ -100,11 +100,11 @@ function failureOfHub(error: RealtimeError): CliFailure {
   });
 }
 
-/** The fields that the hub did not like, each with its path, where the message does not say it all. */
+/** The fields that the hub did not like, each with its path, as far as its message leaves them out. */
 function problemsIn({ message, details }: RealtimeError): string[] {
   if (!Array.isArray(details)) return [];
   const problems = details.filter(isProblem).map((problem) => `${problem.path || "(the whole)"}: ${problem.message}`);
-  return problems.length === 1 && message.includes(problems[0] ?? "") ? [] : problems.map((problem) => `  ${problem}`);
+  return problems.filter((problem) => !message.includes(problem)).map((problem) => `  ${problem}`);
 }
 
 function isProblem(value: unknown): value is { path: string; message: string } {

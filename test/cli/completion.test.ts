@@ -68,7 +68,7 @@ test("is a script that its shell reads without complaint", () =>
       is(code, 0);
       match(stdout, "__complete -- ");
       const { error, status, stderr } = spawnSync(shell, ["-n"], { input: stdout, encoding: "utf8" });
-      if (error) console.warn(`SKIPPED: the script for ${shell}: there is no ${shell}`);
+      if (error) console.warn(`\nSKIPPED: the script for ${shell}: there is no ${shell}`);
       else is(status, 0, stderr);
     }
   }));

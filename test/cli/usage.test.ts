@@ -1,4 +1,4 @@
-import { equal, match, ok } from "uvu/assert";
+import { equal, is, match, ok } from "uvu/assert";
 import { suite } from "../support/suite.ts";
 import { fails, jsonLines, withCli } from "./support/cli.ts";
 
@@ -27,6 +27,25 @@ test("with --json a failure is JSON on stderr", () =>
     const { stderr, code } = await cli.run(["history", "task:x", "--json"]);
     const [line] = jsonLines<{ error: { code: string; exitCode: number } }>(stderr);
     equal([code, line?.error.code, line?.error.exitCode], [2, "usage", 2]);
+  }));
+
+test("colours what people read, unless they said that they don't want it", () =>
+  withCli({ FORCE_COLOR: "1" }, async (cli) => {
+    const stderrOf = async (more: string[], env = {}) =>
+      (await cli.run(["history", "task:x", ...more], { env })).stderr;
+    const told = await Promise.all([stderrOf([]), stderrOf([], { NO_COLOR: "1" }), stderrOf(["--no-color"])]);
+    equal(
+      told.map((text) => text.includes("\u001b[31m")),
+      [true, false, false],
+    );
+  }));
+
+test("--quiet keeps talk back, and no failure", () =>
+  withCli({}, async (cli) => {
+    const add = ["context", "add", "x", "--url", "http://127.0.0.1:1", "--token", "t", "--quiet"];
+    is((await cli.run(add)).stderr, "");
+    const { stderr } = await cli.run(["history", "task:x", "--quiet", "--timeout", "200ms"]);
+    match(stderr, /^error: No connection [^\n]+\n$/);
   }));
 
 test("every command has help with examples on stdout", () =>
