@@ -3,6 +3,7 @@ import type { CliCommand } from "./command.ts";
 import { completeCommand, completionCommand } from "./completion.ts";
 import { connectionsCommand } from "./connections.ts";
 import { contextCommand } from "./context.ts";
+import { doctorCommand } from "./doctor.ts";
 import { historyCommand } from "./history.ts";
 import { kickCommand } from "./kick.ts";
 import { presenceCommand } from "./presence.ts";
@@ -23,6 +24,7 @@ export const COMMANDS: readonly CliCommand[] = [
   kickCommand,
   traceCommand,
   whyOfflineCommand,
+  doctorCommand,
   rpcCommand,
   contextCommand,
   completionCommand,

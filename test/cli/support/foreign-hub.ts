@@ -2,13 +2,17 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Server } from "socket.io";
 
-interface ForeignHub {
+export interface ForeignHub {
   /** The code that the handshake is refused with. */
   refuse?: string;
   /** The protocol that its welcome names. */
   protocol?: number;
   /** The code that each request is refused with; without it none is answered. */
   answer?: string;
+  /** Whether it says of itself that it is well. */
+  healthy?: boolean;
+  /** How far its clock is ahead. */
+  aheadMs?: number;
 }
 
 const refusal = (code: string) => ({
@@ -20,15 +24,15 @@ const refusal = (code: string) => ({
 
 /** Runs `body` with the address of something that talks like a hub of another version. */
 export async function withForeignHub(
-  { refuse, protocol = 1, answer }: ForeignHub,
+  { refuse, protocol = 1, answer, healthy = false, aheadMs = 0 }: ForeignHub,
   body: (url: string) => Promise<void>,
 ): Promise<void> {
-  const server = createServer();
+  const server = createServer((_, response) => response.writeHead(healthy ? 200 : 404).end('{"status":"ok"}'));
   const io = new Server(server);
   io.use((_, next) => next(refuse ? Object.assign(new Error(refuse), { data: refusal(refuse) }) : undefined));
   io.on("connection", (socket) => {
     const principal = { kind: "service", id: "test", organizationIds: [] };
-    const expiry = { serverTime: Date.now(), expiresInMs: null, limits: {} };
+    const expiry = { serverTime: Date.now() + aheadMs, expiresInMs: null, limits: {} };
     socket.emit("welcome", { protocol, connectionId: "c", nodeId: "n", principal, ...expiry });
     socket.onAny((...args: unknown[]) => {
       const acknowledge = args.at(-1);

@@ -1,0 +1,149 @@
+import { lookup } from "node:dns/promises";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
+import { type Check, type Finding, fail, inMs, ok, type Patient, warn } from "./check.ts";
+
+const DAY_MS = 86_400_000;
+const EXPIRY_WARNING_DAYS = 14;
+
+/** Whether the name leads to addresses. */
+export const nameCheck: Check = {
+  id: "name",
+  title: "name",
+  needs: [],
+  async run(patient) {
+    const host = hostOf(patient);
+    if (isIP(host)) return ok(`${host} is an address`);
+    try {
+      const addresses = await lookup(host, { all: true });
+      return ok(`${host} is ${addresses.map(({ address }) => address).join(", ")}`);
+    } catch (error) {
+      return unknownName(host, (error as NodeJS.ErrnoException).code ?? "");
+    }
+  },
+};
+
+function unknownName(host: string, code: string): Finding {
+  if (code === "EAI_AGAIN")
+    return fail(`${host} can't be looked up now`, "Check this machine's network and its DNS server.");
+  return fail(`there is no host ${host}`, "Check the address for typing errors, and its DNS record.");
+}
+
+/** Whether something takes connections there. */
+export const tcpCheck: Check = {
+  id: "tcp",
+  title: "TCP",
+  needs: ["name"],
+  async run(patient) {
+    const place = `${hostOf(patient)}:${portOf(patient)}`;
+    const begun = performance.now();
+    const socket = connectTcp({ host: hostOf(patient), port: portOf(patient) });
+    try {
+      await opened(socket, "connect", patient);
+      return ok(`${place} takes connections, in ${inMs(performance.now() - begun)}`);
+    } catch (error) {
+      return closedDoor(place, (error as NodeJS.ErrnoException).code ?? "");
+    } finally {
+      socket.destroy();
+    }
+  },
+};
+
+function closedDoor(place: string, code: string): Finding {
+  if (code === "ECONNREFUSED") return fail(`nobody listens at ${place}`, "Check the port, and that the hub runs.");
+  if (code === "TIMEOUT")
+    return fail(`nothing comes back from ${place}`, "Look for a firewall between, and check the address.");
+  return fail(`${place} can't be reached (${code})`, "Check this machine's network and the address.");
+}
+
+/** Whether what is said there is private, and to whom. */
+export const tlsCheck: Check = {
+  id: "tls",
+  title: "TLS",
+  needs: ["tcp"],
+  async run(patient) {
+    if (patient.url.protocol === "http:") return withoutTls(patient);
+    const servername = isIP(hostOf(patient)) ? {} : { servername: hostOf(patient) };
+    // Looked at first, judged afterwards: what is wrong with a certificate is in it.
+    const socket = connectTls({
+      host: hostOf(patient),
+      port: portOf(patient),
+      rejectUnauthorized: false,
+      ...servername,
+    });
+    try {
+      await opened(socket, "secureConnect", patient);
+      return judged(socket, hostOf(patient));
+    } catch (error) {
+      return noTls((error as NodeJS.ErrnoException).code ?? "");
+    } finally {
+      socket.destroy();
+    }
+  },
+};
+
+function withoutTls(patient: Patient): Finding {
+  const host = hostOf(patient);
+  if (host === "localhost" || host === "::1" || host.startsWith("127."))
+    return ok("not used, and not needed within one machine");
+  return warn("not used: tokens can be read on their way", "Put the hub behind TLS and use its https:// address.");
+}
+
+function noTls(code: string): Finding {
+  if (code === "TIMEOUT")
+    return fail("the handshake is not answered", "Check that this port speaks TLS; it may be http://.");
+  return fail(`TLS is not spoken there (${code})`, "Check the port, or use http:// if the hub has no TLS.");
+}
+
+function judged(socket: TLSSocket, host: string): Finding {
+  const certificate = socket.getPeerCertificate();
+  const trouble = certificateTrouble(certificate, String(socket.authorizationError ?? ""), host);
+  if (trouble) return trouble;
+  const days = Math.floor((Date.parse(certificate.valid_to) - Date.now()) / DAY_MS);
+  const measured = `${socket.getProtocol()}, certificate for ${subjectOf(certificate)}, ${days} days left`;
+  return days < EXPIRY_WARNING_DAYS ? warn(measured, "Renew the certificate soon.") : ok(measured);
+}
+
+function certificateTrouble(certificate: PeerCertificate, problem: string, host: string): Finding | null {
+  const { valid_from: from, valid_to: to } = certificate;
+  if (Date.parse(to) < Date.now()) return fail(`the certificate ran out on ${to}`, "Renew it.");
+  if (Date.parse(from) > Date.now())
+    return fail(`the certificate begins on ${from}`, "Check this machine's clock, then the certificate.");
+  if (problem === "") return null;
+  if (problem.includes("ALTNAME")) {
+    return fail(
+      `the certificate is for ${subjectOf(certificate)}, not for ${host}`,
+      "Use the name in it, or get one for this name.",
+    );
+  }
+  return fail(
+    `the certificate is not trusted (${problem})`,
+    "Use one of a known authority, send its whole chain, or name your own authority's file in NODE_EXTRA_CA_CERTS.",
+  );
+}
+
+function subjectOf({ subject, subjectaltname }: PeerCertificate): string {
+  const names = subjectaltname?.replace(/(?:DNS|IP Address):/g, "");
+  return names ?? String(subject?.CN ?? "no name");
+}
+
+/** Resolves when `event` comes; rejects with the socket's error, or code TIMEOUT. */
+function opened(socket: Socket, event: "connect" | "secureConnect", { timeoutMs, signal }: Patient): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const limit = setTimeout(() => reject(Object.assign(new Error("no answer"), { code: "TIMEOUT" })), timeoutMs);
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    const finish = (settle: () => void) => {
+      clearTimeout(limit);
+      signal.removeEventListener("abort", abort);
+      settle();
+    };
+    socket.once(event, () => finish(resolve));
+    // Later errors, of a socket that is done with, are nobody's.
+    socket.on("error", (error) => finish(() => reject(error)));
+  });
+}
+
+/** IPv6 addresses stand in brackets in a URL. */
+const hostOf = ({ url }: Patient): string => url.hostname.replace(/^\[|\]$/g, "");
+const portOf = ({ url }: Patient): number => Number(url.port || (url.protocol === "https:" ? 443 : 80));

@@ -1,0 +1,117 @@
+import type { Client } from "../../index.ts";
+import type { Organization, PrincipalInfo, Role } from "../../protocol/index.ts";
+import { type Check, type Finding, inMs, ok, type Patient, warn } from "./check.ts";
+
+const SKEW_WARNING_MS = 5_000;
+const ROUND_TRIPS = 20;
+const SLOW_MEDIAN_MS = 250;
+const SLOW_WORST_MS = 1_000;
+const SHOWN = 5;
+/** Nobody is subscribed to it: the answer needs neither rights nor the database, only the way there and back. */
+const NO_CHANNEL = "task:task_00000000000000000000000000";
+
+async function welcomed(patient: Patient) {
+  const handshake = await patient.handshake();
+  if (handshake.name === "refused") throw handshake.error;
+  return handshake;
+}
+
+/** Whether clocks agree: tokens expire by them, and times of publications are read by them. */
+export const clockCheck: Check = {
+  id: "clock",
+  title: "clock",
+  needs: ["sign-in"],
+  async run(patient) {
+    const { welcome, receivedAt } = await welcomed(patient);
+    const skewMs = welcome.serverTime - receivedAt;
+    const measured = `the hub's is ${Math.abs(skewMs)} ms ${skewMs < 0 ? "behind" : "ahead"}`;
+    if (Math.abs(skewMs) <= SKEW_WARNING_MS) return ok(measured);
+    return warn(measured, "Let both machines keep their time by NTP: tokens expire too early or too late.");
+  },
+};
+
+/** How long an answer takes. */
+export const latencyCheck: Check = {
+  id: "latency",
+  title: "latency",
+  needs: ["sign-in"],
+  async run(patient) {
+    const { client } = await welcomed(patient);
+    const times: number[] = [];
+    for (let trip = 0; trip < ROUND_TRIPS; trip++) times.push(await roundTripMs(client, patient));
+    times.sort((one, other) => one - other);
+    const [median, worst] = [times[ROUND_TRIPS / 2] ?? 0, times.at(-1) ?? 0];
+    const measured = `median ${inMs(median)}, worst ${inMs(worst)} of ${ROUND_TRIPS} round trips`;
+    if (median < SLOW_MEDIAN_MS && worst < SLOW_WORST_MS) return ok(measured);
+    return warn(
+      measured,
+      "The way is long or the hub is busy: compare with another network, and look at the hub's load.",
+    );
+  },
+};
+
+/** The time of one answer of the hub. */
+export async function roundTripMs(
+  client: Client,
+  { timeoutMs, signal }: Pick<Patient, "timeoutMs" | "signal">,
+): Promise<number> {
+  const begun = performance.now();
+  await client.request("unsubscribe", { channel: NO_CHANNEL }, { timeoutMs, signal });
+  return performance.now() - begun;
+}
+
+/** What this token may see and do. */
+export const rightsCheck: Check = {
+  id: "rights",
+  title: "rights",
+  needs: ["sign-in"],
+  async run(patient) {
+    const { client, welcome } = await welcomed(patient);
+    const { principal } = welcome;
+    if (principal.kind === "workstation") return rightsOfWorkstation(client, patient);
+    const { items } = await client.rpc("organizations.list", { limit: SHOWN }, patient);
+    if (principal.kind === "user") return rightsOfUser(client, principal, items, patient);
+    const isBound = principal.organizationIds.length > 0;
+    return ok(`reads, publishes and administers ${isBound ? named(items) : "all organizations"}`);
+  },
+};
+
+async function rightsOfWorkstation(client: Client, patient: Patient): Promise<Finding> {
+  const { items, nextCursor } = await client.rpc("projects.list", { limit: SHOWN }, patient);
+  if (items.length > 0) return ok(`its own channel, and projects: ${named(items)}${nextCursor ? ", …" : ""}`);
+  return warn(
+    "its own channel, and no project",
+    "Attach it to one: `monster-realtime rpc projects.attachWorkstation`.",
+  );
+}
+
+async function rightsOfUser(
+  client: Client,
+  principal: PrincipalInfo,
+  organizations: readonly Organization[],
+  patient: Patient,
+): Promise<Finding> {
+  if (principal.organizationIds.length === 0) {
+    return warn("member of no organization: it may see nothing", "Let an admin of an organization invite this user.");
+  }
+  const roles = await Promise.all(
+    organizations.map(async ({ id, name }) => `${name}: ${await roleIn(client, id, principal.id, patient)}`),
+  );
+  const more = principal.organizationIds.length - organizations.length;
+  return ok([...roles, ...(more > 0 ? [`${more} more`] : [])].join("; "));
+}
+
+const MAY: Record<Role, string> = {
+  owner: "owner, may do everything",
+  admin: "admin, may do everything but delete it",
+  member: "member, may work with projects and tasks, not look at connections",
+};
+
+async function roleIn(client: Client, organizationId: string, userId: string, patient: Patient): Promise<string> {
+  const filter = { userId };
+  const { items } = await client.rpc("organizationMemberships.list", { organizationId, filter }, patient);
+  const role = items.find((membership) => membership.userId === userId)?.role;
+  return role ? MAY[role] : "no role";
+}
+
+const named = (rows: readonly { name: string }[]): string => rows.map(({ name }) => name).join(", ") || "nothing";

@@ -1,0 +1,219 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createServer as createHttpServer, request } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import { type AddressInfo, createServer as createTcpServer, type Server } from "node:net";
+import { join } from "node:path";
+import { equal, is, match, not } from "uvu/assert";
+import { readToken } from "../../client-sdk/cli/doctor/token.ts";
+import { withHub } from "../support/hub.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+import { at, type Cli, type CliResult, jsonLines, withCli } from "./support/cli.ts";
+import { withForeignHub } from "./support/foreign-hub.ts";
+
+const test = suite("the doctor of the command line");
+
+interface Diagnosis {
+  check: string;
+  status: "ok" | "warn" | "fail" | "skipped";
+  measured: string;
+  remedy: string | null;
+}
+
+const TOKEN = `wst_${"x".repeat(43)}`;
+
+/** Runs it, and expects it to end as its worst diagnosis says. */
+async function examined(cli: Cli, url: string, ...more: string[]): Promise<Diagnosis[]> {
+  const result: CliResult = await cli.run(["doctor", url, "--json", ...more]);
+  const diagnoses = jsonLines<Diagnosis>(result.stdout);
+  is(result.code, diagnoses.some(({ status }) => status === "fail") ? 1 : 0, result.stderr);
+  not.match(result.stderr, /\n {4}at |node:internal/);
+  return diagnoses;
+}
+
+/** The check that failed first, with its remedy; what needs it is skipped. */
+async function failsAt(cli: Cli, url: string, check: string, measured: RegExp, ...more: string[]) {
+  const diagnoses = await examined(cli, url, ...more);
+  const failed = diagnoses.find(({ status }) => status === "fail");
+  is(failed?.check, check, JSON.stringify(diagnoses));
+  match(failed?.measured ?? "", measured);
+  match(failed?.remedy ?? "", /\w+.*\.$/);
+  return new Map(diagnoses.map(({ check: name, status }) => [name, status]));
+}
+
+async function withServer(server: Server, body: (port: number) => Promise<void>): Promise<void> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const sockets = new Set<{ destroy(): void }>();
+  server.on("connection", (socket) => sockets.add(socket));
+  try {
+    await body((server.address() as AddressInfo).port);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+}
+
+test("a hub that is well passes every check, and the token's rights are told", () =>
+  withHub({}, (hub) =>
+    withCli(at(hub.url, hub.userToken), async (cli) => {
+      const diagnoses = await examined(cli, hub.url, "--token", hub.userToken);
+      equal(
+        diagnoses.filter(({ status }) => status !== "ok"),
+        [],
+      );
+      const measured = new Map(diagnoses.map(({ check, measured: text }) => [check, text]));
+      match(measured.get("sign-in") ?? "", `as user ${hub.userId}, on node ${hub.node.hub.nodeId}`);
+      match(measured.get("latency") ?? "", /median .* of 20 round trips/);
+      match(measured.get("rights") ?? "", "Tenant: owner");
+      const plain = await cli.run(["doctor"]);
+      equal([plain.code, plain.stdout.split("\n").length], [0, 13]);
+      match(plain.stdout, /^ok\tname\tlocalhost is /);
+      match(plain.stderr, "All is well.");
+      const machine = await examined(cli, hub.url, "--token", hub.workstation.token);
+      match(machine.at(-1)?.measured ?? "", "its own channel, and projects: Project");
+    }),
+  ));
+
+test("names that lead nowhere, ports where nobody listens, and servers that never answer", () =>
+  withCli({}, async (cli) => {
+    const more = ["--token", TOKEN, "--timeout", "700ms"];
+    const unnamed = await failsAt(
+      cli,
+      "http://host.invalid",
+      "name",
+      /no host host\.invalid|can't be looked up/,
+      ...more,
+    );
+    equal([unnamed.get("tcp"), unnamed.get("rights"), unnamed.get("token")], ["skipped", "skipped", "ok"]);
+    await failsAt(cli, "http://127.0.0.1:1", "tcp", /nobody listens at 127\.0\.0\.1:1/, ...more);
+    await withServer(createTcpServer(), async (port) => {
+      const silent = await failsAt(cli, `http://127.0.0.1:${port}`, "http", /no answer within 0\.7 s/, ...more);
+      equal([silent.get("tcp"), silent.get("readiness")], ["ok", "skipped"]);
+      await failsAt(cli, `https://127.0.0.1:${port}`, "tls", /handshake is not answered/, ...more);
+    });
+  }));
+
+test("a server that is no hub, one that sends elsewhere, and one without TLS", () =>
+  withCli({}, async (cli) => {
+    const server = createHttpServer((_, response) => response.end("<h1>It works!</h1>"));
+    await withServer(server, async (port) => {
+      await failsAt(cli, `http://127.0.0.1:${port}`, "http", /no hub \(HTTP 200\)/, "--token", TOKEN);
+      await failsAt(cli, `https://127.0.0.1:${port}`, "tls", /TLS is not spoken/, "--token", TOKEN);
+    });
+    const moved = createHttpServer((_, response) => response.writeHead(301, { location: "https://hub/" }).end());
+    await withServer(moved, async (port) => {
+      await failsAt(cli, `http://127.0.0.1:${port}`, "http", /sends elsewhere: https:\/\/hub\//, "--token", TOKEN);
+    });
+  }));
+
+const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
+
+function certificate(folder: string, ...more: string[]): { key: Buffer; cert: Buffer } {
+  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+  const made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  spawnSync("openssl", [...made, "-keyout", key, "-out", cert, ...more]);
+  return { key: readFileSync(key), cert: readFileSync(cert) };
+}
+
+if (hasOpenssl) {
+  test("a certificate that nobody vouches for, one for another name, and one that is trusted", () =>
+    withCli({}, async (cli) => {
+      const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "30"];
+      const own = certificate(cli.home, ...subject);
+      const answer = createTlsServer(own, (_, response) => response.end('{"status":"ok"}'));
+      await withServer(answer, async (port) => {
+        const url = `https://localhost:${port}`;
+        await failsAt(cli, url, "tls", /not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)/, "--token", TOKEN);
+        const trusted = { env: { NODE_EXTRA_CA_CERTS: join(cli.home, "cert.pem") } };
+        const known = await cli.run(["doctor", url, "--token", TOKEN], trusted);
+        match(known.stdout, /ok\ttls\tTLSv1\.3, certificate for localhost, (29|30) days left/);
+        const renamed = await cli.run(["doctor", `https://127.0.0.1:${port}`, "--token", TOKEN], trusted);
+        match(renamed.stdout, /fail\ttls\tthe certificate is for localhost, not for 127\.0\.0\.1/);
+      });
+    }));
+} else test.skip("certificates", "openssl is not installed");
+
+/** Passes requests on and forgets what proxies forget unless they are told. */
+function proxyWithoutUpgrade(target: string): Server {
+  return createHttpServer((incoming, response) => {
+    const { upgrade: _, connection: __, ...headers } = incoming.headers;
+    const onward = request(new URL(incoming.url ?? "/", target), { headers, agent: false });
+    onward.on("response", (answer) => answer.pipe(response.writeHead(answer.statusCode ?? 502, answer.headers)));
+    onward.on("error", () => response.destroy());
+    onward.end();
+  });
+}
+
+test("a proxy that does not pass WebSockets on", () =>
+  withHub({}, (hub) =>
+    withCli({}, (cli) =>
+      withServer(proxyWithoutUpgrade(hub.url), async (port) => {
+        const url = `http://127.0.0.1:${port}`;
+        const found = await failsAt(cli, url, "websocket", /answered with HTTP 400/, "--token", hub.userToken);
+        equal([found.get("readiness"), found.get("sign-in")], ["ok", "skipped"]);
+      }),
+    ),
+  ));
+
+test("tokens that are missing, cut, wrong and expired", () =>
+  withHub({}, (hub) =>
+    withCli({}, async (cli) => {
+      const missing = await failsAt(cli, hub.url, "token", /there is none/);
+      is(missing.get("websocket"), "ok");
+      await failsAt(cli, hub.url, "token", /not as long as one/, "--token", "wst_abc");
+      await failsAt(cli, hub.url, "token", /no shape/, "--token", "hello");
+      await failsAt(cli, hub.url, "sign-in", /refused: /, "--token", TOKEN);
+      const claims = Buffer.from(JSON.stringify({ sub: "me", iss: "x", exp: 1_000_000 })).toString("base64url");
+      await failsAt(cli, hub.url, "token", /a user's, of me by x, expired \d+d/, "--token", `e30.${claims}.c2ln`);
+    }),
+  ));
+
+test("reads how long a token is good without asking anybody", () => {
+  const now = 1_700_000_000_000;
+  const tokenFor = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.x`;
+  equal(readToken(tokenFor({ sub: "me", iss: "i", exp: now / 1000 + 7_200 }), now), {
+    status: "ok",
+    measured: "a user's, of me by i, 2h left",
+  });
+  is(readToken(tokenFor({ sub: "me", iss: "i", exp: now / 1000 + 60 }), now).status, "warn");
+  is(readToken("a.%%%.c", now).status, "fail");
+});
+
+test("hubs that are too old and too new", () =>
+  withCli({}, async (cli) => {
+    const more = ["--token", TOKEN];
+    await withForeignHub({ protocol: 2, healthy: true }, async (url) => {
+      const found = await failsAt(cli, url, "protocol", /the hub speaks version 2, and this program 1/, ...more);
+      is(found.get("sign-in"), "skipped");
+    });
+    await withForeignHub({ refuse: "unsupported_protocol", healthy: true }, (url) =>
+      failsAt(cli, url, "protocol", /the hub speaks another version/, ...more).then(() => undefined),
+    );
+  }));
+
+test("a clock that is wrong is warned of", () =>
+  withCli({}, (cli) =>
+    withForeignHub({ healthy: true, aheadMs: 60_000, answer: "forbidden" }, async (url) => {
+      const diagnoses = await examined(cli, url, "--token", TOKEN);
+      const clock = diagnoses.find(({ check }) => check === "clock");
+      is(clock?.status, "warn");
+      match(clock?.measured ?? "", /(59\d|60\d)\d\d ms ahead/);
+    }),
+  ));
+
+test("a hub that drains, and one without its database, are not ready, and say which part", () =>
+  withHub({ env: { DRAIN_MS: "10000" } }, (hub) =>
+    withCli({}, async (cli) => {
+      await hub.database.close();
+      await failsAt(cli, hub.url, "readiness", /database: /, "--token", hub.userToken);
+      const client = await hub.connect(hub.serviceToken);
+      const stopped = hub.node.stop({ drain: true });
+      await until("it drains", async () => (await fetch(`${hub.url}/readyz`)).status === 503);
+      await failsAt(cli, hub.url, "readiness", /hub: draining/, "--token", hub.userToken);
+      client.close();
+      await stopped;
+    }),
+  ));
+
+test.run();
