@@ -38,7 +38,7 @@ const FISH = `function __monster_realtime_complete
   set -l words (commandline -opc) (commandline -ct)
   $words[1] __complete -- $words[2..-1] 2>/dev/null
 end
-complete -c monster-realtime -a '(__monster_realtime_complete)'
+complete -c monster-realtime -f -a '(__monster_realtime_complete)'
 `;
 
 export const COMPLETION_SCRIPTS: Readonly<Record<Shell, string>> = { bash: BASH, zsh: ZSH, fish: FISH };

@@ -67,7 +67,9 @@ test("is a script that its shell reads without complaint", () =>
       const { stdout, code } = await cli.run(["completion", shell]);
       is(code, 0);
       match(stdout, "__complete -- ");
-      const { error, status, stderr } = spawnSync(shell, ["-n"], { input: stdout, encoding: "utf8" });
+      const file = join(cli.home, `completion.${shell}`);
+      writeFileSync(file, stdout);
+      const { error, status, stderr } = spawnSync(shell, ["-n", file], { env: cli.env, encoding: "utf8" });
       if (error) console.warn(`\nSKIPPED: the script for ${shell}: there is no ${shell}`);
       else is(status, 0, stderr);
     }

@@ -4,7 +4,7 @@ import { is, match, ok } from "uvu/assert";
 import { type TestHub, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { at, type Cli, fails, withCli } from "./support/cli.ts";
-import { withForeignHub } from "./support/foreign-hub.ts";
+import { type ForeignHub, withForeignHub } from "./support/foreign-hub.ts";
 
 const test = suite("failures of the command line");
 
@@ -73,15 +73,15 @@ test("a host that does not exist, and a server that is no hub, end with 3 at onc
 
 test("a hub that speaks another protocol, and one that is older than a method, say which to update", () =>
   withCli({}, async (cli) => {
-    await withForeignHub({ refuse: "unsupported_protocol" }, async (url) =>
-      fails(await cli.run(["rpc", "tasks.get"], { env: at(url, "t") }), 3, "update the older of the two"),
-    );
-    await withForeignHub({ protocol: 2 }, async (url) =>
-      fails(await cli.run(["rpc", "tasks.get"], { env: at(url, "t") }), 3, "The hub speaks protocol 2"),
-    );
-    await withForeignHub({ answer: "unknown_method" }, async (url) =>
-      fails(await cli.run(["rpc", "tasks.get"], { env: at(url, "t") }), 5, "This hub is older than tasks.get"),
-    );
+    const call = (foreign: ForeignHub, code: number, pattern: string) =>
+      withForeignHub(foreign, async (url) =>
+        fails(await cli.run(["rpc", "tasks.get"], { env: at(url, "t") }), code, pattern),
+      );
+    await Promise.all([
+      call({ refuse: "unsupported_protocol" }, 3, "update the older of the two"),
+      call({ protocol: 2 }, 3, "The hub speaks protocol 2"),
+      call({ answer: "unknown_method" }, 5, "This hub is older than tasks.get"),
+    ]);
   }));
 
 test("a token that has expired ends with 4 and is not tried again", () =>
