@@ -24,8 +24,8 @@ export interface Invocation<Options extends object = object> {
 }
 
 /**
- * One command. Its file stays cheap to load: what is heavy (the SDK, tables) is imported within `run`. Arguments that are
- * named `channel`, `method` or `context`, and options with choices, are completed by the shell.
+ * One command. Its file stays cheap to load: what is heavy (the SDK, tables) is imported within `run`, types and `errors.ts`
+ * alone at its head. Arguments that are named `channel`, `method` or `context`, and options with choices, are completed by the shell.
  */
 export interface CliCommand<Options extends object = object> {
   readonly name: string;
