@@ -1,0 +1,13 @@
+/** For agents on workstations, in Node: what holds the connection, takes tasks, and gives results back. */
+export * from "./workstation/errors.ts";
+export {
+  DEFAULT_AUTO_START_MS,
+  DEFAULT_SHUTDOWN_GRACE_MS,
+  type StopOptions,
+  type TaskHandler,
+  type WorkstationOptions,
+} from "./workstation/options.ts";
+export type { PendingResult } from "./workstation/results-file.ts";
+export type { RefuseOptions, TaskProgress, TaskResult, WorkstationTask } from "./workstation/task.ts";
+export { createWorkstation, type Workstation } from "./workstation/workstation.ts";
+export type { WorkstationEvents, WorkstationState } from "./workstation/workstation-events.ts";

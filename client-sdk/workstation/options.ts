@@ -1,0 +1,152 @@
+import { InvalidArgumentError } from "../errors.ts";
+import type { ClientOptions } from "../options.ts";
+import type { ReportedAgent } from "../protocol/index.ts";
+import type { TaskResult, WorkstationTask } from "./task.ts";
+
+/** How long running tasks may go on after a goodbye was asked for. */
+export const DEFAULT_SHUTDOWN_GRACE_MS = 10_000;
+/** When a task that was neither started nor refused is started by itself: the hub takes it back after a minute. */
+export const DEFAULT_AUTO_START_MS = 5_000;
+
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler need not return anything.
+type Returned = TaskResult | undefined | void;
+/** What an agent does with a task. What it returns ends the task as completed, what it throws as failed. */
+export type TaskHandler = (task: WorkstationTask) => Returned | Promise<Returned>;
+
+export interface WorkstationOptions extends Omit<ClientOptions, "offlineQueueLimit"> {
+  /** What this machine has, reported at every start: agents that are missing here become `disabled` at the hub. */
+  agents: readonly ReportedAgent[];
+  /** Ids of the projects shown as active in its presence, beside those of running tasks. */
+  projects?: readonly string[];
+  /** Called once for each assignment. */
+  onTask: TaskHandler;
+  /**
+   * Called, instead of failing it, for a task that an earlier run of this program had started and not ended, with the task
+   * already started. A goodbye then leaves tasks that don't end in time to the next run, instead of failing them.
+   */
+  onResume?: TaskHandler;
+  /** Where results wait that the hub has not acknowledged; without it they are lost where the program ends before. */
+  resultsFile?: string;
+  /** Shown in the presence; `workstation.devServerPort` changes it. */
+  devServerPort?: number | null;
+  /** Milliseconds; 10,000 where it is missing. */
+  shutdownGraceMs?: number;
+  /** Milliseconds until a task that was neither started nor refused is started; 5,000 where it is missing. */
+  autoStartMs?: number;
+  /** Say goodbye on SIGTERM and SIGINT; true where it is missing. The process then ends when nothing else keeps it. */
+  handleSignals?: boolean;
+  /** Call process.exit(0) after the goodbye on a signal; false where it is missing. */
+  exitOnSignal?: boolean;
+}
+
+export interface StopOptions {
+  /** Milliseconds that running tasks may go on; `shutdownGraceMs` where it is missing. */
+  graceMs?: number;
+}
+
+export interface ResolvedWorkstationOptions {
+  client: ClientOptions;
+  agents: readonly ReportedAgent[];
+  projects: readonly string[];
+  onTask: TaskHandler;
+  onResume: TaskHandler | null;
+  resultsFile: string | null;
+  devServerPort: number | null;
+  shutdownGraceMs: number;
+  autoStartMs: number;
+  handleSignals: boolean;
+  exitOnSignal: boolean;
+}
+
+const CLIENT_OPTIONS = [
+  "url",
+  "token",
+  "client",
+  "transports",
+  "connectTimeoutMs",
+  "requestTimeoutMs",
+  "reconnectBaseDelayMs",
+  "reconnectMaxDelayMs",
+  "webSocketOptions",
+  "random",
+] as const satisfies readonly (keyof WorkstationOptions)[];
+const OWN_OPTIONS = [
+  "agents",
+  "projects",
+  "onTask",
+  "onResume",
+  "resultsFile",
+  "devServerPort",
+  "shutdownGraceMs",
+  "autoStartMs",
+  "handleSignals",
+  "exitOnSignal",
+] as const satisfies readonly (keyof WorkstationOptions)[];
+const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof WorkstationOptions>([...CLIENT_OPTIONS, ...OWN_OPTIONS]);
+const MAX_PORT = 65_535;
+
+/** The options with their defaults; throws InvalidArgumentError for unknown keys and values that can't work. */
+export function resolveWorkstationOptions(options: WorkstationOptions): ResolvedWorkstationOptions {
+  refuseUnknown(options);
+  return {
+    client: clientOptions(options),
+    agents: checkedAgents(options.agents),
+    projects: checkedProjects(options.projects ?? []),
+    onTask: checkedHandler("onTask", options.onTask),
+    onResume: options.onResume === undefined ? null : checkedHandler("onResume", options.onResume),
+    resultsFile: checkedFile(options.resultsFile),
+    devServerPort: checkedPort(options.devServerPort ?? null),
+    shutdownGraceMs: checkedMs("shutdownGraceMs", options.shutdownGraceMs ?? DEFAULT_SHUTDOWN_GRACE_MS),
+    autoStartMs: checkedMs("autoStartMs", options.autoStartMs ?? DEFAULT_AUTO_START_MS),
+    handleSignals: options.handleSignals ?? true,
+    exitOnSignal: options.exitOnSignal ?? false,
+  };
+}
+
+function refuseUnknown(options: WorkstationOptions): void {
+  const unknown = Object.keys(options).filter((key) => !KNOWN_OPTIONS.has(key));
+  if (unknown.length === 0) return;
+  throw new InvalidArgumentError(`Unknown option ${unknown.join(", ")}. Known are ${[...KNOWN_OPTIONS].join(", ")}.`);
+}
+
+function clientOptions(options: WorkstationOptions): ClientOptions {
+  const given = CLIENT_OPTIONS.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]);
+  return Object.fromEntries(given) as ClientOptions;
+}
+
+export function checkedAgents(agents: unknown): readonly ReportedAgent[] {
+  if (!Array.isArray(agents) || !agents.every(isAgent))
+    throw new InvalidArgumentError('agents must be a list such as [{ type: "claude-code", name: "claude" }].');
+  return agents;
+}
+
+function isAgent(agent: unknown): agent is ReportedAgent {
+  const { type, name } = (agent ?? {}) as Partial<ReportedAgent>;
+  return typeof type === "string" && typeof name === "string";
+}
+
+export function checkedProjects(projects: unknown): readonly string[] {
+  if (Array.isArray(projects) && projects.every((id) => typeof id === "string")) return projects;
+  throw new InvalidArgumentError("projects must be a list of project ids.");
+}
+
+export function checkedPort(port: unknown): number | null {
+  const isPort = typeof port === "number" && Number.isInteger(port) && port > 0 && port <= MAX_PORT;
+  if (port === null || isPort) return port as number | null;
+  throw new InvalidArgumentError(`devServerPort must be a whole number from 1 to ${MAX_PORT}, or null for none.`);
+}
+
+function checkedHandler(name: string, handler: unknown): TaskHandler {
+  if (typeof handler === "function") return handler as TaskHandler;
+  throw new InvalidArgumentError(`${name} must be a function that takes a task.`);
+}
+
+function checkedFile(file: unknown): string | null {
+  if (file === undefined || (typeof file === "string" && file !== "")) return file ?? null;
+  throw new InvalidArgumentError("resultsFile must be the path of a file.");
+}
+
+export function checkedMs(name: string, value: unknown): number {
+  if (typeof value === "number" && value >= 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError(`${name} must be a number of milliseconds, 0 or more.`);
+}
