@@ -5,6 +5,7 @@ import { ago } from "../ago.ts";
 import { parseCount, parseDuration } from "../durations.ts";
 import type { Column, Output } from "../output.ts";
 import { type Collected, collect, silence, tellWhatIsMissing } from "../pages.ts";
+import { rateText } from "../rates.ts";
 import { harmless } from "../text.ts";
 import { watchTable } from "../watch-table.ts";
 import type { CliCommand, Invocation } from "./command.ts";
@@ -117,6 +118,3 @@ function columns(nowMs: number): Column<LiveChannel>[] {
     { title: "NODES", text: ({ nodes }) => nodes.map(({ nodeId }) => nodeId).join(", ") },
   ];
 }
-
-/** Small rates must not look like none. */
-export const rateText = (rate: number): string => (rate === 0 ? "0" : rate < 10 ? rate.toFixed(2) : rate.toFixed(0));

@@ -10,6 +10,7 @@ import { presenceCommand } from "./presence.ts";
 import { publishCommand } from "./publish.ts";
 import { rpcCommand } from "./rpc.ts";
 import { tailCommand } from "./tail.ts";
+import { topCommand } from "./top.ts";
 import { traceCommand } from "./trace.ts";
 import { whyOfflineCommand } from "./why-offline.ts";
 
@@ -25,6 +26,7 @@ export const COMMANDS: readonly CliCommand[] = [
   traceCommand,
   whyOfflineCommand,
   doctorCommand,
+  topCommand,
   rpcCommand,
   contextCommand,
   completionCommand,

@@ -1,4 +1,5 @@
 import { type Client, createClient, PROTOCOL_VERSION, type RealtimeError } from "../../index.ts";
+import { ago } from "../ago.ts";
 import { failureOf } from "../failure.ts";
 import { VERSION } from "../version.ts";
 import { type Check, type Finding, fail, type Handshake, ok, type Patient } from "./check.ts";
@@ -61,7 +62,7 @@ export const signInCheck: Check = {
     const handshake = await patient.handshake();
     if (handshake.name === "refused") return refused(handshake.error);
     const { principal, expiresInMs, nodeId } = handshake.welcome;
-    const expiry = expiresInMs === null ? "" : `, token good for ${Math.round(expiresInMs / 60_000)} min`;
+    const expiry = expiresInMs === null ? "" : `, token good for ${ago(expiresInMs)}`;
     return ok(`as ${principal.kind} ${principal.id}, on node ${nodeId}${expiry}`);
   },
 };
