@@ -9,7 +9,7 @@ const IMPORT = /^\s*(?:import|export)\s(?:[^"';]*?\sfrom\s)?\s*"([^"]+)"|import\
 
 function sources(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".ts") && !file.includes("node_modules"))
+    .filter((file) => /\.tsx?$/.test(file) && !file.includes("node_modules"))
     .map((file) => join(folder, file));
 }
 
@@ -90,9 +90,10 @@ test("implementations are chosen in one place", () => {
   );
 });
 
-test("the page is built on the SDK alone", () => {
+test("the page is built on the SDK and React alone", () => {
+  const allowed = within("hub/console/", "@monster-realtime/client", "react", "@tanstack/react-virtual");
   equal(
-    offences("hub/console", (imported) => !within("hub/console/", "@monster-realtime/client")(imported)),
+    offences("hub/console", (imported) => !allowed(imported)),
     [],
   );
 });

@@ -1,8 +1,8 @@
 import { type Client, type Publication, projectTasksChannel, type TaskListItem } from "@monster-realtime/client";
 import { AgentNames } from "./agent-names.ts";
-import { allPages } from "./all-pages.ts";
 import { Board, COLUMNS } from "./board.ts";
 import { BoardColumn } from "./board-column.ts";
+import { allPages } from "./shell/all-pages.ts";
 import { TaskCard } from "./task-card.ts";
 
 const PAGE_LIMIT = 200;

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -6,6 +6,7 @@ import { allow, READS } from "./methods.ts";
 import { send } from "./responses.ts";
 
 const FOLDER = join(import.meta.dirname, "..", "console");
+const SHARED_STYLES = "console.css";
 const HEADERS = {
   "Content-Security-Policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -33,11 +34,7 @@ export class Pages {
 }
 
 async function buildPages(): Promise<ReadonlyMap<string, Page>> {
-  const [html, css, script] = await Promise.all([
-    readFile(join(FOLDER, "index.html"), "utf8"),
-    readFile(join(FOLDER, "console.css"), "utf8"),
-    bundle(),
-  ]);
+  const [html, css, script] = await Promise.all([readFile(join(FOLDER, "index.html"), "utf8"), styles(), bundle()]);
   return new Map([
     ["/", { contentType: "text/html; charset=utf-8", body: html }],
     ["/console.css", { contentType: "text/css; charset=utf-8", body: css }],
@@ -45,8 +42,16 @@ async function buildPages(): Promise<ReadonlyMap<string, Page>> {
   ]);
 }
 
+/** The tokens and what all views share, then each view's own. */
+async function styles(): Promise<string> {
+  const files = await readdir(FOLDER, { recursive: true });
+  const own = files.filter((file) => file.endsWith(".css") && file !== SHARED_STYLES).sort();
+  const texts = await Promise.all([SHARED_STYLES, ...own].map((file) => readFile(join(FOLDER, file), "utf8")));
+  return texts.join("\n");
+}
+
 async function bundle(): Promise<string> {
-  const entry = join(FOLDER, "main.ts");
+  const entry = join(FOLDER, "main.tsx");
   const { outputFiles } = await build({
     entryPoints: [entry],
     bundle: true,
@@ -54,6 +59,8 @@ async function bundle(): Promise<string> {
     write: false,
     format: "esm",
     target: "es2022",
+    jsx: "automatic",
+    define: { "process.env.NODE_ENV": '"production"' },
   });
   const [output] = outputFiles;
   if (!output) throw new Error("the console could not be bundled");

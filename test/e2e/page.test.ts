@@ -1,41 +1,11 @@
-import { existsSync } from "node:fs";
-import { type Browser, chromium, type Page } from "playwright-core";
 import { ulid } from "ulid";
 import { equal, is } from "uvu/assert";
+import { browserTest, faultsOf, withBrowser } from "../support/browser.ts";
 import { meta, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
 const test = suite("live presence page");
-const CHROMIUM = "/usr/bin/chromium";
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-const LIMIT_MS = 60_000;
-
-async function withBrowser(body: (browser: Browser) => Promise<void>): Promise<void> {
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
-  try {
-    await body(browser);
-  } finally {
-    await browser.close();
-  }
-}
-
-/** What goes wrong in the page, as it comes. */
-function faultsOf(page: Page): string[] {
-  const faults: string[] = [];
-  page.on("pageerror", (error) => faults.push(error.message));
-  page.on("console", (message) => void (message.type() === "error" && faults.push(message.text())));
-  return faults;
-}
-
 const behaviours: [string, () => Promise<void>][] = [
   [
     "shows workstations come, work, drop off and return, and names them by their rows",
@@ -76,6 +46,7 @@ const behaviours: [string, () => Promise<void>][] = [
           const page = await browser.newPage();
           const faults = faultsOf(page);
           await page.goto(`${hub.url}/#token=${hub.userToken}`);
+          await page.click("text=Tasks");
           const card = (list: string, text: string) =>
             page.waitForSelector(`.column[data-list=${list}] .task:has-text("${text}")`, { timeout: 10_000 });
           const first = await card("todo", "Task");
@@ -123,20 +94,18 @@ const behaviours: [string, () => Promise<void>][] = [
         withBrowser(async (browser) => {
           const page = await browser.newPage();
           await page.goto(`${hub.url}/#token=svc_wrong`);
-          await page.waitForSelector("#problem:not([hidden])");
+          await page.waitForSelector("#problem");
           await page.fill("#token", hub.userToken);
           await page.click("button");
           await page.waitForSelector("#connection[data-state=connected]");
           await page.waitForSelector(".workstation");
           is(await page.isVisible("#problem"), false);
+          is(new URL(page.url()).hash, "#/workstations");
         }),
       ),
   ],
 ];
 
-for (const [behaviour, body] of behaviours) {
-  if (existsSync(CHROMIUM)) test(behaviour, body, LIMIT_MS);
-  else test.skip(behaviour, `there is no ${CHROMIUM}`);
-}
+for (const [behaviour, body] of behaviours) browserTest(test, behaviour, body);
 
 test.run();

@@ -1,5 +1,8 @@
 import type { Page } from "@monster-realtime/client";
 
+/** As many as a page may have. */
+export const PAGE_LIMIT = 200;
+
 /** Every item of a list, page after page; `read` asks for one of them. */
 export async function allPages<Item>(read: (cursor: { cursor?: string }) => Promise<Page<Item>>): Promise<Item[]> {
   const items: Item[] = [];

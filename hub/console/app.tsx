@@ -1,0 +1,87 @@
+import { type Client, type ConnectionState, createClient } from "@monster-realtime/client";
+import { MonsterRealtimeProvider, useConnection } from "@monster-realtime/client/react";
+import { type ReactNode, useEffect, useState } from "react";
+import { ConnectionStatus, Header } from "./shell/header.tsx";
+import { OrganizationProvider, useOrganization } from "./shell/organization.tsx";
+import { HOME, hashOf, useRoute } from "./shell/route.ts";
+import { sentenceOf } from "./shell/sentences.ts";
+import { SignIn } from "./shell/sign-in.tsx";
+import { VIEWS } from "./views.ts";
+
+/** The token that the address carries behind `#`, which browsers send to nobody; the address forgets it. */
+function takeTokenOfAddress(): string | null {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token !== null) history.replaceState(null, "", hashOf(HOME));
+  return token;
+}
+
+function connect(token: string): Client {
+  const client = createClient({ url: location.origin, token, client: "console/1" });
+  // What ends the client, and what keeps it from connecting, is shown by its state.
+  client.on("error", () => undefined);
+  client.connect().catch(() => undefined);
+  return client;
+}
+
+export function App() {
+  const [client, setClient] = useState<Client | null>(() => {
+    const token = takeTokenOfAddress();
+    return token === null ? null : connect(token);
+  });
+  const [problem, setProblem] = useState<string | null>(null);
+  useEffect(() => {
+    const check = (state: ConnectionState) => {
+      if (state.name !== "closed") return;
+      setProblem(state.error ? sentenceOf(state.error) : null);
+      setClient(null);
+    };
+    if (!client) return;
+    check(client.state);
+    return client.on("state", check);
+  }, [client]);
+  if (!client) return <SignIn problem={problem} onToken={(token) => setClient(connect(token))} />;
+  return (
+    <MonsterRealtimeProvider client={client}>
+      <OrganizationProvider fallback={(message) => <Waiting problem={message} />}>
+        <Header onSignOut={() => void client.close()} />
+        <Disconnected />
+        <CurrentView />
+      </OrganizationProvider>
+    </MonsterRealtimeProvider>
+  );
+}
+
+/** Before there is anything to show. */
+function Waiting({ problem }: { problem: string }) {
+  return (
+    <main className="sign-in">
+      <ConnectionStatus />
+      {problem !== "" && (
+        <p id="problem" role="alert">
+          {problem}
+        </p>
+      )}
+      <Disconnected />
+    </main>
+  );
+}
+
+/** What is shown may be old while there is no connection. */
+function Disconnected(): ReactNode {
+  const { state } = useConnection();
+  if (state.name !== "waiting") return null;
+  return (
+    <p className="banner" role="alert">
+      {sentenceOf(state.error)} What you see is what was last known.
+    </p>
+  );
+}
+
+function CurrentView() {
+  const { organization } = useOrganization();
+  const { view, argument } = useRoute();
+  const shown = VIEWS.find(({ id }) => id === view) ?? VIEWS[0];
+  if (!shown) return null;
+  const { component: Component } = shown;
+  return <Component key={organization.id} argument={argument} />;
+}

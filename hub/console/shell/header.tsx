@@ -1,0 +1,94 @@
+import { useConnection } from "@monster-realtime/client/react";
+import { useEffect, useState } from "react";
+import { VIEWS } from "../views.ts";
+import { useLatencyMs } from "./latency.ts";
+import { useOrganization } from "./organization.tsx";
+import { hashOf, useRoute } from "./route.ts";
+import { describeConnection, sentenceOf } from "./sentences.ts";
+import { useTheme } from "./theme.ts";
+
+export function Header({ onSignOut }: { onSignOut(): void }) {
+  const route = useRoute();
+  return (
+    <header className="top">
+      <p className="brand">Monster Realtime</p>
+      <nav aria-label="Views">
+        {VIEWS.map(({ id, title }) => (
+          <a key={id} href={hashOf({ view: id, argument: null })} aria-current={route.view === id ? "page" : undefined}>
+            {title}
+          </a>
+        ))}
+      </nav>
+      <div className="top-right">
+        <OrganizationChoice />
+        <ConnectionStatus />
+        <ThemeButton />
+        <button type="button" className="plain" onClick={onSignOut}>
+          Sign out
+        </button>
+      </div>
+    </header>
+  );
+}
+
+function OrganizationChoice() {
+  const { organization, organizations, choose } = useOrganization();
+  if (organizations.length < 2) return <span className="organization">{organization.name}</span>;
+  return (
+    <select aria-label="Organization" value={organization.id} onChange={(event) => choose(event.target.value)}>
+      {organizations.map(({ id, name }) => (
+        <option key={id} value={id}>
+          {name}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+/** Always in sight: whether what the page shows is live, and how far away the hub is. */
+export function ConnectionStatus() {
+  const { state, welcome } = useConnection();
+  const latencyMs = useLatencyMs();
+  const retrySeconds = useCountdown(state.name === "waiting" ? state.delayMs : null, state);
+  const principal = welcome ? `${welcome.principal.kind} ${welcome.principal.id}, ${welcome.nodeId}` : "";
+  const why = state.name === "waiting" ? sentenceOf(state.error) : "";
+  return (
+    <p id="connection" role="status" aria-live="polite" data-state={state.name} title={why || principal}>
+      {describeConnection(state)}
+      {retrySeconds !== null && `, again in ${retrySeconds} s`}
+      <span className="latency" aria-hidden="true">
+        {latencyMs === null ? "" : ` · ${latencyMs < 10 ? latencyMs.toFixed(1) : Math.round(latencyMs)} ms`}
+      </span>
+    </p>
+  );
+}
+
+/** Whole seconds that are left; begins anew with each `beginning`. */
+function useCountdown(delayMs: number | null, beginning: unknown): number | null {
+  const [left, setLeft] = useState<number | null>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: two waits of one length are two countdowns.
+  useEffect(() => {
+    if (delayMs === null) {
+      setLeft(null);
+      return;
+    }
+    const until = performance.now() + delayMs;
+    const show = () => setLeft(Math.max(0, Math.ceil((until - performance.now()) / 1_000)));
+    show();
+    const timer = setInterval(show, 250);
+    return () => clearInterval(timer);
+  }, [delayMs, beginning]);
+  return left;
+}
+
+const THEME_NAMES = { system: "as the system", light: "light", dark: "dark" } as const;
+
+function ThemeButton() {
+  const [theme, step] = useTheme();
+  return (
+    <button type="button" className="plain" onClick={step} title={`Colours: ${THEME_NAMES[theme]}`}>
+      <span aria-hidden="true">{theme === "light" ? "☀" : theme === "dark" ? "☾" : "◐"}</span>
+      <span className="for-readers">Colours: {THEME_NAMES[theme]}</span>
+    </button>
+  );
+}

@@ -1,0 +1,59 @@
+import { useEffect, useRef } from "react";
+
+/** Key → what it does, in words and in deed. */
+export type Shortcuts = Record<string, readonly [says: string, act: () => void]>;
+
+const KEY_NAMES: Record<string, string> = { Escape: "Esc" };
+
+/** Keys that work wherever nobody is typing; Esc works there too, and leaves the field. Gives them back, for `Help`. */
+export function useShortcuts(shortcuts: Shortcuts): Shortcuts {
+  const newest = useRef(shortcuts);
+  useEffect(() => {
+    newest.current = shortcuts;
+  });
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      const { key, target } = event;
+      const isTyping = target instanceof HTMLElement && /^(?:INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
+      const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
+      const shortcut = Object.hasOwn(newest.current, key) ? newest.current[key] : undefined;
+      if (!shortcut || !isPlain || document.querySelector("dialog[open]") || (isTyping && key !== "Escape")) return;
+      event.preventDefault();
+      if (isTyping) (target as HTMLElement).blur();
+      shortcut[1]();
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, []);
+  return shortcuts;
+}
+
+/** What the keys do, at `?`. */
+export function Help({ shortcuts }: { shortcuts: Shortcuts }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useShortcuts({ "?": ["this help", () => dialog.current?.showModal()] });
+  return (
+    <dialog ref={dialog} aria-label="Keys">
+      <h2>Keys</h2>
+      <dl>
+        {Object.entries(shortcuts).map(([key, [says]]) => (
+          <div key={key}>
+            <dt>
+              <kbd>{KEY_NAMES[key] ?? key}</kbd>
+            </dt>
+            <dd>{says}</dd>
+          </div>
+        ))}
+        <div>
+          <dt>
+            <kbd>↑</kbd> <kbd>↓</kbd> <kbd>Enter</kbd>
+          </dt>
+          <dd>from line to line, and open one</dd>
+        </div>
+      </dl>
+      <form method="dialog">
+        <button type="submit">Close</button>
+      </form>
+    </dialog>
+  );
+}

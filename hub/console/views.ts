@@ -1,0 +1,17 @@
+import type { ComponentType } from "react";
+import { TasksView } from "./tasks/view.tsx";
+import { WorkstationsView } from "./workstations/view.tsx";
+
+/** A page of the console. */
+export interface View {
+  /** Its name in the address: `#/<id>/<argument>`. */
+  id: string;
+  title: string;
+  component: ComponentType<{ argument: string | null }>;
+}
+
+/** In the order of the navigation; the first is the home. */
+export const VIEWS: readonly View[] = [
+  { id: "workstations", title: "Workstations", component: WorkstationsView },
+  { id: "tasks", title: "Tasks", component: TasksView },
+];

@@ -1,0 +1,67 @@
+import type { ActivityPoint } from "@monster-realtime/client";
+import { useRpc } from "@monster-realtime/client/react";
+import { useEffect } from "react";
+
+const WIDTH = 240;
+const HEIGHT = 44;
+const EVERY_MS = 30_000;
+
+/** Workstations online and publications a second over the last hour. */
+export function ActivityChart({ organizationId, online }: { organizationId: string; online: number }) {
+  const { data, error, refresh } = useRpc("activity.get", { organizationId });
+  useEffect(() => {
+    const timer = setInterval(refresh, EVERY_MS);
+    return () => clearInterval(timer);
+  }, [refresh]);
+  if (!data) return <p className="hint">{error ? "The last hour can't be told at the moment." : " "}</p>;
+  const { points, incomplete } = data;
+  const perSecond = (point: ActivityPoint) => point.publications / 60;
+  // The minute that runs has only begun.
+  const over = points.slice(0, -1);
+  return (
+    <section className="activity" aria-label="The last hour">
+      <Sparkline
+        title="online"
+        unit="workstations online"
+        values={[...over.map((point) => point.workstationsOnline), online]}
+        digits={0}
+      />
+      <Sparkline title="publications / s" unit="publications a second" values={over.map(perSecond)} digits={1} />
+      {incomplete && <p className="hint">Some nodes did not answer: publications are missing here.</p>}
+    </section>
+  );
+}
+
+interface SparklineProps {
+  title: string;
+  unit: string;
+  values: readonly number[];
+  digits: number;
+}
+
+function Sparkline({ title, unit, values, digits }: SparklineProps) {
+  const most = Math.max(...values, 0);
+  const least = Math.min(...values, most);
+  const now = values.at(-1) ?? 0;
+  const summary = `${unit}: ${now.toFixed(digits)} now, between ${least.toFixed(digits)} and ${most.toFixed(digits)} in the last hour`;
+  return (
+    <figure>
+      <figcaption>
+        <b>{now.toFixed(digits)}</b> {title}
+        <span className="hint">most {most.toFixed(digits)}</span>
+      </figcaption>
+      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={summary}>
+        <path className="area" d={`${lineOf(values, most)} L${WIDTH} ${HEIGHT} L0 ${HEIGHT} Z`} />
+        <path className="curve" d={lineOf(values, most)} />
+      </svg>
+    </figure>
+  );
+}
+
+function lineOf(values: readonly number[], most: number): string {
+  const step = WIDTH / Math.max(1, values.length - 1);
+  const y = (value: number) => HEIGHT - 2 - (most === 0 ? 0 : (value / most) * (HEIGHT - 6));
+  return values
+    .map((value, index) => `${index === 0 ? "M" : "L"}${(index * step).toFixed(1)} ${y(value).toFixed(1)}`)
+    .join(" ");
+}

@@ -1,0 +1,88 @@
+import type { Client, EntityChange, Project, Publication, Workstation } from "@monster-realtime/client";
+import { useClient, useConnection } from "@monster-realtime/client/react";
+import { useCallback, useEffect, useRef, useState } from "react";
+import { allPages, PAGE_LIMIT } from "../shell/all-pages.ts";
+import { sentenceOf } from "../shell/sentences.ts";
+
+/** What the database knows of an organization's workstations. */
+export interface Directory {
+  projects: readonly Project[];
+  workstations: ReadonlyMap<string, Workstation>;
+  /** Project → the workstations attached to it. */
+  attached: ReadonlyMap<string, readonly string[]>;
+}
+
+export interface DirectoryView {
+  directory: Directory | null;
+  problem: string | null;
+  /** Reads it anew, a moment later: what many changes ask for is read once. */
+  refresh(): void;
+  /** Takes in what a publication tells of a row. */
+  apply(publication: Publication): void;
+}
+
+const SETTLE_MS = 300;
+/** No channel tells of new projects. */
+const EVERY_MS = 60_000;
+
+/** Rows of the organization, kept fresh by what the project channels tell. */
+export function useDirectory(organizationId: string): DirectoryView {
+  const client = useClient();
+  const { isConnected } = useConnection();
+  const [directory, setDirectory] = useState<Directory | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const refresh = useCallback(() => {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => {
+      read(client, organizationId).then(
+        (read) => {
+          setDirectory(read);
+          setProblem(null);
+        },
+        (thrown: unknown) => setProblem(sentenceOf(thrown)),
+      );
+    }, SETTLE_MS);
+  }, [client, organizationId]);
+  useEffect(() => {
+    if (!isConnected) return;
+    read(client, organizationId).then(setDirectory, (thrown: unknown) => setProblem(sentenceOf(thrown)));
+    const interval = setInterval(refresh, EVERY_MS);
+    return () => {
+      clearInterval(interval);
+      clearTimeout(timer.current);
+    };
+  }, [client, organizationId, isConnected, refresh]);
+  const apply = useCallback(
+    ({ type, payload }: Publication) => {
+      if (type === "workstation:updated")
+        setDirectory((known) => known && updated(known, payload as EntityChange<Workstation>));
+      else if (/^(?:workstation|project_workstation):/.test(type)) refresh();
+    },
+    [refresh],
+  );
+  return { directory, problem, refresh, apply };
+}
+
+async function read(client: Client, organizationId: string): Promise<Directory> {
+  const listed = { organizationId, limit: PAGE_LIMIT };
+  const [projects, workstations, attachments] = await Promise.all([
+    allPages((cursor) => client.rpc("projects.list", { ...listed, ...cursor })),
+    allPages((cursor) => client.rpc("workstations.list", { ...listed, ...cursor })),
+    allPages((cursor) => client.rpc("projectWorkstations.list", { ...listed, ...cursor })),
+  ]);
+  const attached = new Map<string, string[]>();
+  for (const { projectId, workstationId } of attachments)
+    attached.set(projectId, [...(attached.get(projectId) ?? []), workstationId]);
+  return {
+    projects: projects.filter(({ status }) => status === "active").sort((a, b) => a.name.localeCompare(b.name)),
+    workstations: new Map(workstations.map((workstation) => [workstation.id, workstation])),
+    attached,
+  };
+}
+
+function updated(directory: Directory, { id, changed }: EntityChange<Workstation>): Directory {
+  const row = directory.workstations.get(id);
+  if (!row) return directory;
+  return { ...directory, workstations: new Map(directory.workstations).set(id, { ...row, ...changed }) };
+}

@@ -1,0 +1,39 @@
+import { existsSync } from "node:fs";
+import { type Browser, chromium, type Page } from "playwright-core";
+import type { suite } from "./suite.ts";
+
+const CHROMIUM = "/usr/bin/chromium";
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const LIMIT_MS = 60_000;
+
+/** Runs `body` with a real Chromium, and closes it. */
+export async function withBrowser(body: (browser: Browser) => Promise<void>): Promise<void> {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  try {
+    await body(browser);
+  } finally {
+    await browser.close();
+  }
+}
+
+/** What goes wrong in the page, as it comes. */
+export function faultsOf(page: Page): string[] {
+  const faults: string[] = [];
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("console", (message) => void (message.type() === "error" && faults.push(message.text())));
+  return faults;
+}
+
+/** A test that needs Chromium; skipped, and said so, where there is none. */
+export function browserTest(test: ReturnType<typeof suite>, behaviour: string, body: () => Promise<void>): void {
+  if (existsSync(CHROMIUM)) test(behaviour, body, LIMIT_MS);
+  else test.skip(behaviour, `there is no ${CHROMIUM}`);
+}
