@@ -105,6 +105,15 @@ export class Client {
   }
 
   /**
+   * Drops the connection, or the wait for the next one, and connects at once: for a machine that slept or changed its
+   * network, whose connection may be dead without anybody having noticed. Presence stays, subscriptions recover. Means
+   * nothing before `connect()` and after the client's end.
+   */
+  reconnect(): void {
+    this.#connection.reconnect();
+  }
+
+  /**
    * Ends the client for good: what waits is rejected, and presence leaves at once. Without `goodbye` the hub takes it for a
    * lost connection and keeps the presence for the grace time: for programs that restart.
    */

@@ -17,6 +17,8 @@ export type ConnectionInput =
   /** The node drains: leave it at `moveAtMs`. */
   | { name: "goaway"; moveAtMs: number }
   | { name: "move" }
+  /** Whatever there is may be dead: another connection at once. */
+  | { name: "reconnect" }
   | { name: "lost"; error: RealtimeError; nowMs: number }
   | { name: "retry" }
   | { name: "close" };
@@ -31,6 +33,8 @@ export function transition(state: ConnectionState, input: ConnectionInput, backo
       return state.name === "waiting" ? { name: "connecting", attempt: state.attempt } : state;
     case "move":
       return state.name === "connected" ? { name: "connecting", attempt: 0 } : state;
+    case "reconnect":
+      return state.name === "idle" ? state : { name: "connecting", attempt: 0 };
     case "welcome":
       return state.name === "connecting" ? welcomed(state.attempt, input) : state;
     case "goaway":

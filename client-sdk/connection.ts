@@ -53,6 +53,12 @@ export class Connection {
     this.#transition({ name: "connect" });
   }
 
+  /** Drops the link, or the wait for one, and dials at once; means nothing before `connect()` and after the end. */
+  reconnect(): void {
+    const why = new DisconnectedError("reconnect() was called", { sent: true });
+    this.#replaceLink({ name: "reconnect" }, why, { goodbye: false });
+  }
+
   /** Ends for good and resolves when the transport is closed. With a goodbye, what is present on `joined` leaves at once. */
   async close({ goodbye, joined }: { goodbye: boolean; joined: readonly string[] }): Promise<void> {
     const link = this.#link;
@@ -160,10 +166,16 @@ export class Connection {
 
   /** The draining node has served until now; its connection goes, and the next one recovers what came in between. */
   #move(): void {
+    const why = new DisconnectedError("the node drains", { sent: true });
+    this.#replaceLink({ name: "move" }, why, { goodbye: true });
+  }
+
+  #replaceLink(input: ConnectionInput, why: DisconnectedError, { goodbye }: { goodbye: boolean }): void {
+    if (this.#state.name === "idle" || this.#state.name === "closed") return;
     const old = this.#link;
     this.#link = null;
-    this.#transition({ name: "move" });
-    void old?.close(new DisconnectedError("the node drains", { sent: true }), { goodbye: true });
+    this.#transition(input);
+    void old?.close(why, { goodbye });
   }
 
   /** `token_expired` is temporary only for those who have another token. */

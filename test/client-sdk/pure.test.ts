@@ -152,6 +152,9 @@ test("goes from state to state as the table says", () => {
     ["tries again", waiting, { name: "retry" }, { name: "connecting", attempt: 2 }],
     ["remembers when to go", connected, { name: "goaway", moveAtMs: 1_400 }, { ...connected, moveAtMs: 1_400 }],
     ["moves", connected, { name: "move" }, { name: "connecting", attempt: 0 }],
+    ["reconnects at once", waiting, { name: "reconnect" }, { name: "connecting", attempt: 0 }],
+    ["drops what it has to reconnect", connected, { name: "reconnect" }, { name: "connecting", attempt: 0 }],
+    ["has nothing to reconnect before it connects", { name: "idle" }, { name: "reconnect" }, { name: "idle" }],
     [
       "keeps to the drain's delay when cut before",
       { ...connected, moveAtMs: 1_400 },
@@ -174,6 +177,7 @@ test("stays the same object for an input that means nothing in its state", () =>
     { name: "move" },
     { name: "lost", error: away, nowMs: 0 },
     { name: "retry" },
+    { name: "reconnect" },
     { name: "close" },
   ];
   for (const input of inputs) assert.is(transition(closed, input, backoff), closed);
