@@ -60,7 +60,6 @@ async function bundle(): Promise<string> {
     format: "esm",
     target: "es2022",
     jsx: "automatic",
-    define: { "process.env.NODE_ENV": '"production"' },
   });
   const [output] = outputFiles;
   if (!output) throw new Error("the console could not be bundled");
