@@ -38,6 +38,11 @@ export class Output {
     this.#quiet = quiet;
   }
 
+  /** Whether nobody wants talk. */
+  get isQuiet(): boolean {
+    return this.#quiet;
+  }
+
   /** One record of data: as JSON, or as the line for people. The line is printed as it is: make foreign text `harmless`. */
   record(value: unknown, line: () => string): void {
     this.write(`${this.mode === "json" ? JSON.stringify(value) : line()}\n`);

@@ -67,11 +67,12 @@ function sentence(message: string): string {
 }
 
 async function runCommand(typed: Typed, interruption: Interruption): Promise<ExitCode> {
-  const { globals } = typed;
+  const { globals, command } = typed;
+  if (command.leaveMs !== undefined) interruption.leaveMs = command.leaveMs;
   const output = new Output({ json: globals.json ?? false, color: globals.color, quiet: globals.quiet ?? false });
   const clients: Client[] = [];
   try {
-    await typed.command.run?.(invocationOf(typed, output, interruption.signal, clients));
+    await command.run?.(invocationOf(typed, output, interruption.signal, clients));
     return interruption.exitCode ?? EXIT_CODES.done;
   } catch (error) {
     if (interruption.exitCode !== null || error instanceof Interrupted) {
@@ -85,9 +86,15 @@ async function runCommand(typed: Typed, interruption: Interruption): Promise<Exi
   }
 }
 
-function invocationOf({ args, options, globals }: Typed, output: Output, signal: AbortSignal, clients: Client[]) {
+function invocationOf(
+  { command, args, options, globals }: Typed,
+  output: Output,
+  signal: AbortSignal,
+  clients: Client[],
+) {
   const timeoutMs = globals.timeout;
-  const address = () => resolveAddress(globals);
+  const url = command.takesUrl ? (args[0] ?? globals.url) : globals.url;
+  const address = () => resolveAddress({ ...globals, url });
   return {
     args,
     options,

@@ -36,6 +36,10 @@ export interface CliCommand<Options extends object = object> {
   /** Without the name of the program; shown under the help. */
   readonly examples: readonly string[];
   readonly hidden?: boolean;
+  /** Its first argument, where it is given, is an address and stands for `--url`. */
+  readonly takesUrl?: boolean;
+  /** How long it may take to leave after Ctrl-C, in milliseconds; some seconds where this is missing. */
+  readonly leaveMs?: number;
   readonly subcommands?: readonly CliCommand[];
   /** Declares arguments and options. The ones of all commands (`--json`, `--url`, …) are there already. */
   define?(command: Command): void;

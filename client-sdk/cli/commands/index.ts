@@ -1,3 +1,4 @@
+import { benchCommand } from "./bench.ts";
 import { channelsCommand } from "./channels.ts";
 import type { CliCommand } from "./command.ts";
 import { completeCommand, completionCommand } from "./completion.ts";
@@ -27,6 +28,7 @@ export const COMMANDS: readonly CliCommand[] = [
   whyOfflineCommand,
   doctorCommand,
   topCommand,
+  benchCommand,
   rpcCommand,
   contextCommand,
   completionCommand,

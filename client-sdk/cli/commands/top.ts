@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Command, Option } from "commander";
-import { type Client, RealtimeError } from "../../index.ts";
+import { RealtimeError } from "../../errors.ts";
+import type { Client } from "../../index.ts";
 import { parseDuration } from "../durations.ts";
 import { usageFailure } from "../failure.ts";
 import { FullScreen } from "../full-screen.ts";
