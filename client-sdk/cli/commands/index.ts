@@ -10,6 +10,7 @@ import { kickCommand } from "./kick.ts";
 import { presenceCommand } from "./presence.ts";
 import { publishCommand } from "./publish.ts";
 import { rpcCommand } from "./rpc.ts";
+import { simulateCommand } from "./simulate.ts";
 import { tailCommand } from "./tail.ts";
 import { topCommand } from "./top.ts";
 import { traceCommand } from "./trace.ts";
@@ -28,6 +29,7 @@ export const COMMANDS: readonly CliCommand[] = [
   whyOfflineCommand,
   doctorCommand,
   topCommand,
+  simulateCommand,
   benchCommand,
   rpcCommand,
   contextCommand,

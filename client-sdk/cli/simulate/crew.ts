@@ -1,0 +1,105 @@
+import type { Client } from "../../index.ts";
+import { CliFailure } from "../failure.ts";
+import type { Output } from "../output.ts";
+import { paced } from "../paced.ts";
+import { Progress } from "../progress.ts";
+
+/** Calls are paced below what the hub allows one connection. */
+const SHARE_OF_LIMIT = 0.8;
+const DEFAULT_RPCS_PER_SECOND = 50;
+const CALLS_TO_REGISTER = 2;
+
+/** A workstation that was registered for a simulation, with the token that opens it. */
+export interface Recruit {
+  /** From 0. */
+  place: number;
+  id: string;
+  name: string;
+  token: string;
+}
+
+export interface Ground {
+  organizationId: string;
+  projectId: string;
+}
+
+/** The project that was named, or the first active one. */
+export async function groundFor(client: Client, project: string | undefined): Promise<Ground> {
+  if (project !== undefined) {
+    const { id, organizationId } = await client.rpc("projects.get", { id: project });
+    return { projectId: id, organizationId };
+  }
+  const { items } = await client.rpc("projects.list", { limit: 200 });
+  const found = items.find(({ status }) => status === "active");
+  if (found) return { projectId: found.id, organizationId: found.organizationId };
+  throw new CliFailure("This token has no active project to put workstations into. Name one with --project.");
+}
+
+/** Workstations that are registered and removed by an admin. */
+export class Crew {
+  readonly #admin: Client;
+  readonly #ground: Ground;
+  readonly #output: Output;
+  /** Also those that are registered and not yet attached. */
+  readonly #registered = new Set<string>();
+
+  constructor(admin: Client, ground: Ground, output: Output) {
+    this.#admin = admin;
+    this.#ground = ground;
+    this.#output = output;
+  }
+
+  /** Registers so many and attaches them to the project. Rejects with the first failure; `remove` takes back what there is. */
+  async recruit(count: number, signal: AbortSignal): Promise<Recruit[]> {
+    const run = Date.now().toString(36);
+    const recruits: Recruit[] = [];
+    const progress = new Progress("registering", count, this.#output);
+    const pace = { perSecond: this.#perSecond() / CALLS_TO_REGISTER, signal };
+    const places = Array.from({ length: count }, (_, place) => place);
+    try {
+      await paced(places, pace, async (place) => {
+        recruits.push(await this.#register(place, `simulated-${run}-${String(place + 1).padStart(4, "0")}`));
+        progress.step();
+      });
+    } finally {
+      progress.end();
+    }
+    return recruits;
+  }
+
+  /** Removes all that were registered; those that could not be removed are named in the failure. */
+  async remove(): Promise<void> {
+    const progress = new Progress("removing", this.#registered.size, this.#output);
+    try {
+      await paced([...this.#registered], { perSecond: this.#perSecond() }, async (id) => {
+        await this.#admin.rpc("workstations.delete", { id });
+        this.#registered.delete(id);
+        progress.step();
+      });
+    } catch (error) {
+      throw new CliFailure(
+        `${this.#registered.size} simulated workstations are still registered (${(error as Error).message}). ` +
+          "Their names begin with simulated-: `rpc workstations.delete` removes one.",
+        { cause: error },
+      );
+    } finally {
+      progress.end();
+    }
+  }
+
+  async #register(place: number, name: string): Promise<Recruit> {
+    const { organizationId, projectId } = this.#ground;
+    const hostname = `${name}.local`;
+    const made = await this.#admin.rpc("workstations.register", { organizationId, name, hostname, os: "simulated" });
+    const { id } = made.workstation;
+    this.#registered.add(id);
+    await this.#admin.rpc("projects.attachWorkstation", { projectId, workstationId: id });
+    return { place, id, name, token: made.registrationToken ?? "" };
+  }
+
+  #perSecond(): number {
+    const { state } = this.#admin;
+    const limit = state.name === "connected" ? state.welcome.limits.rpcsPerSecond : undefined;
+    return (limit ?? DEFAULT_RPCS_PER_SECOND) * SHARE_OF_LIMIT;
+  }
+}
