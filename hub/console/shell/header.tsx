@@ -57,7 +57,7 @@ export function ConnectionStatus() {
       {describeConnection(state)}
       {retrySeconds !== null && `, again in ${retrySeconds} s`}
       <span className="latency" aria-hidden="true">
-        {latencyMs === null ? "" : ` · ${latencyMs < 10 ? latencyMs.toFixed(1) : Math.round(latencyMs)} ms`}
+        {latencyMs === null ? "" : `${latencyMs < 10 ? latencyMs.toFixed(1) : Math.round(latencyMs)} ms`}
       </span>
     </p>
   );

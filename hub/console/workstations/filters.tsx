@@ -1,6 +1,6 @@
 import type { Project } from "@monster-realtime/client";
 import type { RefObject } from "react";
-import { type Filters, NO_FILTERS, STATUS_NAMES, STATUSES, type Status } from "./rows.ts";
+import { type Filters, isFiltering, NO_FILTERS, STATUS_NAMES, STATUSES, type Status } from "./rows.ts";
 
 interface FilterBarProps {
   filters: Filters;
@@ -19,7 +19,6 @@ export function FilterBar({ filters, projects, agents, counts, shown, searchRef,
     if (!statuses.delete(status)) statuses.add(status);
     set({ statuses });
   };
-  const filtered = filters !== NO_FILTERS;
   return (
     <search className="filters">
       <input
@@ -67,7 +66,7 @@ export function FilterBar({ filters, projects, agents, counts, shown, searchRef,
           <option key={agent}>{agent}</option>
         ))}
       </select>
-      {filtered && (
+      {isFiltering(filters) && (
         <button type="button" className="plain" onClick={() => onChange(NO_FILTERS)}>
           Clear
         </button>

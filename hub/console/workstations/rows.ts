@@ -73,6 +73,10 @@ export interface Filters {
 }
 export const NO_FILTERS: Filters = { text: "", statuses: new Set(), agent: null, projectId: null };
 
+export function isFiltering({ text, statuses, agent, projectId }: Filters): boolean {
+  return text.trim() !== "" || statuses.size > 0 || agent !== null || projectId !== null;
+}
+
 export function isShown({ name, hostname, id, status, agents }: BoardRow, filters: Filters): boolean {
   if (filters.statuses.size > 0 && !filters.statuses.has(status)) return false;
   if (filters.agent !== null && !agents.includes(filters.agent)) return false;

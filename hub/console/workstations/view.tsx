@@ -6,7 +6,7 @@ import { type Directory, useDirectory } from "./directory.ts";
 import { FilterBar } from "./filters.tsx";
 import { WorkstationList } from "./list.tsx";
 import { ProjectFeed, type Roster } from "./project-feed.tsx";
-import { boardRow, type Filters, type Group, groupOf, linesOf, NO_FILTERS, type Status } from "./rows.ts";
+import { boardRow, type Filters, type Group, groupOf, isFiltering, linesOf, NO_FILTERS, type Status } from "./rows.ts";
 
 /** A connection has 128 subscriptions, and other views want some. */
 const MAX_PROJECTS = 100;
@@ -33,11 +33,11 @@ export function WorkstationsView({ argument }: { argument: string | null }) {
     () => (directory ? groupsOf(directory, shownRosters, shownFilters) : []),
     [directory, shownRosters, shownFilters],
   );
-  const lines = useMemo(() => linesOf(groups), [groups]);
+  const lines = useMemo(() => linesOf(shownGroups(groups, shownFilters)), [groups, shownFilters]);
   const counts = useMemo(() => sumOf(groups), [groups]);
   const agents = useMemo(() => agentsOf(rosters), [rosters]);
   const followed = directory?.projects.slice(0, MAX_PROJECTS) ?? [];
-  const shown = groups.reduce((sum, { rows }) => sum + rows.length, 0);
+  const shown = lines.filter(({ kind }) => kind === "row").length;
   return (
     <main>
       <h1 className="for-readers">Workstations</h1>
@@ -85,26 +85,26 @@ function groupsOf(
   rosters: ReadonlyMap<string, Roster>,
   filters: Filters,
 ): Group[] {
-  const groups: Group[] = [];
   const seen = new Set<string>();
-  for (const { id: projectId, name } of projects) {
+  const groups = projects.map(({ id: projectId, name }) => {
     const roster = rosters.get(projectId) ?? new Map();
+    const present = [...roster.keys()].map((key) => key.slice("workstation:".length));
     // Present and attached are read at different times: whoever is in one of them belongs here.
-    const ids = new Set([
-      ...(attached.get(projectId) ?? []),
-      ...[...roster.keys()].map((key) => key.slice("workstation:".length)),
-    ]);
+    const ids = new Set([...(attached.get(projectId) ?? []), ...present]);
     for (const id of ids) seen.add(id);
-    if (filters.projectId !== null && filters.projectId !== projectId) continue;
     const rows = [...ids].map((id) => boardRow(workstations.get(id), roster.get(`workstation:${id}`), id));
-    groups.push(groupOf(projectId, name, rows, filters));
-  }
+    return groupOf(projectId, name, rows, filters);
+  });
   const detached = [...workstations.values()].filter(({ id }) => !seen.has(id));
-  if (detached.length > 0 && filters.projectId === null) {
-    const rows = detached.map((row) => boardRow(row, undefined, row.id));
-    groups.push(groupOf(DETACHED, "In no active project", rows, filters));
-  }
-  return groups.filter(({ rows, id }) => rows.length > 0 || (filters === NO_FILTERS && id !== DETACHED));
+  if (detached.length === 0) return groups;
+  const rows = detached.map((row) => boardRow(row, undefined, row.id));
+  return [...groups, groupOf(DETACHED, "In no active project", rows, filters)];
+}
+
+/** An empty project is worth a line, unless something is looked for. */
+function shownGroups(groups: readonly Group[], filters: Filters): Group[] {
+  const ofProject = groups.filter(({ id }) => filters.projectId === null || filters.projectId === id);
+  return isFiltering(filters) ? ofProject.filter(({ rows }) => rows.length > 0) : ofProject;
 }
 
 function sumOf(groups: readonly Group[]): Record<Status, number> {

@@ -1,0 +1,170 @@
+import type { Page } from "playwright-core";
+import { ulid } from "ulid";
+import { equal, is, ok } from "uvu/assert";
+import { browserTest, faultsOf, withBrowser } from "../support/browser.ts";
+import { meta, type TestHub, withHub } from "../support/hub.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+
+const test = suite("the console's workstations in a browser");
+const MANY = 2_000;
+
+/** Rows of `count` workstations that are attached to the project and not here. */
+async function addOffline(hub: TestHub, count: number): Promise<void> {
+  const ids = Array.from({ length: count }, (_, index) => ({
+    id: `ws_${ulid()}`,
+    attachment: `projws_${ulid()}`,
+    name: `machine ${index}`,
+  }));
+  await hub.database.transaction("test", async (sql) => {
+    await sql`INSERT INTO workstations (id, organization_id, name)
+      SELECT id, ${hub.organizationId}, name FROM jsonb_to_recordset(${sql.json(ids)}) AS r (id text, name text)`;
+    await sql`INSERT INTO project_workstations (id, project_id, workstation_id)
+      SELECT attachment, ${hub.projectId}, id FROM jsonb_to_recordset(${sql.json(ids)}) AS r (id text, attachment text)`;
+  });
+}
+
+/** The console signed in, without faults but such as `expected` names. */
+async function withConsole(hub: TestHub, body: (page: Page) => Promise<void>, expected = /^$/): Promise<void> {
+  await withBrowser(async (browser) => {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    const faults = faultsOf(page);
+    await page.goto(`${hub.url}/#token=${hub.userToken}`);
+    await page.waitForSelector(".workstation");
+    await body(page);
+    equal(
+      faults.filter((fault) => !expected.test(fault)),
+      [],
+    );
+  });
+}
+
+const joinWith = async (hub: TestHub, more: Record<string, unknown>) => {
+  const machine = await hub.addWorkstation();
+  const client = await hub.connect(machine.token);
+  await client.request("presence.join", { channel: machine.channel, meta: meta(more) });
+  return { ...machine, client };
+};
+
+browserTest(test, `scrolls through ${MANY} workstations with few of them in the page, and no long task`, () =>
+  withHub({}, async (hub) => {
+    await addOffline(hub, MANY);
+    await withConsole(hub, async (page) => {
+      await page.waitForSelector(`[role=table][aria-rowcount="${MANY + 2}"]`);
+      await page.evaluate(() => {
+        const durations: number[] = [];
+        Object.assign(globalThis, { durations });
+        new PerformanceObserver((list) => {
+          for (const { duration } of list.getEntries()) durations.push(duration);
+        }).observe({ entryTypes: ["longtask"] });
+      });
+      await page.focus(".line[tabindex='0']");
+      for (let press = 0; press < 30; press += 1) await page.keyboard.press("PageDown");
+      await page.keyboard.press("End");
+      await page.waitForSelector(`.line[aria-rowindex="${MANY + 2}"]:focus`);
+      ok((await page.locator(".workstation").count()) < 80);
+      const durations = await page.evaluate(() => (globalThis as unknown as { durations: number[] }).durations);
+      ok(Math.max(0, ...durations) < 250, `a task of ${Math.max(...durations)} ms`);
+      await page.keyboard.press("Home");
+      await page.waitForSelector(".line[aria-rowindex='1']:focus");
+    });
+  }),
+);
+
+browserTest(test, "finds workstations by name, status, agent and project, and shows all again at Esc", () =>
+  withHub({}, async (hub) => {
+    await addOffline(hub, 5);
+    await joinWith(hub, { status: "busy", availableAgents: ["cursor"], currentTaskCount: 2, devServerPort: 5173 });
+    await joinWith(hub, { availableAgents: ["aider"] });
+    await withConsole(hub, async (page) => {
+      const shown = () => page.locator(".workstation").count();
+      await until("all are shown", async () => (await shown()) === 8);
+      await page.keyboard.press("/");
+      await page.keyboard.type("machine 3");
+      await until("one is left", async () => (await shown()) === 1);
+      await page.keyboard.press("Escape");
+      await until("all are shown", async () => (await shown()) === 8);
+      await page.click(".chip[data-status=busy]");
+      await until("the busy one is left", async () => (await shown()) === 1);
+      is(await page.textContent(".workstation .tasks"), "2 tasks");
+      is(await page.textContent(".workstation .dev"), "dev :5173");
+      await page.click("text=Clear");
+      await page.selectOption("[aria-label=Agent]", "aider");
+      await until("the one with the agent is left", async () => (await shown()) === 1);
+      is(await page.textContent(".workstation .tag"), "aider");
+      await page.click("text=Clear");
+      await page.selectOption("[aria-label=Project]", hub.projectId);
+      await until("all of the project are shown", async () => (await shown()) === 8);
+    });
+  }),
+);
+
+browserTest(test, "says why a workstation is away, by the keyboard alone", () =>
+  withHub({}, async (hub) => {
+    const { client, channel, id } = await joinWith(hub, {});
+    await withConsole(hub, async (page) => {
+      await page.waitForSelector(`[data-workstation=${id}][data-status=online]`);
+      await client.request("presence.leave", { channel });
+      await page.waitForSelector(`[data-workstation=${id}][data-status=offline]`);
+      await hub.writeBackSettled();
+      await page.focus(`.line:has([data-workstation=${id}])`);
+      await page.keyboard.press("Enter");
+      await page.waitForSelector(`.line:has([data-workstation=${id}]) .transitions >> text=said goodbye`);
+      is(await page.getAttribute(`[data-workstation=${id}] button`, "aria-expanded"), "true");
+      await page.keyboard.press("?");
+      await page.waitForSelector("dialog[open] >> text=search");
+      await page.keyboard.press("Escape");
+      await page.waitForSelector("dialog[open]", { state: "detached" });
+    });
+  }),
+);
+
+browserTest(test, "shows the last known machines while the hub is away, and says so", () =>
+  withHub({}, async (hub) => {
+    await joinWith(hub, {});
+    await withConsole(
+      hub,
+      async (page) => {
+        await page.waitForSelector(".workstation[data-status=online]");
+        await page.waitForSelector("#connection:has-text('ms')");
+        await page.context().setOffline(true);
+        for (const { id } of (
+          await hub.node.hub.liveConnections.list({ view: { kind: "all" }, after: null, limit: 50 })
+        ).items.map(({ connection }) => connection))
+          await hub.node.hub.liveConnections.end({ id, nodeId: hub.node.hub.nodeId, reason: null });
+        await page.waitForSelector("#connection[data-state=waiting]");
+        await page.waitForSelector(".banner >> text=last known");
+        is(await page.locator(".workstation[data-status=online]").count(), 1);
+        await page.context().setOffline(false);
+        await page.waitForSelector("#connection[data-state=connected]");
+        await page.waitForSelector(".banner", { state: "detached" });
+      },
+      /ERR_INTERNET_DISCONNECTED/,
+    );
+  }),
+);
+
+for (const [width, colorScheme] of [
+  [360, "light"],
+  [1280, "dark"],
+] as const) {
+  browserTest(test, `fits ${width} pixels in ${colorScheme} colours, with a name for every control`, () =>
+    withHub({}, async (hub) => {
+      await joinWith(hub, { availableAgents: ["claude-code", "cursor", "aider"] });
+      await withConsole(hub, async (page) => {
+        await page.setViewportSize({ width, height: 740 });
+        await page.emulateMedia({ colorScheme });
+        await page.waitForSelector(".workstation[data-status=online]");
+        is(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+        const nameless = await page.evaluate(() =>
+          [...document.querySelectorAll("button, input, select, a")]
+            .filter((control) => !control.textContent?.trim() && !control.getAttribute("aria-label"))
+            .map(({ outerHTML }) => outerHTML),
+        );
+        equal(nameless, []);
+      });
+    }),
+  );
+}
+
+test.run();
