@@ -46,7 +46,8 @@ export interface TestHub {
   boundToken: string;
   taskChannel: string;
   projectChannel: string;
-  mint(subject: string): Promise<string>;
+  /** A token of the development issuer, for a day where nothing else is said. */
+  mint(subject: string, ttlSeconds?: number): Promise<string>;
   connect(token: string): Promise<RawClient>;
   connectAll<Tokens extends string[]>(...tokens: Tokens): Promise<{ [Index in keyof Tokens]: RawClient }>;
   addWorkstation(): Promise<TestWorkstation>;
@@ -109,7 +110,8 @@ async function describe(
   const issuer = await DevelopmentIssuer.open(dataDir);
   const tenant = await seedTenant(database, organizationId);
   const userId = await seedOwner(database, organizationId);
-  const mint = (subject: string) => issuer.mint({ subject, email: `${subject}@test.invalid` });
+  const mint = (subject: string, ttlSeconds?: number) =>
+    issuer.mint({ subject, email: `${subject}@test.invalid`, ...(ttlSeconds !== undefined && { ttlSeconds }) });
   const connect = async (token: string) => {
     const client = new RawClient(node.url, { token });
     clients.push(client);
