@@ -11,6 +11,7 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { at, type Cli, type CliResult, jsonLines, withCli } from "./support/cli.ts";
 import { withForeignHub } from "./support/foreign-hub.ts";
+import { hasTmux, withTerminal } from "./support/terminal.ts";
 
 const test = suite("the doctor of the command line");
 
@@ -215,5 +216,23 @@ test("a hub that drains, and one without its database, are not ready, and say wh
       await stopped;
     }),
   ));
+
+const IN_TERMINAL = "on a terminal a mark and a line for each check, and the remedy under what is wrong";
+const inTerminal = () =>
+  withHub({}, (hub) =>
+    withTerminal(at(hub.url, hub.userToken), async (terminal) => {
+      terminal.type("monster-realtime doctor; echo code $?");
+      const well = await terminal.shows(/^code 0$/m);
+      is([...well.matchAll(/^✔ \S/gm)].length, 12);
+      match(well, /^✔ WebSocket {2}upgraded/m);
+      not.match(well, "…  ");
+      terminal.type("clear; monster-realtime doctor http://127.0.0.1:1; echo code $?");
+      const ill = await terminal.shows(/^code 1$/m);
+      match(ill, /^✘ TCP {8}nobody listens at 127\.0\.0\.1:1\n +→ Check the port/m);
+      match(ill, /^· WebSocket {2}not looked at/m);
+    }),
+  );
+if (hasTmux) test(IN_TERMINAL, inTerminal, 60_000);
+else test.skip(IN_TERMINAL, "there is no tmux");
 
 test.run();

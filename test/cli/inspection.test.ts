@@ -4,6 +4,7 @@ import { meta, type TestHub, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { at, type Cli, jsonLines, withCli } from "./support/cli.ts";
+import { hasTmux, withTerminal } from "./support/terminal.ts";
 
 const test = suite("channels, connections, kick and trace of the command line");
 
@@ -119,7 +120,7 @@ test("says why a workstation is offline, and what it was before", () =>
     await until("it is written", async () => /is offline/.test((await cli.run(["why-offline", id])).stdout));
     const { stdout } = await cli.run(["why-offline", `workstation:${id}`]);
     const [sentence = "", remedy = "", ...lines] = stdout.trimEnd().split("\n");
-    match(sentence, /is offline since .* because its agent said goodbye, told by node .*; last connection: /);
+    match(sentence, /is offline since .* because its agent said goodbye, told by node .*; it was last on connection /);
     ok(sentence.includes(`${connectionId} on node ${hub.node.hub.nodeId}`), sentence);
     match(remedy, "Start its agent again");
     equal(
@@ -133,5 +134,30 @@ test("says why a workstation is offline, and what it was before", () =>
     is((await cli.run(["why-offline", id, "--at", "noonish"])).code, 2);
     is((await cli.run(["why-offline", "ws_01ARZ3NDEKTSV4RRFFQ69G5FAV"])).code, 5);
   }));
+
+const KICK = "kick shows whose connection it is and asks; only yes ends it";
+const kickInTerminal = () =>
+  withHub({}, (hub) =>
+    withTerminal(at(hub.url, hub.userToken), async (terminal) => {
+      const machine = await hub.connect(hub.workstation.token);
+      terminal.type(`monster-realtime kick -- ${machine.socket.id}`);
+      await terminal.shows(new RegExp(`End the connection \\S+ of workstation:${hub.workstation.id} .*\\? \\[y/N\\]`));
+      terminal.press("Enter");
+      await terminal.shows(/Nothing was done/);
+      ok(machine.socket.connected);
+      terminal.type(`clear; monster-realtime kick -- ${machine.socket.id}`);
+      await terminal.shows(/\[y\/N\]/);
+      terminal.press("C-c");
+      terminal.type("echo code $?");
+      await terminal.shows(/^code 130$/m);
+      terminal.type(`clear; monster-realtime kick -- ${machine.socket.id}`);
+      await terminal.shows(/\[y\/N\]/);
+      terminal.type("y");
+      await terminal.shows(/The connection is ended/);
+      await until("it is gone", () => !machine.socket.connected);
+    }),
+  );
+if (hasTmux) test(KICK, kickInTerminal, 60_000);
+else test.skip(KICK, "there is no tmux");
 
 test.run();

@@ -42,7 +42,7 @@ export const connectionsCommand: CliCommand<ConnectionsOptions> = {
     const ask = (page: object) => client.rpc("connections.list", { ...asked, ...page }, { signal, timeoutMs });
     const found = await collect(ask, options.limit);
     if (found.items.length === 0) output.say("There is no such connection now.");
-    else await output.table(found.items, columns(Date.now()));
+    else await output.table(found.items, shownColumns(found.items, output.mode === "terminal"));
     tellWhatIsMissing(found, output);
   },
 };
@@ -54,6 +54,18 @@ function paramsOf({ channel, workstation, user, organization }: ConnectionsOptio
     ...(user !== undefined && { userId: user }),
     ...(organization !== undefined && { organizationId: organization }),
   };
+}
+
+/** For eyes without what is the same of all: the lines are long. */
+function shownColumns(connections: readonly LiveConnection[], forEyes: boolean): Column<LiveConnection>[] {
+  const all = columns(Date.now());
+  if (!forEyes) return all;
+  const [nodes, transports] = [
+    new Set(connections.map(({ nodeId }) => nodeId)),
+    new Set(connections.map(({ transport }) => transport)),
+  ];
+  const same = [...(nodes.size === 1 ? ["NODE"] : []), ...(transports.size === 1 ? ["TRANSPORT"] : [])];
+  return all.filter(({ title }) => !same.includes(title));
 }
 
 function columns(nowMs: number): Column<LiveConnection>[] {

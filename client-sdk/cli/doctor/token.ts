@@ -17,7 +17,7 @@ export function readToken(token: string | null, nowMs: number): Finding {
   if (token === null) {
     return fail(
       "there is none",
-      "Give one by --token, MONSTER_REALTIME_TOKEN or a context; the rest can't be looked at without.",
+      "Give one by --token, or add a context for this address: what is kept for another hub does not go here.",
     );
   }
   if (token.startsWith("wst_")) return fixed(token, /^wst_[A-Za-z0-9_-]{43}$/, "a workstation's");

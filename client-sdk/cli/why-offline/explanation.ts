@@ -97,13 +97,16 @@ function causeOf({ lastOnline, nowMs }: Parts, { kind, reason, nodeId }: Worksta
   const because = kind === "suspect" ? "its connection was lost without a goodbye" : reasonText(reason);
   const by = kind === "offline" && nodeId ? `, told by node ${nodeId}` : "";
   const connected = lastOnline
-    ? `; last connection: ${place(lastOnline)}, since ${timeSeenFrom(lastOnline.sinceMs, nowMs)}`
+    ? `; it was last on ${place(lastOnline)}, since ${timeSeenFrom(lastOnline.sinceMs, nowMs)}`
     : "";
   return `, because ${because}${by}${connected}`;
 }
 
 const place = ({ connectionId, nodeId }: NonNullable<Parts["lastOnline"]>): string =>
-  [connectionId ?? "a connection without a name", ...(nodeId ? [`on node ${nodeId}`] : [])].join(" ");
+  [
+    connectionId ? `connection ${connectionId}` : "a connection without a name",
+    ...(nodeId ? [`on node ${nodeId}`] : []),
+  ].join(" ");
 
 const REASONS: ReadonlyMap<string | null, string> = new Map<string | null, string>([
   ["left", "its agent said goodbye"],
