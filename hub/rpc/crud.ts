@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { HubError } from "../errors.ts";
 import { newId } from "../ids.ts";
 import type { Statements } from "../statements.ts";
+import { conflict } from "../tasks/conflict.ts";
 import type { Caller } from "./caller.ts";
 import type { Touched } from "./context.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
@@ -248,7 +249,8 @@ export async function read<Row extends object>(rows: EntityRows<Row>, sql: State
 /** Throws `conflict` where the row's project is archived or suspended. */
 export function refuseInactiveProject({ projectStatus }: Located): void {
   if (projectStatus === null || projectStatus === "active") return;
-  throw new HubError("conflict", `The project is ${projectStatus}. An admin can set its status to "active" first.`);
+  const message = `The project is ${projectStatus}. An admin can set its status to "active" first.`;
+  throw conflict("project", message, { status: projectStatus });
 }
 
 export function notFound(noun: string): HubError {

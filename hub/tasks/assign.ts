@@ -1,3 +1,4 @@
+import type { WorkObstacle } from "@monster-realtime/client/protocol";
 import { HubError } from "../errors.ts";
 import { ask, type Statements } from "../statements.ts";
 import { conflict } from "./conflict.ts";
@@ -81,7 +82,7 @@ const OBSTACLES = [
   "error",
   "rate_limited",
   "agent_full",
-] as const;
+] as const satisfies readonly WorkObstacle[];
 type Obstacle = (typeof OBSTACLES)[number];
 
 const EXPLANATIONS: Readonly<Record<Exclude<Obstacle, "offline">, string>> = {

@@ -35,6 +35,9 @@ export async function give(sql: Statements, matches: readonly Match[], reason: s
   return sessionIds;
 }
 
+/** What the hub itself says of sessions that were no try, and nobody else may. */
+export const OWN_END_REASONS = ["cancelled", "refused", "not_started"] as const;
+
 /**
  * Sessions of the task in a row that did not come to their end; one that never began is no attempt. Whoever sets a task
  * ready that was given up begins anew.

@@ -1,4 +1,4 @@
-import type { SessionFinish, SessionStart } from "@monster-realtime/client/protocol";
+import type { SessionFinish, SessionStart, TaskMode } from "@monster-realtime/client/protocol";
 import { ask, type Statements } from "../statements.ts";
 import { conflict } from "./conflict.ts";
 import { advance, type HeldTask, holdTask } from "./standing.ts";
@@ -12,6 +12,8 @@ export interface HeldSession {
   id: string;
   agentId: string;
   status: string;
+  /** The mode that the task had when it was given. */
+  mode: TaskMode | null;
   recoveryAttempts: number;
   task: HeldTask;
 }
@@ -31,7 +33,7 @@ export async function holdSession(sql: Statements, id: string): Promise<HeldSess
   if (!task) return null;
   const [session] = await ask<Omit<HeldSession, "task">>(
     sql,
-    `SELECT id, agent_id AS "agentId", status, recovery_attempts AS "recoveryAttempts" FROM agent_sessions
+    `SELECT id, agent_id AS "agentId", status, mode, recovery_attempts AS "recoveryAttempts" FROM agent_sessions
     WHERE id = $1 FOR NO KEY UPDATE`,
     [id],
     true,
@@ -68,6 +70,9 @@ export async function startSession(
   );
 }
 
+/** Where the counters' columns end. */
+const MAX_INTEGER = 2_147_483_647;
+
 /** How a session ended. */
 export interface Ending extends Omit<SessionFinish, "id" | "outcome" | "reviewInstructions"> {
   status: "completed" | "failed" | "timeout";
@@ -78,7 +83,11 @@ export interface Ending extends Omit<SessionFinish, "id" | "outcome" | "reviewIn
  * Ends an open session and gives the agent and its worktree free. What becomes of the task, the caller says; whoever ends a
  * session holds it, so that it is ended once.
  */
-export async function endSession(sql: Statements, session: HeldSession, ending: Ending): Promise<void> {
+export async function endSession(
+  sql: Statements,
+  session: Pick<HeldSession, "id" | "status">,
+  ending: Ending,
+): Promise<void> {
   const { outputSummary, filesChanged, commitsMade, errorType, errorMessage } = ending;
   await ask(
     sql,
@@ -88,7 +97,7 @@ export async function endSession(sql: Statements, session: HeldSession, ending: 
         ended_at = greatest(started_at, clock_timestamp())
       WHERE id = $1 RETURNING agent_id, status, duration_seconds)
     UPDATE agents SET tasks_completed = tasks_completed + (ended.status = 'completed')::int,
-      total_execution_time = total_execution_time + CASE WHEN $9 THEN ended.duration_seconds ELSE 0 END
+      total_execution_time = least(${MAX_INTEGER}, total_execution_time::bigint + CASE WHEN $9 THEN ended.duration_seconds ELSE 0 END)
     FROM ended WHERE agents.id = ended.agent_id`,
     [
       session.id,
@@ -105,12 +114,49 @@ export async function endSession(sql: Statements, session: HeldSession, ending: 
   await releaseWorktreeOf(sql, session.id);
 }
 
+/** Nobody took the assignment up. */
+export const NOT_STARTED: Ending = { status: "failed", endReason: "not_started", errorType: "not_started" };
+
+/** The workstation does not end the session any more. */
+export function lost(errorMessage: string): Ending {
+  return { status: "timeout", endReason: "timeout", errorType: "workstation_lost", errorMessage };
+}
+
+/** Ends what the agents of a workstation are at that does not come back, and gives their tasks to others. */
+export async function endSessionsOf(sql: Statements, workstationId: string): Promise<void> {
+  // In the order of their ids, so that two who end workstations don't wait for each other in a circle.
+  const tasks = await ask<{ sessionId: string | null }>(
+    sql,
+    `UPDATE tasks SET active_agent_id = NULL, agent_session_status = 'INACTIVE' WHERE id IN (
+      SELECT tasks.id FROM tasks JOIN agents ON agents.id = tasks.active_agent_id
+      WHERE agents.workstation_id = $1 ORDER BY tasks.id FOR NO KEY UPDATE OF tasks)
+    RETURNING last_agent_session_id AS "sessionId"`,
+    [workstationId],
+  );
+  const open = await ask<Pick<HeldSession, "id" | "status">>(
+    sql,
+    `SELECT id, status FROM agent_sessions WHERE id = ANY($1::text[]) AND status IN ('starting', 'active')
+    ORDER BY id FOR NO KEY UPDATE`,
+    [tasks.map(({ sessionId }) => sessionId)],
+  );
+  for (const session of open)
+    await endSession(sql, session, session.status === "starting" ? NOT_STARTED : lost("The workstation was deleted."));
+}
+
 const FREE = { agentSessionStatus: "INACTIVE", activeAgentId: null } as const;
 
-/** The session came to its end, and the task goes on in its workflow. */
-export async function completeTask(sql: Statements, task: HeldTask, reviewInstructions: string | null): Promise<void> {
+/**
+ * The session came to its end, and the task goes on in its workflow. A task that somebody gave another mode meanwhile has
+ * that one before it still.
+ */
+export async function completeTask(
+  sql: Statements,
+  { task, mode }: HeldSession,
+  reviewInstructions: string | null,
+): Promise<void> {
   const instructions = reviewInstructions === null ? {} : { reviewInstructions };
-  await advance(sql, task, "completed", { ...FREE, lastError: null, ...instructions });
+  const event = mode === null || mode === task.mode ? "completed" : "failed";
+  await advance(sql, task, event, { ...FREE, lastError: null, ...instructions });
 }
 
 /** The session did not begin: somebody else may have the task at once. */

@@ -2,7 +2,16 @@ import type { Logger } from "../log.ts";
 import { Pulse } from "../pulse.ts";
 import { ask, type Statements } from "../statements.ts";
 import type { Database } from "../store/postgres.ts";
-import { type Ending, endSession, type HeldSession, holdSession, isOpen, retryTask, returnTask } from "./sessions.ts";
+import {
+  endSession,
+  type HeldSession,
+  holdSession,
+  isOpen,
+  lost,
+  NOT_STARTED,
+  retryTask,
+  returnTask,
+} from "./sessions.ts";
 
 export interface WorkSweeperOptions {
   database: Database;
@@ -73,21 +82,12 @@ export class WorkSweeper {
   }
 }
 
+const GONE = "The workstation stayed away, or was taken from the project.";
+
 async function end(sql: Statements, session: HeldSession, { unstarted }: Overdue): Promise<void> {
-  if (unstarted) {
-    const ending: Ending = { status: "failed", endReason: "not_started", errorType: "not_started" };
-    await endSession(sql, session, ending);
-    await returnTask(sql, session.task);
-  } else {
-    const errorMessage = "The workstation stayed away, or was taken from the project.";
-    await endSession(sql, session, {
-      status: "timeout",
-      endReason: "timeout",
-      errorType: "workstation_lost",
-      errorMessage,
-    });
-    await retryTask(sql, session, errorMessage);
-  }
+  await endSession(sql, session, unstarted ? NOT_STARTED : lost(GONE));
+  if (unstarted) await returnTask(sql, session.task);
+  else await retryTask(sql, session, GONE);
 }
 
 /** Sessions that are no task's current one are somebody else's to end, and must not be looked at again and again. */

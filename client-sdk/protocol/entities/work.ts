@@ -67,6 +67,38 @@ export interface SessionProgress {
   data?: Record<string, unknown>;
 }
 
+/**
+ * What is in the way, as `details.obstacle` of a `conflict`. Of a task: its `project` is not active, somebody is at it
+ * (`active`) or nobody (`inactive`), its `list`, `not_ready`, `blocked`, its `repository`. Of the agents: `no_agents`, or
+ * why the nearest can't (`workstation_offline` has `offline`). Of a session: `started`, `not_started`, `ended`,
+ * `not_active`, `open`. Of worktrees: the `clone` is not ready, the branch is the `main_clone`'s, `held`, `not_held`.
+ */
+export type WorkObstacle =
+  | "project"
+  | "active"
+  | "inactive"
+  | "list"
+  | "not_ready"
+  | "blocked"
+  | "repository"
+  | "no_agents"
+  | "not_allowed"
+  | "not_receiving"
+  | "offline"
+  | "disabled"
+  | "error"
+  | "rate_limited"
+  | "agent_full"
+  | "started"
+  | "not_started"
+  | "ended"
+  | "not_active"
+  | "open"
+  | "clone"
+  | "main_clone"
+  | "held"
+  | "not_held";
+
 export interface SessionStart {
   id: string;
   externalSessionId?: string;
@@ -81,6 +113,7 @@ export interface SessionFinish {
   commitsMade?: CommitMade[];
   errorType?: string;
   errorMessage?: string;
+  /** The outcome, where it is missing; `cancelled`, `refused` and `not_started` are the hub's own. */
   endReason?: string;
   /** What the reviewer shall look at, where the step asks for a review; else the summary. */
   reviewInstructions?: string;

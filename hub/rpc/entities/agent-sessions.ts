@@ -6,7 +6,7 @@ import type {
   TaskMode,
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { HubError } from "../../errors.ts";
+import { conflict } from "../../tasks/conflict.ts";
 import { isTaskIn } from "../../tasks/standing.ts";
 import { heldBy, moveHold } from "../../tasks/worktrees.ts";
 import { crud, type Entity, read } from "../crud.ts";
@@ -128,10 +128,13 @@ async function keepHold({ sql }: WriteContext, id: string, set: AgentSessionSet)
   await moveHold(sql, heldBy(before), heldBy({ status, worktreeId }));
 }
 
+/** Of a session that a task is in the hub keeps these: it times and counts by them, and goes on in the workflow. */
+const KEPT_WHILE_OPEN = ["status", "mode", "startedAt", "endedAt", "recoveryAttempts"] as const;
+
 /** What its task is in ends with it, by the methods that know of both. */
 async function refuseWhileOpen({ sql }: WriteContext, id: string, set: AgentSessionSet | null): Promise<void> {
-  if (set !== null && set.status === undefined) return;
+  if (set !== null && KEPT_WHILE_OPEN.every((name) => set[name] === undefined)) return;
   if (!(await isTaskIn(sql, id))) return;
   const message = "A task is in this session. Call agentSessions.start, finish or refuse, or tasks.cancel.";
-  throw new HubError("conflict", message, { details: { obstacle: "open" } });
+  throw conflict("open", message);
 }

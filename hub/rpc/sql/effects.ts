@@ -1,6 +1,7 @@
 import { newId } from "../../ids.ts";
 import type { Statements } from "../../statements.ts";
 import { ask } from "../../statements.ts";
+import { endSessionsOf } from "../../tasks/sessions.ts";
 
 /** Makes a user the owner of an organization. */
 export async function addOwner(sql: Statements, organizationId: string, userId: string): Promise<void> {
@@ -17,19 +18,12 @@ export async function endOrganization(sql: Statements, id: string): Promise<void
   await ask(sql, "UPDATE organizations SET deleted_at = now() WHERE id = $1", [id]);
 }
 
-/** Hides a workstation, ends its token, and gives back the tasks its agents were at. */
+/** Hides a workstation, ends its token, and ends what its agents were at. */
 export async function endWorkstation(sql: Statements, id: string): Promise<void> {
   await ask(
     sql,
     `UPDATE workstations SET deleted_at = now(), registration_token = NULL, status = 'offline' WHERE id = $1`,
     [id],
   );
-  // In the order of their ids, so that two who end workstations don't wait for each other in a circle.
-  await ask(
-    sql,
-    `UPDATE tasks SET active_agent_id = NULL, agent_session_status = 'INACTIVE' WHERE id IN (
-      SELECT tasks.id FROM tasks JOIN agents ON agents.id = tasks.active_agent_id
-      WHERE agents.workstation_id = $1 ORDER BY tasks.id FOR NO KEY UPDATE OF tasks)`,
-    [id],
-  );
+  await endSessionsOf(sql, id);
 }

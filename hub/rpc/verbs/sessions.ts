@@ -3,6 +3,7 @@ import { z } from "zod";
 import { ask } from "../../statements.ts";
 import { assignmentBy } from "../../tasks/assignments.ts";
 import { conflict } from "../../tasks/conflict.ts";
+import { OWN_END_REASONS } from "../../tasks/giving.ts";
 import {
   completeTask,
   endSession,
@@ -13,7 +14,7 @@ import {
   returnTask,
   startSession,
 } from "../../tasks/sessions.ts";
-import { lock, notFound, read, refuseUnless } from "../crud.ts";
+import { lock, notFound, read, refuseInactiveProject, refuseUnless } from "../crud.ts";
 import { agentSessions, commitsMade, filesChanged } from "../entities/agent-sessions.ts";
 import * as field from "../fields.ts";
 import { defineProcedure, type WriteContext } from "../procedure.ts";
@@ -36,10 +37,13 @@ const start = defineProcedure<SessionStart>({
   rights: RIGHTS.agentSessions.start,
   async handler(context, { id, ...told }) {
     const { session, place } = await hold(context, RIGHTS.agentSessions.start, id);
+    refuseInactiveProject(place);
     await startSession(context.sql, session, told);
     return { result: await assignmentBy(context.sql, id), place };
   },
 });
+
+const ownReasons: ReadonlySet<string> = new Set(OWN_END_REASONS);
 
 const finish = defineProcedure<SessionFinish>({
   method: "agentSessions.finish",
@@ -54,7 +58,10 @@ const finish = defineProcedure<SessionFinish>({
         commitsMade,
         errorType: field.text(100),
         errorMessage: field.longText,
-        endReason: field.longText,
+        endReason: field.longText.refine(
+          (reason) => !ownReasons.has(reason),
+          "is a word of the hub's own: say it in others",
+        ),
         reviewInstructions: field.longText,
       }),
     }),
@@ -67,8 +74,7 @@ const finish = defineProcedure<SessionFinish>({
     if (session.status !== "active")
       throw conflict("not_started", "This assignment was not started. Start or refuse it.");
     await endSession(sql, session, { ...told, status: outcome, endReason });
-    if (outcome === "completed")
-      await completeTask(sql, session.task, reviewInstructions ?? told.outputSummary ?? null);
+    if (outcome === "completed") await completeTask(sql, session, reviewInstructions ?? told.outputSummary ?? null);
     else await retryTask(sql, session, told.errorMessage ?? told.errorType ?? outcome);
     return { result: await read(agentSessions.rows, sql, id), place };
   },
