@@ -1,4 +1,5 @@
 import type { ComponentType } from "react";
+import { InspectView } from "./inspect/view.tsx";
 import { TasksView } from "./tasks/view.tsx";
 import { WorkstationsView } from "./workstations/view.tsx";
 
@@ -14,4 +15,5 @@ export interface View {
 export const VIEWS: readonly View[] = [
   { id: "workstations", title: "Workstations", component: WorkstationsView },
   { id: "tasks", title: "Tasks", component: TasksView },
+  { id: "inspect", title: "Channels", component: InspectView },
 ];

@@ -1,10 +1,10 @@
-import type { Page } from "playwright-core";
 import { ulid } from "ulid";
 import { equal, is, ok } from "uvu/assert";
-import { browserTest, faultsOf, withBrowser } from "../support/browser.ts";
+import { browserTest } from "../support/browser.ts";
 import { meta, type TestHub, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
+import { cutOff, OFFLINE, withConsole } from "./support.ts";
 
 const test = suite("the console's workstations in a browser");
 const MANY = 2_000;
@@ -21,21 +21,6 @@ async function addOffline(hub: TestHub, count: number): Promise<void> {
       SELECT id, ${hub.organizationId}, name FROM jsonb_to_recordset(${sql.json(ids)}) AS r (id text, name text)`;
     await sql`INSERT INTO project_workstations (id, project_id, workstation_id)
       SELECT attachment, ${hub.projectId}, id FROM jsonb_to_recordset(${sql.json(ids)}) AS r (id text, attachment text)`;
-  });
-}
-
-/** The console signed in, without faults but such as `expected` names. */
-async function withConsole(hub: TestHub, body: (page: Page) => Promise<void>, expected = /^$/): Promise<void> {
-  await withBrowser(async (browser) => {
-    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-    const faults = faultsOf(page);
-    await page.goto(`${hub.url}/#token=${hub.userToken}`);
-    await page.waitForSelector(".workstation");
-    await body(page);
-    equal(
-      faults.filter((fault) => !expected.test(fault)),
-      [],
-    );
   });
 }
 
@@ -127,19 +112,14 @@ browserTest(test, "shows the last known machines while the hub is away, and says
       async (page) => {
         await page.waitForSelector(".workstation[data-status=online]");
         await page.waitForSelector("#connection:has-text('ms')");
-        await page.context().setOffline(true);
-        for (const { id } of (
-          await hub.node.hub.liveConnections.list({ view: { kind: "all" }, after: null, limit: 50 })
-        ).items.map(({ connection }) => connection))
-          await hub.node.hub.liveConnections.end({ id, nodeId: hub.node.hub.nodeId, reason: null });
-        await page.waitForSelector("#connection[data-state=waiting]");
-        await page.waitForSelector(".banner >> text=last known");
-        is(await page.locator(".workstation[data-status=online]").count(), 1);
-        await page.context().setOffline(false);
+        await cutOff(hub, page, async () => {
+          await page.waitForSelector(".banner >> text=last known");
+          is(await page.locator(".workstation[data-status=online]").count(), 1);
+        });
         await page.waitForSelector("#connection[data-state=connected]");
         await page.waitForSelector(".banner", { state: "detached" });
       },
-      /ERR_INTERNET_DISCONNECTED/,
+      OFFLINE,
     );
   }),
 );

@@ -1,0 +1,24 @@
+import { type Channel, parseChannel } from "@monster-realtime/client";
+import { Help, useShortcuts } from "../shell/shortcuts.tsx";
+import { ChannelForm } from "./channel-form.tsx";
+import { ChannelTail } from "./channel-tail.tsx";
+
+/** Any channel that the person may read, as it goes by. */
+export function InspectView({ argument }: { argument: string | null }) {
+  const help = useShortcuts({ "/": ["another channel", () => document.getElementById("channel")?.focus()] });
+  const channel = argument !== null && parseChannel(argument) ? (argument as Channel) : null;
+  return (
+    <main>
+      <h1 className="for-readers">Channel inspector</h1>
+      <ChannelForm channel={argument} />
+      {channel ? (
+        <ChannelTail key={channel} channel={channel} />
+      ) : (
+        <p className="empty">
+          {argument === null ? "Choose a channel to watch what goes by." : `There is no channel ${argument}.`}
+        </p>
+      )}
+      <Help shortcuts={help} />
+    </main>
+  );
+}

@@ -1,0 +1,35 @@
+import type { Page } from "playwright-core";
+import { equal } from "uvu/assert";
+import { faultsOf, withBrowser } from "../support/browser.ts";
+import type { TestHub } from "../support/hub.ts";
+
+/** Chromium tells the console of connections that fail while the page is offline. */
+export const OFFLINE = /ERR_INTERNET_DISCONNECTED/;
+
+/** The console, signed in as the owner, without faults but such as `expected` names. */
+export async function withConsole(hub: TestHub, body: (page: Page) => Promise<void>, expected = /^$/): Promise<void> {
+  await withBrowser(async (browser) => {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    const faults = faultsOf(page);
+    await page.goto(`${hub.url}/#token=${hub.userToken}`);
+    await page.waitForSelector("#connection[data-state=connected]");
+    await body(page);
+    equal(
+      faults.filter((fault) => !expected.test(fault)),
+      [],
+    );
+  });
+}
+
+/** Takes the hub away from the page, for as long as `meanwhile` takes. */
+export async function cutOff(hub: TestHub, page: Page, meanwhile: () => Promise<void>): Promise<void> {
+  await page.context().setOffline(true);
+  const { liveConnections, nodeId } = hub.node.hub;
+  const { items } = await liveConnections.list({ view: { kind: "all" }, after: null, limit: 50 });
+  for (const { connection } of items)
+    if (connection.client?.startsWith("console/"))
+      await liveConnections.end({ id: connection.id, nodeId, reason: null });
+  await page.waitForSelector("#connection[data-state=waiting]");
+  await meanwhile();
+  await page.context().setOffline(false);
+}
