@@ -77,4 +77,23 @@ test("takes back what it registered where it can't go on, and asks before it reg
     is(machine.code, 5, machine.stderr);
   }));
 
+test("takes tasks with --work, and gives them back when it leaves", () =>
+  withBoth(async (hub, cli) => {
+    const running = cli.start(["simulate", "1", "--work"]);
+    await running.says(/1 workstation is online/);
+    const owner = await hub.connect(hub.userToken);
+    await owner.request("rpc", { method: "tasks.setReady", params: { id: hub.taskId, ready: true } });
+    const assign = { method: "tasks.assign", params: { id: hub.taskId } };
+    await until("it is assigned", () => owner.request("rpc", assign), 10_000);
+    const status = async () => {
+      const [task] = await hub.database.query(
+        (sql) => sql<{ status: string }[]>`SELECT agent_session_status AS status FROM tasks WHERE id = ${hub.taskId}`,
+      );
+      return task?.status;
+    };
+    await until("it is worked at", async () => (await status()) === "ACTIVE", 10_000);
+    is((await running.interrupt()).code, 130);
+    is(await status(), "INACTIVE");
+  }));
+
 test.run();

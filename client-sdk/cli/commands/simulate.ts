@@ -115,7 +115,9 @@ async function simulate(
   const simulation = new Simulation(machines, life);
   try {
     await simulation.open();
-    output.say(`${machines.length} workstations are online in ${ground.projectId}. Ctrl-C ends.`);
+    output.say(
+      `${machines.length === 1 ? "1 workstation is" : `${machines.length} workstations are`} online in ${ground.projectId}. Ctrl-C ends.`,
+    );
     await simulation.live();
   } finally {
     await simulation.close();
