@@ -10,12 +10,20 @@ export interface TaskResult {
   commits?: CommitMade[];
   /** What the reviewer shall look at; the summary where it is missing. */
   reviewInstructions?: string;
-  /** What went wrong, and its kind; for those that did not complete. */
+  /** What went wrong, and its kind (100 characters at most); for those that did not complete. */
   error?: string;
   errorType?: string;
 }
 
+/** How far a task is: `percent` from 0 to 100, `message` of at most 2,000 characters, `data` of at most 8 KiB. */
 export type TaskProgress = Omit<SessionProgress, "sessionId" | "taskId">;
+
+/** What is told of a start. */
+export interface StartOptions {
+  /** The id of the session in the agent's own program. */
+  externalSessionId?: string;
+  workingDirectory?: string;
+}
 
 export interface RefuseOptions {
   /** The agent takes nothing until then. */
@@ -23,7 +31,7 @@ export interface RefuseOptions {
 }
 
 /** An assignment in an agent's hands: all its fields, and what can be said to the hub about it. */
-export interface WorkstationTask extends Assignment {
+export interface WorkstationTask extends Readonly<Assignment> {
   /**
    * Aborted when what is done from now on is in vain: with a TaskCancelledError, a WorkstationStoppedError or, where
    * another program runs as this workstation, a ReplacedError.
@@ -35,19 +43,37 @@ export interface WorkstationTask extends Assignment {
    * Takes the task up: nothing with effects should be done before. Resolves when the hub knows; called again, it waits for
    * the same. Rejects with the signal's reason where the task went elsewhere meanwhile.
    */
-  start(about?: { externalSessionId?: string; workingDirectory?: string }): Promise<void>;
+  start(options?: StartOptions): Promise<void>;
   /**
    * Tells those who watch the task how far it is, and starts it where it was not. Of many in a short time the newest is
-   * told, and none while the hub is away. Rejects only with the signal's reason, so that a loop ends with its task.
+   * told, and none while the hub is away. Rejects only where the task is over, so that a loop ends with it.
    */
   progress(progress: TaskProgress): Promise<void>;
-  /** Ends the task. What the handler returns or throws afterwards does not count. Resolves when the result is kept safe. */
+  /**
+   * Ends the task; what the handler returns afterwards does not count. Resolves when the result is kept safe: delivered it
+   * is as soon as the hub is there. Rejects where the task is over.
+   */
   finish(result?: TaskResult): Promise<void>;
-  /** Gives the task back, for another agent to take. Once it is started, that ends it as failed. */
+  /** Gives the task back, for another agent to take; once it is started, that ends it as failed. Rejects where it is over. */
   refuse(reason: string, options?: RefuseOptions): Promise<void>;
   /**
    * The worktree of a branch, the task's own where none is named; the end of the task gives it back. Rejects with
    * `not_found` where this machine has no clone of the repository, and `conflict` where the clone itself has the branch.
    */
   acquireWorktree(branch?: string): Promise<GitWorktree>;
+}
+
+/** A result as the hub takes it. */
+export function finishOf(id: string, result: TaskResult): SessionFinish {
+  const { status = "completed", summary, files, commits, reviewInstructions, error, errorType } = result;
+  return {
+    id,
+    outcome: status,
+    ...(summary === undefined ? {} : { outputSummary: summary }),
+    ...(files === undefined ? {} : { filesChanged: files }),
+    ...(commits === undefined ? {} : { commitsMade: commits }),
+    ...(reviewInstructions === undefined ? {} : { reviewInstructions }),
+    ...(error === undefined ? {} : { errorMessage: error }),
+    ...(errorType === undefined ? {} : { errorType }),
+  };
 }

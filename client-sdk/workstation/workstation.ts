@@ -1,13 +1,34 @@
 import { type Client, createClient } from "../client.ts";
+import type { ConnectionState } from "../connection-state.ts";
 import { Emitter } from "../emitter.ts";
-import type { ReportedAgent } from "../protocol/index.ts";
+import { asRealtimeError, RealtimeError } from "../errors.ts";
+import type { GitWorktree, ReportedAgent } from "../protocol/index.ts";
+import { ulid } from "../ulid.ts";
+import { Attendance } from "./attendance.ts";
+import { WorkstationStoppedError } from "./errors.ts";
 import {
+  checkedAgents,
+  checkedMs,
+  checkedPort,
+  checkedProjects,
   type ResolvedWorkstationOptions,
   resolveWorkstationOptions,
   type StopOptions,
   type WorkstationOptions,
 } from "./options.ts";
+import { PresenceKeeper } from "./presence-keeper.ts";
+import { presenceMeta } from "./presence-meta.ts";
+import { Results } from "./results.ts";
+import { listenToSignals } from "./signals.ts";
+import { watchSleep } from "./sleep-watch.ts";
+import { withLimit } from "./with-limit.ts";
+import { Works } from "./works.ts";
 import type { WorkstationEvents, WorkstationState } from "./workstation-events.ts";
+
+/** Handlers that don't end when they are aborted are waited for no longer. */
+const ABORT_LIMIT_MS = 2_000;
+/** What is not acknowledged by then waits in the file, where there is one. */
+const FLUSH_LIMIT_MS = 5_000;
 
 /** A workstation of one hub. Nothing is sent before `start()`. Throws InvalidArgumentError for options that can't work. */
 export function createWorkstation(options: WorkstationOptions): Workstation {
@@ -16,22 +37,58 @@ export function createWorkstation(options: WorkstationOptions): Workstation {
 
 /** One machine as its agent program runs it: present, taking tasks, giving results back. */
 export class Workstation {
-  readonly #options: ResolvedWorkstationOptions;
   /** Its connection, for whatever the workstation has no method for. */
   readonly client: Client;
-  readonly #events = new Emitter<WorkstationEvents>((thrown) => console.error("Monster Realtime:", thrown));
+  readonly #options: ResolvedWorkstationOptions;
+  readonly #events: Emitter<WorkstationEvents>;
+  readonly #results: Results;
+  readonly #works: Works;
+  readonly #presence: PresenceKeeper;
+  readonly #attendance: Attendance;
+  /** What is to be undone at the end. */
+  readonly #undo: (() => void)[] = [];
   #state: WorkstationState = { name: "idle" };
+  #agents: readonly ReportedAgent[];
+  #projects: readonly string[];
   #devServerPort: number | null;
+  #starting: Promise<void> | null = null;
+  #stopping: Promise<void> | null = null;
+  /** Known from the first welcome on. */
+  #workstationId: string | null = null;
 
   /** @internal Use `createWorkstation()`. */
   constructor(options: WorkstationOptions) {
     this.#options = resolveWorkstationOptions(options);
+    const { agents, projects, devServerPort } = this.#options;
+    this.#agents = agents;
+    this.#projects = projects;
+    this.#devServerPort = devServerPort;
     this.client = createClient(this.#options.client);
-    this.#devServerPort = this.#options.devServerPort;
+    this.#events = new Emitter((thrown, name) => (name === "error" ? logFailure(thrown) : this.#report(thrown)));
+    this.#results = this.#makeResults();
+    this.#works = this.#makeWorks();
+    this.#presence = this.#makePresence();
+    this.#attendance = this.#makeAttendance();
+    this.client.on("error", (error) => this.#clientFailed(error));
+    this.client.on("state", (state) => this.#connectionChanged(state));
   }
 
   get state(): WorkstationState {
     return this.#state;
+  }
+
+  /** The workstation's id; null before the hub has told it. */
+  get id(): string | null {
+    return this.#workstationId;
+  }
+
+  /** The port of its dev server, shown in its presence; null: none. */
+  get devServerPort(): number | null {
+    return this.#devServerPort;
+  }
+  set devServerPort(port: number | null) {
+    this.#devServerPort = checkedPort(port);
+    this.#presence.show();
   }
 
   /** Calls `handler` at each event until the returned function is called. */
@@ -42,26 +99,203 @@ export class Workstation {
     return this.#events.on(name, handler);
   }
 
-  /** Resolves when it is online for the first time, however long the hub is away; rejects where the hub refuses for good. */
-  async start(): Promise<void> {
-    await this.client.connect();
+  /**
+   * Resolves when it is online for the first time, however long the hub is away. Rejects for what waiting does not mend, and
+   * is stopped then: a token that the hub refuses or that is no workstation's, a hub of another version, a results file that
+   * another process has (ResultsFileInUseError) or that can't be used (ResultsFileError).
+   */
+  start(): Promise<void> {
+    this.#starting ??= this.#begin();
+    return this.#starting;
   }
 
-  /** Says goodbye. Resolves when nothing of it is left. */
-  async stop(_options: StopOptions = {}): Promise<void> {
+  /**
+   * Says goodbye: takes no tasks any more, leaves the presence at once, lets running tasks end until `graceMs` is over, aborts
+   * those that did not, and delivers what it can. Resolves when nothing of it is left. Called again with `graceMs: 0`, it
+   * aborts at once.
+   */
+  async stop({ graceMs = this.#options.shutdownGraceMs }: StopOptions = {}): Promise<void> {
+    checkedMs("graceMs", graceMs);
+    if (this.#stopping && graceMs === 0) void this.#abortTasks();
+    this.#stopping ??= this.#sayGoodbye(graceMs);
+    return this.#stopping;
+  }
+
+  /** Reports what the machine has from now on, as at the start. Rejects where the hub refuses it. */
+  async setAgents(agents: readonly ReportedAgent[]): Promise<void> {
+    this.#agents = checkedAgents(agents);
+    this.#presence.show();
+    if (this.#attendance.isOnline) await this.#attendance.reportAgents();
+  }
+
+  /** Shows these projects as active, beside those of running tasks. */
+  setProjects(projects: readonly string[]): void {
+    this.#projects = checkedProjects(projects);
+    this.#presence.show();
+  }
+
+  /** A worktree outside of any task, held until it is released; rejects as `task.acquireWorktree` does. */
+  acquireWorktree(wanted: { projectRepositoryId: string; branch: string }): Promise<GitWorktree> {
+    const params = { ...wanted, workstationId: this.#workstationId ?? "" };
+    return this.client.rpc("gitWorktrees.acquire", params, { idempotencyKey: ulid() });
+  }
+
+  /** Gives back what `acquireWorktree` gave; rejects with `conflict` where nobody holds it. */
+  releaseWorktree(id: string): Promise<GitWorktree> {
+    return this.client.rpc("gitWorktrees.release", { id }, { idempotencyKey: ulid() });
+  }
+
+  async #begin(): Promise<void> {
+    if (this.#stopping) throw new WorkstationStoppedError();
+    this.#become({ name: "connecting" });
+    try {
+      await this.#results.open();
+      this.#undo.push(watchSleep((sleptMs) => this.#woke(sleptMs)));
+      if (this.#options.handleSignals) this.#undo.push(listenToSignals(() => this.#signalled()));
+      const { principal } = await this.client.connect();
+      this.#workstationId = principal.kind === "workstation" ? principal.id : null;
+      await this.#attendance.goOnline(principal);
+      this.#connectionChanged(this.client.state);
+    } catch (thrown) {
+      if (this.#stopping) throw new WorkstationStoppedError();
+      const error = reasonOf(asRealtimeError(thrown));
+      await this.#end(error);
+      throw error;
+    }
+  }
+
+  #connectionChanged(state: ConnectionState): void {
+    if (this.#stopping) return;
+    if (state.name === "waiting") this.#become({ name: "waiting", error: state.error });
+    if (state.name === "connecting" && this.#state.name === "online") this.#become({ name: "connecting" });
+    if (state.name === "connected" && this.#attendance.isOnline && this.#workstationId !== null)
+      this.#become({ name: "online", workstationId: this.#workstationId });
+    // Before that, start() ends with it.
+    if (state.name === "closed" && this.#attendance.isOnline) this.#endedByHub(state.error);
+  }
+
+  #endedByHub(error: RealtimeError | null): void {
+    this.#end(error).catch((thrown) => this.#report(thrown));
+  }
+
+  #woke(sleptMs: number): void {
+    this.#events.emit("woke", { sleptMs });
+    this.client.reconnect();
+  }
+
+  #signalled(): void {
+    const stopped = this.stop(this.#stopping ? { graceMs: 0 } : {});
+    if (this.#options.exitOnSignal) void stopped.finally(() => process.exit(0));
+  }
+
+  async #sayGoodbye(graceMs: number): Promise<void> {
+    this.#become({ name: "stopping" });
+    const left = this.#presence.leave().catch((error) => this.#report(error));
+    await withLimit(this.#works.stop(), graceMs);
+    await this.#abortTasks();
+    await withLimit(Promise.all([left, this.#results.flushed()]), this.#flushLimitMs);
+    await this.#close({ name: "stopped", error: null });
+  }
+
+  #abortTasks(): Promise<void> {
+    return this.#works.abort(new WorkstationStoppedError(), ABORT_LIMIT_MS);
+  }
+
+  /** What is in a file can wait for the next run where the hub is away. */
+  get #flushLimitMs(): number {
+    const isAway = this.client.state.name !== "connected";
+    return isAway && (this.#options.resultsFile !== null || !this.#attendance.isOnline) ? 0 : FLUSH_LIMIT_MS;
+  }
+
+  /** The end that nobody here asked for. */
+  #end(error: RealtimeError | null): Promise<void> {
+    this.#stopping ??= this.#breakOff(error ?? new WorkstationStoppedError());
+    return this.#stopping;
+  }
+
+  async #breakOff(error: RealtimeError): Promise<void> {
+    const isReplaced = error.code === "replaced";
+    await this.#works.abort(error, ABORT_LIMIT_MS);
+    await this.#close({ name: isReplaced ? "replaced" : "stopped", error });
+    if (isReplaced) this.#events.emit("replaced", error);
+  }
+
+  async #close(state: WorkstationState): Promise<void> {
+    for (const undo of this.#undo.splice(0)) undo();
     await this.client.close();
+    await this.#results.close();
+    this.#become(state);
   }
 
-  /** The port of its dev server, shown in its presence; null: none. */
-  get devServerPort(): number | null {
-    return this.#devServerPort;
-  }
-  set devServerPort(port: number | null) {
-    this.#devServerPort = port;
+  #become(state: WorkstationState): void {
+    const previous = this.#state;
+    this.#state = state;
+    this.#events.emit("state", state, previous);
   }
 
-  /** Reports what the machine has from now on. */
-  async setAgents(_agents: readonly ReportedAgent[]): Promise<void> {}
-  /** Projects shown as active beside those of running tasks. */
-  setProjects(_projects: readonly string[]): void {}
+  #makeResults(): Results {
+    return new Results({
+      client: this.client,
+      path: this.#options.resultsFile,
+      delivered: ({ taskId, finish: { id, outcome } }) => this.#events.emit("finished", { id, taskId, outcome }),
+      rejected: (result, error) => this.#events.emit("rejected", result, error),
+      failed: (error) => this.#report(error),
+    });
+  }
+
+  #makeWorks(): Works {
+    const { onTask, onResume, autoStartMs } = this.#options;
+    const [client, results] = [this.client, this.#results];
+    return new Works({
+      ...{ client, results, onTask, onResume, autoStartMs },
+      agents: () => this.#agents,
+      changed: () => this.#presence.show(),
+      assigned: (task, about) => this.#events.emit("assigned", task, about),
+      started: (task) => this.#events.emit("started", task),
+      refused: (task, reason) => this.#events.emit("refused", task, { reason }),
+      cancelled: (task, reason) => this.#events.emit("cancelled", task, { reason }),
+      failed: (error) => this.#report(error),
+    });
+  }
+
+  #makePresence(): PresenceKeeper {
+    const meta = () =>
+      presenceMeta({
+        agents: this.#agents,
+        projects: this.#projects,
+        running: this.#works.running.map(({ project }) => ({ projectId: project.id })),
+        devServerPort: this.#devServerPort,
+      });
+    return new PresenceKeeper({ client: this.client, meta, failed: (error) => this.#report(error) });
+  }
+
+  #makeAttendance(): Attendance {
+    return new Attendance({
+      ...{ client: this.client, works: this.#works, results: this.#results, presence: this.#presence },
+      agents: () => this.#agents,
+      waiting: (error) => this.#become({ name: "waiting", error }),
+      ended: (error) => this.#endedByHub(error),
+    });
+  }
+
+  /** What ended it is told as its state, and by `start()`. */
+  #clientFailed(error: RealtimeError): void {
+    if (this.client.state.name !== "closed") this.#report(error);
+  }
+
+  #report(thrown: unknown): void {
+    const error = asRealtimeError(thrown);
+    // What was under way when it ended.
+    if (error.code === "connection_closed") return;
+    if (!this.#events.emit("error", error)) logFailure(error);
+  }
+}
+
+/** Why the client was closed says more than that it was. */
+function reasonOf(error: RealtimeError): RealtimeError {
+  return error.code === "connection_closed" && error.cause instanceof RealtimeError ? error.cause : error;
+}
+
+function logFailure(failure: unknown): void {
+  console.error("Monster Realtime:", failure);
 }

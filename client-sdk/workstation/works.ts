@@ -1,0 +1,191 @@
+import type { Client } from "../client.ts";
+import type { RealtimeError } from "../errors.ts";
+import type { Assignment, ReportedAgent } from "../protocol/index.ts";
+import { Timer } from "../timer.ts";
+import { WorkstationStoppedError } from "./errors.ts";
+import type { TaskHandler } from "./options.ts";
+import { reconcile } from "./reconcile.ts";
+import type { Results } from "./results.ts";
+import type { WorkstationTask } from "./task.ts";
+import { withLimit } from "./with-limit.ts";
+import { Work } from "./work.ts";
+
+export interface WorksParts {
+  client: Client;
+  results: Results;
+  onTask: TaskHandler;
+  onResume: TaskHandler | null;
+  autoStartMs: number;
+  /** What the machine says that it has, of this moment. */
+  agents(): readonly ReportedAgent[];
+  /** What runs has changed. */
+  changed(): void;
+  assigned(task: WorkstationTask, about: { resumed: boolean }): void;
+  started(task: WorkstationTask): void;
+  refused(task: WorkstationTask, reason: string): void;
+  cancelled(task: WorkstationTask, reason: string): void;
+  failed(error: RealtimeError): void;
+}
+
+/** A handler that takes longer to see that it was taken back keeps its agent: the hub takes back what waits for a minute. */
+const TURN_LIMIT_MS = 30_000;
+/** The hub repeats nothing that is older. */
+const MAX_ENDED = 1_000;
+const AGENT_ENDED = "The agent program ended while it worked on the task.";
+
+/** All assignments in hand: each is run once, however often it is told of. */
+export class Works {
+  readonly #parts: WorksParts;
+  readonly #inHand = new Map<string, Work>();
+  /** What runs, with the promise of its end; the rest waits for its agent's turn. */
+  readonly #running = new Map<Work, Promise<void>>();
+  readonly #waiting = new Map<Work, Timer>();
+  /** Ids of those that came to their end here. */
+  readonly #ended = new Set<string>();
+  #isStopping = false;
+
+  constructor(parts: WorksParts) {
+    this.#parts = parts;
+  }
+
+  get running(): readonly WorkstationTask[] {
+    return [...this.#running.keys()].map(({ task }) => task);
+  }
+
+  get ids(): ReadonlySet<string> {
+    return new Set(this.#inHand.keys());
+  }
+
+  /** Takes an assignment that is not known yet. */
+  take(assignment: Assignment, { resumed = false } = {}): void {
+    // What goes on in the next run is left to it.
+    if (this.#isKnown(assignment.id) || (this.#isStopping && resumed)) return;
+    const work = this.#workOf(assignment, resumed);
+    this.#inHand.set(work.id, work);
+    if (this.#isStopping) {
+      this.#giveBack(work);
+      return;
+    }
+    this.#parts.assigned(work.task, { resumed });
+    if (resumed || this.#hasRoom(work)) this.#begin(work);
+    else this.#wait(work);
+  }
+
+  cancel(id: string, reason: string): void {
+    const work = this.#inHand.get(id);
+    if (!work) return;
+    this.#forgetWaiting(work);
+    work.cancel(reason);
+  }
+
+  /** Makes the work here what the hub holds; `before`: what was in hand before the hub was asked. */
+  compare(held: readonly Assignment[], before: ReadonlySet<string>): void {
+    const isKnown = (id: string) => this.#isKnown(id);
+    const { take, resume, drop } = reconcile(held, { before, isKnown });
+    for (const id of drop) this.cancel(id, "ended");
+    for (const assignment of take) this.take(assignment);
+    for (const assignment of resume) this.take(assignment, { resumed: true });
+  }
+
+  /** Takes nothing more, and gives back what was not begun. Resolves when everything that runs has ended. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    for (const work of [...this.#waiting.keys()]) {
+      this.#forgetWaiting(work);
+      this.#giveBack(work);
+    }
+    await this.#allEnded();
+  }
+
+  /** Aborts everything. Resolves when all handlers have ended, or after `limitMs` without those that don't. */
+  async abort(reason: RealtimeError, limitMs: number): Promise<void> {
+    this.#isStopping = true;
+    for (const work of [...this.#waiting.keys()]) this.#forgetWaiting(work);
+    for (const work of this.#inHand.values()) work.abort(reason);
+    await withLimit(this.#allEnded(), limitMs);
+    if (!(reason instanceof WorkstationStoppedError)) return;
+    const givenUp = Promise.all([...this.#running.keys()].map((work) => work.giveUp()));
+    await withLimit(givenUp, limitMs);
+  }
+
+  async #allEnded(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running.values());
+  }
+
+  #isKnown(id: string): boolean {
+    return this.#inHand.has(id) || this.#ended.has(id) || this.#parts.results.has(id);
+  }
+
+  #workOf(assignment: Assignment, resumed: boolean): Work {
+    const { onResume } = this.#parts;
+    return new Work({ ...this.#parts, assignment, resumed, isResumable: onResume !== null });
+  }
+
+  #begin(work: Work): void {
+    const { onTask, onResume } = this.#parts;
+    const handler = work.task.resumed ? (onResume ?? giveUpInterrupted) : onTask;
+    this.#run(work, () => work.run(handler));
+  }
+
+  #giveBack(work: Work): void {
+    this.#run(work, () => work.refuse("The workstation says goodbye."));
+  }
+
+  #run(work: Work, action: () => Promise<void>): void {
+    this.#running.set(work, this.#untilEnded(work, action));
+    this.#parts.changed();
+  }
+
+  async #untilEnded(work: Work, action: () => Promise<void>): Promise<void> {
+    // When it counts as running.
+    await Promise.resolve();
+    await action().catch((error) => this.#parts.failed(error));
+    this.#running.delete(work);
+    this.#end(work);
+    this.#parts.changed();
+    this.#nextTurns();
+  }
+
+  #end(work: Work): void {
+    this.#inHand.delete(work.id);
+    this.#ended.add(work.id);
+    const [oldest] = this.#ended;
+    if (this.#ended.size > MAX_ENDED && oldest !== undefined) this.#ended.delete(oldest);
+  }
+
+  /** The hub counts too; but a handler may not have noticed yet that its task was taken back. */
+  #hasRoom({ task: { agent } }: Work): boolean {
+    const own = this.#parts.agents().find(({ type, name }) => type === agent.type && name === agent.name);
+    const limit = own?.maxConcurrencyLimit ?? 0;
+    return limit === 0 || this.running.filter((task) => task.agent.id === agent.id).length < limit;
+  }
+
+  #wait(work: Work): void {
+    const timer = new Timer();
+    this.#waiting.set(work, timer);
+    const { name } = work.task.agent;
+    timer.set(TURN_LIMIT_MS, () => {
+      this.#waiting.delete(work);
+      this.#run(work, () => work.refuse(`${name} still works on as many tasks as it takes at once.`));
+    });
+  }
+
+  #forgetWaiting(work: Work): void {
+    this.#waiting.get(work)?.clear();
+    if (this.#waiting.delete(work)) this.#end(work);
+  }
+
+  #nextTurns(): void {
+    for (const [work, timer] of [...this.#waiting]) {
+      if (!this.#hasRoom(work)) continue;
+      timer.clear();
+      this.#waiting.delete(work);
+      this.#begin(work);
+    }
+  }
+}
+
+/** Nobody can go on with it: the hub has it tried again. */
+async function giveUpInterrupted(task: WorkstationTask): Promise<void> {
+  await task.finish({ status: "failed", errorType: "restarted", error: AGENT_ENDED });
+}
