@@ -1,7 +1,8 @@
+import { HubError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { Pulse } from "../pulse.ts";
 import { ask, type Statements } from "../statements.ts";
-import type { Database } from "../store/postgres.ts";
+import { type Database, isDatabaseFault } from "../store/postgres.ts";
 import {
   endSession,
   type HeldSession,
@@ -42,6 +43,7 @@ export class WorkSweeper {
   readonly #sweeping: Pulse;
   #timer: NodeJS.Timeout | null = null;
   #failing = false;
+  #closed = false;
 
   constructor(options: WorkSweeperOptions) {
     this.#options = options;
@@ -56,22 +58,38 @@ export class WorkSweeper {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     if (this.#timer) clearInterval(this.#timer);
     await this.#sweeping.close();
   }
 
   async #sweep(): Promise<void> {
     const { database, startTimeoutMs, sessionTimeoutMs } = this.#options;
-    await database.query((sql) => liftLimits(sql));
-    const overdue = await database.query((sql) => findOverdue(sql, startTimeoutMs, sessionTimeoutMs));
-    for (const session of overdue) {
+    await database.transaction(PRINCIPAL, (sql) => liftLimits(sql));
+    const passed: string[] = [];
+    let overdue: readonly Overdue[];
+    do {
+      overdue = await database.query((sql) => findOverdue(sql, startTimeoutMs, sessionTimeoutMs, passed));
+      for (const session of overdue) await this.#end(session);
+      passed.push(...overdue.map(({ id }) => id));
+    } while (overdue.length === BATCH && !this.#closed);
+    this.#failing = false;
+  }
+
+  /** What the database refuses, or somebody's lock keeps, is one session's matter: the others must not wait for it. */
+  async #end(session: Overdue): Promise<void> {
+    const { database, startTimeoutMs, sessionTimeoutMs, log } = this.#options;
+    try {
       await database.transaction(PRINCIPAL, async (sql) => {
         const held = await holdSession(sql, session.id);
         const still = held && isOpen(held) && (await isStillOverdue(sql, session, startTimeoutMs, sessionTimeoutMs));
         if (still) await end(sql, held, session);
       });
+    } catch (error) {
+      const isItsOwn = isDatabaseFault(error) || (error instanceof HubError && error.code === "timeout");
+      if (!isItsOwn) throw error;
+      log.warn({ err: error, sessionId: session.id }, "an overdue session could not be ended; tried again");
     }
-    this.#failing = false;
   }
 
   /** Told once, not at every try. */
@@ -105,11 +123,12 @@ function isGone(workstation: string): string {
       WHERE t.id = s.task_id AND pw.workstation_id = ${workstation}.id))`;
 }
 
-function findOverdue(sql: Statements, startTimeoutMs: number, sessionTimeoutMs: number) {
-  return ask<{ id: string; unstarted: boolean }>(
+/** The oldest, without those that were looked at already. */
+function findOverdue(sql: Statements, startTimeoutMs: number, sessionTimeoutMs: number, passed: readonly string[]) {
+  return ask<Overdue>(
     sql,
-    `SELECT s.id, s.status = 'starting' AS unstarted ${OVERDUE} ORDER BY s.started_at LIMIT ${BATCH}`,
-    [startTimeoutMs, sessionTimeoutMs],
+    `SELECT s.id, s.status = 'starting' AS unstarted ${OVERDUE} AND s.id <> ALL($3::text[]) ORDER BY s.started_at LIMIT ${BATCH}`,
+    [startTimeoutMs, sessionTimeoutMs, [...passed]],
   );
 }
 
