@@ -4,7 +4,7 @@ import type { TaskList, TaskMode, WorkflowStep } from "@monster-realtime/client/
 export interface TaskStanding {
   list: TaskList;
   mode: TaskMode;
-  /** The step that was run last; a hint, because people change modes and workflows by hand. Null before the first. */
+  /** The step at which it stands; a hint, because people change modes and workflows by hand. Null before the first. */
   step: number | null;
   /** Whether the task goes round instead of being done. */
   loops: boolean;
@@ -33,21 +33,22 @@ const REWORK: TaskMode = "iterate";
  * without workflow has its mode as the only step, after which somebody looks at it.
  */
 export function nextStanding(task: TaskStanding, event: WorkflowEvent): NextStanding | null {
-  const step = stepOf(task);
+  // A mode that is none of the workflow's keeps the place at which the task stands.
+  const step = stepOf(task) ?? task.step;
   const stay = { list: task.list, mode: task.mode, step };
   switch (event) {
     case "started":
       return task.list === "todo" || task.list === "doing" || task.list === "loop" ? { ...stay, list: "doing" } : null;
     case "completed":
-      return task.list === "doing" ? completed(task, step) : stay;
+      return task.list === "doing" ? completed(task) : stay;
     case "failed":
       return stay;
     case "gave_up":
       return task.list === "doing" ? { ...stay, list: waitingList(task) } : stay;
     case "approved":
-      return task.list === "review" ? advanced(task, step) : null;
+      return task.list === "review" ? advanced(task) : null;
     case "rejected":
-      return task.list === "review" ? { list: waitingList(task), mode: REWORK, step } : null;
+      return task.list === "review" ? { list: waitingList(task), mode: REWORK, step: reworked(task) } : null;
   }
 }
 
@@ -59,19 +60,28 @@ export function stepOf({ mode, step, workflow }: TaskStanding): number | null {
   return first === -1 ? null : first;
 }
 
-function completed(task: TaskStanding, step: number | null): NextStanding {
+function completed(task: TaskStanding): NextStanding {
+  const step = stepOf(task);
   // A mode that the workflow does not have was somebody's wish, and somebody looks at what came of it.
   const requireReview = step === null ? true : (task.workflow?.[step]?.requireReview ?? true);
-  return requireReview ? { list: "review", mode: task.mode, step } : advanced(task, step);
+  return requireReview ? { list: "review", mode: task.mode, step: step ?? task.step } : advanced(task);
 }
 
-function advanced(task: TaskStanding, step: number | null): NextStanding {
+/** To the step behind its own; from a mode that is none of the workflow's, to the one at which it stood. */
+function advanced(task: TaskStanding): NextStanding {
   const steps = task.workflow ?? [];
-  const next = step === null ? undefined : steps[step + 1];
-  if (step !== null && next) return { list: "doing", mode: next.mode, step: step + 1 };
-  if (!task.loops) return { list: "done", mode: task.mode, step };
+  const step = stepOf(task);
+  const place = step === null ? (task.step ?? 0) : step + 1;
+  const next = steps[place];
+  if (next) return { list: "doing", mode: next.mode, step: place };
+  if (!task.loops) return { list: "done", mode: task.mode, step: step ?? task.step };
   const first = steps[0];
   return first ? { list: "loop", mode: first.mode, step: 0 } : { list: "loop", mode: task.mode, step: null };
+}
+
+/** What was not the workflow's own is done again before the step at which the task stands, as part of the one before. */
+function reworked(task: TaskStanding): number | null {
+  return stepOf(task) ?? (task.step !== null && task.step > 0 ? task.step - 1 : null);
 }
 
 /** Where a task waits for an agent that is not under way. */

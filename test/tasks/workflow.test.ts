@@ -32,8 +32,8 @@ const COMPLETED: readonly [TaskMode, number | null, string, string | null, strin
   ["review", 3, "review review 3", "done review 3", "todo iterate 3"],
   ["iterate", 1, "review iterate 1", "doing execute 2", "todo iterate 1"],
   ["iterate", 3, "review iterate 3", "done iterate 3", "todo iterate 3"],
-  // Put into a mode by hand that the workflow does not have: somebody looks, and then it is done.
-  ["iterate", null, "review iterate null", "done iterate null", "todo iterate null"],
+  // Put into a mode by hand that the workflow does not have: somebody looks, and then the workflow begins.
+  ["iterate", null, "review iterate null", "doing clarify 0", "todo iterate null"],
   // Put into another mode of the workflow by hand: it goes on from there.
   ["execute", 0, "doing review 3", null, null],
 ];
@@ -107,6 +107,24 @@ test("a mode that comes twice is gone through twice", () => {
     way.push(`${task.list} ${task.mode} ${task.step}`);
   }
   assert.equal(way, ["doing execute 1", "doing plan 2", "doing execute 3", "review execute 3"]);
+});
+
+test("skips no step where its mode is none of the workflow's", () => {
+  const approved = (task: Partial<TaskStanding>) => {
+    const after = nextStanding(standing(task), "completed");
+    assert.is(after?.list, "review");
+    return told({ ...task, ...after }, "approved");
+  };
+  // Tasks are made in clarify, where nobody says otherwise.
+  const short = [step("plan"), step("execute")];
+  assert.is(approved({ workflow: short, mode: "clarify", step: null }), "doing plan 0");
+  // Its step was taken from the workflow: it goes on with what stands there now, and is done where nothing does.
+  assert.is(approved({ workflow: [step("clarify"), step("execute")], mode: "plan", step: 1 }), "doing execute 1");
+  const taken = { workflow: [step("clarify"), step("execute")], mode: "plan", step: 1, list: "review" } as const;
+  const again = { ...taken, ...nextStanding(standing(taken), "rejected"), list: "doing" } as const;
+  assert.is(told(again, "completed"), "doing execute 1");
+  assert.is(approved({ workflow: short, mode: "review", step: 2 }), "done review 2");
+  assert.is(approved({ workflow: short, mode: "review", step: 2, loops: true }), "loop plan 0");
 });
 
 test("finds its place again where people changed mode or workflow", () => {
