@@ -36,6 +36,7 @@ import { ask, type Wire } from "./wire.ts";
 const REQUEST_BASE_DELAY_MS = 100;
 const REFRESH_RETRY_MS = 1_000;
 
+/** What a client tells, with the arguments of its handlers. */
 export type ClientEvents = {
   state: [state: ConnectionState, previous: ConnectionState];
   /** On every connection, the first and those after it. */

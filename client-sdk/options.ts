@@ -1,16 +1,23 @@
 import type { ManagerOptions, SocketOptions } from "socket.io-client";
 import { InvalidArgumentError } from "./errors.ts";
 
+/** From the first packet to the welcome. */
 export const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
+/** For one answer. */
 export const DEFAULT_REQUEST_TIMEOUT_MS = 5_000;
+/** The longest that the first reconnect waits. */
 export const DEFAULT_RECONNECT_BASE_DELAY_MS = 1_000;
+/** The longest that any reconnect waits. */
 export const DEFAULT_RECONNECT_MAX_DELAY_MS = 10_000;
+/** Publications that may wait, of all channels together. */
 export const DEFAULT_OFFLINE_QUEUE_LIMIT = 1_000;
 
+/** How packets travel. Polling is for networks that block WebSockets, and for hubs of one process. */
 export type Transport = "websocket" | "polling";
 /** An access token, or a function that gives one; the function is asked anew before every connect and refresh. */
 export type TokenSource = string | (() => string | Promise<string>);
 
+/** What `createClient()` takes. Unknown keys are refused. */
 export interface ClientOptions {
   /** Where the hub is: `http(s)://host[:port]`. */
   url: string;

@@ -10,6 +10,7 @@ import {
   type RosterState,
 } from "./roster.ts";
 
+/** What a roster tells, with the arguments of its handlers. A member's joins and leaves alternate. */
 export type PresenceRosterEvents<Meta extends object> = {
   /** A snapshot was applied: `members` is whole and current again. Comes after the joins, updates and leaves it brought. */
   sync: [members: readonly Member<Meta>[]];

@@ -11,6 +11,7 @@ const ID_REMEMBERED_MS = 270_000;
 /** Refusals after which the hub may have stored the publication all the same. */
 const UNKNOWN_OUTCOMES: ReadonlySet<string> = new Set(["timeout", "unavailable", "disconnected"]);
 
+/** How to publish. */
 export interface PublishOptions {
   /** The idempotency key, a ULID; made where it is missing. Give the same one to repeat an older publish. */
   id?: string;

@@ -7,12 +7,14 @@ import { ask, type Wire } from "./wire.ts";
 /** How often a call is tried that may be repeated. */
 const MAX_TRIES = 3;
 
+/** How long to wait for an answer. */
 export interface RequestOptions {
   /** Milliseconds for the whole call, waiting for a connection included. */
   timeoutMs?: number;
   /** Gives up waiting; the hub may carry the request out all the same. */
   signal?: AbortSignal;
 }
+/** How to call a method. */
 export interface RpcOptions extends RequestOptions {
   /** The hub answers a repeated call with the first one's result for 24 hours, so that it may be retried. */
   idempotencyKey?: string;

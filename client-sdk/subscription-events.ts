@@ -17,14 +17,17 @@ export type PresenceMetaOf<Name extends string> = Name extends WorkstationChanne
   ? WorkstationPresenceMeta
   : Record<string, unknown>;
 
+/** How to follow a channel. */
 export interface SubscribeOptions {
   /** Keep a roster of who is present; false where it is missing. */
   presence?: boolean;
   /** Begin after this position of an earlier session, if the history still reaches back. */
   recover?: StreamPosition;
 }
+/** Which part of a channel's history: `after` and `before` are exclusive offsets of `epoch`, or of the current one. */
 export type HistoryQuery = Omit<HistoryRequest, "channel">;
 
+/** Where a subscription stands. `ended` is for good; the others change with the connection. */
 export type SubscriptionState =
   /** Waits for a connection or for the hub's answer. */
   | { name: "pending" }
@@ -32,6 +35,7 @@ export type SubscriptionState =
   /** `error` is null after `unsubscribe()` and the client's `close()`. */
   | { name: "ended"; error: RealtimeError | null };
 
+/** What a subscription tells, with the arguments of its handlers. */
 export type SubscriptionEvents = {
   publication: [publication: Publication];
   /** Everything missed while away has been delivered. */

@@ -1,11 +1,17 @@
 /** The channels of the hub and their grammar. ASCII alone; anything else is `unknown_channel`. */
 export const CHANNEL_KINDS = ["workstation", "projectWorkstations", "task", "projectTasks"] as const;
+/** What a channel is about. */
 export type ChannelKind = (typeof CHANNEL_KINDS)[number];
 
+/** `workstation:{id}`: see `workstationChannel()`. */
 export type WorkstationChannel = `workstation:${string}`;
+/** `project:{id}:workstations`: see `projectWorkstationsChannel()`. */
 export type ProjectWorkstationsChannel = `project:${string}:workstations`;
+/** `task:{id}`: see `taskChannel()`. */
 export type TaskChannel = `task:${string}`;
+/** `project:{id}:tasks`: see `projectTasksChannel()`. */
 export type ProjectTasksChannel = `project:${string}:tasks`;
+/** The name of any channel of the hub. */
 export type Channel = WorkstationChannel | ProjectWorkstationsChannel | TaskChannel | ProjectTasksChannel;
 
 /** A channel name taken apart: its kind and the id of the row it belongs to. */

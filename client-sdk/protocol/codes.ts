@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   internal: { temporary: false, status: 500 },
 } as const satisfies Record<string, { temporary: boolean; status: number }>;
 
+/** A code of this version; what each means is in PROTOCOL.md. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** The error object of every refusal: acks, `connect_error`'s `data`, `disconnecting`, `unsubscribed`, HTTP bodies. */

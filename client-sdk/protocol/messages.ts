@@ -5,10 +5,12 @@ export const PROTOCOL_VERSION = 1;
 
 /** What a member of a channel is known by. A workstation's `userId` is an attribute, not part of its identity. */
 export type MemberKey = WorkstationMemberKey | UserMemberKey;
+/** A workstation among the members of a channel. */
 export interface WorkstationMemberKey {
   workstationId: string;
   userId?: string;
 }
+/** A person among the members of a channel, whatever number of pages they have open. */
 export interface UserMemberKey {
   userId: string;
 }
@@ -50,13 +52,16 @@ export interface WorkstationPresenceMeta {
   [key: string]: unknown;
 }
 
+/** Everybody who is present on a channel, at one version of it. */
 export interface Roster<Meta extends object = Record<string, unknown>> {
   epoch: string;
   version: number;
   members: Member<Meta>[];
 }
 
+/** Why a member left: it said so, was away for longer than the grace time, its node died, or it lost its rights. */
 export type LeaveReason = "left" | "timeout" | "node_lost" | "revoked";
+/** One member that left. */
 export interface Leave {
   key: string;
   reason: LeaveReason | (string & {});
@@ -83,6 +88,7 @@ export interface PresencePosition {
   version: number;
 }
 
+/** What one connection may use up, as `welcome` tells it. */
 export interface Limits {
   messageBytes: number;
   metaBytes: number;
@@ -93,13 +99,16 @@ export interface Limits {
   requestsPerSecond: number;
 }
 
+/** What a token stands for. */
 export type PrincipalKind = "user" | "workstation" | "service";
+/** Whom the hub takes this connection for. `organizationIds` is empty for services of all organizations. */
 export interface PrincipalInfo {
   kind: PrincipalKind;
   id: string;
   organizationIds: string[];
 }
 
+/** The first push on every connection. */
 export interface Welcome {
   protocol: 1;
   connectionId: string;
@@ -120,17 +129,20 @@ export interface HandshakeAuth {
   client?: string;
 }
 
+/** Follows a channel: from now on, or from behind the position `recover`. */
 export interface SubscribeRequest {
   channel: string;
   recover?: StreamPosition;
   presence?: boolean;
 }
+/** Where the subscription begins. `recovered` with every publication behind the asked position, or false with none; `presence` is null where it was not asked for. */
 export interface SubscribeReply extends StreamPosition {
   channel: string;
   recovered: boolean;
   publications: Publication[];
   presence: Roster | null;
 }
+/** One message for a channel. `id`, 1–64 printable ASCII characters, makes it safe to send it again; an ephemeral one is not stored. */
 export interface PublishRequest {
   channel: string;
   type: string;
@@ -138,10 +150,12 @@ export interface PublishRequest {
   id?: string;
   ephemeral?: boolean;
 }
+/** Where the publication stands in the stream. `duplicate`: it stood there already. */
 export interface PublishReply extends StreamPosition {
   id: string;
   duplicate?: true;
 }
+/** Stored publications between two offsets, both exclusive. `limit` is 1–1,000, 100 where it is missing; `reverse`: newest first. */
 export interface HistoryRequest {
   channel: string;
   epoch?: string;
@@ -150,26 +164,32 @@ export interface HistoryRequest {
   limit?: number;
   reverse?: boolean;
 }
+/** A page of stored publications, and the newest position of the channel. */
 export interface HistoryReply extends StreamPosition {
   publications: Publication[];
   /** False: the asked range was partly trimmed. */
   complete: boolean;
 }
+/** What needs nothing but a channel. */
 export interface ChannelRequest {
   channel: string;
 }
+/** The whole meta that a member shows from now on. */
 export interface PresenceRequest {
   channel: string;
   meta: Record<string, unknown>;
 }
+/** A call of one of `RpcMethods`. With an `idempotencyKey` a write is carried out once in 24 hours, however often it is sent. */
 export interface RpcRequest {
   method: string;
   params?: unknown;
   idempotencyKey?: string;
 }
+/** A new token of the same principal. */
 export interface RefreshRequest {
   token: string;
 }
+/** How long the new token lasts; null: for ever. */
 export interface RefreshReply {
   expiresInMs: number | null;
 }
@@ -187,8 +207,10 @@ export interface Requests {
   rpc: { request: RpcRequest; reply: unknown };
   "auth.refresh": { request: RefreshRequest; reply: RefreshReply };
 }
+/** The name of a request. */
 export type RequestName = keyof Requests;
 
+/** How the hub answers every request. */
 export type Ack<Data> = { ok: true; data: Data } | { ok: false; error: ErrorObject };
 
 /** Every push with its arguments. */

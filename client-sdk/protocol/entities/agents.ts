@@ -33,6 +33,7 @@ export interface Agent {
   updatedAt: string;
 }
 
+/** An agent without its secrets, as lists have it. */
 export type AgentListItem = Omit<Agent, "environmentVars">;
 
 /** What a workstation tells of an agent each time it looks: its secrets are not among it. */
@@ -47,11 +48,14 @@ type AgentFacts = Pick<
   | "rateLimitResetAt"
   | "rateLimitReason"
 >;
+/** What `agents.update` may change. */
 export type AgentSet = Partial<AgentFacts & Pick<Agent, "name" | "environmentVars">>;
+/** A new agent. Workstations use `agents.report` instead. */
 export type AgentCreate = Writable<Agent, "workstationId" | "type" | "name", keyof AgentFacts | "environmentVars">;
 
 /** What is missing stays as it was. A status that is missing: as it was too, but `available` where it was `disabled`. */
 export type ReportedAgent = Writable<Agent, "type" | "name", keyof AgentFacts>;
+/** What a workstation has. */
 export interface AgentsReport {
   /** All that the workstation has, at most 100; each type and name once. */
   agents: ReportedAgent[];

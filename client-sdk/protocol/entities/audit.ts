@@ -27,6 +27,7 @@ export interface AuditEvent {
   after: Record<string, unknown> | null;
 }
 
+/** All that is given must be true of an event. */
 export interface AuditFilter {
   entity?: string;
   rowId?: string;
@@ -34,6 +35,7 @@ export interface AuditFilter {
   operation?: string;
 }
 
+/** Which events to list. */
 export interface AuditListParams {
   organizationId?: string;
   projectId?: string;
@@ -58,5 +60,6 @@ export interface AuditListParams {
 }
 
 export interface AuditMethods {
+  /** Who changed what, and how presence went; a durable cursor with `after`. */
   "audit.list": { params: AuditListParams; result: Page<AuditEvent> };
 }

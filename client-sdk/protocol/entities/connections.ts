@@ -42,6 +42,7 @@ export interface ConnectionPage extends Page<LiveConnection> {
   silentNodes: number;
 }
 
+/** Which connection to end. */
 export interface ConnectionKick {
   id: string;
   /** Told to whoever is connected, and kept in the audit trail; up to 500 characters. */
@@ -49,6 +50,8 @@ export interface ConnectionKick {
 }
 
 export interface ConnectionMethods {
+  /** Who is connected, to whichever node. */
   "connections.list": { params: ConnectionListParams; result: ConnectionPage };
+  /** Ends a connection with `unavailable`, which is temporary: it may come back. Suspend a workstation or a member to keep it out. */
   "connections.kick": { params: ConnectionKick; result: { id: string } };
 }

@@ -41,6 +41,9 @@ export type RpcMethods = OrganizationMethods &
   ConnectionMethods &
   InspectionMethods &
   WorkMethods;
+/** The name of an RPC method. */
 export type RpcMethod = keyof RpcMethods;
+/** What a method takes. */
 export type RpcParams<Method extends RpcMethod> = RpcMethods[Method]["params"];
+/** What a method answers with. */
 export type RpcResult<Method extends RpcMethod> = RpcMethods[Method]["result"];

@@ -32,6 +32,7 @@ export interface LiveChannel {
   nodes: { nodeId: string; subscribers: number }[];
 }
 
+/** Which channels to list. */
 export interface ChannelListParams {
   /** What the admins of this organization see, whoever asks. */
   organizationId?: string;
@@ -80,6 +81,7 @@ export interface PublicationTrace {
   truncated: boolean;
 }
 
+/** Which publication to look for. */
 export interface PublicationTraceParams {
   id: string;
   /** Where publishers on several channels used one id. The newest one where it is missing. */
@@ -100,6 +102,7 @@ export interface WorkstationTransition {
   revision: number;
 }
 
+/** Of which workstation, and which part of its past. */
 export interface WorkstationTransitionsParams {
   id: string;
   /** Only what happened before this time (ISO). */
@@ -109,12 +112,14 @@ export interface WorkstationTransitionsParams {
   cursor?: string;
 }
 
+/** Of which organization, and how far back. */
 export interface ActivityParams {
   organizationId: string;
   /** 1–1,440; 60 where it is missing. The last one is the minute that runs. */
   minutes?: number;
 }
 
+/** One minute of an organization. */
 export interface ActivityPoint {
   /** The minute's beginning, in milliseconds since 1970. */
   at: number;
@@ -131,8 +136,12 @@ export interface Activity extends NodesHeard {
 }
 
 export interface InspectionMethods {
+  /** Channels that somebody is subscribed to, on whichever node. */
   "channels.list": { params: ChannelListParams; result: ChannelPage };
+  /** Who published it, on which node, and to whom it was handed; `not_found` where no node remembers it. */
   "publications.trace": { params: PublicationTraceParams; result: PublicationTrace & NodesHeard };
+  /** How a workstation's presence went, newest first. */
   "workstations.transitions": { params: WorkstationTransitionsParams; result: Page<WorkstationTransition> };
+  /** Workstations online and publications, minute by minute. */
   "activity.get": { params: ActivityParams; result: Activity };
 }

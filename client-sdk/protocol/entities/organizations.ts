@@ -1,7 +1,9 @@
 import type { Crud, Prefixed, Writable } from "./common.ts";
 
+/** What a member may do in an organization: admins manage it, owners may also change and end it. */
 export type Role = "owner" | "admin" | "member";
 
+/** Whom projects, workstations and members belong to. Nothing is ever seen across two of them. */
 export interface Organization {
   id: string;
   name: string;
@@ -14,12 +16,14 @@ export interface Organization {
   updatedAt: string;
 }
 
+/** What `organizations.update` may change. */
 export type OrganizationSet = Partial<
   Pick<
     Organization,
     "name" | "slug" | "domain" | "monsterAuthClientId" | "defaultWorkflowTemplateId" | "autoInviteToProjects"
   >
 >;
+/** A new organization. */
 export type OrganizationCreate = Writable<
   Organization,
   "name" | "slug",

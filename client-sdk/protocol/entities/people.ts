@@ -1,6 +1,7 @@
 import type { Crud, Open, Prefixed, Writable } from "./common.ts";
 import type { Role } from "./organizations.ts";
 
+/** A person. Everybody sees themselves, and the members of their organizations. */
 export interface User {
   id: string;
   /** Who it is at Monster Auth; null but to the user itself and to services. */
@@ -19,12 +20,14 @@ export interface User {
 
 /** Users change themselves but for `email`, which services alone may set: it comes from who vouches for it. */
 export type UserSet = Partial<Pick<User, "email" | "name" | "avatarUrl" | "displayName" | "timezone">>;
+/** A new user, by services: people come to be with their first connection. */
 export type UserCreate = { monsterAuthUserId: string } & Writable<
   User,
   "email",
   "name" | "avatarUrl" | "displayName" | "timezone"
 >;
 
+/** A person's place in an organization, or an invitation to one. */
 export interface OrganizationMembership {
   id: string;
   organizationId: string;
@@ -45,12 +48,14 @@ export interface OrganizationMembership {
   updatedAt: string;
 }
 
+/** Which memberships to list. */
 export interface OrganizationMembershipFilter {
   /** Invitations are found by it for oneself alone. */
   userId?: string;
   role?: string;
   status?: string;
 }
+/** What `organizationMemberships.update` may change. */
 export interface OrganizationMembershipSet {
   role?: Role;
   /** Invitations have no other status until they are accepted. */
@@ -89,6 +94,8 @@ export type PeopleMethods = Prefixed<"users", Crud<User, User, { email?: string 
     "organizations.invite": { params: Invitation; result: OrganizationMembership };
     /** Of oneself. To decline, delete the membership. */
     "organizations.acceptInvite": { params: { organizationId: string }; result: OrganizationMembership };
+    /** Takes a member's rights in the organization, at once: subscriptions and connections that they gave end. */
     "organizations.suspendMember": { params: { membershipId: string }; result: OrganizationMembership };
+    /** Gives them back. */
     "organizations.restoreMember": { params: { membershipId: string }; result: OrganizationMembership };
   };

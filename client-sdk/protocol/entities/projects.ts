@@ -1,5 +1,6 @@
 import type { Crud, Open, Prefixed, Writable } from "./common.ts";
 
+/** What tasks belong to, and what workstations are attached to. */
 export interface Project {
   id: string;
   organizationId: string;
@@ -15,11 +16,14 @@ export interface Project {
   archivedAt: string | null;
 }
 
+/** What `projects.update` may change. */
 export type ProjectSet = Partial<
   Pick<Project, "name" | "description" | "slug" | "defaultWorkflowTemplateId" | "defaultActorId" | "memory" | "status">
 >;
+/** A new project. */
 export type ProjectCreate = Writable<Project, "organizationId" | "name", "description" | "slug" | "memory">;
 
+/** The attachment of a workstation to a project: whether it gets tasks of it, and how early. */
 export interface ProjectWorkstation {
   id: string;
   projectId: string;
@@ -30,7 +34,9 @@ export interface ProjectWorkstation {
   updatedAt: string;
 }
 
+/** What `projectWorkstations.update` may change. */
 export type ProjectWorkstationSet = Partial<Pick<ProjectWorkstation, "canReceiveTasks" | "priority">>;
+/** A new attachment. */
 export type ProjectWorkstationCreate = Writable<
   ProjectWorkstation,
   "projectId" | "workstationId",
@@ -39,10 +45,12 @@ export type ProjectWorkstationCreate = Writable<
 
 /** Attaches a workstation, or changes the attachment that is there: only what is given. */
 export type WorkstationAttach = ProjectWorkstationCreate;
+/** Which attachment to end. */
 export interface WorkstationDetach {
   projectId: string;
   workstationId: string;
 }
+/** The text that every agent of the project gets with its tasks. */
 export interface MemoryUpdate {
   id: string;
   memory: string | null;
@@ -55,9 +63,11 @@ interface ProjectVerbs {
   "projects.archive": { params: { id: string }; result: Project };
   /** Takes an archived project into use again. A suspended one is a `conflict`. */
   "projects.restore": { params: { id: string }; result: Project };
+  /** Gives a workstation the project's tasks and channels. One that is attached already is changed. */
   "projects.attachWorkstation": { params: WorkstationAttach; result: ProjectWorkstation };
   /** Answers with the attachment's id; `not_found` where there is none. */
   "projects.detachWorkstation": { params: WorkstationDetach; result: { id: string } };
+  /** Replaces the project's memory. */
   "projects.updateMemory": { params: MemoryUpdate; result: Project };
 }
 

@@ -20,9 +20,11 @@ export interface ProjectRepository {
   updatedAt: string;
 }
 
+/** What `projectRepositories.update` may change. */
 export type ProjectRepositorySet = Partial<
   Pick<ProjectRepository, "name" | "githubUrl" | "defaultBranch" | "maxConcurrentTasks" | "status" | "lastAccessedAt">
 >;
+/** A new repository of a project. */
 export type ProjectRepositoryCreate = Writable<
   ProjectRepository,
   "projectId" | "name" | "githubUrl",
@@ -47,9 +49,11 @@ export interface WorkstationRepository {
   updatedAt: string;
 }
 
+/** What `workstationRepositories.update` may change. */
 export type WorkstationRepositorySet = Partial<
   Pick<WorkstationRepository, "mainPath" | "mainBranch" | "cloneStatus" | "cloneError" | "lastSyncedAt">
 >;
+/** A new clone. Workstations use `workstationRepositories.report` instead. */
 export type WorkstationRepositoryCreate = Writable<
   WorkstationRepository,
   "workstationId" | "projectRepositoryId" | "mainPath",
@@ -71,9 +75,11 @@ export interface GitWorktree {
   updatedAt: string;
 }
 
+/** What `gitWorktrees.update` may change. */
 export type GitWorktreeSet = Partial<
   Pick<GitWorktree, "branch" | "worktreePath" | "status" | "errorMessage" | "lastUsedAt">
 >;
+/** A new worktree. `gitWorktrees.acquire` finds or makes one. */
 export type GitWorktreeCreate = Writable<
   GitWorktree,
   "workstationRepositoryId" | "branch" | "worktreePath",

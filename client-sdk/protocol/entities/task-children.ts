@@ -18,6 +18,7 @@ export interface TaskDependency {
  * each of which would wait for the next, and the last for the first.
  */
 export type TaskDependencySet = Partial<Pick<TaskDependency, "dependencyType" | "status">>;
+/** A new dependency; it blocks where nothing else is said. */
 export type TaskDependencyCreate = Writable<TaskDependency, "taskId" | "dependsOnTaskId", "dependencyType">;
 
 /** An agent that may work on a task. */
@@ -30,7 +31,9 @@ export interface TaskAgent {
   createdAt: string;
 }
 
+/** What `taskAgents.update` may change. */
 export type TaskAgentSet = Partial<Pick<TaskAgent, "priority">>;
+/** Allows an agent to work on a task. */
 export type TaskAgentCreate = Writable<TaskAgent, "taskId" | "agentId", "priority">;
 
 /** What is known of a file. The file itself lies where its storage says, not in the hub. */
@@ -51,13 +54,16 @@ export interface TaskAttachment {
   uploadedAt: string;
 }
 
+/** What `taskAttachments.update` may change. */
 export type TaskAttachmentSet = Partial<Omit<TaskAttachment, "id" | "taskId" | "uploadedAt">>;
+/** A new attachment: the file itself has to be stored already. */
 export type TaskAttachmentCreate = Writable<
   TaskAttachment,
   "taskId" | "filename" | "originalFilename" | "storagePath",
   "contentType" | "fileSize" | "storageProvider" | "storageUrl" | "attachmentType" | "description"
 >;
 
+/** A commit that came of a session. */
 export interface CommitMade {
   sha: string;
   message: string;
@@ -92,9 +98,12 @@ export interface AgentSession {
 
 /** The long texts of a session that `agentSessions.list` leaves out. */
 export type AgentSessionLongText = "outputSummary" | "filesChanged" | "commitsMade" | "errorMessage";
+/** A session without its long texts, as lists have it. */
 export type AgentSessionListItem = Omit<AgentSession, AgentSessionLongText>;
 
+/** What `agentSessions.update` may change. Agents use `start`, `finish` and `refuse` instead. */
 export type AgentSessionSet = Partial<Omit<AgentSession, "id" | "taskId" | "agentId" | "durationSeconds">>;
+/** A new session. `tasks.assign` makes them. */
 export type AgentSessionCreate = Writable<AgentSession, "taskId" | "agentId", keyof AgentSessionSet>;
 
 interface DependencyVerbs {

@@ -2,6 +2,7 @@ import type { Crud, Open, Prefixed, Writable } from "./common.ts";
 import type { Assignment } from "./work.ts";
 import type { TaskList, TaskMode, WorkflowStep } from "./workflows.ts";
 
+/** Work for an agent: what it is, where it stands on the board, and who is at it. */
 export interface Task {
   id: string;
   projectId: string;
@@ -52,6 +53,7 @@ export type TaskLongText =
   | "reviewInstructions"
   | "reviewFeedback"
   | "reviewAttachments";
+/** A task without its long texts, as lists have it. */
 export type TaskListItem = Omit<Task, TaskLongText>;
 
 /**
@@ -84,6 +86,7 @@ export type TaskSet = Partial<
     | "reviewAttachments"
   >
 >;
+/** A new task; `todo`, at the end of its priority, where nothing else is said. */
 export type TaskCreate = Writable<Task, "projectId" | "title", keyof Omit<TaskSet, "projectId" | "title">>;
 
 /**
@@ -111,6 +114,7 @@ export interface TasksReordered {
   tasks: Pick<Task, "id" | "listOrder" | "updatedAt">[] | null;
 }
 
+/** A decision on a task that waits for one. */
 export interface TaskReview {
   id: string;
   /** `approve` goes on in the workflow, `reject` back to an agent in mode `iterate`. */
@@ -136,7 +140,9 @@ interface TaskVerbs {
   "tasks.cancel": { params: { id: string; reason?: string }; result: Task };
   /** Decides on a task in the list `review`; `conflict` where it is not there, or an agent is at it. */
   "tasks.review": { params: TaskReview; result: Task };
+  /** Moves a task to another list, or to another place of its own. */
   "tasks.move": { params: TaskMove; result: Task };
+  /** Lets agents take the task, or keeps them from it. */
   "tasks.setReady": { params: { id: string; ready: boolean }; result: Task };
 }
 

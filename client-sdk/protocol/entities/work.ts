@@ -99,12 +99,14 @@ export type WorkObstacle =
   | "held"
   | "not_held";
 
+/** An assignment that is taken up. */
 export interface SessionStart {
   id: string;
   externalSessionId?: string;
   workingDirectory?: string;
   startReason?: string;
 }
+/** How a session ended. */
 export interface SessionFinish {
   id: string;
   outcome: "completed" | "failed" | "timeout";
@@ -118,6 +120,7 @@ export interface SessionFinish {
   /** What the reviewer shall look at, where the step asks for a review; else the summary. */
   reviewInstructions?: string;
 }
+/** An assignment that is given back, and why. */
 export interface SessionRefuse {
   id: string;
   reason: string;
@@ -130,6 +133,7 @@ export interface AvailableAgent extends AgentListItem {
   activeTasks: number;
 }
 
+/** The branch that somebody wants to work in. */
 export interface WorktreeAcquire {
   workstationId: string;
   projectRepositoryId: string;
@@ -138,6 +142,7 @@ export interface WorktreeAcquire {
   sessionId?: string;
 }
 
+/** How far a workstation's clone of a repository is. */
 export interface RepositoryReport {
   projectRepositoryId: string;
   mainPath: string;

@@ -1,12 +1,16 @@
 import type { Crud, Open, Prefixed, Writable } from "./common.ts";
 
+/** What an agent is to do with a task. */
 export type TaskMode = Open<"clarify" | "plan" | "execute" | "review" | "iterate">;
+/** A column of the task board. */
 export type TaskList = Open<"todo" | "doing" | "review" | "done" | "loop">;
+/** One mode of a workflow, and whether somebody has to review what came of it. */
 export interface WorkflowStep {
   mode: TaskMode;
   requireReview: boolean;
 }
 
+/** A sequence of modes that a project's tasks may go through. */
 export interface WorkflowTemplate {
   id: string;
   projectId: string;
@@ -22,9 +26,11 @@ export interface WorkflowTemplate {
   updatedAt: string;
 }
 
+/** What `workflowTemplates.update` may change. */
 export type WorkflowTemplateSet = Partial<
   Pick<WorkflowTemplate, "name" | "description" | "modeSequence" | "isDefault">
 >;
+/** A new template. */
 export type WorkflowTemplateCreate = Writable<
   WorkflowTemplate,
   "projectId" | "name" | "modeSequence",
@@ -48,9 +54,11 @@ export interface Actor {
   updatedAt: string;
 }
 
+/** What `actors.update` may change. */
 export type ActorSet = Partial<
   Pick<Actor, "name" | "description" | "systemPrompt" | "methodology" | "focusAreas" | "isDefault">
 >;
+/** A new actor. */
 export type ActorCreate = Writable<
   Actor,
   "projectId" | "name",
