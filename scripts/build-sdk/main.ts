@@ -1,0 +1,17 @@
+/**
+ * Builds what `@monster-realtime/client` ships into client-sdk/dist: `npm run build:sdk`, and `npm pack` by itself. Nothing
+ * in the repository needs it: everything here runs from the sources.
+ */
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { bundleBrowser, bundleCli } from "./bundles.ts";
+import { emitModules } from "./modules.ts";
+import { noticesOf } from "./notices.ts";
+import { DIST, ROOT, SDK } from "./places.ts";
+
+rmSync(DIST, { recursive: true, force: true });
+mkdirSync(DIST);
+emitModules();
+const bundles = [await bundleBrowser(join(DIST, "browser")), await bundleCli(join(DIST, "cli"))];
+writeFileSync(join(DIST, "THIRD-PARTY-LICENSES.txt"), noticesOf(bundles));
+copyFileSync(join(ROOT, "LICENSE"), join(SDK, "LICENSE"));
