@@ -33,7 +33,10 @@ export async function assignTask(sql: Statements, task: HeldTask, agentId: strin
     return { agents, chosen: match([waiting], free, repositoryRoom) };
   };
   // First among those that nobody else looks at: assignments side by side need not wait for each other.
+  await ask(sql, "SAVEPOINT before_agents");
   const atOnce = await choose("skip");
+  // Who waits holds none of those it waits for, or two projects with the same agents would wait for each other.
+  if (atOnce.chosen.length === 0) await ask(sql, "ROLLBACK TO SAVEPOINT before_agents");
   const { agents, chosen } = atOnce.chosen.length > 0 ? atOnce : await choose("wait");
   if (chosen.length === 0) throw nobody(agents, detail.allowed);
   const [sessionId] = await give(sql, chosen, "assigned");
