@@ -68,8 +68,13 @@ export class Attendance {
     subscription.on("publication", (publication) => this.#heard(publication));
     // The first look comes by itself.
     subscription.on("lost", () => (this.#isOnline ? this.#lookUp() : undefined));
-    subscription.on("error", (error) => (this.#isOnline ? this.#parts.ended(error) : undefined));
+    subscription.on("error", (error) => this.#channelFailed(error));
     return subscription;
+  }
+
+  /** The end of the connection is told by the connection, with its reason. */
+  #channelFailed(error: RealtimeError): void {
+    if (this.#isOnline && error.code !== "connection_closed") this.#parts.ended(error);
   }
 
   #heard({ type, payload }: Publication): unknown {

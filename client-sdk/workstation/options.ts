@@ -98,8 +98,8 @@ export function resolveWorkstationOptions(options: WorkstationOptions): Resolved
     devServerPort: checkedPort(options.devServerPort ?? null),
     shutdownGraceMs: checkedMs("shutdownGraceMs", options.shutdownGraceMs ?? DEFAULT_SHUTDOWN_GRACE_MS),
     autoStartMs: checkedMs("autoStartMs", options.autoStartMs ?? DEFAULT_AUTO_START_MS),
-    handleSignals: options.handleSignals ?? true,
-    exitOnSignal: options.exitOnSignal ?? false,
+    handleSignals: checkedFlag("handleSignals", options.handleSignals ?? true),
+    exitOnSignal: checkedFlag("exitOnSignal", options.exitOnSignal ?? false),
   };
 }
 
@@ -139,6 +139,11 @@ export function checkedPort(port: unknown): number | null {
 function checkedHandler(name: string, handler: unknown): TaskHandler {
   if (typeof handler === "function") return handler as TaskHandler;
   throw new InvalidArgumentError(`${name} must be a function that takes a task.`);
+}
+
+function checkedFlag(name: string, value: unknown): boolean {
+  if (typeof value === "boolean") return value;
+  throw new InvalidArgumentError(`${name} must be true or false.`);
 }
 
 function checkedFile(file: unknown): string | null {

@@ -53,6 +53,8 @@ export class Workstation {
   #devServerPort: number | null;
   #starting: Promise<void> | null = null;
   #stopping: Promise<void> | null = null;
+  /** Lets running tasks no more time; nothing before a goodbye. */
+  #endGrace: () => void = () => undefined;
   /** Known from the first welcome on. */
   #workstationId: string | null = null;
 
@@ -116,7 +118,7 @@ export class Workstation {
    */
   async stop({ graceMs = this.#options.shutdownGraceMs }: StopOptions = {}): Promise<void> {
     checkedMs("graceMs", graceMs);
-    if (this.#stopping && graceMs === 0) void this.#abortTasks();
+    if (graceMs === 0) this.#endGrace();
     this.#stopping ??= this.#sayGoodbye(graceMs);
     return this.#stopping;
   }
@@ -191,14 +193,13 @@ export class Workstation {
   async #sayGoodbye(graceMs: number): Promise<void> {
     this.#become({ name: "stopping" });
     const left = this.#presence.leave().catch((error) => this.#report(error));
-    await withLimit(this.#works.stop(), graceMs);
-    await this.#abortTasks();
+    const graceEnded = new Promise<void>((resolve) => {
+      this.#endGrace = resolve;
+    });
+    await withLimit(Promise.race([this.#works.stop(), graceEnded]), graceMs);
+    await this.#works.abort(new WorkstationStoppedError(), ABORT_LIMIT_MS);
     await withLimit(Promise.all([left, this.#results.flushed()]), this.#flushLimitMs);
     await this.#close({ name: "stopped", error: null });
-  }
-
-  #abortTasks(): Promise<void> {
-    return this.#works.abort(new WorkstationStoppedError(), ABORT_LIMIT_MS);
   }
 
   /** What is in a file can wait for the next run where the hub is away. */

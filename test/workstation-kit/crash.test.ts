@@ -1,0 +1,192 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { equal, is, match, ok } from "uvu/assert";
+import { parseResults } from "../../client-sdk/workstation/results-file.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+import { AgentProcess } from "./support/agent-process.ts";
+import { type Scene, withScene } from "./support/scene.ts";
+
+const test = suite("an agent program that ends");
+const LIMIT_MS = 40_000;
+
+interface Crashes extends Scene {
+  resultsFile: string;
+  /** The agent program, ended with the test. */
+  run(options?: Record<string, unknown>): AgentProcess;
+}
+
+function withAgents(body: (scene: Crashes) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "kit-"));
+  const agents: AgentProcess[] = [];
+  const resultsFile = join(folder, "results");
+  return withScene((scene) => {
+    const { hub, proxy } = scene;
+    const run = (options: Record<string, unknown> = {}) => {
+      const agent = new AgentProcess({ url: proxy.url, token: hub.workstation.token, resultsFile, ...options });
+      agents.push(agent);
+      return agent;
+    };
+    return body({ ...scene, resultsFile, run });
+  }).finally(async () => {
+    await Promise.all(agents.map((agent) => agent.end()));
+    rmSync(folder, { recursive: true, force: true });
+  });
+}
+
+const pendingIn = async (file: string) => parseResults(await readFile(file, "utf8"), file).results;
+
+test(
+  "a result that the hub did not get outlives a kill, and is delivered by the next run, once",
+  () =>
+    withAgents(async ({ run, assign, sessionIs, owner, proxy, resultsFile, hub }) => {
+      const first = run();
+      await first.says("online");
+      const id = await assign({ title: "end when told" });
+      await first.says("started", id);
+      await proxy.close();
+      first.tell();
+      await until("the result is on the disk", async () => (await pendingIn(resultsFile)).length === 1);
+      is((await stat(resultsFile)).mode & 0o777, 0o600);
+      first.kill("SIGKILL");
+      await first.exited;
+      is((await owner.rpc("agentSessions.get", { id })).status, "active");
+      const second = run({ url: hub.url, resumes: true });
+      await second.says("finished", id);
+      await sessionIs(id, "completed");
+      is((await owner.rpc("agentSessions.get", { id })).outputSummary, "done when told");
+      await second.says("online");
+      equal(second.said("resumed"), []);
+      equal(await pendingIn(resultsFile), []);
+      const agents = await owner.rpc("agents.list", { organizationId: hub.organizationId });
+      equal(
+        agents.items.map(({ tasksCompleted }) => tasksCompleted),
+        [1],
+      );
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "what a killed program had started is given up by the next run, and what waited meanwhile is run once",
+  () =>
+    withAgents(async ({ run, assign, sessionIs, owner }) => {
+      const first = run();
+      await first.says("online");
+      const started = await assign();
+      await first.says("started", started);
+      first.kill("SIGKILL");
+      await first.exited;
+      const waiting = await assign({ title: "finish at once" });
+      const second = run();
+      await sessionIs(started, "failed");
+      const { errorType, errorMessage } = await owner.rpc("agentSessions.get", { id: started });
+      equal([errorType, errorMessage], ["restarted", "The agent program ended while it worked on the task."]);
+      await sessionIs(waiting, "completed");
+      is(second.said("runs").filter(({ id }) => id === waiting).length, 1);
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "what a killed program had started goes on in the next run that has a way to resume it",
+  () =>
+    withAgents(async ({ run, assign, sessionIs }) => {
+      const first = run({ resumes: true });
+      await first.says("online");
+      const id = await assign();
+      await first.says("started", id);
+      first.kill("SIGKILL");
+      await first.exited;
+      const second = run({ resumes: true });
+      await second.says("resumed", id);
+      await sessionIs(id, "completed");
+      equal(second.said("runs"), []);
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "SIGTERM lets tasks end, leaves the presence at once, and then the process ends by itself",
+  () =>
+    withAgents(async ({ run, assign, sessionIs, owner, hub }) => {
+      const agent = run({ shutdownGraceMs: 20_000 });
+      await agent.says("online");
+      const id = await assign();
+      await agent.says("started", id);
+      agent.kill("SIGTERM");
+      const row = () => owner.rpc("workstations.get", { id: hub.workstation.id });
+      await until("it is offline to others", async () => (await row()).status === "offline");
+      is((await owner.rpc("agentSessions.get", { id })).status, "active");
+      agent.tell();
+      is(await agent.exited, 0, agent.output);
+      await sessionIs(id, "completed");
+      equal(agent.said("aborted"), []);
+      match(agent.output, /"stopped"/);
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "a second signal aborts at once; what did not end is failed, even where its handler hangs",
+  () =>
+    withAgents(async ({ run, assign, sessionIs, owner }) => {
+      const agent = run({ shutdownGraceMs: 60_000, exitOnSignal: true });
+      await agent.says("online");
+      const [listens, hangs] = [await assign(), await assign({ title: "never end" })];
+      await agent.says("started", listens);
+      await agent.says("started", hangs);
+      agent.kill("SIGINT");
+      await agent.says("stopping");
+      agent.kill("SIGINT");
+      equal((await agent.says("aborted", hangs)).code, "workstation_stopped");
+      is(await agent.exited, 0, agent.output);
+      for (const id of [listens, hangs]) {
+        await sessionIs(id, "failed");
+        is((await owner.rpc("agentSessions.get", { id })).errorType, "stopped");
+      }
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "a goodbye leaves to the next run what that can resume",
+  () =>
+    withAgents(async ({ run, assign, sessionIs, owner }) => {
+      const first = run({ shutdownGraceMs: 0, resumes: true });
+      await first.says("online");
+      const id = await assign();
+      await first.says("started", id);
+      first.kill("SIGTERM");
+      is(await first.exited, 0, first.output);
+      is((await owner.rpc("agentSessions.get", { id })).status, "active");
+      const second = run({ resumes: true });
+      await second.says("resumed", id);
+      await sessionIs(id, "completed");
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "a second program on the same file of results is told who has it; one that was killed does not keep it",
+  () =>
+    withAgents(async ({ run, resultsFile }) => {
+      const first = run();
+      await first.says("online");
+      const second = run();
+      const { code, message } = await second.says("refused");
+      is(code, "results_file_in_use");
+      match(message ?? "", resultsFile);
+      is(await second.exited, 1);
+      equal(second.said("welcome"), []);
+      ok(first.said("replaced").length === 0);
+      first.kill("SIGKILL");
+      await first.exited;
+      await run().says("online");
+    }),
+  LIMIT_MS,
+);
+
+test.run();
