@@ -1,0 +1,96 @@
+import { PROCEDURES } from "../../hub/rpc/entities/index.ts";
+import { firstSentence, GENERATED, link, type Page, pageText, placesOf } from "./page.ts";
+import { type Export, Project } from "./project.ts";
+import { rpcPageText } from "./rpc-page.ts";
+
+const PROTOCOL = "client-sdk/protocol/";
+const ENTITIES = "client-sdk/protocol/entities/";
+/** The parts that `RpcMethods` is put together from: `rpc.md` has what they say. */
+const METHOD_PARTS = /(?<!^Rpc)Methods$/;
+
+export interface Reference {
+  /** The text of each file of the reference, by its name. */
+  files: ReadonlyMap<string, string>;
+  /** Names without a docstring, with the file that declares them. */
+  undocumented: readonly string[];
+}
+
+/** The whole reference, made from the sources as they are. */
+export function renderReference(): Reference {
+  const project = new Project();
+  try {
+    const pages = pagesOf(project);
+    const places = placesOf(pages);
+    const grants = new Map(PROCEDURES.map(({ method, rights }) => [method, rights]));
+    const rpc = rpcPageText(project.rpcMethods("client-sdk/protocol/index.ts"), grants, places);
+    const texts = pages.map((page): [string, string] => [page.file, pageText(page, places)]);
+    return {
+      files: new Map([["README.md", indexText(pages)], ...texts, ["rpc.md", rpc]]),
+      undocumented: gapsOf(pages),
+    };
+  } finally {
+    project.close();
+  }
+}
+
+function pagesOf(project: Project): Page[] {
+  const root = project.exportsOf("client-sdk/index.ts");
+  const protocol = project.exportsOf("client-sdk/protocol/index.ts").filter(({ name }) => !METHOD_PARTS.test(name));
+  const isEntity = ({ file }: Export) => file.startsWith(ENTITIES);
+  return [
+    {
+      file: "client.md",
+      title: "@monster-realtime/client",
+      introduction:
+        "For Node and browsers. It also gives everything of [`@monster-realtime/client/protocol`](protocol.md) and its [rows](rows.md).",
+      exports: root.filter(({ file }) => !file.startsWith(PROTOCOL)),
+    },
+    {
+      file: "workstation.md",
+      title: "@monster-realtime/client/workstation",
+      introduction: "For agents on workstations, in Node. [The guide](../workstation-agent.md) has a whole one.",
+      exports: project.exportsOf("client-sdk/workstation.ts"),
+    },
+    {
+      file: "react.md",
+      title: "@monster-realtime/client/react",
+      introduction: "For React 18 and 19. [The guide](../react.md) shows them at work.",
+      exports: project.exportsOf("client-sdk/react.ts"),
+    },
+    {
+      file: "protocol.md",
+      title: "@monster-realtime/client/protocol",
+      introduction:
+        "The types of the wire, as [PROTOCOL.md](../../PROTOCOL.md) explains it. It imports nothing; the hub uses the same ones.",
+      exports: protocol.filter((one) => !isEntity(one)),
+    },
+    {
+      file: "rows.md",
+      title: "Rows and params",
+      introduction:
+        "What the [RPC methods](rpc.md) take and give; part of `@monster-realtime/client/protocol`. Times are ISO 8601 with milliseconds where nothing else is said.",
+      exports: protocol.filter(isEntity),
+    },
+  ];
+}
+
+function indexText(pages: readonly Page[]): string {
+  const places = placesOf(pages);
+  const sections = pages.map(({ file, title, introduction, exports }) => {
+    const notable = exports.filter(({ kind }) => kind !== "type" || file === "workstation.md");
+    const rows = notable.map(
+      ({ name, doc }) => `| ${link(name, "README.md", places, file)} | ${firstSentence(doc).replaceAll("|", "\\|")} |`,
+    );
+    const table = rows.length > 0 ? [`| | |\n| --- | --- |\n${rows.join("\n")}`] : [];
+    return [`## [${title}](${file})`, introduction, ...table].join("\n\n");
+  });
+  const head = "What the package gives, with its docstrings. To learn it, start with [the guide](../README.md).";
+  const rpc = "## [RPC methods](rpc.md)\n\nEvery method with its params, its result, and who may call it.";
+  return `${[GENERATED, "# API reference", head, ...sections, rpc].join("\n\n")}\n`;
+}
+
+function gapsOf(pages: readonly Page[]): string[] {
+  return pages.flatMap(({ exports }) =>
+    exports.filter(({ doc }) => doc === "").map(({ name, file }) => `${name} (${file})`),
+  );
+}
