@@ -11,6 +11,7 @@ export interface FreshQueryClient {
   removeQueries(filters: { queryKey: QueryKey }): void;
 }
 
+/** Which rows, and by which keys they are cached. */
 export interface KeepFreshOptions {
   channel: Channel;
   /** As types of publications name it: `task`, `agent_session`, … */

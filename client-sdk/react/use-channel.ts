@@ -12,6 +12,7 @@ type MaybeChannel = Channel | null;
 const NOTHING: readonly Publication[] = [];
 const unheard = () => () => undefined;
 
+/** What of a channel to keep, and whom to tell. */
 export interface ChannelOptions extends ChannelHandlers {
   /** Publications to keep, the newest ones; 0 where it is missing. */
   limit?: number;
@@ -19,6 +20,7 @@ export interface ChannelOptions extends ChannelHandlers {
   history?: number;
 }
 
+/** A channel as it stands. */
 export interface ChannelView {
   state: SubscriptionState;
   /** The newest `limit` publications, oldest first; the same array until there is another one. */
@@ -70,6 +72,7 @@ export function usePublication(
   return useSelected(channel, selection).at(-1) ?? null;
 }
 
+/** Those who are present, as they stand. */
 export interface PresenceView<Meta extends object = Record<string, unknown>> {
   /** The same array until a member changes; over a lost connection the last known members. */
   members: readonly Member<Meta>[];

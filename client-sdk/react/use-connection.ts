@@ -3,6 +3,7 @@ import type { ConnectionState } from "../connection-state.ts";
 import type { Welcome } from "../protocol/index.ts";
 import { useClient } from "./provider.ts";
 
+/** The client's connection as it stands. */
 export interface ConnectionView {
   state: ConnectionState;
   /** Of the connection there is now; null while there is none. */

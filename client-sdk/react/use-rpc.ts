@@ -5,6 +5,7 @@ import type { Channel, Publication, RpcMethod, RpcParams, RpcResult } from "../p
 import { channelStore } from "./channel-store.ts";
 import { useClient } from "./provider.ts";
 
+/** When to ask, and when to ask again. */
 export interface UseRpcOptions {
   /** False: nothing is asked for, and what is known stays. */
   enabled?: boolean;
@@ -12,6 +13,7 @@ export interface UseRpcOptions {
   refreshOn?: { channel: Channel; types?: readonly string[] } | null;
 }
 
+/** A call as it stands. */
 export interface RpcView<Result> {
   /** The newest answer; null before the first. It stays while a newer one is asked for, and where that fails. */
   data: Result | null;

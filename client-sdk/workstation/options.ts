@@ -13,6 +13,7 @@ type Returned = TaskResult | undefined | void;
 /** What an agent does with a task. What it returns ends the task as completed, what it throws as failed. */
 export type TaskHandler = (task: WorkstationTask) => Returned | Promise<Returned>;
 
+/** What `createWorkstation()` takes, beside what `createClient()` does. Unknown keys are refused. */
 export interface WorkstationOptions extends Omit<ClientOptions, "offlineQueueLimit"> {
   /** What this machine has, reported at every start: agents that are missing here become `disabled` at the hub. */
   agents: readonly ReportedAgent[];
@@ -39,6 +40,7 @@ export interface WorkstationOptions extends Omit<ClientOptions, "offlineQueueLim
   exitOnSignal?: boolean;
 }
 
+/** How to say goodbye. */
 export interface StopOptions {
   /** Milliseconds that running tasks may go on; `shutdownGraceMs` where it is missing. */
   graceMs?: number;

@@ -25,6 +25,7 @@ export interface StartOptions {
   workingDirectory?: string;
 }
 
+/** More about a refusal. */
 export interface RefuseOptions {
   /** The agent takes nothing until then. */
   rateLimitResetAt?: Date;

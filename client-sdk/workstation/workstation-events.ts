@@ -19,6 +19,7 @@ export type WorkstationState =
   /** For good: a newer program runs as this workstation. Its tasks here were aborted; there is no fight over them. */
   | { name: "replaced"; error: RealtimeError };
 
+/** What a workstation tells, with the arguments of its handlers. */
 export type WorkstationEvents = {
   state: [state: WorkstationState, previous: WorkstationState];
   /** A task came, before its handler is called. `resumed`: an earlier run of this program had started it. */
