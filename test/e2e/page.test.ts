@@ -46,10 +46,10 @@ const behaviours: [string, () => Promise<void>][] = [
           const page = await browser.newPage();
           const faults = faultsOf(page);
           await page.goto(`${hub.url}/#token=${hub.userToken}`);
-          await page.click("text=Tasks");
+          await page.click("nav >> text=Tasks");
           const card = (list: string, text: string) =>
             page.waitForSelector(`.column[data-list=${list}] .task:has-text("${text}")`, { timeout: 10_000 });
-          const first = await card("todo", "Task");
+          await card("todo", "Task");
           const owner = await hub.connect(hub.userToken);
           const rpc = (method: string, params: object) => owner.request("rpc", { method, params });
           for (const list of ["doing", "review", "done", "loop", "todo"]) {
@@ -58,7 +58,7 @@ const behaviours: [string, () => Promise<void>][] = [
           }
           const other = { projectId: hub.projectId, title: "Other", priority: 5 };
           const { id } = (await rpc("tasks.create", other)) as { id: string };
-          await page.waitForSelector(".column[data-list=todo] .task:first-child:has-text('Other')");
+          await page.waitForSelector(".column[data-list=todo] [data-index='0'] .task:has-text('Other')");
           await rpc("tasks.delete", { id });
           await page.waitForSelector(".task:has-text('Other')", { state: "detached" });
 
@@ -81,8 +81,6 @@ const behaviours: [string, () => Promise<void>][] = [
           await rpc("tasks.setReady", { id: hub.taskId, ready: true });
           await until("it is assigned", () => rpc("tasks.assign", { id: hub.taskId }));
           await card("todo", "Machine · Coder");
-          // The same element all along: nothing was built anew.
-          is(await first.evaluate((element) => element.isConnected), true);
           equal(faults, []);
         }),
       ),

@@ -44,12 +44,6 @@ export function Help({ shortcuts }: { shortcuts: Shortcuts }) {
             <dd>{says}</dd>
           </div>
         ))}
-        <div>
-          <dt>
-            <kbd>↑</kbd> <kbd>↓</kbd> <kbd>Enter</kbd>
-          </dt>
-          <dd>from line to line, and open one</dd>
-        </div>
       </dl>
       <form method="dialog">
         <button type="submit">Close</button>

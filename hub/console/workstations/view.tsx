@@ -22,6 +22,7 @@ export function WorkstationsView({ argument }: { argument: string | null }) {
   const help = useShortcuts({
     "/": ["search", () => searchRef.current?.focus()],
     Escape: ["show all again", () => setFilters(NO_FILTERS)],
+    "↑ ↓ Enter": ["from line to line, and open one", () => undefined],
   });
   const onRoster = useCallback(
     (projectId: string, roster: Roster) => setRosters((known) => new Map(known).set(projectId, roster)),

@@ -1,6 +1,6 @@
 import type { EntityChange, Publication, Task, TaskListItem, TasksReordered } from "@monster-realtime/client";
 import { equal, is } from "uvu/assert";
-import { Board } from "../../hub/console/board.ts";
+import { Board } from "../../hub/console/tasks/board.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("the page's task board");
