@@ -29,6 +29,9 @@ async function withLimit(body: () => Promise<void> | void, limitMs: number): Pro
   });
   try {
     await Promise.race([body(), limit]);
+  } catch (thrown) {
+    // Of anything else uvu tells nothing, and ends.
+    throw thrown instanceof Error ? thrown : new Error(`rejected with ${JSON.stringify(thrown)}`, { cause: thrown });
   } finally {
     clearTimeout(timer);
   }
