@@ -6,9 +6,9 @@ export interface Clocks {
   monotonicMs: number;
 }
 
-const TICK_MS = 2_000;
+const TICK_MS = 1_000;
 /** A busy program is late too, and need not reconnect for that. */
-const TOLERANCE_MS = 5_000;
+const TOLERANCE_MS = 3_000;
 
 /**
  * How much longer it was than `tickMs` between two moments, by the clock that went further, in milliseconds: 0 where that is

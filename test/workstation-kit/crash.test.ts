@@ -1,40 +1,12 @@
-import { mkdtempSync, rmSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { equal, is, match, ok } from "uvu/assert";
 import { parseResults } from "../../client-sdk/workstation/results-file.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
-import { AgentProcess } from "./support/agent-process.ts";
-import { type Scene, withScene } from "./support/scene.ts";
+import { withAgents } from "./support/agents.ts";
 
 const test = suite("an agent program that ends");
 const LIMIT_MS = 40_000;
-
-interface Crashes extends Scene {
-  resultsFile: string;
-  /** The agent program, ended with the test. */
-  run(options?: Record<string, unknown>): AgentProcess;
-}
-
-function withAgents(body: (scene: Crashes) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "kit-"));
-  const agents: AgentProcess[] = [];
-  const resultsFile = join(folder, "results");
-  return withScene((scene) => {
-    const { hub, proxy } = scene;
-    const run = (options: Record<string, unknown> = {}) => {
-      const agent = new AgentProcess({ url: proxy.url, token: hub.workstation.token, resultsFile, ...options });
-      agents.push(agent);
-      return agent;
-    };
-    return body({ ...scene, resultsFile, run });
-  }).finally(async () => {
-    await Promise.all(agents.map((agent) => agent.end()));
-    rmSync(folder, { recursive: true, force: true });
-  });
-}
 
 const pendingIn = async (file: string) => parseResults(await readFile(file, "utf8"), file).results;
 

@@ -1,0 +1,151 @@
+import { equal, is, match, ok } from "uvu/assert";
+import { InvalidArgumentError, type RealtimeError } from "../../client-sdk/index.ts";
+import { createWorkstation } from "../../client-sdk/workstation.ts";
+import { errorObject, withScriptedServer } from "../client-sdk/support/scripted-server.ts";
+import { withHub } from "../support/hub.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+import { AGENT, gate, withScene } from "./support/scene.ts";
+
+/** Comes back when it is told to, and not before. */
+const STAYS_AWAY = { reconnectBaseDelayMs: 60_000, reconnectMaxDelayMs: 60_000, random: () => 0.99 };
+
+const test = suite("delivery to and from a workstation kit");
+
+test("what was given while the machine was away and no history reached back is run once", () =>
+  withScene(
+    async ({ make, assign, sessionIs, owner, proxy, hub }) => {
+      const runs: string[] = [];
+      const workstation = make({ ...STAYS_AWAY, onTask: ({ id }) => void runs.push(id) });
+      await workstation.start();
+      let lost = 0;
+      workstation.client.subscribe(`workstation:${hub.workstation.id}`).on("lost", () => (lost += 1));
+      proxy.cut();
+      await until("it is away", () => workstation.state.name === "waiting");
+      const id = await assign();
+      // More than the history of two holds, so that the assignment is not in it any more.
+      for (const n of [1, 2, 3]) await owner.publish(`workstation:${hub.workstation.id}`, "note", n);
+      workstation.client.reconnect();
+      await sessionIs(id, "completed");
+      equal(runs, [id]);
+      is(lost, 1);
+    },
+    { env: { HISTORY_SIZE: "2" } },
+  ));
+
+test("a result that could not be told is told when the network is back, without anybody's help", () =>
+  withScene(async ({ make, assign, sessionIs, proxy }) => {
+    const go = gate();
+    const workstation = make({ onTask: (task) => task.start().then(() => go.opened) });
+    const begun = new Promise((resolve) => workstation.on("started", resolve));
+    const told = new Promise((resolve) => workstation.on("finished", resolve));
+    await workstation.start();
+    const id = await assign();
+    await begun;
+    proxy.deafen();
+    go.open();
+    await sessionIs(id, "completed");
+    proxy.cut();
+    await told;
+  }));
+
+test("a result for a task that went to somebody else is told once, and not tried for ever", () =>
+  withScene(async ({ make, assign, owner, proxy, hub }) => {
+    const go = gate();
+    const rejected: string[] = [];
+    const workstation = make({ onTask: (task) => task.start().then(() => go.opened), ...STAYS_AWAY });
+    workstation.on("rejected", ({ finish }, { code }) => rejected.push(`${finish.id} ${code}`));
+    const begun = new Promise((resolve) => workstation.on("started", resolve));
+    await workstation.start();
+    const id = await assign();
+    await begun;
+    const { taskId } = await owner.rpc("agentSessions.get", { id });
+    proxy.cut();
+    await until("it is away", () => workstation.state.name === "waiting");
+    await owner.rpc("tasks.cancel", { id: taskId });
+    go.open();
+    await until(
+      "it is done",
+      () => workstation.client.presence(`workstation:${hub.workstation.id}`).meta?.status === "online",
+    );
+    workstation.client.reconnect();
+    await until("it is told", () => rejected.length > 0);
+    await workstation.stop();
+    equal(rejected, [`${id} conflict`]);
+  }));
+
+test("an agent that still winds down is not given more than it takes: what comes waits for its turn", () =>
+  withScene(async ({ make, assign, sessionIs, owner }) => {
+    const go = gate();
+    const runs: string[] = [];
+    const workstation = make({
+      agents: [{ ...AGENT, maxConcurrencyLimit: 1 }],
+      onTask: async (task) => {
+        runs.push(task.task.title);
+        await task.start();
+        if (task.task.title === "first") await go.opened;
+      },
+    });
+    const begun = new Promise((resolve) => workstation.on("started", resolve));
+    await workstation.start();
+    const first = await assign({ title: "first" });
+    await begun;
+    await owner.rpc("tasks.cancel", { id: (await owner.rpc("agentSessions.get", { id: first })).taskId });
+    const assigned = new Promise((resolve) => workstation.on("assigned", resolve));
+    const second = await assign({ title: "second" });
+    await assigned;
+    equal(runs, ["first"]);
+    go.open();
+    await sessionIs(second, "completed");
+    equal(runs, ["first", "second"]);
+  }));
+
+test("a token that the hub does not know, or that is no workstation's, is refused at the start", () =>
+  withHub({}, async (hub) => {
+    const workstationOf = (token: string) =>
+      createWorkstation({ url: hub.url, token, agents: [], onTask: () => undefined, handleSignals: false });
+    const unknown = workstationOf(`wst_${"x".repeat(43)}`);
+    const error: RealtimeError = await unknown.start().catch((thrown) => thrown);
+    is(error.code, "unauthenticated");
+    equal(unknown.state, { name: "stopped", error });
+    const users = workstationOf(hub.userToken);
+    const other = await users.start().catch((thrown) => thrown);
+    ok(other instanceof InvalidArgumentError);
+    match(other.message, /The token is a user's\. Give the registration token of a workstation/);
+    await until("the hub has nobody", () => hub.node.hub.connectionCount === 0);
+  }));
+
+test("a hub that does not speak the kit's protocol is named as such, and left", () =>
+  withScriptedServer({ refuse: () => errorObject("unsupported_protocol", false) }, async ({ url, handshakes }) => {
+    const options = { url, token: "wst_x", agents: [], onTask: () => undefined, handleSignals: false };
+    const workstation = createWorkstation({ ...options, reconnectBaseDelayMs: 1 });
+    const error: RealtimeError = await workstation.start().catch((thrown) => thrown);
+    is(error.code, "unsupported_protocol");
+    equal(workstation.state, { name: "stopped", error });
+    is(handshakes.length, 1);
+  }));
+
+test("where nobody answers it goes on trying, and shows why", () =>
+  withScene(async ({ make, proxy }) => {
+    await proxy.close();
+    const workstation = make();
+    const started = workstation.start().catch((error: RealtimeError) => error.code);
+    await until("it waits", () => workstation.state.name === "waiting");
+    const { state } = workstation;
+    is(state.name === "waiting" && state.error.code, "unreachable");
+    await workstation.stop();
+    is(await started, "workstation_stopped");
+    equal(workstation.state, { name: "stopped", error: null });
+  }));
+
+test("a workstation that is suspended while it runs stops, and says why", () =>
+  withScene(async ({ make, owner, hub }) => {
+    const workstation = make();
+    await workstation.start();
+    await owner.rpc("workstations.suspend", { id: hub.workstation.id });
+    await until("it has stopped", () => workstation.state.name === "stopped");
+    const { state } = workstation;
+    is(state.name === "stopped" && state.error?.code, "suspended");
+  }));
+
+test.run();

@@ -1,0 +1,51 @@
+import { writeFileSync } from "node:fs";
+import { not, ok } from "uvu/assert";
+import { clockEnv, clockProblem } from "../support/faked-clock.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+import { withAgents } from "./support/agents.ts";
+
+const test = suite("a workstation kit that slept");
+const LIMIT_MS = 40_000;
+const STOPPED_MS = 5_000;
+
+test(
+  "a process that stood still reconnects as soon as it goes on, though its connection lives",
+  () =>
+    withAgents(async ({ run }) => {
+      const agent = run();
+      await agent.says("online");
+      const [first] = agent.said("welcome");
+      agent.kill("SIGSTOP");
+      const goesOnAt = performance.now() + STOPPED_MS;
+      await until("it stood still long enough", () => performance.now() > goesOnAt, STOPPED_MS + 1_000);
+      agent.kill("SIGCONT");
+      ok(((await agent.says("woke")).sleptMs ?? 0) > 3_000);
+      await until("it has another connection", () => agent.said("welcome").length === 2);
+      not.equal(agent.said("welcome")[1]?.connectionId, first?.connectionId);
+      await until("it is online again", () => agent.said("online").length === 2);
+    }),
+  LIMIT_MS,
+);
+
+const jump = "a machine whose timers slept with it reconnects too: only its time of day went on";
+if (clockProblem !== null) test.skip(jump, clockProblem);
+else
+  test(
+    jump,
+    () =>
+      withAgents(async ({ run, resultsFile }) => {
+        const clock = `${resultsFile}.clock`;
+        writeFileSync(clock, "+0\n");
+        const { FAKETIME: _, ...env } = clockEnv(0);
+        const agent = run({}, { ...env, FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: "1" });
+        await agent.says("online");
+        writeFileSync(clock, "+600\n");
+        const sleptMs = (await agent.says("woke")).sleptMs ?? 0;
+        ok(sleptMs > 590_000 && sleptMs < 610_000, `${sleptMs}`);
+        await until("it is online again", () => agent.said("online").length === 2);
+      }),
+    LIMIT_MS,
+  );
+
+test.run();
