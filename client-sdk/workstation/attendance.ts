@@ -53,7 +53,7 @@ export class Attendance {
     results.deliverAll();
     await subscription.ready();
     await presence.join(channel);
-    await this.#lookUp();
+    await this.lookUp();
     this.#isOnline = true;
   }
 
@@ -67,7 +67,7 @@ export class Attendance {
     const subscription = this.#parts.client.subscribe(channel);
     subscription.on("publication", (publication) => this.#heard(publication));
     // The first look comes by itself.
-    subscription.on("lost", () => (this.#isOnline ? this.#lookUp() : undefined));
+    subscription.on("lost", () => (this.#isOnline ? this.lookUp() : undefined));
     subscription.on("error", (error) => this.#channelFailed(error));
     return subscription;
   }
@@ -86,11 +86,11 @@ export class Attendance {
     if (type !== "task:assign") return;
     const assignment = payload as Assignment;
     // What is too large for a publication is asked for.
-    return assignment.omitted.length > 0 ? this.#lookUp() : works.take(assignment);
+    return assignment.omitted.length > 0 ? this.lookUp() : works.take(assignment);
   }
 
   /** The truth about its work, after a start and wherever publications were missed. */
-  async #lookUp(): Promise<void> {
+  async lookUp(): Promise<void> {
     const { client, works } = this.#parts;
     await this.#persistently(async () => {
       const before = works.ids;

@@ -104,8 +104,9 @@ export class Works {
     for (const work of this.#inHand.values()) work.abort(reason);
     await withLimit(this.#allEnded(), limitMs);
     if (!(reason instanceof WorkstationStoppedError)) return;
-    const givenUp = Promise.all([...this.#running.keys()].map((work) => work.giveUp()));
-    await withLimit(givenUp, limitMs);
+    const givenUp = [...this.#running.keys()].map((work) => work.giveUp());
+    this.#running.clear();
+    await withLimit(Promise.all(givenUp), limitMs);
   }
 
   async #allEnded(): Promise<void> {

@@ -198,8 +198,15 @@ export class Workstation {
     });
     await withLimit(Promise.race([this.#works.stop(), graceEnded]), graceMs);
     await this.#works.abort(new WorkstationStoppedError(), ABORT_LIMIT_MS);
-    await withLimit(Promise.all([left, this.#results.flushed()]), this.#flushLimitMs);
+    await withLimit(Promise.all([left, this.#giveBackLast(), this.#results.flushed()]), this.#flushLimitMs);
     await this.#close({ name: "stopped", error: null });
+  }
+
+  /** What was given before the hub knew that it left, and not heard of: else it would wait a minute for nobody. */
+  async #giveBackLast(): Promise<void> {
+    if (!this.#attendance.isOnline) return;
+    await this.#attendance.lookUp().catch((error) => this.#report(error));
+    await this.#works.stop();
   }
 
   /** What is in a file can wait for the next run where the hub is away. */
@@ -208,17 +215,17 @@ export class Workstation {
     return isAway && (this.#options.resultsFile !== null || !this.#attendance.isOnline) ? 0 : FLUSH_LIMIT_MS;
   }
 
-  /** The end that nobody here asked for. */
+  /** The end that nobody asked this workstation for. */
   #end(error: RealtimeError | null): Promise<void> {
-    this.#stopping ??= this.#breakOff(error ?? new WorkstationStoppedError());
+    this.#stopping ??= this.#breakOff(error);
     return this.#stopping;
   }
 
-  async #breakOff(error: RealtimeError): Promise<void> {
-    const isReplaced = error.code === "replaced";
-    await this.#works.abort(error, ABORT_LIMIT_MS);
-    await this.#close({ name: isReplaced ? "replaced" : "stopped", error });
-    if (isReplaced) this.#events.emit("replaced", error);
+  async #breakOff(error: RealtimeError | null): Promise<void> {
+    await this.#works.abort(error ?? new WorkstationStoppedError(), ABORT_LIMIT_MS);
+    if (error?.code !== "replaced") return this.#close({ name: "stopped", error });
+    await this.#close({ name: "replaced", error });
+    this.#events.emit("replaced", error);
   }
 
   async #close(state: WorkstationState): Promise<void> {

@@ -19,7 +19,7 @@ export async function registerFleet(owner: Client, development: Development): Pr
     const { id } = registered.workstation;
     if (!row) await owner.rpc("projectWorkstations.create", { projectId, workstationId: id });
     const token = registered.registrationToken ?? "";
-    fleet.push(new SimulatedWorkstation({ name, id, url, token, projectId, agents: agentsOf(place) }));
+    fleet.push(new SimulatedWorkstation({ name, url, token, projectId, agents: agentsOf(place) }));
   }
   return fleet;
 }

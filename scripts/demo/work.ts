@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { type Assignment, type Client, type SessionFinish, type TaskMode, ulid } from "@monster-realtime/client";
+import type { TaskMode } from "@monster-realtime/client";
+import type { TaskResult, WorkstationTask } from "@monster-realtime/client/workstation";
 import { anyOf, between, chance } from "./chance.ts";
 
 const REFUSED_SHARE = 0.06;
@@ -18,56 +19,36 @@ const DOING: Readonly<Record<string, string[]>> = {
 };
 const FAILURES = ["the tests are red", "the context window is full", "the build ran out of memory"];
 
-export interface WorkParts {
-  client: Client;
-  assignment: Assignment;
-  /** Aborted: the work stops where it is, without a word to the hub. */
-  signal: AbortSignal;
-  say(what: string): void;
-  /** The hub knows that the work goes on. */
-  began(): void;
-}
-
-/** What an agent does with an assignment: refuses it now and then, or works on it for some seconds and ends it. */
-export async function workOn(parts: WorkParts): Promise<void> {
-  const { client, assignment, signal, say, began } = parts;
-  const { id, mode, agent } = assignment;
-  const title = `"${assignment.task.title}"`;
+/** What an agent does with a task: refuses it now and then, or works on it for some seconds. */
+export async function workOn(task: WorkstationTask, say: (what: string) => void): Promise<TaskResult | undefined> {
+  const { mode, agent, signal } = task;
+  const title = `"${task.task.title}"`;
   await pause(between(200, 1_200), undefined, { signal });
-  if (chance(REFUSED_SHARE + LIMITED_SHARE)) return refuse(parts, title);
-  await client.rpc("agentSessions.start", { id, startReason: "assigned" }, { idempotencyKey: ulid() });
-  began();
-  say(`${agent.name} starts to ${mode} ${title}`);
-  await proceed(parts, between(LEAST_MS, MOST_MS));
-  signal.throwIfAborted();
-  const ending = endingOf(mode);
-  await client.rpc("agentSessions.finish", { id, ...ending }, { idempotencyKey: ulid() });
-  say(ending.outcome === "completed" ? `finished ${title}` : `failed at ${title}: ${ending.errorMessage}`);
+  if (chance(REFUSED_SHARE)) await task.refuse("the repository is busy");
+  else if (chance(LIMITED_SHARE))
+    await task.refuse("rate limit reached", { rateLimitResetAt: new Date(Date.now() + LIMIT_MS) });
+  else {
+    await task.start();
+    say(`${agent.name} starts to ${mode} ${title}`);
+    await proceed(task, between(LEAST_MS, MOST_MS));
+    const result = resultOf(mode);
+    say(result.error === undefined ? `finished ${title}` : `failed at ${title}: ${result.error}`);
+    return result;
+  }
+  return undefined;
 }
 
-async function refuse({ client, assignment: { id, agent }, say }: WorkParts, title: string): Promise<void> {
-  const isLimited = chance(LIMITED_SHARE / (REFUSED_SHARE + LIMITED_SHARE));
-  const limit = isLimited ? { rateLimitResetAt: new Date(Date.now() + LIMIT_MS).toISOString() } : {};
-  const reason = isLimited ? "rate limit reached" : "the repository is busy";
-  await client.rpc("agentSessions.refuse", { id, reason, ...limit }, { idempotencyKey: ulid() });
-  say(isLimited ? `${agent.name} is rate limited for ${LIMIT_MS / 1_000} s` : `${agent.name} refuses ${title}`);
-}
-
-async function proceed({ client, assignment, signal }: WorkParts, durationMs: number): Promise<void> {
+async function proceed(task: WorkstationTask, durationMs: number): Promise<void> {
   const steps = Math.ceil(durationMs / STEP_MS);
-  const messages = DOING[assignment.mode] ?? ["thinks", "writes"];
+  const messages = DOING[task.mode] ?? ["thinks", "writes"];
   for (let step = 1; step <= steps; step++) {
-    await pause(STEP_MS, undefined, { signal });
+    await pause(STEP_MS, undefined, { signal: task.signal });
     const message = messages[Math.floor(((step - 1) / steps) * messages.length)] ?? "works";
-    const percent = Math.round((step / steps) * 100);
-    await client.rpc("agentSessions.progress", { id: assignment.id, percent, message });
+    await task.progress({ percent: Math.round((step / steps) * 100), message });
   }
 }
 
-function endingOf(mode: TaskMode): Omit<SessionFinish, "id"> {
-  if (chance(FAILED_SHARE)) {
-    return { outcome: "failed", errorType: "agent", errorMessage: anyOf(FAILURES) ?? "" };
-  }
-  const outputSummary = `Done in mode ${mode}.`;
-  return { outcome: "completed", outputSummary, reviewInstructions: `See whether you agree with this ${mode}.` };
+function resultOf(mode: TaskMode): TaskResult {
+  if (chance(FAILED_SHARE)) return { status: "failed", errorType: "agent", error: anyOf(FAILURES) ?? "" };
+  return { summary: `Done in mode ${mode}.`, reviewInstructions: `See whether you agree with this ${mode}.` };
 }
