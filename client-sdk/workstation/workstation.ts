@@ -21,6 +21,7 @@ import { presenceMeta } from "./presence-meta.ts";
 import { Results } from "./results.ts";
 import { listenToSignals } from "./signals.ts";
 import { watchSleep } from "./sleep-watch.ts";
+import type { WorkstationTask } from "./task.ts";
 import { withLimit } from "./with-limit.ts";
 import { Works } from "./works.ts";
 import type { WorkstationEvents, WorkstationState } from "./workstation-events.ts";
@@ -84,6 +85,11 @@ export class Workstation {
     return this.#workstationId;
   }
 
+  /** The tasks that run at this moment. */
+  get tasks(): readonly WorkstationTask[] {
+    return this.#works.running;
+  }
+
   /** The port of its dev server, shown in its presence; null: none. */
   get devServerPort(): number | null {
     return this.#devServerPort;
@@ -102,7 +108,7 @@ export class Workstation {
   }
 
   /**
-   * Resolves when it is online for the first time, however long the hub is away. Rejects for what waiting does not mend, and
+   * Resolves when it is online for the first time, however long the hub is away, and where it is stopped before. Rejects for what waiting does not mend, and
    * is stopped then: a token that the hub refuses or that is no workstation's, a hub of another version, a results file that
    * another process has (ResultsFileInUseError) or that can't be used (ResultsFileError).
    */
@@ -159,7 +165,7 @@ export class Workstation {
       await this.#attendance.goOnline(principal);
       this.#connectionChanged(this.client.state);
     } catch (thrown) {
-      if (this.#stopping) throw new WorkstationStoppedError();
+      if (this.#stopping) return;
       const error = reasonOf(asRealtimeError(thrown));
       await this.#end(error);
       throw error;
@@ -187,7 +193,8 @@ export class Workstation {
 
   #signalled(): void {
     const stopped = this.stop(this.#stopping ? { graceMs: 0 } : {});
-    if (this.#options.exitOnSignal) void stopped.finally(() => process.exit(0));
+    const done = stopped.catch((error) => this.#report(error));
+    if (this.#options.exitOnSignal) void done.then(() => process.exit(0));
   }
 
   async #sayGoodbye(graceMs: number): Promise<void> {

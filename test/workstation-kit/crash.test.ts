@@ -42,6 +42,54 @@ test(
 );
 
 test(
+  "a result that the hub got without the program hearing of it counts once",
+  () =>
+    withAgents(async ({ run, assign, sessionIs, owner, proxy, resultsFile, hub }) => {
+      const first = run();
+      await first.says("online");
+      const id = await assign({ title: "end when told" });
+      await first.says("started", id);
+      proxy.deafen();
+      first.tell();
+      await sessionIs(id, "completed");
+      is((await pendingIn(resultsFile)).length, 1);
+      first.kill("SIGKILL");
+      await first.exited;
+      const second = run();
+      is((await second.says("finished", id)).outcome, "completed");
+      equal(second.said("rejected"), []);
+      const agents = await owner.rpc("agents.list", { organizationId: hub.organizationId });
+      equal(
+        agents.items.map(({ tasksCompleted }) => tasksCompleted),
+        [1],
+      );
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "a result whose start the hub never heard of brings the start with it",
+  () =>
+    withAgents(async ({ run, assign, sessionIs, owner, proxy, resultsFile, hub }) => {
+      const first = run({ autoStartMs: 60_000 });
+      await first.says("online");
+      const id = await assign({ title: "end unstarted" });
+      await first.says("runs", id);
+      await proxy.close();
+      first.tell();
+      await until("the result is on the disk", async () => (await pendingIn(resultsFile)).length === 1);
+      first.kill("SIGKILL");
+      await first.exited;
+      is((await owner.rpc("agentSessions.get", { id })).status, "starting");
+      const second = run({ url: hub.url });
+      await second.says("finished", id);
+      await sessionIs(id, "completed");
+      equal(second.said("runs"), []);
+    }),
+  LIMIT_MS,
+);
+
+test(
   "what a killed program had started is given up by the next run, and what waited meanwhile is run once",
   () =>
     withAgents(async ({ run, assign, sessionIs, owner }) => {
@@ -76,67 +124,6 @@ test(
       await second.says("resumed", id);
       await sessionIs(id, "completed");
       equal(second.said("runs"), []);
-    }),
-  LIMIT_MS,
-);
-
-test(
-  "SIGTERM lets tasks end, leaves the presence at once, and then the process ends by itself",
-  () =>
-    withAgents(async ({ run, assign, sessionIs, owner, hub }) => {
-      const agent = run({ shutdownGraceMs: 20_000 });
-      await agent.says("online");
-      const id = await assign();
-      await agent.says("started", id);
-      agent.kill("SIGTERM");
-      const row = () => owner.rpc("workstations.get", { id: hub.workstation.id });
-      await until("it is offline to others", async () => (await row()).status === "offline");
-      is((await owner.rpc("agentSessions.get", { id })).status, "active");
-      agent.tell();
-      is(await agent.exited, 0, agent.output);
-      await sessionIs(id, "completed");
-      equal(agent.said("aborted"), []);
-      match(agent.output, /"stopped"/);
-    }),
-  LIMIT_MS,
-);
-
-test(
-  "a second signal aborts at once; what did not end is failed, even where its handler hangs",
-  () =>
-    withAgents(async ({ run, assign, sessionIs, owner }) => {
-      const agent = run({ shutdownGraceMs: 60_000, exitOnSignal: true });
-      await agent.says("online");
-      const [listens, hangs] = [await assign(), await assign({ title: "never end" })];
-      await agent.says("started", listens);
-      await agent.says("started", hangs);
-      agent.kill("SIGINT");
-      await agent.says("stopping");
-      agent.kill("SIGINT");
-      equal((await agent.says("aborted", hangs)).code, "workstation_stopped");
-      is(await agent.exited, 0, agent.output);
-      for (const id of [listens, hangs]) {
-        await sessionIs(id, "failed");
-        is((await owner.rpc("agentSessions.get", { id })).errorType, "stopped");
-      }
-    }),
-  LIMIT_MS,
-);
-
-test(
-  "a goodbye leaves to the next run what that can resume",
-  () =>
-    withAgents(async ({ run, assign, sessionIs, owner }) => {
-      const first = run({ shutdownGraceMs: 0, resumes: true });
-      await first.says("online");
-      const id = await assign();
-      await first.says("started", id);
-      first.kill("SIGTERM");
-      is(await first.exited, 0, first.output);
-      is((await owner.rpc("agentSessions.get", { id })).status, "active");
-      const second = run({ resumes: true });
-      await second.says("resumed", id);
-      await sessionIs(id, "completed");
     }),
   LIMIT_MS,
 );

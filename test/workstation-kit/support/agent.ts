@@ -11,7 +11,7 @@ const say = (event: string, more: object = {}) => console.log(JSON.stringify({ e
 async function work(task: WorkstationTask) {
   say(task.resumed ? "resumed" : "runs", { id: task.id, title: task.task.title });
   task.signal.addEventListener("abort", () => say("aborted", { id: task.id, code: task.signal.reason.code }));
-  await task.start();
+  if (task.task.title !== "end unstarted") await task.start();
   if (task.task.title === "finish at once" || task.resumed) return { summary: "done" };
   const keptBusy = setInterval(() => undefined, 1_000);
   await new Promise<void>((resolve) => {

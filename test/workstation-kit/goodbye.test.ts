@@ -1,0 +1,70 @@
+import { equal, is, match } from "uvu/assert";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+import { withAgents } from "./support/agents.ts";
+
+const test = suite("the goodbye of an agent program");
+const LIMIT_MS = 40_000;
+
+test(
+  "SIGTERM lets tasks end, leaves the presence at once, and then the process ends by itself",
+  () =>
+    withAgents(async ({ run, assign, sessionIs, owner, hub }) => {
+      const agent = run({ shutdownGraceMs: 20_000 });
+      await agent.says("online");
+      const id = await assign();
+      await agent.says("started", id);
+      agent.kill("SIGTERM");
+      const row = () => owner.rpc("workstations.get", { id: hub.workstation.id });
+      await until("it is offline to others", async () => (await row()).status === "offline");
+      is((await owner.rpc("agentSessions.get", { id })).status, "active");
+      agent.tell();
+      is(await agent.exited, 0, agent.output);
+      await sessionIs(id, "completed");
+      equal(agent.said("aborted"), []);
+      match(agent.output, /"stopped"/);
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "a second signal aborts at once; what did not end is failed, even where its handler hangs",
+  () =>
+    withAgents(async ({ run, assign, sessionIs, owner }) => {
+      const agent = run({ shutdownGraceMs: 60_000, exitOnSignal: true });
+      await agent.says("online");
+      const [listens, hangs] = [await assign(), await assign({ title: "never end" })];
+      await agent.says("started", listens);
+      await agent.says("started", hangs);
+      agent.kill("SIGINT");
+      await agent.says("stopping");
+      agent.kill("SIGINT");
+      equal((await agent.says("aborted", hangs)).code, "workstation_stopped");
+      is(await agent.exited, 0, agent.output);
+      for (const id of [listens, hangs]) {
+        await sessionIs(id, "failed");
+        is((await owner.rpc("agentSessions.get", { id })).errorType, "stopped");
+      }
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "a goodbye leaves to the next run what that can resume",
+  () =>
+    withAgents(async ({ run, assign, sessionIs, owner }) => {
+      const first = run({ shutdownGraceMs: 0, resumes: true });
+      await first.says("online");
+      const id = await assign();
+      await first.says("started", id);
+      first.kill("SIGTERM");
+      is(await first.exited, 0, first.output);
+      is((await owner.rpc("agentSessions.get", { id })).status, "active");
+      const second = run({ resumes: true });
+      await second.says("resumed", id);
+      await sessionIs(id, "completed");
+    }),
+  LIMIT_MS,
+);
+
+test.run();

@@ -1,0 +1,44 @@
+import { createWorkstation, type WorkstationOptions, type WorkstationTask } from "../../client-sdk/workstation.ts";
+import { suite } from "../support/suite.ts";
+
+const test = suite("types of the workstation kit");
+const OPTIONS: WorkstationOptions = { url: "http://localhost:1", token: "wst_x", agents: [], onTask: () => undefined };
+
+/** Compiled, never called: what is marked must not compile. */
+export function wrong(task: WorkstationTask): unknown {
+  const workstation = createWorkstation(OPTIONS);
+  return [
+    // @ts-expect-error an event that does not exist
+    () => workstation.on("task", () => undefined),
+    // @ts-expect-error an option that does not exist
+    () => createWorkstation({ ...OPTIONS, onTasks: () => undefined }),
+    // @ts-expect-error what a handler returns is a result
+    () => createWorkstation({ ...OPTIONS, onTask: () => "done" }),
+    // @ts-expect-error the hub knows no such outcome
+    () => task.finish({ status: "done" }),
+    // @ts-expect-error a refusal has a reason
+    () => task.refuse(),
+    // @ts-expect-error percent is a number
+    () => task.progress({ percent: "50 %" }),
+    // @ts-expect-error a port is a number
+    () => Object.assign(workstation, { devServerPort: 1 }).devServerPort.trim(),
+    // @ts-expect-error an assignment's fields are read
+    () => (task.id = "session_1"),
+    // @ts-expect-error a state has a reason only where there is one
+    () => workstation.state.error,
+  ];
+}
+
+/** Compiled, never called: all of these are handlers. */
+export const right: WorkstationOptions["onTask"][] = [
+  () => undefined,
+  async () => undefined,
+  async () => {},
+  async (task) => task.start(),
+  () => ({ summary: "done" }),
+  async ({ signal }) => (signal.aborted ? { status: "failed", error: "stopped" } : undefined),
+];
+
+test("what is wrong does not compile, which the compiler has checked", () => undefined);
+
+test.run();
