@@ -47,6 +47,18 @@ test("the SDK imports nothing of the hub", () => {
   equal(offences("client-sdk", within("hub/", "@monster-realtime/hub", "zod")), []);
 });
 
+test("of the SDK the workstation kit and the command line alone know Node, and the kit needs nothing else", () => {
+  const onNode = within("client-sdk/workstation", "client-sdk/cli/");
+  equal(
+    offences("client-sdk", (imported, file) => imported.startsWith("node:") && !onNode(file)),
+    [],
+  );
+  equal(
+    offences("client-sdk/workstation", (imported) => !within("client-sdk/", "node:")(imported)),
+    [],
+  );
+});
+
 test("the SDK knows nothing of the command line", () => {
   const cli = within("client-sdk/cli/");
   equal(
