@@ -61,6 +61,8 @@ export class Work {
     if (!this.#isStarted) this.#startTimer.set(this.#parts.autoStartMs, () => void this.start().catch(() => undefined));
     try {
       const result = await handler(this.task);
+      // Who was interrupted and says nothing has not completed.
+      if (result === undefined && this.#abort.signal.aborted) throw this.#abort.signal.reason;
       if (!this.#isOver && !this.#isInVain) await this.finish(result ?? {});
     } catch (thrown) {
       await this.#failedWith(thrown);
@@ -160,11 +162,17 @@ export class Work {
         client.rpc("agentSessions.start", params, { idempotencyKey, signal }),
       );
     } catch (thrown) {
-      if (!signal.aborted) this.cancel(obstacleOf(thrown));
-      throw signal.reason;
+      throw signal.aborted ? signal.reason : this.#startRefused(asRealtimeError(thrown));
     }
     this.#isStarted = true;
     started(this.task);
+  }
+
+  /** It went elsewhere, but where the handler told something of its start that can't be. */
+  #startRefused(error: RealtimeError): RealtimeError {
+    if (error.code === "bad_request") this.#start = null;
+    else this.cancel(obstacleOf(error));
+    return this.#abort.signal.aborted ? this.#abort.signal.reason : error;
   }
 
   /** The handler threw, or does not end. */
@@ -213,8 +221,7 @@ export class Work {
   }
 }
 
-function obstacleOf(thrown: unknown): string {
-  const { details, code } = asRealtimeError(thrown);
+function obstacleOf({ details, code }: RealtimeError): string {
   const { obstacle } = (details ?? {}) as { obstacle?: unknown };
   return typeof obstacle === "string" ? obstacle : code;
 }

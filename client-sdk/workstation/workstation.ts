@@ -108,9 +108,9 @@ export class Workstation {
   }
 
   /**
-   * Resolves when it is online for the first time, however long the hub is away, and where it is stopped before. Rejects for what waiting does not mend, and
-   * is stopped then: a token that the hub refuses or that is no workstation's, a hub of another version, a results file that
-   * another process has (ResultsFileInUseError) or that can't be used (ResultsFileError).
+   * Resolves when it is online for the first time, however long the hub is away, and where it is stopped before. Rejects for
+   * what waiting does not mend, and is stopped then: a token that the hub refuses or that is no workstation's, a hub of
+   * another version, a results file that another process has (ResultsFileInUseError) or that can't be used (ResultsFileError).
    */
   start(): Promise<void> {
     this.#starting ??= this.#begin();

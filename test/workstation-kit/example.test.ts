@@ -5,7 +5,7 @@ import { equal, is, ok } from "uvu/assert";
 import { withFolder } from "../support/faults.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
-import { withScene } from "./support/scene.ts";
+import { type Scene, withScene } from "./support/scene.ts";
 
 const test = suite("the example of an agent");
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -17,38 +17,69 @@ echo "looks at it"
 case "$2" in *red*) exit 3 ;; *) echo "did: $2" ;; esac
 `;
 
+interface Running {
+  output(): string;
+  kill(): void;
+  exited: Promise<unknown>;
+}
+
+/** Runs `body` with the example as a process in `folder`, online. */
+async function withExample(folder: string, env: Record<string, string>, body: (example: Running) => Promise<void>) {
+  const program = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), PROGRAM], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, TSX_TSCONFIG_PATH: join(ROOT, "tsconfig.json"), ...env },
+  });
+  let output = "";
+  for (const stream of [program.stdout, program.stderr])
+    stream.on("data", (chunk: Buffer) => {
+      output += chunk.toString("utf8");
+    });
+  const exited = new Promise((resolve) => program.once("close", resolve));
+  try {
+    await until("it is online", () => output.includes("online"), 15_000);
+    await body({ output: () => output, kill: () => program.kill("SIGTERM"), exited });
+  } finally {
+    program.kill("SIGKILL");
+    await exited;
+  }
+}
+
+function withFakeAgent(body: (scene: Scene, folder: string, env: Record<string, string>) => Promise<void>) {
+  return withFolder((folder) =>
+    withScene((scene) => {
+      const AGENT = join(folder, "fake-agent");
+      writeFileSync(AGENT, FAKE_AGENT);
+      chmodSync(AGENT, 0o755);
+      const { url, workstation } = scene.hub;
+      return body(scene, folder, { AGENT, MONSTER_REALTIME_URL: url, MONSTER_REALTIME_TOKEN: workstation.token });
+    }),
+  );
+}
+
 test("works on tasks with the program it is told, and leaves on SIGTERM", () =>
-  withFolder((folder) =>
-    withScene(async ({ hub, assign, sessionIs, owner }) => {
-      const agent = join(folder, "fake-agent");
-      writeFileSync(agent, FAKE_AGENT);
-      chmodSync(agent, 0o755);
-      const connection = { MONSTER_REALTIME_URL: hub.url, MONSTER_REALTIME_TOKEN: hub.workstation.token };
-      const program = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), PROGRAM], {
-        cwd: folder,
-        env: { PATH: process.env.PATH, TSX_TSCONFIG_PATH: join(ROOT, "tsconfig.json"), AGENT: agent, ...connection },
-      });
-      let output = "";
-      for (const stream of [program.stdout, program.stderr])
-        stream.on("data", (chunk: Buffer) => {
-          output += chunk.toString("utf8");
-        });
-      const exited = new Promise((resolve) => program.once("close", resolve));
-      try {
-        await until("it is online", () => output.includes("online"), 15_000);
-        const done = await assign({ title: "Fix the typo" });
-        await sessionIs(done, "completed");
-        is((await owner.rpc("agentSessions.get", { id: done })).outputSummary, "looks at it\ndid: Fix the typo\n");
-        const failed = await assign({ title: "Make it red" });
-        await sessionIs(failed, "failed");
-        is((await owner.rpc("agentSessions.get", { id: failed })).errorMessage, `${agent} ended with 3.`);
-        program.kill("SIGTERM");
-        is(await exited, 0, output);
-        equal(output, "connecting\nonline\nstopping\nstopped\n");
-      } finally {
-        program.kill("SIGKILL");
-        await exited;
+  withFakeAgent(({ assign, sessionIs, owner }, folder, env) =>
+    withExample(folder, env, async ({ output, kill, exited }) => {
+      const done = await assign({ title: "Fix the typo" });
+      await sessionIs(done, "completed");
+      is((await owner.rpc("agentSessions.get", { id: done })).outputSummary, "looks at it\ndid: Fix the typo\n");
+      const failed = await assign({ title: "Make it red" });
+      await sessionIs(failed, "failed");
+      is((await owner.rpc("agentSessions.get", { id: failed })).errorMessage, `${env.AGENT} ended with 3.`);
+      kill();
+      is(await exited, 0, output());
+      equal(output(), "connecting\nonline\nstopping\nstopped\n");
+    }),
+  ));
+
+test("gives a task back whose program is not there, and stays", () =>
+  withFakeAgent(({ assign, sessionIs, owner }, folder, env) =>
+    withExample(folder, { ...env, AGENT: "no-such-agent" }, async ({ output }) => {
+      for (let count = 0; count < 2; count++) {
+        const id = await assign();
+        await sessionIs(id, "failed");
+        is((await owner.rpc("agentSessions.get", { id })).errorMessage, "spawn no-such-agent ENOENT");
       }
+      equal(output(), "connecting\nonline\n");
     }),
   ));
 

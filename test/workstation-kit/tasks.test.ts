@@ -73,6 +73,21 @@ test("what a handler throws before it has started gives the task back", () =>
     is((await owner.rpc("tasks.get", { id: session.taskId })).ready, true);
   }));
 
+test("a start that the hub can't take does not take the task away from its handler", () =>
+  withScene(async ({ make, assign, sessionIs }) => {
+    const codes: string[] = [];
+    const workstation = make({
+      onTask: async (task) => {
+        const refused = task.start({ externalSessionId: "x".repeat(1_000) });
+        codes.push(await refused.then(String, (error: RealtimeError) => error.code));
+        await task.start();
+      },
+    });
+    await workstation.start();
+    await sessionIs(await assign(), "completed");
+    equal(codes, ["bad_request"]);
+  }));
+
 test("a refusal with a rate limit keeps tasks away from the agent, before the start and after it", () =>
   withScene(async ({ make, assign, sessionIs, owner, hub }) => {
     const starts = [false, true];

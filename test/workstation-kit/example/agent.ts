@@ -19,12 +19,11 @@ workstation.start().catch((error) => {
 async function work(task: WorkstationTask): Promise<TaskResult> {
   const { title, description } = task.task;
   const agent = spawn(AGENT, ["-p", description ?? title], { signal: task.signal });
-  const closed = once(agent, "close");
   let summary = "";
-  for await (const text of agent.stdout.setEncoding("utf8")) {
+  agent.stdout.setEncoding("utf8").on("data", (text: string) => {
     summary += text;
-    await task.progress({ message: String(text).slice(-200) });
-  }
-  const [code] = await closed;
+    task.progress({ message: text.slice(-200) }).catch(() => agent.kill());
+  });
+  const [code] = await once(agent, "close");
   return code === 0 ? { summary } : { status: "failed", error: `${AGENT} ended with ${code}.`, summary };
 }
