@@ -1,7 +1,10 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { equal, is, match, ok } from "uvu/assert";
-import { InvalidArgumentError, type RealtimeError } from "../../client-sdk/index.ts";
+import { createClient, InvalidArgumentError, type RealtimeError } from "../../client-sdk/index.ts";
 import { createWorkstation } from "../../client-sdk/workstation.ts";
 import { errorObject, withScriptedServer } from "../client-sdk/support/scripted-server.ts";
+import { withFolder } from "../support/faults.ts";
 import { withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
@@ -31,6 +34,52 @@ test("what was given while the machine was away and no history reached back is r
       is(lost, 1);
     },
     { env: { HISTORY_SIZE: "2" } },
+  ));
+
+test("an assignment that is told again, while it runs and after it, is run once", () =>
+  withScene(async ({ make, assign, sessionIs, hub }) => {
+    const go = gate();
+    const runs: string[] = [];
+    const workstation = make({
+      onTask: async (task) => {
+        runs.push(task.id);
+        await go.opened;
+      },
+    });
+    await workstation.start();
+    const service = createClient({ url: hub.url, token: hub.serviceToken });
+    try {
+      await service.connect();
+      const id = await assign();
+      const { items } = await service.rpc("workstations.assignments", { id: hub.workstation.id });
+      const tellAgain = () => service.publish(`workstation:${hub.workstation.id}`, "task:assign", items[0]);
+      await until("it runs", () => runs.length === 1);
+      await tellAgain();
+      go.open();
+      await sessionIs(id, "completed");
+      await tellAgain();
+      await sessionIs(await assign(), "completed");
+      is(runs.length, 2);
+      is(new Set(runs).size, 2);
+    } finally {
+      await service.close();
+    }
+  }));
+
+test("a disk that keeps no results is told of, and the results are delivered all the same", () =>
+  withFolder((folder) =>
+    withScene(async ({ make, assign, sessionIs }) => {
+      const kept = join(folder, "kept");
+      mkdirSync(kept);
+      const codes: string[] = [];
+      const workstation = make({ resultsFile: join(kept, "results") });
+      workstation.on("error", ({ code }) => codes.push(code));
+      await workstation.start();
+      rmSync(kept, { recursive: true });
+      await sessionIs(await assign(), "completed");
+      await until("it is told", () => codes.length > 0);
+      is(codes[0], "results_file");
+    }),
   ));
 
 test("a result that could not be told is told when the network is back, without anybody's help", () =>
