@@ -54,7 +54,7 @@ function pagesOf(project: Project): Page[] {
     {
       file: "react.md",
       title: "@monster-realtime/client/react",
-      introduction: "For React 18 and 19. [The guide](../react.md) shows them at work.",
+      introduction: "For React 19. [The guide](../react.md) shows them at work.",
       exports: project.exportsOf("client-sdk/react.ts"),
     },
     {

@@ -1,0 +1,42 @@
+import { spawn, spawnSync } from "node:child_process";
+import { CLI_COMMAND } from "../../cli/support/cli.ts";
+
+/** What a person saw on the screen, line by line, and how the command ended. */
+export interface Seen {
+  lines: string[];
+  code: number | null;
+}
+
+/** Null where commands can be typed into a terminal; else what is missing. */
+export function missingForTyping(): string | null {
+  return spawnSync("script", ["--version"]).stdout?.includes("util-linux")
+    ? null
+    : "script of util-linux is not installed";
+}
+
+const COLUMNS = 150;
+/** Takes the cursor somewhere, or wipes a line: what was to be seen before is gone. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what terminals are told.
+const WIPED = /^[\s\S]*(?:\r|\x1b\[[0-9;?]*[A-Za-z]|\x1b[78])/;
+
+/** Runs a line of a shell as if somebody had typed it, with `monster-realtime` as the command line. */
+export function typed(line: string, env: Record<string, string>): Promise<Seen> {
+  const command = CLI_COMMAND.map((word) => `'${word}'`).join(" ");
+  const shell = `stty cols ${COLUMNS} rows 50; monster-realtime() { ${command} "$@"; }; ${line}`;
+  const child = spawn("script", ["-qec", shell, "/dev/null"], {
+    env: { PATH: process.env.PATH, SHELL: "/bin/bash", TERM: "xterm", NO_COLOR: "1", ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+  });
+  return new Promise((resolve) => {
+    child.on("close", (code) => resolve({ lines: output.split(/\r*\n/).map(lastSeen), code }));
+  });
+}
+
+function lastSeen(line: string): string {
+  const [before = ""] = WIPED.exec(line) ?? [];
+  return line.slice(before.length).trimEnd();
+}
