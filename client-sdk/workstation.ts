@@ -8,6 +8,6 @@ export {
   type WorkstationOptions,
 } from "./workstation/options.ts";
 export type { PendingResult } from "./workstation/results-file.ts";
-export type { RefuseOptions, TaskProgress, TaskResult, WorkstationTask } from "./workstation/task.ts";
+export type { RefuseOptions, StartOptions, TaskProgress, TaskResult, WorkstationTask } from "./workstation/task.ts";
 export { createWorkstation, type Workstation } from "./workstation/workstation.ts";
 export type { WorkstationEvents, WorkstationState } from "./workstation/workstation-events.ts";

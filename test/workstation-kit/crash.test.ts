@@ -1,14 +1,11 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { equal, is, match, ok } from "uvu/assert";
-import { parseResults } from "../../client-sdk/workstation/results-file.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
-import { withAgents } from "./support/agents.ts";
+import { pendingIn, withAgents } from "./support/agents.ts";
 
 const test = suite("an agent program that ends");
 const LIMIT_MS = 40_000;
-
-const pendingIn = async (file: string) => parseResults(await readFile(file, "utf8"), file).results;
 
 test(
   "a result that the hub did not get outlives a kill, and is delivered by the next run, once",

@@ -1,7 +1,7 @@
 import { equal, is, match } from "uvu/assert";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
-import { withAgents } from "./support/agents.ts";
+import { pendingIn, withAgents } from "./support/agents.ts";
 
 const test = suite("the goodbye of an agent program");
 const LIMIT_MS = 40_000;
@@ -62,6 +62,27 @@ test(
       is((await owner.rpc("agentSessions.get", { id })).status, "active");
       const second = run({ resumes: true });
       await second.says("resumed", id);
+      await sessionIs(id, "completed");
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "a goodbye to a hub that is away leaves the results on the disk and holds nobody up",
+  () =>
+    withAgents(async ({ run, assign, proxy, resultsFile, sessionIs, hub }) => {
+      const first = run({ shutdownGraceMs: 60_000 });
+      await first.says("online");
+      const id = await assign();
+      await first.says("started", id);
+      await proxy.close();
+      await first.says("waiting");
+      first.kill("SIGTERM");
+      await first.says("stopping");
+      first.tell();
+      is(await first.exited, 0, first.output);
+      is((await pendingIn(resultsFile)).length, 1);
+      run({ url: hub.url });
       await sessionIs(id, "completed");
     }),
   LIMIT_MS,

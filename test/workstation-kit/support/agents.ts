@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseResults } from "../../../client-sdk/workstation/results-file.ts";
 import { AgentProcess } from "./agent-process.ts";
 import { type Scene, withScene } from "./scene.ts";
 
@@ -28,3 +30,6 @@ export function withAgents(body: (scene: AgentScene) => Promise<void>): Promise<
     rmSync(folder, { recursive: true, force: true });
   });
 }
+
+/** Results in the file that the hub has not acknowledged. */
+export const pendingIn = async (file: string) => parseResults(await readFile(file, "utf8"), file).results;
