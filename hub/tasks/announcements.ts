@@ -65,7 +65,13 @@ async function cancellations(database: Database, ended: readonly Change[]): Prom
     const session = found.get(rowId);
     if (!session) return [];
     const { workstationId, taskId } = session;
-    const payload: AssignmentCancelled = { id: rowId, taskId, reason: String(after?.end_reason ?? "ended") };
+    const message = typeof after?.error_message === "string" ? { message: after.error_message } : {};
+    const payload: AssignmentCancelled = {
+      id: rowId,
+      taskId,
+      reason: String(after?.end_reason ?? "ended"),
+      ...message,
+    };
     return [[id, { channel: workstationChannel(workstationId), type: "task:cancel", payload }]];
   });
 }

@@ -72,7 +72,7 @@ export interface TaskChange {
   lastError?: string | null;
   reviewInstructions?: string;
   reviewFeedback?: string | null;
-  reviewAttachments?: readonly unknown[];
+  reviewAttachments?: readonly unknown[] | null;
 }
 
 const COLUMNS: Readonly<Record<keyof TaskChange, string>> = {

@@ -48,6 +48,8 @@ test("a task goes from an agent through review to the next agent and is done", (
     let task = await taskOf(world, ours);
     equal([task.agentSessionStatus, task.activeAgentId, task.lastAgentSessionId], ["PUSHING", agentId, given.id]);
     equal((await call(workstation, "workstations.assignments", {})).items, [given]);
+    equal((await call(member, "workstations.assignments", { id: given.workstationId })).items, [given]);
+    is((await world.refusal(member, "workstations.assignments", {})).code, "bad_request");
     equal((await call(member, "tasks.assignable", {})).items, []);
     equal((await call(member, "agents.available", {})).items, []);
 
@@ -334,6 +336,10 @@ test("a review is of what is in review, and a rejection says what is to be done"
       attachments: [{ n: 1 }],
     });
     equal([task.list, task.mode, task.reviewAttachments], ["doing", "execute", [{ n: 1 }]]);
+    // They belong to the feedback that they came with.
+    await call(ours.member, "tasks.update", { id: ours.taskId, set: { list: "review" } });
+    const rejected = await call(ours.member, "tasks.review", { id: ours.taskId, decision: "reject", feedback: "No" });
+    equal([rejected.reviewFeedback, rejected.reviewAttachments], ["No", null]);
   }));
 
 test("a task that loops goes back behind the others of its list, and unblocking follows done", () =>

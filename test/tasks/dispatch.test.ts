@@ -72,9 +72,9 @@ test("an assignment and its taking back reach the workstation once, with large v
     const told = await until("task:assign", () => assigned()[0]);
     equal(told, { ...given, task: { ...given.task, description: null }, omitted: ["task.description"] });
     equal((await rpc(client, "workstations.assignments", {})).items, [given]);
-    await rpc(owner, "tasks.cancel", { id: hub.taskId });
+    await rpc(owner, "tasks.cancel", { id: hub.taskId, reason: "Not today" });
     const back = await until("task:cancel", () => cancelled()[0]);
-    equal(back, { id: given.id, taskId: hub.taskId, reason: "cancelled" });
+    equal(back, { id: given.id, taskId: hub.taskId, reason: "cancelled", message: "Not today" });
     await rpc(owner, "tasks.update", { id: hub.taskId, set: { title: "Later" } });
     equal([assigned().length, cancelled().length], [1, 1]);
   }));

@@ -52,8 +52,10 @@ export interface AssignmentCancelled {
   /** The assignment's id. */
   id: string;
   taskId: string;
-  /** `cancelled`, `not_started`, `timeout`, `deleted` with its task, or what somebody gave as the reason. */
+  /** `cancelled`, `not_started`, `timeout`, `deleted` with its task, or how a service ended it. */
   reason: string;
+  /** What somebody gave as the reason, or the hub's own sentence. */
+  message?: string;
 }
 
 /** The payload of `session:progress` on `task:{id}`: ephemeral, and of many in a short time only the newest. */

@@ -1,7 +1,9 @@
 import type { AgentListItem, RpcParams } from "@monster-realtime/client/protocol";
 import { z } from "zod";
+import { HubError } from "../../errors.ts";
 import { assignmentOf, findAssignments } from "../../tasks/assignments.ts";
 import { limitIsOver, runningOf } from "../../tasks/facts.ts";
+import type { Caller } from "../caller.ts";
 import { notFound } from "../crud.ts";
 import { agents } from "../entities/agents.ts";
 import { workstations } from "../entities/workstations.ts";
@@ -62,12 +64,18 @@ const assignments = defineProcedure<RpcParams<"workstations.assignments">>({
   input: field.paramsOf<"workstations.assignments">()(z.strictObject(field.optional({ id: field.id("ws") }))),
   rights: RIGHTS.workstations.assignments,
   async handler({ caller, database }, { id }) {
-    const workstationId = id ?? (caller.kind === "workstation" ? caller.principal.id : "");
+    const workstationId = id ?? ownId(caller);
     const [seen] = await database.query((sql) => workstations.rows.byId(sql, workstationId, readScope(caller)));
     if (!seen) throw notFound("workstation");
     const rows = await database.query((sql) => findAssignments(sql, { workstationId }));
     return { items: rows.map(assignmentOf) };
   },
 });
+
+function ownId(caller: Caller): string {
+  if (caller.kind === "workstation") return caller.principal.id;
+  const message = "is missing: say whose assignments are meant";
+  throw new HubError("bad_request", `id: ${message}`, { details: [{ path: "id", message }] });
+}
 
 export const agentsWork = { procedures: [available, assignments] };

@@ -99,7 +99,7 @@ const review = defineProcedure<TaskReview>({
     refuseUnlessReviewed(task);
     await advance(sql, task, decision === "approve" ? "approved" : "rejected", {
       reviewFeedback: feedback ?? null,
-      ...(attachments === undefined ? {} : { reviewAttachments: attachments }),
+      reviewAttachments: attachments ?? null,
       ...(decision === "reject" ? { ready: true } : {}),
     });
     return { result: await read(tasks.rows, sql, id), place };
