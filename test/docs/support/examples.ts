@@ -34,7 +34,7 @@ export function complaintsOf(examples: readonly { code: string; kind: "ts" | "ts
     symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
     writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(configFor(files.map(({ name }) => name))));
-    return spawnSync(process.execPath, [TSC, "-p", folder], { encoding: "utf8" }).stdout;
+    return spawnSync(process.execPath, [TSC, "-p", folder, "--pretty", "false"], { encoding: "utf8" }).stdout;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
