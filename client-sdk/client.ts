@@ -222,15 +222,13 @@ export class Client {
 
   /** Presence first: its grace time runs. Publications last, so that subscribers here hear them live. */
   #connected(): void {
-    for (const presence of this.#presences.values()) presence.connected();
-    for (const subscription of [...this.#subscriptions.values()]) subscription.connected();
+    for (const part of [...this.#presences.values(), ...this.#subscriptions.values()]) part.connected();
     this.#publisher.connected();
   }
 
   #disconnected(): void {
     this.#refreshTimer.clear();
-    for (const presence of this.#presences.values()) presence.disconnected();
-    for (const subscription of [...this.#subscriptions.values()]) subscription.disconnected();
+    for (const part of [...this.#presences.values(), ...this.#subscriptions.values()]) part.disconnected();
   }
 
   #closed(reason: RealtimeError | null): void {

@@ -68,7 +68,7 @@ export class DisconnectedError extends RealtimeError {
 export class UnreachableError extends RealtimeError {
   override readonly name = "UnreachableError";
   constructor(url: string, cause: unknown) {
-    super(`No hub answers at ${url}. Check the address and that the hub runs; the client keeps trying.`, {
+    super(`No hub answers at ${url}. Check the address and that the hub runs. The client tries again by itself.`, {
       code: "unreachable",
       temporary: true,
       cause,
@@ -139,7 +139,7 @@ export class TokenUnavailableError extends RealtimeError {
   constructor(cause: unknown) {
     const why = cause instanceof Error ? cause.message : String(cause);
     super(
-      `The token function failed (${why}). It is asked again at the next try; throw a RealtimeError that is not temporary to give up.`,
+      `The token function failed (${why}). The client tries again by itself; throw a RealtimeError that is not temporary to give up.`,
       {
         code: "token_unavailable",
         temporary: true,
@@ -162,10 +162,10 @@ export class IterationOverflowError extends RealtimeError {
   override readonly name = "IterationOverflowError";
   readonly position: StreamPosition | null;
   constructor(limit: number, position: StreamPosition | null) {
-    super(
-      `The loop fell ${limit} publications behind. Work faster, or unsubscribe and subscribe again with recover: error.position.`,
-      { code: "iteration_overflow", temporary: false },
-    );
+    super(`The loop fell ${limit} publications behind. Work faster, or subscribe anew with recover: error.position.`, {
+      code: "iteration_overflow",
+      temporary: false,
+    });
     this.position = position;
   }
 }
@@ -178,7 +178,7 @@ export class PublicationsLostError extends RealtimeError {
   /** Where the stream goes on. */
   readonly position: StreamPosition;
   constructor(previous: StreamPosition, position: StreamPosition) {
-    super("Publications were missed that the hub no longer has. Load the state anew, then begin another loop.", {
+    super("Publications were missed that the hub no longer has. Load the state anew, then loop again.", {
       code: "publications_lost",
       temporary: true,
     });
@@ -191,7 +191,7 @@ export class PublicationsLostError extends RealtimeError {
 export function errorFromObject(value: unknown): RealtimeError {
   if (!isErrorObject(value)) {
     return new RealtimeError(
-      "The hub refused without saying why. Look into its log; the client tries again by itself.",
+      "The hub refused without saying why. Look into its log. The client tries again by itself.",
       {
         code: "internal",
         temporary: true,

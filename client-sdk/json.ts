@@ -5,15 +5,13 @@ import { InvalidArgumentError } from "./errors.ts";
  * the same id with another content. Bytes are refused, for the hub ends connections that send binary frames.
  */
 export function jsonCopy(value: unknown, what: string): unknown {
-  let text: string | undefined;
   try {
-    text = JSON.stringify(value, refuseBytes);
+    // Undefined and functions become no text at all, which can't be parsed.
+    return JSON.parse(JSON.stringify(value, refuseBytes));
   } catch (cause) {
-    throw new InvalidArgumentError(`${what} must be JSON: no cycles, BigInts or bytes (use base64 text).`, cause);
+    const rule = "no cycles, BigInts or functions, null for undefined, base64 text for bytes";
+    throw new InvalidArgumentError(`${what} must be JSON: ${rule}.`, cause);
   }
-  if (text === undefined)
-    throw new InvalidArgumentError(`${what} must be JSON: undefined and functions are not; use null.`);
-  return JSON.parse(text);
 }
 
 const isBytes = (value: unknown): boolean => value instanceof ArrayBuffer || ArrayBuffer.isView(value);

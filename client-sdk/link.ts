@@ -19,8 +19,6 @@ import { Timer } from "./timer.ts";
 
 /** A goodbye that no one answers is not waited for longer than this. */
 const GOODBYE_LIMIT_MS = 1_000;
-/** The packet of that push up to its error object: event, namespace `/`. */
-const FAREWELL = '2["disconnecting",';
 const PUSHES = ["welcome", "publications", "presence", "unsubscribed", "token.expiring", "goaway"] as const;
 
 type PushName = (typeof PUSHES)[number];
@@ -41,7 +39,7 @@ export class Link {
   readonly #socket: Socket;
   readonly #unanswered = new Set<Settle<never>>();
   readonly #welcomeTimer = new Timer();
-  /** The hub's `disconnecting`, the reason of the disconnect that follows. */
+  /** The hub's `closing`, the reason of the disconnect that follows. */
   #farewell: RealtimeError | null = null;
   #ended = false;
 
@@ -120,8 +118,8 @@ export class Link {
     this.#socket.on("disconnect", (reason) =>
       this.#end(this.#farewell ?? new DisconnectedError(reason, { sent: true })),
     );
-    this.#socket.io.engine.on("packet", ({ type, data }) => {
-      if (type === "message") this.#farewell = farewellIn(data) ?? this.#farewell;
+    this.#socket.on("closing", (error: unknown) => {
+      this.#farewell = errorFromObject(error);
     });
     for (const name of PUSHES) {
       this.#socket.on(name, (...args: unknown[]) => this.#push({ name, args } as Push));
@@ -161,19 +159,6 @@ function closeOf(engine: Socket["io"]["engine"]): Promise<void> {
     timer.set(GOODBYE_LIMIT_MS, resolve);
   });
   return closed.finally(() => timer.clear());
-}
-
-/**
- * The hub's last words, read below Socket.IO: its parser keeps the name `disconnecting` for itself and answers a push of
- * that name by ending the connection, with "parse error" for a reason.
- */
-function farewellIn(packet: unknown): RealtimeError | null {
-  if (typeof packet !== "string" || !packet.startsWith(FAREWELL)) return null;
-  try {
-    return errorFromObject(JSON.parse(packet.slice(FAREWELL.length, -1)));
-  } catch (cause) {
-    return unreadable("said last words", cause);
-  }
 }
 
 function unreadable(what: string, cause: unknown): DisconnectedError {

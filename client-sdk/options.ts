@@ -44,47 +44,32 @@ export interface ResolvedOptions extends Required<Omit<ClientOptions, "client">>
   client: string | null;
 }
 
-const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof ClientOptions>([
-  "url",
-  "token",
-  "client",
-  "transports",
-  "connectTimeoutMs",
-  "requestTimeoutMs",
-  "reconnectBaseDelayMs",
-  "reconnectMaxDelayMs",
-  "offlineQueueLimit",
-  "webSocketOptions",
-  "random",
-]);
-const POSITIVE_OPTIONS = [
-  "connectTimeoutMs",
-  "requestTimeoutMs",
-  "reconnectBaseDelayMs",
-  "reconnectMaxDelayMs",
-  "offlineQueueLimit",
-] as const;
+const DEFAULTS: Omit<ResolvedOptions, "url" | "token"> = {
+  client: null,
+  transports: ["websocket"],
+  connectTimeoutMs: DEFAULT_CONNECT_TIMEOUT_MS,
+  requestTimeoutMs: DEFAULT_REQUEST_TIMEOUT_MS,
+  reconnectBaseDelayMs: DEFAULT_RECONNECT_BASE_DELAY_MS,
+  reconnectMaxDelayMs: DEFAULT_RECONNECT_MAX_DELAY_MS,
+  offlineQueueLimit: DEFAULT_OFFLINE_QUEUE_LIMIT,
+  webSocketOptions: {},
+  random: Math.random,
+};
+const KNOWN_OPTIONS: readonly string[] = ["url", "token", ...Object.keys(DEFAULTS)];
 
 /** The options with their defaults; throws InvalidArgumentError for unknown keys and values that can't work. */
 export function resolveOptions(options: ClientOptions): ResolvedOptions {
-  const unknown = Object.keys(options).filter((key) => !KNOWN_OPTIONS.has(key));
+  const unknown = Object.keys(options).filter((key) => !KNOWN_OPTIONS.includes(key));
   if (unknown.length > 0) {
-    throw new InvalidArgumentError(`Unknown option ${unknown.join(", ")}. Known are ${[...KNOWN_OPTIONS].join(", ")}.`);
+    throw new InvalidArgumentError(`Unknown option ${unknown.join(", ")}. Known are ${KNOWN_OPTIONS.join(", ")}.`);
   }
-  const resolved: ResolvedOptions = {
-    url: checkedUrl(options.url),
-    token: checkedToken(options.token),
-    client: options.client ?? null,
-    transports: options.transports ?? ["websocket"],
-    connectTimeoutMs: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
-    requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
-    reconnectBaseDelayMs: options.reconnectBaseDelayMs ?? DEFAULT_RECONNECT_BASE_DELAY_MS,
-    reconnectMaxDelayMs: options.reconnectMaxDelayMs ?? DEFAULT_RECONNECT_MAX_DELAY_MS,
-    offlineQueueLimit: options.offlineQueueLimit ?? DEFAULT_OFFLINE_QUEUE_LIMIT,
-    webSocketOptions: options.webSocketOptions ?? {},
-    random: options.random ?? Math.random,
-  };
-  for (const key of POSITIVE_OPTIONS) checkPositive(key, resolved[key]);
+  const given = Object.entries(options).filter(([, value]) => value !== undefined && value !== null);
+  const resolved = { ...DEFAULTS, ...Object.fromEntries(given) } as ResolvedOptions;
+  checkUrl(resolved.url);
+  checkToken(resolved.token);
+  for (const [key, value] of Object.entries(DEFAULTS)) {
+    if (typeof value === "number") checkPositive(key, resolved[key as keyof ResolvedOptions]);
+  }
   return resolved;
 }
 
@@ -93,13 +78,12 @@ function checkPositive(key: string, value: unknown): void {
   throw new InvalidArgumentError(`${key} must be a number above 0.`);
 }
 
-function checkedUrl(url: unknown): string {
-  if (typeof url === "string" && /^https?:\/\/[^/]/.test(url)) return url;
+function checkUrl(url: unknown): void {
+  if (typeof url === "string" && /^https?:\/\/[^/]/.test(url)) return;
   throw new InvalidArgumentError('url must be the address of the hub, such as "http://localhost:4000".');
 }
 
-function checkedToken(token: unknown): TokenSource {
-  if (typeof token === "string" && token !== "") return token;
-  if (typeof token === "function") return token as TokenSource;
+function checkToken(token: unknown): void {
+  if ((typeof token === "string" && token !== "") || typeof token === "function") return;
   throw new InvalidArgumentError("token must be an access token or a function that gives one.");
 }

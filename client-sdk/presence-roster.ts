@@ -80,19 +80,9 @@ export class PresenceRoster<Meta extends object = Record<string, unknown>> {
 
   #tell(event: RosterEvent): void {
     const as = (member: Member) => member as unknown as Member<Meta>;
-    switch (event.type) {
-      case "sync":
-        this.#events.emit("sync", this.#members);
-        return;
-      case "join":
-        this.#events.emit("join", as(event.member));
-        return;
-      case "update":
-        this.#events.emit("update", as(event.member), as(event.previous));
-        return;
-      case "leave":
-        this.#events.emit("leave", as(event.member), event.reason);
-        return;
-    }
+    if (event.type === "sync") this.#events.emit("sync", this.#members);
+    else if (event.type === "join") this.#events.emit("join", as(event.member));
+    else if (event.type === "update") this.#events.emit("update", as(event.member), as(event.previous));
+    else this.#events.emit("leave", as(event.member), event.reason);
   }
 }

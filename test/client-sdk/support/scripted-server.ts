@@ -114,10 +114,8 @@ export async function startScriptedServer(options: ScriptedServerOptions = {}): 
     socket: newest,
     push: (name, ...args) => void newest().emit(name, ...args),
     endWith: (error) => {
-      // Socket.IO's own emit refuses the name, so the packet is written as the hub writes it.
-      const { conn } = newest();
-      conn.write(`2["disconnecting",${JSON.stringify(error)}]`);
-      conn.close();
+      newest().emit("closing", error);
+      newest().conn.close();
     },
     cut: () => newest().conn.close(),
     seenOf: (name) => seen.filter((request) => request.name === name),
