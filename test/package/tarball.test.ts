@@ -1,0 +1,193 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { equal, is, match, not, ok } from "uvu/assert";
+import { bundleBrowser } from "../../scripts/build-sdk/bundles.ts";
+import { browserTest, faultsOf, withBrowser } from "../support/browser.ts";
+import { withHub } from "../support/hub.ts";
+import { suite } from "../support/suite.ts";
+import { complaints } from "./support/compiler.ts";
+import { lend, ROOT, theInstalled } from "./support/installed.ts";
+import { findNode22, THIS_NODE } from "./support/nodes.ts";
+import { run, succeed } from "./support/run.ts";
+import { withSite } from "./support/site.ts";
+
+const test = suite("the package as it is published");
+const CORE_LIMIT_BYTES = 22 * 1024;
+const IN_BROWSERS = ["client-sdk", "socket.io-client", "engine.io-client", "engine.io-parser", "socket.io-parser"];
+
+const tool = (name: string, args: readonly string[]) =>
+  succeed(process.execPath, [join(ROOT, "node_modules", name), ...args], { cwd: ROOT });
+const packageOf = (input: string): string =>
+  /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1] ?? input.split("/")[0] ?? "";
+
+test("holds what it needs to run and to be read, and nothing else", async () => {
+  const { files } = await theInstalled();
+  const [inDist, besides] = [
+    files.filter((file) => file.startsWith("dist/")),
+    files.filter((file) => !file.startsWith("dist/")),
+  ];
+  equal(besides.sort(), ["LICENSE", "README.md", "package.json"]);
+  const known =
+    /^dist\/(?:cli\/[\w-]+\.js|browser\/monster-realtime\.min\.js|THIRD-PARTY-LICENSES\.txt|(?!cli\/|browser\/).*\.(?:d\.ts|js))$/;
+  equal(
+    inDist.filter((file) => !known.test(file)),
+    [],
+  );
+}, 60_000);
+
+test("is what package managers and compilers expect: publint and attw have nothing to say", async () => {
+  const { tarball } = await theInstalled();
+  match(await tool("publint/src/cli.js", ["run", tarball, "--strict"]), "All good!");
+  await tool("@arethetypeswrong/cli/dist/index.js", ["--profile", "esm-only", tarball]);
+});
+
+test("installs socket.io-client and what that needs, nothing more", async () => {
+  const { project } = await theInstalled();
+  const { packages } = JSON.parse(readFileSync(join(project, "package-lock.json"), "utf8"));
+  const { dependencies } = packages["node_modules/@monster-realtime/client"];
+  equal(Object.keys(dependencies), ["socket.io-client"]);
+  is(packages["node_modules/react"], undefined);
+});
+
+test("keeps the licences of what its bundles contain", async () => {
+  const { folder } = await theInstalled();
+  const notices = readFileSync(join(folder, "dist", "THIRD-PARTY-LICENSES.txt"), "utf8");
+  for (const name of ["socket.io-client", "engine.io-client", "commander", "cli-table3"]) match(notices, `${name} `);
+  equal(readFileSync(join(folder, "LICENSE"), "utf8"), readFileSync(join(ROOT, "LICENSE"), "utf8"));
+});
+
+test("brings to browsers the SDK and Socket.IO alone: no zod, nothing of the hub, nothing of Node", async () => {
+  const outdir = mkdtempSync(join(tmpdir(), "browser-"));
+  try {
+    const { inputs, outputs } = await bundleBrowser(outdir);
+    const foreign = Object.keys(inputs).filter(
+      (input) => ![...IN_BROWSERS, "@socket.io/component-emitter"].includes(packageOf(input)),
+    );
+    equal(foreign, []);
+    const kept = /client-sdk\/(?:cli\/|react|workstation)/;
+    equal(
+      Object.keys(inputs).filter((input) => kept.test(input)),
+      [],
+    );
+    equal(
+      Object.values(outputs).flatMap(({ imports }) => imports),
+      [],
+    );
+  } finally {
+    rmSync(outdir, { recursive: true, force: true });
+  }
+  const { folder } = await theInstalled();
+  const text = readFileSync(join(folder, "dist", "browser", "monster-realtime.min.js"), "utf8");
+  not.match(text, /ZodError|node:|\brequire\(|\bprocess\.|\bBuffer\b|SELECT |DATABASE_URL|registration_token/);
+});
+
+test(`costs a page at most ${CORE_LIMIT_BYTES} bytes, compressed, with socket.io-client`, async () => {
+  const { project } = await theInstalled();
+  const { outputFiles } = await build({
+    stdin: { contents: 'export { createClient } from "@monster-realtime/client";', resolveDir: project },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "browser",
+    write: false,
+  });
+  const bytes = gzipSync(outputFiles[0]?.contents ?? "", { level: 9 }).length;
+  console.log(`core with socket.io-client: ${bytes} bytes of gzip`);
+  ok(bytes > 10_000 && bytes <= CORE_LIMIT_BYTES, `${bytes} bytes`);
+});
+
+/** Nodes by their name; null where this machine has none. */
+const NODES: Readonly<Record<string, string | null>> = {
+  [`Node ${process.version}`]: THIS_NODE,
+  "Node 22": findNode22(),
+};
+for (const [name, node] of Object.entries(NODES)) {
+  const behaviour = `runs in ${name}`;
+  if (node === null) {
+    test.skip(behaviour, "it is neither on the PATH nor named by NODE22");
+    continue;
+  }
+  test(behaviour, () =>
+    withHub({}, async (hub) => {
+      const { project } = await theInstalled();
+      const told = await succeed(node, ["program.js", hub.url, hub.userToken, hub.taskId], { cwd: project });
+      equal(JSON.parse(told), ["hello", "function", true]);
+    }),
+  );
+  test(`has a command line that runs in ${name}`, async () => {
+    const { project } = await theInstalled();
+    const cli = join(project, "node_modules", ".bin", "monster-realtime");
+    const { version } = JSON.parse(readFileSync(join(ROOT, "client-sdk", "package.json"), "utf8"));
+    is((await succeed(node, [cli, "--version"], { cwd: project })).trim(), version);
+    match(await succeed(node, [cli, "--help"], { cwd: project }), /tail[\s\S]*publish[\s\S]*doctor/);
+    is((await run(node, [cli, "explode"], { cwd: project })).exitCode, 2);
+  });
+}
+
+test("has a command line that is found by its name", async () => {
+  const { project } = await theInstalled();
+  const told = await succeed(join(project, "node_modules", ".bin", "monster-realtime"), ["--version"], {
+    cwd: project,
+  });
+  match(told, /^\d+\.\d+\.\d+\n$/);
+});
+
+browserTest(test, "runs in a page from a plain script tag, at an origin that the hub allows", async () => {
+  const { project } = await theInstalled();
+  await withSite(project, (origin) =>
+    withHub({ env: { ALLOWED_ORIGINS: origin } }, (hub) =>
+      withBrowser(async (browser) => {
+        const page = await browser.newPage();
+        const faults = faultsOf(page);
+        await page.goto(`${origin}/page.html`);
+        const call = `hear(${JSON.stringify(hub.url)}, ${JSON.stringify(hub.userToken)}, ${JSON.stringify(hub.taskId)})`;
+        is(await page.evaluate(call), "hello");
+        equal(await page.evaluate("Object.keys(globalThis).filter((name) => /monster/i.test(name))"), [
+          "MonsterRealtime",
+        ]);
+        equal(faults, []);
+      }),
+    ),
+  );
+});
+
+test("gives its entry points and nothing behind them", async () => {
+  const { project, folder } = await theInstalled();
+  const { exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  equal(Object.keys(exports), [".", "./workstation", "./react", "./protocol", "./package.json"]);
+  ok(readdirSync(join(folder, "dist")).includes("errors.js"));
+  const program = 'import("@monster-realtime/client/dist/errors.js").catch(({ code }) => console.log(code))';
+  match(await succeed(THIS_NODE, ["-e", program], { cwd: project }), "ERR_PACKAGE_PATH_NOT_EXPORTED");
+});
+
+for (const resolution of ["node16", "bundler"] as const) {
+  for (const place of ["browsers", "Node"] as const) {
+    test(`has types that hold under ${resolution} beside those of ${place} alone, and refuse what is wrong`, async () => {
+      const { project } = await theInstalled();
+      if (place === "Node") lend(project, "@types/node", "undici-types");
+      is(await complaints(project, resolution, place, "typed.ts", "wrong.ts"), "");
+    });
+  }
+}
+
+test("needs the types of React for ./react alone", async () => {
+  const { project } = await theInstalled();
+  match(await complaints(project, "bundler", "browsers", "app.tsx"), "Cannot find module 'react");
+  lend(project, "react", "@types/react", "csstype");
+  for (const resolution of ["node16", "bundler"] as const) {
+    is(await complaints(project, resolution, "browsers", "app.tsx"), "");
+  }
+});
+
+test("tells nothing of its inner parts in its types", async () => {
+  const { folder, files } = await theInstalled();
+  const telling = files.filter(
+    (file) => file.endsWith(".d.ts") && /@internal/.test(readFileSync(join(folder, file), "utf8")),
+  );
+  equal(telling, []);
+});
+
+test.run();
