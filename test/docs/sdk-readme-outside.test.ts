@@ -2,19 +2,17 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "esbuild";
 import type { Page } from "playwright-core";
 import { equal, is, match } from "uvu/assert";
 import { bundleBrowser, bundleCli } from "../../scripts/build-sdk/bundles.ts";
-import { withSite } from "../package/support/site.ts";
 import { browserTest, faultsOf, withBrowser } from "../support/browser.ts";
 import { meta, type TestHub, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { fencedBlock } from "./support/fenced.ts";
+import { bundled } from "./support/program.ts";
 
 const test = suite("examples of the SDK's README, in pages and in a shell");
 const README = "client-sdk/README.md";
-const ROOT = join(import.meta.dirname, "..", "..");
 const WITHIN = { timeout: 10_000 };
 
 async function withFolder<Result>(body: (folder: string) => Promise<Result>): Promise<Result> {
@@ -26,24 +24,23 @@ async function withFolder<Result>(body: (folder: string) => Promise<Result>): Pr
   }
 }
 
-/** A page at an origin that the hub allows, with these files beside it. */
+/** A page under the hub's address that has these files beside it. */
 function withPage(files: Record<string, string>, body: (hub: TestHub, page: Page) => Promise<void>): Promise<void> {
-  return withFolder((folder) => {
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-    return withSite(folder, (origin) =>
-      withHub({ env: { ALLOWED_ORIGINS: origin } }, (hub) =>
-        withBrowser(async (browser) => {
-          const page = await browser.newPage();
-          const faults = faultsOf(page);
-          await supply(page, hub);
-          await page.goto(`${origin}/page.html`);
-          await body(hub, page);
-          equal(faults, []);
-        }),
-      ),
-    );
-  });
+  return withHub({}, (hub) =>
+    withBrowser(async (browser) => {
+      const page = await browser.newPage();
+      const faults = faultsOf(page);
+      await supply(page, hub);
+      for (const [name, text] of Object.entries(files))
+        await page.route(`${hub.url}/${name}`, (route) => route.fulfill({ contentType: typeOf(name), body: text }));
+      await page.goto(`${hub.url}/page.html`);
+      await body(hub, page);
+      equal(faults, []);
+    }),
+  );
 }
+
+const typeOf = (name: string): string => `text/${name.endsWith(".js") ? "javascript" : "html"}; charset=utf-8`;
 
 /** What the examples name. */
 async function supply(page: Page, { url, projectId, userToken }: TestHub): Promise<void> {
@@ -67,29 +64,27 @@ browserTest(test, "show workstations in a page with a plain script tag", async (
     await bundleBrowser(folder);
     return readFileSync(join(folder, "monster-realtime.min.js"), "utf8");
   });
-  const page = example.replace(/<script src="[^"]+"/, '<script src="bundle.js"');
+  const page = `<!doctype html><link rel="icon" href="data:,">${example}`.replace(
+    /<script src="[^"]+"/,
+    '<script src="bundle.js"',
+  );
   await withPage({ "page.html": page, "bundle.js": bundle }, async (hub, page) => {
     await present(hub, "busy");
     await itemSays(page, `workstation:${hub.workstation.id}: busy`);
   });
 });
 
-/** The example with what it names, in one script. */
-async function bundled(example: string): Promise<string> {
-  const prelude = `
-    import { createClient } from "@monster-realtime/client";
-    const client = createClient({ url: hubUrl, token: fetchAccessToken });
-    const root = document.getElementById("root");
-  `;
-  const stdin = { contents: prelude + example, loader: "tsx", resolveDir: ROOT, sourcefile: "example.tsx" } as const;
-  const options = { bundle: true, write: false, jsx: "automatic", tsconfig: join(ROOT, "tsconfig.json") } as const;
-  const { outputFiles } = await build({ stdin, ...options });
-  return outputFiles[0]?.text ?? "";
-}
+/** What the example in React names. */
+const PRELUDE = `
+  import { createClient } from "@monster-realtime/client";
+  const client = createClient({ url: hubUrl, token: fetchAccessToken });
+  const root = document.getElementById("root");
+`;
 
 browserTest(test, "show workstations and tasks in React", async () => {
-  const script = await bundled(fencedBlock(README, "tsx", "usePresence"));
-  const html = '<div id="root"></div><script type="module" src="app.js"></script>';
+  const script = await bundled(PRELUDE + fencedBlock(README, "tsx", "usePresence"), "tsx", "browser");
+  const html =
+    '<!doctype html><link rel="icon" href="data:,"><div id="root"></div><script type="module" src="app.js"></script>';
   await withPage({ "page.html": html, "app.js": script }, async (hub, page) => {
     await page.waitForSelector("h1:has-text('1 tasks')", WITHIN);
     await present(hub, "busy");
