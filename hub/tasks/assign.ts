@@ -89,7 +89,7 @@ const OBSTACLES = [
 type Obstacle = (typeof OBSTACLES)[number];
 
 const EXPLANATIONS: Readonly<Record<Exclude<Obstacle, "offline">, string>> = {
-  not_allowed: "The task names agents that may have it, and none of them is one of this project's.",
+  not_allowed: "The task names the agents that may have it: none of this project's, or not the one asked for.",
   not_receiving: "The project's workstations are set not to receive tasks.",
   disabled: "The agents that could take the task are disabled.",
   error: "The agents that could take the task are in an error. Their workstations report them available again.",

@@ -87,12 +87,26 @@ test("the sessions of a workstation that is deleted end with it, and their tasks
     is(open?.n, 0);
   }));
 
+test("what an agent is at in an archived project can be taken back from it, and is over when it ends", () =>
+  withAssignment(async ({ call, database }, { admin, member, workstation, projectId, taskId }, id) => {
+    await call(workstation, "agentSessions.start", { id });
+    await call(admin, "projects.archive", { id: projectId });
+    const task = await call(member, "tasks.cancel", { id: taskId });
+    equal([task.agentSessionStatus, task.ready], ["INACTIVE", false]);
+    await database.query((sql) => sql`UPDATE projects SET status = 'active' WHERE id = ${projectId}`);
+    await call(member, "tasks.setReady", { id: taskId, ready: true });
+    const again = await call(member, "tasks.assign", { id: taskId });
+    await call(workstation, "agentSessions.start", { id: again.id });
+    await call(admin, "projects.archive", { id: projectId });
+    is((await call(workstation, "agentSessions.finish", { id: again.id, outcome: "completed" })).status, "completed");
+  }));
+
 test("an archived project says by name that it is in the way", () =>
   withAssignment(async ({ call, refusal }, { admin, projectId, taskId, workstation }, id) => {
     await call(admin, "projects.archive", { id: projectId });
     for (const [method, params] of [
       ["tasks.assign", { id: taskId }],
-      ["tasks.cancel", { id: taskId }],
+      ["tasks.review", { id: taskId, decision: "approve" }],
       ["agentSessions.start", { id }],
     ] as const) {
       const caller = method === "agentSessions.start" ? workstation : SERVICE;

@@ -51,6 +51,7 @@ const assign = defineProcedure<RpcParams<"tasks.assign">>({
   rights: RIGHTS.tasks.assign,
   async handler(context, { id, agentId }) {
     const { task, place } = await hold(context, RIGHTS.tasks.assign, id);
+    refuseInactiveProject(place);
     const sessionId = await assignTask(context.sql, task, agentId);
     return { result: await assignmentBy(context.sql, sessionId), place };
   },
@@ -65,6 +66,7 @@ const cancel = defineProcedure<RpcParams<"tasks.cancel">>({
   rights: RIGHTS.tasks.cancel,
   async handler(context, { id, reason }) {
     const { sql } = context;
+    // Also where the project is archived: there too somebody must be able to stop an agent.
     const { task, place } = await hold(context, RIGHTS.tasks.cancel, id);
     if (task.agentSessionStatus === "INACTIVE") throw conflict("inactive", "No agent is at this task.");
     const session = task.sessionId === null ? null : await holdSession(sql, task.sessionId);
@@ -96,6 +98,7 @@ const review = defineProcedure<TaskReview>({
   async handler(context, { id, decision, feedback, attachments }) {
     const { sql } = context;
     const { task, place } = await hold(context, RIGHTS.tasks.review, id);
+    refuseInactiveProject(place);
     refuseUnlessReviewed(task);
     await advance(sql, task, decision === "approve" ? "approved" : "rejected", {
       reviewFeedback: feedback ?? null,
@@ -116,9 +119,7 @@ async function hold(context: WriteContext, grant: Grant, id: Task["id"]): Promis
   const [seen] = await tasks.rows.byId(context.sql, id, readScope(context.caller));
   const task = seen && (await holdTask(context.sql, id));
   if (!task) throw notFound("task");
-  const place = await lock(tasks, grant, context, { id });
-  refuseInactiveProject(place);
-  return { task, place };
+  return { task, place: await lock(tasks, grant, context, { id }) };
 }
 
 export const taskWork = { procedures: [assignable, assign, cancel, review] };
