@@ -1,3 +1,6 @@
+// Frameworks that render on servers are told that hooks run in browsers.
+"use client";
+
 export type { ChannelHandlers } from "./react/channel-store.ts";
 export { type FreshQueryClient, type KeepFreshOptions, keepFresh } from "./react/keep-fresh.ts";
 export { MonsterRealtimeProvider, useClient } from "./react/provider.ts";

@@ -3,6 +3,9 @@ import type { ConnectionState } from "../connection-state.ts";
 import type { Welcome } from "../protocol/index.ts";
 import { useClient } from "./provider.ts";
 
+/** What servers render, and browsers at first, so that both agree. */
+const IDLE: ConnectionState = { name: "idle" };
+
 /** The client's connection as it stands. */
 export interface ConnectionView {
   state: ConnectionState;
@@ -16,7 +19,7 @@ export function useConnection(): ConnectionView {
   const client = useClient();
   const subscribe = useCallback((changed: () => void) => client.on("state", changed), [client]);
   const current = useCallback(() => client.state, [client]);
-  const state = useSyncExternalStore(subscribe, current, current);
+  const state = useSyncExternalStore(subscribe, current, () => IDLE);
   const isConnected = state.name === "connected";
   return { state, welcome: isConnected ? state.welcome : null, isConnected };
 }

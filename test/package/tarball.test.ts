@@ -84,17 +84,21 @@ test("brings to browsers the SDK and Socket.IO alone: no zod, nothing of the hub
   not.match(text, /ZodError|node:|\brequire\(|\bprocess\.|\bBuffer\b|SELECT |DATABASE_URL|registration_token/);
 });
 
+/** Of what a page's bundler makes of an import, compressed. */
+async function bytesOf(contents: string): Promise<number> {
+  const stdin = { contents, resolveDir: (await theInstalled()).project };
+  const options = { bundle: true, minify: true, format: "esm", platform: "browser", write: false } as const;
+  const { outputFiles } = await build({ stdin, ...options });
+  return gzipSync(outputFiles[0]?.contents ?? "", { level: 9 }).length;
+}
+
+test("leaves out of a page what it does not use", async () => {
+  const bytes = await bytesOf('export { parseChannel, taskChannel } from "@monster-realtime/client";');
+  ok(bytes < 500, `${bytes} bytes`);
+});
+
 test(`costs a page at most ${CORE_LIMIT_BYTES} bytes, compressed, with socket.io-client`, async () => {
-  const { project } = await theInstalled();
-  const { outputFiles } = await build({
-    stdin: { contents: 'export { createClient } from "@monster-realtime/client";', resolveDir: project },
-    bundle: true,
-    minify: true,
-    format: "esm",
-    platform: "browser",
-    write: false,
-  });
-  const bytes = gzipSync(outputFiles[0]?.contents ?? "", { level: 9 }).length;
+  const bytes = await bytesOf('export { createClient } from "@monster-realtime/client";');
   console.log(`core with socket.io-client: ${bytes} bytes of gzip`);
   ok(bytes > 10_000 && bytes <= CORE_LIMIT_BYTES, `${bytes} bytes`);
 });
@@ -154,9 +158,10 @@ browserTest(test, "runs in a page from a plain script tag, at an origin that the
   );
 });
 
-test("gives its entry points and nothing behind them", async () => {
+test("gives its entry points to everybody, and nothing behind them", async () => {
   const { project, folder } = await theInstalled();
-  const { exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const { exports, publishConfig } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  equal(publishConfig, { access: "public" });
   equal(Object.keys(exports), [".", "./workstation", "./react", "./protocol", "./package.json"]);
   ok(readdirSync(join(folder, "dist")).includes("errors.js"));
   const program = 'import("@monster-realtime/client/dist/errors.js").catch(({ code }) => console.log(code))';
@@ -180,6 +185,13 @@ test("needs the types of React for ./react alone", async () => {
   for (const resolution of ["node16", "bundler"] as const) {
     is(await complaints(project, resolution, "browsers", "app.tsx"), "");
   }
+});
+
+test("renders its hooks on servers too, and says that they are for browsers", async () => {
+  const { project, folder } = await theInstalled();
+  match(readFileSync(join(folder, "dist", "react.js"), "utf8"), /^(?:\/\/.*\n)*"use client";/);
+  lend(project, "react", "react-dom");
+  is((await succeed(THIS_NODE, ["server-side.js"], { cwd: project })).trim(), "idle 0 0 null");
 });
 
 test("tells nothing of its inner parts in its types", async () => {

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 
-/** The Node that runs the tests, the oldest one that the package promises to run in. */
+/** The Node that runs the tests. */
 export const THIS_NODE = process.execPath;
 
 /** A Node 22: the one that `NODE22` names, or else `node22` or `node` of the PATH; null where there is none. */
