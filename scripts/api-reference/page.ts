@@ -21,7 +21,7 @@ const SECTIONS: readonly [kind: ExportKind, title: string][] = [
   ["type", "Types"],
   ["constant", "Constants"],
 ];
-export const GENERATED = "<!-- Written by `npm run docs:api` from the docstrings: change those. -->";
+export const GENERATED = "<!-- Written by `npm run docs:api` from docstrings and helps: change those. -->";
 
 interface Section {
   title: string;

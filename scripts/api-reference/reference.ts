@@ -1,4 +1,5 @@
 import { PROCEDURES } from "../../hub/rpc/entities/index.ts";
+import { cliPageText } from "./cli-page.ts";
 import { firstSentence, GENERATED, link, type Page, pageText, placesOf } from "./page.ts";
 import { type Export, Project } from "./project.ts";
 import { rpcPageText } from "./rpc-page.ts";
@@ -25,7 +26,7 @@ export function renderReference(): Reference {
     const rpc = rpcPageText(project.rpcMethods("client-sdk/protocol/index.ts"), grants, places);
     const texts = pages.map((page): [string, string] => [page.file, pageText(page, places)]);
     return {
-      files: new Map([["README.md", indexText(pages)], ...texts, ["rpc.md", rpc]]),
+      files: new Map([["README.md", indexText(pages)], ...texts, ["rpc.md", rpc], ["cli.md", cliPageText()]]),
       undocumented: gapsOf(pages),
     };
   } finally {
@@ -86,7 +87,8 @@ function indexText(pages: readonly Page[]): string {
   });
   const head = "What the package gives, with its docstrings. To learn it, start with [the guide](../README.md).";
   const rpc = "## [RPC methods](rpc.md)\n\nEvery method with its params, its result, and who may call it.";
-  return `${[GENERATED, "# API reference", head, ...sections, rpc].join("\n\n")}\n`;
+  const cli = "## [The command line](cli.md)\n\nEvery command of `monster-realtime` with its options.";
+  return `${[GENERATED, "# API reference", head, ...sections, rpc, cli].join("\n\n")}\n`;
 }
 
 function gapsOf(pages: readonly Page[]): string[] {
