@@ -2,29 +2,19 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { build, type Metafile } from "esbuild";
+import type { Metafile } from "esbuild";
 import { equal, is, ok } from "uvu/assert";
+import { bundleCli } from "../../scripts/build-sdk/bundles.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("start-up of the command line");
-const ROOT = join(import.meta.dirname, "..", "..");
 const LIMIT_MS = 150;
 
 /** The program as it is shipped: pieces that are loaded when they are needed. */
 async function withBundle(body: (main: string, metafile: Metafile) => void): Promise<void> {
   const outdir = mkdtempSync(join(tmpdir(), "cli-bundle-"));
   try {
-    const { metafile } = await build({
-      entryPoints: [join(ROOT, "client-sdk", "cli", "main.ts")],
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      splitting: true,
-      minify: true,
-      metafile: true,
-      outdir,
-      banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
-    });
+    const metafile = await bundleCli(outdir);
     writeFileSync(join(outdir, "package.json"), '{"type":"module"}');
     body(join(outdir, "main.js"), metafile);
   } finally {
