@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { equal, is, match } from "uvu/assert";
 import { bundleBrowser, bundleCli } from "../../scripts/build-sdk/bundles.ts";
+import { withSite } from "../package/support/site.ts";
 import { browserTest, faultsOf, withBrowser } from "../support/browser.ts";
 import { meta, type TestHub, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
@@ -24,23 +25,24 @@ async function withFolder<Result>(body: (folder: string) => Promise<Result>): Pr
   }
 }
 
-/** A page under the hub's address that has these files beside it. */
+/** A page at an origin that the hub allows, with these files beside it. */
 function withPage(files: Record<string, string>, body: (hub: TestHub, page: Page) => Promise<void>): Promise<void> {
-  return withHub({}, (hub) =>
-    withBrowser(async (browser) => {
-      const page = await browser.newPage();
-      const faults = faultsOf(page);
-      await supply(page, hub);
-      for (const [name, text] of Object.entries(files))
-        await page.route(`${hub.url}/${name}`, (route) => route.fulfill({ contentType: typeOf(name), body: text }));
-      await page.goto(`${hub.url}/page.html`);
-      await body(hub, page);
-      equal(faults, []);
-    }),
-  );
+  return withFolder((folder) => {
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    return withSite(folder, (origin) =>
+      withHub({ env: { ALLOWED_ORIGINS: origin } }, (hub) =>
+        withBrowser(async (browser) => {
+          const page = await browser.newPage();
+          const faults = faultsOf(page);
+          await supply(page, hub);
+          await page.goto(`${origin}/page.html`);
+          await body(hub, page);
+          equal(faults, []);
+        }),
+      ),
+    );
+  });
 }
-
-const typeOf = (name: string): string => `text/${name.endsWith(".js") ? "javascript" : "html"}; charset=utf-8`;
 
 /** What the examples name. */
 async function supply(page: Page, { url, projectId, userToken }: TestHub): Promise<void> {
@@ -64,11 +66,8 @@ browserTest(test, "show workstations in a page with a plain script tag", async (
     await bundleBrowser(folder);
     return readFileSync(join(folder, "monster-realtime.min.js"), "utf8");
   });
-  const page = `<!doctype html><link rel="icon" href="data:,">${example}`.replace(
-    /<script src="[^"]+"/,
-    '<script src="bundle.js"',
-  );
-  await withPage({ "page.html": page, "bundle.js": bundle }, async (hub, page) => {
+  const html = example.replace(/<script src="[^"]+"/, '<script src="bundle.js"');
+  await withPage({ "page.html": html, "bundle.js": bundle }, async (hub, page) => {
     await present(hub, "busy");
     await itemSays(page, `workstation:${hub.workstation.id}: busy`);
   });
@@ -83,8 +82,7 @@ const PRELUDE = `
 
 browserTest(test, "show workstations and tasks in React", async () => {
   const script = await bundled(PRELUDE + fencedBlock(README, "tsx", "usePresence"), "tsx", "browser");
-  const html =
-    '<!doctype html><link rel="icon" href="data:,"><div id="root"></div><script type="module" src="app.js"></script>';
+  const html = '<div id="root"></div><script type="module" src="app.js"></script>';
   await withPage({ "page.html": html, "app.js": script }, async (hub, page) => {
     await page.waitForSelector("h1:has-text('1 tasks')", WITHIN);
     await present(hub, "busy");
