@@ -4,7 +4,6 @@ import type { RpcParams } from "../../client-sdk/protocol/index.ts";
 import type { HubError } from "../../hub/errors.ts";
 import { SERVICE, type Tenant, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
-import { until } from "../support/until.ts";
 
 const test = suite("task work");
 
@@ -214,29 +213,6 @@ test("of many who assign at once each agent gets what it takes, and each task on
     );
     is(given, 9);
     for (const { tasks, limit } of counts) ok(tasks <= limit);
-  }));
-
-test("who waits for one agent keeps no other from being given a task elsewhere", () =>
-  withWork(async (world, ours) => {
-    const { call, database, refusal } = world;
-    const { member, taskId, workstationId, agentId } = ours;
-    // Comes after the other, and so would be locked while the other is waited for.
-    const last = { workstationId, type: "custom", name: "Last" } as const;
-    const { id } = await call(SERVICE, "agents.create", last);
-    await call(SERVICE, "agents.update", { id, set: { status: "disabled" } });
-    await call(SERVICE, "agents.update", { id: agentId, set: { status: "disabled" } });
-    let refused: Promise<HubError> | null = null;
-    await database.unlimited.begin(async (sql) => {
-      await sql`SELECT FROM agents WHERE id = ${agentId} FOR NO KEY UPDATE`;
-      refused = refusal(member, "tasks.assign", { id: taskId });
-      await until("the assignment waits for the agent", async () => {
-        const [waiting] =
-          await sql`SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()`;
-        return waiting;
-      });
-      await sql`SELECT FROM agents WHERE id = ${id} FOR NO KEY UPDATE NOWAIT`;
-    });
-    equal(refused && obstacleOf(await refused), ["conflict", "disabled"]);
   }));
 
 test("an assignment is started once, by its own workstation, and what has ended is ended", () =>

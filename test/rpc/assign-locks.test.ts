@@ -1,0 +1,32 @@
+import { equal } from "uvu/assert";
+import type { HubError } from "../../hub/errors.ts";
+import { SERVICE, withWorld } from "../support/rpc-world.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+
+const test = suite("locks of an assignment");
+
+test("who waits for one agent keeps no other from being given a task elsewhere", () =>
+  withWorld(async ({ ours, call, database, refusal }) => {
+    const { member, taskId, workstationId, agentId } = ours;
+    await database.query((sql) => sql`UPDATE workstations SET status = 'online' WHERE id = ${workstationId}`);
+    await call(member, "tasks.setReady", { id: taskId, ready: true });
+    // Comes after the other, and so would be locked while the other is waited for.
+    const { id } = await call(SERVICE, "agents.create", { workstationId, type: "custom", name: "Last" });
+    for (const agent of [id, agentId]) await call(SERVICE, "agents.update", { id: agent, set: { status: "disabled" } });
+    let refused: Promise<HubError> | null = null;
+    await database.unlimited.begin(async (sql) => {
+      await sql`SELECT FROM agents WHERE id = ${agentId} FOR NO KEY UPDATE`;
+      refused = refusal(member, "tasks.assign", { id: taskId });
+      await until("the assignment waits for the agent", async () => {
+        const [waiting] = await sql`SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)
+          WHERE NOT granted AND datname = current_database()`;
+        return waiting;
+      });
+      await sql`SELECT FROM agents WHERE id = ${id} FOR NO KEY UPDATE NOWAIT`;
+    });
+    const { code, details } = await (refused ?? Promise.reject(new Error("nobody asked")));
+    equal([code, details], ["conflict", { obstacle: "disabled" }]);
+  }));
+
+test.run();
