@@ -4,9 +4,9 @@ import { equal, is, ok } from "uvu/assert";
 import { startCuttingProxy } from "../client-sdk/support/cutting-proxy.ts";
 import { type TestHub, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
-import { until } from "../support/until.ts";
 import { fencedBlock } from "./support/fenced.ts";
 import { withProgram } from "./support/program.ts";
+import { Shell } from "./support/shell.ts";
 
 const test = suite("programs of the guide");
 const LIMIT_MS = 40_000;
@@ -38,8 +38,11 @@ test(
       await withProgram(agent, env, async (program) => {
         await program.prints("online");
         await hub.writeBackSettled();
-        const { id } = await rpc("tasks.create", { projectId: hub.projectId, title: "Say hello", ready: true });
-        await until("it is assigned", () => rpc("tasks.assign", { id }));
+        const [create = "", assign = ""] = fencedBlock("docs/workstation-agent.md", "sh", "tasks.assign").split("\n");
+        const person = { MONSTER_REALTIME_URL: hub.url, MONSTER_REALTIME_TOKEN: hub.userToken };
+        const shell = new Shell(person, (line) => line);
+        const { id } = JSON.parse(await shell.run(create.replace(/proj_\w+/, hub.projectId))) as { id: string };
+        await shell.run(assign.replace(/task_\w+/, id));
         await program.prints(`${id} completed`);
         const { items } = (await rpc("agentSessions.list", { filter: { taskId: id } })) as { items: { id: string }[] };
         const session = await rpc("agentSessions.get", { id: items[0]?.id });
@@ -66,8 +69,9 @@ test(
           await program.prints("loaded Task");
           await rename("first");
           await program.prints("changed first");
-          proxy.cut();
+          proxy.deafen();
           for (const title of ["second", "third", "fourth", "fifth"]) await rename(title);
+          proxy.cut();
           await program.prints("loaded fifth");
           await rename("sixth");
           await program.prints("changed sixth");
