@@ -148,6 +148,7 @@ const kickInTerminal = () =>
       terminal.type(`clear; monster-realtime kick -- ${machine.socket.id}`);
       await terminal.shows(/\[y\/N\]/);
       terminal.press("C-c");
+      await terminal.prompted();
       terminal.type("echo code $?");
       await terminal.shows(/^code 130$/m);
       terminal.type(`clear; monster-realtime kick -- ${machine.socket.id}`);

@@ -27,6 +27,7 @@ test("tail shows what comes, in colours, and Ctrl-C gives the prompt back", () =
     const colors = terminal.screen({ colors: true }).matchAll(/\[(\d+)m(?:task|workstation):\S+ /g);
     is(new Set([...colors].map(([, color]) => color)).size, 2);
     terminal.press("C-c");
+    await terminal.prompted();
     terminal.type("echo code $?");
     const screen = await terminal.shows(/^code 130$/m);
     not.match(screen, "error");
@@ -57,6 +58,7 @@ test("presence --watch draws its table over itself, and leaves it standing with 
     const screen = await terminal.shows(/ busy +2 +claude-code/);
     equal([screen.split("MEMBER").length, screen.includes("Nobody"), screen.includes("online")], [2, false, false]);
     terminal.press("C-c");
+    await terminal.prompted();
     terminal.type("echo code $?");
     match(await terminal.shows(/^code 130$/m), / busy +2 +claude-code/);
   }));
@@ -76,6 +78,7 @@ test("presence --watch fits a terminal that becomes small, and comes back after 
     terminal.type("echo the shell; fg");
     await terminal.shows(/^the shell$[\s\S]*MEMBER/m);
     terminal.press("C-c");
+    await terminal.prompted();
     terminal.type("echo code $?");
     await terminal.shows(/^code 130$/m);
   }));

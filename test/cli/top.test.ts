@@ -157,6 +157,7 @@ inTerminal("lives on the whole screen, and leaves the terminal as it was", async
   terminal.press("q");
   const after = await terminal.shows(/^before$/m);
   not.match(after, "sort:");
+  await terminal.prompted();
   terminal.type("echo code $?; stty -a | grep -o ' echo '");
   await terminal.shows(/code 0\n echo/);
 });
@@ -165,14 +166,17 @@ inTerminal("gives the terminal back at Ctrl-C, and where the hub ends it for goo
   terminal.type("monster-realtime top --every 200ms");
   await terminal.shows(/q quit/);
   terminal.press("C-c");
+  await terminal.prompted();
   terminal.type("echo code $?");
   not.match(await terminal.shows(/^code 130$/m), "q quit");
   terminal.type("clear; monster-realtime top --every 200ms");
   await terminal.shows(/q quit/);
   await hub.database.query((sql) => sql`DELETE FROM organization_memberships WHERE user_id = ${adminId}`);
+  await terminal.prompted();
   terminal.type("echo code $?");
   const screen = await terminal.shows(/^error: .*/m);
   not.match(screen, /q quit| {4}at /);
+  await terminal.prompted();
   terminal.type("stty -a | grep -o ' echo '");
   await terminal.shows(/^ echo/m);
 });

@@ -58,6 +58,11 @@ export class Terminal {
     return this.screen();
   }
 
+  /** Resolves once the shell waits for the next command: what is typed before that goes to the program that ends. */
+  async prompted(): Promise<void> {
+    await this.shows(/(?:^|\n)>$/);
+  }
+
   close(): void {
     this.#tmux("kill-server");
   }
