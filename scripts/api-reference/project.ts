@@ -127,9 +127,10 @@ export class Project {
     const nodes = symbol.declarations.flatMap((handle) => handle.resolve() ?? []) as Declaration[];
     const [first] = nodes;
     if (!first) throw new Error(`${name} is declared nowhere.`);
-    const doc = this.#docOf(symbol);
+    const kind = kindOf(name, first);
+    const doc = kind === "error" ? withCode(this.#docOf(symbol), first) : this.#docOf(symbol);
     const code = nodes.map((node) => declarationText(node, (typed) => this.#typeOf(typed))).join("\n");
-    return { name, kind: kindOf(name, first), doc, code, file: fileOf(first) };
+    return { name, kind, doc, code, file: fileOf(first) };
   }
 
   #typeOf(node: Declaration): string {
@@ -162,6 +163,12 @@ export function compare(one: string, other: string): number {
 
 function fileOf(node: Declaration): string {
   return node.getSourceFile().fileName.slice(ROOT.length + 1);
+}
+
+/** The code that an error is known by on every path, also where its class is not. */
+function withCode(doc: string, node: Declaration): string {
+  const [, code] = /\bcode: "([a-z_]+)"/.exec(node.getText()) ?? [];
+  return code === undefined || doc === "" ? doc : `${doc}\n\nIts \`code\` is \`${code}\`.`;
 }
 
 function kindOf(name: string, node: Declaration): ExportKind {
