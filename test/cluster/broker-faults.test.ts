@@ -113,6 +113,7 @@ test("a Redis that came back empty is a new epoch: live subscriptions are lost, 
     const heard = ear();
     await near.broker.subscribe(CHANNEL, heard);
     const { epoch } = await far.broker.publish(message("a"));
+    await until("the first is heard", () => heard.heard.length === 1);
     await server.kill();
     is(await codeOf(far.broker.publish(message("b"))), "unavailable");
     await server.start();
