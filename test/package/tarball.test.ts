@@ -173,18 +173,28 @@ for (const resolution of ["node16", "bundler"] as const) {
     test(`has types that hold under ${resolution} beside those of ${place} alone, and refuse what is wrong`, async () => {
       const { project } = await theInstalled();
       if (place === "Node") lend(project, "@types/node", "undici-types");
-      is(await complaints(project, resolution, place, "typed.ts", "wrong.ts"), "");
+      is(await complaints(project, { resolution, place }, "typed.ts", "wrong.ts"), "");
     });
   }
 }
 
 test("needs the types of React for ./react alone", async () => {
   const { project } = await theInstalled();
-  match(await complaints(project, "bundler", "browsers", "app.tsx"), "Cannot find module 'react");
+  match(
+    await complaints(project, { resolution: "bundler", place: "browsers" }, "app.tsx"),
+    "Cannot find module 'react",
+  );
   lend(project, "react", "@types/react", "csstype");
   for (const resolution of ["node16", "bundler"] as const) {
-    is(await complaints(project, resolution, "browsers", "app.tsx"), "");
+    is(await complaints(project, { resolution, place: "browsers" }, "app.tsx"), "");
   }
+});
+
+test("has types that older compilers read too", async () => {
+  const { project } = await theInstalled();
+  lend(project, "react", "@types/react", "csstype");
+  const older = { resolution: "node16", place: "browsers", compiler: "TypeScript 5" } as const;
+  is(await complaints(project, older, "typed.ts", "wrong.ts", "app.tsx"), "");
 });
 
 test("renders its hooks on servers too, and says that they are for browsers", async () => {

@@ -3,19 +3,29 @@ import { join } from "node:path";
 import { ROOT } from "./installed.ts";
 import { run } from "./run.ts";
 
-const TSC = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+const MODULES = join(ROOT, "node_modules");
+/** The repository's compiler, and the older one that attw brings along. */
+const COMPILERS = {
+  newest: join(MODULES, "typescript", "bin", "tsc"),
+  "TypeScript 5": join(MODULES, "@arethetypeswrong", "core", "node_modules", "typescript", "bin", "tsc"),
+};
 
 /** What a compiler knows by itself where the program runs in browsers, and where in Node. */
-export const PLACES = {
+const PLACES = {
   browsers: { lib: ["ES2022", "DOM"], types: [] },
   Node: { lib: ["ES2022"], types: ["node"] },
 };
 
+interface Compilation {
+  resolution: "node16" | "bundler";
+  place: keyof typeof PLACES;
+  compiler?: keyof typeof COMPILERS;
+}
+
 /** What the compiler complains of, declarations of packages included; empty where it is content. */
 export async function complaints(
   project: string,
-  resolution: "node16" | "bundler",
-  place: keyof typeof PLACES,
+  { resolution, place, compiler = "newest" }: Compilation,
   ...files: readonly string[]
 ): Promise<string> {
   const compilerOptions = {
@@ -31,5 +41,6 @@ export async function complaints(
     ...PLACES[place],
   };
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
-  return (await run(process.execPath, [TSC, "-p", project], { cwd: project })).stdout;
+  const ended = await run(process.execPath, [COMPILERS[compiler], "-p", project], { cwd: project });
+  return ended.exitCode === 0 ? "" : ended.stdout || ended.stderr;
 }
