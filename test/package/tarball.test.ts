@@ -52,6 +52,11 @@ test("installs socket.io-client and what that needs, nothing more", async () => 
   is(packages["node_modules/react"], undefined);
 });
 
+test("is the version that the hub asks for, so that the hub never gets another one from a registry", () => {
+  const read = (folder: string) => JSON.parse(readFileSync(join(ROOT, folder, "package.json"), "utf8"));
+  is(read("hub").dependencies["@monster-realtime/client"], read("client-sdk").version);
+});
+
 test("keeps the licences of what its bundles contain", async () => {
   const { folder } = await theInstalled();
   const notices = readFileSync(join(folder, "dist", "THIRD-PARTY-LICENSES.txt"), "utf8");
