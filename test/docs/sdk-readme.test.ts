@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as sdk from "@monster-realtime/client";
@@ -255,11 +255,6 @@ test("be a workstation that runs what it is given", () =>
       rmSync(folder, { recursive: true, force: true });
     }
   }));
-
-test("name the version of this package", () => {
-  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../../client-sdk/package.json"), "utf8"));
-  match(fencedBlock(README, "html", "<script"), `@monster-realtime/client@${version}/`);
-});
 
 test("are all run by a test", () => {
   const idle = fencedBlocks(README, "ts").filter((example) => !ran.has(example));
