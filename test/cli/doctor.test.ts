@@ -64,7 +64,7 @@ test("a hub that is well passes every check, and the token's rights are told", (
         [],
       );
       const measured = new Map(diagnoses.map(({ check, measured: text }) => [check, text]));
-      match(measured.get("sign-in") ?? "", `as user ${hub.userId}, on node ${hub.node.hub.nodeId}`);
+      match(measured.get("sign-in") ?? "", `as user ${hub.userId}, on ${hub.node.hub.nodeId}`);
       match(measured.get("latency") ?? "", /median .* of 20 round trips/);
       match(measured.get("rights") ?? "", "Tenant: owner");
       const plain = await cli.run(["doctor"]);

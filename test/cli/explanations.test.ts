@@ -40,7 +40,7 @@ test("why-offline tells since when, why, by which node, and the last connection"
   is(
     sentence,
     "atlas (ws_1) is offline since 11:55:00, for 5m now, because its connection was lost and it did not come back " +
-      "within the grace time, told by node n1; it was last on connection c-66 on node n1, since 10:54:00.",
+      "within the grace time, told by n1; it was last on connection c-66 on n1, since 10:54:00.",
   );
   match(remedy ?? "", "the machine sleeps");
   equal([state, reason, connectionId], ["offline", "timeout", "c-66"]);
@@ -70,7 +70,7 @@ test("why-offline looks at a moment of the past, and tells what came before and 
 test("why-offline has a word and a remedy for each way to be away", () => {
   const now = (kind: string, reason: string | null = null, status = "offline") =>
     explained([step(-1, kind, reason)], 0, status);
-  match(now("online").sentence, "is online since 11:59:00, for 1m now, on connection c-1 on node n1");
+  match(now("online").sentence, "is online since 11:59:00, for 1m now, on connection c-1 on n1");
   is(now("online").remedy, null);
   match(now("suspect").sentence, "is unreachable since 11:59:00");
   match(now("offline", "left").remedy ?? "", "Start its agent again");
@@ -113,13 +113,13 @@ test("a trace is a tree by node, its deliveries aligned, and says what it can't 
   equal(traceTree(trace, picocolors.createColors(false)).split("\n"), [
     "note\\x1b[31m on task:x  id-1",
     "├─ published 12:00:00.000 by user:user_1",
-    "│  ├─ on node n1",
+    "│  ├─ on n1",
     "│  └─ offset 7 in epoch e",
     "└─ delivered to 3 connections (2 live, 1 recovered)",
-    "   ├─ node n1",
+    "   ├─ n1",
     "   │  ├─    +2 ms  live       user:user_1  agent/1  a",
     "   │  └─ +1500 ms  recovered  user:user_1           b",
-    "   └─ node n2",
+    "   └─ n2",
     "      └─ ?  live  user:user_1    c",
     "There were more deliveries: nodes tell some of them, and forget in time.",
     "One node did not answer in time: what it knows is missing here.",

@@ -120,8 +120,8 @@ test("says why a workstation is offline, and what it was before", () =>
     await until("it is written", async () => /is offline/.test((await cli.run(["why-offline", id])).stdout));
     const { stdout } = await cli.run(["why-offline", `workstation:${id}`]);
     const [sentence = "", remedy = "", ...lines] = stdout.trimEnd().split("\n");
-    match(sentence, /is offline since .* because its agent said goodbye, told by node .*; it was last on connection /);
-    ok(sentence.includes(`${connectionId} on node ${hub.node.hub.nodeId}`), sentence);
+    match(sentence, /is offline since .* because its agent said goodbye, told by .*; it was last on connection /);
+    ok(sentence.includes(`${connectionId} on ${hub.node.hub.nodeId}`), sentence);
     match(remedy, "Start its agent again");
     equal(
       lines.map((line) => line.split("\t").slice(1, 4)),

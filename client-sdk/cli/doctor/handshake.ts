@@ -63,7 +63,7 @@ export const signInCheck: Check = {
     if (handshake.name === "refused") return refused(handshake.error);
     const { principal, expiresInMs, nodeId } = handshake.welcome;
     const expiry = expiresInMs === null ? "" : `, token good for ${ago(expiresInMs)}`;
-    return ok(`as ${principal.kind} ${principal.id}, on node ${nodeId}${expiry}`);
+    return ok(`as ${principal.kind} ${principal.id}, on ${nodeId}${expiry}`);
   },
 };
 

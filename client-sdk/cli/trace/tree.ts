@@ -23,7 +23,7 @@ function published({ at, from, publishedOn, publishedBy, ...trace }: Trace, colo
     : `offset ${trace.offset} in epoch ${harmless(trace.epoch)}`;
   const shownAs = authorOf(from);
   const below = [
-    { line: publishedOn ? `on node ${harmless(publishedOn)}` : "on a node that does not answer or remembers no more" },
+    { line: publishedOn ? `on ${harmless(publishedOn)}` : "on a node that does not answer or remembers no more" },
     { line: place },
     ...(shownAs === by ? [] : [{ line: `shown to subscribers as ${harmless(shownAs)}` }]),
   ];
@@ -33,7 +33,7 @@ function published({ at, from, publishedOn, publishedBy, ...trace }: Trace, colo
 function delivered({ deliveries, at }: Trace, colors: Colors): Branch {
   if (deliveries.length === 0) return { line: `${colors.bold("delivered")} to nobody: no one was subscribed` };
   const below = [...byNode(deliveries)].map(([nodeId, there]) => ({
-    line: `node ${harmless(nodeId)}`,
+    line: harmless(nodeId),
     below: aligned(there, at).map((cells) => ({ line: deliveryLine(cells, colors) })),
   }));
   return { line: `${colors.bold("delivered")} to ${counted(deliveries)}`, below };

@@ -95,7 +95,7 @@ const WORDS: ReadonlyMap<string, string> = new Map([["suspect", "unreachable"]])
 function causeOf({ lastOnline, nowMs }: Parts, { kind, reason, nodeId }: WorkstationTransition): string {
   if (kind === "online") return lastOnline ? `, on ${place(lastOnline)}` : "";
   const because = kind === "suspect" ? "its connection was lost without a goodbye" : reasonText(reason);
-  const by = kind === "offline" && nodeId ? `, told by node ${nodeId}` : "";
+  const by = kind === "offline" && nodeId ? `, told by ${nodeId}` : "";
   const connected = lastOnline
     ? `; it was last on ${place(lastOnline)}, since ${timeSeenFrom(lastOnline.sinceMs, nowMs)}`
     : "";
@@ -105,7 +105,7 @@ function causeOf({ lastOnline, nowMs }: Parts, { kind, reason, nodeId }: Worksta
 const place = ({ connectionId, nodeId }: NonNullable<Parts["lastOnline"]>): string =>
   [
     connectionId ? `connection ${connectionId}` : "a connection without a name",
-    ...(nodeId ? [`on node ${nodeId}`] : []),
+    ...(nodeId ? [`on ${nodeId}`] : []),
   ].join(" ");
 
 const REASONS: ReadonlyMap<string | null, string> = new Map<string | null, string>([
