@@ -1,4 +1,5 @@
-import type { Assignment, CommitMade, GitWorktree, SessionFinish, SessionProgress } from "../protocol/index.ts";
+import type { Assignment, CommitMade, SessionFinish, SessionProgress } from "../protocol/index.ts";
+import type { Workplace } from "./worktrees.ts";
 
 /** How a task ended. */
 export interface TaskResult {
@@ -58,10 +59,12 @@ export interface WorkstationTask extends Readonly<Assignment> {
   /** Gives the task back, for another agent to take; once it is started, that ends it as failed. Rejects where it is over. */
   refuse(reason: string, options?: RefuseOptions): Promise<void>;
   /**
-   * The worktree of a branch, the task's own where none is named; the end of the task gives it back. Rejects with
-   * `not_found` where this machine has no clone of the repository, and `conflict` where the clone itself has the branch.
+   * Where to work on a branch, the task's own where none is named: in a worktree that the end of the task gives back, or in
+   * the clone where that has the branch checked out itself. A task has one: acquiring another gives the first back. Waits for
+   * the hub where it is away; rejects with `not_found` where this machine has no clone of the repository, `conflict` where
+   * that is not ready, and the signal's reason.
    */
-  acquireWorktree(branch?: string): Promise<GitWorktree>;
+  acquireWorktree(branch?: string): Promise<Workplace>;
 }
 
 /** A result as the hub takes it. */

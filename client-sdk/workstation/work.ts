@@ -1,6 +1,6 @@
 import type { Client } from "../client.ts";
 import { asRealtimeError, InvalidArgumentError, RealtimeError } from "../errors.ts";
-import type { Assignment, GitWorktree, SessionStart } from "../protocol/index.ts";
+import type { Assignment, SessionStart } from "../protocol/index.ts";
 import { Timer } from "../timer.ts";
 import { ulid } from "../ulid.ts";
 import { TaskCancelledError, WorkstationStoppedError } from "./errors.ts";
@@ -9,6 +9,7 @@ import { persistently } from "./persistently.ts";
 import { ProgressTeller } from "./progress-teller.ts";
 import type { Results } from "./results.ts";
 import { finishOf, type RefuseOptions, type StartOptions, type TaskResult, type WorkstationTask } from "./task.ts";
+import { acquireWorkplace, type Workplace } from "./worktrees.ts";
 
 /** As long as the hub takes them. */
 const MAX_REASON = 1_000;
@@ -203,7 +204,7 @@ export class Work {
     if (this.#isOver) throw taskIsOver(this.id);
   }
 
-  async #acquireWorktree(named: string | undefined): Promise<GitWorktree> {
+  async #acquireWorktree(named: string | undefined): Promise<Workplace> {
     this.#refuseIfOver();
     const { client, assignment } = this.#parts;
     const { repository, workstationId } = assignment;
@@ -211,7 +212,7 @@ export class Work {
     if (!repository || branch === null)
       throw new InvalidArgumentError("This task has no repository, and so no worktree.");
     const params = { workstationId, projectRepositoryId: repository.id, branch, sessionId: this.id };
-    return client.rpc("gitWorktrees.acquire", params, { idempotencyKey: ulid(), signal: this.#abort.signal });
+    return acquireWorkplace(client, params, this.#abort.signal);
   }
 
   async #limitAgent(until: Date, reason: string): Promise<void> {

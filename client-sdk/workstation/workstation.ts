@@ -1,9 +1,8 @@
 import { type Client, createClient } from "../client.ts";
 import type { ConnectionState } from "../connection-state.ts";
 import { Emitter } from "../emitter.ts";
-import { asRealtimeError, RealtimeError } from "../errors.ts";
-import type { GitWorktree, ReportedAgent } from "../protocol/index.ts";
-import { ulid } from "../ulid.ts";
+import { asRealtimeError, InvalidArgumentError, RealtimeError } from "../errors.ts";
+import type { ReportedAgent } from "../protocol/index.ts";
 import { Attendance } from "./attendance.ts";
 import { WorkstationStoppedError } from "./errors.ts";
 import {
@@ -25,6 +24,7 @@ import type { WorkstationTask } from "./task.ts";
 import { withLimit } from "./with-limit.ts";
 import { Works } from "./works.ts";
 import type { WorkstationEvents, WorkstationState } from "./workstation-events.ts";
+import { acquireWorkplace, releaseWorkplace, type Workplace } from "./worktrees.ts";
 
 /** Handlers that don't end when they are aborted are waited for no longer. */
 const ABORT_LIMIT_MS = 2_000;
@@ -142,15 +142,25 @@ export class Workstation {
     this.#presence.show();
   }
 
-  /** A worktree outside of any task, held until it is released; rejects as `task.acquireWorktree` does. */
-  acquireWorktree(wanted: { projectRepositoryId: string; branch: string }): Promise<GitWorktree> {
-    const params = { ...wanted, workstationId: this.#workstationId ?? "" };
-    return this.client.rpc("gitWorktrees.acquire", params, { idempotencyKey: ulid() });
+  /**
+   * Where to work on a branch outside of any task; held until it is released. Only after `start()`, and otherwise as
+   * `task.acquireWorktree`.
+   */
+  async acquireWorktree({
+    projectRepositoryId,
+    branch,
+  }: {
+    projectRepositoryId: string;
+    branch: string;
+  }): Promise<Workplace> {
+    if (this.#workstationId === null)
+      throw new InvalidArgumentError("The workstation has not been online yet. Wait for start() before.");
+    return acquireWorkplace(this.client, { workstationId: this.#workstationId, projectRepositoryId, branch });
   }
 
-  /** Gives back what `acquireWorktree` gave; rejects with `conflict` where nobody holds it. */
-  releaseWorktree(id: string): Promise<GitWorktree> {
-    return this.client.rpc("gitWorktrees.release", { id }, { idempotencyKey: ulid() });
+  /** Gives back what `acquireWorktree` gave; rejects with `conflict` where nobody holds it any more. */
+  releaseWorktree(workplace: Workplace): Promise<void> {
+    return releaseWorkplace(this.client, workplace);
   }
 
   async #begin(): Promise<void> {

@@ -219,38 +219,4 @@ test("a result that the hub can't take ends the task as failed, and says so", ()
     equal(rejected, ["bad_request"]);
   }));
 
-test("a worktree is held by its task and given back with its end; others are released by hand", () =>
-  withScene(async ({ make, assign, sessionIs, owner, hub }) => {
-    const githubUrl = "https://github.com/acme/app";
-    const repository = await owner.rpc("projectRepositories.create", {
-      projectId: hub.projectId,
-      name: "app",
-      githubUrl,
-    });
-    const projectRepositoryId = repository.id;
-    const paths: string[] = [];
-    const go = gate();
-    const workstation = make({
-      onTask: async (task) => {
-        const { worktreePath, id } = await task.acquireWorktree("fix");
-        paths.push(worktreePath, id);
-        await go.opened;
-      },
-    });
-    await workstation.start();
-    const clone = { projectRepositoryId, mainPath: "/src/app", mainBranch: "main", cloneStatus: "ready" } as const;
-    await workstation.client.rpc("workstationRepositories.report", clone);
-    const id = await assign({ projectRepositoryId });
-    await until("it has its worktree", () => paths.length === 2);
-    equal(paths[0], "/src/app-worktrees/fix");
-    const count = async () => (await owner.rpc("gitWorktrees.get", { id: paths[1] ?? "" })).activeTaskCount;
-    is(await count(), 1);
-    go.open();
-    await sessionIs(id, "completed");
-    is(await count(), 0);
-    const held = await workstation.acquireWorktree({ projectRepositoryId, branch: "fix" });
-    is(await count(), 1);
-    is((await workstation.releaseWorktree(held.id)).activeTaskCount, 0);
-  }));
-
 test.run();
