@@ -33,6 +33,8 @@ export interface AttendanceParts {
 export class Attendance {
   readonly #parts: AttendanceParts;
   #isOnline = false;
+  /** One report after the other, so that none undoes a newer one. */
+  #reported: Promise<unknown> = Promise.resolve();
 
   constructor(parts: AttendanceParts) {
     this.#parts = parts;
@@ -60,7 +62,10 @@ export class Attendance {
   async reportAgents(): Promise<void> {
     const { client } = this.#parts;
     const [agents, idempotencyKey] = [[...this.#parts.agents()], ulid()];
-    await this.#persistently(() => client.rpc("agents.report", { agents }, { idempotencyKey }));
+    const report = () => this.#persistently(() => client.rpc("agents.report", { agents }, { idempotencyKey }));
+    const reported = this.#reported.then(report);
+    this.#reported = reported.catch(() => undefined);
+    await reported;
   }
 
   #follow(channel: WorkstationChannel): Subscription {

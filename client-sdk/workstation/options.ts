@@ -3,7 +3,7 @@ import type { ClientOptions } from "../options.ts";
 import type { ReportedAgent } from "../protocol/index.ts";
 import type { TaskResult, WorkstationTask } from "./task.ts";
 
-/** How long running tasks may go on after a goodbye was asked for. */
+/** How long running tasks may take to end once a goodbye has aborted them. */
 export const DEFAULT_SHUTDOWN_GRACE_MS = 10_000;
 /** When a task that was neither started nor refused is started by itself: the hub takes it back after a minute. */
 export const DEFAULT_AUTO_START_MS = 5_000;
@@ -30,8 +30,10 @@ export interface WorkstationOptions extends Omit<ClientOptions, "offlineQueueLim
   resultsFile?: string;
   /** Shown in the presence; `workstation.devServerPort` changes it. */
   devServerPort?: number | null;
-  /** Milliseconds; 10,000 where it is missing. */
+  /** Milliseconds that a goodbye waits for running tasks to end, once it has aborted them; 10,000 where it is missing. */
   shutdownGraceMs?: number;
+  /** Milliseconds that a goodbye lets running tasks go on before it aborts them; 0, and so at once, where it is missing. */
+  drainMs?: number;
   /** Milliseconds until a task that was neither started nor refused is started; 5,000 where it is missing. */
   autoStartMs?: number;
   /** Say goodbye on SIGTERM and SIGINT; true where it is missing. The process then ends when nothing else keeps it. */
@@ -42,8 +44,10 @@ export interface WorkstationOptions extends Omit<ClientOptions, "offlineQueueLim
 
 /** How to say goodbye. */
 export interface StopOptions {
-  /** Milliseconds that running tasks may go on; `shutdownGraceMs` where it is missing. */
+  /** Milliseconds that aborted tasks may take to end; `shutdownGraceMs` where it is missing. */
   graceMs?: number;
+  /** Milliseconds that running tasks may go on before they are aborted; as in the options where it is missing. */
+  drainMs?: number;
 }
 
 export interface ResolvedWorkstationOptions {
@@ -55,6 +59,7 @@ export interface ResolvedWorkstationOptions {
   resultsFile: string | null;
   devServerPort: number | null;
   shutdownGraceMs: number;
+  drainMs: number;
   autoStartMs: number;
   handleSignals: boolean;
   exitOnSignal: boolean;
@@ -80,6 +85,7 @@ const OWN_OPTIONS = [
   "resultsFile",
   "devServerPort",
   "shutdownGraceMs",
+  "drainMs",
   "autoStartMs",
   "handleSignals",
   "exitOnSignal",
@@ -99,6 +105,7 @@ export function resolveWorkstationOptions(options: WorkstationOptions): Resolved
     resultsFile: checkedFile(options.resultsFile),
     devServerPort: checkedPort(options.devServerPort ?? null),
     shutdownGraceMs: checkedMs("shutdownGraceMs", options.shutdownGraceMs ?? DEFAULT_SHUTDOWN_GRACE_MS),
+    drainMs: checkedMs("drainMs", options.drainMs ?? 0),
     autoStartMs: checkedMs("autoStartMs", options.autoStartMs ?? DEFAULT_AUTO_START_MS),
     handleSignals: checkedFlag("handleSignals", options.handleSignals ?? true),
     exitOnSignal: checkedFlag("exitOnSignal", options.exitOnSignal ?? false),

@@ -142,10 +142,10 @@ export class Work {
       ...assignment,
       signal: this.#abort.signal,
       resumed,
-      start: (options) => this.start(options),
+      start: (options) => this.#startInTime(options),
       progress: async (progress) => {
         this.#refuseIfOver();
-        await this.start();
+        await this.#startInTime();
         this.#refuseIfOver();
         this.#progress.tell(progress);
       },
@@ -153,6 +153,12 @@ export class Work {
       refuse: (reason, options) => this.refuse(reason, options),
       acquireWorktree: (branch) => this.#acquireWorktree(branch),
     } satisfies WorkstationTask);
+  }
+
+  /** Nothing is begun during a goodbye: what is not started goes to somebody else. */
+  async #startInTime(options?: StartOptions): Promise<void> {
+    if (!this.#isStarted && !this.#start) this.#abort.signal.throwIfAborted();
+    await this.start(options);
   }
 
   async #tellStart(idempotencyKey: string, params: SessionStart): Promise<void> {

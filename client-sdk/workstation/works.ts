@@ -2,12 +2,10 @@ import type { Client } from "../client.ts";
 import type { RealtimeError } from "../errors.ts";
 import type { Assignment, ReportedAgent } from "../protocol/index.ts";
 import { Timer } from "../timer.ts";
-import { WorkstationStoppedError } from "./errors.ts";
 import type { TaskHandler } from "./options.ts";
 import { reconcile } from "./reconcile.ts";
 import type { Results } from "./results.ts";
 import type { WorkstationTask } from "./task.ts";
-import { withLimit } from "./with-limit.ts";
 import { Work } from "./work.ts";
 
 export interface WorksParts {
@@ -97,16 +95,19 @@ export class Works {
     await this.#allEnded();
   }
 
-  /** Aborts everything. Resolves when all handlers have ended, or after `limitMs` without those that don't. */
-  async abort(reason: RealtimeError, limitMs: number): Promise<void> {
+  /** Takes nothing more, and aborts everything. Resolves when everything that runs has ended. */
+  async abort(reason: RealtimeError): Promise<void> {
     this.#isStopping = true;
     for (const work of [...this.#waiting.keys()]) this.#forgetWaiting(work);
     for (const work of this.#inHand.values()) work.abort(reason);
-    await withLimit(this.#allEnded(), limitMs);
-    if (!(reason instanceof WorkstationStoppedError)) return;
+    await this.#allEnded();
+  }
+
+  /** Tells of what was aborted by a goodbye and does not end how it ended, and forgets it. */
+  async giveUp(): Promise<void> {
     const givenUp = [...this.#running.keys()].map((work) => work.giveUp());
     this.#running.clear();
-    await withLimit(Promise.all(givenUp), limitMs);
+    await Promise.all(givenUp);
   }
 
   async #allEnded(): Promise<void> {

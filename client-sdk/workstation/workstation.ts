@@ -26,7 +26,7 @@ import { Works } from "./works.ts";
 import type { WorkstationEvents, WorkstationState } from "./workstation-events.ts";
 import { acquireWorkplace, releaseWorkplace, type Workplace } from "./worktrees.ts";
 
-/** Handlers that don't end when they are aborted are waited for no longer. */
+/** Handlers that were aborted while the hub ends it are waited for no longer, nor is a hub that is to be told of them. */
 const ABORT_LIMIT_MS = 2_000;
 /** What is not acknowledged by then waits in the file, where there is one. */
 const FLUSH_LIMIT_MS = 5_000;
@@ -54,8 +54,11 @@ export class Workstation {
   #devServerPort: number | null;
   #starting: Promise<void> | null = null;
   #stopping: Promise<void> | null = null;
-  /** Lets running tasks no more time; nothing before a goodbye. */
-  #endGrace: () => void = () => undefined;
+  /** Lets running tasks no more time. */
+  #hurry: () => void = () => undefined;
+  readonly #hurried = new Promise<void>((resolve) => {
+    this.#hurry = resolve;
+  });
   /** Known from the first welcome on. */
   #workstationId: string | null = null;
 
@@ -118,14 +121,15 @@ export class Workstation {
   }
 
   /**
-   * Says goodbye: takes no tasks any more, leaves the presence at once, lets running tasks end until `graceMs` is over, aborts
-   * those that did not, and delivers what it can. Resolves when nothing of it is left. Called again with `graceMs: 0`, it
-   * aborts at once.
+   * Says goodbye: takes no tasks any more, leaves the presence at once, aborts running tasks (after `drainMs`), waits for
+   * them until `graceMs` is over, and delivers what it can. Resolves when nothing of it is left. Called again with
+   * `graceMs: 0`, it waits for tasks no more.
    */
-  async stop({ graceMs = this.#options.shutdownGraceMs }: StopOptions = {}): Promise<void> {
-    checkedMs("graceMs", graceMs);
-    if (graceMs === 0) this.#endGrace();
-    this.#stopping ??= this.#sayGoodbye(graceMs);
+  async stop(options: StopOptions = {}): Promise<void> {
+    const graceMs = checkedMs("graceMs", options.graceMs ?? this.#options.shutdownGraceMs);
+    const drainMs = checkedMs("drainMs", options.drainMs ?? this.#options.drainMs);
+    if (this.#stopping && graceMs === 0) this.#hurry();
+    this.#stopping ??= this.#sayGoodbye(drainMs, graceMs);
     return this.#stopping;
   }
 
@@ -133,7 +137,8 @@ export class Workstation {
   async setAgents(agents: readonly ReportedAgent[]): Promise<void> {
     this.#agents = checkedAgents(agents);
     this.#presence.show();
-    if (this.#attendance.isOnline) await this.#attendance.reportAgents();
+    // Before that, start() reports them.
+    if (this.#starting) await this.#attendance.reportAgents();
   }
 
   /** Shows these projects as active, beside those of running tasks. */
@@ -207,16 +212,18 @@ export class Workstation {
     if (this.#options.exitOnSignal) void done.then(() => process.exit(0));
   }
 
-  async #sayGoodbye(graceMs: number): Promise<void> {
+  async #sayGoodbye(drainMs: number, graceMs: number): Promise<void> {
     this.#become({ name: "stopping" });
     const left = this.#presence.leave().catch((error) => this.#report(error));
-    const graceEnded = new Promise<void>((resolve) => {
-      this.#endGrace = resolve;
-    });
-    await withLimit(Promise.race([this.#works.stop(), graceEnded]), graceMs);
-    await this.#works.abort(new WorkstationStoppedError(), ABORT_LIMIT_MS);
+    await this.#patience(this.#works.stop(), drainMs);
+    await this.#patience(this.#works.abort(new WorkstationStoppedError()), graceMs);
+    await withLimit(this.#works.giveUp(), ABORT_LIMIT_MS);
     await withLimit(Promise.all([left, this.#giveBackLast(), this.#results.flushed()]), this.#flushLimitMs);
     await this.#close({ name: "stopped", error: null });
+  }
+
+  #patience(ended: Promise<void>, limitMs: number): Promise<void> {
+    return withLimit(Promise.race([ended, this.#hurried]), limitMs);
   }
 
   /** What was given before the hub knew that it left, and not heard of: else it would wait a minute for nobody. */
@@ -239,7 +246,8 @@ export class Workstation {
   }
 
   async #breakOff(error: RealtimeError | null): Promise<void> {
-    await this.#works.abort(error ?? new WorkstationStoppedError(), ABORT_LIMIT_MS);
+    await withLimit(this.#works.abort(error ?? new WorkstationStoppedError()), ABORT_LIMIT_MS);
+    await withLimit(this.#works.giveUp(), ABORT_LIMIT_MS);
     if (error?.code !== "replaced") return this.#close({ name: "stopped", error });
     await this.#close({ name: "replaced", error });
     this.#events.emit("replaced", error);

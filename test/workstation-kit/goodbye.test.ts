@@ -7,10 +7,30 @@ const test = suite("the goodbye of an agent program");
 const LIMIT_MS = 40_000;
 
 test(
-  "SIGTERM lets tasks end, leaves the presence at once, and then the process ends by itself",
+  "SIGTERM aborts tasks, leaves the presence at once, and waits until they have wound down",
   () =>
     withAgents(async ({ run, assign, sessionIs, owner, hub }) => {
       const agent = run({ shutdownGraceMs: 20_000 });
+      await agent.says("online");
+      const id = await assign({ title: "wind down" });
+      await agent.says("started", id);
+      agent.kill("SIGTERM");
+      equal((await agent.says("aborted", id)).code, "workstation_stopped");
+      const row = () => owner.rpc("workstations.get", { id: hub.workstation.id });
+      await until("it is offline to others", async () => (await row()).status === "offline");
+      is((await owner.rpc("agentSessions.get", { id })).status, "active");
+      agent.tell();
+      is(await agent.exited, 0, agent.output);
+      await sessionIs(id, "completed");
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "a program that drains lets tasks end, leaves the presence at once, and then the process ends by itself",
+  () =>
+    withAgents(async ({ run, assign, sessionIs, owner, hub }) => {
+      const agent = run({ drainMs: 20_000 });
       await agent.says("online");
       const id = await assign();
       await agent.says("started", id);
@@ -28,7 +48,7 @@ test(
 );
 
 test(
-  "a second signal aborts at once; what did not end is failed, even where its handler hangs",
+  "a second signal waits no more; what did not end is failed, even where its handler hangs",
   () =>
     withAgents(async ({ run, assign, sessionIs, owner }) => {
       const agent = run({ shutdownGraceMs: 60_000, exitOnSignal: true });
@@ -37,9 +57,10 @@ test(
       await agent.says("started", listens);
       await agent.says("started", hangs);
       agent.kill("SIGINT");
-      await agent.says("stopping");
+      await agent.says("aborted", hangs);
+      await sessionIs(listens, "failed");
+      is((await owner.rpc("agentSessions.get", { id: hangs })).status, "active");
       agent.kill("SIGINT");
-      equal((await agent.says("aborted", hangs)).code, "workstation_stopped");
       is(await agent.exited, 0, agent.output);
       for (const id of [listens, hangs]) {
         await sessionIs(id, "failed");
@@ -71,7 +92,7 @@ test(
   "a goodbye to a hub that is away leaves the results on the disk and holds nobody up",
   () =>
     withAgents(async ({ run, assign, proxy, resultsFile, sessionIs, hub }) => {
-      const first = run({ shutdownGraceMs: 60_000 });
+      const first = run({ drainMs: 60_000 });
       await first.says("online");
       const id = await assign();
       await first.says("started", id);

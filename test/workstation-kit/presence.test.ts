@@ -72,6 +72,28 @@ test("reports its agents at the start and where they change", () =>
     is(refusal, "bad_request");
   }));
 
+test("agents that change while it comes online are not forgotten", () =>
+  withScene(async ({ make, assign, owner, hub }) => {
+    const go = gate();
+    const first = make({ onTask: () => go.opened, autoStartMs: 60_000 });
+    const assigned = new Promise((resolve) => first.on("assigned", resolve));
+    await first.start();
+    await assign();
+    await assigned;
+    await first.client.close({ goodbye: false });
+    go.open();
+    const second = make();
+    const told: Promise<void>[] = [];
+    second.on("assigned", () => {
+      const cursor = { type: "cursor", name: "cursor" };
+      told.push(second.setAgents([AGENT]), second.setAgents([cursor, AGENT]), second.setAgents([cursor]));
+    });
+    await second.start();
+    await Promise.all(told);
+    const { items } = await owner.rpc("agents.list", { organizationId: hub.organizationId });
+    equal(items.map(({ name, status }) => `${name} ${status}`).toSorted(), ["claude disabled", "cursor available"]);
+  }));
+
 test("is present again after the network broke, and to others it never left", () =>
   withScene(async (scene) => {
     const { make, proxy } = scene;

@@ -112,6 +112,7 @@ test("options that can't work are refused with what to do", () => {
     [{ resultsFile: "" }, /resultsFile must be the path/],
     [{ devServerPort: 70_000 }, /devServerPort must be a whole number/],
     [{ shutdownGraceMs: -1 }, /shutdownGraceMs must be a number of milliseconds/],
+    [{ drainMs: "1s" }, /drainMs must be a number of milliseconds/],
     [{ autoStartMs: Number.NaN }, /autoStartMs must be a number of milliseconds/],
     [{ handleSignals: "no" }, /handleSignals must be true or false/],
     [{ exitOnSignal: 1 }, /exitOnSignal must be true or false/],

@@ -207,6 +207,25 @@ test("finish() in the handler counts, and nothing afterwards does", () =>
     equal(second, ["task_over"]);
   }));
 
+test("what is not begun when the workstation says goodbye is given back, and begins no more", () =>
+  withScene(async ({ make, assign, owner, sessionIs }) => {
+    const codes: string[] = [];
+    const workstation = make({
+      onTask: async (task) => {
+        await new Promise((resolve) => task.signal.addEventListener("abort", resolve));
+        await task.start().catch((error: RealtimeError) => codes.push(error.code));
+      },
+    });
+    const assigned = new Promise((resolve) => workstation.on("assigned", resolve));
+    await workstation.start();
+    const id = await assign();
+    await assigned;
+    await workstation.stop();
+    await sessionIs(id, "failed");
+    is((await owner.rpc("agentSessions.get", { id })).errorType, "refused");
+    equal(codes, ["workstation_stopped"]);
+  }));
+
 test("a result that the hub can't take ends the task as failed, and says so", () =>
   withScene(async ({ make, assign, sessionIs, owner }) => {
     const rejected: string[] = [];

@@ -8,6 +8,9 @@ const [options = "{}"] = process.argv.slice(2);
 const { resumes, ...given } = JSON.parse(options);
 const say = (event: string, more: object = {}) => console.log(JSON.stringify({ event, ...more }));
 
+/** Titles of tasks that don't end with their signal. */
+const STAYS = new Set(["never end", "wind down"]);
+
 async function work(task: WorkstationTask) {
   say(task.resumed ? "resumed" : "runs", { id: task.id, title: task.task.title });
   task.signal.addEventListener("abort", () => say("aborted", { id: task.id, code: task.signal.reason.code }));
@@ -16,10 +19,10 @@ async function work(task: WorkstationTask) {
   const keptBusy = setInterval(() => undefined, 1_000);
   await new Promise<void>((resolve) => {
     process.on("message", () => resolve());
-    if (task.task.title !== "never end") task.signal.addEventListener("abort", () => resolve());
+    if (!STAYS.has(task.task.title)) task.signal.addEventListener("abort", () => resolve());
   });
   clearInterval(keptBusy);
-  if (task.signal.aborted) return;
+  if (task.signal.aborted && task.task.title !== "wind down") return;
   return { summary: "done when told" };
 }
 
