@@ -108,7 +108,7 @@ export class ChannelStore {
     return () => {
       unwatch();
       if (wanted.selection) this.#select(wanted.selection, -1);
-      share.giveBack(() => this.#schedule());
+      share.giveBack(() => this.#rest());
     };
   }
 
@@ -123,6 +123,18 @@ export class ChannelStore {
     if (holders > 0) this.#selections.set(selection, holders);
     else this.#selections.delete(selection);
     if (by > 0 && this.#subscription) selection.follow(this.#subscription, () => this.#schedule());
+  }
+
+  /** Whoever follows the channel again begins anew: nobody is shown how it was at the end. */
+  #rest(): void {
+    if (this.#plain.subscription || this.#withPresence.subscription) return;
+    for (const stop of this.#stop) stop();
+    this.#stop = [];
+    this.#subscription = null;
+    this.#watched = null;
+    this.#arrived = [];
+    this.status = NOT_FOLLOWED;
+    this.roster = NOBODY;
   }
 
   /** Both shares have the same subscription, unless it ended in between. */
@@ -166,9 +178,18 @@ export class ChannelStore {
     this.#tell((handlers) => handlers.onPublication?.(publication));
   }
 
+  /** Calls the handlers of every component; what the first of them threw goes to the client's "error" when all were called. */
   #tell(call: (handlers: ChannelHandlers) => void): void {
     this.#schedule();
-    for (const handlers of [...this.#handlers]) call(handlers());
+    const failures: unknown[] = [];
+    for (const handlers of [...this.#handlers]) {
+      try {
+        call(handlers());
+      } catch (thrown) {
+        failures.push(thrown);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   /** What arrives in one packet is shown at once. */

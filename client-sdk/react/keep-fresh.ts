@@ -1,5 +1,5 @@
 import type { Client } from "../client.ts";
-import { InvalidArgumentError } from "../errors.ts";
+import { InvalidArgumentError, type RealtimeError } from "../errors.ts";
 import type { Channel, EntityChange, Publication } from "../protocol/index.ts";
 
 type QueryKey = readonly unknown[];
@@ -22,6 +22,8 @@ export interface KeepFreshOptions {
   all: QueryKey;
   /** The key above lists that show what may change in a row: read anew at each change. */
   lists?: QueryKey;
+  /** Called where the hub refuses the channel, or ends it: rows are not kept fresh any more. The console's where it is missing. */
+  onError?(error: RealtimeError): void;
 }
 
 interface Row {
@@ -30,18 +32,27 @@ interface Row {
 
 /**
  * Keeps cached rows fresh from `<entity>:created|updated|deleted`: what a change tells is merged into the cached row, unless
- * that is newer; what it only names (large texts) is read anew, and lists where a row came or went. Follows the channel until the returned function is called. Throws InvalidArgumentError for an entity that no type names.
+ * that is newer; what it only names (large texts) is read anew, and lists where a row came or went. What was cached before
+ * is read anew once the channel is followed. Follows it until the returned function is called. Throws InvalidArgumentError
+ * for an entity that no type names.
  */
 export function keepFresh(queries: FreshQueryClient, client: Client, options: KeepFreshOptions): () => void {
   const { channel, entity, all } = options;
   if (!/^[a-z][a-z0-9_]*$/.test(entity))
     throw new InvalidArgumentError(`entity must be a name such as "task", not "${entity}".`);
+  const { onError = logRefusal } = options;
   const subscription = client.subscribe(channel);
+  let isStopped = false;
+  const readAnew = () => void (isStopped || queries.invalidateQueries({ queryKey: all }));
   const stops = [
     subscription.on("publication", (publication) => apply(queries, options, publication)),
-    subscription.on("lost", () => void queries.invalidateQueries({ queryKey: all })),
+    subscription.on("lost", readAnew),
+    subscription.on("error", onError),
   ];
+  // Before this moment nobody told of changes; a refusal comes as an "error".
+  subscription.ready().then(readAnew, () => undefined);
   return () => {
+    isStopped = true;
     for (const stop of stops) stop();
     void subscription.unsubscribe();
   };
@@ -67,4 +78,8 @@ function merged(cached: unknown, changed: Row): unknown {
   const isOlder =
     typeof updatedAt === "string" && typeof changed.updatedAt === "string" && changed.updatedAt <= updatedAt;
   return isOlder ? cached : { ...cached, ...changed };
+}
+
+function logRefusal(error: RealtimeError): void {
+  console.error("Monster Realtime: keepFresh:", error);
 }

@@ -44,12 +44,15 @@ export class Selection {
 
   /** Adds what arrived, and what was read of the history. */
   take(arrived: readonly Publication[]): void {
+    const { limit } = this.#options;
+    // Of an array's last 0 there would be all.
+    if (limit === 0) return;
     const wanted = arrived.filter((publication) => this.#wants(publication));
     const earlier = this.#takeEarlier();
     if (wanted.length === 0 && earlier.length === 0) return;
     const known = new Set(earlier.map(({ id }) => id));
     const live = [...this.items, ...wanted].filter(({ id }) => !known.has(id));
-    this.items = [...earlier, ...live].slice(-this.#options.limit);
+    this.items = [...earlier, ...live].slice(-limit);
   }
 
   #takeEarlier(): readonly Publication[] {

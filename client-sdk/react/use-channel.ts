@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
-import type { RealtimeError } from "../errors.ts";
+import { InvalidArgumentError, type RealtimeError } from "../errors.ts";
 import type { Channel, Member, Publication, PublishReply } from "../protocol/index.ts";
 import type { PublishOptions } from "../publisher.ts";
 import type { PresenceMetaOf, SubscriptionState } from "../subscription-events.ts";
@@ -44,7 +44,10 @@ export function useChannel(channel: MaybeChannel, options: ChannelOptions = {}):
   const status = useStatus(channel);
   useHandlers(channel, options);
   const publish = useCallback<ChannelView["publish"]>(
-    (type, payload, publishOptions) => client.publish(channel as Channel, type, payload, publishOptions),
+    async (type, payload, publishOptions) => {
+      if (channel === null) throw new InvalidArgumentError("There is no channel to publish on: useChannel() got null.");
+      return client.publish(channel, type, payload, publishOptions);
+    },
     [client, channel],
   );
   return { ...status, publications, publish };

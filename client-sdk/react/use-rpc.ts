@@ -1,8 +1,10 @@
 import { useCallback, useEffect, useMemo, useSyncExternalStore } from "react";
+import { backoffDelayMs } from "../backoff.ts";
 import type { Client } from "../client.ts";
 import { asRealtimeError, type RealtimeError } from "../errors.ts";
 import type { Channel, Publication, RpcMethod, RpcParams, RpcResult } from "../protocol/index.ts";
-import { channelStore } from "./channel-store.ts";
+import { Timer } from "../timer.ts";
+import { type ChannelStore, channelStore } from "./channel-store.ts";
 import { useClient } from "./provider.ts";
 
 /** When to ask, and when to ask again. */
@@ -27,16 +29,22 @@ export interface RpcView<Result> {
 
 type Snapshot = Omit<RpcView<unknown>, "refresh">;
 const UNASKED: Snapshot = { data: null, error: null, isLoading: false, isStale: false };
+const FIRST_ASKED: Snapshot = { ...UNASKED, isLoading: true };
+/** Between calls that failed for a while: the error is shown meanwhile. */
+const RETRY = { baseDelayMs: 2_000, maxDelayMs: 30_000, random: Math.random };
 
-/** One call and its newest answer, asked again when the client comes back. */
+/** One call and its newest answer, asked again when the client comes back, and where it failed for a while. */
 class RpcStore {
   snapshot: Snapshot = UNASKED;
   readonly #client: Client;
   readonly #method: RpcMethod;
   readonly #params: unknown;
   readonly #listeners = new Set<{ call: () => void }>();
+  readonly #retry = new Timer();
   #abort: AbortController | null = null;
   #again = false;
+  #isWanted = false;
+  #failures = 0;
 
   constructor(client: Client, method: RpcMethod, params: unknown) {
     this.#client = client;
@@ -49,7 +57,7 @@ class RpcStore {
     this.#listeners.add(entry);
     const stop = this.#client.on("state", (state, previous) => {
       if (previous.name === "connected") this.#show({ isStale: this.snapshot.data !== null });
-      if (state.name === "connected" && this.#needsAnswer) this.refresh();
+      if (state.name === "connected" && this.#isWanted && this.#needsAnswer) this.refresh();
     });
     return () => {
       stop();
@@ -57,8 +65,19 @@ class RpcStore {
       if (this.#listeners.size > 0) return;
       this.#abort?.abort();
       this.#abort = null;
+      this.#again = false;
     };
   };
+
+  /** Asks, and goes on to by itself until the returned function is called. */
+  want(): () => void {
+    this.#isWanted = true;
+    this.refresh();
+    return () => {
+      this.#isWanted = false;
+      this.#retry.clear();
+    };
+  }
 
   /** One call at a time: what asks meanwhile is one more call after it. */
   readonly refresh = (): void => {
@@ -66,6 +85,7 @@ class RpcStore {
       this.#again = true;
       return;
     }
+    this.#retry.clear();
     const abort = new AbortController();
     this.#abort = abort;
     this.#show({ isLoading: true });
@@ -89,9 +109,18 @@ class RpcStore {
     if (this.#abort !== abort) return;
     this.#abort = null;
     this.#show({ ...outcome, isLoading: false });
-    if (!this.#again) return;
-    this.#again = false;
-    this.refresh();
+    this.#failures = outcome.error ? this.#failures + 1 : 0;
+    if (this.#again) {
+      this.#again = false;
+      this.refresh();
+    } else if (outcome.error?.temporary) this.#tryLater(outcome.error);
+  }
+
+  /** While the connection is away nothing is to be had: its return asks. */
+  #tryLater({ retryAfterMs }: RealtimeError): void {
+    if (!this.#isWanted || this.#client.state.name !== "connected") return;
+    const delayMs = (retryAfterMs ?? 0) + backoffDelayMs(this.#failures - 1, RETRY);
+    this.#retry.set(delayMs, this.refresh);
   }
 
   #show(change: Partial<Snapshot>): void {
@@ -102,7 +131,7 @@ class RpcStore {
 
 /**
  * Calls a method that reads, and shows its newest answer; `params: null` asks for nothing yet. Other params begin anew:
- * late answers to the ones before are never shown. Asks again after each reconnect.
+ * late answers to the ones before are never shown. Asks again after each reconnect, and where the call failed for a while.
  */
 export function useRpc<Method extends RpcMethod>(
   method: Method,
@@ -121,12 +150,11 @@ export function useRpc<Method extends RpcMethod>(
     () => store?.snapshot ?? UNASKED,
     () => UNASKED,
   );
-  useEffect(() => {
-    if (enabled) store?.refresh();
-  }, [store, enabled]);
+  useEffect(() => (enabled ? store?.want() : undefined), [store, enabled]);
   useRefreshOn(client, enabled ? refreshOn : null, store);
   const refresh = useCallback(() => store?.refresh(), [store]);
-  return { ...(snapshot as Omit<RpcView<RpcResult<Method>>, "refresh">), refresh };
+  const shown = snapshot === UNASKED && store && enabled ? FIRST_ASKED : snapshot;
+  return { ...(shown as Omit<RpcView<RpcResult<Method>>, "refresh">), refresh };
 }
 
 function useRefreshOn(client: Client, refreshOn: UseRpcOptions["refreshOn"], store: RpcStore | null): void {
@@ -136,7 +164,12 @@ function useRefreshOn(client: Client, refreshOn: UseRpcOptions["refreshOn"], sto
     if (channel === null || !store) return;
     const wanted = (publication: Publication) => types === null || types.split(" ").includes(publication.type);
     const followed = channelStore(client, channel);
-    const release = followed.retain(() => undefined);
+    let wasLive = isLive(followed);
+    const release = followed.retain(() => {
+      // Between the answer and this moment nobody was told of anything.
+      if (!wasLive && isLive(followed)) store.refresh();
+      wasLive ||= isLive(followed);
+    });
     const stop = followed.handle(() => ({
       onPublication: (publication) => void (wanted(publication) && store.refresh()),
       onLost: () => store.refresh(),
@@ -147,3 +180,5 @@ function useRefreshOn(client: Client, refreshOn: UseRpcOptions["refreshOn"], sto
     };
   }, [client, channel, types, store]);
 }
+
+const isLive = ({ status }: ChannelStore): boolean => status.state.name === "live";

@@ -1,0 +1,192 @@
+import { equal, is, ok } from "uvu/assert";
+import { browserTest } from "../support/browser.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+import type { Part } from "./support/parts.tsx";
+import { type OnStage, withStage } from "./support/stage.ts";
+
+const test = suite("hooks that follow channels");
+
+const following = (channel: string | null, more: Partial<Part> = {}): Part => ({
+  kind: "channel",
+  name: "followed",
+  channel,
+  ...more,
+});
+
+/** Publishes payloads in their order, as somebody else. */
+async function publisherOn({ hub }: OnStage, channel = hub.taskChannel) {
+  const other = await hub.connect(hub.serviceToken);
+  return async (...payloads: unknown[]) => {
+    for (const payload of payloads) await other.request("publish", { channel, type: "note", payload });
+  };
+}
+const isAnswer = (frame: string) => frame.startsWith("43");
+
+browserTest(
+  test,
+  "follow one channel with one subscription, however many and however often mounted, until the last is gone",
+  () =>
+    withStage(async (stage) => {
+      const { hub, wire } = stage;
+      const publish = await publisherOn(stage);
+      const parts: Part[] = [
+        following(hub.taskChannel),
+        following(hub.taskChannel, { name: "again" }),
+        { kind: "publications", name: "notes", channel: hub.taskChannel, filter: "note", limit: 2 },
+        { kind: "publications", name: "others", channel: hub.taskChannel, filter: ["other", "another"] },
+        { kind: "publications", name: "twos", channel: hub.taskChannel, filter: { containing: "2" } },
+        { kind: "newest", name: "newest", channel: hub.taskChannel, filter: "note" },
+      ];
+      await stage.show(...parts);
+      for (const name of ["followed", "again"]) await stage.shows(name, { state: "live", error: null });
+      await publish(1, 2, 3);
+      await stage.shows("notes", [2, 3]);
+      await stage.shows("twos", [2]);
+      await stage.shows("newest", 3);
+      equal(await stage.seen("others"), [[]]);
+      // Two components change places: somebody follows all the time.
+      await stage.show(following(hub.taskChannel, { name: "third" }));
+      await stage.shows("third", { state: "live" });
+      await publish(4);
+      await stage.shows("third told", "publication 4");
+      equal(wire.sent("subscribe"), [{ channel: hub.taskChannel }]);
+      equal(wire.sent("unsubscribe"), []);
+      await stage.show();
+      await until("the subscription ends", () => wire.sent("unsubscribe").length === 1);
+    }),
+);
+
+browserTest(test, "keep no publications unless they are asked to, and then the newest", () =>
+  withStage(async (stage) => {
+    const { hub } = stage;
+    const publish = await publisherOn(stage);
+    await publish("before 1", "before 2", "before 3");
+    await stage.show(
+      following(hub.taskChannel),
+      following(hub.taskChannel, { name: "two", limit: 2 }),
+      following(hub.taskChannel, { name: "past", limit: 3, history: 2 }),
+    );
+    await stage.shows("past", { publications: ["before 2", "before 3"] });
+    await publish("a", "b", "c");
+    await stage.shows("two", { publications: ["b", "c"] });
+    await stage.shows("past", { publications: ["a", "b", "c"] });
+    await stage.shows("followed told", 'publication "c"');
+    await stage.shows("followed", { publications: [] });
+  }),
+);
+
+browserTest(test, "end what was unmounted before the hub answered, and follow again who comes back", () =>
+  withStage(async (stage) => {
+    const { hub, wire } = stage;
+    await stage.show({ kind: "connection", name: "connection" });
+    await stage.shows("connection", { state: "connected", isConnected: true, principal: "user" });
+    wire.hold(isAnswer);
+    await stage.show(following(hub.taskChannel));
+    await until("an answer is held", () => wire.heldFrames.length > 0);
+    await stage.show();
+    await until("the subscription ends", () => wire.sent("unsubscribe").length === 1);
+    wire.release();
+    await stage.show(following(hub.taskChannel, { name: "back" }));
+    await stage.shows("back", { state: "live", error: null });
+    const publish = await publisherOn(stage);
+    await publish("hello");
+    await stage.shows("back told", 'publication "hello"');
+    // Whoever comes back begins anew: nobody is shown how it ended.
+    const states = (await stage.seen("back")).map((view) => (view as { state: string }).state);
+    equal(states, ["pending", "live"]);
+  }),
+);
+
+browserTest(test, "show nothing of the channel before when the channel changes, and nothing at all without one", () =>
+  withStage(async (stage) => {
+    const { hub, wire } = stage;
+    const publish = await publisherOn(stage);
+    await stage.show(following(null, { limit: 9 }));
+    await stage.shows("followed", { state: "pending", publications: [], error: null });
+    is(await stage.call("followed", "publish", "note", 0), "bad_request");
+    equal(wire.sent("publish"), []);
+    equal(wire.sent("subscribe"), []);
+    await stage.show(following(hub.taskChannel, { limit: 9 }));
+    await stage.shows("followed", { state: "live" });
+    await publish("of the task");
+    await stage.shows("followed", { publications: ["of the task"] });
+    await stage.show(following(hub.workstation.channel, { limit: 9 }));
+    await stage.shows("followed", { state: "live", publications: [] });
+    await publish("late");
+    await (await publisherOn(stage, hub.workstation.channel))("of the workstation");
+    await stage.shows("followed", { publications: ["of the workstation"] });
+    const shown = JSON.stringify(await stage.seen("followed"));
+    ok(!shown.includes("late"), shown);
+    is(typeof (await stage.call("followed", "publish", "note", "mine")), "number");
+    await stage.shows("followed", { publications: ["of the workstation", "mine"] });
+    await stage.show(following(null, { limit: 9 }));
+    await stage.shows("followed", { state: "pending", publications: [] });
+  }),
+);
+
+browserTest(test, "go on after a lost connection: with what was missed, or counting that it can't be had", () =>
+  withStage(
+    async (stage) => {
+      const { hub, wire } = stage;
+      const publish = await publisherOn(stage);
+      await stage.show(following(hub.taskChannel, { limit: 3 }), { kind: "connection", name: "connection" });
+      await stage.shows("followed", { state: "live" });
+      await publish(1);
+      await stage.shows("followed", { publications: [1] });
+      await wire.goAway();
+      await stage.shows("connection", { state: "waiting", isConnected: false, principal: null });
+      await stage.shows("followed", { state: "pending", publications: [1] });
+      await publish(2, 3);
+      wire.comeBack();
+      await stage.shows("followed told", "recovered 2");
+      await stage.shows("followed", { state: "live", publications: [1, 2, 3], lost: 0 });
+      await wire.goAway();
+      await stage.shows("followed", { state: "pending" });
+      await publish(4, 5, 6, 7, 8, 9);
+      wire.comeBack();
+      await stage.shows("followed", { state: "live", lost: 1, error: null });
+      ok((await stage.seen("followed told")).includes("lost"));
+      await publish(10);
+      await stage.shows("followed", { publications: [2, 3, 10] });
+    },
+    { HISTORY_SIZE: "4" },
+  ),
+);
+
+browserTest(test, "tell all components, even where the handler of one throws", () =>
+  withStage(async (stage) => {
+    const { hub } = stage;
+    const publish = await publisherOn(stage);
+    await stage.show(following(hub.taskChannel, { name: "faulty", throws: true }), following(hub.taskChannel));
+    await stage.shows("followed", { state: "live" });
+    await publish(1);
+    await stage.shows("followed told", "publication 1");
+  }),
+);
+
+browserTest(test, "say why the hub refuses a channel", () =>
+  withStage(async (stage) => {
+    const { taskId } = await stage.hub.otherTenant();
+    await stage.show(following(`task:${taskId}`));
+    await stage.shows("followed", { state: "ended", error: "forbidden" });
+  }),
+);
+
+browserTest(test, "never show two states of a channel at once, while publications come between slow renders", () =>
+  withStage(async (stage) => {
+    const { hub, run } = stage;
+    const other = await hub.connect(hub.serviceToken);
+    await run("crowd", hub.taskChannel, 8);
+    const generation = () => run<number>("generation");
+    await until("the crowd follows", () => stage.wire.sent("subscribe").length === 1);
+    const begun = await generation();
+    for (let count = 1; count <= 60; count += 1)
+      await other.request("publish", { channel: hub.taskChannel, type: "count", payload: count });
+    await until("the crowd shows the last one", async () => (await run<string>("crowdText")) === "60", 15_000);
+    ok((await generation()) > begun, "nothing was rendered meanwhile");
+    equal(await run("torn"), []);
+  }),
+);
+
+test.run();

@@ -1,0 +1,62 @@
+import { type Client, createClient } from "@monster-realtime/client";
+import { MonsterRealtimeProvider } from "@monster-realtime/client/react";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { Crowd } from "./crowd.tsx";
+import { PARTS, type Part } from "./parts.tsx";
+import { Seen } from "./seen.ts";
+
+/** What tests do with the page that components are shown in. */
+export interface Stage {
+  connect(token: string): void;
+  /** Shows these parts and no others, as StrictMode would have it: mounted, unmounted, mounted. */
+  show(parts: readonly Part[]): void;
+  /** What a part showed, in the order of its renders that came to be seen. */
+  seen(name: string): unknown[];
+  call(name: string, method: string, args: readonly unknown[]): unknown;
+  /** Shows `count` parts that render slowly and apart from each other; each is told to read the same channel. */
+  crowd(channel: string, count: number): void;
+  /** States of the channel that were shown at the same time. */
+  torn(): string[];
+  /** How often the crowd was rendered anew. */
+  generation(): number;
+  /** What all of the crowd show. */
+  crowdText(): string;
+}
+
+function createStage(): Stage {
+  const root = createRoot(document.body);
+  const seen = new Seen();
+  let client: Client | null = null;
+  const torn: string[] = [];
+  const render = (what: React.ReactNode) => {
+    if (!client) throw new Error("connect first");
+    root.render(
+      <StrictMode>
+        <MonsterRealtimeProvider client={client}>{what}</MonsterRealtimeProvider>
+      </StrictMode>,
+    );
+  };
+  return {
+    connect(token) {
+      client = createClient({ url: location.origin, token, reconnectMaxDelayMs: 200 });
+      client.on("error", () => undefined);
+      client.connect().catch(() => undefined);
+    },
+    show: (parts) =>
+      render(
+        parts.map((part) => {
+          const Shown = PARTS[part.kind];
+          return <Shown key={part.name} part={part} seen={seen} />;
+        }),
+      ),
+    seen: (name) => seen.of(name),
+    call: (name, method, args) => seen.call(name, method, args),
+    crowd: (channel, count) => render(<Crowd channel={channel} count={count} onTear={(texts) => torn.push(texts)} />),
+    torn: () => torn,
+    generation: () => Number(document.querySelector<HTMLElement>("#crowd")?.dataset.generation ?? 0),
+    crowdText: () => document.querySelector("#crowd p")?.textContent ?? "",
+  };
+}
+
+Object.assign(globalThis, { stage: createStage() });
