@@ -9,16 +9,18 @@ export interface Persistence {
   client: Client;
   /** Gives up with the signal's reason. */
   signal?: AbortSignal | undefined;
+  /** Whether to call again after the `failures`-th failure in a row; where it is missing: after temporary ones. */
+  isWorthTrying?(error: RealtimeError, failures: number): boolean;
   /** Told of each failure after which it is tried again. */
   failed?(error: RealtimeError): void;
 }
 
 /**
- * Calls again after each temporary failure, at once where the connection was away and has come back, until it succeeds.
- * Rejects with what is not temporary. What `call` does must be harmless to repeat.
+ * Calls again after each failure that is worth it, at once where the connection was away and has come back, until it
+ * succeeds. Rejects with any other. What `call` does must be harmless to repeat.
  */
 export async function persistently<Result>(
-  { client, signal, failed }: Persistence,
+  { client, signal, isWorthTrying = isTemporary, failed }: Persistence,
   call: () => Promise<Result>,
 ): Promise<Result> {
   for (let attempt = 0; ; attempt++) {
@@ -28,12 +30,14 @@ export async function persistently<Result>(
     } catch (thrown) {
       signal?.throwIfAborted();
       const error = asRealtimeError(thrown);
-      if (!error.temporary) throw error;
+      if (!isWorthTrying(error, attempt + 1)) throw error;
       failed?.(error);
       await patience(client, error, attempt, signal);
     }
   }
 }
+
+const isTemporary = ({ temporary }: RealtimeError): boolean => temporary;
 
 /** Without a connection a call waits for one by itself. */
 async function patience(client: Client, error: RealtimeError, attempt: number, signal?: AbortSignal): Promise<void> {

@@ -75,14 +75,30 @@ export function formatResults(results: readonly PendingResult[]): string {
   return [HEADER, ...results.map((result) => JSON.stringify(result)), ""].join("\n");
 }
 
-/** What a file holds; null: there is none yet. Throws where it is nobody's results. */
+/** What a file holds; null: there is none yet. Throws where it is nobody's results. `damaged` counts lines. */
 export function parseResults(text: string | null, file: string): { results: PendingResult[]; damaged: number } {
-  const [header, ...lines] = (text ?? "").split("\n");
-  // Of a torn header too.
-  if (header === undefined || !HEADER.startsWith(header)) throw new ResultsFileError(file, "it holds something else");
+  const [header = "", ...lines] = (text ?? "").split("\n");
   const filled = lines.filter((line) => line.trim() !== "");
   const results = filled.map(resultIn).filter((result) => result !== null);
-  return { results, damaged: filled.length - results.length };
+  // A torn one lost nothing of its own.
+  const isDamaged = !HEADER.startsWith(header);
+  if (isDamaged && !isBroken(header, results)) throw new ResultsFileError(file, "it holds something else");
+  return { results, damaged: filled.length - results.length + Number(isDamaged) };
+}
+
+/** Whether a first line that is not the header was it: what a disk lost it fills with zeros, or results come behind it. */
+function isBroken(header: string, results: readonly PendingResult[]): boolean {
+  const rest = header.replaceAll("\0", "");
+  return HEADER.startsWith(rest) || (results.length > 0 && !isJson(header));
+}
+
+function isJson(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function resultIn(line: string): PendingResult | null {

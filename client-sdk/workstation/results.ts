@@ -17,11 +17,17 @@ export interface ResultsParts {
 /** Of a result that the hub can't take at all something must remain, or the session would never end. */
 const UNFIT: ReadonlySet<string> = new Set(["bad_request", "payload_too_large"]);
 const UNFIT_TYPE = "unfit_result";
+/** What may pass before the hub gives the task up: the result is kept for the next connection, or the next run. */
+const PASSING: ReadonlySet<string> = new Set(["internal", "suspended", "unauthenticated"]);
+/** Times that a fault of the hub itself is believed to be none of this result's. */
+const MAX_FAULTS = 5;
 
 /** Results on their way: kept until the hub has acknowledged them or refused them for good. */
 export class Results {
   readonly #parts: ResultsParts;
   readonly #pending = new Map<string, PendingResult>();
+  /** Those of them that are being delivered. */
+  readonly #underWay = new Set<PendingResult>();
   readonly #idle = new Set<() => void>();
   #file: ResultsFile | null = null;
 
@@ -39,7 +45,7 @@ export class Results {
     if (damaged > 0) failed(damagedError(path, damaged));
   }
 
-  /** Begins to deliver what was there at the start. */
+  /** Begins to deliver what waits: from an earlier run, or as the hub could not take it when it was last there. */
   deliverAll(): void {
     for (const result of this.#pending.values()) void this.#deliver(result);
   }
@@ -57,9 +63,9 @@ export class Results {
     void this.#deliver(result);
   }
 
-  /** Resolves when nothing waits any more. */
+  /** Resolves when nothing is under way any more. */
   flushed(): Promise<void> {
-    if (this.#pending.size === 0) return Promise.resolve();
+    if (this.#underWay.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.add(resolve));
   }
 
@@ -70,26 +76,42 @@ export class Results {
   }
 
   async #deliver(result: PendingResult): Promise<void> {
+    if (this.#underWay.has(result) || !this.#pending.has(result.key)) return;
+    this.#underWay.add(result);
     try {
-      if (result.start) await this.#startFirst(result.start);
-      const { client } = this.#parts;
-      const idempotencyKey = result.key;
-      await persistently({ client }, () => client.rpc("agentSessions.finish", result.finish, { idempotencyKey }));
+      await this.#tell(result);
       await this.#settle(result, null);
       this.#parts.delivered(result);
     } catch (thrown) {
-      const error = asRealtimeError(thrown);
-      if (error.code === "connection_closed") return;
-      await this.#settle(result, isUnfit(result, error) ? unfitResult(result, error) : null);
-      this.#parts.rejected(result, error);
+      await this.#notDelivered(result, asRealtimeError(thrown));
     }
+    this.#underWay.delete(result);
+    if (this.#underWay.size > 0) return;
+    for (const resolve of this.#idle) resolve();
+    this.#idle.clear();
+  }
+
+  async #tell({ key, start, finish }: PendingResult): Promise<void> {
+    const { client } = this.#parts;
+    if (start) await this.#startFirst(start);
+    const call = () => client.rpc("agentSessions.finish", finish, { idempotencyKey: key });
+    await persistently({ client, isWorthTrying }, call);
+  }
+
+  /** Refused for good, or kept. */
+  async #notDelivered(result: PendingResult, error: RealtimeError): Promise<void> {
+    if (error.code === "connection_closed") return;
+    if (PASSING.has(error.code)) return this.#parts.failed(error);
+    await this.#settle(result, isUnfit(result, error) ? unfitResult(result, error) : null);
+    this.#parts.rejected(result, error);
   }
 
   /** The same call as the task's own, so that it is one start. Where that is in the way of nothing, the finish succeeds. */
   async #startFirst({ key, params }: NonNullable<PendingResult["start"]>): Promise<void> {
     const { client } = this.#parts;
     try {
-      await persistently({ client }, () => client.rpc("agentSessions.start", params, { idempotencyKey: key }));
+      const call = () => client.rpc("agentSessions.start", params, { idempotencyKey: key });
+      await persistently({ client, isWorthTrying }, call);
     } catch (thrown) {
       if (asRealtimeError(thrown).code !== "conflict") throw thrown;
     }
@@ -100,9 +122,6 @@ export class Results {
     this.#pending.delete(result.key);
     if (instead) return this.add(instead);
     await this.#save();
-    if (this.#pending.size > 0) return;
-    for (const resolve of this.#idle) resolve();
-    this.#idle.clear();
   }
 
   async #save(): Promise<void> {
@@ -112,6 +131,10 @@ export class Results {
       this.#parts.failed(asRealtimeError(thrown));
     }
   }
+}
+
+function isWorthTrying({ temporary, code }: RealtimeError, failures: number): boolean {
+  return temporary || (code === "internal" && failures < MAX_FAULTS);
 }
 
 function isUnfit({ finish }: PendingResult, { code }: RealtimeError): boolean {
@@ -125,7 +148,7 @@ function unfitResult({ taskId, start, finish: { id } }: PendingResult, { message
 
 function damagedError(path: string, lines: number): RealtimeError {
   return new RealtimeError(
-    `${lines} results in ${path} can't be read and are not delivered. ${path}.damaged has a copy of the file.`,
+    `Lines of ${path} can't be read (${lines}): results in them are not delivered. ${path}.damaged has a copy of the file.`,
     { code: "results_file", temporary: false },
   );
 }

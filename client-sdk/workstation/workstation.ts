@@ -191,10 +191,15 @@ export class Workstation {
     if (this.#stopping) return;
     if (state.name === "waiting") this.#become({ name: "waiting", error: state.error });
     if (state.name === "connecting" && this.#state.name === "online") this.#become({ name: "connecting" });
-    if (state.name === "connected" && this.#attendance.isOnline && this.#workstationId !== null)
-      this.#become({ name: "online", workstationId: this.#workstationId });
+    if (state.name === "connected" && this.#attendance.isOnline) this.#cameBack();
     // Before that, start() ends with it.
     if (state.name === "closed" && this.#attendance.isOnline) this.#endedByHub(state.error);
+  }
+
+  #cameBack(): void {
+    if (this.#workstationId === null) return;
+    this.#become({ name: "online", workstationId: this.#workstationId });
+    this.#results.deliverAll();
   }
 
   #endedByHub(error: RealtimeError | null): void {

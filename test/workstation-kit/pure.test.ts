@@ -78,10 +78,14 @@ test("a file of results is read as it was written, and what is torn off it costs
     ["without its last line break", text.trimEnd(), all, 0],
     ["torn in the last line", text.slice(0, -20), [result("a")], 1],
     ["damaged in the middle", [header, first.slice(3), second].join("\n"), [result("b")], 1],
+    ["filled with zeros by the disk", "\0".repeat(text.length), [], 1],
+    ["a header that is half zeros", `${header.slice(0, 20)}${"\0".repeat(30)}`, [], 1],
+    ["a damaged header before results", text.replace("monster", "m\u0001nster").slice(1), all, 1],
     ["another kind of JSON", [header, "[]", "7", "{}", second].join("\n"), [result("b")], 3],
   ];
   for (const [name, content, results, damaged] of table) equal(parseResults(content, "f"), { results, damaged }, name);
-  for (const other of ["{}", "hello\n", `${header}x\n`])
+  const newer = text.replace('"version":1', '"version":2');
+  for (const other of ["{}", "hello\n", `${header}x\n`, newer, `${first}\n`])
     throws(
       () => parseResults(other, "f"),
       (error: unknown) => error instanceof ResultsFileError,
