@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { equal, is, ok } from "uvu/assert";
+import { equal, is, ok, throws } from "uvu/assert";
 import { withFolder } from "../support/faults.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
@@ -11,10 +11,10 @@ const test = suite("the example of an agent");
 const ROOT = join(import.meta.dirname, "..", "..");
 const PROGRAM = join(import.meta.dirname, "example", "agent.ts");
 
-/** Says what it was asked, and fails at what is red. */
+/** Says what it was asked, fails at what is red, and does not end where that is slow. */
 const FAKE_AGENT = `#!/bin/sh
 echo "looks at it"
-case "$2" in *red*) exit 3 ;; *) echo "did: $2" ;; esac
+case "$2" in *red*) exit 3 ;; *slow*) echo $$ > pid; exec sleep 600 ;; *) echo "did: $2" ;; esac
 `;
 
 interface Running {
@@ -68,6 +68,24 @@ test("works on tasks with the program it is told, and leaves on SIGTERM", () =>
       kill();
       is(await exited, 0, output());
       equal(output(), "connecting\nonline\nstopping\nstopped\n");
+    }),
+  ));
+
+test("stops the program that works on a task when it is told to leave, and says so", () =>
+  withFakeAgent(({ assign, sessionIs, owner }, folder, env) =>
+    withExample(folder, env, async ({ output, kill, exited }) => {
+      const id = await assign({ title: "Be slow" });
+      const pid = await until("it works", () => {
+        const told = existsSync(join(folder, "pid")) && readFileSync(join(folder, "pid"), "utf8").trim();
+        return told ? Number(told) : null;
+      });
+      await sessionIs(id, "active");
+      kill();
+      is(await exited, 0, output());
+      throws(() => process.kill(pid, 0), /ESRCH/);
+      await sessionIs(id, "failed");
+      const { errorType, errorMessage } = await owner.rpc("agentSessions.get", { id });
+      equal([errorType, errorMessage], ["stopped", "The workstation said goodbye."]);
     }),
   ));
 
