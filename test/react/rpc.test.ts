@@ -17,7 +17,8 @@ const asking = (id: string | null, more: Partial<Part> = {}): Part => ({
   ...more,
 });
 const isAnswerAbout = (title: string) => (frame: string) => frame.startsWith("43") && frame.includes(title);
-const views = (stage: OnStage) => stage.seen("task") as Promise<{ title: string | null; isLoading: boolean }[]>;
+const views = (stage: OnStage) =>
+  stage.seen("task") as Promise<{ title: string | null; error: string | null; isLoading: boolean }[]>;
 
 /** A task by this title, which nobody is told of. */
 async function addTask(hub: TestHub, title: string): Promise<string> {
@@ -39,7 +40,14 @@ browserTest(test, "show the answer, keep it while another one is asked for, and 
     const id = await addTask(hub, "First");
     await stage.show(asking(id));
     await stage.shows("task", { title: "First", isLoading: false, isStale: false, error: null });
-    is((await views(stage))[0]?.isLoading, true, "the first thing shown is that it is asked for");
+    equal(
+      (await views(stage)).map(({ isLoading, error }) => [isLoading, error]),
+      [
+        [true, null],
+        [false, null],
+      ],
+      "it is asked for from the first, and what StrictMode mounted and took away again failed for nobody",
+    );
     await rename(hub, id, "Second");
     wire.hold(isAnswerAbout("Second"));
     await stage.call("task", "refresh");

@@ -11,6 +11,8 @@ export interface Stage {
   connect(token: string): void;
   /** Shows these parts and no others, as StrictMode would have it: mounted, unmounted, mounted. */
   show(parts: readonly Part[]): void;
+  /** Takes everything away for a moment, as a change of the route does. */
+  blink(parts: readonly Part[]): Promise<void>;
   /** What a part showed, in the order of its renders that came to be seen. */
   seen(name: string): unknown[];
   call(name: string, method: string, args: readonly unknown[]): unknown;
@@ -23,6 +25,8 @@ export interface Stage {
   /** What all of the crowd show. */
   crowdText(): string;
 }
+
+const BLINK_MS = 100;
 
 function createStage(): Stage {
   const root = createRoot(document.body);
@@ -37,19 +41,26 @@ function createStage(): Stage {
       </StrictMode>,
     );
   };
+  const show = (parts: readonly Part[]) =>
+    render(
+      parts.map((part) => {
+        const Shown = PARTS[part.kind];
+        return <Shown key={part.name} part={part} seen={seen} />;
+      }),
+    );
   return {
     connect(token) {
-      client = createClient({ url: location.origin, token, reconnectMaxDelayMs: 200 });
+      // A socket that is closed before it was open tells the page nothing: the time limit of the attempt does.
+      client = createClient({ url: location.origin, token, reconnectMaxDelayMs: 200, connectTimeoutMs: 1_500 });
       client.on("error", () => undefined);
       client.connect().catch(() => undefined);
     },
-    show: (parts) =>
-      render(
-        parts.map((part) => {
-          const Shown = PARTS[part.kind];
-          return <Shown key={part.name} part={part} seen={seen} />;
-        }),
-      ),
+    show,
+    async blink(parts) {
+      show([]);
+      await new Promise((resolve) => setTimeout(resolve, BLINK_MS));
+      show(parts);
+    },
     seen: (name) => seen.of(name),
     call: (name, method, args) => seen.call(name, method, args),
     crowd: (channel, count) => render(<Crowd channel={channel} count={count} onTear={(texts) => torn.push(texts)} />),
