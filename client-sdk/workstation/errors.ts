@@ -14,7 +14,7 @@ export class TaskCancelledError extends RealtimeError {
   }
 }
 
-/** Why the `signal` of a task is aborted: this program says goodbye, and the time for that is over. */
+/** Why the `signal` of a task is aborted: this program says goodbye. */
 export class WorkstationStoppedError extends RealtimeError {
   override readonly name = "WorkstationStoppedError";
   constructor() {

@@ -35,8 +35,10 @@ export interface RefuseOptions {
 /** An assignment in an agent's hands: all its fields, and what can be said to the hub about it. */
 export interface WorkstationTask extends Readonly<Assignment> {
   /**
-   * Aborted when what is done from now on is in vain: with a TaskCancelledError, a WorkstationStoppedError or, where
-   * another program runs as this workstation, a ReplacedError.
+   * Aborted when what is done from now on is in vain: with a TaskCancelledError or, where another program runs as this
+   * workstation, a ReplacedError. A goodbye aborts it with a WorkstationStoppedError: a result that comes within
+   * `shutdownGraceMs` still counts; a handler that throws, or returns nothing, was interrupted, and its task is failed, or
+   * left to `onResume` of the next run.
    */
   readonly signal: AbortSignal;
   /** Whether an earlier run of this program had started it. */
