@@ -3,7 +3,7 @@ import { MonsterRealtimeProvider, useConnection } from "@monster-realtime/client
 import { type ReactNode, useEffect, useState } from "react";
 import { ConnectionStatus, Header } from "./shell/header.tsx";
 import { OrganizationProvider, useOrganization } from "./shell/organization.tsx";
-import { HOME, hashOf, useRoute } from "./shell/route.ts";
+import { HOME, hashOf, onHashChange, useRoute } from "./shell/route.ts";
 import { sentenceOf } from "./shell/sentences.ts";
 import { SignIn } from "./shell/sign-in.tsx";
 import { VIEWS } from "./views.ts";
@@ -29,6 +29,15 @@ export function App() {
     return token === null ? null : connect(token);
   });
   const [problem, setProblem] = useState<string | null>(null);
+  // An address with a token may be opened in a page that is signed in already.
+  useEffect(
+    () =>
+      onHashChange(() => {
+        const token = takeTokenOfAddress();
+        if (token !== null) setClient(connect(token));
+      }),
+    [],
+  );
   useEffect(() => {
     const check = (state: ConnectionState) => {
       if (state.name !== "closed") return;
@@ -37,7 +46,11 @@ export function App() {
     };
     if (!client) return;
     check(client.state);
-    return client.on("state", check);
+    const stop = client.on("state", check);
+    return () => {
+      stop();
+      void client.close();
+    };
   }, [client]);
   if (!client) return <SignIn problem={problem} onToken={(token) => setClient(connect(token))} />;
   return (

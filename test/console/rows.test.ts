@@ -1,26 +1,32 @@
-import type { Workstation } from "@monster-realtime/client";
+import type { Project, Workstation } from "@monster-realtime/client";
 import { equal, is } from "uvu/assert";
 import { hashOf, parseRoute } from "../../hub/console/shell/route.ts";
 import { ago } from "../../hub/console/shell/times.ts";
+import { groupOf, linesOf, overviewOf } from "../../hub/console/workstations/overview.ts";
 import {
   boardRow,
   compareRows,
-  groupOf,
   isFiltering,
   isShown,
-  linesOf,
   NO_FILTERS,
   type WorkstationMember,
 } from "../../hub/console/workstations/rows.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("the console's board of workstations");
+const HOUR_MS = 3_600_000;
 const AT = Date.parse("2026-01-02T03:04:05.000Z");
 
 const row = (more: Partial<Workstation> = {}) =>
   ({ id: "ws_1", name: "One", hostname: "one.local", status: "offline", lastSeenAt: null, ...more }) as Workstation;
 const member = (meta: object = {}, state: "live" | "suspect" = "live") =>
-  ({ key: "workstation:ws_1", state, updatedAt: AT, meta: { status: "online", ...meta } }) as WorkstationMember;
+  ({
+    key: "workstation:ws_1",
+    state,
+    joinedAt: AT - HOUR_MS,
+    updatedAt: AT,
+    meta: { status: "online", ...meta },
+  }) as WorkstationMember;
 
 for (const [status, of] of Object.entries({
   offline: boardRow(row(), undefined, "ws_1"),
@@ -46,7 +52,56 @@ test("takes what a workstation says of itself for no more than it is", () => {
 
 test("names a workstation whose row is not read yet by its id", () => {
   const { name, status, since } = boardRow(undefined, member(), "ws_1");
-  equal([name, status, since], ["ws_1", "online", AT]);
+  equal([name, status, since], ["ws_1", "online", AT - HOUR_MS]);
+});
+
+test("tells since when a workstation is here, whatever it does there, since when it can't be reached, and when it was last seen", () => {
+  const lastSeenAt = new Date(AT).toISOString();
+  is(boardRow(row({ lastSeenAt }), member({ status: "busy" }), "ws_1").since, AT - HOUR_MS);
+  is(boardRow(row({ lastSeenAt }), member({}, "suspect"), "ws_1").since, AT);
+  is(boardRow(row({ lastSeenAt }), undefined, "ws_1").since, AT);
+  is(boardRow(row(), undefined, "ws_1").since, null);
+});
+
+test("remembers the agents of a workstation that is away, and nothing of what it was doing", () => {
+  const realtimePresenceMeta = { availableAgents: ["cursor"], currentTaskCount: 3, devServerPort: 3000 };
+  const { agents, runningTasks, devServer } = boardRow(row({ realtimePresenceMeta }), undefined, "ws_1");
+  equal({ agents, runningTasks, devServer }, { agents: ["cursor"], runningTasks: 0, devServer: null });
+});
+
+test("counts a workstation once that works for two projects, and shows it in both", () => {
+  const project = (id: string) => ({ id, name: id }) as Project;
+  const directory = {
+    projects: [project("proj_1"), project("proj_2")],
+    workstations: new Map([
+      ["ws_1", row()],
+      ["ws_2", row({ id: "ws_2" })],
+      ["ws_3", row({ id: "ws_3", realtimePresenceMeta: { availableAgents: ["aider"] } })],
+    ]),
+    attached: new Map([
+      ["proj_1", ["ws_1", "ws_2"]],
+      ["proj_2", ["ws_1"]],
+    ]),
+  };
+  const roster = new Map([["workstation:ws_1", member({ availableAgents: ["cursor"] })]]);
+  const rosters = new Map([
+    ["proj_1", roster],
+    ["proj_2", roster],
+  ]);
+  const { lines, counts, shown, agents } = overviewOf(directory, rosters, NO_FILTERS);
+  equal(
+    lines.map(({ key }) => key),
+    ["proj_1", "proj_1 ws_1", "proj_1 ws_2", "proj_2", "proj_2 ws_1", "", " ws_3"],
+  );
+  equal(counts, { online: 1, busy: 0, suspect: 0, offline: 2, suspended: 0 });
+  is(shown, 3);
+  equal(agents, ["aider", "cursor"]);
+  const found = overviewOf(directory, rosters, { ...NO_FILTERS, agent: "cursor", projectId: "proj_2" });
+  equal(
+    found.lines.map(({ key }) => key),
+    ["proj_2", "proj_2 ws_1"],
+  );
+  equal(found.counts, counts, "counts are of all, so that people see what the filters leave out");
 });
 
 test("filters by text in name, host and id, by status, and by agent", () => {

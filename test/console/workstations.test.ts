@@ -1,5 +1,5 @@
 import { ulid } from "ulid";
-import { equal, is, ok } from "uvu/assert";
+import { equal, is } from "uvu/assert";
 import { browserTest } from "../support/browser.ts";
 import { meta, type TestHub, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
@@ -7,7 +7,6 @@ import { until } from "../support/until.ts";
 import { cutOff, OFFLINE, withConsole } from "./support.ts";
 
 const test = suite("the console's workstations in a browser");
-const MANY = 2_000;
 
 /** Rows of `count` workstations that are attached to the project and not here. */
 async function addOffline(hub: TestHub, count: number): Promise<void> {
@@ -30,31 +29,6 @@ const joinWith = async (hub: TestHub, more: Record<string, unknown>) => {
   await client.request("presence.join", { channel: machine.channel, meta: meta(more) });
   return { ...machine, client };
 };
-
-browserTest(test, `scrolls through ${MANY} workstations with few of them in the page, and no long task`, () =>
-  withHub({}, async (hub) => {
-    await addOffline(hub, MANY);
-    await withConsole(hub, async (page) => {
-      await page.waitForSelector(`[role=table][aria-rowcount="${MANY + 2}"]`);
-      await page.evaluate(() => {
-        const durations: number[] = [];
-        Object.assign(globalThis, { durations });
-        new PerformanceObserver((list) => {
-          for (const { duration } of list.getEntries()) durations.push(duration);
-        }).observe({ entryTypes: ["longtask"] });
-      });
-      await page.focus(".line[tabindex='0']");
-      for (let press = 0; press < 30; press += 1) await page.keyboard.press("PageDown");
-      await page.keyboard.press("End");
-      await page.waitForSelector(`.line[aria-rowindex="${MANY + 2}"]:focus`);
-      ok((await page.locator(".workstation").count()) < 80);
-      const durations = await page.evaluate(() => (globalThis as unknown as { durations: number[] }).durations);
-      ok(Math.max(0, ...durations) < 250, `a task of ${Math.max(...durations)} ms`);
-      await page.keyboard.press("Home");
-      await page.waitForSelector(".line[aria-rowindex='1']:focus");
-    });
-  }),
-);
 
 browserTest(test, "finds workstations by name, status, agent and project, and shows all again at Esc", () =>
   withHub({}, async (hub) => {
@@ -80,6 +54,28 @@ browserTest(test, "finds workstations by name, status, agent and project, and sh
       await page.click("text=Clear");
       await page.selectOption("[aria-label=Project]", hub.projectId);
       await until("all of the project are shown", async () => (await shown()) === 8);
+      is(new URL(page.url()).hash, `#/workstations/${hub.projectId}`, "the address leads to the project");
+      await page.goBack();
+      is(await page.inputValue("[aria-label=Project]"), "");
+    });
+  }),
+);
+
+browserTest(test, "keeps the focus on its line while others come and go above it", () =>
+  withHub({}, async (hub) => {
+    await addOffline(hub, 3);
+    const { client, channel, id } = await joinWith(hub, {});
+    await hub.database.transaction("test", (sql) => sql`UPDATE workstations SET name = 'zebra' WHERE id = ${id}`);
+    await withConsole(hub, async (page) => {
+      const line = page.locator(".line:has(h3:text-is('machine 1'))");
+      await page.waitForSelector(".workstation[data-status=online]");
+      await line.focus();
+      const before = Number(await line.getAttribute("aria-rowindex"));
+      await client.request("presence.leave", { channel });
+      await until("it moved up", async () => Number(await line.getAttribute("aria-rowindex")) < before);
+      is(await line.evaluate((shown) => document.activeElement === shown), true);
+      await page.keyboard.press("ArrowDown");
+      await page.waitForSelector(".line:has(h3:text-is('machine 2')):focus");
     });
   }),
 );
@@ -91,6 +87,7 @@ browserTest(test, "says why a workstation is away, by the keyboard alone", () =>
       await page.waitForSelector(`[data-workstation=${id}][data-status=online]`);
       await client.request("presence.leave", { channel });
       await page.waitForSelector(`[data-workstation=${id}][data-status=offline]`);
+      await page.waitForSelector(`[data-workstation=${id}] .agents[data-last-known] >> text=claude-code`);
       await hub.writeBackSettled();
       await page.focus(`.line:has([data-workstation=${id}])`);
       await page.keyboard.press("Enter");
@@ -130,7 +127,11 @@ for (const [width, colorScheme] of [
 ] as const) {
   browserTest(test, `fits ${width} pixels in ${colorScheme} colours, with a name for every control`, () =>
     withHub({}, async (hub) => {
-      await joinWith(hub, { availableAgents: ["claude-code", "cursor", "aider"] });
+      await joinWith(hub, { availableAgents: ["claude-code", "cursor", "aider"], devServerPort: 5173 });
+      await hub.database.transaction(
+        "test",
+        (sql) => sql`UPDATE projects SET name = ${"A project by a long name ".repeat(4)}`,
+      );
       await withConsole(hub, async (page) => {
         await page.setViewportSize({ width, height: 740 });
         await page.emulateMedia({ colorScheme });
@@ -142,6 +143,7 @@ for (const [width, colorScheme] of [
             .map(({ outerHTML }) => outerHTML),
         );
         equal(nameless, []);
+        is(await page.isVisible(".workstation[data-status=online] .dev"), true);
       });
     }),
   );

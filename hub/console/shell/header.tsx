@@ -3,6 +3,7 @@ import { useEffect, useState } from "react";
 import { VIEWS } from "../views.ts";
 import { useLatencyMs } from "./latency.ts";
 import { useOrganization } from "./organization.tsx";
+import { PrincipalName } from "./principal.tsx";
 import { hashOf, useRoute } from "./route.ts";
 import { describeConnection, sentenceOf } from "./sentences.ts";
 import { useTheme } from "./theme.ts";
@@ -21,6 +22,7 @@ export function Header({ onSignOut }: { onSignOut(): void }) {
       </nav>
       <div className="top-right">
         <OrganizationChoice />
+        <PrincipalName />
         <ConnectionStatus />
         <ThemeButton />
         <button type="button" className="plain" onClick={onSignOut}>
@@ -50,12 +52,13 @@ export function ConnectionStatus() {
   const { state, welcome } = useConnection();
   const latencyMs = useLatencyMs();
   const retrySeconds = useCountdown(state.name === "waiting" ? state.delayMs : null, state);
-  const principal = welcome ? `${welcome.principal.kind} ${welcome.principal.id}, ${welcome.nodeId}` : "";
+  const node = welcome ? `to ${welcome.nodeId}` : "";
   const why = state.name === "waiting" ? sentenceOf(state.error) : "";
   return (
-    <p id="connection" role="status" aria-live="polite" data-state={state.name} title={why || principal}>
+    <p id="connection" role="status" aria-live="polite" data-state={state.name} title={why || node}>
       {describeConnection(state)}
-      {retrySeconds !== null && `, again in ${retrySeconds} s`}
+      {/* Read out it would be once a second. */}
+      {retrySeconds !== null && <span aria-hidden="true">, again in {retrySeconds} s</span>}
       <span className="latency" aria-hidden="true">
         {latencyMs === null ? "" : `${latencyMs < 10 ? latencyMs.toFixed(1) : Math.round(latencyMs)} ms`}
       </span>

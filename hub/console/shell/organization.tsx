@@ -1,10 +1,14 @@
 import type { Organization } from "@monster-realtime/client";
 import { useRpc } from "@monster-realtime/client/react";
 import { createContext, type ReactNode, useContext, useState } from "react";
+import { usePrincipal } from "./principal.tsx";
+import { sentenceOf } from "./sentences.ts";
+
+type Named = Pick<Organization, "id" | "name">;
 
 interface Chosen {
-  organization: Organization;
-  organizations: readonly Organization[];
+  organization: Named;
+  organizations: readonly Named[];
   choose(id: string): void;
 }
 
@@ -26,9 +30,14 @@ export function OrganizationProvider({
   children: ReactNode;
 }) {
   const [id, choose] = useState<string | null>(null);
-  const { data, error } = useRpc("organizations.list", { limit: 200 });
-  if (!data) return error && !error.temporary ? fallback(error.message) : fallback("");
-  const organizations = data.items;
+  const principal = usePrincipal();
+  // Workstations may not read organizations; they are of one.
+  const isWorkstation = principal?.kind === "workstation";
+  const { data, error } = useRpc("organizations.list", principal && !isWorkstation ? { limit: 200 } : null);
+  const organizations: readonly Named[] | undefined = isWorkstation
+    ? principal.organizationIds.map((id) => ({ id, name: "" }))
+    : data?.items;
+  if (!organizations) return fallback(error ? sentenceOf(error) : "");
   const organization = organizations.find((one) => one.id === id) ?? organizations[0];
   if (!organization) return fallback("This token belongs to no organization yet.");
   return <ChosenContext value={{ organization, organizations, choose }}>{children}</ChosenContext>;

@@ -30,7 +30,8 @@ export function useRoute(): Route {
   return parseRoute(hash);
 }
 
-function onHashChange(changed: () => void): () => void {
+/** Calls `changed` whenever the hash is another one, until the returned function is called. */
+export function onHashChange(changed: () => void): () => void {
   addEventListener("hashchange", changed);
   return () => removeEventListener("hashchange", changed);
 }

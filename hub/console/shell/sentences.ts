@@ -8,6 +8,10 @@ const REMEDIES: Record<string, string> = {
   forbidden: "This token may not do that.",
   unsupported_protocol: "This page and the hub speak different versions. Reload the page.",
   replaced: "A newer connection of this workstation took over.",
+  disconnected: "The connection to the hub was lost. It comes back by itself.",
+  unreachable: "The hub does not answer. The page tries again by itself.",
+  connect_timeout: "The hub does not answer in time. The page tries again by itself.",
+  timeout: "The hub did not answer in time. Try again.",
   unavailable: "The hub can't reach its database at the moment. It tries again by itself.",
 };
 

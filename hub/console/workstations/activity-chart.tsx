@@ -13,6 +13,8 @@ export function ActivityChart({ organizationId, online }: { organizationId: stri
     const timer = setInterval(refresh, EVERY_MS);
     return () => clearInterval(timer);
   }, [refresh]);
+  // Whoever may not read it, a workstation say, misses nothing.
+  if (error && !error.temporary) return null;
   if (!data) return <p className="hint">{error ? "The last hour can't be told at the moment." : " "}</p>;
   const { points, incomplete } = data;
   const perSecond = (point: ActivityPoint) => point.publications / 60;
@@ -26,7 +28,7 @@ export function ActivityChart({ organizationId, online }: { organizationId: stri
         values={[...over.map((point) => point.workstationsOnline), online]}
         digits={0}
       />
-      <Sparkline title="publications / s" unit="publications a second" values={over.map(perSecond)} digits={1} />
+      <Sparkline title="publications/s" unit="publications a second" values={over.map(perSecond)} digits={1} />
       {incomplete && <p className="hint">Some nodes did not answer: publications are missing here.</p>}
     </section>
   );
@@ -48,7 +50,7 @@ function Sparkline({ title, unit, values, digits }: SparklineProps) {
     <figure>
       <figcaption>
         <b>{now.toFixed(digits)}</b> {title}
-        <span className="hint">most {most.toFixed(digits)}</span>
+        <span className="hint">most in the last hour: {most.toFixed(digits)}</span>
       </figcaption>
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={summary}>
         <path className="area" d={`${lineOf(values, most)} L${WIDTH} ${HEIGHT} L0 ${HEIGHT} Z`} />

@@ -1,7 +1,8 @@
 import { type WorkstationTransition, workstationChannel } from "@monster-realtime/client";
 import { useRpc } from "@monster-realtime/client/react";
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { hashOf } from "../shell/route.ts";
+import { sentenceOf } from "../shell/sentences.ts";
 import { moment } from "../shell/times.ts";
 import type { BoardRow } from "./rows.ts";
 
@@ -18,8 +19,12 @@ const REASONS: Record<string, string> = {
 /** Why a workstation is as it is: the audit trail's last word, and the changes before it. */
 export function Details({ row }: { row: BoardRow }) {
   const { data, error, refresh } = useRpc("workstations.transitions", { id: row.id, limit: SHOWN });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another status is another last word.
-  useEffect(refresh, [row.status, refresh]);
+  const status = useRef(row.status);
+  useEffect(() => {
+    if (status.current === row.status) return;
+    status.current = row.status;
+    refresh();
+  }, [row.status, refresh]);
   return (
     <div className="details">
       <p>
@@ -28,7 +33,7 @@ export function Details({ row }: { row: BoardRow }) {
         {row.version && ` · agent ${row.version}`} ·{" "}
         <a href={hashOf({ view: "inspect", argument: workstationChannel(row.id) })}>watch its channel</a>
       </p>
-      {error && <p role="alert">{error.message}</p>}
+      {error && <p role="alert">{sentenceOf(error)}</p>}
       {data &&
         (data.items.length === 0 ? <p className="hint">It was never here.</p> : <Transitions items={data.items} />)}
     </div>

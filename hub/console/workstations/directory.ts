@@ -32,27 +32,35 @@ export function useDirectory(organizationId: string): DirectoryView {
   const [directory, setDirectory] = useState<Directory | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const newest = useRef<object>({});
+  const load = useCallback(() => {
+    const reading = {};
+    newest.current = reading;
+    const isNewest = () => newest.current === reading;
+    clearTimeout(timer.current);
+    read(client, organizationId).then(
+      (read) => {
+        if (!isNewest()) return;
+        setDirectory((known) => withNewerRows(read, known));
+        setProblem(null);
+      },
+      (thrown: unknown) => isNewest() && setProblem(sentenceOf(thrown)),
+    );
+  }, [client, organizationId]);
   const refresh = useCallback(() => {
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => {
-      read(client, organizationId).then(
-        (read) => {
-          setDirectory(read);
-          setProblem(null);
-        },
-        (thrown: unknown) => setProblem(sentenceOf(thrown)),
-      );
-    }, SETTLE_MS);
-  }, [client, organizationId]);
+    timer.current = setTimeout(load, SETTLE_MS);
+  }, [load]);
   useEffect(() => {
     if (!isConnected) return;
-    read(client, organizationId).then(setDirectory, (thrown: unknown) => setProblem(sentenceOf(thrown)));
+    load();
     const interval = setInterval(refresh, EVERY_MS);
     return () => {
       clearInterval(interval);
       clearTimeout(timer.current);
+      newest.current = {};
     };
-  }, [client, organizationId, isConnected, refresh]);
+  }, [isConnected, load, refresh]);
   const apply = useCallback(
     ({ type, payload }: Publication) => {
       if (type === "workstation:updated")
@@ -61,7 +69,8 @@ export function useDirectory(organizationId: string): DirectoryView {
     },
     [refresh],
   );
-  return { directory, problem, refresh, apply };
+  // While the connection is away the page says so already.
+  return { directory, problem: isConnected ? problem : null, refresh, apply };
 }
 
 async function read(client: Client, organizationId: string): Promise<Directory> {
@@ -85,4 +94,15 @@ function updated(directory: Directory, { id, changed }: EntityChange<Workstation
   const row = directory.workstations.get(id);
   if (!row) return directory;
   return { ...directory, workstations: new Map(directory.workstations).set(id, { ...row, ...changed }) };
+}
+
+/** While it was read a publication may have told of newer rows. */
+function withNewerRows(read: Directory, known: Directory | null): Directory {
+  if (!known) return read;
+  const workstations = new Map(read.workstations);
+  for (const [id, row] of read.workstations) {
+    const before = known.workstations.get(id);
+    if (before && before.updatedAt > row.updatedAt) workstations.set(id, before);
+  }
+  return { ...read, workstations };
 }

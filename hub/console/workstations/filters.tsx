@@ -1,12 +1,14 @@
 import type { Project } from "@monster-realtime/client";
 import type { RefObject } from "react";
+import type { Counts } from "./overview.ts";
 import { type Filters, isFiltering, NO_FILTERS, STATUS_NAMES, STATUSES, type Status } from "./rows.ts";
 
 interface FilterBarProps {
   filters: Filters;
   projects: readonly Project[];
   agents: readonly string[];
-  counts: Readonly<Record<Status, number>>;
+  /** Null while they are not known. */
+  counts: Counts | null;
   shown: number;
   searchRef: RefObject<HTMLInputElement | null>;
   onChange(filters: Filters): void;
@@ -40,7 +42,7 @@ export function FilterBar({ filters, projects, agents, counts, shown, searchRef,
             aria-pressed={filters.statuses.has(status)}
             onClick={() => toggle(status)}
           >
-            {STATUS_NAMES[status]} <b>{counts[status]}</b>
+            {STATUS_NAMES[status]} <b>{counts?.[status]}</b>
           </button>
         ))}
       </fieldset>

@@ -2,12 +2,16 @@ import { memo } from "react";
 import { hashOf } from "../shell/route.ts";
 import { ago, moment } from "../shell/times.ts";
 import { Details } from "./details.tsx";
-import { type BoardRow, type Group, STATUS_NAMES, STATUSES } from "./rows.ts";
+import type { Group } from "./overview.ts";
+import { type BoardRow, STATUS_NAMES, STATUSES } from "./rows.ts";
+
+/** What the cells of a workstation tell, in their order; for who reads with the ears. */
+export const COLUMNS = ["Workstation", "Agents", "Running tasks", "Dev server", "Since", "More"] as const;
 
 export function GroupLine({ group }: { group: Group }) {
   const counted = STATUSES.filter((status) => group.counts[status] > 0);
   return (
-    <div role="cell" className="group">
+    <div role="cell" aria-colspan={COLUMNS.length} className="group">
       <h2>{group.name}</h2>
       <p className="counts">
         {counted.map((status) => `${group.counts[status]} ${STATUS_NAMES[status]}`).join(" · ") || "no workstations"}
@@ -34,7 +38,12 @@ export const WorkstationLine = memo(function WorkstationLine({ row, now, isOpen,
           <h3 title={hostname ?? name}>{name}</h3>
           <span className="status">{STATUS_NAMES[status]}</span>
         </div>
-        <div role="cell" className="agents" aria-label="Agents">
+        <div
+          role="cell"
+          className="agents"
+          title={agents.join(", ")}
+          data-last-known={status === "offline" || undefined}
+        >
           {agents.map((agent) => (
             <span key={agent} className="tag">
               {agent}
@@ -55,11 +64,7 @@ export const WorkstationLine = memo(function WorkstationLine({ row, now, isOpen,
             ))}
         </div>
         <div role="cell" className="since" title={since === null ? undefined : moment(since)}>
-          {since === null
-            ? "never seen"
-            : status === "offline"
-              ? `seen ${ago(since, now)} ago`
-              : `for ${ago(since, now)}`}
+          {since === null ? "never seen" : status === "offline" ? `${ago(since, now)} ago` : `for ${ago(since, now)}`}
         </div>
         <div role="cell" className="why">
           <button type="button" className="plain" aria-expanded={isOpen} onClick={() => onToggle(id)}>
@@ -69,7 +74,7 @@ export const WorkstationLine = memo(function WorkstationLine({ row, now, isOpen,
         </div>
       </div>
       {isOpen && (
-        <div role="cell">
+        <div role="cell" aria-colspan={COLUMNS.length}>
           <Details row={row} />
         </div>
       )}

@@ -1,9 +1,7 @@
 import { type Publication, projectWorkstationsChannel } from "@monster-realtime/client";
 import { useChannel, usePresence } from "@monster-realtime/client/react";
 import { useEffect } from "react";
-import type { WorkstationMember } from "./rows.ts";
-
-export type Roster = ReadonlyMap<string, WorkstationMember>;
+import type { Roster } from "./overview.ts";
 
 interface ProjectFeedProps {
   projectId: string;

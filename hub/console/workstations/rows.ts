@@ -18,10 +18,11 @@ export interface BoardRow {
   name: string;
   hostname: string | null;
   status: Status;
+  /** Of one that is away: those it had when it was here last. */
   agents: readonly string[];
   runningTasks: number;
   devServer: { port: number; url: string | null } | null;
-  /** Milliseconds since 1970: since when it is as it is, or when it was last seen; null: never. */
+  /** Milliseconds since 1970: since when it is here, or unreachable, or when it was last seen; null: never. */
   since: number | null;
   version: string | null;
 }
@@ -32,18 +33,24 @@ export type WorkstationMember = Member<WorkstationPresenceMeta>;
 export function boardRow(row: Workstation | undefined, member: WorkstationMember | undefined, id: string): BoardRow {
   const { name = id, hostname = null, cliVersion: version = null } = row ?? {};
   const meta: Partial<WorkstationPresenceMeta> = member?.meta ?? {};
+  const lastMeta: Partial<WorkstationPresenceMeta> = member?.meta ?? row?.realtimePresenceMeta ?? {};
   const port = numberOr(meta.devServerPort, null);
   return {
     id,
     name,
     hostname,
     status: statusOf(row, member),
-    agents: Array.isArray(meta.availableAgents) ? meta.availableAgents.map(String) : [],
+    agents: Array.isArray(lastMeta.availableAgents) ? lastMeta.availableAgents.map(String) : [],
     runningTasks: numberOr(meta.currentTaskCount, 0),
     devServer: port === null ? null : { port, url: safeUrl(row?.devServerPublicUrl ?? null) },
-    since: member ? member.updatedAt : row?.lastSeenAt ? Date.parse(row.lastSeenAt) : null,
+    since: member ? sinceOf(member) : row?.lastSeenAt ? Date.parse(row.lastSeenAt) : null,
     version,
   };
+}
+
+/** What it works at changes all the time: it is since it came that it is here, and since its last change that it is unreachable. */
+function sinceOf({ state, joinedAt, updatedAt }: WorkstationMember): number {
+  return state === "suspect" ? updatedAt : joinedAt;
 }
 
 function statusOf(row: Workstation | undefined, member: WorkstationMember | undefined): Status {
@@ -84,40 +91,11 @@ export function isShown({ name, hostname, id, status, agents }: BoardRow, filter
   return text === "" || [name, hostname ?? "", id].some((value) => value.toLowerCase().includes(text));
 }
 
+/** One for all: to make one for each comparison takes longer than to compare. */
+const NAMES = new Intl.Collator(undefined, { numeric: true });
 const RANK: Record<Status, number> = { busy: 0, online: 1, suspect: 2, offline: 3, suspended: 4 };
 
 /** Those at work first, then by name. */
 export function compareRows(a: BoardRow, b: BoardRow): number {
-  return (
-    RANK[a.status] - RANK[b.status] ||
-    a.name.localeCompare(b.name, undefined, { numeric: true }) ||
-    (a.id < b.id ? -1 : 1)
-  );
-}
-
-/** A project with the workstations that are attached to it. */
-export interface Group {
-  id: string;
-  name: string;
-  rows: readonly BoardRow[];
-  /** Of all of them, shown or not. */
-  counts: Readonly<Record<Status, number>>;
-}
-
-export function groupOf(id: string, name: string, rows: readonly BoardRow[], filters: Filters): Group {
-  const counts: Record<Status, number> = { online: 0, busy: 0, suspect: 0, offline: 0, suspended: 0 };
-  for (const { status } of rows) counts[status] += 1;
-  return { id, name, counts, rows: rows.filter((row) => isShown(row, filters)).sort(compareRows) };
-}
-
-/** What the list shows, one below the other. */
-export type Line =
-  | { kind: "group"; key: string; group: Group }
-  | { kind: "row"; key: string; group: Group; row: BoardRow };
-
-export function linesOf(groups: readonly Group[]): Line[] {
-  return groups.flatMap((group): Line[] => [
-    { kind: "group", key: group.id, group },
-    ...group.rows.map((row): Line => ({ kind: "row", key: `${group.id} ${row.id}`, group, row })),
-  ]);
+  return RANK[a.status] - RANK[b.status] || NAMES.compare(a.name, b.name) || (a.id < b.id ? -1 : 1);
 }

@@ -1,0 +1,33 @@
+import type { User, Welcome, Workstation } from "@monster-realtime/client";
+import { useConnection, useRpc } from "@monster-realtime/client/react";
+import { useState } from "react";
+
+type Principal = Welcome["principal"];
+const METHODS = { user: "users.get", workstation: "workstations.get" } as const;
+
+/** Whom the token is of; null before the first connection. Over a lost one it stays the same. */
+export function usePrincipal(): Principal | null {
+  const { welcome } = useConnection();
+  const [principal, setPrincipal] = useState(welcome?.principal ?? null);
+  if (welcome && welcome.principal.id !== principal?.id) setPrincipal(welcome.principal);
+  return welcome?.principal ?? principal;
+}
+
+/** Who is signed in, as people know them. */
+export function PrincipalName() {
+  const principal = usePrincipal();
+  const isKnown = principal !== null && principal.kind !== "service";
+  const method = METHODS[principal?.kind === "workstation" ? "workstation" : "user"];
+  const { data } = useRpc(method, isKnown ? { id: principal.id } : null);
+  if (!principal) return null;
+  return (
+    <span className="principal" title={`${principal.kind} ${principal.id}`}>
+      <span className="for-readers">Signed in as </span>
+      {data ? nameOf(data) : principal.id}
+    </span>
+  );
+}
+
+function nameOf(row: User | Workstation): string {
+  return "email" in row ? (row.displayName ?? row.name ?? row.email) : row.name;
+}

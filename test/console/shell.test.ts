@@ -1,0 +1,118 @@
+import { equal, is, ok } from "uvu/assert";
+import { browserTest } from "../support/browser.ts";
+import { meta, withHub } from "../support/hub.ts";
+import { suite } from "../support/suite.ts";
+import { cutOff, OFFLINE, withConsole } from "./support.ts";
+
+const test = suite("the console around its views");
+
+browserTest(test, "says who is signed in where, and how far away the hub is", () =>
+  withHub({}, (hub) =>
+    withConsole(hub, async (page) => {
+      await page.waitForSelector(".principal >> text=owner@test.invalid");
+      is(await page.getAttribute(".principal", "title"), `user ${hub.userId}`);
+      is(await page.textContent(".organization"), "Tenant");
+      await page.waitForSelector("#connection:has-text('ms')");
+      await page.click("text=Sign out");
+      await page.waitForSelector("#sign-in");
+      await page.fill("#token", hub.workstation.token);
+      await page.keyboard.press("Enter");
+      await page.waitForSelector(".principal >> text=Machine");
+      await page.click("text=Sign out");
+      await page.fill("#token", hub.serviceToken);
+      await page.keyboard.press("Enter");
+      await page.waitForSelector(".principal >> text=test");
+    }),
+  ),
+);
+
+browserTest(test, "takes a token out of the address of an open page too, and keeps it nowhere", () =>
+  withHub({}, (hub) =>
+    withConsole(hub, async (page) => {
+      await page.evaluate((token) => {
+        location.hash = `#token=${token}`;
+      }, hub.serviceToken);
+      await page.waitForSelector(".principal >> text=test");
+      is(new URL(page.url()).hash, "#/workstations");
+      const kept = await page.evaluate(() =>
+        JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]),
+      );
+      ok(!kept.includes(hub.serviceToken) && !kept.includes(hub.userToken), kept);
+      await page.reload();
+      await page.waitForSelector("#sign-in");
+    }),
+  ),
+);
+
+browserTest(test, "follows the system's colours until somebody chooses, and remembers that", () =>
+  withHub({}, (hub) =>
+    withConsole(hub, async (page) => {
+      const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      await page.emulateMedia({ colorScheme: "light" });
+      const light = await paper();
+      await page.emulateMedia({ colorScheme: "dark" });
+      const dark = await paper();
+      ok(light !== dark);
+      await page.click("button:has-text('Colours')");
+      is(await paper(), light);
+      await page.reload();
+      await page.waitForSelector("#sign-in");
+      is(await paper(), light);
+    }),
+  ),
+);
+
+browserTest(test, "counts down to the next try without reading every second out, and says what to expect", () =>
+  withHub({}, (hub) =>
+    withConsole(
+      hub,
+      async (page) => {
+        await page.waitForSelector(".workstation");
+        await cutOff(hub, page, async () => {
+          await page.waitForSelector(".banner >> text=by itself");
+          await page.waitForSelector("#connection [aria-hidden=true] >> text=/again in \\d+ s/");
+          is(await page.locator("[role=alert]").count(), 1, "it is said once");
+        });
+        await page.waitForSelector("#connection[data-state=connected]");
+      },
+      OFFLINE,
+    ),
+  ),
+);
+
+browserTest(test, "tells the hub's refusals and its own limits in sentences", () =>
+  withHub({}, async (hub) => {
+    const stranger = await hub.mint("stranger");
+    await withConsole(hub, async (page) => {
+      await page.click("text=Sign out");
+      await page.fill("#token", stranger);
+      await page.keyboard.press("Enter");
+      await page.waitForSelector("#problem >> text=This token belongs to no organization yet.");
+      is(await page.getAttribute("#connection", "data-state"), "connected");
+    });
+  }),
+);
+
+browserTest(test, "has nothing from elsewhere, and may not have it", () =>
+  withHub({}, async (hub) => {
+    const response = await fetch(hub.url);
+    const policy = response.headers.get("content-security-policy") ?? "";
+    for (const rule of ["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'"])
+      ok(policy.includes(rule), policy);
+    ok(!policy.includes("unsafe"), policy);
+    await withConsole(hub, async (page) => {
+      const asked: string[] = [];
+      page.on("request", (request) => asked.push(new URL(request.url()).origin));
+      const machine = await hub.connect(hub.workstation.token);
+      await machine.request("presence.join", { channel: hub.workstation.channel, meta: meta() });
+      await page.waitForSelector(".workstation[data-status=online]");
+      for (const view of ["Tasks", "Channels", "Workstations"]) await page.click(`nav >> text=${view}`);
+      equal(
+        asked.filter((origin) => origin !== hub.url && !origin.startsWith("data:") && origin !== "null"),
+        [],
+      );
+    });
+  }),
+);
+
+test.run();
