@@ -1,5 +1,5 @@
 import { ulid } from "ulid";
-import { equal, is } from "uvu/assert";
+import { equal, is, ok } from "uvu/assert";
 import { browserTest } from "../support/browser.ts";
 import { meta, type TestHub, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
@@ -144,6 +144,14 @@ for (const [width, colorScheme] of [
         );
         equal(nameless, []);
         is(await page.isVisible(".workstation[data-status=online] .dev"), true);
+        const heard = await page.locator("[role=table]").ariaSnapshot();
+        for (const words of [
+          'columnheader "Running tasks"',
+          'cell "claude-code cursor aider"',
+          'cell "dev :5173"',
+          'button "Details of Machine"',
+        ])
+          ok(heard.includes(words), heard);
       });
     }),
   );

@@ -48,6 +48,7 @@ browserTest(
       // Two components change places: somebody follows all the time.
       await stage.show(following(hub.taskChannel, { name: "third" }));
       await stage.shows("third", { state: "live" });
+      await stage.run("blink", [following(hub.taskChannel, { name: "third" })]);
       await publish(4);
       await stage.shows("third told", "publication 4");
       equal(wire.sent("subscribe"), [{ channel: hub.taskChannel }]);
