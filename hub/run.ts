@@ -62,7 +62,7 @@ function announce({ url, development }: Serving): void {
   console.log(`
 Monster Realtime serves ${url} in development mode, for this machine alone.
 
-  Live presence    ${development.page}
+  Console          ${development.page}
 
   npm run demo     six simulated workstations, in another terminal
 
