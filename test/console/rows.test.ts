@@ -69,6 +69,15 @@ test("remembers the agents of a workstation that is away, and nothing of what it
   equal({ agents, runningTasks, devServer }, { agents: ["cursor"], runningTasks: 0, devServer: null });
 });
 
+test("takes the row's word as long as no roster is there, and the roster's from then on", () => {
+  const here = row({ status: "online", realtimePresenceMeta: { availableAgents: [], currentTaskCount: 2 } });
+  const before = boardRow(here, undefined, "ws_1", false);
+  equal([before.status, before.isLive, before.runningTasks], ["online", false, 2]);
+  is(boardRow(row(), undefined, "ws_1", false).status, "offline");
+  const after = boardRow(here, undefined, "ws_1", true);
+  equal([after.status, after.isLive, after.runningTasks], ["offline", false, 0]);
+});
+
 test("counts a workstation once that works for two projects, and shows it in both", () => {
   const project = (id: string) => ({ id, name: id }) as Project;
   const directory = {

@@ -112,6 +112,9 @@ browserTest(test, "shows the last known machines while the hub is away, and says
         await cutOff(hub, page, async () => {
           await page.waitForSelector(".banner >> text=last known");
           is(await page.locator(".workstation[data-status=online]").count(), 1);
+          await page.click("nav >> text=Channels");
+          await page.click("nav >> text=Workstations");
+          await page.waitForSelector(".workstation[data-status=online]");
         });
         await page.waitForSelector("#connection[data-state=connected]");
         await page.waitForSelector(".banner", { state: "detached" });

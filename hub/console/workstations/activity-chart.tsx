@@ -6,8 +6,8 @@ const WIDTH = 240;
 const HEIGHT = 44;
 const EVERY_MS = 30_000;
 
-/** Workstations online and publications a second over the last hour. */
-export function ActivityChart({ organizationId, online }: { organizationId: string; online: number }) {
+/** Workstations online (as many as now, where that is known) and publications a second over the last hour. */
+export function ActivityChart({ organizationId, online }: { organizationId: string; online: number | null }) {
   const { data, error, refresh } = useRpc("activity.get", { organizationId });
   useEffect(() => {
     const timer = setInterval(refresh, EVERY_MS);
@@ -25,7 +25,7 @@ export function ActivityChart({ organizationId, online }: { organizationId: stri
       <Sparkline
         title="online"
         unit="workstations online"
-        values={[...over.map((point) => point.workstationsOnline), online]}
+        values={(online === null ? points : over).map((point) => point.workstationsOnline).concat(online ?? [])}
         digits={0}
       />
       <Sparkline title="publications/s" unit="publications a second" values={over.map(perSecond)} digits={1} />

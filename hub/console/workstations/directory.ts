@@ -29,7 +29,11 @@ const EVERY_MS = 60_000;
 export function useDirectory(organizationId: string): DirectoryView {
   const client = useClient();
   const { isConnected } = useConnection();
-  const [directory, setDirectory] = useState<Directory | null>(null);
+  const known = knownOf(client);
+  const [directory, setDirectory] = useState<Directory | null>(known.get(organizationId) ?? null);
+  useEffect(() => {
+    if (directory) known.set(organizationId, directory);
+  }, [known, organizationId, directory]);
   const [problem, setProblem] = useState<string | null>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const newest = useRef<object>({});
@@ -94,6 +98,15 @@ function updated(directory: Directory, { id, changed }: EntityChange<Workstation
   const row = directory.workstations.get(id);
   if (!row) return directory;
   return { ...directory, workstations: new Map(directory.workstations).set(id, { ...row, ...changed }) };
+}
+
+const KNOWN = new WeakMap<Client, Map<string, Directory>>();
+
+/** What was read last, by organization: whoever comes back from another view sees it at once. */
+function knownOf(client: Client): Map<string, Directory> {
+  const known = KNOWN.get(client) ?? new Map<string, Directory>();
+  KNOWN.set(client, known);
+  return known;
 }
 
 /** While it was read a publication may have told of newer rows. */

@@ -30,7 +30,7 @@ interface WorkstationLineProps {
 }
 
 export const WorkstationLine = memo(function WorkstationLine({ row, now, isOpen, onToggle }: WorkstationLineProps) {
-  const { id, name, hostname, status, agents, runningTasks, devServer, since } = row;
+  const { id, name, hostname, status, agents, runningTasks, devServer, since, isLive } = row;
   return (
     <>
       <div className="workstation" data-status={status} data-workstation={id}>
@@ -64,7 +64,7 @@ export const WorkstationLine = memo(function WorkstationLine({ row, now, isOpen,
             ))}
         </div>
         <div role="cell" className="since" title={since === null ? undefined : moment(since)}>
-          {since === null ? "never seen" : status === "offline" ? `${ago(since, now)} ago` : `for ${ago(since, now)}`}
+          {since === null ? "never seen" : isLive ? `for ${ago(since, now)}` : `${ago(since, now)} ago`}
         </div>
         <div role="cell" className="why">
           <button type="button" className="plain" aria-expanded={isOpen} onClick={() => onToggle(id)}>

@@ -41,7 +41,10 @@ export interface Overview {
 
 const NO_PROJECT = "";
 
-/** Rows and presence joined, by projects; a workstation is in each of its projects, and counted once. */
+/**
+ * Rows and presence joined, by projects; a workstation is in each of its projects, and counted once. Of projects whose
+ * roster is not there (yet) it shows what the database knows.
+ */
 export function overviewOf(
   { projects, workstations, attached }: Directory,
   rosters: ReadonlyMap<string, Roster>,
@@ -49,16 +52,18 @@ export function overviewOf(
 ): Overview {
   const known = new Map<string, BoardRow>();
   const groups = projects.map(({ id: projectId, name }) => {
-    const roster: Roster = rosters.get(projectId) ?? new Map();
-    const present = [...roster.keys()].map((key) => key.slice("workstation:".length));
+    const roster = rosters.get(projectId);
+    const present = [...(roster?.keys() ?? [])].map((key) => key.slice("workstation:".length));
     // Present and attached are read at different times: whoever is in one of them belongs here.
     const ids = new Set([...(attached.get(projectId) ?? []), ...present]);
-    const rows = [...ids].map((id) => boardRow(workstations.get(id), roster.get(`workstation:${id}`), id));
+    const rows = [...ids].map((id) =>
+      boardRow(workstations.get(id), roster?.get(`workstation:${id}`), id, roster !== undefined),
+    );
     for (const row of rows) known.set(row.id, row);
     return groupOf(projectId, name, rows, filters);
   });
   const elsewhere = [...workstations.values()].filter(({ id }) => !known.has(id));
-  const rows = elsewhere.map((row) => boardRow(row, undefined, row.id));
+  const rows = elsewhere.map((row) => boardRow(row, undefined, row.id, false));
   for (const row of rows) known.set(row.id, row);
   if (rows.length > 0) groups.push(groupOf(NO_PROJECT, "In no active project", rows, filters));
   const lines = linesOf(shownGroups(groups, filters));

@@ -13,8 +13,11 @@ interface ProjectFeedProps {
 /** Follows one project for the board; shows nothing itself. */
 export function ProjectFeed({ projectId, onRoster, onPublication, onLost }: ProjectFeedProps) {
   const channel = projectWorkstationsChannel(projectId);
-  const { byKey } = usePresence(channel);
+  const { byKey, synced } = usePresence(channel);
   useChannel(channel, { onPublication, onLost });
-  useEffect(() => onRoster(projectId, byKey), [projectId, byKey, onRoster]);
+  const isKnown = synced || byKey.size > 0;
+  useEffect(() => {
+    if (isKnown) onRoster(projectId, byKey);
+  }, [projectId, byKey, isKnown, onRoster]);
   return null;
 }

@@ -18,6 +18,8 @@ export interface BoardRow {
   name: string;
   hostname: string | null;
   status: Status;
+  /** Whether its presence says so, or the database alone. */
+  isLive: boolean;
   /** Of one that is away: those it had when it was here last. */
   agents: readonly string[];
   runningTasks: number;
@@ -29,17 +31,27 @@ export interface BoardRow {
 
 export type WorkstationMember = Member<WorkstationPresenceMeta>;
 
-/** The row and the member of one workstation, joined; the member, where there is one, knows better. */
-export function boardRow(row: Workstation | undefined, member: WorkstationMember | undefined, id: string): BoardRow {
+/**
+ * The row and the member of one workstation, joined; the member, where there is one, knows better. Whether one without a
+ * member is away, the row knows as long as the roster does not: `isRosterKnown`.
+ */
+export function boardRow(
+  row: Workstation | undefined,
+  member: WorkstationMember | undefined,
+  id: string,
+  isRosterKnown = true,
+): BoardRow {
   const { name = id, hostname = null, cliVersion: version = null } = row ?? {};
-  const meta: Partial<WorkstationPresenceMeta> = member?.meta ?? {};
   const lastMeta: Partial<WorkstationPresenceMeta> = member?.meta ?? row?.realtimePresenceMeta ?? {};
+  const isHereByRow = !isRosterKnown && row?.status === "online";
+  const meta = member || isHereByRow ? lastMeta : {};
   const port = numberOr(meta.devServerPort, null);
   return {
     id,
     name,
     hostname,
-    status: statusOf(row, member),
+    status: row?.status === "suspended" ? "suspended" : member ? statusOf(member) : isHereByRow ? "online" : "offline",
+    isLive: member !== undefined,
     agents: Array.isArray(lastMeta.availableAgents) ? lastMeta.availableAgents.map(String) : [],
     runningTasks: numberOr(meta.currentTaskCount, 0),
     devServer: port === null ? null : { port, url: safeUrl(row?.devServerPublicUrl ?? null) },
@@ -53,12 +65,9 @@ function sinceOf({ state, joinedAt, updatedAt }: WorkstationMember): number {
   return state === "suspect" ? updatedAt : joinedAt;
 }
 
-function statusOf(row: Workstation | undefined, member: WorkstationMember | undefined): Status {
-  if (row?.status === "suspended") return "suspended";
-  if (!member) return "offline";
-  if (member.state === "suspect") return "suspect";
-  const { status } = member.meta;
-  return status === "busy" || status === "offline" ? status : "online";
+function statusOf({ state, meta }: WorkstationMember): Status {
+  if (state === "suspect") return "suspect";
+  return meta.status === "busy" || meta.status === "offline" ? meta.status : "online";
 }
 
 /** Meta is what the workstation says, which may be anything. */

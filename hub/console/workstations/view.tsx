@@ -48,7 +48,10 @@ export function WorkstationsView({ argument }: { argument: string | null }) {
       {followed.map(({ id }) => (
         <ProjectFeed key={id} projectId={id} onRoster={onRoster} onPublication={apply} onLost={refresh} />
       ))}
-      <ActivityChart organizationId={organization.id} online={counts.online + counts.busy + counts.suspect} />
+      <ActivityChart
+        organizationId={organization.id}
+        online={directory && counts.online + counts.busy + counts.suspect}
+      />
       <FilterBar
         filters={filters}
         projects={directory?.projects ?? []}
