@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { ERROR_CODES } from "@monster-realtime/client/protocol";
 import { forbidden } from "./commands/authorize.ts";
 import type { Services } from "./commands/services.ts";
@@ -13,6 +14,9 @@ export interface RightsWatchOptions {
   intervalMs: number;
   log: Logger;
 }
+
+/** Looked at in one turn of the event loop: a node with many connections has others to serve meanwhile. */
+const A_TURN = 200;
 
 /**
  * Sees to it that rights once granted are still there: every `intervalMs`, and at once where something was touched, the
@@ -56,7 +60,8 @@ export class RightsWatch {
       // Read together only to save statements: each connection's check reads what it needs.
       this.#options.log.error({ err: error }, "rights could not be read together");
     }
-    for (const connection of [...this.#options.connections()]) {
+    for (const [index, connection] of [...this.#options.connections()].entries()) {
+      if (index % A_TURN === A_TURN - 1) await nextTurn();
       if (this.#closed || !connection.live) continue;
       try {
         await this.#checkConnection(connection);
@@ -68,11 +73,15 @@ export class RightsWatch {
   }
 
   async #checkConnection(connection: Connection): Promise<void> {
+    const { authorizer } = this.#options.services;
+    if (!authorizer.isKnownToAllow(connection.principal, usesOf(connection))) await this.#endForbidden(connection);
+    if (!connection.live) return;
+    for (const { kind, id } of connection.joined) if (kind === "workstation") await this.#followProjects(id);
+  }
+
+  async #endForbidden(connection: Connection): Promise<void> {
     const refusal = await this.#judge(() => this.#options.services.authorizer.standing(connection.principal));
-    if (refusal) {
-      connection.end(refusal);
-      return;
-    }
+    if (refusal) return void connection.end(refusal);
     for (const subscription of [...connection.subscriptions.values()])
       await this.#checkSubscription(connection, subscription);
     for (const channel of connection.joined) await this.#checkJoined(connection, channel);
@@ -101,14 +110,15 @@ export class RightsWatch {
       connection.end(refusal);
       return;
     }
-    if (refusal) {
-      connection.part(channel.name);
-      await presence.leave(channel.name, connection.id, "revoked").catch(ignoreAbsent);
-      return;
-    }
-    if (channel.kind !== "workstation") return;
-    const facts = await authorizer.workstation(channel.id);
-    if (facts) await presence.setProjects(channel.id, facts.projectIds);
+    if (!refusal) return;
+    connection.part(channel.name);
+    await presence.leave(channel.name, connection.id, "revoked").catch(ignoreAbsent);
+  }
+
+  async #followProjects(workstationId: string): Promise<void> {
+    const { authorizer, presence } = this.#options.services;
+    const facts = await authorizer.workstation(workstationId);
+    if (facts) await presence.setProjects(workstationId, facts.projectIds);
   }
 
   /** The refusal; where facts are older than an outage may last, that is one too. */
@@ -127,6 +137,11 @@ function* inUse(connections: Iterable<Connection>) {
     const channels = [...subscriptions.values()].map(({ channel }) => channel);
     yield { principal, channels: [...channels, ...joined] };
   }
+}
+
+function* usesOf({ subscriptions, joined }: Connection) {
+  for (const { channel } of subscriptions.values()) yield { channel, right: "subscribe" } as const;
+  for (const channel of joined) yield { channel, right: "join" } as const;
 }
 
 function ignoreAbsent(error: unknown): void {

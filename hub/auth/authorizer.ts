@@ -70,6 +70,23 @@ export class Authorizer {
     return channelRights(principal, principalFacts, channel, channelFacts);
   }
 
+  /**
+   * Whether all of this is allowed, by facts that need not be read: then there is nothing to wait for. False also where
+   * that is not known.
+   */
+  isKnownToAllow(
+    principal: Principal,
+    uses: Iterable<{ channel: ParsedChannel; right: keyof ChannelRights }>,
+  ): boolean {
+    const ofPrincipal = principal.kind === "service" ? null : this.#caches[principal.kind].known(principal.id);
+    if (ofPrincipal === undefined || standing(principal, ofPrincipal)) return false;
+    for (const { channel, right } of uses) {
+      const ofChannel = this.#caches[CHANNEL_ROWS[channel.kind]].known(channel.id);
+      if (ofChannel === undefined || !channelRights(principal, ofPrincipal, channel, ofChannel)[right]) return false;
+    }
+    return true;
+  }
+
   /** Why this principal may not stay connected, or null. */
   async standing(principal: Principal): Promise<HubError | null> {
     return standing(principal, await this.#principalFacts(principal));

@@ -82,6 +82,16 @@ export class FactCache<Fact> {
     return this.#ask(id).promise;
   }
 
+  /** The fact, null where there is no row; undefined where it would have to be read, or the database is away. */
+  known(id: string): Fact | null | undefined {
+    const now = this.#now();
+    const entry = this.#entries.get(id);
+    if (!entry) return this.#isAbsent(id, now) ? null : undefined;
+    if (now - entry.loadedAt > this.#options.freshMs) return undefined;
+    entry.usedAt = now;
+    return entry.fact;
+  }
+
   /** Reads anew what of these is older than `ageMs` or unknown; false: the database was away. */
   async refresh(ids: Iterable<string>, ageMs: number): Promise<boolean> {
     const now = this.#now();

@@ -1,6 +1,7 @@
 import { type Client, type ConnectionState, createClient } from "@monster-realtime/client";
 import { MonsterRealtimeProvider, useConnection } from "@monster-realtime/client/react";
 import { type ReactNode, useEffect, useState } from "react";
+import { FailureBoundary } from "./shell/failure-boundary.tsx";
 import { ConnectionStatus, Header } from "./shell/header.tsx";
 import { OrganizationProvider, useOrganization } from "./shell/organization.tsx";
 import { HOME, hashOf, onHashChange, useRoute } from "./shell/route.ts";
@@ -96,5 +97,9 @@ function CurrentView() {
   const shown = VIEWS.find(({ id }) => id === view) ?? VIEWS[0];
   if (!shown) return null;
   const { component: Component } = shown;
-  return <Component key={organization.id} argument={argument} />;
+  return (
+    <FailureBoundary key={`${shown.id} ${organization.id}`}>
+      <Component argument={argument} />
+    </FailureBoundary>
+  );
 }

@@ -120,6 +120,26 @@ test("fresh facts answer at once, and older ones are read again", async () => {
   assert.equal((await authorizer.rights(user(1), taskChannel)).publish, false);
 });
 
+test("tells at once what fresh facts allow, and never of facts that would have to be read", async () => {
+  const { source, clock, authorizer } = setUp();
+  const allows = (right: "join" | "publish") =>
+    authorizer.isKnownToAllow(user(1), [
+      { channel: taskChannel, right: "subscribe" as const },
+      { channel: taskChannel, right },
+    ]);
+  assert.equal(allows("publish"), false);
+  await authorizer.rights(user(1), taskChannel);
+  assert.equal(allows("publish"), true);
+  assert.equal(allows("join"), (await authorizer.rights(user(1), taskChannel)).join);
+  const count = source.statements.length;
+  clock.now += CACHE_MS + 1;
+  assert.equal(allows("publish"), false);
+  assert.equal(source.statements.length, count);
+  source.tables.user.delete(idOf("user", 1));
+  await authorizer.rights(user(1), taskChannel);
+  assert.equal(authorizer.isKnownToAllow(user(1), []), false);
+});
+
 test("a row that does not exist is remembered as such, like one that does", async () => {
   const { source, clock, authorizer } = setUp();
   const missing = channel(`task:${idOf("task", 9)}`);

@@ -226,7 +226,8 @@ const inTerminal = () =>
       is([...well.matchAll(/^✔ \S/gm)].length, 12);
       match(well, /^✔ WebSocket {2}upgraded/m);
       not.match(well, "…  ");
-      terminal.type("clear; monster-realtime doctor http://127.0.0.1:1; echo code $?");
+      await terminal.clear();
+      terminal.type("monster-realtime doctor http://127.0.0.1:1; echo code $?");
       const ill = await terminal.shows(/^code 1$/m);
       match(ill, /^✘ TCP {8}nobody listens at 127\.0\.0\.1:1\n +→ Check the port/m);
       match(ill, /^· WebSocket {2}not looked at/m);

@@ -145,13 +145,15 @@ const kickInTerminal = () =>
       terminal.press("Enter");
       await terminal.shows(/Nothing was done/);
       ok(machine.socket.connected);
-      terminal.type(`clear; monster-realtime kick -- ${machine.socket.id}`);
+      await terminal.clear();
+      terminal.type(`monster-realtime kick -- ${machine.socket.id}`);
       await terminal.shows(/\[y\/N\]/);
       terminal.press("C-c");
       await terminal.prompted();
       terminal.type("echo code $?");
       await terminal.shows(/^code 130$/m);
-      terminal.type(`clear; monster-realtime kick -- ${machine.socket.id}`);
+      await terminal.clear();
+      terminal.type(`monster-realtime kick -- ${machine.socket.id}`);
       await terminal.shows(/\[y\/N\]/);
       terminal.type("y");
       await terminal.shows(/The connection is ended/);

@@ -169,7 +169,8 @@ inTerminal("gives the terminal back at Ctrl-C, and where the hub ends it for goo
   await terminal.prompted();
   terminal.type("echo code $?");
   not.match(await terminal.shows(/^code 130$/m), "q quit");
-  terminal.type("clear; monster-realtime top --every 200ms");
+  await terminal.clear();
+  terminal.type("monster-realtime top --every 200ms");
   await terminal.shows(/q quit/);
   await hub.database.query((sql) => sql`DELETE FROM organization_memberships WHERE user_id = ${adminId}`);
   await terminal.prompted();

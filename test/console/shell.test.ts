@@ -44,6 +44,30 @@ browserTest(test, "takes a token out of the address of an open page too, and kee
   ),
 );
 
+browserTest(test, "says that a view can't be shown, and goes on with the others", () =>
+  withHub({}, async (hub) => {
+    const publisher = await hub.connect(hub.userToken);
+    await publisher.request("publish", { channel: hub.taskChannel, type: "note", payload: 1 });
+    await withConsole(
+      hub,
+      async (page) => {
+        await page.evaluate(() => {
+          Date.prototype.toISOString = () => {
+            throw new Error("no clock");
+          };
+          location.hash = "#/inspect";
+        });
+        await page.fill("#channel", hub.taskChannel);
+        await page.click("text=Watch");
+        await page.waitForSelector("#problem >> text=This view can't be shown: no clock");
+        await page.click("nav >> text=Workstations");
+        await page.waitForSelector(".filters");
+      },
+      /no clock/,
+    );
+  }),
+);
+
 browserTest(test, "follows the system's colours until somebody chooses, and remembers that", () =>
   withHub({}, (hub) =>
     withConsole(hub, async (page) => {

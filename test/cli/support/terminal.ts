@@ -63,6 +63,13 @@ export class Terminal {
     await this.shows(/(?:^|\n)>$/);
   }
 
+  /** Resolves with an empty screen before the shell: whatever it shows from then on is new. */
+  async clear(): Promise<void> {
+    await this.prompted();
+    this.type("clear");
+    await this.shows(/^>$/);
+  }
+
   close(): void {
     this.#tmux("kill-server");
   }

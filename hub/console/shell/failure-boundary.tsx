@@ -1,0 +1,30 @@
+import { Component, type ReactNode } from "react";
+import { sentenceOf } from "./sentences.ts";
+
+interface Props {
+  children: ReactNode;
+}
+
+/** A view that fails says so, where it would otherwise take the whole page with it. */
+export class FailureBoundary extends Component<Props, { failure: string | null }> {
+  override state: { failure: string | null } = { failure: null };
+
+  static getDerivedStateFromError(thrown: unknown) {
+    return { failure: sentenceOf(thrown) };
+  }
+
+  override render(): ReactNode {
+    const { failure } = this.state;
+    if (failure === null) return this.props.children;
+    return (
+      <main>
+        <p id="problem" role="alert">
+          This view can't be shown: {failure}
+        </p>
+        <button type="button" onClick={() => this.setState({ failure: null })}>
+          Show it again
+        </button>
+      </main>
+    );
+  }
+}
