@@ -12,6 +12,13 @@ const ENV = { RIGHTS_CACHE_MS: "500", PRESENCE_GRACE_MS: "300" };
 
 const tooOld = () => Promise.reject(new HubError("unavailable", "Facts are older than an outage may last."));
 
+/** As if every fact were too old to tell anything without being read. */
+function nothingKnown({ node }: TestHub) {
+  const { authorizer } = node.hub.services;
+  authorizer.isKnownToAllow = () => false;
+  return authorizer;
+}
+
 async function diffsOf({ node }: TestHub, channel: string): Promise<PresenceDiff[]> {
   const diffs: PresenceDiff[] = [];
   await node.hub.services.presence.watch(channel, (_channel, diff) => void diffs.push(diff));
@@ -31,7 +38,7 @@ async function losesPresence(diffs: PresenceDiff[], key: string): Promise<void> 
 
 test("a connection that can't be checked keeps no other from losing what it has no right to any more", () =>
   withHub({ env: ENV }, async (hub) => {
-    const { authorizer } = hub.node.hub.services;
+    const authorizer = nothingKnown(hub);
     const unchecked = await hub.connect(hub.serviceToken);
     const revoked = await hub.connect(hub.workstation.token);
     await revoked.request("subscribe", { channel: hub.taskChannel });
@@ -52,7 +59,7 @@ test("a connection that can't be checked keeps no other from losing what it has 
 
 test("facts of a channel that were away for too long end the connection, and its presence gets its grace", () =>
   withHub({ env: ENV }, async (hub) => {
-    const { authorizer } = hub.node.hub.services;
+    const authorizer = nothingKnown(hub);
     const client = await hub.connect(hub.userToken);
     await client.request("presence.join", { channel: hub.taskChannel, meta: {} });
     const diffs = await diffsOf(hub, hub.taskChannel);
@@ -64,7 +71,7 @@ test("facts of a channel that were away for too long end the connection, and its
 
 test("facts of a principal that were away for too long end the connection, and its presence gets its grace", () =>
   withHub({ env: ENV }, async (hub) => {
-    const { authorizer } = hub.node.hub.services;
+    const authorizer = nothingKnown(hub);
     const machine = await hub.connect(hub.workstation.token);
     await machine.request("presence.join", { channel: hub.workstation.channel, meta: meta() });
     const diffs = await diffsOf(hub, hub.workstation.channel);
