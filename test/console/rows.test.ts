@@ -2,6 +2,7 @@ import type { Project, Workstation } from "@monster-realtime/client";
 import { equal, is } from "uvu/assert";
 import { hashOf, parseRoute } from "../../hub/console/shell/route.ts";
 import { ago } from "../../hub/console/shell/times.ts";
+import { publicationRates } from "../../hub/console/workstations/activity.ts";
 import { groupOf, linesOf, overviewOf } from "../../hub/console/workstations/overview.ts";
 import {
   boardRow,
@@ -76,6 +77,18 @@ test("takes the row's word as long as no roster is there, and the roster's from 
   is(boardRow(row(), undefined, "ws_1", false).status, "offline");
   const after = boardRow(here, undefined, "ws_1", true);
   equal([after.status, after.isLive, after.runningTasks], ["offline", false, 0]);
+});
+
+test("tells of the minute that runs by what it has so far, once that tells something", () => {
+  const points = [60, 120, 300].map((publications, minute) => ({
+    at: AT + minute * 60_000,
+    workstationsOnline: 0,
+    publications,
+  }));
+  const rates = (seconds: number) => publicationRates(points, AT + 120_000 + seconds * 1_000);
+  equal(rates(30), [1, 2, 10]);
+  for (const seconds of [-3_600, 0, 9, 66, 3_600]) equal(rates(seconds), [1, 2]);
+  equal(publicationRates([], AT), []);
 });
 
 test("counts a workstation once that works for two projects, and shows it in both", () => {

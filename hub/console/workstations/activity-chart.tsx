@@ -1,6 +1,6 @@
-import type { ActivityPoint } from "@monster-realtime/client";
 import { useRpc } from "@monster-realtime/client/react";
-import { useEffect } from "react";
+import { useEffect, useMemo } from "react";
+import { publicationRates } from "./activity.ts";
 
 const WIDTH = 240;
 const HEIGHT = 44;
@@ -13,12 +13,11 @@ export function ActivityChart({ organizationId, online }: { organizationId: stri
     const timer = setInterval(refresh, EVERY_MS);
     return () => clearInterval(timer);
   }, [refresh]);
+  const rates = useMemo(() => publicationRates(data?.points ?? [], Date.now()), [data]);
   // Whoever may not read it, a workstation say, misses nothing.
   if (error && !error.temporary) return null;
   if (!data) return <p className="hint">{error ? "The last hour can't be told at the moment." : " "}</p>;
   const { points, incomplete } = data;
-  const perSecond = (point: ActivityPoint) => point.publications / 60;
-  // The minute that runs has only begun.
   const over = points.slice(0, -1);
   return (
     <section className="activity" aria-label="The last hour">
@@ -28,7 +27,7 @@ export function ActivityChart({ organizationId, online }: { organizationId: stri
         values={(online === null ? points : over).map((point) => point.workstationsOnline).concat(online ?? [])}
         digits={0}
       />
-      <Sparkline title="publications/s" unit="publications a second" values={over.map(perSecond)} digits={1} />
+      <Sparkline title="publications/s" unit="publications a second" values={rates} digits={1} />
       {incomplete && <p className="hint">Some nodes did not answer: publications are missing here.</p>}
     </section>
   );
