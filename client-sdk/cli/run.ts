@@ -55,9 +55,9 @@ function withDescendants<Node extends { commands: readonly Node[] }>(node: Node)
 
 function afterParserSaid({ exitCode, code, message }: CommanderError, argv: readonly string[]): null {
   if (exitCode === 0) return null;
-  const path = argv.filter((word) => /^[a-z-]+$/.test(word) && !word.startsWith("-"));
-  if (code === "commander.help") throw usageFailure(`Something is missing. See \`${PROGRAM} ${path[0]} --help\`.`);
-  throw usageFailure(`${sentence(message)} See \`${[PROGRAM, path[0], "--help"].filter(Boolean).join(" ")}\`.`);
+  const command = argv.find((word) => COMMANDS.some(({ name }) => name === word));
+  const said = code === "commander.help" ? "Something is missing." : sentence(message);
+  throw usageFailure(`${said} See \`${[PROGRAM, command, "--help"].filter(Boolean).join(" ")}\`.`);
 }
 
 function sentence(message: string): string {

@@ -7,7 +7,7 @@ const test = suite("usage of the command line");
 test("usage that means nothing ends with 2 and says where to read", () =>
   withCli({}, async (cli) => {
     const typed: [string[], RegExp | string][] = [
-      [["tial"], "Did you mean tail?"],
+      [["tial"], /Did you mean tail\?\) See `monster-realtime --help`/],
       [["tail"], "See `monster-realtime tail --help`"],
       [["tail", "task:x", "--sinse", "1m"], "Did you mean --since?"],
       [["tail", "task:x", "--since", "yesterday"], "--since yesterday means nothing"],
