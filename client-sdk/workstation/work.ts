@@ -1,6 +1,6 @@
 import type { Client } from "../client.ts";
 import { asRealtimeError, InvalidArgumentError, RealtimeError } from "../errors.ts";
-import type { Assignment, SessionStart } from "../protocol/index.ts";
+import type { Assignment, SessionRefuse, SessionStart } from "../protocol/index.ts";
 import { Timer } from "../timer.ts";
 import { ulid } from "../ulid.ts";
 import { TaskCancelledError, WorkstationStoppedError } from "./errors.ts";
@@ -44,6 +44,8 @@ export class Work {
   #isStarted: boolean;
   /** Its result or refusal is on its way: nothing more is to be said of it. */
   #isOver = false;
+  /** The call that gives it back. */
+  #refusal: Promise<void> = Promise.resolve();
 
   constructor(parts: WorkParts) {
     this.#parts = parts;
@@ -87,9 +89,14 @@ export class Work {
     this.#parts.cancelled(this.task, reason);
   }
 
-  /** Its handler does not end by itself: ends it as if it had thrown what it was aborted with. */
+  /**
+   * Its handler does not end by itself: ends it as if it had thrown what it was aborted with. Resolves once the hub knows,
+   * or the results do.
+   */
   async giveUp(): Promise<void> {
     await this.#failedWith(this.#abort.signal.reason);
+    // Whoever gave it back hears of a failure.
+    await this.#refusal.catch(() => undefined);
   }
 
   /** Gives it back; once it is started, that ends it as failed. */
@@ -103,10 +110,8 @@ export class Work {
       return;
     }
     this.#isOver = true;
-    const { client } = this.#parts;
-    const [params, idempotencyKey] = [{ id: this.id, reason: text, ...limit }, ulid()];
-    await persistently({ client }, () => client.rpc("agentSessions.refuse", params, { idempotencyKey }));
-    this.#parts.refused(this.task, text);
+    this.#refusal = this.#tellRefusal({ id: this.id, reason: text, ...limit });
+    await this.#refusal;
   }
 
   start(options: StartOptions = {}): Promise<void> {
@@ -173,6 +178,12 @@ export class Work {
     }
     this.#isStarted = true;
     started(this.task);
+  }
+
+  async #tellRefusal(params: SessionRefuse): Promise<void> {
+    const [{ client, refused }, idempotencyKey] = [this.#parts, ulid()];
+    await persistently({ client }, () => client.rpc("agentSessions.refuse", params, { idempotencyKey }));
+    refused(this.task, params.reason);
   }
 
   /** It went elsewhere, but where the handler told something of its start that can't be. */

@@ -222,8 +222,9 @@ export class Workstation {
     const left = this.#presence.leave().catch((error) => this.#report(error));
     await this.#patience(this.#works.stop(), drainMs);
     await this.#patience(this.#works.abort(new WorkstationStoppedError()), graceMs);
-    await withLimit(this.#works.giveUp(), ABORT_LIMIT_MS);
-    await withLimit(Promise.all([left, this.#giveBackLast(), this.#results.flushed()]), this.#flushLimitMs);
+    const givenUp = this.#works.giveUp();
+    await withLimit(givenUp, ABORT_LIMIT_MS);
+    await withLimit(Promise.all([left, givenUp, this.#giveBackLast(), this.#results.flushed()]), this.#flushLimitMs);
     await this.#close({ name: "stopped", error: null });
   }
 

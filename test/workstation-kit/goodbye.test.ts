@@ -1,7 +1,9 @@
 import { equal, is, match } from "uvu/assert";
+import type { WorkstationTask } from "../../client-sdk/workstation.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { pendingIn, withAgents } from "./support/agents.ts";
+import { gate, withScene } from "./support/scene.ts";
 
 const test = suite("the goodbye of an agent program");
 const LIMIT_MS = 40_000;
@@ -69,6 +71,34 @@ test(
     }),
   LIMIT_MS,
 );
+
+test("a goodbye waits until the hub has what was given back", () =>
+  withScene(async ({ make, assign, owner, hub }) => {
+    const runs = gate();
+    const onTask = ({ signal }: WorkstationTask) => {
+      runs.open();
+      return new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    };
+    const workstation = make({ autoStartMs: 60_000, onTask });
+    await workstation.start();
+    const id = await assign();
+    await runs.opened;
+    let isStopped = false;
+    const stop = () => workstation.stop({ graceMs: 0 }).finally(() => (isStopped = true));
+    const stopping = await hub.database.unlimited.begin(async (sql) => {
+      await sql`SELECT FROM agent_sessions WHERE id = ${id} FOR UPDATE`;
+      const stopping = stop();
+      await until("the hub has waited for the row for a while", async () => {
+        const waiting = await sql`SELECT FROM pg_stat_activity WHERE datname = current_database()
+          AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > interval '300 ms'`;
+        return waiting.length > 0;
+      });
+      is(isStopped, false);
+      return [stopping];
+    });
+    await Promise.all(stopping);
+    is((await owner.rpc("agentSessions.get", { id })).errorType, "refused");
+  }));
 
 test(
   "a goodbye leaves to the next run what that can resume",
