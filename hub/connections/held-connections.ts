@@ -3,6 +3,7 @@ import type { Authorizer } from "../auth/authorizer.ts";
 import type { Connection } from "../connection.ts";
 import { HubError } from "../errors.ts";
 import type { ConnectionQuery, ConnectionView, Kick, Sighting, SightingPage } from "./live-connections.ts";
+import { OneByOne } from "./one-by-one.ts";
 import { compareIds, firstOf } from "./page.ts";
 import { type Belonging, type Shown, shownTo } from "./view.ts";
 
@@ -18,8 +19,7 @@ const A_TURN = 200;
 /** The connections of this node, as views show them. */
 export class HeldConnections {
   readonly #options: HeldConnectionsOptions;
-  /** One page after the other: however many are asked for, the node's other work goes on in between. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #looks = new OneByOne("connections");
 
   constructor(options: HeldConnectionsOptions) {
     this.#options = options;
@@ -27,10 +27,7 @@ export class HeldConnections {
 
   /** Rejects with `timeout` where its turn did not come within `limitMs`: nobody waits for it any more. */
   page(query: ConnectionQuery, limitMs: number): Promise<SightingPage> {
-    const until = performance.now() + limitMs;
-    const page = this.#last.then(() => this.#page(query, until));
-    this.#last = page.catch(() => undefined);
-    return page;
+    return this.#looks.run(limitMs, (until) => this.#page(query, until));
   }
 
   async find(id: string, view: ConnectionView): Promise<Sighting | null> {
@@ -51,8 +48,7 @@ export class HeldConnections {
     const candidates = [...this.#options.connections.values()].filter((connection) => isAskedFor(connection, query));
     candidates.sort((a, b) => compareIds(a.id, b.id));
     for (const [index, connection] of candidates.entries()) {
-      if (performance.now() > until)
-        throw new HubError("timeout", "This node has too many connections to look at now.");
+      this.#looks.refuseAfter(until);
       if (index % A_TURN === A_TURN - 1) await nextTurn();
       const sighting = connection.live ? await this.#see(connection, query.view) : null;
       // A view that does not show the channel must not tell who listens to it.

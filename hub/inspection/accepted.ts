@@ -15,6 +15,7 @@ export interface Accepted extends Happened {
 
 /** A broker that writes down what it takes in: whoever publishes, by whichever way, comes through here. */
 export class ObservedBroker implements Broker {
+  /** By the ids of the publications. */
   readonly accepted: Recent<Accepted>;
   readonly counts: PublicationCounts;
   readonly #inner: Broker;
@@ -22,7 +23,7 @@ export class ObservedBroker implements Broker {
   constructor(inner: Broker, counts: PublicationCounts, max?: number) {
     this.#inner = inner;
     this.counts = counts;
-    this.accepted = new Recent(max);
+    this.accepted = new Recent(({ head }) => head.id, max);
   }
 
   async publish(request: BrokerPublish): Promise<PublishReply> {

@@ -57,15 +57,18 @@ const MAX_KEPT_CHARACTERS = 1_024;
  * would cost as much as the delivery. It follows from what was handed over and from the spans of the subscriptions.
  */
 export class DeliveryLog {
+  /** By the ids of the publications, as `keyOfId` writes them. */
   readonly handed: Recent<Handed>;
+  /** By channel. */
   readonly ended: Recent<EndedSpan>;
+  /** By channel. */
   readonly reads: Recent<HistoryRead>;
 
   /** `max`: how many of each it remembers. */
   constructor(max?: number) {
-    this.handed = new Recent(max);
-    this.ended = new Recent(max);
-    this.reads = new Recent(max);
+    this.handed = new Recent(({ publication }) => idWithin(publication.json), max);
+    this.ended = new Recent(({ channel }) => channel, max);
+    this.reads = new Recent(({ channel }) => channel, max);
   }
 
   /** These went to everybody who is live on the channel. */
@@ -87,6 +90,18 @@ export class DeliveryLog {
     const ends = { first: Math.min(first, last), last: Math.max(first, last) };
     this.reads.add({ channel, epoch, ...ends, reader, at: performance.now() });
   }
+}
+
+/** An id as it stands in the JSON of a publication. */
+export function keyOfId(id: string): string {
+  return JSON.stringify(id).slice(1, -1);
+}
+
+const BEFORE_ID = '"id":"';
+/** Cut out, which costs less than to read all of it; quotes within the id are escaped. */
+function idWithin(json: string): string {
+  const begin = json.indexOf(BEFORE_ID) + BEFORE_ID.length;
+  return json.slice(begin, json.indexOf('","type":', begin));
 }
 
 /** The head of a publication that was handed over. */

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { OneByOne } from "../connections/one-by-one.ts";
 import { compareIds, type Part } from "../connections/page.ts";
-import { HubError } from "../errors.ts";
 import type { FanOut } from "../fan-out.ts";
 import type { ChannelQuery } from "./inspection.ts";
 import { type OrganizationOf, shownOrganization } from "./view.ts";
@@ -21,6 +21,7 @@ export class LiveChannels {
   readonly #nodeId: string;
   readonly #fanOut: FanOut;
   readonly #organizationOf: OrganizationOf;
+  readonly #looks = new OneByOne("channels");
 
   constructor(nodeId: string, fanOut: FanOut, organizationOf: OrganizationOf) {
     this.#nodeId = nodeId;
@@ -29,12 +30,15 @@ export class LiveChannels {
   }
 
   /** One page. Rejects with `timeout` where that takes longer than `limitMs`: nobody waits for it any more. */
-  async page({ view, prefix, after, limit }: ChannelQuery, limitMs: number): Promise<Part<HeldChannel>> {
-    const until = performance.now() + limitMs;
+  page(query: ChannelQuery, limitMs: number): Promise<Part<HeldChannel>> {
+    return this.#looks.run(limitMs, (until) => this.#page(query, until));
+  }
+
+  async #page({ view, prefix, after, limit }: ChannelQuery, until: number): Promise<Part<HeldChannel>> {
     const items: HeldChannel[] = [];
     for (const [index, { name, count }] of this.#candidates(prefix, after).entries()) {
       if (index % A_TURN === A_TURN - 1) await nextTurn();
-      if (performance.now() > until) throw new HubError("timeout", "This node has too many channels to look at now.");
+      this.#looks.refuseAfter(until);
       const organizationId = await shownOrganization(view, name, this.#organizationOf);
       if (organizationId === null) continue;
       if (items.length === limit) return { items, more: true };

@@ -1,4 +1,6 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Delivery, PrincipalName } from "@monster-realtime/client/protocol";
+import { OneByOne } from "../connections/one-by-one.ts";
 import type { FanOut } from "../fan-out.ts";
 import type { Accepted } from "./accepted.ts";
 import {
@@ -7,6 +9,7 @@ import {
   type Handed,
   type Head,
   headOf,
+  keyOfId,
   type Reader,
   type Span,
 } from "./delivery-log.ts";
@@ -22,6 +25,8 @@ export interface NodeTraceOptions {
   organizationOf: OrganizationOf;
 }
 
+/** Looked at in one turn of the event loop: others may give their publications the same id, as often as they like. */
+const A_TURN = 200;
 /** By how much the two clocks may part before the wall's counts as set anew. */
 const CLOCK_SLACK_MS = 50;
 
@@ -35,6 +40,7 @@ interface Served extends Span {
 /** What this node remembers of single publications. */
 export class NodeTrace {
   readonly #options: NodeTraceOptions;
+  readonly #looks = new OneByOne("publications");
   /** What lies between `performance.now()` and the milliseconds since 1970. */
   #toWallClock = 0;
 
@@ -42,25 +48,45 @@ export class NodeTrace {
     this.#options = options;
   }
 
-  /** The newest of this id that the view shows, among those that this node took in or handed over. */
-  async find({ view, id, channel }: TraceQuery): Promise<Remembered | null> {
-    const found = [...this.#accepted(id), ...this.#handed(id)]
-      .filter((one) => channel === undefined || one.channel === channel)
-      .sort((a, b) => b.head.at - a.head.at);
+  /**
+   * The newest of this id that the view shows, among those that this node took in or handed over. Rejects with `timeout`
+   * where that takes longer than `limitMs`.
+   */
+  find(query: TraceQuery, limitMs: number): Promise<Remembered | null> {
+    return this.#looks.run(limitMs, (until) => this.#find(query, until));
+  }
+
+  async #find({ view, id, channel }: TraceQuery, until: number): Promise<Remembered | null> {
+    const found: Remembered[] = [];
+    let looked = 0;
+    for (const one of this.#known(id, channel)) {
+      found.push(one);
+      looked += 1;
+      if (looked % A_TURN === 0) await nextTurn();
+    }
+    found.sort((a, b) => b.head.at - a.head.at);
     const refused = new Set<string>();
     for (const one of found) {
       if (refused.has(one.channel)) continue;
+      this.#looks.refuseAfter(until);
       if ((await shownOrganization(view, one.channel, this.#options.organizationOf)) !== null) return one;
       refused.add(one.channel);
     }
     return null;
   }
 
-  /** To whom this node handed it, and whether it took it in. */
-  handling(publication: Remembered): Handling {
+  /** To whom this node handed it, and whether it took it in. Rejects with `timeout` as `find` does. */
+  handling(publication: Remembered, limitMs: number): Promise<Handling> {
+    return this.#looks.run(limitMs, () => this.#handling(publication));
+  }
+
+  #handling(publication: Remembered): Handling {
     this.#setClock();
     const { nodeId, deliveries, accepted } = this.#options;
-    const own = first(accepted.newestFirst(), (one) => one.channel === publication.channel && isSame(publication, one));
+    const own = first(
+      accepted.newestFirst(publication.head.id),
+      (one) => one.channel === publication.channel && isSame(publication, one),
+    );
     const handedAt = this.#handedAt(publication);
     const found = this.#deliveries(publication, handedAt).sort((a, b) => (a.at ?? 0) - (b.at ?? 0));
     const at = publication.head.at - this.#toWallClock;
@@ -72,34 +98,26 @@ export class NodeTrace {
     };
   }
 
-  *#accepted(id: string): Generator<Remembered> {
-    for (const { channel, epoch, head } of this.#options.accepted.newestFirst()) {
-      if (head.id === id) yield { channel, epoch, head };
+  *#known(id: string, channel: string | undefined): Generator<Remembered> {
+    const isAskedFor = (name: string) => channel === undefined || name === channel;
+    for (const { channel: name, epoch, head } of this.#options.accepted.newestFirst(id)) {
+      if (isAskedFor(name)) yield { channel: name, epoch, head };
     }
-  }
-
-  *#handed(id: string): Generator<Remembered> {
-    const written = JSON.stringify(id);
-    for (const handed of this.#options.deliveries.handed.newestFirst()) {
-      // Most are passed over without being read; a payload may hold the same text.
-      if (!handed.publication.json.includes(written)) continue;
-      const head = headOf(handed);
-      const { channel, epoch } = handed.followed;
-      if (head.id === id && epoch !== null) yield { channel, epoch, head };
+    for (const handed of this.#options.deliveries.handed.newestFirst(keyOfId(id))) {
+      const { channel: name, epoch } = handed.followed;
+      if (isAskedFor(name) && epoch !== null) yield { channel: name, epoch, head: headOf(handed) };
     }
   }
 
   /** When it was handed to those who were live then; null where it was not, or is forgotten. */
   #handedAt(publication: Remembered): number | null {
     const { ephemeral = false, offset, id } = publication.head;
-    const written = JSON.stringify(id);
-    const is = ({ followed, publication: kept, ...handed }: Handed) =>
-      followed.channel === publication.channel &&
-      kept.ephemeral === ephemeral &&
-      kept.offset === offset &&
-      kept.json.includes(written) &&
-      isSame(publication, { epoch: followed.epoch, head: headOf({ followed, publication: kept, ...handed }) });
-    return first(this.#options.deliveries.handed.newestFirst(), is)?.at ?? null;
+    const is = (handed: Handed) =>
+      handed.followed.channel === publication.channel &&
+      handed.publication.ephemeral === ephemeral &&
+      handed.publication.offset === offset &&
+      isSame(publication, { epoch: handed.followed.epoch, head: headOf(handed) });
+    return first(this.#options.deliveries.handed.newestFirst(keyOfId(id)), is)?.at ?? null;
   }
 
   #deliveries(publication: Remembered, handedAt: number | null): Delivery[] {
@@ -110,8 +128,8 @@ export class NodeTrace {
       return [this.#delivery(span.reader, at, how)];
     });
     const { channel, epoch, head } = publication;
-    const read = [...this.#options.deliveries.reads.newestFirst()]
-      .filter((page) => page.channel === channel && page.epoch === epoch && !head.ephemeral)
+    const read = [...this.#options.deliveries.reads.newestFirst(channel)]
+      .filter((page) => page.epoch === epoch && !head.ephemeral)
       .filter(({ first, last }) => first <= head.offset && head.offset <= last)
       .map(({ reader, at }) => this.#delivery(reader, at, "history"));
     return [...served, ...read];
@@ -121,9 +139,7 @@ export class NodeTrace {
     for (const { span, connection } of this.#options.fanOut.liveOn(channel)) {
       if (span) yield { ...span, reader: connection.reader, until: connection.endedAt ?? Number.POSITIVE_INFINITY };
     }
-    for (const ended of this.#options.deliveries.ended.newestFirst()) {
-      if (ended.channel === channel) yield servedUntilEnd(ended);
-    }
+    for (const ended of this.#options.deliveries.ended.newestFirst(channel)) yield servedUntilEnd(ended);
   }
 
   #delivery({ connectionId, principal, client }: Reader, at: number, how: Delivery["how"]): Delivery {

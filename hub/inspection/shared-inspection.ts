@@ -54,8 +54,8 @@ export class SharedInspection implements Inspection {
     this.#answerers = {
       channels: (query) => channels.page(query, FIRST_MS),
       channelCounts: async ({ names }) => names.map((name) => counts.ofChannel(name, Date.now())),
-      remembered: (query) => trace.find(query),
-      handling: async (publication) => trace.handling(publication),
+      remembered: (query) => trace.find(query, FIRST_MS),
+      handling: (publication) => trace.handling(publication, SECOND_MS),
       minutes: ({ organizationId, last, minutes }) => counts.ofMinutes(organizationId, last, minutes),
     };
     this.#peers = new Peers(options.io, this.#answerers, options.log);

@@ -93,8 +93,8 @@ test("a day is remembered", () =>
   ));
 
 test("the newest are remembered, newest first, an hour at most, and it is known what had to go", () => {
-  const recent = new Recent<{ at: number; name: string }>(3);
-  const names = (now: number) => [...recent.newestFirst(now)].map(({ name }) => name);
+  const recent = new Recent<{ at: number; name: string }>(() => "all", 3);
+  const names = (now: number) => [...recent.newestFirst("all", now)].map(({ name }) => name);
   for (const [index, name] of ["a", "b", "c"].entries()) recent.add({ at: index, name });
   equal(names(2), ["c", "b", "a"]);
   is(recent.hasForgottenSince(0), false);
@@ -106,6 +106,15 @@ test("the newest are remembered, newest first, an hour at most, and it is known 
     [true, true, false, false],
   );
   equal(names(3_600_003), ["e", "d"]);
+});
+
+test("what is remembered is found by its key, and forgotten with it", () => {
+  const recent = new Recent<{ at: number; key: string }>(({ key }) => key, 4);
+  const found = (key: string) => [...recent.newestFirst(key, 0)].map(({ at }) => at);
+  for (const [index, key] of ["a", "b", "a", "c", "a", "b"].entries()) recent.add({ at: -index, key });
+  equal(["a", "b", "c", "d"].map(found), [[-4, -2], [-5], [-3], []]);
+  for (let at = -6; at > -9; at -= 1) recent.add({ at, key: "d" });
+  equal(["a", "b", "c", "d"].map(found), [[], [-5], [], [-8, -7, -6]]);
 });
 
 test.run();

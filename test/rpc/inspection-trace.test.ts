@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Delivery, NodesHeard, PublicationTrace } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
 import { type TestHub, withHub } from "../support/hub.ts";
@@ -205,6 +206,32 @@ test("another organization's publication is as good as none, to admins and to bo
       is((await trace(client, "shared")).channel, hub.taskChannel);
     }
   }));
+
+test(
+  "however many are asked for, of whatever id, the hub's other work goes on in between",
+  () => withHub({ env: { RPCS_PER_SECOND: "100000", REQUESTS_PER_SECOND: "100000" } }, storm),
+  40_000,
+);
+
+async function storm(hub: TestHub): Promise<void> {
+  const { taskChannel: channel } = hub;
+  const [service, live] = await hub.connectAll(hub.serviceToken, hub.serviceToken);
+  await live.request("subscribe", { channel });
+  const { broker } = hub.node.hub.services;
+  const payloadJson = JSON.stringify("x".repeat(700));
+  const filler = { channel, publisher: "service:test", type: "note", payloadJson, from: null, ephemeral: true };
+  for (let number = 0; number < 20_000; number += 1) await broker.publish({ ...filler, id: `filler-${number}` });
+  await until("all of it was handed over", () => live.received("publications").length > 0);
+  const delay = monitorEventLoopDelay({ resolution: 5 });
+  // The last one stands in every publication, though not as its id.
+  for (const id of ["filler-10", "none", "payload"]) {
+    delay.enable();
+    const params = { id };
+    await Promise.all(Array.from({ length: 300 }, () => service.ack("rpc", { method: "publications.trace", params })));
+    delay.disable();
+  }
+  ok(delay.max < 300e6, `the hub stood still for ${Math.round(delay.max / 1e6)} ms`);
+}
 
 test("a node that had to forget says so", () => withHub({}, forgets), 40_000);
 
