@@ -86,7 +86,8 @@ export class PublicationCounts {
   /** The publications of each of these minutes, of which `last` (since 1970) is the newest. */
   async ofMinutes(organizationId: string, last: number, minutes: number): Promise<number[]> {
     await this.settle();
-    await Promise.all(this.#active.map((counter) => this.#attribute(counter)));
+    const unattributed = this.#active.filter((counter) => counter.organizationId === null);
+    await Promise.all(unattributed.map((counter) => this.#attribute(counter)));
     const known = this.#ofOrganization.get(organizationId);
     const counts = Array.from({ length: minutes }, (_, index) => known?.get(last - minutes + 1 + index) ?? 0);
     for (const { organizationId: owner, minute, inMinute } of this.#active) {
