@@ -30,11 +30,11 @@ import { Requester, type RequestOptions, type RpcOptions } from "./rpc.ts";
 import { Subscription } from "./subscription.ts";
 import type { HistoryQuery, SubscribeOptions, SubscriptionParts } from "./subscription-events.ts";
 import { Timer } from "./timer.ts";
-import { ask, type Wire } from "./wire.ts";
+import { TokenRefresh } from "./token-refresh.ts";
+import type { Wire } from "./wire.ts";
 
 /** The first retry of a single request comes sooner than that of a whole connection. */
 const REQUEST_BASE_DELAY_MS = 100;
-const REFRESH_RETRY_MS = 1_000;
 
 /** What a client tells, with the arguments of its handlers. */
 export type ClientEvents = {
@@ -47,6 +47,8 @@ export type ClientEvents = {
   goaway: [{ reason: string; reconnectInMs: number }];
   /** The token runs out soon; a token function is asked by itself. */
   tokenExpiring: [{ expiresInMs: number }];
+  /** The user was invited, or an invitation ended: `organizations.invitations` answers something else now. */
+  invitations: [Record<string, never>];
 };
 
 /** A client of one hub. Nothing is sent before `connect()`. Throws InvalidArgumentError for options that can't work. */
@@ -67,7 +69,7 @@ export class Client {
   readonly #presences = new Map<string, ChannelPresence>();
   readonly #publisher: Publisher;
   readonly #requester: Requester;
-  readonly #refreshTimer = new Timer();
+  readonly #refresh: TokenRefresh;
 
   /** @internal Use `createClient()`. */
   constructor(options: ClientOptions) {
@@ -77,6 +79,7 @@ export class Client {
       changed: (state, previous) => this.#changed(state, previous),
     });
     this.#wire = this.#makeWire();
+    this.#refresh = new TokenRefresh(this.#connection, this.#wire);
     this.#publisher = new Publisher(this.#wire, this.#options.offlineQueueLimit);
     this.#requester = new Requester({
       wire: this.#wire,
@@ -185,7 +188,7 @@ export class Client {
       },
       send: (name, argument, settle, timeoutMs = requestTimeoutMs) =>
         connection.send(name, argument, timeoutMs, settle),
-      retryDelayMs: (attempt, error) => (error.retryAfterMs ?? 0) + backoffDelayMs(attempt, backoff),
+      retryDelayMs: (attempt, error) => (error?.retryAfterMs ?? 0) + backoffDelayMs(attempt, backoff),
       report: (thrown) => this.#report(thrown),
     };
   }
@@ -227,7 +230,7 @@ export class Client {
   }
 
   #disconnected(): void {
-    this.#refreshTimer.clear();
+    this.#refresh.stop();
     for (const part of [...this.#presences.values(), ...this.#subscriptions.values()]) part.disconnected();
   }
 
@@ -242,9 +245,6 @@ export class Client {
   /** Pushes that this version does not know never come here. */
   #receive(push: Push): void {
     switch (push.name) {
-      case "welcome":
-        this.#events.emit("welcome", ...push.args);
-        return;
       case "publications":
         this.#subscriptions.get(push.args[0])?.receivePublications(push.args[1]);
         return;
@@ -256,25 +256,11 @@ export class Client {
         return;
       case "token.expiring":
         this.#events.emit("tokenExpiring", ...push.args);
-        void this.#refreshToken(0);
+        this.#refresh.start();
         return;
-      case "goaway":
-        this.#events.emit("goaway", ...push.args);
-        return;
-    }
-  }
-
-  /** Tried until the connection ends with `token_expired`, after which the next one asks for a token anew. */
-  async #refreshToken(attempt: number): Promise<void> {
-    if (typeof this.#options.token === "string") return;
-    try {
-      await ask(this.#wire, "auth.refresh", { token: await this.#connection.token() });
-    } catch (thrown) {
-      const error = asRealtimeError(thrown);
-      this.#report(error);
-      if (!error.temporary || !this.#wire.connected) return;
-      const delayMs = REFRESH_RETRY_MS + this.#wire.retryDelayMs(attempt, error);
-      this.#refreshTimer.set(delayMs, () => void this.#refreshToken(attempt + 1));
+      // `welcome`, `goaway` and `invitations` are the application's alone.
+      default:
+        this.#events.emit(push.name, ...(push.args as [never]));
     }
   }
 

@@ -2,12 +2,15 @@ import { type Backoff, backoffDelayMs } from "./backoff.ts";
 import type { RealtimeError } from "./errors.ts";
 import type { Welcome } from "./protocol/index.ts";
 
-/** Where a client stands. `attempt` counts the failures since the last connection that held. */
+/**
+ * The state of a client's connection. `attempt` counts the failures since the last connection that held. `restart`: the last
+ * node announced its end, so that its successor is about to start; delays then stay within 4 s.
+ */
 export type ConnectionState =
   | { name: "idle" }
-  | { name: "connecting"; attempt: number }
+  | { name: "connecting"; attempt: number; restart?: true }
   | { name: "connected"; attempt: number; welcome: Welcome; sinceMs: number; moveAtMs: number | null }
-  | { name: "waiting"; attempt: number; delayMs: number; error: RealtimeError }
+  | { name: "waiting"; attempt: number; delayMs: number; error: RealtimeError; restart?: true }
   | { name: "closed"; error: RealtimeError | null };
 
 /** What happens to a connection. Times are of one monotonic clock, in milliseconds. */
@@ -23,6 +26,9 @@ export type ConnectionInput =
   | { name: "retry" }
   | { name: "close" };
 
+/** After this many failures the delay grows no more while a node restarts: within 4 s of its start each client tries. */
+const RESTART_ATTEMPTS = 3;
+
 /** The state that follows; the same object where the input means nothing in it. Closed is for ever. */
 export function transition(state: ConnectionState, input: ConnectionInput, backoff: Backoff): ConnectionState {
   if (state.name === "closed") return state;
@@ -30,9 +36,9 @@ export function transition(state: ConnectionState, input: ConnectionInput, backo
     case "connect":
       return state.name === "idle" ? { name: "connecting", attempt: 0 } : state;
     case "retry":
-      return state.name === "waiting" ? { name: "connecting", attempt: state.attempt } : state;
+      return state.name === "waiting" ? { name: "connecting", attempt: state.attempt, ...restarts(state) } : state;
     case "move":
-      return state.name === "connected" ? { name: "connecting", attempt: 0 } : state;
+      return state.name === "connected" ? { name: "connecting", attempt: 0, restart: true } : state;
     case "reconnect":
       return state.name === "idle" ? state : { name: "connecting", attempt: 0 };
     case "welcome":
@@ -58,8 +64,14 @@ function afterLoss(
   backoff: Backoff,
 ): ConnectionState {
   if (!error.temporary) return { name: "closed", error };
-  const attempt = failuresAfter(state, nowMs, backoff);
-  return { name: "waiting", attempt, delayMs: delayAfter(state, error, nowMs, attempt, backoff), error };
+  const restart = restarts(state, error);
+  const failures = failuresAfter(state, nowMs, backoff);
+  const attempt = restart.restart ? Math.min(failures, RESTART_ATTEMPTS) : failures;
+  return { name: "waiting", attempt, delayMs: delayAfter(state, error, nowMs, attempt, backoff), error, ...restart };
+}
+
+function restarts(state: ConnectionState, error?: RealtimeError): { restart?: true } {
+  return ("restart" in state && state.restart) || error?.code === "draining" ? { restart: true } : {};
 }
 
 /** A connection that held as long as the longest delay clears the count; one that broke sooner counts as a failure. */

@@ -12,6 +12,7 @@ import { Link, type Push, type Settle } from "./link.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { RequestName, Requests } from "./protocol/index.ts";
 import { Timer } from "./timer.ts";
+import { readToken } from "./token.ts";
 
 /** A token function that never answers must not hold the client up for ever. */
 const TOKEN_LIMIT_MS = 30_000;
@@ -31,6 +32,8 @@ export class Connection {
   readonly #ending = new AbortController();
   #state: ConnectionState = { name: "idle" };
   #link: Link | null = null;
+  /** The newest token that the hub was given. */
+  sentToken = "";
   /** Marks the try that is under way: what an older one still brings is ignored. */
   #try: object = {};
 
@@ -86,12 +89,13 @@ export class Connection {
     }
   }
 
-  /** The token of this moment. Throws what the token function threw as a RealtimeError. */
+  /** The token of this moment. Throws TokenUnavailableError where the token function has none, or what it threw as a RealtimeError. */
   async token(): Promise<string> {
     const { token } = this.#options;
     if (typeof token === "string") return token;
     try {
-      return await withLimit(abortable(Promise.resolve(token()), this.#ending.signal), TOKEN_LIMIT_MS);
+      const given = await withLimit(abortable(Promise.resolve(token()), this.#ending.signal));
+      return readToken(given, (why) => new TokenUnavailableError(why));
     } catch (thrown) {
       throw thrown instanceof RealtimeError ? thrown : new TokenUnavailableError(thrown);
     }
@@ -107,22 +111,13 @@ export class Connection {
 
   #enter(state: ConnectionState): void {
     this.#timer.clear();
-    switch (state.name) {
-      case "idle":
-        return;
-      case "connecting":
-        return void this.#open();
-      case "connected":
-        if (state.moveAtMs !== null) this.#timer.set(state.moveAtMs - performance.now(), () => this.#move());
-        return;
-      case "waiting":
-        this.#timer.set(state.delayMs, () => this.#transition({ name: "retry" }));
-        return;
-      case "closed":
-        this.#try = {};
-        this.#ending.abort(new ConnectionClosedError(state.error));
-        return;
-    }
+    if (state.name === "connecting") void this.#open();
+    if (state.name === "connected" && state.moveAtMs !== null)
+      this.#timer.set(state.moveAtMs - performance.now(), () => this.#move());
+    if (state.name === "waiting") this.#timer.set(state.delayMs, () => this.#transition({ name: "retry" }));
+    if (state.name !== "closed") return;
+    this.#try = {};
+    this.#ending.abort(new ConnectionClosedError(state.error));
   }
 
   async #open(): Promise<void> {
@@ -137,6 +132,7 @@ export class Connection {
   }
 
   #dial(token: string, current: object): Link {
+    this.sentToken = token;
     return new Link(this.#options, token, {
       push: (push) => {
         if (this.#try === current) this.#receive(push);
@@ -178,24 +174,20 @@ export class Connection {
     void old?.close(why, { goodbye });
   }
 
-  /** `token_expired` is temporary only for those who have another token. */
+  /** `token_expired` is temporary where there may be another token, and for a `pat_`, which the hub checks again. */
   #finalIfStatic(error: RealtimeError): RealtimeError {
-    if (error.code !== "token_expired" || typeof this.#options.token === "function") return error;
-    const { code, details } = error;
-    return new RealtimeError(`${error.message} The client has a fixed token: give a function that fetches new ones.`, {
-      code,
-      details,
-      temporary: false,
-      traceId: error.traceId ?? undefined,
-      cause: error,
-    });
+    const { token } = this.#options;
+    const isFixed = typeof token === "string" && !token.startsWith("pat_");
+    if (error.code !== "token_expired" || !isFixed) return error;
+    const message = `${error.message} Give a token function.`;
+    return new RealtimeError(message, { ...error, temporary: false, cause: error });
   }
 }
 
-async function withLimit<Value>(value: Promise<Value>, limitMs: number): Promise<Value> {
+async function withLimit<Value>(value: Promise<Value>): Promise<Value> {
   const timer = new Timer();
   const limit = new Promise<never>((_, reject) => {
-    timer.set(limitMs, () => reject(new Error(`no token within ${limitMs} ms`)));
+    timer.set(TOKEN_LIMIT_MS, () => reject(new Error(`none in ${TOKEN_LIMIT_MS} ms`)));
   });
   return Promise.race([value, limit]).finally(() => timer.clear());
 }

@@ -3,9 +3,9 @@ import type { ErrorObject, StreamPosition } from "./protocol/index.ts";
 interface RealtimeErrorFields {
   code: string;
   temporary: boolean;
-  retryAfterMs?: number | undefined;
+  retryAfterMs?: number | null | undefined;
   details?: unknown;
-  traceId?: string | undefined;
+  traceId?: string | null | undefined;
   cause?: unknown;
 }
 
@@ -16,20 +16,23 @@ interface RealtimeErrorFields {
  */
 export class RealtimeError extends Error {
   override readonly name: string = "RealtimeError";
-  readonly code: string;
-  readonly temporary: boolean;
+  declare readonly code: string;
+  declare readonly temporary: boolean;
   /** Milliseconds to wait before the next try, where the hub said so. */
-  readonly retryAfterMs: number | null;
-  readonly details: unknown;
-  readonly traceId: string | null;
+  declare readonly retryAfterMs: number | null;
+  declare readonly details: unknown;
+  declare readonly traceId: string | null;
 
-  constructor(message: string, fields: RealtimeErrorFields) {
-    super(message, fields.cause === undefined ? undefined : { cause: fields.cause });
-    this.code = fields.code;
-    this.temporary = fields.temporary;
-    this.retryAfterMs = fields.retryAfterMs ?? null;
-    this.details = fields.details;
-    this.traceId = fields.traceId ?? null;
+  constructor(
+    message: string,
+    { code, temporary, retryAfterMs = null, details, traceId = null, cause }: RealtimeErrorFields,
+  ) {
+    super(message, cause === undefined ? cause : { cause });
+    this.code = code;
+    this.temporary = temporary;
+    this.retryAfterMs = retryAfterMs;
+    this.details = details;
+    this.traceId = traceId;
   }
 }
 
@@ -37,8 +40,8 @@ export class RealtimeError extends Error {
 export class ConnectionClosedError extends RealtimeError {
   override readonly name = "ConnectionClosedError";
   constructor(cause: RealtimeError | null) {
-    const why = cause ? `it ended with ${cause.code}: ${cause.message}` : "close() was called";
-    super(`The client is closed (${why}). Make a new one with createClient().`, {
+    const why = cause ? `${cause.code}: ${cause.message}` : "close() was called";
+    super(`The client is closed (${why}). Call createClient() again.`, {
       code: "connection_closed",
       temporary: false,
       cause: cause ?? undefined,
@@ -52,10 +55,10 @@ export class ConnectionClosedError extends RealtimeError {
  */
 export class DisconnectedError extends RealtimeError {
   override readonly name = "DisconnectedError";
-  readonly sent: boolean;
+  declare readonly sent: boolean;
   constructor(reason: string, { sent, cause }: { sent: boolean; cause?: unknown }) {
-    const what = sent ? "whether the request was carried out is unknown" : "the request was not sent";
-    super(`The connection to the hub is away (${reason}): ${what}. It comes back by itself; repeat the request then.`, {
+    const what = sent ? "may have been carried out" : "was not sent";
+    super(`No connection to the hub (${reason}): the request ${what}.`, {
       code: "disconnected",
       temporary: true,
       cause,
@@ -64,23 +67,43 @@ export class DisconnectedError extends RealtimeError {
   }
 }
 
-/** The hub could not be reached at all. The client tries again by itself. */
+/**
+ * The hub could not be reached at all; `code` is `tls_failed` where TLS is the reason, such as a certificate that is not
+ * trusted, else `unreachable`. Browsers give no reason. The client tries again by itself.
+ */
 export class UnreachableError extends RealtimeError {
   override readonly name = "UnreachableError";
-  constructor(url: string, cause: unknown) {
-    super(`No hub answers at ${url}. Check the address and that the hub runs. The client tries again by itself.`, {
-      code: "unreachable",
+  constructor(url: URL, cause: Error) {
+    const { message, code } = transportFailure(cause);
+    const isTls = TLS_CODES.test(String(code));
+    super(`${isTls ? "TLS failed" : "No hub answers"} at ${url} (${message}). Check the address, http or https.`, {
+      code: isTls ? "tls_failed" : "unreachable",
       temporary: true,
       cause,
     });
   }
 }
 
+/** What failed below Socket.IO's error, in Node; of a WebSocket, or of long-polling. */
+function transportFailure(cause: TransportError): Error & { code?: unknown } {
+  const reasons = [cause.description?.error, cause.context?.statusText];
+  return reasons.find((reason) => reason instanceof Error) ?? cause;
+}
+
+interface TransportError extends Error {
+  description?: { error?: Error };
+  /** A browser has a text there, such as `Not Found`. */
+  context?: { statusText?: Error | string };
+}
+
+/** Node's codes of TLS: of its own, of OpenSSL, and of its checks of certificates. Those of the network and of DNS are others. */
+const TLS_CODES = /CERT|SSL|TLS|SIGNATURE|^(EPROTO$|HOST|INVALID)/;
+
 /** Nothing came back: a paused process looks like that, and a network that swallows packets. */
 export class ConnectTimeoutError extends RealtimeError {
   override readonly name = "ConnectTimeoutError";
   constructor(timeoutMs: number) {
-    super(`The hub did not welcome this client within ${timeoutMs} ms. The client tries again by itself.`, {
+    super(`No welcome within ${timeoutMs} ms. Raise connectTimeoutMs.`, {
       code: "connect_timeout",
       temporary: true,
     });
@@ -91,10 +114,10 @@ export class ConnectTimeoutError extends RealtimeError {
 export class RequestTimeoutError extends RealtimeError {
   override readonly name = "RequestTimeoutError";
   constructor(request: string, timeoutMs: number) {
-    super(
-      `${request} was not answered within ${timeoutMs} ms, so its outcome is unknown. Repeat it with the same id or idempotencyKey.`,
-      { code: "timeout", temporary: true },
-    );
+    super(`No answer to ${request} within ${timeoutMs} ms. Repeat it with its id or idempotencyKey.`, {
+      code: "timeout",
+      temporary: true,
+    });
   }
 }
 
@@ -102,7 +125,7 @@ export class RequestTimeoutError extends RealtimeError {
 export class QueueFullError extends RealtimeError {
   override readonly name = "QueueFullError";
   constructor(limit: number) {
-    super(`${limit} publications already wait to be sent. Publish less, await them, or raise offlineQueueLimit.`, {
+    super(`${limit} publications wait. Await them first.`, {
       code: "queue_full",
       temporary: true,
     });
@@ -113,13 +136,10 @@ export class QueueFullError extends RealtimeError {
 export class OutcomeUnknownError extends RealtimeError {
   override readonly name = "OutcomeUnknownError";
   constructor(id: string) {
-    super(
-      `Whether publication ${id} was stored is unknown. Look for its id in the history before publishing it again.`,
-      {
-        code: "outcome_unknown",
-        temporary: false,
-      },
-    );
+    super(`Publication ${id} may have been stored. Look into the history first.`, {
+      code: "outcome_unknown",
+      temporary: false,
+    });
   }
 }
 
@@ -133,19 +153,18 @@ export class TokenExpiredError extends RealtimeError {
   override readonly name = "TokenExpiredError";
 }
 
-/** The `token` function failed, so there was nothing to connect with. */
+/**
+ * The `token` function failed or had no token, so there was nothing to connect with. To end the client instead, it throws a
+ * RealtimeError that is not temporary.
+ */
 export class TokenUnavailableError extends RealtimeError {
   override readonly name = "TokenUnavailableError";
   constructor(cause: unknown) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    super(
-      `The token function failed (${why}). The client tries again by itself; throw a RealtimeError that is not temporary to give up.`,
-      {
-        code: "token_unavailable",
-        temporary: true,
-        cause,
-      },
-    );
+    super(`The token function gave no token (${asRealtimeError(cause).message}).`, {
+      code: "token_unavailable",
+      temporary: true,
+      cause,
+    });
   }
 }
 
@@ -162,7 +181,7 @@ export class IterationOverflowError extends RealtimeError {
   override readonly name = "IterationOverflowError";
   readonly position: StreamPosition | null;
   constructor(limit: number, position: StreamPosition | null) {
-    super(`The loop fell ${limit} publications behind. Work faster, or subscribe anew with recover: error.position.`, {
+    super(`The loop fell ${limit} publications behind. Recover from error.position.`, {
       code: "iteration_overflow",
       temporary: false,
     });
@@ -178,7 +197,7 @@ export class PublicationsLostError extends RealtimeError {
   /** Where the stream goes on. */
   readonly position: StreamPosition;
   constructor(previous: StreamPosition, position: StreamPosition) {
-    super("Publications were missed that the hub no longer has. Load the state anew, then loop again.", {
+    super("Publications were lost. Load the state, then loop again.", {
       code: "publications_lost",
       temporary: true,
     });
@@ -190,14 +209,11 @@ export class PublicationsLostError extends RealtimeError {
 /** The SDK's error for an error object of the hub. Whatever is not one becomes a temporary `internal` that shows what came. */
 export function errorFromObject(value: unknown): RealtimeError {
   if (!isErrorObject(value)) {
-    return new RealtimeError(
-      "The hub refused without saying why. Look into its log. The client tries again by itself.",
-      {
-        code: "internal",
-        temporary: true,
-        details: value,
-      },
-    );
+    return new RealtimeError("The hub gave no reason. Look into its log.", {
+      code: "internal",
+      temporary: true,
+      details: value,
+    });
   }
   const { message, ...fields } = value;
   if (value.code === "replaced") return new ReplacedError(message, fields);
@@ -206,8 +222,7 @@ export function errorFromObject(value: unknown): RealtimeError {
 }
 
 function isErrorObject(value: unknown): value is ErrorObject {
-  if (typeof value !== "object" || value === null) return false;
-  const { code, message, temporary } = value as Partial<ErrorObject>;
+  const { code, message, temporary } = (value ?? {}) as Partial<ErrorObject>;
   return typeof code === "string" && typeof message === "string" && typeof temporary === "boolean";
 }
 

@@ -23,8 +23,9 @@ export async function* iterate(source: Source): AsyncGenerator<Publication, void
       const next = backlog.take();
       if (next) yield next;
       else if (backlog.failure) throw backlog.failure;
-      else if (source.state.name === "ended") return throwIfFailed(source.state.error);
-      else await backlog.changed();
+      else if (source.state.name !== "ended") await backlog.changed();
+      else if (source.state.error) throw source.state.error;
+      else return;
     }
   } finally {
     backlog.stop();
@@ -84,8 +85,4 @@ class Backlog {
     this.failure = failure;
     this.#wake();
   }
-}
-
-function throwIfFailed(error: RealtimeError | null | undefined): void {
-  if (error) throw error;
 }

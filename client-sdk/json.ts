@@ -9,8 +9,7 @@ export function jsonCopy(value: unknown, what: string): unknown {
     // Undefined and functions become no text at all, which can't be parsed.
     return JSON.parse(JSON.stringify(value, refuseBytes));
   } catch (cause) {
-    const rule = "no cycles, BigInts or functions, null for undefined, base64 text for bytes";
-    throw new InvalidArgumentError(`${what} must be JSON: ${rule}.`, cause);
+    throw new InvalidArgumentError(`${what} must be JSON: no cycles, BigInts, functions or bytes.`, cause);
   }
 }
 
@@ -18,6 +17,6 @@ const isBytes = (value: unknown): boolean => value instanceof ArrayBuffer || Arr
 
 /** Looks at what the value was before its `toJSON`: a Buffer has one. */
 function refuseBytes(this: Record<string, unknown>, key: string, part: unknown): unknown {
-  if (isBytes(this[key])) throw new TypeError("bytes are not JSON");
+  if (isBytes(this[key])) throw new TypeError(key);
   return part;
 }

@@ -19,7 +19,15 @@ import { Timer } from "./timer.ts";
 
 /** A goodbye that no one answers is not waited for longer than this. */
 const GOODBYE_LIMIT_MS = 1_000;
-const PUSHES = ["welcome", "publications", "presence", "unsubscribed", "token.expiring", "goaway"] as const;
+const PUSHES = [
+  "welcome",
+  "publications",
+  "presence",
+  "unsubscribed",
+  "token.expiring",
+  "goaway",
+  "invitations",
+] as const;
 
 type PushName = (typeof PUSHES)[number];
 export type Push = { [Name in PushName]: { name: Name; args: Pushes[Name] } }[PushName];
@@ -46,7 +54,10 @@ export class Link {
   constructor(options: ResolvedOptions, token: string, listener: LinkListener) {
     this.#options = options;
     this.#listener = listener;
-    this.#socket = io(options.url, {
+    // Of an address Socket.IO takes the path for a namespace.
+    const { origin, pathname } = options.url;
+    this.#socket = io(origin, {
+      path: pathname.replace(/\/*$/, "/socket.io"),
       ...options.webSocketOptions,
       transports: options.transports,
       tryAllTransports: true,
@@ -166,7 +177,7 @@ function unreadable(what: string, cause: unknown): DisconnectedError {
 }
 
 /** A refusal of the hub carries an error object; whatever else failed never reached it. */
-function refusalOf(error: Error & { data?: unknown }, url: string): RealtimeError {
+function refusalOf(error: Error & { data?: unknown }, url: URL): RealtimeError {
   return error.data === undefined ? new UnreachableError(url, error) : errorFromObject(error.data);
 }
 

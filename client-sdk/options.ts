@@ -1,5 +1,6 @@
 import type { ManagerOptions, SocketOptions } from "socket.io-client";
 import { InvalidArgumentError } from "./errors.ts";
+import { readToken } from "./token.ts";
 
 /** From the first packet to the welcome. */
 export const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
@@ -14,12 +15,17 @@ export const DEFAULT_OFFLINE_QUEUE_LIMIT = 1_000;
 
 /** How packets travel. Polling is for networks that block WebSockets, and for hubs of one process. */
 export type Transport = "websocket" | "polling";
-/** An access token, or a function that gives one; the function is asked anew before every connect and refresh. */
-export type TokenSource = string | (() => string | Promise<string>);
+/** What a token function returns. Nothing, and an empty text, mean that no token is available now: the client asks again. */
+type Token = string | null | undefined;
+/**
+ * An access token, or a function that returns one, called before every connect and refresh. Whitespace around a token,
+ * such as the newline of a file, is not part of it.
+ */
+export type TokenSource = string | (() => Token | Promise<Token>);
 
 /** What `createClient()` takes. Unknown keys are refused. */
 export interface ClientOptions {
-  /** Where the hub is: `http(s)://host[:port]`. */
+  /** The hub's address: `http(s)://host[:port][/path]`, the path where a proxy or `BASE_PATH` serves the hub below one. */
   url: string;
   token: TokenSource;
   /** `name/version` of the program, for the hub's log. */
@@ -40,8 +46,9 @@ export interface ClientOptions {
   random?: () => number;
 }
 
-export interface ResolvedOptions extends Required<Omit<ClientOptions, "client">> {
+export interface ResolvedOptions extends Required<Omit<ClientOptions, "client" | "url">> {
   client: string | null;
+  url: URL;
 }
 
 const DEFAULTS: Omit<ResolvedOptions, "url" | "token"> = {
@@ -61,12 +68,11 @@ const KNOWN_OPTIONS: readonly string[] = ["url", "token", ...Object.keys(DEFAULT
 export function resolveOptions(options: ClientOptions): ResolvedOptions {
   const unknown = Object.keys(options).filter((key) => !KNOWN_OPTIONS.includes(key));
   if (unknown.length > 0) {
-    throw new InvalidArgumentError(`Unknown option ${unknown.join(", ")}. Known are ${KNOWN_OPTIONS.join(", ")}.`);
+    throw new InvalidArgumentError(`Unknown option ${unknown}. Known are ${KNOWN_OPTIONS}.`);
   }
   const given = Object.entries(options).filter(([, value]) => value !== undefined && value !== null);
-  const resolved = { ...DEFAULTS, ...Object.fromEntries(given) } as ResolvedOptions;
-  checkUrl(resolved.url);
-  checkToken(resolved.token);
+  const resolved = { ...DEFAULTS, ...Object.fromEntries(given), url: readUrl(options.url) } as ResolvedOptions;
+  if (typeof resolved.token !== "function") resolved.token = readToken(resolved.token, wrongToken);
   for (const [key, value] of Object.entries(DEFAULTS)) {
     if (typeof value === "number") checkPositive(key, resolved[key as keyof ResolvedOptions]);
   }
@@ -74,16 +80,18 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
 }
 
 function checkPositive(key: string, value: unknown): void {
-  if (typeof value === "number" && value > 0 && Number.isFinite(value)) return;
+  if (Number.isFinite(value) && (value as number) > 0) return;
   throw new InvalidArgumentError(`${key} must be a number above 0.`);
 }
 
-function checkUrl(url: unknown): void {
-  if (typeof url === "string" && /^https?:\/\/[^/]/.test(url)) return;
-  throw new InvalidArgumentError('url must be the address of the hub, such as "http://localhost:4000".');
+function readUrl(text: unknown): URL {
+  try {
+    const url = new URL(text as string);
+    if (/^https?:/.test(url.protocol) && !(url.username + url.password + url.search + url.hash)) return url;
+  } catch {
+    // Not a URL at all gets the same error. None quotes the address: it may hold a password.
+  }
+  throw new InvalidArgumentError("url must be an http(s):// address without password and query.");
 }
 
-function checkToken(token: unknown): void {
-  if ((typeof token === "string" && token !== "") || typeof token === "function") return;
-  throw new InvalidArgumentError("token must be an access token or a function that gives one.");
-}
+const wrongToken = (why: string) => new InvalidArgumentError(`token must be text or a function: ${why}.`);

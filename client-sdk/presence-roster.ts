@@ -79,10 +79,8 @@ export class PresenceRoster<Meta extends object = Record<string, unknown>> {
   }
 
   #tell(event: RosterEvent): void {
-    const as = (member: Member) => member as unknown as Member<Meta>;
-    if (event.type === "sync") this.#events.emit("sync", this.#members);
-    else if (event.type === "join") this.#events.emit("join", as(event.member));
-    else if (event.type === "update") this.#events.emit("update", as(event.member), as(event.previous));
-    else this.#events.emit("leave", as(event.member), event.reason);
+    const { type, ...rest } = event;
+    // An event's values are in the order of its handlers' arguments.
+    this.#events.emit(type, ...((type === "sync" ? [this.#members] : Object.values(rest)) as [never, never]));
   }
 }

@@ -174,17 +174,14 @@ export class ChannelPresence<Name extends string = string> {
 }
 
 function leftBefore(channel: string): RealtimeError {
-  return new RealtimeError(
-    `leave() was called on ${channel} before the hub answered. Join again if it was not meant.`,
-    {
-      code: "left",
-      temporary: false,
-    },
-  );
+  return new RealtimeError(`leave() was called on ${channel} before the answer. Join again.`, {
+    code: "left",
+    temporary: false,
+  });
 }
 
 function notJoined(channel: string): RealtimeError {
-  return new RealtimeError(`This client is not present on ${channel}. Call join(meta) first.`, {
+  return new RealtimeError(`Not present on ${channel}. Call join(meta) first.`, {
     code: "not_joined",
     temporary: false,
   });

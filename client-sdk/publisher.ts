@@ -9,7 +9,7 @@ import type { Wire } from "./wire.ts";
 /** The hub remembers ids for five minutes; a little less, for the way there. */
 const ID_REMEMBERED_MS = 270_000;
 /** Refusals after which the hub may have stored the publication all the same. */
-const UNKNOWN_OUTCOMES: ReadonlySet<string> = new Set(["timeout", "unavailable", "disconnected"]);
+const UNKNOWN_OUTCOMES: readonly string[] = ["timeout", "unavailable", "disconnected"];
 
 /** How to publish. */
 export interface PublishOptions {
@@ -48,15 +48,22 @@ export class Publisher {
    * hub's refusal, QueueFullError, OutcomeUnknownError, ConnectionClosedError, or the signal's reason.
    */
   publish(channel: string, type: string, payload: unknown, options: PublishOptions): Promise<PublishReply> {
-    return new Promise((resolve, reject) => {
-      options.signal?.throwIfAborted();
+    const { signal } = options;
+    let abort = () => {};
+    const stored = new Promise<PublishReply>((resolve, reject) => {
+      signal?.throwIfAborted();
       if (this.#waiting() >= this.#limit) throw new QueueFullError(this.#limit);
       const request = requestOf(channel, type, jsonCopy(payload, "payload"), options);
       const entry: Entry = { request, attempt: 0, unknownSinceMs: null, sentAtMs: 0, resolve, reject };
       const queue = this.#queueOf(channel);
-      watchSignal(entry, queue, options.signal);
+      abort = () => {
+        queue.remove(entry);
+        reject(signal?.reason);
+      };
+      signal?.addEventListener("abort", abort, { once: true });
       queue.add(entry);
     });
+    return stored.finally(() => signal?.removeEventListener("abort", abort));
   }
 
   connected(): void {
@@ -91,24 +98,6 @@ function requestOf(
   { id, ephemeral }: PublishOptions,
 ): Entry["request"] {
   return { channel, type, payload, id: id ?? ulid(), ...(ephemeral ? { ephemeral } : {}) };
-}
-
-function watchSignal(entry: Entry, queue: ChannelQueue, signal: AbortSignal | undefined): void {
-  if (!signal) return;
-  const { resolve, reject } = entry;
-  const abort = () => {
-    queue.remove(entry);
-    reject(signal.reason);
-  };
-  signal.addEventListener("abort", abort, { once: true });
-  entry.resolve = (reply) => {
-    signal.removeEventListener("abort", abort);
-    resolve(reply);
-  };
-  entry.reject = (error) => {
-    signal.removeEventListener("abort", abort);
-    reject(error);
-  };
 }
 
 /** One publication of a channel is on its way at a time: a second one could be stored before the first one's retry. */
@@ -185,7 +174,7 @@ class ChannelQueue {
 
   #repeatOrDrop(entry: Entry, error: RealtimeError): void {
     const wasSent = !(error instanceof DisconnectedError) || error.sent;
-    const isUnknown = wasSent && UNKNOWN_OUTCOMES.has(error.code);
+    const isUnknown = wasSent && UNKNOWN_OUTCOMES.includes(error.code);
     // Since it was sent: a machine that slept may notice much later that there was no answer.
     if (isUnknown) entry.unknownSinceMs ??= entry.sentAtMs;
     if (!error.temporary || (isUnknown && entry.request.ephemeral)) this.#drop(entry, error);

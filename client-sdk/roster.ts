@@ -71,14 +71,13 @@ function followWith(change: RosterChange, diff: PresenceDiff): RosterChange {
 }
 
 function changeMembers(roster: RosterState, diff: PresenceDiff): RosterChange {
-  const unchanged = diff.joins.length + diff.updates.length + diff.leaves.length === 0;
-  if (unchanged) return { roster: { ...roster, version: diff.version }, events: [], gap: false };
   const members = new Map(roster.members);
   const events = [
     ...diff.leaves.flatMap((leave) => removeMember(members, leave)),
     ...[...diff.joins, ...diff.updates].map((member) => putMember(members, member)),
   ];
-  return { roster: { ...roster, version: diff.version, members }, events, gap: false };
+  const next = events.length > 0 ? members : roster.members;
+  return { roster: { ...roster, version: diff.version, members: next }, events, gap: false };
 }
 
 /** Whether it is a join or an update is told by what the application knows, so that its joins and leaves alternate. */

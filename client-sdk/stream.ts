@@ -15,14 +15,15 @@ export interface Received {
 export function receive(position: StreamPosition, publications: readonly Publication[]): Received {
   const deliver: Publication[] = [];
   let offset = position.offset;
+  let gap = false;
   for (const publication of publications) {
     const expected = publication.ephemeral ? offset : offset + 1;
-    if (publication.offset > expected) return { deliver, position: { ...position, offset }, gap: true };
-    if (publication.offset < expected) continue;
+    gap ||= publication.offset > expected;
+    if (gap || publication.offset < expected) continue;
     offset = publication.offset;
     deliver.push(publication);
   }
-  return { deliver, position: { ...position, offset }, gap: false };
+  return { deliver, position: { ...position, offset }, gap };
 }
 
 export type Recovery =

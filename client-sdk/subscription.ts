@@ -1,12 +1,15 @@
 import { Emitter } from "./emitter.ts";
 import { ConnectionClosedError, type RealtimeError } from "./errors.ts";
 import { iterate } from "./iteration.ts";
+import type { Settle } from "./link.ts";
 import { PresenceRoster } from "./presence-roster.ts";
 import type {
   HistoryReply,
   PresenceDiff,
   Publication,
   PublishReply,
+  RequestName,
+  Requests,
   StreamPosition,
   SubscribeReply,
   SubscribeRequest,
@@ -115,7 +118,7 @@ export class Subscription<Name extends string = string> {
     this.#holders++;
     if (!presence || this.#roster) return;
     this.#roster = this.#makeRoster();
-    if (this.#state.name === "live") this.#upgrade(this.#attempt);
+    if (this.#state.name === "live") this.#upgrade();
   }
 
   /** @internal */
@@ -153,13 +156,11 @@ export class Subscription<Name extends string = string> {
   }
 
   #subscribe(): void {
-    const attempt = {};
-    this.#attempt = attempt;
+    this.#attempt = {};
     this.#held = [];
     const from = this.#position;
     const withPresence = this.#roster !== null;
-    this.#parts.wire.send("subscribe", this.#request(), (outcome) => {
-      if (this.#attempt !== attempt) return;
+    this.#ask("subscribe", this.#request(), (outcome) => {
       if (outcome.ok) this.#accept(from, outcome.reply, withPresence);
       else this.#retryOrEnd(outcome.error, () => this.#restart());
     });
@@ -168,10 +169,8 @@ export class Subscription<Name extends string = string> {
   /** The hub answers a subscribe on a live subscription with no publications: to recover it must forget that one first. */
   #restart(): void {
     this.#pause();
-    const attempt = {};
-    this.#attempt = attempt;
-    this.#parts.wire.send("unsubscribe", { channel: this.channel }, (outcome) => {
-      if (this.#attempt !== attempt) return;
+    this.#attempt = {};
+    this.#ask("unsubscribe", { channel: this.channel }, (outcome) => {
       if (outcome.ok) this.#subscribe();
       else this.#retryOrEnd(outcome.error, () => this.#restart());
     });
@@ -187,6 +186,18 @@ export class Subscription<Name extends string = string> {
     wire.send("unsubscribe", { channel: this.channel }, (outcome) => {
       if (outcome.ok || !outcome.error.temporary || !wire.connected) return done();
       this.#timer.set(wire.retryDelayMs(failures, outcome.error), () => this.#sayUnsubscribe(failures + 1, done));
+    });
+  }
+
+  /** Sends, and forgets the answer once another attempt has begun. */
+  #ask<Request extends RequestName>(
+    name: Request,
+    argument: Requests[Request]["request"],
+    settle: Settle<Requests[Request]["reply"]>,
+  ): void {
+    const attempt = this.#attempt;
+    this.#parts.wire.send(name, argument, (outcome) => {
+      if (this.#attempt === attempt) settle(outcome);
     });
   }
 
@@ -217,7 +228,7 @@ export class Subscription<Name extends string = string> {
     this.#settleWaiters((waiter) => waiter.resolve(position));
     if (this.#attempt !== attempt) return;
     this.#advance(held);
-    if (this.#roster && !withPresence) this.#upgrade(attempt);
+    if (this.#roster && !withPresence) this.#upgrade();
   }
 
   #advance(publications: readonly Publication[]): void {
@@ -239,10 +250,9 @@ export class Subscription<Name extends string = string> {
   }
 
   /** Adds presence to a live subscription, whose publications go on meanwhile. */
-  #upgrade(attempt: object): void {
-    this.#parts.wire.send("subscribe", this.#request(), (outcome) => {
-      if (this.#attempt !== attempt) return;
-      if (!outcome.ok) return this.#upgradeFailed(outcome.error, attempt);
+  #upgrade(): void {
+    this.#ask("subscribe", this.#request(), (outcome) => {
+      if (!outcome.ok) return this.#upgradeFailed(outcome.error);
       const { reply } = outcome;
       if (!reply.recovered || reply.epoch !== this.#position?.epoch) return this.#restart();
       if (reply.presence) this.#roster?.receiveSnapshot(reply.presence);
@@ -250,15 +260,19 @@ export class Subscription<Name extends string = string> {
     });
   }
 
-  #upgradeFailed(error: RealtimeError, attempt: object): void {
-    if (!error.temporary) this.#rosterRefused(error);
-    else this.#timer.set(this.#parts.wire.retryDelayMs(this.#failures++, error), () => this.#upgrade(attempt));
+  #upgradeFailed(error: RealtimeError): void {
+    if (error.temporary) this.#retry(error, () => this.#upgrade());
+    else this.#rosterRefused(error);
   }
 
   /** Subscribing anew brings the roster, or the refusal that ends this. */
   #rosterRefused(error: RealtimeError): void {
-    this.#timer.set(this.#parts.wire.retryDelayMs(this.#failures++, error), () => this.#restart());
+    this.#retry(error, () => this.#restart());
     this.#events.emit("error", error);
+  }
+
+  #retry(error: RealtimeError, action: () => void): void {
+    this.#timer.set(this.#parts.wire.retryDelayMs(this.#failures++, error), action);
   }
 
   #retryOrEnd(error: RealtimeError, retry: () => void): void {
@@ -311,17 +325,16 @@ export class Subscription<Name extends string = string> {
   #makeRoster(): PresenceRoster<PresenceMetaOf<Name>> {
     return new PresenceRoster({
       onHandlerError: (thrown) => this.#parts.wire.report(thrown),
-      askForList: () => this.#askForList(this.#attempt, 0),
+      askForList: () => this.#askForList(0),
     });
   }
 
-  #askForList(attempt: object, failures: number): void {
-    this.#parts.wire.send("presence.list", { channel: this.channel }, (outcome) => {
-      if (this.#attempt !== attempt) return;
+  #askForList(failures: number): void {
+    this.#ask("presence.list", { channel: this.channel }, (outcome) => {
       if (outcome.ok) return this.#roster?.receiveSnapshot(outcome.reply);
       if (!outcome.error.temporary) return this.#rosterRefused(outcome.error);
       const delayMs = this.#parts.wire.retryDelayMs(failures, outcome.error);
-      this.#listTimer.set(delayMs, () => this.#askForList(attempt, failures + 1));
+      this.#listTimer.set(delayMs, () => this.#askForList(failures + 1));
     });
   }
 }

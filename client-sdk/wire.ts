@@ -13,14 +13,14 @@ export interface Wire {
     timeoutMs?: number,
   ): void;
   /** Milliseconds before try number `attempt` (from 0) of something that the hub refused for now. */
-  retryDelayMs(attempt: number, error: RealtimeError): number;
+  retryDelayMs(attempt: number, error: RealtimeError | null): number;
   /** Where what the application's handlers throw is told. */
   report(thrown: unknown): void;
 }
 
 /** `wire.send` as a promise, for whatever needs no place among the pushes. */
 export function ask<Name extends RequestName>(
-  wire: Wire,
+  wire: Pick<Wire, "send">,
   name: Name,
   argument: Requests[Name]["request"],
   timeoutMs?: number,

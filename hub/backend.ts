@@ -1,16 +1,25 @@
-import { type Broker, IDEMPOTENCY_TTL_MS, type Retention } from "./broker/broker.ts";
+import { type Broker, type ChannelOwners, IDEMPOTENCY_TTL_MS, type Retention } from "./broker/broker.ts";
+import { BudgetedBroker } from "./broker/budgeted.ts";
+import { HistoryBudget } from "./broker/history-budget.ts";
 import { MemoryBroker } from "./broker/memory.ts";
 import { RedisBroker } from "./broker/redis.ts";
 import type { HubConfig } from "./config.ts";
 import { SocketAdapter } from "./connections/socket-adapter.ts";
+import { HubError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { MemoryPresence } from "./presence/memory.ts";
-import type { PresenceStore, SharedPresenceEvents } from "./presence/presence.ts";
+import type { PresenceStore, PresentRow, SharedPresenceEvents } from "./presence/presence.ts";
 import { RedisPresence } from "./presence/redis.ts";
 import { checkRedis } from "./redis/checks.ts";
 import { RedisConnection } from "./redis/connection.ts";
+import { type RedisFault, sentencesOf, startFault } from "./redis/faults.ts";
+import { IdentityWatch } from "./redis/identity-watch.ts";
+import { KeySpace } from "./redis/key-space.ts";
 import { MarkerKeeper } from "./redis/marker.ts";
+import { MemoryWatch, type RedisMemory } from "./redis/memory-watch.ts";
 import { RedisSubscriptions } from "./redis/subscriptions.ts";
+import { hasIdentity, settleIdentity } from "./store/identity.ts";
+import type { Database } from "./store/postgres.ts";
 
 /** What differs between a node that is alone and one of several. */
 export interface Backend {
@@ -18,62 +27,115 @@ export interface Backend {
   presence: PresenceStore;
   /** By which nodes ask each other; null: Socket.IO's own, which knows of no other node. */
   adapter: SocketAdapter["create"] | null;
+  /** What the streams hold that this node published to. */
+  history: HistoryBudget;
   /** How long the broker remembers the ids of the change feed. */
   feedRememberMs: number;
+  /**
+   * Registers the workstations that the previous hub left online: they have `settleMs` to join. Null: hubs with Redis know
+   * them, so that their rows need not be read.
+   */
+  restore: ((rows: readonly PresentRow[], settleMs: number) => void) | null;
   /** Why it can't be relied on now, by part; empty: it can. */
   faults(): Promise<Record<string, string>>;
+  /** What an operator should correct while the node does its work, by part: sentences, the last of which is the remedy. */
+  warnings: () => Record<string, string>;
+  /** The memory of Redis; null without Redis. */
+  redisMemory: () => RedisMemory | null;
   /** After broker and presence were closed. */
   close(): Promise<void>;
 }
 
 export interface BackendOptions {
   config: HubConfig;
+  database: Database;
   nodeId: string;
+  /** The database's identity; null without Redis. */
+  identity: string | null;
   retention(channel: string): Retention;
+  owners: ChannelOwners;
   events: SharedPresenceEvents;
+  /** Called once, if the node must end and start again; the reason is logged. */
+  onLost(reason: string): void;
   log: Logger;
 }
 
 const HOUR_MS = 3_600_000;
+/** How soon the channels are attributed whose organization was not known when they were written. */
+const SETTLE_MS = 1_000;
 
 /** In this process alone, or in the Redis of REDIS_URL. Throws `ConfigError` where that can't be used. */
 export function openBackend(options: BackendOptions): Promise<Backend> {
   const { redis } = options.config;
-  return redis === null ? openAlone(options) : openShared(options, redis.url);
+  const { identity } = options;
+  return redis === null || identity === null ? openAlone(options) : openShared(options, redis.url, identity);
 }
 
-async function openAlone({ config, nodeId, retention, events }: BackendOptions): Promise<Backend> {
+/** The database's identity, which the hub's keys in Redis carry. Warns where a copy could be mistaken for its original. */
+export async function identityOf(database: Database, log: Logger): Promise<string> {
+  const { value, certain } = await settleIdentity(database);
+  if (!certain) log.warn(UNCERTAIN);
+  return value;
+}
+
+async function openAlone({ config, nodeId, retention, owners, events }: BackendOptions): Promise<Backend> {
   const { positionTtlMs } = config.history;
+  const history = new HistoryBudget(config.history.budget, owners);
+  const settler = setInterval(() => void history.settle(), SETTLE_MS).unref();
+  const presence = new MemoryPresence({ nodeId, graceMs: config.presence.graceMs, events });
   return {
-    broker: new MemoryBroker({ retention, positionTtlMs }),
-    presence: new MemoryPresence({ nodeId, graceMs: config.presence.graceMs, events }),
+    broker: new MemoryBroker({ retention, positionTtlMs, budget: history }),
+    presence,
+    history,
+    restore: (rows, settleMs) => presence.restore(rows, settleMs),
     adapter: null,
     // The streams end with this process, which knows itself what it has published.
     feedRememberMs: 0,
     faults: async () => ({}),
-    close: async () => undefined,
+    warnings: () => ({}),
+    redisMemory: () => null,
+    close: async () => clearInterval(settler),
   };
 }
 
-async function openShared({ config, nodeId, retention, events, log }: BackendOptions, url: string): Promise<Backend> {
-  const redis = await RedisConnection.open({ url, log });
+async function openShared(options: BackendOptions, url: string, identity: string): Promise<Backend> {
+  const { config, database, nodeId, retention, owners, events, onLost, log } = options;
+  const keys = new KeySpace(identity);
+  const redis = await RedisConnection.open({ url, keys, log });
   try {
     await checkRedis(redis, log);
+    const history = new HistoryBudget(config.history.budget, owners);
+    const memory = await MemoryWatch.open({
+      redis,
+      historyBytes: config.history.budget.maxBytes * config.processes,
+      onShort: (share) => history.freeDownTo(history.bytes * (1 - share)),
+      log,
+    });
+    const settler = setInterval(() => void history.settle(), SETTLE_MS).unref();
     const subscriptions = new RedisSubscriptions(redis);
     const { graceMs, leaseMs } = config.presence;
     const shared = { redis, subscriptions, log };
-    const broker = new RedisBroker({ ...shared, retention, positionTtlMs: config.history.positionTtlMs });
+    const inner = new RedisBroker({ ...shared, retention, positionTtlMs: config.history.positionTtlMs });
+    const broker = new BudgetedBroker({ inner, budget: history, owners, memory, retention });
     const presence = await RedisPresence.open({ ...shared, nodeId, graceMs, leaseMs, events });
-    const adapter = await SocketAdapter.open(url, log);
+    const adapter = await SocketAdapter.open(url, keys, log);
     const marker = new MarkerKeeper(redis, log);
+    const watch = new IdentityWatch({ same: () => hasIdentity(database, identity), onLost, log });
     return {
       broker,
       presence,
+      history,
+      restore: null,
       adapter: adapter.create,
       // Another node takes over what one did not live to forget.
       feedRememberMs: Math.max(HOUR_MS, IDEMPOTENCY_TTL_MS),
-      faults: () => faultsOf(redis, marker),
+      faults: () => faultsOf(redis, watch.fault ?? marker.fault),
+      warnings: () => warningsOf(redis.fault, memory.warning),
+      redisMemory: () => memory.memory,
       async close() {
+        memory.close();
+        clearInterval(settler);
+        watch.close();
         marker.close();
         subscriptions.close();
         await Promise.all([redis.close(), adapter.close()]);
@@ -81,15 +143,45 @@ async function openShared({ config, nodeId, retention, events, log }: BackendOpt
     };
   } catch (error) {
     await redis.close();
-    throw error;
+    throw startFault(error);
   }
 }
 
-async function faultsOf(redis: RedisConnection, { fault }: MarkerKeeper): Promise<Record<string, string>> {
+const UNCERTAIN =
+  "The database's role may not call pg_control_system(): a copy of the database is told apart by its oids alone. " +
+  "Grant it (`GRANT EXECUTE ON FUNCTION pg_control_system() TO` the role), or run `npm run migrate -- --new-identity` on every copy.";
+
+async function faultsOf(redis: RedisConnection, lasting: string | null): Promise<Record<string, string>> {
   try {
     await redis.ping();
-    return fault === null ? {} : { redis: fault };
+    const refused = lasting ?? refusalOf(redis.fault);
+    return refused === null ? {} : { redis: refused };
   } catch (error) {
     return { redis: error instanceof Error ? error.message : "away" };
   }
+}
+
+function warningsOf(fault: RedisFault | null, memory: string | null): Record<string, string> {
+  const redis = fault?.kind === "full" ? sentencesOf(fault) : memory;
+  return redis === null ? {} : { redis };
+}
+
+/** A Redis without memory refuses publications and still answers what was asked of it before: the node is of use. */
+function refusalOf(fault: RedisFault | null): string | null {
+  return fault === null || fault.kind === "full" ? null : sentencesOf(fault);
+}
+
+/** Why a node is not ready, by part; empty: it is. */
+export async function readinessFaults(database: Database, backend: Backend): Promise<Record<string, string>> {
+  const faults = await backend.faults();
+  try {
+    await database.ping();
+  } catch (error) {
+    // Anybody may ask: what the database itself says may name who the hub is there.
+    faults.database =
+      error instanceof HubError
+        ? error.message
+        : "The database refuses what the hub asks. The database's log says why.";
+  }
+  return faults;
 }

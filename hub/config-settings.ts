@@ -21,6 +21,8 @@ const count = (value: number, min: number, max: number, unit: string): NumberSet
 export const NUMBERS = {
   /** 0: any free port. */
   PORT: count(4_000, 0, 65_535, "the number of a port"),
+  /** 0: that of the hub. */
+  METRICS_PORT: count(0, 0, 65_535, "the number of a port"),
   WEB_CONCURRENCY: count(1, 1, 64, "processes"),
   TRUST_PROXY: count(0, 0, 16, "proxies in front of the hub"),
   PING_INTERVAL_MS: ms(10 * SECOND, 100, 5 * MINUTE),
@@ -33,6 +35,8 @@ export const NUMBERS = {
   /** How long the answer of an introspection serves. */
   PAT_CACHE_MS: ms(10 * SECOND, 0, 5 * MINUTE),
   DATABASE_OUTAGE_MS: ms(15 * MINUTE, 5 * SECOND, 24 * HOUR),
+  /** Proxies keep a connection for 60 s, and send a request into one that the hub ends at that moment. */
+  KEEP_ALIVE_MS: ms(75 * SECOND, 100, HOUR),
   REQUEST_TIMEOUT_MS: ms(5 * SECOND, 100, MINUTE),
   DATABASE_TIMEOUT_MS: ms(2 * SECOND, 50, MINUTE),
   DATABASE_POOL_SIZE: count(10, 1, 200, "database connections"),
@@ -40,10 +44,14 @@ export const NUMBERS = {
   HISTORY_TTL_MS: ms(HOUR, SECOND, EVER),
   PROJECT_HISTORY_SIZE: count(200, 1, 100_000, "publications a channel"),
   PROJECT_HISTORY_TTL_MS: ms(10 * MINUTE, SECOND, EVER),
+  /** 0: a share of the heap, or a fixed size with Redis. */
+  HISTORY_BYTES: bytes(0, 0, 1_024 * 1_024 * MIB),
+  /** 0: a quarter of HISTORY_BYTES. */
+  HISTORY_BYTES_PER_ORGANIZATION: bytes(0, 0, 1_024 * 1_024 * MIB),
   POSITION_TTL_MS: ms(24 * HOUR, SECOND, EVER),
   MESSAGE_BYTES: bytes(64 * KIB, KIB, 16 * MIB),
   META_BYTES: bytes(8 * KIB, 256, MIB),
-  RPC_BYTES: bytes(MIB, KIB, 16 * MIB),
+  RPC_BYTES: bytes(512 * KIB, KIB, 16 * MIB),
   RECOVERY_BYTES: bytes(MIB, KIB, 64 * MIB),
   OUTBOUND_BYTES: bytes(MIB, 2 * KIB, 256 * MIB),
   CHANNELS_PER_CONNECTION: count(128, 1, 10_000, "channels"),
@@ -51,11 +59,22 @@ export const NUMBERS = {
   PUBLISHES_PER_SECOND: count(200, 1, 100_000, "publishes a second"),
   RPCS_PER_SECOND: count(100, 1, 100_000, "RPC calls a second"),
   REQUESTS_PER_SECOND: count(500, 1, 100_000, "requests a second"),
+  /** What is read of one connection; reading pauses beyond it. */
+  BYTES_PER_SECOND: bytes(MIB, KIB, 1_024 * MIB),
+  /** Of one address; ten seconds' worth may fail at once. */
+  FAILED_HANDSHAKES_PER_SECOND: count(20, 1, 100_000, "handshakes a second"),
+  /** What a principal may send over all its connections of a node. */
+  PRINCIPAL_RATE_FACTOR: count(5, 1, 1_000, "times the rates of a connection"),
+  SERVICE_RATE_FACTOR: count(50, 1, 1_000, "times the rates of a connection"),
+  PRINCIPAL_RPCS_IN_FLIGHT: count(32, 1, 10_000, "RPC calls at once"),
+  SERVICE_RPCS_IN_FLIGHT: count(256, 1, 10_000, "RPC calls at once"),
   WRITE_BACK_INTERVAL_MS: ms(250, 10, MINUTE),
   HEARTBEAT_INTERVAL_MS: ms(30 * SECOND, SECOND, HOUR),
   RECONCILE_INTERVAL_MS: ms(MINUTE, SECOND, 24 * HOUR),
   /** 0: for ever. */
-  AUDIT_RETENTION_DAYS: count(0, 0, 36_500, "days"),
+  AUDIT_RETENTION_DAYS: count(365, 0, 36_500, "days"),
+  /** 0: what is deleted is removed at once. */
+  DELETED_ORGANIZATION_DAYS: count(30, 0, 36_500, "days"),
   ASSIGNMENT_TIMEOUT_MS: ms(MINUTE, SECOND, HOUR),
   ASSIGNMENT_RETRY_MS: ms(30 * SECOND, 0, HOUR),
   SESSION_TIMEOUT_MS: ms(10 * MINUTE, SECOND, 24 * HOUR),
@@ -68,6 +87,9 @@ export type Numbers = Readonly<Record<NumberName, number>>;
 /** The other variables that the hub reads. */
 export const TEXTS = [
   "HOST",
+  "BASE_PATH",
+  "METRICS_HOST",
+  "METRICS_TOKEN",
   "DATABASE_URL",
   "DATABASE_DIRECT_URL",
   "REDIS_URL",

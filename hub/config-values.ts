@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { z } from "zod";
-import { ConfigError, type ConfigReader, quoted } from "./config-reader.ts";
+import { HUB_SERVICE } from "./auth/principal.ts";
+import { ConfigError, type ConfigFault, type ConfigReader, type Environment, quoted } from "./config-reader.ts";
 import { LOG_LEVELS, type LogLevel } from "./config-settings.ts";
 import { parseRedisUrl } from "./redis/url.ts";
 
@@ -21,20 +22,57 @@ export function isLoopback(host: string): boolean {
 }
 
 /** Null: none is set, so that the mode decides. */
-export function readHost(reader: ConfigReader): string | null {
-  const host = reader.text("HOST");
+export function readHost(reader: ConfigReader, name: "HOST" | "METRICS_HOST" = "HOST"): string | null {
+  const host = reader.text(name);
   if (host === undefined || isIPv6(host) || HOST_NAME.test(host)) return host ?? null;
-  reader.fault("HOST", `${quoted(host)} is neither an address nor a name`, "Set one without port, such as 127.0.0.1");
+  reader.fault(name, `${quoted(host)} is neither an address nor a name`, "Set one without port, such as 127.0.0.1");
   return null;
 }
 
-/** The value is never part of a message: it holds a password. */
+const BASE_PATH = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/;
+
+/** Without a slash at its end; empty where the hub serves at the root. */
+export function readBasePath(reader: ConfigReader): string {
+  const path = reader.text("BASE_PATH")?.replace(/\/$/, "") ?? "";
+  if (BASE_PATH.test(path)) return path;
+  const remedy = "Set one such as /realtime: segments of letters, digits, - . _ ~, each after one slash";
+  reader.fault("BASE_PATH", `${quoted(path)} is not the path of an address`, remedy);
+  return "";
+}
+
+/** The value of DATABASE_URL that asks for the embedded database. */
+export const EMBEDDED = "embedded";
+const PRODUCTION = "production";
+
+/** A hub with `NODE_ENV=prod` would silently run in development mode. */
+export function readProduction(reader: ConfigReader, { NODE_ENV: mode = "" }: Environment): boolean {
+  if (/^\s*prod/i.test(mode) && mode !== PRODUCTION) {
+    const problem = `${quoted(mode)} is not "${PRODUCTION}", so that the hub would use the defaults of development`;
+    reader.fault("NODE_ENV", problem, `Set NODE_ENV=${PRODUCTION}, or another name for development`);
+  }
+  return mode === PRODUCTION;
+}
+
+/** In production the database must be named: the fault where it is not. */
+export function unnamedDatabase({ NODE_ENV, DATABASE_URL }: Environment): ConfigFault | null {
+  if (NODE_ENV !== PRODUCTION || DATABASE_URL !== undefined) return null;
+  return {
+    variable: "DATABASE_URL",
+    problem: `is not set, and NODE_ENV is ${PRODUCTION}: data in the embedded database would be lost with this machine's disk, in a container with the next deploy`,
+    remedy: `Set postgres://user:password@host:5432/database, or DATABASE_URL=${EMBEDDED} to use the embedded database`,
+  };
+}
+
+/** Null: the embedded database, or none is set. The value is never part of a message: it holds a password. */
 export function readDatabaseUrl(reader: ConfigReader, name: "DATABASE_URL" | "DATABASE_DIRECT_URL"): string | null {
   const url = reader.text(name);
-  if (url === undefined) return null;
+  if (url === undefined || (name === "DATABASE_URL" && url === EMBEDDED)) return null;
   const parsed = URL.canParse(url) ? new URL(url) : null;
   if (parsed && ["postgres:", "postgresql:"].includes(parsed.protocol)) return url;
-  const remedy = "Set postgres://user:password@host:5432/database, or unset it for the embedded database";
+  const remedy =
+    name === "DATABASE_URL"
+      ? `Set postgres://user:password@host:5432/database, or ${EMBEDDED} for the embedded database`
+      : "Set postgres://user:password@host:5432/database, or unset it if DATABASE_URL leads to Postgres itself";
   reader.fault(name, parsed ? "does not begin with postgres://" : "is not a URL", remedy);
   return null;
 }
@@ -136,8 +174,14 @@ export function readLogLevel(reader: ConfigReader): LogLevel | null {
 const organizationId = z.string().regex(/^org_[0-9A-HJKMNP-TV-Z]{26}$/, "must be org_ and a ULID");
 const serviceTokens = z.array(
   z.strictObject({
-    name: z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/, "must be 1 to 64 of a-z, 0-9, _ . -"),
-    sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be the SHA-256 of the token, 64 lowercase hex digits"),
+    name: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/, "must be 1 to 64 of a-z, 0-9, _ . -")
+      .refine((name) => name !== HUB_SERVICE, "names the hub itself; choose another name"),
+    sha256: z
+      .string()
+      .trim()
+      .regex(/^[0-9a-f]{64}$/, "must be the SHA-256 of the token, 64 lowercase hex digits"),
     organizations: z.union(
       [z.literal("*"), z.array(organizationId).min(1)],
       'must be "*" or a list of organization ids',

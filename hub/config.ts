@@ -1,9 +1,12 @@
 import { resolve } from "node:path";
-import type { Limits } from "@monster-realtime/client/protocol";
+import type { Limits, PrincipalKind, PrincipalLimits } from "@monster-realtime/client/protocol";
+import { type HistoryBytes, readHistoryBytes } from "./config-history.ts";
+import { type MetricsConfig, readMetrics } from "./config-metrics.ts";
 import { ConfigError, ConfigReader, type Environment } from "./config-reader.ts";
 import { type LogLevel, NUMBERS, type NumberName, type Numbers } from "./config-settings.ts";
 import {
   isLoopback,
+  readBasePath,
   readDatabaseUrl,
   readDispatch,
   readHost,
@@ -11,10 +14,12 @@ import {
   readIssuer,
   readLogLevel,
   readOrigins,
+  readProduction,
   readRedisUrl,
   readServiceTokens,
   readSwitch,
   type ServiceToken,
+  unnamedDatabase,
 } from "./config-values.ts";
 
 export { ConfigError, type ConfigFault, type Environment } from "./config-reader.ts";
@@ -31,8 +36,13 @@ export interface HubConfig {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** The path that everything is served below, such as `/realtime`; empty: the root. */
+  readonly basePath: string;
+  readonly metrics: MetricsConfig;
   /** Absolute. Holds the embedded database and the development issuer's key. */
   readonly dataDir: string;
+  /** Whether `NODE_ENV` is `production`. */
+  readonly production: boolean;
   /** Whether tokens of the development issuer open this hub, which then listens on loopback alone. */
   readonly development: boolean;
   readonly logLevel: LogLevel;
@@ -51,15 +61,20 @@ export interface HubConfig {
     readonly serviceTokens: readonly ServiceToken[];
     readonly rightsCacheMs: number;
   };
-  readonly limits: Readonly<Limits> & {
+  readonly limits: Readonly<Omit<Limits, "principal">> & {
     readonly rpcBytes: number;
     readonly outboundBytes: number;
     readonly connectionsPerPrincipal: number;
+    /** Of one address. */
+    readonly failedHandshakesPerSecond: number;
+    readonly principals: Readonly<Record<PrincipalKind, PrincipalLimits>>;
   };
   readonly times: {
     readonly pingIntervalMs: number;
     readonly pingTimeoutMs: number;
     readonly requestTimeoutMs: number;
+    /** How long an HTTP connection is kept between requests. */
+    readonly keepAliveMs: number;
     /** How often live subscriptions are checked; follows from `rightsCacheMs`. */
     readonly rightsCheckMs: number;
     readonly drainMs: number;
@@ -70,6 +85,8 @@ export interface HubConfig {
     /** Of `project:…` channels. */
     readonly project: Readonly<HistoryConfig>;
     readonly positionTtlMs: number;
+    /** What all channels may hold together. */
+    readonly budget: Readonly<HistoryBytes>;
   };
   readonly presence: {
     readonly graceMs: number;
@@ -102,6 +119,8 @@ export interface HubConfig {
     readonly outageMs: number;
     /** 0: for ever. */
     readonly auditRetentionDays: number;
+    /** How long deleted organizations and projects can be restored. */
+    readonly deletedOrganizationDays: number;
   };
 }
 
@@ -124,15 +143,21 @@ export function loadConfig(env: Environment): HubConfig {
   const numbers = reader.numbers();
   checkNumbers(reader, numbers);
   const issuer = readIssuer(reader);
-  const development = readSwitch(reader) ?? (issuer === null && env.NODE_ENV !== "production");
+  const production = readProduction(reader, env);
+  const development = readSwitch(reader) ?? (issuer === null && !production);
   const host = readHost(reader) ?? (development ? LOOPBACK : EVERYWHERE);
   checkMode(reader, { issuer, development, host });
   const redisUrl = readRedisUrl(reader);
   checkProcesses(reader, numbers.WEB_CONCURRENCY, redisUrl);
+  const unnamed = unnamedDatabase(env);
+  if (unnamed) reader.faults.push(unnamed);
   const config: HubConfig = {
     host,
     port: numbers.PORT,
+    basePath: readBasePath(reader),
+    metrics: readMetrics(reader, numbers),
     dataDir: resolve(reader.text("DATA_DIR") ?? DEFAULT_DATA_DIR),
+    production,
     development,
     logLevel: readLogLevel(reader) ?? DEFAULT_LOG_LEVEL,
     processes: numbers.WEB_CONCURRENCY,
@@ -160,8 +185,15 @@ export function loadConfig(env: Environment): HubConfig {
       poolSize: numbers.DATABASE_POOL_SIZE,
       outageMs: numbers.DATABASE_OUTAGE_MS,
       auditRetentionDays: numbers.AUDIT_RETENTION_DAYS,
+      deletedOrganizationDays: numbers.DELETED_ORGANIZATION_DAYS,
     },
     ...grouped(numbers),
+    history: {
+      entity: { size: numbers.HISTORY_SIZE, ttlMs: numbers.HISTORY_TTL_MS },
+      project: { size: numbers.PROJECT_HISTORY_SIZE, ttlMs: numbers.PROJECT_HISTORY_TTL_MS },
+      positionTtlMs: numbers.POSITION_TTL_MS,
+      budget: readHistoryBytes(reader, numbers, redisUrl !== null),
+    },
   };
   if (reader.faults.length > 0) throw new ConfigError(reader.faults);
   return deepFreeze(config);
@@ -169,8 +201,14 @@ export function loadConfig(env: Environment): HubConfig {
 
 /** A fact may be older than half its time when a check passes it over, and waits one interval more for the next. */
 const RIGHTS_CHECK_SHARE = 0.4;
+/**
+ * The largest frame, in units of the largest RPC params: what is a little too large is refused, with its connection kept. More
+ * would keep the event loop for longer than 50 ms: ws joins, unmasks and decodes a frame in one go.
+ */
+const FRAME_FACTOR = 1.25;
+const PACKETS_PER_POST = 1_024;
 
-function grouped(numbers: Numbers): Pick<HubConfig, "limits" | "times" | "history" | "presence"> {
+function grouped(numbers: Numbers): Pick<HubConfig, "limits" | "times" | "presence"> {
   return {
     limits: {
       messageBytes: numbers.MESSAGE_BYTES,
@@ -183,18 +221,19 @@ function grouped(numbers: Numbers): Pick<HubConfig, "limits" | "times" | "histor
       publishesPerSecond: numbers.PUBLISHES_PER_SECOND,
       rpcsPerSecond: numbers.RPCS_PER_SECOND,
       requestsPerSecond: numbers.REQUESTS_PER_SECOND,
+      frameBytes: Math.floor(numbers.RPC_BYTES * FRAME_FACTOR),
+      packetsPerPost: PACKETS_PER_POST,
+      bytesPerSecond: numbers.BYTES_PER_SECOND,
+      failedHandshakesPerSecond: numbers.FAILED_HANDSHAKES_PER_SECOND,
+      principals: principalLimits(numbers),
     },
     times: {
       pingIntervalMs: numbers.PING_INTERVAL_MS,
       pingTimeoutMs: numbers.PING_TIMEOUT_MS,
       requestTimeoutMs: numbers.REQUEST_TIMEOUT_MS,
+      keepAliveMs: numbers.KEEP_ALIVE_MS,
       rightsCheckMs: Math.floor(numbers.RIGHTS_CACHE_MS * RIGHTS_CHECK_SHARE),
       drainMs: numbers.DRAIN_MS,
-    },
-    history: {
-      entity: { size: numbers.HISTORY_SIZE, ttlMs: numbers.HISTORY_TTL_MS },
-      project: { size: numbers.PROJECT_HISTORY_SIZE, ttlMs: numbers.PROJECT_HISTORY_TTL_MS },
-      positionTtlMs: numbers.POSITION_TTL_MS,
     },
     presence: {
       graceMs: numbers.PRESENCE_GRACE_MS,
@@ -206,12 +245,25 @@ function grouped(numbers: Numbers): Pick<HubConfig, "limits" | "times" | "histor
   };
 }
 
+function principalLimits(numbers: Numbers): Record<PrincipalKind, PrincipalLimits> {
+  const times = (factor: number, rpcsInFlight: number): PrincipalLimits => ({
+    publishesPerSecond: numbers.PUBLISHES_PER_SECOND * factor,
+    rpcsPerSecond: numbers.RPCS_PER_SECOND * factor,
+    requestsPerSecond: numbers.REQUESTS_PER_SECOND * factor,
+    rpcsInFlight,
+    bytesPerSecond: numbers.BYTES_PER_SECOND * factor,
+  });
+  const own = times(numbers.PRINCIPAL_RATE_FACTOR, numbers.PRINCIPAL_RPCS_IN_FLIGHT);
+  return { user: own, workstation: own, service: times(numbers.SERVICE_RATE_FACTOR, numbers.SERVICE_RPCS_IN_FLIGHT) };
+}
+
 /** Pairs of which the first may not be larger than the second, and why. */
 const ORDERED: readonly (readonly [NumberName, NumberName, string])[] = [
   ["PING_TIMEOUT_MS", "PING_INTERVAL_MS", "a client would be asked again before its answer is due"],
   ["DATABASE_TIMEOUT_MS", "REQUEST_TIMEOUT_MS", "requests would time out before the database does"],
   ["MESSAGE_BYTES", "RPC_BYTES", "the transport is made for RPC_BYTES and would end the connection"],
   ["META_BYTES", "RPC_BYTES", "the transport is made for RPC_BYTES and would end the connection"],
+  ["RPC_BYTES", "BYTES_PER_SECOND", "a call of this size would take longer than a second to read"],
   ["MESSAGE_BYTES", "RECOVERY_BYTES", "a message could not be recovered"],
   ["MESSAGE_BYTES", "OUTBOUND_BYTES", "a message could not be delivered"],
   ["META_BYTES", "OUTBOUND_BYTES", "a presence update could not be delivered"],

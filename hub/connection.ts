@@ -1,17 +1,20 @@
-import type { Channel, ParsedChannel, Pushes } from "@monster-realtime/client/protocol";
+import type { Ack, Channel, ParsedChannel, Pushes } from "@monster-realtime/client/protocol";
 import type { Socket } from "socket.io";
-import { type Principal, principalKey } from "./auth/principal.ts";
+import type { Principal } from "./auth/principal.ts";
 import { HubError, toErrorObject } from "./errors.ts";
-import { encodeEvent, type Frame } from "./frame.ts";
+import { encodeAck, encodeEvent, type Frame } from "./frame.ts";
 import type { Admission } from "./handshake.ts";
 import type { Reader } from "./inspection/delivery-log.ts";
-import { cutTransport, Outbound } from "./outbound.ts";
+import { Spaced } from "./kernel/spaced.ts";
+import { endTransport, Outbound, type OutboundShared } from "./outbound.ts";
 import type { ClientInfo } from "./presence/presence.ts";
+import { intakeOf } from "./socket/engine.ts";
+import type { PrincipalShare } from "./socket/principal-limits.ts";
 import type { Subscription } from "./subscription.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export interface ConnectionLimits {
-  outboundBytes: number;
+  outbound: OutboundShared;
   publishesPerSecond: number;
   rpcsPerSecond: number;
   requestsPerSecond: number;
@@ -25,10 +28,11 @@ interface Working {
   ended: Promise<unknown>;
 }
 
-/** How long an ended connection may take to read why, before its socket is cut. */
-const LAST_WORDS_MS = 5_000;
-/** How long before the end it is told of it. */
-const CLOSING_MS = 20;
+/** A refresh costs a signature check: an honest client needs one in a token's lifetime. */
+const REFRESH_BURST = 5;
+const REFRESHES_PER_SECOND = 0.5;
+/** Between pushes of `invitations`. */
+const INVITATIONS_INTERVAL_MS = 1_000;
 
 /** One client's connection: who it is, what it may use up, and what it holds on to. */
 export class Connection {
@@ -36,6 +40,8 @@ export class Connection {
   /** Renewed by `auth.refresh`: the same one, perhaps with another audience. */
   principal: Principal;
   readonly key: string;
+  /** What its principal may use up with all its connections. */
+  readonly share: PrincipalShare;
   readonly client: ClientInfo;
   /** `name/version` of what is connected, where it told. */
   readonly program: string | null;
@@ -59,21 +65,29 @@ export class Connection {
   /** Made at the first use: most connections only listen. */
   #publishes: TokenBucket | null = null;
   #rpcs: TokenBucket | null = null;
+  #refreshes: TokenBucket | null = null;
+  #invitations: Spaced | null = null;
 
-  constructor(socket: Socket, { principal, client, program }: ConnectedAs, limits: ConnectionLimits) {
+  constructor(
+    socket: Socket,
+    { principal, client, program }: ConnectedAs,
+    limits: ConnectionLimits,
+    share: PrincipalShare,
+  ) {
     this.#socket = socket;
     this.id = socket.id;
     this.principal = principal;
-    this.key = principalKey(principal);
+    this.key = share.key;
+    this.share = share;
     this.client = client;
     this.program = program;
     this.#limits = limits;
     this.requests = new TokenBucket(limits.requestsPerSecond);
-    this.outbound = new Outbound(socket.conn, limits.outboundBytes);
+    this.outbound = new Outbound(socket.conn, limits.outbound);
   }
 
   join(channel: ParsedChannel): void {
-    if (!this.isIn(channel.name)) this.joined = [...this.joined, channel];
+    if (!this.isIn(channel.name)) this.joined = this.joined.concat(channel);
   }
 
   /** Whether it joined this channel's presence. */
@@ -93,6 +107,16 @@ export class Connection {
   get rpcs(): TokenBucket {
     this.#rpcs ??= new TokenBucket(this.#limits.rpcsPerSecond);
     return this.#rpcs;
+  }
+
+  get refreshes(): TokenBucket {
+    this.#refreshes ??= new TokenBucket(REFRESHES_PER_SECOND, REFRESH_BURST);
+    return this.#refreshes;
+  }
+
+  /** Reads nothing from the client for a while: what it sends waits in its own buffers. */
+  pauseReading(pauseMs: number): void {
+    intakeOf(this.#socket.conn).pauseReading(pauseMs);
   }
 
   /** `websocket`, or `polling` until it is upgraded. */
@@ -127,11 +151,11 @@ export class Connection {
     if (this.outbound.overflowing) this.end(tooSlow());
   }
 
-  /** Answers a request, unless the connection is at its end; one large answer may be under way without counting as slowness. */
-  reply(send: () => void): void {
+  /** Answers the event with this id, unless the connection is at its end. One large answer may be under way without counting as slowness. */
+  acknowledge(ackId: number, answer: Ack<unknown>): void {
     if (!this.live) return;
     const before = this.outbound.total;
-    send();
+    this.outbound.send(encodeAck(ackId, JSON.stringify(answer)));
     this.outbound.replied(before);
     if (this.outbound.overflowing) this.end(tooSlow());
   }
@@ -154,6 +178,12 @@ export class Connection {
     });
   }
 
+  /** Pushes that the person's invitations changed: an organization that renews one again and again costs one push a second. */
+  pushInvitations(): void {
+    this.#invitations ??= new Spaced(() => this.push("invitations", {}), INVITATIONS_INTERVAL_MS);
+    this.#invitations.ask();
+  }
+
   push<Name extends keyof Pushes>(name: Name, ...values: Pushes[Name]): void {
     this.write(encodeEvent(name, ...values.map((value) => JSON.stringify(value))));
   }
@@ -163,24 +193,10 @@ export class Connection {
     if (!this.live) return;
     this.#ending = error;
     this.#endedAt = performance.now();
-    const told = JSON.stringify(toErrorObject(error));
-    const engine = this.#socket.conn;
-    const say = (event: "closing" | "disconnecting") => {
-      const frame = encodeEvent(event, told);
-      engine.write(frame.packet, frame.options);
-    };
-    say("closing");
-    // Socket.IO's own clients reserve the name `disconnecting` and hang up when they read it: `closing` must be heard first.
-    const hangUp = setTimeout(() => {
-      say("disconnecting");
-      engine.close();
-    }, CLOSING_MS);
+    const frame = encodeEvent("closing", JSON.stringify(toErrorObject(error)));
+    this.#socket.conn.write(frame.packet, frame.options);
     // Engine.IO calls a connection closed that its WebSocket still keeps, with all it holds, for a peer that does not answer.
-    setTimeout(() => {
-      engine.close(true);
-      cutTransport(engine);
-    }, LAST_WORDS_MS).unref();
-    engine.once("close", () => clearTimeout(hangUp));
+    endTransport(this.#socket.conn);
   }
 
   /** Carries out the requests of one channel one after the other, in the order of their arrival. */

@@ -49,3 +49,13 @@ export function toErrorObject(error: unknown, traceId: string = newId()): ErrorO
     traceId,
   };
 }
+
+/** What failed, in words, for logs and operators. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Whether the same may succeed later: something that the hub needs is away, or too slow. */
+export function isTransient(error: unknown): boolean {
+  return error instanceof HubError && ERROR_CODES[error.code].temporary;
+}

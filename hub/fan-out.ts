@@ -3,6 +3,7 @@ import type { Broker, EncodedPublication, StreamListener } from "./broker/broker
 import { HubError, toErrorObject } from "./errors.ts";
 import { encodeEvent, type Frame } from "./frame.ts";
 import { DeliveryLog, type Followed } from "./inspection/delivery-log.ts";
+import { type Bound, OrderedMap } from "./kernel/ordered-map.ts";
 import type { PresenceStore } from "./presence/presence.ts";
 import { encodeDiff, type Subscription } from "./subscription.ts";
 
@@ -40,7 +41,7 @@ export class FanOut implements StreamListener {
   readonly #broker: Broker;
   readonly #presence: PresenceStore;
   readonly #deliveries: DeliveryLog;
-  readonly #channels = new Map<string, LocalChannel>();
+  readonly #channels = new OrderedMap<LocalChannel>();
   readonly #dirty = new Set<LocalChannel>();
   #scheduled: NodeJS.Immediate | null = null;
 
@@ -54,9 +55,9 @@ export class FanOut implements StreamListener {
     return this.#channels.size;
   }
 
-  /** Channels with live subscriptions, and how many those are. */
-  *subscribers(): Generator<{ name: Channel; count: number }> {
-    for (const { name, live } of this.#channels.values()) if (live.size > 0) yield { name, count: live.size };
+  /** The first `count` channels at or behind `bound`, in the order of their names, with their numbers of live subscriptions. */
+  channelsFrom(bound: Bound, count: number): { name: Channel; subscribers: number }[] {
+    return this.#channels.from(bound, count).map(([, { name, live }]) => ({ name, subscribers: live.size }));
   }
 
   /** The live subscriptions of a channel. */

@@ -9,6 +9,7 @@ export interface Frame {
 }
 
 const EVENT = "2";
+const ACK = "3";
 const ENGINE_MESSAGE = "4";
 
 interface FrameEncoder {
@@ -20,7 +21,15 @@ const FRAME_OPTIONS = { fin: true, rsv1: false, opcode: 1, mask: false, readOnly
 
 /** Encodes `event` with arguments that are JSON already. */
 export function encodeEvent(event: string, ...jsonArguments: string[]): Frame {
-  const packet = `${EVENT}[${JSON.stringify(event)}${jsonArguments.map((json) => `,${json}`).join("")}]`;
+  return encode(`${EVENT}[${JSON.stringify(event)}${jsonArguments.map((json) => `,${json}`).join("")}]`);
+}
+
+/** Encodes the answer to the event with this id. */
+export function encodeAck(id: number, json: string): Frame {
+  return encode(`${ACK}${id}[${json}]`);
+}
+
+function encode(packet: string): Frame {
   const parts = Sender.frame(Buffer.from(ENGINE_MESSAGE + packet), { ...FRAME_OPTIONS });
   return { packet, options: { compress: false, wsPreEncodedFrame: [Buffer.concat(parts)] } };
 }

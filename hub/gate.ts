@@ -1,6 +1,4 @@
 import type { IncomingMessage } from "node:http";
-import type { Server } from "socket.io";
-import { cutTransport, type EngineConnection } from "./outbound.ts";
 
 /** Whom pages of other origins may be. `cors` alone does not stop their WebSockets. */
 export interface OriginPolicy {
@@ -34,22 +32,4 @@ function isLoopback(origin: string): boolean {
   if (!URL.canParse(origin)) return false;
   const { hostname } = new URL(origin);
   return hostname === "localhost" || hostname === "127.0.0.1" || hostname === "[::1]";
-}
-
-/** Lets go at once of connections whose peer is found dead. */
-export function guardEngine(io: Server): void {
-  const { attach } = io;
-  // The engine exists only once the server is attached.
-  io.attach = (...attachArguments) => {
-    const attached = attach.apply(io, attachArguments);
-    io.engine.on("connection", guard);
-    return attached;
-  };
-}
-
-function guard(engine: EngineConnection): void {
-  engine.once("close", (reason) => {
-    // Whoever is found dead won't answer the WebSocket's goodbye either, which would be waited for half a minute.
-    if (reason === "ping timeout") cutTransport(engine);
-  });
 }

@@ -1,13 +1,21 @@
-import { isIP } from "node:net";
-import { type HandshakeAuth, PROTOCOL_VERSION, type PrincipalInfo } from "@monster-realtime/client/protocol";
+import {
+  type ErrorObject,
+  type HandshakeAuth,
+  PROTOCOL_VERSION,
+  type PrincipalInfo,
+} from "@monster-realtime/client/protocol";
 import type { Socket } from "socket.io";
 import type { Authorizer } from "./auth/authorizer.ts";
 import { type Credentials, principalKey } from "./auth/principal.ts";
-import type { TokenVerifier } from "./auth/tokens.ts";
-import { badRequest, HubError, toErrorObject } from "./errors.ts";
+import { queryHasToken } from "./auth/query-tokens.ts";
+import { bearerOf, type TokenVerifier } from "./auth/tokens.ts";
+import { badRequest, HubError, messageOf, toErrorObject } from "./errors.ts";
 import { newId } from "./ids.ts";
+import type { RepeatedLines } from "./kernel/repeated-lines.ts";
 import type { Logger } from "./log.ts";
 import type { ClientInfo } from "./presence/presence.ts";
+import { clientAddress } from "./socket/client-address.ts";
+import { refuseUnsafeJson } from "./validation.ts";
 
 /** Who was let in. */
 export interface Admission extends Credentials {
@@ -18,10 +26,12 @@ export interface Admission extends Credentials {
   program: string | null;
 }
 
+/** What Socket.IO sends as `connect_error`. */
+export type Refusal = Error & { data: ErrorObject };
+
 /** In place of every handshake that was read: one for all. */
 const TAKEN = Object.freeze({});
 const AUTH_FIELDS: readonly string[] = ["token", "protocol", "client"] satisfies (keyof HandshakeAuth)[];
-const BEARER = /^Bearer +(\S+)$/i;
 const PROGRAM_CHARACTERS = 128;
 const CLIENT_VERSION = /^[^/]+\/(.+)$/;
 
@@ -31,15 +41,22 @@ export class Handshake {
   readonly #authorizer: Authorizer;
   readonly #trustProxy: number;
   readonly #log: Logger;
+  readonly #lines: RepeatedLines;
 
-  constructor(verifier: TokenVerifier, authorizer: Authorizer, trustProxy: number, log: Logger) {
+  constructor(
+    verifier: TokenVerifier,
+    authorizer: Authorizer,
+    trustProxy: number,
+    { log, lines }: { log: Logger; lines: RepeatedLines },
+  ) {
     this.#verifier = verifier;
     this.#authorizer = authorizer;
     this.#trustProxy = trustProxy;
     this.#log = log;
+    this.#lines = lines;
   }
 
-  /** Puts the admission on the socket. Rejects with what Socket.IO sends as `connect_error`. */
+  /** Puts the admission on the socket. Rejects with a `Refusal`. */
   async admit(socket: Socket, refuse: () => HubError | null): Promise<void> {
     const traceId = newId();
     try {
@@ -56,13 +73,13 @@ export class Handshake {
         key: principalKey(principal),
         info: { kind: principal.kind, id: principal.id, organizationIds },
         client: this.#clientOf(socket, client),
-        program: client?.slice(0, PROGRAM_CHARACTERS) ?? null,
+        program: client === undefined ? null : [...client].slice(0, PROGRAM_CHARACTERS).join(""),
       };
       socket.data = admission;
       const full = refuse();
       if (full) throw full;
     } catch (error) {
-      if (!(error instanceof HubError) || error.cause) this.#log.error({ err: error, traceId }, "handshake failed");
+      if (!(error instanceof HubError) || error.cause) this.#logFailure(error, traceId);
       const told = toErrorObject(error, traceId);
       throw Object.assign(new Error(told.message), { data: told });
     }
@@ -84,29 +101,33 @@ export class Handshake {
     return admission;
   }
 
+  /** While a part is away all clients that return fail for one reason. */
+  #logFailure(error: unknown, traceId: string): void {
+    const reason = messageOf(error);
+    this.#lines.write(`handshake ${reason}`, (count) =>
+      this.#log.error({ err: error, traceId, count }, "handshake failed"),
+    );
+  }
+
   #clientOf(socket: Socket, client: string | undefined): ClientInfo {
     const { headers, address } = socket.handshake;
     return {
-      ipAddress: this.#addressOf(address, headers["x-forwarded-for"]),
+      ipAddress: clientAddress(address, headers, this.#trustProxy),
       userAgent: headers["user-agent"]?.slice(0, 512) ?? null,
       cliVersion: CLIENT_VERSION.exec(client ?? "")?.[1] ?? null,
     };
-  }
-
-  /** The address that the outermost trusted proxy saw. */
-  #addressOf(direct: string, forwarded: string | string[] | undefined): string {
-    if (this.#trustProxy === 0) return direct;
-    const hops = String(forwarded ?? "").split(",");
-    const claimed = hops.at(-this.#trustProxy)?.trim() ?? "";
-    return isIP(claimed) ? claimed : direct;
   }
 }
 
 function readAuth(auth: unknown, socket: Socket): { token: string; client: string | undefined } {
   const { headers, query } = socket.handshake;
-  if (query.token !== undefined || query.access_token !== undefined) {
+  const parameters = Object.entries(query).flatMap(([name, values]) =>
+    [values ?? ""].flat().map((value) => [name, value] as const),
+  );
+  if (queryHasToken(parameters)) {
     throw new HubError("bad_request", "A token in the query string ends up in logs. Send it as `auth.token`.");
   }
+  refuseUnsafeJson(auth, "auth");
   const given = new Map(Object.entries((auth ?? {}) as object));
   const protocol = given.get("protocol");
   if (protocol !== undefined && protocol !== PROTOCOL_VERSION) {
@@ -120,7 +141,7 @@ function readAuth(auth: unknown, socket: Socket): { token: string; client: strin
   const client = given.get("client");
   if (client !== undefined && typeof client !== "string")
     throw badRequest("client", "must be a string like name/version");
-  const token = given.get("token") ?? BEARER.exec(headers.authorization ?? "")?.[1];
+  const token = given.get("token") ?? bearerOf(headers.authorization);
   if (typeof token !== "string" || token === "") {
     throw new HubError("unauthenticated", "Send a token as `auth.token` of the handshake, or as a Bearer token.");
   }

@@ -1,31 +1,39 @@
 import type { Server as HttpServer } from "node:http";
-import type { Socket as TcpSocket } from "node:net";
-import type { Limits } from "@monster-realtime/client/protocol";
-import { Server, type Socket } from "socket.io";
+import type { Socket } from "socket.io";
 import type { Authorizer } from "./auth/authorizer.ts";
 import type { TokenVerifier } from "./auth/tokens.ts";
 import type { Services } from "./commands/services.ts";
+import type { HubConfig } from "./config.ts";
 import { Connection, type ConnectionLimits } from "./connection.ts";
 import type { LiveConnections } from "./connections/live-connections.ts";
 import { SharedConnections } from "./connections/shared-connections.ts";
 import type { SocketAdapter } from "./connections/socket-adapter.ts";
-import { parser } from "./decoder.ts";
 import { HubError } from "./errors.ts";
 import { FanOut } from "./fan-out.ts";
-import { guardEngine, type OriginPolicy } from "./gate.ts";
+import { concerns, type Invited } from "./feed/invited.ts";
+import type { OriginPolicy } from "./gate.ts";
 import { Handshake } from "./handshake.ts";
 import type { ObservedBroker } from "./inspection/accepted.ts";
 import { DeliveryLog } from "./inspection/delivery-log.ts";
 import type { Inspection } from "./inspection/inspection.ts";
 import { inspectionOf } from "./inspection/of-hub.ts";
+import { OrderedMap } from "./kernel/ordered-map.ts";
+import { RepeatedLines } from "./kernel/repeated-lines.ts";
 import type { Logger } from "./log.ts";
+import { endTransport, type OutboundShared } from "./outbound.ts";
 import type { PresenceStore } from "./presence/presence.ts";
-import { type RequestOutcome, Requests } from "./requests.ts";
+import { Drain, drainingError } from "./process/drain.ts";
+import { type RequestOutcome, RequestReceiver, Requests } from "./requests.ts";
 import { RightsWatch } from "./rights-watch.ts";
 import type { RpcRouter, Touched } from "./rpc/context.ts";
+import { receiveWith } from "./socket/decoder.ts";
+import { checkDirectFrames } from "./socket/direct-frames.ts";
+import { intakeOf } from "./socket/engine.ts";
+import { FailedHandshakes } from "./socket/failed-handshakes.ts";
+import { PrincipalLimiter, welcomeLimits } from "./socket/principal-limits.ts";
+import { SocketServer } from "./socket/socket-server.ts";
 import type { Subscription } from "./subscription.ts";
 import { TokenClock } from "./token-clock.ts";
-import { paceUpgrades } from "./upgrade-queue.ts";
 
 export interface HubTimes {
   pingIntervalMs: number;
@@ -43,63 +51,88 @@ export interface HubParts {
   authorizer: Authorizer;
   verifier: TokenVerifier;
   rpc: RpcRouter;
-  limits: Limits & ConnectionLimits & { rpcBytes: number; connectionsPerPrincipal: number };
+  limits: HubConfig["limits"];
   times: HubTimes;
+  /** Where Socket.IO is served, without a slash at its end. */
+  socketPath: string;
   /** Whether clients may speak by long-polling, whose requests must all reach this node. */
   polling: boolean;
   /** By which nodes ask each other; null: there is no other node. */
   adapter: SocketAdapter["create"] | null;
   origins: OriginPolicy;
   trustProxy: number;
+  /** Why no request is served at this moment; null: requests are. */
+  refusal(): HubError | null;
   log: Logger;
   observe(outcome: RequestOutcome): void;
+  /** A connection ended: with the code of the hub's error, or with Socket.IO's reason. */
+  observeEnd(reason: string): void;
 }
-
-/** How long a client that was told to go may stay over its time. */
-const GOAWAY_SLACK_MS = 2_000;
-/** How long peers have to answer the end of their connections when the hub closes. */
-const CLOSE_LIMIT_MS = 1_000;
-/** How far apart clients are sent away: a node takes in about this many a second. */
-const GOAWAY_PER_SECOND = 500;
-/** A request of the transport's maximum must still be refused with its connection kept. */
-const TRANSPORT_FACTOR = 3;
 
 /** One node: it takes connections in, carries out their requests, and lets them go. */
 export class Hub {
   readonly services: Services;
   readonly fanOut: FanOut;
+  /** What ended without a principal, by network. */
+  readonly failures: FailedHandshakes;
   readonly nodeId: string;
   /** Those of all nodes. */
   readonly liveConnections: LiveConnections;
   readonly inspection: Inspection;
   readonly #parts: HubParts;
-  readonly #io: Server;
-  readonly #connections = new Map<string, Connection>();
-  /** How many connections each principal has. */
-  readonly #ofPrincipal = new Map<string, number>();
+  readonly #sockets: SocketServer;
+  readonly #connections = new OrderedMap<Connection>();
+  readonly #connectionLimits: ConnectionLimits;
+  readonly #principals: PrincipalLimiter;
   /** Let in, and not connected yet: few, and soon over. */
   readonly #arriving = new Set<Socket>();
-  readonly #sockets = new Set<TcpSocket>();
   readonly #clock = new TokenClock();
   readonly #requests: Requests;
   readonly #rights: RightsWatch;
   readonly #log: Logger;
+  readonly #lines = new RepeatedLines();
+  readonly #drain: Drain;
   #draining = false;
-  #gone: (() => void) | null = null;
+  #ended: Promise<void> | null = null;
 
   constructor(parts: HubParts) {
     this.#parts = parts;
     this.#log = parts.log;
     this.nodeId = parts.nodeId;
-    const { broker, presence, authorizer, verifier, rpc, limits } = parts;
+    checkDirectFrames(parts.log);
+    this.#connectionLimits = {
+      ...parts.limits,
+      outbound: { maxBytes: parts.limits.outboundBytes, direct: 0, queued: 0 },
+    };
+    this.#drain = new Drain(this.#connections, parts.times.drainMs);
+    const { broker, presence, authorizer, verifier, rpc, limits, refusal } = parts;
     const deliveries = new DeliveryLog();
+    const { requestTimeoutMs } = parts.times;
+    this.#principals = new PrincipalLimiter({
+      limits: limits.principals,
+      connection: limits,
+      connections: limits.connectionsPerPrincipal,
+      requestTimeoutMs,
+    });
     this.fanOut = new FanOut(broker, presence, deliveries);
-    this.services = { broker, presence, authorizer, verifier, rpc, limits, fanOut: this.fanOut, deliveries };
+    this.services = {
+      broker,
+      presence,
+      authorizer,
+      verifier,
+      rpc,
+      limits,
+      refusal,
+      fanOut: this.fanOut,
+      deliveries,
+      principals: this.#principals,
+    };
     this.#requests = new Requests({
       services: this.services,
       clock: this.#clock,
       timeoutMs: parts.times.requestTimeoutMs,
       log: parts.log,
+      lines: this.#lines,
       observe: parts.observe,
     });
     this.#rights = new RightsWatch({
@@ -108,43 +141,39 @@ export class Hub {
       intervalMs: parts.times.rightsCheckMs,
       log: parts.log,
     });
-    this.#io = new Server({
-      serveClient: false,
-      ...(parts.adapter && { adapter: parts.adapter }),
-      transports: parts.polling ? ["websocket", "polling"] : ["websocket"],
-      pingInterval: parts.times.pingIntervalMs,
-      pingTimeout: parts.times.pingTimeoutMs,
-      connectTimeout: parts.times.requestTimeoutMs,
-      maxHttpBufferSize: limits.rpcBytes * TRANSPORT_FACTOR,
-      perMessageDeflate: false,
-      httpCompression: false,
-      parser,
-      cors: { origin: (origin, callback) => callback(null, parts.origins.allowed(origin)) },
-      allowRequest: (request, callback) => {
-        const refusal = parts.origins.refuses(request);
-        callback(refusal, refusal === null);
-      },
+    const handshake = new Handshake(parts.verifier, parts.authorizer, parts.trustProxy, {
+      log: parts.log,
+      lines: this.#lines,
     });
-    guardEngine(this.#io);
-    const { nodeId, log } = parts;
-    this.liveConnections = new SharedConnections({
-      nodeId,
-      connections: this.#connections,
-      authorizer,
-      io: this.#io,
-      log,
+    const { nodeId, trustProxy, log } = parts;
+    this.failures = new FailedHandshakes({ perSecond: limits.failedHandshakesPerSecond, trustProxy, log });
+    this.#sockets = new SocketServer({
+      ...parts,
+      failures: this.failures,
+      admit: (socket) => handshake.admit(socket, () => this.#refuseMore(socket)),
+      onConnected: (socket) => this.#connected(socket),
     });
-    const { fanOut } = this;
-    this.inspection = inspectionOf({ nodeId, fanOut, deliveries, broker, presence, authorizer, io: this.#io, log });
-    const handshake = new Handshake(parts.verifier, parts.authorizer, parts.trustProxy, parts.log);
-    this.#io.use((socket, next) => {
-      handshake.admit(socket, () => this.#refuseMore(socket)).then(() => next(), next);
-    });
-    this.#io.on("connection", (socket) => this.#connected(socket));
+    const { io } = this.#sockets;
+    const shared = { nodeId, authorizer, io, log };
+    this.liveConnections = new SharedConnections({ ...shared, connections: this.#connections });
+    this.inspection = inspectionOf({ ...shared, fanOut: this.fanOut, deliveries, broker, presence });
+  }
+
+  /** Frames sent since the start, by their way. */
+  get frames(): Readonly<Pick<OutboundShared, "direct" | "queued">> {
+    return this.#connectionLimits.outbound;
   }
 
   get connectionCount(): number {
     return this.#connections.size;
+  }
+  /** The transports of all clients, of those too that were not let in yet. */
+  get transportCount(): number {
+    return this.#sockets.transportCount;
+  }
+  /** The TCP connections that are open, of HTTP calls too. */
+  get tcpSocketCount(): number {
+    return this.#sockets.tcpSocketCount;
   }
   get draining(): boolean {
     return this.#draining;
@@ -153,19 +182,9 @@ export class Hub {
     return this.#connections.values();
   }
 
-  /** Serves Socket.IO on this server, beside whatever it serves already. */
+  /** Serves Socket.IO on this server, beside what the server serves already. */
   attach(server: HttpServer): void {
-    this.#io.attach(server);
-    paceUpgrades(server);
-    const sockets = this.#sockets;
-    function forget(this: TcpSocket): void {
-      sockets.delete(this);
-    }
-    // One listener for all: a closure for each would be held for as long as its connection.
-    server.on("connection", (socket) => {
-      sockets.add(socket);
-      socket.on("close", forget);
-    });
+    this.#sockets.attach(server);
     this.#rights.start();
   }
 
@@ -175,12 +194,16 @@ export class Hub {
     this.#rights.checkSoon();
   }
 
+  /** Pushes to the connections of these people that the list of their invitations changed. */
+  invited(invited: readonly Invited[]): void {
+    for (const connection of this.#connections.values())
+      if (concerns(invited, connection.principal)) connection.pushInvitations();
+  }
+
   /** A newer connection of this workstation took over its presence. */
   replaced(connectionId: string, channel: string): void {
-    const connection = this.#connections.get(connectionId);
-    connection?.end(
-      new HubError("replaced", `A newer connection of this workstation joined ${channel}. Stop this one.`),
-    );
+    const message = `A newer connection of this workstation joined ${channel}. Stop this one.`;
+    this.#connections.get(connectionId)?.end(new HubError("replaced", message));
   }
 
   /**
@@ -188,62 +211,54 @@ export class Hub {
    * that it is there.
    */
   gaveUp(connectionId: string, channel: string): void {
-    this.#connections
-      .get(connectionId)
-      ?.end(
-        new HubError("unavailable", `Presence on ${channel} was given up while this node was cut off. Connect again.`),
-      );
+    const message = `Presence on ${channel} was given up while this node was cut off. Connect again.`;
+    this.#connections.get(connectionId)?.end(new HubError("unavailable", message));
   }
 
   /**
    * Sends every client away, spread over time, and serves each until it goes. Presence is kept. Resolves when all are
-   * gone, at the latest after `drainMs`.
+   * gone, at the latest after `drainMs`. `successor`: another hub serves, and clients go as soon as balancers noticed it,
+   * also in the middle of a slower drain.
    */
-  async drain(): Promise<void> {
-    if (this.#draining) return;
+  drain({ successor = false } = {}): Promise<void> {
     this.#draining = true;
     this.services.presence.hold();
-    const connections = [...this.#connections.values()];
-    const spreadMs = Math.min(this.#parts.times.drainMs / 2, (connections.length * 1000) / GOAWAY_PER_SECOND);
-    connections.forEach((connection, index) => {
-      this.#sendAway(connection, Math.round((index * spreadMs) / connections.length));
-    });
-    if (this.#connections.size === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#gone = resolve;
-      setTimeout(resolve, this.#parts.times.drainMs).unref();
-    });
+    return this.#drain.begin(successor);
   }
 
-  /** Ends every connection and all timers, within a second also where peers don't answer. */
-  async close(): Promise<void> {
+  /** Ends every connection, within a second also where peers don't answer. */
+  endConnections(): Promise<void> {
+    this.#ended ??= this.#endConnections();
+    return this.#ended;
+  }
+
+  async #endConnections(): Promise<void> {
     this.#draining = true;
     this.services.presence.hold();
     const checked = this.#rights.close();
     for (const connection of this.#connections.values()) connection.end(drainingError());
-    // A peer that is frozen would keep its socket, and so the server, for half a minute.
-    const cut = setTimeout(() => {
-      for (const socket of this.#sockets) socket.destroy();
-    }, CLOSE_LIMIT_MS);
-    await this.#io.close();
-    clearTimeout(cut);
+    await this.#sockets.close();
     await checked;
+  }
+
+  /** Ends every connection and all timers. */
+  async close(): Promise<void> {
+    await this.endConnections();
     this.#requests.close();
+    this.#lines.close();
+    this.#principals.close();
     await this.services.presence.close();
     await this.services.broker.close();
   }
 
-  #sendAway(connection: Connection, reconnectInMs: number): void {
-    connection.goingAway = true;
-    connection.push("goaway", { reason: "The hub is restarting.", reconnectInMs });
-    setTimeout(() => connection.end(drainingError()), reconnectInMs + GOAWAY_SLACK_MS).unref();
-  }
-
   /** Refuses what is too much; what is let in counts from now on. */
   #refuseMore(socket: Socket): HubError | null {
-    if (this.#draining) return drainingError();
-    const { key } = Handshake.admitted(socket);
-    let count = this.#ofPrincipal.get(key) ?? 0;
+    const refusal = this.#draining ? drainingError() : this.#parts.refusal();
+    if (refusal) return refusal;
+    const { key, principal } = Handshake.admitted(socket);
+    const retryAfterMs = this.#principals.takeConnect(principal, key, performance.now());
+    if (retryAfterMs > 0) return connectsTooOften(retryAfterMs);
+    let count = this.#principals.connectionsOf(key);
     for (const arriving of this.#arriving) {
       if (arriving.conn.readyState !== "open") this.#arriving.delete(arriving);
       else if (Handshake.admitted(arriving).key === key) count += 1;
@@ -261,18 +276,17 @@ export class Hub {
     this.#arriving.delete(socket);
     const admission = Handshake.take(socket);
     const { info, expiresAt } = admission;
-    const connection = new Connection(socket, admission, this.#parts.limits);
+    const share = this.#principals.connect(admission.principal, admission.key);
+    const connection = new Connection(socket, admission, this.#connectionLimits, share);
     connection.onDrained = (behind) => this.#catchUp(connection, behind);
     this.#connections.set(connection.id, connection);
-    this.#ofPrincipal.set(connection.key, (this.#ofPrincipal.get(connection.key) ?? 0) + 1);
-    socket.onAny((event: unknown, ...values: unknown[]) => {
-      if (connection.live) void this.#requests.handle(connection, event, values);
-    });
+    intakeOf(socket.conn).admit(connection);
+    receiveWith(socket, new RequestReceiver(this.#requests, connection));
     socket.on("disconnect", (reason) => {
+      // A client that leaves the namespace has nothing else to say.
+      endTransport(socket.conn);
       void this.#disconnected(connection, reason);
     });
-    const { messageBytes, metaBytes, recoveryBytes, channelsPerConnection } = this.#parts.limits;
-    const { publishesPerSecond, rpcsPerSecond, requestsPerSecond } = this.#parts.limits;
     const expiresInMs = expiresAt === null ? null : Math.max(0, expiresAt - Date.now());
     connection.push("welcome", {
       protocol: 1,
@@ -281,18 +295,10 @@ export class Hub {
       serverTime: Date.now(),
       expiresInMs,
       principal: info,
-      limits: {
-        messageBytes,
-        metaBytes,
-        recoveryBytes,
-        channelsPerConnection,
-        publishesPerSecond,
-        rpcsPerSecond,
-        requestsPerSecond,
-      },
+      limits: welcomeLimits(this.#parts.limits, share),
     });
     this.#clock.watch(connection, expiresAt);
-    if (this.#draining) this.#sendAway(connection, 0);
+    if (this.#draining) this.#drain.sendAway(connection, 0);
   }
 
   #catchUp(connection: Connection, behind: Subscription[]): void {
@@ -304,16 +310,15 @@ export class Hub {
 
   async #disconnected(connection: Connection, reason: string): Promise<void> {
     this.#connections.delete(connection.id);
-    const others = (this.#ofPrincipal.get(connection.key) ?? 1) - 1;
-    if (others > 0) this.#ofPrincipal.set(connection.key, others);
-    else this.#ofPrincipal.delete(connection.key);
+    this.#parts.observeEnd(connection.ending?.code ?? reason);
+    this.#principals.disconnect(connection.share, performance.now());
     this.#clock.forget(connection);
     for (const subscription of connection.subscriptions.values()) this.fanOut.remove(subscription);
     connection.subscriptions.clear();
     const saidGoodbye = reason === "client namespace disconnect" && !connection.goingAway && !connection.ending;
     const parting = revoked(connection.ending) ? "revoked" : saidGoodbye ? "left" : null;
     for (const { name } of connection.joined) await this.#part(connection, name, parting);
-    if (this.#connections.size === 0) this.#gone?.();
+    if (this.#connections.size === 0) this.#drain.isEmpty();
   }
 
   async #part(connection: Connection, channel: string, reason: "left" | "revoked" | null): Promise<void> {
@@ -332,8 +337,7 @@ function revoked(ending: HubError | null): boolean {
   return ending !== null && ["suspended", "unauthenticated", "forbidden"].includes(ending.code);
 }
 
-function drainingError(): HubError {
-  return new HubError("draining", "This node is shutting down. Connect again to reach another.", {
-    retryAfterMs: 1_000,
-  });
+function connectsTooOften(retryAfterMs: number): HubError {
+  const message = "This principal connects too often. Keep connections open, or wait.";
+  return new HubError("rate_limited", message, { retryAfterMs });
 }

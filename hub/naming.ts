@@ -3,7 +3,12 @@ export function columnOf(field: string): string {
   return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-/** A field's name for a column's. */
+const MAX_KNOWN = 1_000;
+const known = new Map<string, string>();
+
+/** A field's name for a column's. Each is made once: every change that is published names its columns. */
 export function fieldOf(column: string): string {
-  return column.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  const field = known.get(column) ?? column.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  if (known.size < MAX_KNOWN) known.set(column, field);
+  return field;
 }

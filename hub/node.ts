@@ -1,13 +1,13 @@
+import { once } from "node:events";
 import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { parseChannel } from "@monster-realtime/client/protocol";
 import { Authorizer } from "./auth/authorizer.ts";
+import { channelOwners } from "./auth/channel-owners.ts";
 import { DevelopmentIssuer } from "./auth/development-issuer.ts";
 import { Directory } from "./auth/directory.ts";
-import { Introspection } from "./auth/introspection.ts";
-import { remoteKeys } from "./auth/issuer-keys.ts";
-import { type PersonalTokens, type TokenIssuer, TokenVerifier } from "./auth/tokens.ts";
-import { type Backend, openBackend } from "./backend.ts";
+import { issuersOf, personalTokensOf } from "./auth/token-sources.ts";
+import { TokenVerifier } from "./auth/tokens.ts";
+import { identityOf, openBackend, readinessFaults } from "./backend.ts";
 import type { HubConfig } from "./config.ts";
 import { makeDataDir } from "./data-dir.ts";
 import {
@@ -17,19 +17,28 @@ import {
   seedDevelopment,
   sha256,
 } from "./development.ts";
-import { HubError } from "./errors.ts";
 import { ChangeFeed } from "./feed/change-feed.ts";
 import { originPolicy } from "./gate.ts";
+import type { HttpTimes } from "./http/answering-server.ts";
 import { HttpApi } from "./http/api.ts";
+import { listen } from "./http/listen.ts";
 import { Metrics } from "./http/metrics.ts";
+import { serveMetrics } from "./http/metrics-endpoint.ts";
 import { Pages } from "./http/pages.ts";
-import { createHttpServer, handOver as handOverPort, type Readiness } from "./http/server.ts";
+import { createHttpServer, endWithNextAnswer, handOver as handOverPort, type Readiness } from "./http/server.ts";
 import { Hub } from "./hub.ts";
 import { newId } from "./ids.ts";
 import { ObservedBroker } from "./inspection/accepted.ts";
+import { feedState } from "./inspection/feed-state.ts";
 import { PublicationCounts } from "./inspection/publication-counts.ts";
+import { databaseSizes } from "./inspection/size-queries.ts";
+import { reused } from "./kernel/reused.ts";
 import type { Logger } from "./log.ts";
 import { Reconciler } from "./presence/reconciler.ts";
+import { restorePresence } from "./presence/restore.ts";
+import { HeldIdentity } from "./process/held-identity.ts";
+import { directConnection, openServing } from "./process/open-serving.ts";
+import { Purger } from "./purge/purger.ts";
 import { createRpcRouter } from "./rpc/router.ts";
 import { AuditListener } from "./store/audit-listener.ts";
 import { AuditRetention } from "./store/audit-retention.ts";
@@ -45,8 +54,8 @@ import { ProgressPublisher } from "./tasks/progress.ts";
 import { WorkSweeper } from "./tasks/sweeper.ts";
 
 const LAST_FLUSH_MS = 5_000;
-/** Clients that come back all at once wait here; what doesn't fit is dropped and comes seconds later. */
-const BACKLOG = 4_096;
+/** Probes of this long share one check of the database and of Redis. */
+const READINESS_REUSE_MS = 1_000;
 
 export interface NodeOptions {
   config: HubConfig;
@@ -59,6 +68,8 @@ export interface NodeOptions {
   metricsText?: () => Promise<string>;
   /** How long after the start rows are left alone that say online without a member. */
   settleMs?: number;
+  /** Limits of slow requests. */
+  httpTimes?: Omit<HttpTimes, "keepAliveMs">;
 }
 
 /** A node that runs. */
@@ -71,9 +82,15 @@ export interface RunningNode {
   metrics: Metrics;
   /** Why it is not ready, by part; empty: it is. */
   readiness: Readiness;
+  /** Resolves, with the reason, if the node must not go on: it is to be stopped and started again. */
+  lost: Promise<string>;
+  /** Resolves when it serves: at once, unless another hub does. Rejects, after `lost`, when it can't begin to. */
+  serving: Promise<void>;
+  /** Resolves when another hub takes its place: stop it. */
+  replaced: Promise<void>;
   /**
-   * Sends clients away, writes what waits, and closes. `drain: false` ends connections at once; `handOver`: others serve
-   * the port, so no connection is taken any more.
+   * Sends clients away, writes what waits, and closes. `drain: false` ends connections at once, also in the middle of a
+   * drain; `handOver`: others serve the port, so no connection is taken any more.
    */
   stop(options?: { drain: boolean; handOver?: boolean }): Promise<void>;
 }
@@ -93,7 +110,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 
 async function startOn(
   store: Store,
-  { config, log, settleMs, metricsText }: NodeOptions & { settleMs: number },
+  { config, log, settleMs, metricsText, httpTimes }: NodeOptions & { settleMs: number },
   ownsStore: boolean,
 ): Promise<RunningNode> {
   const nodeId = `node_${newId()}`;
@@ -117,18 +134,29 @@ async function startOn(
     services: [...config.auth.serviceTokens, ...services],
   });
   const metrics = new Metrics();
+  const keeper = await openServing({ config, database, nodeId, begin: () => begin(), log });
+  const identity = new HeldIdentity(config.redis ? await identityOf(database, log) : null);
+  const fence = identity.fence(keeper.term);
   const writer = new PresenceWriter({
     database,
     intervalMs: config.presence.writeBackIntervalMs,
+    fence,
     log,
     onRefused: (workstationId, revision, refused) => reconciler.refused(workstationId, revision, refused),
-    onWritten: (workstationId, online) => dispatcher?.presenceWritten(workstationId, online),
+    onWritten: (workstationId, online) => {
+      dispatcher?.presenceWritten(workstationId, online);
+      if (!online) sweeper.workstationLeft(workstationId);
+    },
   });
   const backend = await openBackend({
     config,
+    database,
+    onLost: identity.lose,
     nodeId,
+    identity: identity.value,
     retention: (channel) =>
       parseChannel(channel)?.kind.startsWith("project") ? config.history.project : config.history.entity,
+    owners: channelOwners(authorizer),
     events: {
       workstationChanged: (changed) => writer.write(changed),
       replaced: (connectionId, channel) => hub.replaced(connectionId, channel),
@@ -139,10 +167,11 @@ async function startOn(
   const { presence } = backend;
   const counts = new PublicationCounts((channel) => authorizer.organizationOf(channel));
   const broker = new ObservedBroker(backend.broker, counts);
+  const rows = new PresenceRows(database);
   const reconciler = new Reconciler({
     store: presence,
     writer,
-    rows: new PresenceRows(database),
+    rows,
     nodeId,
     heartbeatMs: config.presence.heartbeatIntervalMs,
     reconcileMs: config.presence.reconcileIntervalMs,
@@ -150,7 +179,7 @@ async function startOn(
     log,
   });
   const listener = new AuditListener({
-    connection: config.database.directUrl === null ? database.connection : { url: config.database.directUrl },
+    connection: directConnection(config, database),
     connectTimeoutMs: config.database.timeoutMs,
     onWake: () => feed.wake(),
     notify: (channel, payload) => database.query((sql) => sql`SELECT pg_notify(${channel}, ${payload})`),
@@ -161,17 +190,25 @@ async function startOn(
   const sweeper = new WorkSweeper({ database, ...work, log });
   const progress = new ProgressPublisher({ broker, log });
   const feed = new ChangeFeed({
-    source: new ChangeFeedStore(database),
-    further: (changes) => workPublications(database, changes),
+    source: new ChangeFeedStore(database, { fence, shared: backend.feedRememberMs > 0, further: workPublications }),
     onPublished: (changes) => dispatcher?.changed(changes),
     broker,
     rememberMs: backend.feedRememberMs,
     ensureListening: () => listener.ensureListening(),
     hears: () => listener.hears(),
     onTouched: (touched) => hub.touched(touched),
+    onInvited: (invited) => hub.invited(invited),
     log,
   });
-  const retention = new AuditRetention({ database, days: config.database.auditRetentionDays, log });
+  const purger = new Purger({ database, nodeId, fence, days: config.database.deletedOrganizationDays, log });
+  const retention = new AuditRetention({
+    database,
+    days: config.database.auditRetentionDays,
+    nodeId,
+    fence,
+    // A trial of the hub is over before its oldest event goes.
+    log: config.development ? log.child({}, { level: "warn" }) : log,
+  });
   const rpc = createRpcRouter({
     database,
     authorizer,
@@ -190,104 +227,123 @@ async function startOn(
     rpc,
     limits: config.limits,
     times: config.times,
+    socketPath: `${config.basePath}/socket.io`,
     // Which of several processes takes a connection is chance, so that a session's next poll would reach another one.
     polling: config.processes === 1,
     adapter: backend.adapter,
     origins: originPolicy(config.allowedOrigins, config.development),
     trustProxy: config.trustProxy,
+    refusal: () => identity.refusal() ?? keeper.refusal(),
     log,
     observe: metrics.observe,
+    observeEnd: metrics.observeEnd,
   });
   metrics.watch({
+    serving: () => fence() !== null,
     connections: () => hub.connectionCount,
+    transports: () => hub.transportCount,
     channels: () => hub.fanOut.channelCount,
     deliveries: () => hub.fanOut.counters.deliveries,
     packets: () => hub.fanOut.counters.packets,
+    framesDirect: () => hub.frames.direct,
+    framesQueued: () => hub.frames.queued,
     changesPublished: () => feed.published,
+    changesRefused: () => feed.refused,
+    feed: feedState(database),
+    sizes: databaseSizes(database),
     tasksGiven: () => dispatcher?.given ?? 0,
+    auditEventsRemoved: () => retention.removed,
+    backend,
     writeBackPending: () => writer.pending,
     writeBackStatements: () => writer.statements,
+    purges: () => purger,
   });
-  const pages = new Pages();
+  const pages = new Pages({ log });
   // Whoever asks the port for it means all who serve it.
   let handedOver = false;
-  const readiness = () => readinessOf(store, backend, hub.draining && !handedOver);
+  const faults = reused(() => readinessFaults(database, backend), READINESS_REUSE_MS);
+  const readiness = async () => ({
+    ...(await faults()),
+    ...(keeper.fault !== null && !handedOver && { serving: keeper.fault }),
+    ...(hub.draining && !handedOver && { hub: "draining" }),
+  });
+  const scraped = metricsText ? { contentType: metrics.contentType, text: metricsText } : metrics;
   const server = createHttpServer({
-    api: new HttpApi(hub.services, config.times.requestTimeoutMs),
-    metrics: metricsText ? { contentType: metrics.contentType, text: metricsText } : metrics,
+    api: new HttpApi(hub.services, hub.failures, config.times.requestTimeoutMs),
+    metrics: config.metrics.address ? null : { text: scraped, token: config.metrics.token },
     readiness,
+    warnings: backend.warnings,
     page: (request, url, response) => pages.serve(request, url, response),
+    basePath: config.basePath,
+    times: { keepAliveMs: config.times.keepAliveMs, ...httpTimes },
     log,
   });
   hub.attach(server);
-  reconciler.start();
-  retention.start();
-  feed.start();
-  sweeper.start();
-  dispatcher?.start();
-  const url = await listen(server, config.host, config.port);
-  const development = seed && (await announceDevelopment(seed, config.dataDir, url));
-  const stop = async ({ drain, handOver = false }: { drain: boolean; handOver?: boolean } = { drain: true }) => {
-    handedOver = handOver;
-    const drained = drain ? hub.drain() : Promise.resolve();
-    await (handOver ? handOverPort(server, drained) : drained);
-    retention.close();
-    progress.close();
-    await Promise.all([dispatcher?.close(), sweeper.close()]);
-    await Promise.all([reconciler.close(), feed.close(), listener.close()]);
-    await hub.close();
-    await writer.flush(LAST_FLUSH_MS);
-    await writer.close();
-    await backend.close();
-    if (ownsStore) await store.close();
+  let stopped: Promise<void> | null = null;
+  const begin = async () => {
+    const { restore } = backend;
+    if (restore) {
+      await restorePresence({
+        presentAfter: (afterId, limit) => rows.presentAfter(afterId, limit),
+        restore: (present) => restore(present, settleMs),
+        isOver: () => stopped !== null,
+        log,
+      });
+    }
+    if (stopped) return;
+    for (const part of [reconciler, retention, purger, feed, sweeper, dispatcher]) part?.start();
   };
-  return { hub, url, development, writer, reconciler, metrics, readiness, stop };
-}
-
-function issuersOf({ auth }: HubConfig, development: DevelopmentIssuer | null): TokenIssuer[] {
-  const issuers: TokenIssuer[] = development ? [development] : [];
-  if (auth.issuer !== null) {
-    issuers.push({ issuer: auth.issuer, audiences: auth.audiences, keys: remoteKeys({ issuer: auth.issuer }) });
-  }
-  return issuers;
-}
-
-function personalTokensOf({ auth }: HubConfig): PersonalTokens | null {
-  const { issuer, introspectionUrl: url, audiences, personalTokenCacheMs: cacheMs } = auth;
-  if (issuer === null || url === null) return null;
-  return { introspection: new Introspection({ url, issuer, cacheMs }), audiences };
-}
-
-async function readinessOf({ database }: Store, backend: Backend, draining: boolean): Promise<Record<string, string>> {
-  const faults = await backend.faults();
-  if (draining) faults.hub = "draining";
+  let ownMetrics: Server | null = null;
+  const cut = new AbortController();
+  const whenCut = once(cut.signal, "abort");
+  const end = async ({ drain, handOver = false }: { drain: boolean; handOver?: boolean }) => {
+    handedOver = handOver;
+    endWithNextAnswer(server);
+    const drained = drain && !keeper.givesWay ? hub.drain() : Promise.resolve();
+    // A successor that waits must not wait for clients.
+    await Promise.race([handOver ? handOverPort(server, drained) : drained, keeper.replaced, whenCut]);
+    if (cut.signal.aborted) await hub.endConnections();
+    progress.close();
+    await Promise.all([retention.close(), dispatcher?.close(), sweeper.close(), purger.close()]);
+    await Promise.all([reconciler.close(), feed.close(), listener.close()]);
+    presence.hold();
+    const isSucceeded = keeper.givesWay;
+    if (!isSucceeded) await hub.close();
+    await writer.flush(keeper.mayWrite && !identity.isLost ? LAST_FLUSH_MS : 0);
+    await writer.close();
+    await keeper.release();
+    if (isSucceeded && drain) await Promise.race([hub.drain({ successor: true }), whenCut]);
+    if (isSucceeded) await hub.close();
+    await backend.close();
+    ownMetrics?.close();
+    ownMetrics?.closeAllConnections();
+  };
+  const stop = (how = { drain: true }) => {
+    if (!how.drain) cut.abort();
+    stopped ??= end(how).then(() => (ownsStore ? store.close() : undefined));
+    return stopped;
+  };
+  keeper.serving.catch(() => identity.lose("it can't begin to serve"));
+  let url: string;
+  let development: Development | null;
   try {
-    await database.ping();
+    // Of several processes the supervisor serves them.
+    if (config.metrics.address && !metricsText) {
+      const { address, token } = config.metrics;
+      ownMetrics = await serveMetrics(address, { metrics: scraped, token, log });
+    }
+    // A process that shares its port must not get clients before it serves; a hub without its port must not take over.
+    if (config.processes > 1) await keeper.start();
+    url = (await listen(server, config, "PORT, or HOST,")) + config.basePath;
+    if (config.processes === 1) await keeper.start();
+    development = seed && (await announceDevelopment(seed, config.dataDir, url));
   } catch (error) {
-    // Anybody may ask: what the database itself says may name who the hub is there.
-    faults.database =
-      error instanceof HubError
-        ? error.message
-        : "The database refuses what the hub asks. The database's log says why.";
+    cut.abort();
+    // The caller closes the store.
+    stopped = end({ drain: false });
+    await stopped;
+    throw error;
   }
-  return faults;
-}
-
-/** An address that can't be had, told with what to do. */
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
-  const taken = error.code === "EADDRINUSE" ? "is in use" : `can't be listened on (${error.code})`;
-  const remedy = "Set PORT, or HOST, to another one, or stop what uses it.";
-  return Object.assign(new Error(`${host}:${port} ${taken}. ${remedy}`, { cause: error }), { remedy });
-}
-
-function listen(server: Server, host: string, port: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
-    server.listen({ port, host, backlog: BACKLOG }, () => {
-      server.removeAllListeners("error");
-      const { port: actual } = server.address() as AddressInfo;
-      const name = host === "0.0.0.0" || host === "127.0.0.1" ? "localhost" : host;
-      resolve(`http://${name}:${actual}`);
-    });
-  });
+  const [{ serving, replaced }, { lost }] = [keeper, identity];
+  return { hub, url, development, writer, reconciler, metrics, readiness, lost, serving, replaced, stop };
 }

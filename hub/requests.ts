@@ -10,9 +10,9 @@ import { subscribe } from "./commands/subscribe.ts";
 import { unsubscribe } from "./commands/unsubscribe.ts";
 import type { Connection } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
-import { FOREIGN } from "./decoder.ts";
-import { badRequest, HubError, toErrorObject } from "./errors.ts";
+import { badRequest, HubError, messageOf, toErrorObject } from "./errors.ts";
 import { newId } from "./ids.ts";
+import type { RepeatedLines } from "./kernel/repeated-lines.ts";
 import type { Logger } from "./log.ts";
 import {
   channelRequest,
@@ -23,7 +23,8 @@ import {
   rpcRequest,
   subscribeRequest,
 } from "./schemas.ts";
-import type { TokenBucket } from "./token-bucket.ts";
+import type { InboundEvent, Receiver } from "./socket/decoder.ts";
+import type { Metered } from "./socket/principal-limits.ts";
 import type { TokenClock } from "./token-clock.ts";
 import { refuseUnsafeJson, validate } from "./validation.ts";
 
@@ -32,7 +33,6 @@ interface Handler {
   run(connection: Connection, argument: unknown, answer: (data: unknown) => void): Promise<void>;
 }
 
-type Reply = (ack: Ack<unknown>) => void;
 type Run<Request> = (connection: Connection, request: Request) => Promise<unknown>;
 
 export interface RequestOutcome {
@@ -44,8 +44,10 @@ export interface RequestOutcome {
 /** The first frame of every request: the only place that looks at what clients send before it is validated. */
 export class Requests {
   readonly #handlers: ReadonlyMap<unknown, Handler>;
+  readonly #services: Services;
   readonly #deadlines: Deadlines;
   readonly #log: Logger;
+  readonly #lines: RepeatedLines;
   readonly #observe: (outcome: RequestOutcome) => void;
 
   constructor(options: {
@@ -53,29 +55,29 @@ export class Requests {
     clock: TokenClock;
     timeoutMs: number;
     log: Logger;
+    /** For lines that a client causes as often as it sends something. */
+    lines: RepeatedLines;
     observe: (outcome: RequestOutcome) => void;
   }) {
     this.#handlers = handlersOf(options.services, options.clock);
+    this.#services = options.services;
     this.#deadlines = new Deadlines(options.timeoutMs);
     this.#log = options.log;
+    this.#lines = options.lines;
     this.#observe = options.observe;
   }
 
-  /** Carries out one request. Never throws and never rejects: whatever goes wrong is answered. */
-  async handle(connection: Connection, event: unknown, values: readonly unknown[]): Promise<void> {
-    if (event === FOREIGN) return this.#endForeign(connection);
+  /** Carries out one event. Never throws and never rejects: every failure is answered. */
+  async handle(connection: Connection, event: InboundEvent): Promise<void> {
     const startedAt = performance.now();
-    // An event without even a name is its ack.
-    const ack = values.length > 0 ? values.at(-1) : event;
-    const respond: Reply = typeof ack === "function" ? (reply) => ack(reply) : () => undefined;
-    const name = this.#handlers.has(event) ? String(event) : "unknown";
+    const name = this.#handlers.has(event.name) ? String(event.name) : "unknown";
     const token = {};
     let answered = false;
     const settle = (reply: Ack<unknown>) => {
       if (answered) return;
       answered = true;
       this.#deadlines.done(token);
-      connection.reply(() => respond(reply));
+      if (event.ackId !== null) connection.acknowledge(event.ackId, reply);
       this.#observe({
         request: name,
         code: reply.ok ? "ok" : reply.error.code,
@@ -94,11 +96,13 @@ export class Requests {
     };
     this.#deadlines.start(token, () => fail(tooLate()));
     try {
-      limit(connection, connection.requests, startedAt);
-      const handler = this.#handlers.get(event);
+      limit(connection, "requests", startedAt);
+      const refusal = this.#services.refusal();
+      if (refusal) throw refusal;
+      if (event.fault !== null) throw badRequest("", event.fault);
+      const handler = this.#handlers.get(event.name);
       if (!handler) throw badRequest("", "There is no such request. PROTOCOL.md lists those there are.");
-      const argument = argumentOf(values, typeof ack === "function");
-      await handler.run(connection, argument, answer);
+      await handler.run(connection, argumentOf(event), answer);
     } catch (error) {
       fail(error);
     }
@@ -108,39 +112,78 @@ export class Requests {
     this.#deadlines.close();
   }
 
-  #endForeign(connection: Connection): void {
-    this.#log.warn({ connectionId: connection.id }, "ended a connection that does not speak this protocol");
-    connection.end(badRequest("", "Send requests to the namespace / alone, as JSON: this packet was no such thing."));
+  /** Ends a connection that sent a packet which no client of this protocol sends. */
+  endForeign(connection: Connection): void {
+    const { id: connectionId, key: principal } = connection;
+    this.#lines.write(`foreign ${principal}`, (count) =>
+      this.#log.warn({ connectionId, principal, count }, "A packet was not of this protocol. Its connection is ended."),
+    );
+    connection.end(badRequest("", "The hub takes events of the namespace /, as JSON. This packet was something else."));
   }
 
   /** A line without a stack: while a part is away every request makes one, and the part itself is told of once. */
-  #logRefusal({ code, message, cause }: HubError, request: string, traceId: string): void {
+  #logRefusal({ code, message, cause }: HubError, request: string, traceId: string, { key }: Connection): void {
     if (cause === undefined) return;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    this.#log.warn({ request, traceId, code, reason }, message);
+    const reason = messageOf(cause);
+    this.#lines.write(`${request} ${code} ${key}`, (count) =>
+      this.#log.warn({ request, traceId, code, reason, principal: key, count }, message),
+    );
   }
 
   #logFailure(error: unknown, request: string, traceId: string, connection: Connection): void {
     const isRefusal = error instanceof HubError && error.code !== "internal";
-    if (isRefusal) this.#logRefusal(error, request, traceId);
+    if (isRefusal) this.#logRefusal(error, request, traceId, connection);
     else this.#log.error({ err: error, request, traceId, connectionId: connection.id }, "request failed");
   }
 }
 
-function limit(connection: Connection, bucket: TokenBucket, now: number): void {
-  if (bucket.take(now)) return;
-  const error = new HubError("rate_limited", "Too many requests. Slow down to the rate that `welcome` told.", {
-    retryAfterMs: bucket.retryAfterMs,
-  });
+/** Receives the events of one connection: an object with two fields takes less memory than closures. */
+export class RequestReceiver implements Receiver {
+  readonly #requests: Requests;
+  readonly #connection: Connection;
+
+  constructor(requests: Requests, connection: Connection) {
+    this.#requests = requests;
+    this.#connection = connection;
+  }
+
+  event(event: InboundEvent): void {
+    if (this.#connection.live) void this.#requests.handle(this.#connection, event);
+  }
+
+  foreign(): void {
+    this.#requests.endForeign(this.#connection);
+  }
+}
+
+/** Throws `rate_limited`. Only a connection that exceeds ten times its own rate within a second is ended. */
+function limit(connection: Connection, what: Metered, now: number): void {
+  const bucket = connection[what];
+  const retryAfterMs = bucket.take(now);
+  if (retryAfterMs === 0) {
+    const refusal = connection.share.refuse(what, now);
+    if (!refusal) return;
+    // Refusing costs as much as a small request: what comes next is not even read before it may fit.
+    connection.pauseReading(refusal.retryAfterMs ?? 0);
+    throw refusal;
+  }
+  const error = rateLimited(retryAfterMs, "Too many requests. Slow down to the rates that `welcome` states.");
   if (bucket.abused) connection.end(error);
   throw error;
 }
 
-/** The one argument of a request; an ack that is not last is refused like any other surplus argument. */
-function argumentOf(values: readonly unknown[], hasAck: boolean): unknown {
-  const given = hasAck ? values.slice(0, -1) : values;
-  if (given.length !== 1) throw badRequest("", "A request takes exactly one object, and an ack after it.");
-  const [argument] = given;
+/** Never ends the connection: a client with a faulty token function is no attacker, and its other requests are good. */
+function limitRefreshes({ refreshes }: Connection, now: number): void {
+  const retryAfterMs = refreshes.take(now);
+  if (retryAfterMs > 0)
+    throw rateLimited(retryAfterMs, "Too many refreshes. Wait for `token.expiring`, then send a token that is new.");
+}
+
+function rateLimited(retryAfterMs: number, message: string): HubError {
+  return new HubError("rate_limited", message, { retryAfterMs });
+}
+
+function argumentOf({ argument }: InboundEvent): object {
   if (typeof argument !== "object" || argument === null || Array.isArray(argument)) {
     throw badRequest("", "The argument of a request must be an object.");
   }
@@ -170,7 +213,7 @@ function handlersOf(services: Services, clock: TokenClock): ReadonlyMap<unknown,
         const request = validate(publishRequest, argument);
         // One after the other would be a way to the broker and back for each.
         await connection.inSequence(request.channel, async (issued) => {
-          limit(connection, connection.publishes, now());
+          limit(connection, "publishes", now());
           answer(await publish(services, connection, request, issued));
         });
       },
@@ -181,10 +224,13 @@ function handlersOf(services: Services, clock: TokenClock): ReadonlyMap<unknown,
     "presence.leave": ordered(channelRequest, (connection, request) => leave(services, connection, request)),
     "presence.list": ordered(channelRequest, (connection, request) => list(services, connection, request)),
     rpc: plain(rpcRequest, (connection, request) => {
-      limit(connection, connection.rpcs, now());
+      limit(connection, "rpcs", now());
       return rpc(services, connection, request);
     }),
-    "auth.refresh": plain(refreshRequest, (connection, request) => refresh(services, connection, request, clock)),
+    "auth.refresh": plain(refreshRequest, (connection, request) => {
+      limitRefreshes(connection, now());
+      return refresh(services, connection, request, clock);
+    }),
   };
   return new Map(Object.entries(handlers));
 }

@@ -1,7 +1,13 @@
 import cluster from "node:cluster";
+import { setTimeout as pause } from "node:timers/promises";
 import type { HubConfig } from "./config.ts";
+import { makeDataDir } from "./data-dir.ts";
+import { serveMetrics } from "./http/metrics-endpoint.ts";
 import type { Logger } from "./log.ts";
-import { startNode } from "./node.ts";
+import { type RunningNode, startNode } from "./node.ts";
+import { warnOfDefaults } from "./process/production.ts";
+import { endOnUncaughtException, UNCAUGHT_LIMIT_MS } from "./process/uncaught.ts";
+import { openStore, type Store } from "./store/open.ts";
 import { startSharedDatabase } from "./store/shared-database.ts";
 import { serveNode } from "./supervisor/hub.ts";
 import type { Serving } from "./supervisor/messages.ts";
@@ -14,21 +20,32 @@ import { runWorker } from "./supervisor/worker.ts";
  * the same program. Ends the process when told to. Throws where it can't start.
  */
 export async function run(config: HubConfig, log: Logger): Promise<void> {
-  if (cluster.isWorker) await runWorker({ serve: serveNode(config, log), drainMs: config.times.drainMs, log });
-  else if (config.processes > 1) await runSeveral(config, log);
+  if (cluster.isWorker) {
+    await runWorker({ serve: serveNode(config, log), drainMs: config.times.drainMs, log });
+    return;
+  }
+  warnOfDefaults(config, log);
+  if (config.processes > 1) await runSeveral(config, log);
   else await runOne(config, log);
 }
 
 async function runOne(config: HubConfig, log: Logger): Promise<void> {
-  const node = await startNode({ config, log });
-  announce(node);
+  await makeDataDir(config.dataDir);
+  const opening = openStore(config, log);
+  const starting = opening.then((store) => startNode({ config, log, store }));
+  endOnUncaughtException(log, () => endAtOnce(starting, opening));
+  const node = await starting.catch(async (error: unknown) => {
+    await (await opening).close();
+    throw error;
+  });
   let stopping = false;
-  const stop = (signal: NodeJS.Signals) => {
+  const stop = (reason: string, exitCode: number) => {
     if (stopping) return;
     stopping = true;
-    log.info({ signal }, "draining");
-    node.stop().then(
-      () => process.exit(0),
+    log.info({ reason }, "draining");
+    const stopped = node.stop().then(async () => (await opening).close());
+    stopped.then(
+      () => process.exit(process.exitCode ?? exitCode),
       (error: unknown) => {
         log.fatal({ err: error }, "could not end in order");
         process.exit(1);
@@ -36,11 +53,38 @@ async function runOne(config: HubConfig, log: Logger): Promise<void> {
     );
   };
   // A terminal that closes sends SIGHUP, and would leave the embedded database behind.
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, stop);
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => stop(signal, 0));
+  // A failure's exit code: service managers then start it again.
+  void node.lost.then((reason) => stop(reason, 1));
+  void node.replaced.then(() => stop("replaced", 0));
+  node.serving.then(
+    () => announce(node),
+    // `lost` has the reason.
+    () => undefined,
+  );
+}
+
+/** A node whose start takes too long loses its database under it. */
+async function endAtOnce(starting: Promise<RunningNode>, opening: Promise<Store>): Promise<void> {
+  const started = starting.then(
+    (node) => node.stop({ drain: false }),
+    // The start failed, and closed what it had opened.
+    () => undefined,
+  );
+  try {
+    await Promise.race([started, pause(UNCAUGHT_LIMIT_MS / 2)]);
+  } finally {
+    await (await opening).close();
+  }
 }
 
 async function runSeveral(config: HubConfig, log: Logger): Promise<void> {
-  const database = await startSharedDatabase(config, log);
+  let endAll = async () => {
+    await (await opening)?.close();
+  };
+  const opening = startSharedDatabase(config, log);
+  endOnUncaughtException(log, () => endAll());
+  const database = await opening;
   const supervisor = new Supervisor({
     processes: config.processes,
     drainMs: config.times.drainMs,
@@ -48,9 +92,25 @@ async function runSeveral(config: HubConfig, log: Logger): Promise<void> {
     log,
     onServing: announce,
   });
-  obeySignals(supervisor, log);
-  const exitCode = await supervisor.run();
-  await database?.close();
+  let exitCode: number;
+  try {
+    const { address, token } = config.metrics;
+    if (address) await serveMetrics(address, { metrics: supervisor.metrics, token, log });
+    obeySignals(supervisor, log);
+    const ran = supervisor.run();
+    let failed = false;
+    endAll = async () => {
+      failed = true;
+      supervisor.stop();
+      await Promise.race([ran, pause(UNCAUGHT_LIMIT_MS / 2)]);
+      supervisor.kill();
+      await database?.close();
+    };
+    exitCode = await ran;
+    if (failed) exitCode = 1;
+  } finally {
+    await database?.close();
+  }
   process.exit(exitCode);
 }
 

@@ -1,6 +1,7 @@
 import {
   type ChannelRequest,
   type HistoryRequest,
+  isReservedId,
   type PresenceRequest,
   type PublishRequest,
   type RefreshRequest,
@@ -36,7 +37,9 @@ export const publishRequest = locked<PublishRequest>()(
     channel,
     type: publicationType,
     payload,
-    id: publicationId.exactOptional(),
+    id: publicationId
+      .refine((id) => !isReservedId(id), "begins with a prefix that the hub reserves for itself; leave it out")
+      .exactOptional(),
     ephemeral: z.boolean().exactOptional(),
   }),
 );

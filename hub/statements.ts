@@ -1,7 +1,15 @@
-import type { ISql, PendingQuery, Row } from "postgres";
+import type { ISql, PendingQuery, Row, TransactionSql } from "postgres";
 
 /** Statements of a pool or of one transaction. */
 export type Statements = Pick<ISql, "unsafe">;
+
+declare const isOfTransaction: unique symbol;
+/**
+ * Statements of one transaction, which `Database.transaction` makes alone. What holds a connection must never wait for another
+ * one of the pool: code in a transaction takes this type, and no `Database` or `Queries`. Statements of the pool are not
+ * assignable to it, and neither are pools to statements.
+ */
+export type Transaction = TransactionSql & { readonly [isOfTransaction]: true };
 export type Found = Row;
 
 /**

@@ -1,39 +1,56 @@
-/** How many times its rate a connection may overrun within a second before it is ended. */
+/** How many times its rate a client may exceed within a second before it counts as abuse. */
 const ABUSE_FACTOR = 10;
+const ABUSE_WINDOW_MS = 1_000;
+/** The furthest that retries of refused callers are spread over. */
+const LONGEST_RETRY_MS = 1_000;
 
-/** Tokens refill at `perSecond` up to one second's worth. `now`: milliseconds of a clock that never goes back. */
+/**
+ * Tokens refill at `perSecond` up to `burst`, one second's worth by default. It keeps times instead of tokens (the generic
+ * cell rate algorithm). `now`: milliseconds of a monotonic clock.
+ */
 export class TokenBucket {
   readonly #perSecond: number;
-  #tokens: number;
+  readonly #burst: number;
+  /** When all tokens that were taken have been refilled. */
   #refilledAt = 0;
+  /** For when the last refused caller was asked to try again. */
+  #promisedAt = 0;
+  /** Refusals are counted from here on, for a second. */
+  #refusedFrom = 0;
   #refused = 0;
 
-  constructor(perSecond: number) {
+  constructor(perSecond: number, burst = perSecond) {
     this.#perSecond = perSecond;
-    this.#tokens = perSecond;
+    this.#burst = burst;
   }
 
-  /** Takes one; false where there is none. */
-  take(now: number): boolean {
-    const refilled = this.#tokens + ((now - this.#refilledAt) * this.#perSecond) / 1000;
-    this.#tokens = Math.min(this.#perSecond, refilled);
-    this.#refilledAt = now;
-    if (this.#tokens >= 1) {
-      this.#tokens -= 1;
-      this.#refused = Math.max(0, this.#refused - 1);
-      return true;
+  /**
+   * Takes one token. Returns 0, or in how many milliseconds to try again if there is none: callers refused together are
+   * sent one token apart, because at the same moment all but one would be refused again.
+   */
+  take(now: number): number {
+    const intervalMs = 1_000 / this.#perSecond;
+    const waitMs = this.#refilledAt - now - (this.#burst - 1) * intervalMs;
+    if (waitMs <= 0) {
+      this.#refilledAt = Math.max(this.#refilledAt, now) + intervalMs;
+      return 0;
+    }
+    this.#countRefusal(now);
+    const next = Math.max(now + waitMs, this.#promisedAt + intervalMs);
+    this.#promisedAt = Math.min(next, now + Math.max(waitMs, LONGEST_RETRY_MS));
+    return Math.ceil(this.#promisedAt - now);
+  }
+
+  /** Whether more than ten times the rate was tried within a second: an honest client that is over its rate tries less. */
+  get abused(): boolean {
+    return this.#refused > this.#perSecond * (ABUSE_FACTOR - 1);
+  }
+
+  #countRefusal(now: number): void {
+    if (now - this.#refusedFrom >= ABUSE_WINDOW_MS) {
+      this.#refusedFrom = now;
+      this.#refused = 0;
     }
     this.#refused += 1;
-    return false;
-  }
-
-  /** Far more was refused than an honest client that runs over its limit would try. */
-  get abused(): boolean {
-    return this.#refused > this.#perSecond * ABUSE_FACTOR;
-  }
-
-  /** When the next token is there, in milliseconds. */
-  get retryAfterMs(): number {
-    return Math.max(1, Math.ceil(((1 - this.#tokens) * 1000) / this.#perSecond));
   }
 }

@@ -1,16 +1,27 @@
 import type { Connection } from "./connection.ts";
 import { HubError } from "./errors.ts";
 
-const WARN_BEFORE_MS = 60_000;
+const LONGEST_WARNING_MS = 60_000;
+const SHORTEST_WARNING_MS = 3_000;
+/** The part of a lifetime that is left for the refresh. */
+const WARNING_PART = 1 / 5;
 const END_AFTER_MS = 10_000;
 /** A timer set for longer fires at once. */
 const MAX_TIMER_MS = 2_147_483_647;
 
-/** Warns connections whose token runs out, and ends those that did nothing about it. */
+/**
+ * How many milliseconds before its expiry the client of a token is warned, which has `leftMs` left when the hub takes it.
+ * In proportion: a warning a whole minute ahead would follow each refresh of a short-lived token at once.
+ */
+export function warnBeforeMs(leftMs: number): number {
+  return Math.min(LONGEST_WARNING_MS, Math.max(SHORTEST_WARNING_MS, leftMs * WARNING_PART));
+}
+
+/** Warns connections before their token expires, and ends those that did not refresh it. */
 export class TokenClock {
   readonly #timers = new Map<Connection, NodeJS.Timeout>();
 
-  /** Watches the token from now on; gives back how long it lasts in milliseconds, null for ever. */
+  /** Watches the token from now on; returns its remaining lifetime in milliseconds, null for ever. */
   watch(connection: Connection, expiresAt: number | null): number | null {
     this.forget(connection);
     if (expiresAt === null) return null;
@@ -19,8 +30,8 @@ export class TokenClock {
       connection.push("token.expiring", { expiresInMs: Math.max(0, expiresAt - Date.now()) });
       this.#at(connection, expiresAt + END_AFTER_MS, () => connection.end(expired()));
     };
-    // A token that is nearly over is warned about right after the welcome, not before it.
-    this.#at(connection, expiresAt - WARN_BEFORE_MS, warn);
+    // The warning about a token that is nearly over follows the welcome, or the answer to the refresh.
+    this.#at(connection, expiresAt - warnBeforeMs(expiresInMs), warn);
     return expiresInMs;
   }
 

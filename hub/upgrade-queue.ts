@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
+import { plainAnswers } from "./http/other-upgrades.ts";
 
 /** So many connections are taken in before the event loop goes on to everything else. */
 const PER_TURN = 20;
@@ -7,10 +8,11 @@ const PER_TURN = 20;
 type Upgrade = [request: IncomingMessage, socket: Duplex, head: Buffer];
 
 /**
- * Lets WebSocket upgrades through a few at a time. Thousands of clients that come back at once would otherwise keep the
- * event loop in one turn for seconds, and those who are connected would wait for it.
+ * Lets WebSocket upgrades below `path` through a few at a time: thousands of clients that reconnect at once would keep the
+ * event loop in one turn for seconds. Every other upgrade is answered as an ordinary request.
  */
-export function paceUpgrades(server: Server): void {
+export function paceUpgrades(server: Server, path: string): void {
+  const answerPlainly = plainAnswers(server);
   const handlers = server.listeners("upgrade") as ((...upgrade: Upgrade) => void)[];
   server.removeAllListeners("upgrade");
   const waiting: Upgrade[] = [];
@@ -31,11 +33,17 @@ export function paceUpgrades(server: Server): void {
     first = 0;
   };
   server.on("upgrade", (...upgrade: Upgrade) => {
+    if (!isWebSocket(upgrade[0], path)) return answerPlainly(...upgrade);
     // Until it is taken in, a client that hangs up must not end the process by an unheard error.
     upgrade[1].on("error", hangUp);
     waiting.push(upgrade);
     if (waiting.length === 1) setImmediate(letThrough);
   });
+}
+
+/** Socket.IO looks at the beginning of the address in the same way. */
+function isWebSocket({ headers, url = "" }: IncomingMessage, path: string): boolean {
+  return headers.upgrade?.toLowerCase() === "websocket" && url.startsWith(`${path}/`);
 }
 
 function hangUp(this: Duplex): void {

@@ -1,8 +1,6 @@
 import type { z } from "zod";
 import { badRequest, type Fault, HubError } from "./errors.ts";
-
-const MAX_DEPTH = 32;
-const MAX_KEYS = 1024;
+import { MAX_DEPTH, MAX_KEYS } from "./kernel/json-limits.ts";
 
 /** Zod's issues as the protocol's `details`: where, and what is wrong there. */
 export function faultsOf(error: z.ZodError, prefix: readonly PropertyKey[] = []): Fault[] {

@@ -1,50 +1,65 @@
 import { join, resolve } from "node:path";
+import { ConfigError } from "../hub/config.ts";
+import { EMBEDDED, unnamedDatabase } from "../hub/config-values.ts";
 import { HubError } from "../hub/errors.ts";
 import { startEmbeddedPostgres } from "../hub/store/embedded.ts";
+import { openExternal } from "../hub/store/external-database.ts";
 import { Database, isDatabaseFault } from "../hub/store/postgres.ts";
+import type { EmbeddedDir } from "../hub/store/schema-error.ts";
 
 export interface ChosenDatabaseOptions {
   /** How long a statement or transaction may take. */
   statementTimeoutMs: number;
   /** Hears which database it is. */
-  tell(name: string): void;
+  onChosen(name: string): void;
 }
+
+type Work = (database: Database, embeddedDir: EmbeddedDir) => Promise<void>;
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
  * Runs `work` on the database of DATABASE_DIRECT_URL, else of DATABASE_URL, else on the embedded one in DATA_DIR, which a
- * running hub must not hold.
+ * running hub must not hold. Throws `ConfigError` in production, where DATABASE_URL=embedded must ask for the last.
  */
 export async function withChosenDatabase(
-  { statementTimeoutMs, tell }: ChosenDatabaseOptions,
-  work: (database: Database) => Promise<void>,
+  { statementTimeoutMs, onChosen }: ChosenDatabaseOptions,
+  work: Work,
 ): Promise<void> {
   const { DATABASE_DIRECT_URL, DATABASE_URL, DATA_DIR = "./data" } = process.env;
   const times = { statementTimeoutMs, connectTimeoutMs: CONNECT_TIMEOUT_MS };
   const url = DATABASE_DIRECT_URL || DATABASE_URL;
-  if (url) {
-    tell(withoutSecrets(url));
-    return closing(new Database({ url, max: 2, ...times }), work);
+  const unnamed = url ? null : unnamedDatabase(process.env);
+  if (unnamed) throw new ConfigError([unnamed]);
+  if (url && url !== EMBEDDED) {
+    onChosen(withoutSecrets(url));
+    const { database } = await openExternal({ url, max: 2, ...times });
+    return closing(database, (opened) => work(opened, null));
   }
   const dataDir = resolve(DATA_DIR);
-  tell(`the embedded database in ${dataDir}; DATABASE_URL would name another`);
-  const server = await startEmbeddedPostgres({ dataDir: join(dataDir, "postgres") });
+  onChosen(`the embedded database in ${dataDir}; DATABASE_URL would name another`);
+  const embeddedDir = join(dataDir, "postgres");
+  const server = await startEmbeddedPostgres({ dataDir: embeddedDir });
   try {
-    await closing(new Database({ ...server.connection, ...times }), work);
+    await closing(new Database({ ...server.connection, ...times }), (database) => work(database, embeddedDir));
   } finally {
     await server.stop();
   }
 }
 
-/** Faults that have a remedy are told in their own words; a database that isn't there with the reason and where to look. */
+/** Errors with a remedy keep their own words; one of the connection gets its reason and a remedy. */
 export function explained(error: unknown): unknown {
-  if (error instanceof HubError) {
-    const reason = error.cause instanceof Error ? error.cause.message : error.message;
-    return `The database does not answer: ${reason}. See that it runs, and that DATABASE_URL (or DATABASE_DIRECT_URL) names it.`;
-  }
-  if (error instanceof Error && ("remedy" in error || isDatabaseFault(error))) return error.message;
-  return error;
+  if (!(error instanceof Error)) return error;
+  if (error instanceof ConfigError || "remedy" in error || isDatabaseFault(error)) return error.message;
+  const cause = error instanceof HubError ? error.cause : error;
+  if (!(error instanceof HubError) && !("code" in error)) return error;
+  return `The database does not answer: ${reasonOf(cause) ?? error.message}. Start it, or correct DATABASE_URL (or DATABASE_DIRECT_URL).`;
+}
+
+/** An error about several addresses has a code alone. */
+function reasonOf(error: unknown): string | null {
+  if (!(error instanceof Error)) return null;
+  return error.message || ("code" in error ? String(error.code) : error.name);
 }
 
 async function closing(database: Database, work: (database: Database) => Promise<void>): Promise<void> {

@@ -5,8 +5,10 @@
  */
 import { parseArgs } from "node:util";
 import cliProgress from "cli-progress";
+import { ADVISORY_LOCKS } from "../hub/store/advisory-locks.ts";
 import { assertCurrentSchema } from "../hub/store/migrate.ts";
-import type { Database } from "../hub/store/postgres.ts";
+import { type Database, reserveConnection } from "../hub/store/postgres.ts";
+import type { EmbeddedDir } from "../hub/store/schema-error.ts";
 import { explained, withChosenDatabase } from "./chosen-database.ts";
 import { migrateV2, type Progress, rehearseV2 } from "./migrate-v2/migration.ts";
 import { resolveOwner } from "./migrate-v2/owner.ts";
@@ -15,8 +17,6 @@ import { MigrationError } from "./migrate-v2/source.ts";
 const USAGE = "npm run migrate:v2 -- --owner <user_… or e-mail address> [--dry-run]";
 /** A rehearsal is one transaction. */
 const LIMIT_MS = 6 * 3_600_000;
-/** So that two runs don't make everything twice. */
-const LOCK = "7205759403794";
 const LEFT_BEHIND = 2;
 
 interface Choice {
@@ -51,11 +51,14 @@ function progressBar(): Progress {
   };
 }
 
-async function run(database: Database, { owner, dryRun }: Choice): Promise<void> {
-  await assertCurrentSchema(database.unlimited);
-  const lock = await database.unlimited.reserve();
+async function run(database: Database, embeddedDir: EmbeddedDir, { owner, dryRun }: Choice): Promise<void> {
+  await assertCurrentSchema(database.unlimited, embeddedDir);
+  const lock = await reserveConnection(database.unlimited);
   try {
-    const [turn] = await lock<{ free: boolean }[]>`SELECT pg_try_advisory_lock(${LOCK}::bigint) AS free`;
+    // So that two runs do not make every row twice.
+    const [turn] = await lock<
+      { free: boolean }[]
+    >`SELECT pg_try_advisory_lock(${ADVISORY_LOCKS.migrateV2}::bigint) AS free`;
     if (!turn?.free) throw new MigrationError("Another run is under way.", "Wait for its end, and run this again.");
     const ownerId = await resolveOwner(database, owner);
     const options = { database, ownerId, progress: progressBar() };
@@ -70,8 +73,10 @@ async function run(database: Database, { owner, dryRun }: Choice): Promise<void>
 
 async function main(): Promise<void> {
   const chosen = choice();
-  const tell = (name: string) => console.log(`Migrating version 2 in ${name}.`);
-  await withChosenDatabase({ statementTimeoutMs: LIMIT_MS, tell }, (database) => run(database, chosen));
+  const onChosen = (name: string) => console.log(`Migrating version 2 in ${name}.`);
+  await withChosenDatabase({ statementTimeoutMs: LIMIT_MS, onChosen }, (database, embeddedDir) =>
+    run(database, embeddedDir, chosen),
+  );
 }
 
 main().catch((error: unknown) => {

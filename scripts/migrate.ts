@@ -1,17 +1,44 @@
 /**
- * Brings a database to the current schema: `npm run migrate`. It is that of DATABASE_DIRECT_URL, else of DATABASE_URL,
- * else the embedded one in DATA_DIR, which a running hub must not hold. Exits with 1 where it can't.
+ * Brings a database to the current schema: `npm run migrate`. The database is that of DATABASE_DIRECT_URL, else of
+ * DATABASE_URL, else the embedded one in DATA_DIR, which no running hub may use. Prints each applied migration, and where
+ * the database's keys are in Redis. `--new-identity` gives it others: for a copy of a whole disk, which has every sign of
+ * its original. Exits with 1 on failure.
  */
+import { parseArgs } from "node:util";
+import { KeySpace } from "../hub/redis/key-space.ts";
+import { renewIdentity, settleIdentity } from "../hub/store/identity.ts";
 import { migrate } from "../hub/store/migrate.ts";
+import type { Database } from "../hub/store/postgres.ts";
 import { explained, withChosenDatabase } from "./chosen-database.ts";
 
-const options = { statementTimeoutMs: 10_000, tell: (name: string) => console.log(`Migrating ${name}.`) };
+const USAGE = "npm run migrate -- [--new-identity]";
+const LIMITS = { statementTimeoutMs: 10_000 };
 
-withChosenDatabase(options, async (database) => {
-  const { applied } = await migrate(database.unlimited, (line) => console.log(line));
-  const steps = applied.length === 1 ? "1 step" : `${applied.length} steps`;
-  console.log(applied.length === 0 ? "The schema is current." : `The schema is current; ${steps} applied.`);
-}).catch((error: unknown) => {
+function wantsNewIdentity(): boolean {
+  try {
+    const { values } = parseArgs({ options: { "new-identity": { type: "boolean", default: false } } });
+    return values["new-identity"];
+  } catch (error) {
+    throw Object.assign(new Error(`${(error as Error).message}. ${USAGE}`), { remedy: USAGE });
+  }
+}
+
+async function bringUp(database: Database, embeddedDir: string | null, renews: boolean): Promise<void> {
+  const { applied } = await migrate(database.unlimited, { embeddedDir, report: (line) => console.log(line) });
+  const result = applied.length === 0 ? "Nothing was applied." : `Applied ${applied.join(", ")}.`;
+  console.log(`The schema is current. ${result}`);
+  const identity = renews ? await renewIdentity(database) : (await settleIdentity(database)).value;
+  if (renews) console.log("The database has a new identity. Hubs that run on it end by themselves; start them again.");
+  console.log(`In Redis, its keys and channels begin with ${new KeySpace(identity).prefix}`);
+}
+
+async function main(): Promise<void> {
+  const renews = wantsNewIdentity();
+  const onChosen = (name: string) => console.log(`Migrating ${name}.`);
+  await withChosenDatabase({ ...LIMITS, onChosen }, (database, embeddedDir) => bringUp(database, embeddedDir, renews));
+}
+
+main().catch((error: unknown) => {
   console.error(explained(error));
   process.exitCode = 1;
 });

@@ -9,7 +9,7 @@ import {
 import type { HubAddress } from "./context.ts";
 import { CliFailure, EXIT_CODES } from "./failure.ts";
 import type { Output } from "./output.ts";
-import { whyUnreached } from "./reachability.ts";
+import { isUnreached, whyUnreached, whyUnreachedAt } from "./reachability.ts";
 import { RenewableToken } from "./renewable-token.ts";
 import { VERSION } from "./version.ts";
 
@@ -46,7 +46,9 @@ export async function connectTo(address: HubAddress, options: ConnectOptions): P
   client.on("state", (state) => {
     if (state.name === "waiting" && state.error.code === "token_expired") token.expired();
   });
-  client.on("tokenExpiring", ({ expiresInMs }) => output.warn(token.warning(expiresInMs)));
+  client.on("tokenExpiring", ({ expiresInMs }) => {
+    if (!token.isPersonal) output.warn(token.warning(expiresInMs));
+  });
   tellOutages(client, output);
   return client;
 }
@@ -57,12 +59,14 @@ function firstWelcome(client: Client, url: string, { output, timeoutMs, signal }
     const timer = setTimeout(() => reject(notConnected(url, last, timeoutMs)), timeoutMs);
     const abort = () => reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
-    const stop = client.on("state", (state) => {
-      if (state.name !== "waiting") return;
-      const final = finalFailure(url, state.error);
+    const judge = async (error: RealtimeError) => {
+      const final = await finalFailure(url, error);
       if (final) return reject(final);
-      if (!last) output.say(`No connection to ${url}: ${reasonOf(state.error)}. Trying for ${timeoutMs / 1000} s …`);
-      last = state.error;
+      if (!last) output.say(`No connection to ${url}: ${reasonOf(error)}. Trying for ${timeoutMs / 1000} s …`);
+      last = error;
+    };
+    const stop = client.on("state", (state) => {
+      if (state.name === "waiting") judge(state.error).catch(reject);
     });
     const finish = () => {
       clearTimeout(timer);
@@ -83,16 +87,15 @@ function notConnected(url: string, last: RealtimeError | null, timeoutMs: number
 }
 
 /** What no further try mends. */
-function finalFailure(url: string, error: RealtimeError): CliFailure | RealtimeError | null {
+async function finalFailure(url: string, error: RealtimeError): Promise<CliFailure | RealtimeError | null> {
   if (error.code === "token_expired") return error;
-  if (error.code !== "unreachable") return null;
-  const { reason, final } = whyUnreached(error);
+  if (!isUnreached(error)) return null;
+  const { reason, final } = await whyUnreachedAt(url, error);
   return final ? cannotConnect(`No connection to ${url}: ${reason}. Check the address.`, error.code) : null;
 }
 
 function reasonOf(error: RealtimeError): string {
-  const isOfTransport = error.code === "unreachable" || error.code === "connect_timeout";
-  return isOfTransport ? whyUnreached(error).reason : error.message.replace(/\.$/, "");
+  return isUnreached(error) ? whyUnreached(error).reason : error.message.replace(/\.$/, "");
 }
 
 /** A hub that only speaks another version refuses; one that lets in and speaks another all the same is caught here. */

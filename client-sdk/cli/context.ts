@@ -33,9 +33,9 @@ export async function resolveAddress(flags: AddressFlags): Promise<HubAddress> {
   const withUrl = sources.find(({ url }) => url);
   if (!withUrl?.url) throw nowhereToGo();
   const url = checkedUrl(withUrl.url);
-  const token = sources.find((source) => source.token && mayGoTo(source, url))?.token;
+  const token = sources.find((source) => source.token?.trim() && mayGoTo(source, url))?.token;
   if (!token) throw nobodyToBe(url);
-  return { url, token, context: withUrl.context };
+  return { url, token: checkedToken(token), context: withUrl.context };
 }
 
 async function sourcesOf({ url, token, context }: AddressFlags): Promise<Source[]> {
@@ -67,11 +67,34 @@ export function unknownContext(name: string, known: readonly string[]): CliFailu
   );
 }
 
-/** `http(s)://host[:port]`, without what may follow a host by mistake. */
+/** `http(s)://host[:port][/path]`, without a slash at its end. Throws a usage failure for anything else. */
 export function checkedUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (url && /^https?:$/.test(url.protocol) && url.hostname && !url.username) return url.origin;
-  throw usageFailure(`"${text}" is not the address of a hub. Give one such as http://localhost:4000.`);
+  const problem = problemOf(url);
+  if (!url || problem) {
+    // An address with a password is not repeated.
+    const shown = url?.username || url?.password ? "The address" : `"${text}"`;
+    throw usageFailure(`${shown} ${problem}. Give the hub's address, such as http://localhost:4000.`);
+  }
+  return url.origin + url.pathname.replace(/\/+$/, "");
+}
+
+function problemOf(url: URL | null): string | null {
+  if (!url) return "is not a URL";
+  if (!/^https?:$/.test(url.protocol)) return "does not begin with http:// or https://";
+  if (url.username || url.password) return "has a user name or password, and a hub takes a token (--token)";
+  return url.search || url.hash ? "has a query or a fragment" : null;
+}
+
+/** The token without the whitespace around it, such as the newline of a file. A usage failure for anything but one word. */
+export function checkedToken(text: string): string {
+  const token = text.trim();
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw usageFailure(
+    token === ""
+      ? "There is no token. Pipe it in with --token-stdin, give --token, or set MONSTER_REALTIME_TOKEN."
+      : "A token is one word of printable characters, and this is not: give the token alone, without whitespace inside.",
+  );
 }
 
 function mayGoTo(source: Source, url: string): boolean {

@@ -17,6 +17,7 @@ export type ExitCode = (typeof EXIT_CODES)[keyof typeof EXIT_CODES];
 const CODES_OF_ERRORS: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>([
   ["bad_request", EXIT_CODES.usage],
   ["unreachable", EXIT_CODES.cannotConnect],
+  ["tls_failed", EXIT_CODES.cannotConnect],
   ["connect_timeout", EXIT_CODES.cannotConnect],
   ["disconnected", EXIT_CODES.cannotConnect],
   ["unsupported_protocol", EXIT_CODES.cannotConnect],

@@ -24,9 +24,14 @@ export class RenewableToken {
     throw new RealtimeError("The token has expired.", { code: "token_expired", temporary: false });
   }
 
-  /** The hub does not take the one that it was given last. */
+  /** The hub does not take the one that it was given last. A `pat_` it takes again, unless it was revoked. */
   expired(): void {
-    this.#expired = this.#token;
+    if (!this.isPersonal) this.#expired = this.#token;
+  }
+
+  /** Whether the hub merely looks at the token again when it warns. */
+  get isPersonal(): boolean {
+    return this.#token.startsWith("pat_");
   }
 
   warning(expiresInMs: number): string {

@@ -11,3 +11,16 @@ export interface EntityChange<Row extends object = Record<string, unknown>> {
   /** Fields that changed too, whose values are larger than 8 KiB: read them by RPC. */
   omitted: string[];
 }
+
+/**
+ * The payload of `change:left_out`: a committed change of this row could not be published. Read the row again by RPC; later
+ * changes of it are published as usual.
+ */
+export interface ChangeLeftOut {
+  id: string;
+  organizationId: string | null;
+  projectId: string | null;
+  /** As types of publications name it: `task`, `agent_session`, … */
+  entity: string;
+  operation: "created" | "updated" | "deleted" | "reordered";
+}

@@ -30,7 +30,7 @@ export const ERROR_CODES = {
 /** A code of this version; what each means is in PROTOCOL.md. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** The error object of every refusal: acks, `connect_error`'s `data`, `disconnecting`, `unsubscribed`, HTTP bodies. */
+/** The error object of every refusal: acks, `connect_error`'s `data`, `closing`, `unsubscribed`, HTTP bodies. */
 export interface ErrorObject {
   /** One of `ErrorCode`; a newer hub may send others, which follow their `temporary`. */
   code: ErrorCode | (string & {});

@@ -88,7 +88,18 @@ export interface PresencePosition {
   version: number;
 }
 
-/** What one connection may use up, as `welcome` tells it. */
+/** What a principal may use up over all its connections and HTTP calls on one node. */
+export interface PrincipalLimits {
+  publishesPerSecond: number;
+  rpcsPerSecond: number;
+  requestsPerSecond: number;
+  /** RPC calls that are carried out at once. Further ones wait. */
+  rpcsInFlight: number;
+  /** What the hub reads in a second. Beyond it reading pauses on all connections. */
+  bytesPerSecond: number;
+}
+
+/** What one connection may use up, as `welcome` states it. */
 export interface Limits {
   messageBytes: number;
   metaBytes: number;
@@ -97,6 +108,14 @@ export interface Limits {
   publishesPerSecond: number;
   rpcsPerSecond: number;
   requestsPerSecond: number;
+  /** The largest WebSocket frame or polling request. A larger one ends the connection. */
+  frameBytes: number;
+  /** How many packets one polling request may carry. */
+  packetsPerPost: number;
+  /** What the hub reads in a second. Beyond it reading pauses; after ten seconds without a break the connection ends. */
+  bytesPerSecond: number;
+  /** What the connection's principal may use up. */
+  principal: PrincipalLimits;
 }
 
 /** What a token stands for. */
@@ -221,7 +240,8 @@ export interface Pushes {
   unsubscribed: [channel: string, error: ErrorObject];
   "token.expiring": [{ expiresInMs: number }];
   goaway: [{ reason: string; reconnectInMs: number }];
-  /** The same as `disconnecting`, under a name that Socket.IO's JavaScript clients don't reserve. */
+  /** To a user: `organizations.invitations` answers something else now. */
+  invitations: [Record<string, never>];
+  /** Why the hub ends this connection; nothing else follows. */
   closing: [ErrorObject];
-  disconnecting: [ErrorObject];
 }

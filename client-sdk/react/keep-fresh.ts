@@ -1,6 +1,6 @@
 import type { Client } from "../client.ts";
 import { InvalidArgumentError, type RealtimeError } from "../errors.ts";
-import type { Channel, EntityChange, Publication } from "../protocol/index.ts";
+import type { ChangeLeftOut, Channel, EntityChange, Publication } from "../protocol/index.ts";
 
 type QueryKey = readonly unknown[];
 
@@ -60,6 +60,7 @@ export function keepFresh(queries: FreshQueryClient, client: Client, options: Ke
 
 function apply(queries: FreshQueryClient, options: KeepFreshOptions, { type, payload }: Publication): void {
   const { entity, keyOf, all, lists } = options;
+  if (type === "change:left_out") readLeftOut(queries, options, payload as ChangeLeftOut);
   const happened = type.startsWith(`${entity}:`) ? type.slice(entity.length + 1) : null;
   if (happened === null || !["created", "updated", "deleted"].includes(happened)) return;
   const { id, changed, omitted } = payload as EntityChange;
@@ -69,6 +70,18 @@ function apply(queries: FreshQueryClient, options: KeepFreshOptions, { type, pay
   if (omitted.length > 0) void queries.invalidateQueries({ queryKey });
   if (happened === "updated" && lists) void queries.invalidateQueries({ queryKey: lists });
   if (happened !== "updated") void queries.invalidateQueries({ queryKey: all });
+}
+
+/** A change of the row, or of the order of rows, could not be published: what is cached may miss it. */
+function readLeftOut(
+  queries: FreshQueryClient,
+  { entity, keyOf, all, lists }: KeepFreshOptions,
+  leftOut: ChangeLeftOut,
+) {
+  if (leftOut.entity !== entity) return;
+  const isOne = leftOut.operation === "updated";
+  void queries.invalidateQueries({ queryKey: isOne ? keyOf(leftOut.id) : all });
+  if (isOne && lists) void queries.invalidateQueries({ queryKey: lists });
 }
 
 /** The cached row with the change in it; the same object where it is not cached, or newer. */

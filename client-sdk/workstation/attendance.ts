@@ -88,6 +88,7 @@ export class Attendance {
       const { id, reason } = payload as AssignmentCancelled;
       return works.cancel(id, reason);
     }
+    if (type === "change:left_out") return this.lookUp();
     if (type !== "task:assign") return;
     const assignment = payload as Assignment;
     // What is too large for a publication is asked for.

@@ -102,6 +102,11 @@ export class Authorizer {
     return (await this.#channelFacts(channel))?.organizationId ?? null;
   }
 
+  /** The same, if it is known without asking the database; else null. */
+  knownOrganizationOf({ kind, id }: ParsedChannel): string | null {
+    return this.#caches[CHANNEL_ROWS[kind]].peek(id)?.organizationId ?? null;
+  }
+
   /** Organization → role of a user, as far as its token opens them; empty for workstations and services. */
   async roles(principal: Principal): Promise<ReadonlyMap<string, Role>> {
     return rolesOf(principal, await this.#principalFacts(principal));

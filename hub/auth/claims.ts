@@ -17,6 +17,8 @@ export interface CheckedClaims {
 export const LEEWAY_S = 5;
 /** A timer set for longer than this fires at once. */
 export const MAX_LIFETIME_MS = 2_147_483_647;
+/** OpenAuth's name for the kind of subject that a person is. */
+const USER_TYPE = "user";
 const MAX_SUBJECT_LENGTH = 100;
 const MAX_TEXT_LENGTH = 255;
 const EMAIL = /^[^\s@]+@[^\s@]+$/;
@@ -58,6 +60,8 @@ export function listOf(claim: unknown): string[] {
 
 /** Who the person is that these claims are about. Throws `ClaimsError` where they name nobody. */
 export function userOf(payload: ReadonlyMap<string, unknown>): UserClaims {
+  const type = payload.get("type");
+  if (type !== undefined && type !== USER_TYPE) throw new ClaimsError("its type is not that of a user");
   const subject = storable(payload.get("sub"), MAX_SUBJECT_LENGTH);
   if (!subject) throw new ClaimsError(`its sub is missing, longer than ${MAX_SUBJECT_LENGTH} characters, or no text`);
   // Whoever had such a row for his own would have what somebody else's address was invited to.

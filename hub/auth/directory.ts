@@ -84,7 +84,8 @@ async function seenUsers(source: FactSource, keys: readonly string[]): Promise<M
   return new Map(seen);
 }
 
-function verifiedAddress({ email, emailVerified }: UserClaims): string | null {
+/** The canonical address that the issuer of these claims vouches for, or null. */
+export function verifiedAddress({ email, emailVerified }: Pick<UserClaims, "email" | "emailVerified">): string | null {
   return emailVerified && email !== null ? canonicalEmail(email) : null;
 }
 

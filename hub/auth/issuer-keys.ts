@@ -25,8 +25,9 @@ const EVER = Number.POSITIVE_INFINITY;
  */
 export function remoteKeys(options: IssuerKeysOptions): JWTVerifyGetKey {
   const { cooldownMs = DEFAULT_COOLDOWN_MS, maxAgeMs = DEFAULT_MAX_AGE_MS, retryMs = DEFAULT_RETRY_MS } = options;
-  const cache: { uat?: number } = {};
-  let triedAt = 0;
+  const cache: { uat?: number; jwks?: object } = {};
+  /** The last request: its number, its time, and the keys that were known before it. Its success replaces those. */
+  let last = { number: 0, at: 0, before: cache.jwks };
   const readAt = () => cache.uat ?? 0;
   const keys = createRemoteJWKSet(new URL(`${options.issuer.replace(/\/+$/, "")}/.well-known/jwks.json`), {
     cooldownDuration: cooldownMs,
@@ -34,15 +35,17 @@ export function remoteKeys(options: IssuerKeysOptions): JWTVerifyGetKey {
     timeoutDuration: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     [jwksCache]: cache as JWKSCacheInput,
     [customFetch](url, init) {
-      const failed = triedAt > readAt();
-      const waitMs = readAt() > 0 ? cooldownMs : retryMs;
-      if (failed && Date.now() - triedAt < waitMs) return Promise.reject(new Error("the issuer was away just now"));
-      triedAt = Date.now();
+      const failed = last.number > 0 && last.before === cache.jwks;
+      const waitMs = cache.jwks ? cooldownMs : retryMs;
+      const now = performance.now();
+      if (failed && now - last.at < waitMs) return Promise.reject(new Error("the issuer was away just now"));
+      last = { number: last.number + 1, at: now, before: cache.jwks };
       return fetch(url, init);
     },
   });
   return async (header, token) => {
     const askedAt = Date.now();
+    const asked = { number: last.number, jwks: cache.jwks };
     // Nobody waits for this one: where it fails, the keys that are known go on.
     if (readAt() > 0 && askedAt - readAt() > maxAgeMs) keys.reload().catch(() => undefined);
     try {
@@ -50,7 +53,8 @@ export function remoteKeys(options: IssuerKeysOptions): JWTVerifyGetKey {
     } catch (error) {
       if (error instanceof errors.JWKSMultipleMatchingKeys) throw error;
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw away(error, retryMs);
-      if (readAt() >= askedAt) throw error;
+      // Read by a request that began after this call. Times of day can't show that: within a millisecond they are equal.
+      if (last.number > asked.number && cache.jwks !== asked.jwks) throw error;
       // The key may have been made since: its client must come back with the same token, not give up.
       throw away(undefined, Math.max(retryMs, readAt() + cooldownMs - askedAt));
     }

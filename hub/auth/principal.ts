@@ -5,6 +5,8 @@ export interface UserPrincipal {
   kind: "user";
   id: string;
   clientIds: readonly string[] | null;
+  /** The address that the token's issuer vouches for, canonical. Invitations to it are this person's. */
+  provenAddress?: string;
 }
 /** A machine, by its registration token; `tokenDigest` is the SHA-256 in hex that its row holds. */
 export interface WorkstationPrincipal {
@@ -20,10 +22,21 @@ export interface ServicePrincipal {
 }
 export type Principal = UserPrincipal | WorkstationPrincipal | ServicePrincipal;
 
+/** The name by which the hub itself is a service, in the audit trail and in publications: no token opens it. */
+export const HUB_SERVICE = "hub";
+
 /** Who a verified token speaks for, and until when (milliseconds since 1970, null: for ever). */
 export interface Credentials {
   principal: Principal;
   expiresAt: number | null;
+}
+
+/**
+ * Whether the token's client is a first-party one. Such a token alone acts on its own person (profile, memberships,
+ * invitations) and on what belongs to no organization; any other acts within the organizations that it opens.
+ */
+export function isFirstParty({ clientIds }: Pick<UserPrincipal, "clientIds">): boolean {
+  return clientIds === null;
 }
 
 /** `user:<id>`, `workstation:<id>` or `service:<name>`: the scope of idempotency keys and the audit trail's name for it. */

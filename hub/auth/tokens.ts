@@ -2,9 +2,10 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
 import { HubError } from "../errors.ts";
 import { ClaimsError, checkClaims, LEEWAY_S } from "./claims.ts";
-import type { Directory } from "./directory.ts";
+import { type Directory, verifiedAddress } from "./directory.ts";
+import type { UserClaims } from "./facts.ts";
 import type { Introspection } from "./introspection.ts";
-import type { Credentials } from "./principal.ts";
+import type { Credentials, UserPrincipal } from "./principal.ts";
 
 /** Who signs users' tokens. */
 export interface TokenIssuer {
@@ -45,7 +46,13 @@ const ALGORITHMS = ["ES256", "RS256", "EdDSA"];
 const REQUIRED_CLAIMS = ["iss", "aud", "sub", "exp"];
 const TOKEN_TYPES = ["jwt", "at+jwt"];
 const WORKSTATION_TOKEN = /^wst_[A-Za-z0-9_-]{43}$/;
+const BEARER = /^Bearer[ \t]+(.+)$/i;
 const JWT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+
+/** The token of an `Authorization` header; undefined where it carries none. */
+export function bearerOf(authorization: string | undefined): string | undefined {
+  return BEARER.exec(authorization ?? "")?.[1];
+}
 
 /** Finds out who speaks, by a token. Tokens are neither kept nor part of any error. */
 export class TokenVerifier {
@@ -60,12 +67,15 @@ export class TokenVerifier {
   }
 
   /**
-   * Whom this token speaks for. Throws `unauthenticated`, `token_expired`, or `unavailable` where that can't be found out
+   * Whom this token speaks for; whitespace around it, such as the newline of a file, is not part of it. Throws `unauthenticated`, `token_expired`, or `unavailable` where that can't be found out
    * now. A workstation may be suspended: its standing is the authorizer's to tell.
    */
-  async verify(token: string): Promise<Credentials> {
-    // Before anything looks into it: whatever is longer is no token, and costs nothing.
-    if (token.length > MAX_TOKEN_BYTES) throw refused(`it is longer than ${MAX_TOKEN_BYTES} bytes`);
+  async verify(given: string): Promise<Credentials> {
+    // First, so that anything longer costs nothing.
+    if (given.length > MAX_TOKEN_BYTES) throw refused(`it is longer than ${MAX_TOKEN_BYTES} bytes`);
+    const token = given.trim();
+    if (token === "") throw refused("it is empty; send a token");
+    if (/\s/.test(token)) throw refused("there is whitespace inside it; send one token, without anything beside it");
     if (token.startsWith("wst_")) return this.#verifyWorkstation(token);
     if (token.startsWith("svc_")) return this.#verifyService(token);
     if (token.startsWith("pat_")) return this.#verifyPersonal(token);
@@ -86,7 +96,8 @@ export class TokenVerifier {
     // Every one is compared, so that the time tells nothing of which it was, or how near it came.
     const found = this.#services.filter((known) => timingSafeEqual(known.digest, digest));
     const [first] = found;
-    if (!first) throw refused("no service has it; add its SHA-256 to SERVICE_TOKENS of the hub");
+    if (!first)
+      throw refused("no service has it; add its SHA-256, taken without a newline, to SERVICE_TOKENS of the hub");
     const { name, organizations } = first.service;
     return { principal: { kind: "service", id: name, organizations }, expiresAt: null };
   }
@@ -98,10 +109,7 @@ export class TokenVerifier {
     if (!found) throw refused("it is no personal access token, has run out, or was revoked");
     const { user, audiences, expiresAt } = found;
     const own = audiences.length === 0 || audiences.some((audience) => personal.audiences.includes(audience));
-    return {
-      principal: { kind: "user", id: await directory.user(user), clientIds: own ? null : audiences },
-      expiresAt,
-    };
+    return { principal: personOf(user, await directory.user(user), own ? null : audiences), expiresAt };
   }
 
   async #verifyUser(token: string): Promise<Credentials> {
@@ -113,7 +121,7 @@ export class TokenVerifier {
       const { user, audiences, expiresAt } = checkClaims(new Map(Object.entries(payload)), now);
       const firstParty = audiences.some((audience) => issuer.audiences.includes(audience));
       const id = await this.#options.directory.user(user);
-      return { principal: { kind: "user", id, clientIds: firstParty ? null : audiences }, expiresAt };
+      return { principal: personOf(user, id, firstParty ? null : audiences), expiresAt };
     } catch (error) {
       throw told(error);
     }
@@ -125,6 +133,11 @@ export class TokenVerifier {
     if (!issuer) throw new ClaimsError("this hub does not trust its issuer");
     return issuer;
   }
+}
+
+function personOf(claims: UserClaims, id: string, clientIds: readonly string[] | null): UserPrincipal {
+  const address = verifiedAddress(claims);
+  return { kind: "user", id, clientIds, ...(address !== null && { provenAddress: address }) };
 }
 
 async function verifySignature(token: string, { issuer, keys }: TokenIssuer, now: number): Promise<JWTPayload> {

@@ -44,6 +44,8 @@ export interface BrokerPublish {
   payloadJson: string;
   from: Publication["from"];
   ephemeral: boolean;
+  /** Whose the channel is, where the publisher knows it: the history counts for that organization. */
+  organizationId?: string | null;
   /** Milliseconds since 1970; now where it is missing. */
   at?: number;
   /** How long `id` is remembered; `IDEMPOTENCY_TTL_MS` where it is missing, 0: not at all. */
@@ -85,4 +87,12 @@ export interface StreamListener {
 export interface Retention {
   size: number;
   ttlMs: number;
+}
+
+/** Whose a channel is. */
+export interface ChannelOwners {
+  /** The organization, if that is known without asking; else null. */
+  known(channel: string): string | null;
+  /** The organization; null if the channel's row is gone. Throws `unavailable` while the database is away. */
+  find(channel: string): Promise<string | null>;
 }

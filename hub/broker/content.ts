@@ -5,9 +5,17 @@ import type { BrokerPublish } from "./broker.ts";
 
 type Content = Pick<BrokerPublish, "type" | "payloadJson">;
 
-/** Equal for the same type and the same JSON; cheap, so that it can be kept of every publication. */
+let last: (Content & { fingerprint: string }) | null = null;
+
+/**
+ * Equal for the same type and the same JSON; cheap, so that it can be kept of every publication. What goes to several
+ * channels, one after the other, is hashed once.
+ */
 export function fingerprintOf({ type, payloadJson }: Content): string {
-  return createHash("sha1").update(type).update("\n").update(payloadJson).digest("base64");
+  if (last?.payloadJson === payloadJson && last.type === type) return last.fingerprint;
+  const fingerprint = createHash("sha1").update(`${type}\n`).update(payloadJson).digest("base64");
+  last = { type, payloadJson, fingerprint };
+  return fingerprint;
 }
 
 /** Whether it says the same, whatever the order of its keys: for those few whose fingerprints differ. */

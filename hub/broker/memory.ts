@@ -11,26 +11,17 @@ import {
 } from "./broker.ts";
 import { fingerprintOf, isSameContent } from "./content.ts";
 import { decode, encodeHead, encodeTail, otherContent, otherEpoch } from "./encoding.ts";
-import { StreamWindow } from "./stream.ts";
+import { type HistoryBudget, unlimitedBudget } from "./history-budget.ts";
+import { MemoryStream, type Remembered } from "./memory-stream.ts";
 
 export interface MemoryBrokerOptions {
   retention(channel: string): Retention;
   /** How long a position outlives the channel's last use. */
   positionTtlMs: number;
+  /** Bounds what all streams hold; without it they hold what `retention` allows. */
+  budget?: HistoryBudget;
   /** Milliseconds of a clock that never goes back. */
   monotonicNow?: () => number;
-}
-
-interface Stream {
-  epoch: string;
-  window: StreamWindow;
-  usedAt: number;
-}
-interface Remembered {
-  offset: number;
-  epoch: string;
-  fingerprint: string;
-  until: number;
 }
 
 const SWEEP_INTERVAL_MS = 30_000;
@@ -38,17 +29,16 @@ const SWEEP_INTERVAL_MS = 30_000;
 /** The broker of a hub that is alone: streams live and die with the process, whose start is their epoch. */
 export class MemoryBroker implements Broker {
   readonly #options: MemoryBrokerOptions;
+  readonly #budget: HistoryBudget;
   readonly #now: () => number;
   readonly #process = newId();
   #generation = 0;
-  readonly #streams = new Map<string, Stream>();
-  readonly #listeners = new Map<string, StreamListener>();
-  /** By how long keys live: those that live equally long are in the order of `until`. */
-  readonly #remembered = new Map<number, Map<string, Remembered>>();
+  readonly #streams = new Map<string, MemoryStream>();
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(options: MemoryBrokerOptions) {
     this.#options = options;
+    this.#budget = options.budget ?? unlimitedBudget();
     this.#now = options.monotonicNow ?? (() => performance.now());
     this.#sweeper = setInterval(() => this.sweep(), SWEEP_INTERVAL_MS).unref();
   }
@@ -57,20 +47,17 @@ export class MemoryBroker implements Broker {
     const stream = this.#stream(request.channel);
     if (request.ephemeral) return this.#deliverEphemeral(request, stream);
     const { rememberMs = IDEMPOTENCY_TTL_MS } = request;
-    const key = `${request.channel}\n${request.publisher}\n${request.id}`;
+    const now = this.#now();
     const fingerprint = fingerprintOf(request);
-    const first = this.#recall(key, stream.epoch);
+    const first = stream.recall(request, now);
     if (first) {
       if (first.fingerprint !== fingerprint && !this.#isSame(request, first, stream)) throw otherContent();
-      return { id: request.id, epoch: first.epoch, offset: first.offset, duplicate: true };
+      return { id: request.id, epoch: stream.epoch, offset: first.offset, duplicate: true };
     }
-    const now = this.#now();
     const stored = stream.window.append(encode(request, stream.window.newest + 1), now);
-    if (rememberMs > 0) {
-      const until = now + rememberMs;
-      this.#livingFor(rememberMs).set(key, { offset: stored.offset, epoch: stream.epoch, fingerprint, until });
-    }
-    this.#listeners.get(request.channel)?.publication(request.channel, stored);
+    if (rememberMs > 0) stream.remember(request, { offset: stored.offset, fingerprint, until: now + rememberMs });
+    stream.listener?.publication(request.channel, stored);
+    this.#budget.written(stream, request.organizationId);
     return { id: request.id, epoch: stream.epoch, offset: stored.offset };
   }
 
@@ -78,6 +65,7 @@ export class MemoryBroker implements Broker {
     const stream = this.#stream(channel);
     const known = position.epoch === stream.epoch;
     const stored = known ? stream.window.since(position.offset, maxBytes, this.#now()) : null;
+    this.#count(stream);
     return {
       epoch: stream.epoch,
       offset: stream.window.newest,
@@ -90,6 +78,7 @@ export class MemoryBroker implements Broker {
     if (query.epoch !== undefined && query.epoch !== stream.epoch) throw otherEpoch();
     const { after = 0, before = Number.MAX_SAFE_INTEGER, limit, reverse, maxBytes } = query;
     const page = stream.window.page({ after, before, limit, reverse, maxBytes }, this.#now());
+    this.#count(stream);
     return {
       epoch: stream.epoch,
       offset: stream.window.newest,
@@ -99,36 +88,33 @@ export class MemoryBroker implements Broker {
   }
 
   async subscribe(channel: string, listener: StreamListener): Promise<void> {
-    this.#stream(channel);
-    this.#listeners.set(channel, listener);
+    const stream = this.#stream(channel);
+    stream.listener = listener;
+    this.#count(stream);
   }
 
   unsubscribe(channel: string): void {
-    this.#stream(channel);
-    this.#listeners.delete(channel);
+    const stream = this.#stream(channel);
+    stream.listener = null;
+    // What could not be freed while it had a listener can be now.
+    this.#budget.written(stream);
   }
 
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
   }
 
-  /** Forgets what has outlived its time: keys, publications, and streams that nobody asked for. */
+  /** Forgets what has outlived its time: ids, publications, and streams that nobody asked for. */
   sweep(): void {
     const now = this.#now();
-    for (const keys of this.#remembered.values()) {
-      for (const [key, { until }] of keys) {
-        if (until > now) break;
-        keys.delete(key);
-      }
-    }
-    for (const [channel, stream] of this.#streams) {
-      const empty = stream.window.expire(now);
-      const idle = now - stream.usedAt > this.#options.positionTtlMs;
-      if (empty && idle && !this.#listeners.has(channel)) this.#streams.delete(channel);
+    for (const stream of this.#streams.values()) {
+      const empty = stream.expire(now);
+      if (empty && now - stream.usedAt > this.#options.positionTtlMs) stream.end();
+      this.#budget.changed(stream);
     }
   }
 
-  #stream(channel: string): Stream {
+  #stream(channel: string): MemoryStream {
     const known = this.#streams.get(channel);
     if (known) {
       known.usedAt = this.#now();
@@ -136,16 +122,23 @@ export class MemoryBroker implements Broker {
     }
     // A forgotten stream that starts again must not look like the one before: its offsets do.
     this.#generation += 1;
-    const stream = {
+    const stream = new MemoryStream({
+      channel,
       epoch: `${this.#process}.${this.#generation.toString(36)}`,
-      window: new StreamWindow(this.#options.retention(channel)),
+      retention: this.#options.retention(channel),
       usedAt: this.#now(),
-    };
+      onEnd: () => this.#streams.delete(channel),
+    });
     this.#streams.set(channel, stream);
     return stream;
   }
 
-  #isSame(request: BrokerPublish, { offset }: Remembered, { window }: Stream): boolean {
+  /** A stream that was opened to be read holds some memory too. */
+  #count(stream: MemoryStream): void {
+    if (stream.bytes === 0) this.#budget.written(stream);
+  }
+
+  #isSame(request: BrokerPublish, { offset }: Remembered, { window }: MemoryStream): boolean {
     const query = {
       after: offset - 1,
       before: offset + 1,
@@ -157,29 +150,12 @@ export class MemoryBroker implements Broker {
     return first !== undefined && isSameContent(decode(first.json), request);
   }
 
-  #deliverEphemeral(request: BrokerPublish, stream: Stream): PublishReply {
+  #deliverEphemeral(request: BrokerPublish, stream: MemoryStream): PublishReply {
     const offset = stream.window.newest;
     const publication = { offset, json: encode(request, offset), ephemeral: true };
-    this.#listeners.get(request.channel)?.publication(request.channel, publication);
+    this.#count(stream);
+    stream.listener?.publication(request.channel, publication);
     return { id: request.id, epoch: stream.epoch, offset };
-  }
-
-  #livingFor(rememberMs: number): Map<string, Remembered> {
-    const known = this.#remembered.get(rememberMs);
-    if (known) return known;
-    const keys = new Map<string, Remembered>();
-    this.#remembered.set(rememberMs, keys);
-    return keys;
-  }
-
-  #recall(key: string, epoch: string): Remembered | undefined {
-    for (const keys of this.#remembered.values()) {
-      const first = keys.get(key);
-      if (first && first.until > this.#now() && first.epoch === epoch) return first;
-      // It is made anew, behind those that live longer.
-      if (first) keys.delete(key);
-    }
-    return undefined;
   }
 }
 

@@ -2,7 +2,7 @@ import type { HistoryReply, PublishReply, StreamPosition } from "@monster-realti
 import { newId } from "../ids.ts";
 import type { Logger } from "../log.ts";
 import type { RedisArgument, RedisConnection } from "../redis/connection.ts";
-import { channelKey, loadScript, type Script } from "../redis/scripts.ts";
+import { loadScript, type Script } from "../redis/scripts.ts";
 import type { RedisSubscriptions } from "../redis/subscriptions.ts";
 import {
   type Broker,
@@ -62,7 +62,7 @@ export class RedisBroker implements Broker {
   async publish(request: BrokerPublish): Promise<PublishReply> {
     const { channel, publisher, id, ephemeral, rememberMs = IDEMPOTENCY_TTL_MS } = request;
     const { size, ttlMs } = this.#options.retention(channel);
-    const keys = [`id:${publisher}\n${id}`, MESSAGES].map((part) => channelKey(channel, part));
+    const keys = [`id:${publisher}\n${id}`, MESSAGES].map((part) => this.#key(channel, part));
     const content = [fingerprintOf(request), ephemeral ? "1" : "0", encodeTail(request)];
     const [outcome, epoch, offset] = (await this.#run(PUBLISH, channel, keys, [
       size,
@@ -98,7 +98,7 @@ export class RedisBroker implements Broker {
     const follower = this.#follow(channel);
     follower.listener = listener;
     try {
-      await this.#options.subscriptions.subscribe(channelKey(channel, MESSAGES), {
+      await this.#options.subscriptions.subscribe(this.#key(channel, MESSAGES), {
         message: (_, text) => this.#hear(follower, text),
         confirmed: () => follower.catchUp(),
         released: () => this.#release(channel, follower),
@@ -114,9 +114,16 @@ export class RedisBroker implements Broker {
     const follower = this.#followers.get(channel);
     if (!follower?.listener) return;
     follower.listener = null;
-    this.#options.subscriptions.unsubscribe(channelKey(channel, MESSAGES));
+    this.#options.subscriptions.unsubscribe(this.#key(channel, MESSAGES));
     // The position lives its time from now on; while Redis is away there is none to be kept.
     this.#keep(channel).catch(() => undefined);
+  }
+
+  /** Removes the publications up to this offset early. Not repeated: what stays ages out. */
+  trim(channel: string, offset: number): void {
+    const trimmed = this.#options.redis.command("XTRIM", this.#key(channel, LOG), "MINID", "=", `${offset + 1}-0`);
+    // The connection logs what Redis refuses.
+    trimmed.catch(() => undefined);
   }
 
   /** Keeps the positions of subscribed channels alive; where one is gone, its stream is looked at again. */
@@ -171,7 +178,7 @@ export class RedisBroker implements Broker {
   }
 
   async #keep(channel: string): Promise<boolean> {
-    const key = channelKey(channel, META);
+    const key = this.#key(channel, META);
     return (await this.#options.redis.command("PEXPIRE", key, this.#options.positionTtlMs)) === 1;
   }
 
@@ -183,8 +190,12 @@ export class RedisBroker implements Broker {
     return { epoch: found, offset: newest, publications: recovered === 1 ? publications : null };
   }
 
+  #key(channel: string, part: string): string {
+    return this.#options.redis.keys.key(channel, part);
+  }
+
   #run(script: Script, channel: string, keys: string[], args: RedisArgument[]): Promise<unknown> {
-    const stream = [channelKey(channel, META), channelKey(channel, LOG)];
+    const stream = [this.#key(channel, META), this.#key(channel, LOG)];
     return this.#options.redis.run(script, [...stream, ...keys], [newId(), this.#options.positionTtlMs, ...args]);
   }
 }

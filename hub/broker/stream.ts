@@ -1,8 +1,10 @@
 import type { EncodedPublication, Retention } from "./broker.ts";
 
-/** A stored publication: its encoding and when it was appended (milliseconds of a monotonic clock). */
+/** A stored publication: its encoding, and when it was appended (milliseconds of a monotonic clock). */
 export interface StoredPublication extends EncodedPublication {
   storedAt: number;
+  /** Of the encoding in UTF-8. */
+  bytes: number;
 }
 
 export interface Page {
@@ -10,16 +12,22 @@ export interface Page {
   complete: boolean;
 }
 
+/** What a stored publication takes beside its text: its object, the string's head, the place in the window. */
+export const PUBLICATION_BYTES = 160;
+/** The front of the list is cut off once this many of its places are empty, and half of all are. */
+const CUT_AT = 32;
+
 /**
- * The window of a stream that history holds: the newest `size` publications that are not older than `ttlMs`.
- * Pure but for its own state; `now` is passed in. A ring, so that appending to a full window costs no shifting.
+ * The window of a stream that history holds: the newest `size` publications that are not older than `ttlMs`, without those
+ * that were dropped early. Pure but for its own state; `now` is passed in. Removing the oldest costs constant time on average.
  */
 export class StreamWindow {
   readonly #retention: Retention;
-  #ring: StoredPublication[] = [];
-  /** Where the oldest one stands once the ring is full. */
+  /** Places before `#start` are empty. */
+  #stored: (StoredPublication | undefined)[] = [];
   #start = 0;
   #newest = 0;
+  #heldBytes = 0;
 
   constructor(retention: Retention) {
     this.#retention = retention;
@@ -30,26 +38,41 @@ export class StreamWindow {
     return this.#newest;
   }
 
+  /** The offset of the oldest publication that is held; infinite if there is none. */
+  get oldest(): number {
+    return this.#length === 0 ? Number.POSITIVE_INFINITY : this.#newest - this.#length + 1;
+  }
+
+  /** The memory that the window takes, estimated from above. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   append(json: string, now: number): StoredPublication {
     this.#newest += 1;
-    const stored = { offset: this.#newest, json, ephemeral: false, storedAt: now };
+    const stored = { offset: this.#newest, json, ephemeral: false, storedAt: now, bytes: Buffer.byteLength(json) };
     if (this.#retention.size === 0) return stored;
-    if (this.#ring.length < this.#retention.size) this.#ring.push(stored);
-    else {
-      this.#ring[this.#start] = stored;
-      this.#start = (this.#start + 1) % this.#ring.length;
-    }
+    if (this.#length === this.#retention.size) this.dropOldest();
+    this.#stored.push(stored);
+    this.#heldBytes += heldBy(stored);
     return stored;
   }
 
   /** Drops what is older than the retention; true where nothing is left. */
   expire(now: number): boolean {
     const live = this.#live(now);
-    if (live !== this.#ring.length) {
-      this.#ring = this.#slice(this.#ring.length - live, this.#ring.length);
-      this.#start = 0;
-    }
+    while (this.#length > live) this.dropOldest();
     return live === 0;
+  }
+
+  /** Drops the oldest publication of a window that is not empty: recovery from before it is refused then. */
+  dropOldest(): void {
+    this.#heldBytes -= heldBy(this.#at(0));
+    this.#stored[this.#start] = undefined;
+    this.#start += 1;
+    if (this.#start < CUT_AT || this.#start < this.#stored.length / 2) return;
+    this.#stored = this.#stored.slice(this.#start);
+    this.#start = 0;
   }
 
   /** Every publication after `offset`, or null where the window doesn't reach back that far or the offset is unknown. */
@@ -57,8 +80,8 @@ export class StreamWindow {
     if (offset > this.#newest || offset < 0) return null;
     const missing = this.#newest - offset;
     if (missing > this.#live(now)) return null;
-    const publications = this.#slice(this.#ring.length - missing, this.#ring.length);
-    const bytes = publications.reduce((sum, { json }) => sum + Buffer.byteLength(json), 0);
+    const publications = this.#slice(this.#length - missing, this.#length);
+    const bytes = publications.reduce((sum, publication) => sum + publication.bytes, 0);
     return bytes > maxBytes ? null : publications;
   }
 
@@ -71,7 +94,7 @@ export class StreamWindow {
     const askedFirst = Math.max(query.after + 1, 1);
     const complete = askedFirst >= oldest || askedFirst > last;
     if (first > last) return { publications: [], complete };
-    const base = this.#ring.length - live - oldest;
+    const base = this.#length - live - oldest;
     const range = this.#slice(base + first, base + last + 1);
     if (query.reverse) range.reverse();
     const publications = fitting(range, query.limit, query.maxBytes);
@@ -79,8 +102,12 @@ export class StreamWindow {
     return { publications, complete: complete || cutBeforeTrim };
   }
 
+  get #length(): number {
+    return this.#stored.length - this.#start;
+  }
+
   #live(now: number): number {
-    const length = this.#ring.length;
+    const length = this.#length;
     const horizon = now - this.#retention.ttlMs;
     if (length === 0 || this.#at(0).storedAt >= horizon) return length;
     let low = 0;
@@ -94,7 +121,7 @@ export class StreamWindow {
   }
 
   #at(index: number): StoredPublication {
-    const stored = this.#ring[(this.#start + index) % this.#ring.length];
+    const stored = this.#stored[this.#start + index];
     if (!stored) throw new RangeError(`no publication at index ${index} of the window`);
     return stored;
   }
@@ -104,11 +131,16 @@ export class StreamWindow {
   }
 }
 
+/** V8 keeps a text in one byte a character, or in two if any of its characters needs them. */
+function heldBy({ json, bytes }: StoredPublication): number {
+  return PUBLICATION_BYTES + (bytes === json.length ? bytes : json.length * 2);
+}
+
 function fitting(range: StoredPublication[], limit: number, maxBytes: number): StoredPublication[] {
   let bytes = 0;
   let count = 0;
-  for (const { json } of range) {
-    bytes += Buffer.byteLength(json);
+  for (const publication of range) {
+    bytes += publication.bytes;
     if (count === limit || (count > 0 && bytes > maxBytes)) break;
     count += 1;
   }

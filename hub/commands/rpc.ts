@@ -2,7 +2,7 @@ import type { RpcRequest } from "@monster-realtime/client/protocol";
 import { HubError } from "../errors.ts";
 import type { Caller, Services } from "./services.ts";
 
-/** Calls an RPC method. Throws whatever the method refuses with. */
+/** Calls an RPC method once the caller's earlier calls leave room. Throws the method's errors, `rate_limited`, `timeout`. */
 export async function rpc(services: Services, caller: Caller, request: RpcRequest): Promise<unknown> {
   const { method, params = {}, idempotencyKey } = request;
   const bytes = Buffer.byteLength(JSON.stringify(params));
@@ -10,5 +10,6 @@ export async function rpc(services: Services, caller: Caller, request: RpcReques
     const message = `The params have ${bytes} bytes of JSON; ${services.limits.rpcBytes} are allowed. Send less.`;
     throw new HubError("payload_too_large", message);
   }
-  return services.rpc.call({ principal: caller.principal, method, params, idempotencyKey });
+  const { principal, share } = caller;
+  return share.call(() => services.rpc.call({ principal, method, params, idempotencyKey }));
 }

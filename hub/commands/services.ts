@@ -3,10 +3,12 @@ import type { Authorizer } from "../auth/authorizer.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { TokenVerifier } from "../auth/tokens.ts";
 import type { Broker } from "../broker/broker.ts";
+import type { HubError } from "../errors.ts";
 import type { FanOut } from "../fan-out.ts";
 import type { DeliveryLog, Reader } from "../inspection/delivery-log.ts";
 import type { PresenceStore } from "../presence/presence.ts";
 import type { RpcRouter } from "../rpc/context.ts";
+import type { PrincipalLimiter, PrincipalShare } from "../socket/principal-limits.ts";
 
 /** The hub's parts as commands see them: interfaces, and what the limits are. */
 export interface Services {
@@ -17,7 +19,11 @@ export interface Services {
   rpc: RpcRouter;
   fanOut: FanOut;
   deliveries: DeliveryLog;
-  limits: Limits & { rpcBytes: number };
+  limits: Omit<Limits, "principal"> & { rpcBytes: number };
+  /** What each principal may use up on this node. */
+  principals: PrincipalLimiter;
+  /** Why no request is served at this moment; null: requests are. */
+  refusal(): HubError | null;
 }
 
 /** Who asks: a connection, or one HTTP request. */
@@ -25,6 +31,8 @@ export interface Caller {
   principal: Principal;
   /** The scope of idempotency keys. */
   key: string;
+  /** What it may use up with its other connections and calls. */
+  share: PrincipalShare;
   /** Where answers go; an HTTP request is nowhere to be found again. */
   readonly reader?: Reader;
 }

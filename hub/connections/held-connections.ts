@@ -2,14 +2,15 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Authorizer } from "../auth/authorizer.ts";
 import type { Connection } from "../connection.ts";
 import { HubError } from "../errors.ts";
+import type { Bound, OrderedMap } from "../kernel/ordered-map.ts";
 import type { ConnectionQuery, ConnectionView, Kick, Sighting, SightingPage } from "./live-connections.ts";
 import { OneByOne } from "./one-by-one.ts";
-import { compareIds, firstOf } from "./page.ts";
+import { firstOf } from "./page.ts";
 import { type Belonging, type Shown, shownTo } from "./view.ts";
 
 export interface HeldConnectionsOptions {
   nodeId: string;
-  connections: ReadonlyMap<string, Connection>;
+  connections: Pick<OrderedMap<Connection>, "get" | "from">;
   authorizer: Pick<Authorizer, "organizationIds" | "organizationOf">;
 }
 
@@ -45,18 +46,22 @@ export class HeldConnections {
 
   async #page(query: ConnectionQuery, until: number): Promise<SightingPage> {
     const seen: Sighting[] = [];
-    const candidates = [...this.#options.connections.values()].filter((connection) => isAskedFor(connection, query));
-    candidates.sort((a, b) => compareIds(a.id, b.id));
-    for (const [index, connection] of candidates.entries()) {
-      this.#looks.refuseAfter(until);
-      if (index % A_TURN === A_TURN - 1) await nextTurn();
-      const sighting = connection.live ? await this.#see(connection, query.view) : null;
-      // A view that does not show the channel must not tell who listens to it.
-      if (!sighting || (query.channel && !sighting.connection.channels.includes(query.channel))) continue;
-      seen.push(sighting);
-      if (seen.length > query.limit) break;
+    let bound: Bound = { key: query.after ?? "", inclusive: false };
+    for (;;) {
+      const found = this.#options.connections.from(bound, A_TURN);
+      for (const [, connection] of found) {
+        this.#looks.refuseAfter(until);
+        const sighting = isAskedFor(connection, query) ? await this.#see(connection, query.view) : null;
+        // A view that does not show the channel must not tell who listens to it.
+        if (!sighting || (query.channel && !sighting.connection.channels.includes(query.channel))) continue;
+        seen.push(sighting);
+        if (seen.length > query.limit) return firstOf(seen, query.limit);
+      }
+      const [last] = found.at(-1) ?? [];
+      if (last === undefined || found.length < A_TURN) return firstOf(seen, query.limit);
+      bound = { key: last, inclusive: false };
+      await nextTurn();
     }
-    return firstOf(seen, query.limit);
   }
 
   async #see(connection: Connection, view: ConnectionView): Promise<Sighting | null> {
@@ -99,12 +104,11 @@ export class HeldConnections {
   }
 }
 
-function isAskedFor({ id, principal, subscriptions }: Connection, query: ConnectionQuery): boolean {
-  const { after, workstationId, userId, channel } = query;
+function isAskedFor({ live, principal, subscriptions }: Connection, query: ConnectionQuery): boolean {
+  const { workstationId, userId, channel } = query;
   const is = (kind: "workstation" | "user", wanted: string | undefined) =>
     wanted === undefined || (principal.kind === kind && principal.id === wanted);
-  if (!is("workstation", workstationId) || !is("user", userId)) return false;
-  if (after !== null && compareIds(id, after) <= 0) return false;
+  if (!live || !is("workstation", workstationId) || !is("user", userId)) return false;
   return channel === undefined || (subscriptions as ReadonlyMap<string, unknown>).has(channel);
 }
 

@@ -3,7 +3,8 @@ import { createShardedAdapter } from "@socket.io/redis-adapter";
 import type { ServerOptions } from "socket.io";
 import type { Logger } from "../log.ts";
 import { RedisConnection } from "../redis/connection.ts";
-import { KEY_PREFIX } from "../redis/scripts.ts";
+import type { KeySpace } from "../redis/key-space.ts";
+
 import { RedisSubscriptions } from "../redis/subscriptions.ts";
 import { parseRedisUrl } from "../redis/url.ts";
 import { ANSWERED } from "./peers.ts";
@@ -40,10 +41,10 @@ export class SocketAdapter {
   }
 
   /** Connects. Throws `ConfigError` where Redis can't be reached. */
-  static async open(url: string, log: Logger): Promise<SocketAdapter> {
-    const redis = await RedisConnection.open({ url, log });
-    // Messages know no databases: hubs with one each on one Redis must not hear each other.
-    return new SocketAdapter(redis, `${KEY_PREFIX}{sockets:${parseRedisUrl(url).db}}`, log);
+  static async open(url: string, keys: KeySpace, log: Logger): Promise<SocketAdapter> {
+    const redis = await RedisConnection.open({ url, keys, log });
+    // Channels know no numbered databases of a Redis: hubs with one each must not receive each other's questions.
+    return new SocketAdapter(redis, keys.key(`sockets:${parseRedisUrl(url).db}`, "adapter"), log);
   }
 
   async close(): Promise<void> {

@@ -3,21 +3,25 @@ import { MonsterRealtimeProvider, useConnection } from "@monster-realtime/client
 import { type ReactNode, useEffect, useState } from "react";
 import { FailureBoundary } from "./shell/failure-boundary.tsx";
 import { ConnectionStatus, Header } from "./shell/header.tsx";
+import { Invitations } from "./shell/invitations.tsx";
 import { OrganizationProvider, useOrganization } from "./shell/organization.tsx";
-import { HOME, hashOf, onHashChange, useRoute } from "./shell/route.ts";
+import { go, HOME, hashOf, useRoute } from "./shell/route.ts";
 import { sentenceOf } from "./shell/sentences.ts";
+import { SessionSwap } from "./shell/session-swap.tsx";
 import { SignIn } from "./shell/sign-in.tsx";
 import { VIEWS } from "./views.ts";
 
-/** The token that the address carries behind `#`, which browsers send to nobody; the address forgets it. */
-function takeTokenOfAddress(): string | null {
+/** The token that the address carries behind `#`, which browsers send to nobody; the address forgets it for `instead`. */
+function takeTokenOfAddress(instead = hashOf(HOME)): string | null {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token !== null) history.replaceState(null, "", hashOf(HOME));
+  if (token !== null) history.replaceState(null, "", instead);
   return token;
 }
 
 function connect(token: string): Client {
-  const client = createClient({ url: location.origin, token, client: "console/1" });
+  // The hub is where the page is, below a path too.
+  const { href } = new URL(".", location.href);
+  const client = createClient({ url: href, token, client: "console/1" });
   // What ends the client, and what keeps it from connecting, is shown by its state.
   client.on("error", () => undefined);
   client.connect().catch(() => undefined);
@@ -30,15 +34,27 @@ export function App() {
     return token === null ? null : connect(token);
   });
   const [problem, setProblem] = useState<string | null>(null);
-  // An address with a token may be opened in a page that is signed in already.
-  useEffect(
-    () =>
-      onHashChange(() => {
-        const token = takeTokenOfAddress();
-        if (token !== null) setClient(connect(token));
-      }),
-    [],
-  );
+  const [offered, setOffered] = useState<Client | null>(null);
+  const answerOffer = (isTaken: boolean) => {
+    if (isTaken) {
+      setClient(offered);
+      go(HOME);
+    } else void offered?.close();
+    setOffered(null);
+  };
+  // An address with a token may be opened in a page that is signed in already: the person is asked, and stays where they are.
+  useEffect(() => {
+    const opened = (event: HashChangeEvent) => {
+      const token = takeTokenOfAddress(client ? new URL(event.oldURL).hash || hashOf(HOME) : hashOf(HOME));
+      if (token === null) return;
+      if (!client) return setClient(connect(token));
+      void offered?.close();
+      setOffered(connect(token));
+    };
+    // Before those who read the route of the address.
+    addEventListener("hashchange", opened, { capture: true });
+    return () => removeEventListener("hashchange", opened, { capture: true });
+  }, [client, offered]);
   useEffect(() => {
     const check = (state: ConnectionState) => {
       if (state.name !== "closed") return;
@@ -56,6 +72,15 @@ export function App() {
   if (!client) return <SignIn problem={problem} onToken={(token) => setClient(connect(token))} />;
   return (
     <MonsterRealtimeProvider client={client}>
+      {offered && (
+        <SessionSwap
+          current={client}
+          offered={offered}
+          onKeep={() => answerOffer(false)}
+          onSwitch={() => answerOffer(true)}
+        />
+      )}
+      <Invitations />
       <OrganizationProvider fallback={(message) => <Waiting problem={message} />}>
         <Header onSignOut={() => void client.close()} />
         <Disconnected />

@@ -1,82 +1,88 @@
 import type { Broker } from "../broker/broker.ts";
+import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { Pulse } from "../pulse.ts";
 import type { Touched } from "../rpc/context.ts";
-import type { Change, RightsChange } from "./change.ts";
-import { type FeedPublication, publicationOf, publisherOf } from "./publications.ts";
+import type { Change, Claim, Outcome, PendingChange, RightsChange, Settlement } from "./change.ts";
+import { type Invited, invitedBy } from "./invited.ts";
+import { ChangePublisher } from "./publisher.ts";
+import { settlementOf } from "./settlement.ts";
 import { touchedBy } from "./touched.ts";
 
 /** The audit trail (`store/change-feed.ts`). */
 export interface ChangeSource {
-  /** Changes of rights that became visible since the look before, and whether any change waits to be published. */
+  /** The changes of rights that became visible since the previous look, and whether any change waits to be published. */
   look(): Promise<{ changes: RightsChange[]; pending: boolean }>;
-  /**
-   * Hands pending changes to `publish` and forgets them once it resolved; gives their ids. Null: another node is at it.
-   * Where it rejects, what was published may be handed over again.
-   */
-  take(limit: number, publish: (changes: Change[]) => Promise<void>): Promise<string[] | null>;
+  /** The next changes to publish; null: another node publishes, or this node may not. Claims the same changes until they are settled. */
+  claim(limit: number): Promise<Claim | null>;
+  /** Removes the settled changes of the last claim. If it rejects, they may be claimed again. */
+  settle(settlement: Settlement): Promise<void>;
 }
 
 export interface ChangeFeedOptions {
   source: ChangeSource;
   broker: Broker;
-  /** How long the broker remembers what was published, for when a change is handed over again by another process. */
+  /** How long the broker remembers ids of publications, so that another process can publish a change again. */
   rememberMs: number;
-  /** Hears of commits; calls `wake`. False where it does not hear them yet. */
+  /** Listens for commits, each of which calls `wake`. False while no connection listens. */
   ensureListening(): boolean;
-  /** Whether it is proven, by a commit of its own, that commits are heard. */
+  /** Whether a notification of this node's own commit has arrived. */
   hears(): Promise<boolean>;
   onTouched(touched: Touched[]): void;
-  /** What changes tell beyond themselves, by the change's id. */
-  further(changes: readonly Change[]): Promise<ReadonlyMap<string, FurtherPublication>>;
+  /** Invitations were made, changed, accepted or withdrawn. Called on every node, also on those that did not write them. */
+  onInvited(invited: Invited[]): void;
   onPublished(changes: readonly Change[]): void;
   pollMs?: number;
   restMs?: number;
   log: Logger;
 }
 
-type Sent = Pick<FeedPublication, "channels" | "type" | "from"> & { payload: unknown };
-
-/** A publication that follows from a change, beside the change's own. */
-export interface FurtherPublication {
-  channel: string;
-  type: string;
-  payload: unknown;
-}
-
-/** How long a change waits at most where it is not proven that notifications arrive. */
+/** How long a change waits at most while it is not proven that notifications arrive. */
 const POLL_MS = 500;
 /**
- * For how long a proof holds: each look costs every node and the database a turn, which publications wait for. Where
- * notifications stop arriving right after one, a change waits for this long.
+ * How long a proof holds. Each look costs every node and the database a turn, for which publications wait. If notifications
+ * stop right after a proof, a change waits this long.
  */
 const REST_MS = 5_000;
 /** Changes published at once: a packet's worth, so that readers keep up with a large transaction. */
-const BATCH = 250;
-const PUBLISHER = "service:hub";
+const BATCH = 500;
+const NOT_PUBLISHED: Outcome = { kind: "failed", error: new Error("the change was not published") };
+
+/** What a round did: its first failure, whether any queue moved on, and whether more may wait. */
+interface Round {
+  failure: Extract<Outcome, { kind: "failed" }> | null;
+  settled: boolean;
+  more: boolean;
+}
 
 /**
- * Brings every committed change, whoever made it, to the channels it concerns, and to those who watch rights. Both wake
- * on notifications, and poll: often, or rarely as long as notifications are proven to arrive and nothing is pending. The
- * rights do not wait for the publications.
+ * Publishes every committed change of any writer to its channels, and reports changes of rights. Both run on notifications
+ * and on polls: often, or rarely while notifications are proven to arrive and nothing is pending. Rights do not wait for
+ * publications.
  */
 export class ChangeFeed {
   /** Changes published since the start. */
   published = 0;
+  /** Changes set aside since the start, because they can't be published. */
+  refused = 0;
   readonly #options: ChangeFeedOptions;
   readonly #rights: Pulse;
   readonly #publishing: Pulse;
-  /** Published, but not yet known to be forgotten by the source. */
-  readonly #unsettled = new Set<string>();
+  readonly #publisher: ChangePublisher;
+  /** The outcomes of the last claim until it is known to be settled: these changes are not published again. */
+  #unsettled: ReadonlyMap<string, Outcome> = new Map();
   #timer: NodeJS.Timeout | null = null;
-  /** Since when it may rest, by a clock that never goes back; null: it may not. */
+  #closed = false;
+  /** When the proof began, by `performance.now()`; null: there is none, and the feed may not rest. */
   #provenAt: number | null = null;
   #proving = false;
   #pending = true;
-  #failing = false;
+  /** The reason that the log named last; null: the feed does not wait. */
+  #failure: string | null = null;
 
   constructor(options: ChangeFeedOptions) {
     this.#options = options;
+    this.#publisher = new ChangePublisher(options);
     this.#rights = new Pulse(
       () => this.#look(),
       (error) => this.#failed(error),
@@ -87,7 +93,7 @@ export class ChangeFeed {
     );
   }
 
-  /** The first look is the one that later ones compare with. */
+  /** The first look is the base that later looks compare with. */
   start(): void {
     this.#poll();
     this.#timer = setInterval(() => this.#poll(), this.#options.pollMs ?? POLL_MS).unref();
@@ -99,8 +105,9 @@ export class ChangeFeed {
     this.#publishing.wake();
   }
 
-  /** Resolves when what is under way has ended. What is pending stays so for the next start. */
+  /** Resolves when the round under way has ended. Pending changes stay for the next start. */
   async close(): Promise<void> {
+    this.#closed = true;
     if (this.#timer) clearInterval(this.#timer);
     await Promise.all([this.#rights.close(), this.#publishing.close()]);
   }
@@ -114,80 +121,101 @@ export class ChangeFeed {
     if (!rests) void this.#prove();
   }
 
-  /** From when it began: what was committed before that, the look that began with it sees. */
+  /** A proof holds from its beginning: the look that begins with it sees all earlier commits. */
   async #prove(): Promise<void> {
     if (this.#proving) return;
     this.#proving = true;
     const begunAt = performance.now();
-    // The look tells of a database that is away.
-    const heard = await this.#options.hears().catch(() => false);
-    this.#provenAt = heard ? begunAt : null;
+    // The look reports a database that is away.
+    const isProven = await this.#options.hears().catch(() => false);
+    this.#provenAt = isProven ? begunAt : null;
     this.#proving = false;
   }
 
   async #look(): Promise<void> {
     const { changes, pending } = await this.#options.source.look();
     this.#pending = pending;
-    this.#recovered();
+    if (!pending) this.#recovered();
     const touched = touchedBy(changes);
     if (touched.length > 0) this.#options.onTouched(touched);
+    const invited = invitedBy(changes);
+    if (invited.length > 0) this.#options.onInvited(invited);
     if (pending) this.#publishing.wake();
   }
 
+  /**
+   * Publishes until nothing more waits, or until a round settles nothing: what a failure does not concern never waits for
+   * the next poll.
+   */
   async #publishPending(): Promise<void> {
-    let taken: string[] | null;
-    do {
-      taken = await this.#options.source.take(BATCH, (changes) => this.#publish(changes));
-      this.#unsettled.clear();
-    } while (taken !== null && taken.length === BATCH);
-  }
-
-  async #publish(changes: readonly Change[]): Promise<void> {
-    const unpublished = changes.filter(({ id }) => !this.#unsettled.has(id));
-    const further = await this.#options.further(unpublished);
-    for (const change of unpublished) {
-      const publication = publicationOf(change);
-      if (publication) await this.#send(`audit:${change.id}`, publication);
-      const next = further.get(change.id);
-      if (next)
-        await this.#send(`work:${change.id}`, {
-          ...next,
-          channels: [next.channel],
-          from: publisherOf(change.principal),
-        });
-      this.#unsettled.add(change.id);
-      this.published += 1;
-    }
-    this.#options.onPublished(unpublished);
-  }
-
-  async #send(id: string, { channels, type, payload, from }: Sent): Promise<void> {
-    const { broker, rememberMs } = this.#options;
-    const payloadJson = JSON.stringify(payload);
-    for (const channel of channels) {
-      await broker.publish({
-        channel,
-        publisher: PUBLISHER,
-        id,
-        type,
-        payloadJson,
-        from,
-        ephemeral: false,
-        rememberMs,
-      });
+    let hasFailed = false;
+    for (let more = true; more; ) {
+      const { failure, settled, more: waits } = await this.#round();
+      if (failure) this.#failed(failure.error);
+      hasFailed ||= failure !== null;
+      if (settled && !hasFailed) this.#recovered();
+      more = settled && waits && !this.#closed;
     }
   }
 
-  /** Told once, not twice a second for as long as the database is away. */
+  /** Claims, publishes, settles; no connection and no transaction is held in between. */
+  async #round(): Promise<Round> {
+    const claim = await this.#options.source.claim(BATCH);
+    if (!claim || claim.pending.length === 0) return { failure: null, settled: false, more: false };
+    const outcomes = await this.#publish(claim);
+    const settlement = settlementOf(claim.pending, outcomes);
+    await this.#options.source.settle(settlement);
+    this.#unsettled = new Map();
+    const failure = outcomes.find((outcome) => outcome.kind === "failed") ?? null;
+    return { failure, settled: settlement.through.size > 0, more: claim.more };
+  }
+
+  async #publish({ pending, further }: Claim): Promise<Outcome[]> {
+    const known = pending.map((one) => this.#unsettled.get(eventOf(one)));
+    const left = pending.filter((_, place) => !known[place]);
+    const outcomes = await this.#publisher.publish(left, further);
+    const fresh = new Map(left.map((one, place) => [one, outcomes[place] ?? NOT_PUBLISHED]));
+    this.#count(fresh);
+    const all = pending.map((one, place) => known[place] ?? fresh.get(one) ?? NOT_PUBLISHED);
+    const done = pending.flatMap((one, place) => {
+      const outcome = all[place];
+      return outcome && outcome.kind !== "failed" ? [[eventOf(one), outcome] as const] : [];
+    });
+    this.#unsettled = new Map(done);
+    return all;
+  }
+
+  #count(fresh: ReadonlyMap<PendingChange, Outcome>): void {
+    const published: Change[] = [];
+    for (const [{ id, change }, outcome] of fresh) {
+      if (outcome.kind === "refused") this.#setAside(id, outcome.reason);
+      if (outcome.kind !== "failed" && change) published.push(change);
+    }
+    this.published += published.length;
+    this.#options.onPublished(published);
+  }
+
+  #setAside(id: string, reason: string): void {
+    this.refused += 1;
+    const message =
+      "A change can't be published and is set aside. Correct the reason, and publish it again: `feed republish`.";
+    this.#options.log.error({ auditEvent: id, reason }, message);
+  }
+
+  /** Logs each reason once, not at every poll. */
   #failed(error: unknown): void {
     this.#provenAt = null;
-    if (!this.#failing)
-      this.#options.log.warn({ err: error }, "the change feed stands still until the database answers");
-    this.#failing = true;
+    const reason = messageOf(error);
+    if (reason !== this.#failure)
+      this.#options.log.warn({ err: error }, `The change feed waits and tries again: ${reason}`);
+    this.#failure = reason;
   }
 
   #recovered(): void {
-    if (this.#failing) this.#options.log.info("the change feed goes on");
-    this.#failing = false;
+    if (this.#failure !== null) this.#options.log.info("The change feed goes on.");
+    this.#failure = null;
   }
 }
+
+/** A database that was restored gives an id again, to another event with another stamp. */
+const eventOf = ({ id, change }: PendingChange): string => `${id}:${change?.stamp}`;

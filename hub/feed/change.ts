@@ -1,4 +1,4 @@
-/** What a row belongs to, kept with each change of it. */
+/** The owners of a row, stored with each of its changes. */
 export interface ChangeScope {
   organizationId: string | null;
   projectId: string | null;
@@ -7,30 +7,86 @@ export interface ChangeScope {
   userId: string | null;
 }
 
-/** A committed change that rights hang on. */
+/** A committed change that may give or take rights. */
 export interface RightsChange extends ChangeScope {
   /** The table. */
   entity: string;
   rowId: string;
+  /** Whether the row is, or was, an invitation. */
+  invites: boolean;
+  /** The canonical address that it invites; null if it invites a user's id, or is no invitation. */
+  invitedAddress: string | null;
 }
 
-/** A committed change as the audit trail has it: names and values are the database's. */
+/** A committed change as the audit trail has it, with the names and values of the database. */
 export interface Change extends ChangeScope {
   /** The audit event's, a number in decimal digits. */
   id: string;
+  /**
+   * The event's time in milliseconds since 1970 and a random number, which the event keeps in a dump. A database that went
+   * back gives `id` again to another event, whose stamp differs.
+   */
+  stamp: string;
   /** `user:<id>`, `workstation:<id>`, `service:<name>` or `db:<role>`. */
   principal: string;
   entity: string;
   rowId: string;
   operation: "created" | "updated" | "deleted" | "reordered";
-  /** The project an updated row was taken out of; null where it stayed. */
+  /** The project that an updated row has left; null if it has left none. */
   formerProjectId: string | null;
-  /** The columns that changed, or the whole row that was created; without values that are too large. */
+  /** The columns that changed, or the whole row that was created; without values that the audit trail omits. */
   after: Record<string, unknown> | null;
-  /** Columns whose values were too large. */
+  /** Columns whose new values the audit trail omits, because they are too large. */
   omitted: string[];
   /** The row of a deleted session. */
   removed: Record<string, unknown> | null;
   /** The projects that a workstation is attached to. */
   attachedTo: string[];
+}
+
+/** A publication that follows from a change, beside the change's own. */
+export interface FurtherPublication {
+  channel: string;
+  type: string;
+  payload: unknown;
+}
+
+/** By the id of the change from which each follows. */
+export type FurtherPublications = ReadonlyMap<string, FurtherPublication>;
+
+/** A change that waits to be published, and the queue in which it does: changes of one queue are settled in their order. */
+export interface PendingChange {
+  queue: string;
+  id: string;
+  /** Null: its event is gone, so that there is nothing to publish. */
+  change: Change | null;
+  /** Why the change can't be read as it is; null: it can. */
+  unreadable: string | null;
+}
+
+/** The changes of one round: the first ones of each queue. */
+export interface Claim {
+  pending: readonly PendingChange[];
+  further: FurtherPublications;
+  /** Whether more may wait behind them. */
+  more: boolean;
+}
+
+/** A change that is set aside: it was refused for itself, and would be refused again. */
+export interface Refusal {
+  id: string;
+  code: string;
+  reason: string;
+}
+
+/** The outcome of one change. `failed`: it is tried again, and later changes of its row wait for it. */
+export type Outcome =
+  | { kind: "published" }
+  | { kind: "refused"; code: string; reason: string }
+  | { kind: "failed"; error: unknown };
+
+/** The result of a round: for each queue the last change that need not be published again, and the refused changes up to there. */
+export interface Settlement {
+  through: ReadonlyMap<string, string>;
+  refused: readonly Refusal[];
 }

@@ -1,4 +1,5 @@
 import {
+  type ChangeLeftOut,
   type EntityChange,
   type Publication,
   projectTasksChannel,
@@ -8,14 +9,14 @@ import {
   workstationChannel,
 } from "@monster-realtime/client/protocol";
 import type { Change } from "./change.ts";
-import { fieldsOf, told } from "./fields.ts";
+import { changedFields, fieldsOf } from "./fields.ts";
 
-/** A change as subscribers get it: one publication, on each of these channels. */
+/** A change as subscribers receive it: one publication, on each of these channels. */
 export interface FeedPublication {
   channels: readonly string[];
   type: string;
-  payload: EntityChange | TasksReordered;
-  /** Who made the change, where that is somebody of the hub's. */
+  payload: EntityChange | TasksReordered | ChangeLeftOut;
+  /** The principal that made the change; null for SQL of other programs. */
   from: Publication["from"];
 }
 
@@ -30,7 +31,7 @@ const ofFormerBoard: Route = ({ operation, formerProjectId }) => [
 ];
 const ofAttachedProjects: Route = ({ attachedTo }) => attachedTo.map(projectWorkstationsChannel);
 
-/** Table → what one of its rows is called in types, and whom its changes concern. What is missing concerns no channel. */
+/** Table → the noun of its rows in types, and the channels of its changes. Changes of other tables have no channel. */
 const FEED: ReadonlyMap<string, { noun: string; routes: readonly Route[] }> = new Map([
   ["tasks", { noun: "task", routes: [ofTask, ofBoard, ofFormerBoard] }],
   ["task_dependencies", { noun: "task_dependency", routes: [ofTask, ofBoard] }],
@@ -48,19 +49,18 @@ const FEED: ReadonlyMap<string, { noun: string; routes: readonly Route[] }> = ne
   ["git_worktrees", { noun: "git_worktree", routes: [ofWorkstation] }],
 ]);
 
-/** What is to be published of a change; null where it concerns no channel, or nothing of it is for anybody's eyes. */
+/** The publication of a change; null if its table has no channel, or its row has none. */
 export function publicationOf(change: Change): FeedPublication | null {
   if (change.operation === "reordered") return reordering(change);
   const entity = FEED.get(change.entity);
-  if (!entity) return null;
-  const channels = entity.routes.flatMap((route) => route(change).filter((channel) => channel !== null));
-  if (channels.length === 0) return null;
-  // Rows of some tables are hidden, not removed: to everybody else that is the same.
+  const channels = channelsOf(change);
+  if (!entity || channels.length === 0) return null;
+  // A row that is marked as deleted is hidden: subscribers can't distinguish the two.
   const verb = change.after?.deleted_at != null ? "deleted" : change.operation;
-  const changed = verb === "deleted" ? {} : told(change.after ?? {});
+  const changed = verb === "deleted" ? {} : changedFields(change.after ?? {});
   const omitted = verb === "deleted" ? [] : fieldsOf(change.omitted);
   return {
-    channels: [...new Set(channels)],
+    channels,
     type: `${entity.noun}:${verb}`,
     payload: {
       id: change.rowId,
@@ -73,14 +73,29 @@ export function publicationOf(change: Change): FeedPublication | null {
   };
 }
 
-/** Where many tasks were numbered anew their numbers are too large to be told: the list has to be read again. */
+/** The publication in place of a change that can't be published: subscribers read the row again. Without channels if the change has none. */
+export function leftOut(change: Change): FeedPublication & { payload: ChangeLeftOut } {
+  const { rowId: id, organizationId, projectId, operation } = change;
+  const isBoard = operation === "reordered";
+  const entity = isBoard ? "task" : (FEED.get(change.entity)?.noun ?? change.entity);
+  const channels = isBoard && projectId !== null ? [projectTasksChannel(projectId)] : channelsOf(change);
+  const payload = { id, organizationId, projectId, entity, operation };
+  return { channels, type: "change:left_out", payload, from: publisherOf(change.principal) };
+}
+
+function channelsOf(change: Change): string[] {
+  const routes = FEED.get(change.entity)?.routes ?? [];
+  return [...new Set(routes.flatMap((route) => route(change).filter((channel) => channel !== null)))];
+}
+
+/** The numbers of many tasks are too large for a publication: `tasks` is then null, and subscribers read the list again. */
 function reordering({ projectId, after, principal }: Change): FeedPublication | null {
   if (projectId === null) return null;
   const payload = { tasks: null, ...after } as unknown as TasksReordered;
   return { channels: [projectTasksChannel(projectId)], type: "task:reordered", payload, from: publisherOf(principal) };
 }
 
-/** Who made a change, as publications tell it; null for whoever is none of the hub's. */
+/** The principal as publications name it; null for a database role. */
 export function publisherOf(principal: string): Publication["from"] {
   const [kind, id = ""] = principal.split(/:(.*)/s);
   switch (kind) {

@@ -7,7 +7,7 @@ const row =
   (entity: Touched["entity"]): Concerned =>
   ({ rowId }) => [{ entity, id: rowId }];
 
-/** Table → whose rights hang on its rows. */
+/** Table → the entities whose rights depend on its rows. */
 const CONCERNED: ReadonlyMap<string, Concerned> = new Map([
   ["organizations", row("organization")],
   ["users", row("user")],
@@ -21,7 +21,7 @@ const CONCERNED: ReadonlyMap<string, Concerned> = new Map([
   ],
 ]);
 
-/** Whose rights these changes may have given or taken; each once. */
+/** The entities whose rights these changes may have given or taken, each once. */
 export function touchedBy(changes: readonly RightsChange[]): Touched[] {
   const touched = changes.flatMap((change) => CONCERNED.get(change.entity)?.(change) ?? []);
   const distinct = new Map(touched.flatMap((one) => (one ? [[`${one.entity} ${one.id}`, one] as const] : [])));

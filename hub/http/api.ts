@@ -1,22 +1,23 @@
 import type { IncomingMessage } from "node:http";
 import { principalKey } from "../auth/principal.ts";
+import { queryHasToken } from "../auth/query-tokens.ts";
+import { bearerOf } from "../auth/tokens.ts";
 import { history } from "../commands/history.ts";
 import { list } from "../commands/presence.ts";
 import { publish } from "../commands/publish.ts";
 import { rpc } from "../commands/rpc.ts";
 import type { Caller, Services } from "../commands/services.ts";
-import { badRequest, HubError } from "../errors.ts";
+import { badRequest, HubError, toErrorObject } from "../errors.ts";
 import { channelRequest, historyRequest, publishRequest, rpcRequest } from "../schemas.ts";
-import { TokenBucket } from "../token-bucket.ts";
+import type { FailedHandshakes } from "../socket/failed-handshakes.ts";
+import type { Metered } from "../socket/principal-limits.ts";
 import { refuseUnsafeText, validate } from "../validation.ts";
 import { readJson } from "./body.ts";
 import { allow } from "./methods.ts";
 import { refuseUnknownQuery } from "./query.ts";
 
-const BEARER = /^Bearer +(\S+)$/i;
 /** Room for the envelope around a payload of the largest size. */
 const ENVELOPE_BYTES = 4_096;
-const MAX_METERED_PRINCIPALS = 10_000;
 
 type Call = (api: HttpApi, caller: Caller, request: IncomingMessage, url: URL, parameter: string) => Promise<unknown>;
 
@@ -43,12 +44,13 @@ const ROUTES: readonly Route[] = [
 /** The API for backends that hold no socket: the same commands, rights, errors and limits. */
 export class HttpApi {
   readonly services: Services;
+  readonly #failures: FailedHandshakes;
   readonly #stallMs: number;
-  readonly #buckets = new Map<string, { publishes: TokenBucket; rpcs: TokenBucket; requests: TokenBucket }>();
 
   /** `stallMs`: how long a body may stand still. */
-  constructor(services: Services, stallMs: number) {
+  constructor(services: Services, failures: FailedHandshakes, stallMs: number) {
     this.services = services;
+    this.#failures = failures;
     this.#stallMs = stallMs;
   }
 
@@ -58,10 +60,16 @@ export class HttpApi {
       const match = path.exec(url.pathname);
       if (!match) continue;
       allow(request, [method]);
-      const caller = await this.#authenticate(request, url);
-      this.limit(caller, "requests");
-      refuseUnknownQuery(url, query);
-      return { body: await call(this, caller, request, url, decode(match[1] ?? "")) };
+      const refusal = this.services.refusal();
+      if (refusal) throw refusal;
+      const known = await this.#authenticate(request, url);
+      const body = await this.services.principals.during(known, async (share) => {
+        const caller = { ...known, share };
+        this.limit(caller, "requests");
+        refuseUnknownQuery(url, query);
+        return call(this, caller, request, url, decode(match[1] ?? ""));
+      });
+      return { body };
     }
     return null;
   }
@@ -73,39 +81,40 @@ export class HttpApi {
     throw badRequest("body", "must be a JSON object");
   }
 
-  /** Throws `rate_limited`: rates hold for a principal, over all its calls. */
-  limit(caller: Caller, kind: "publishes" | "rpcs" | "requests"): void {
-    const bucket = this.#bucketsOf(caller)[kind];
-    if (bucket.take(performance.now())) return;
-    throw new HubError("rate_limited", "Too many calls. Slow down.", { retryAfterMs: bucket.retryAfterMs });
+  /** Throws `rate_limited`: the calls of a principal have the rates of one connection, and count for the principal. */
+  limit({ share }: Caller, what: Metered): void {
+    share.takeByHttp(what, performance.now());
   }
 
-  async #authenticate(request: IncomingMessage, url: URL): Promise<Caller> {
-    if (url.searchParams.has("token") || url.searchParams.has("access_token")) {
-      throw badRequest("token", "a token in the query string ends up in logs; send Authorization: Bearer");
+  /** A wrong token counts like a handshake that failed: both would ask the issuer for every attempt. */
+  async #authenticate(request: IncomingMessage, url: URL): Promise<Omit<Caller, "share">> {
+    const network = this.#failures.networkOf(request.socket.remoteAddress, request.headers);
+    const retryAfterMs = this.#failures.refusedForMs(network, performance.now());
+    if (retryAfterMs > 0) throw tooManyFailures(retryAfterMs);
+    try {
+      return await this.#callerOf(request, url);
+    } catch (error) {
+      if (error instanceof HubError) this.#failures.failed(network, performance.now(), toErrorObject(error));
+      throw error;
     }
-    const token = BEARER.exec(request.headers.authorization ?? "")?.[1];
+  }
+
+  async #callerOf(request: IncomingMessage, url: URL): Promise<Omit<Caller, "share">> {
+    if (queryHasToken(url.searchParams)) {
+      throw badRequest("query", "holds a token, which ends up in logs; send it as Authorization: Bearer");
+    }
+    const token = bearerOf(request.headers.authorization);
     if (!token) throw new HubError("unauthenticated", "Send Authorization: Bearer <token>.");
     const { principal } = await this.services.verifier.verify(token);
     const refusal = await this.services.authorizer.standing(principal);
     if (refusal) throw refusal;
     return { principal, key: principalKey(principal) };
   }
+}
 
-  #bucketsOf({ key }: Caller) {
-    const known = this.#buckets.get(key);
-    if (known) return known;
-    const oldest = this.#buckets.keys().next();
-    if (this.#buckets.size >= MAX_METERED_PRINCIPALS && !oldest.done) this.#buckets.delete(oldest.value);
-    const { publishesPerSecond, rpcsPerSecond, requestsPerSecond } = this.services.limits;
-    const buckets = {
-      publishes: new TokenBucket(publishesPerSecond),
-      rpcs: new TokenBucket(rpcsPerSecond),
-      requests: new TokenBucket(requestsPerSecond),
-    };
-    this.#buckets.set(key, buckets);
-    return buckets;
-  }
+function tooManyFailures(retryAfterMs: number): HubError {
+  const message = "Too many attempts from this address had no valid token. Check the token, and try again later.";
+  return new HubError("rate_limited", message, { retryAfterMs });
 }
 
 async function publishCall(api: HttpApi, caller: Caller, request: IncomingMessage, _url: URL, channel: string) {

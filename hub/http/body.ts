@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { badRequest, HubError } from "../errors.ts";
+import { jsonTooComplex } from "../kernel/json-limits.ts";
 import { refuseUnsafeJson } from "../validation.ts";
 
 /** How large a body may be, and how long it may stand still. */
@@ -20,7 +21,7 @@ export async function readJson(request: IncomingMessage, limits: BodyLimits): Pr
   refuseOtherEncodings(request);
   const body = await read(request, limits);
   if (body.byteLength === 0) return {};
-  const value = parse(body);
+  const value = parse(decode(body));
   refuseUnsafeJson(value, "body");
   return value;
 }
@@ -72,12 +73,22 @@ function tooLarge(maxBytes: number): HubError {
   return new HubError("payload_too_large", `The body may have ${maxBytes} bytes. Send less.`);
 }
 
-function parse(body: Buffer): unknown {
+function decode(body: Buffer): string {
   try {
-    return JSON.parse(UTF_8.decode(body));
+    return UTF_8.decode(body);
+  } catch (error) {
+    if (error instanceof TypeError) throw badRequest("body", "is not UTF-8");
+    throw error;
+  }
+}
+
+function parse(text: string): unknown {
+  const tooComplex = jsonTooComplex(text);
+  if (tooComplex !== null) throw badRequest("body", tooComplex);
+  try {
+    return JSON.parse(text);
   } catch (error) {
     if (error instanceof SyntaxError) throw badRequest("body", `is not JSON: ${error.message}`);
-    if (error instanceof TypeError) throw badRequest("body", "is not UTF-8");
     throw error;
   }
 }

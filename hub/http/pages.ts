@@ -2,6 +2,9 @@ import { readdir, readFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { HubError } from "../errors.ts";
+import { memoized } from "../kernel/memoized.ts";
+import type { Logger } from "../log.ts";
 import { allow, READS } from "./methods.ts";
 import { send } from "./responses.ts";
 
@@ -13,47 +16,71 @@ const HEADERS = {
   "Referrer-Policy": "no-referrer",
 };
 
-interface Page {
-  contentType: string;
-  body: string;
+/** How long a failed build is the answer before the next request builds again. */
+const RETRY_MS = 5_000;
+
+export interface PagesOptions {
+  /** The console's sources. */
+  folder?: string;
+  retryMs?: number;
+  log: Logger;
 }
 
-/** The live presence view: built from its sources once, at the first call for it, and served from memory. */
-export class Pages {
-  #built: Promise<ReadonlyMap<string, Page>> | null = null;
+type Build = (folder: string) => Promise<string>;
 
-  /** False where there is no page of this name. Throws where it is asked for by a method that does not read. */
+const PAGES: ReadonlyMap<string, { contentType: string; build: Build }> = new Map([
+  ["/", { contentType: "text/html; charset=utf-8", build: (folder) => readFile(join(folder, "index.html"), "utf8") }],
+  ["/console.css", { contentType: "text/css; charset=utf-8", build: styles }],
+  ["/console.js", { contentType: "text/javascript; charset=utf-8", build: bundle }],
+]);
+
+/**
+ * The console: built from its sources at the first request for one of its files, and served from memory. After a failed
+ * build requests get `unavailable` for five seconds; then the next request builds again.
+ */
+export class Pages {
+  readonly #built: () => Promise<ReadonlyMap<string, string>>;
+
+  constructor({ folder = FOLDER, retryMs = RETRY_MS, log }: PagesOptions) {
+    this.#built = memoized(() => buildPages(folder, retryMs, log), retryMs);
+  }
+
+  /** False where there is no page of this name. Throws where it is asked for by a method that does not read, and `unavailable`. */
   async serve(request: IncomingMessage, url: URL, response: ServerResponse): Promise<boolean> {
-    this.#built ??= buildPages();
-    const page = (await this.#built).get(url.pathname);
+    const page = PAGES.get(url.pathname);
     if (!page) return false;
     allow(request, READS);
-    send(response, 200, page.contentType, page.body, HEADERS);
+    send(response, 200, page.contentType, (await this.#built()).get(url.pathname) ?? "", HEADERS);
     return true;
   }
 }
 
-async function buildPages(): Promise<ReadonlyMap<string, Page>> {
-  const [html, css, script] = await Promise.all([readFile(join(FOLDER, "index.html"), "utf8"), styles(), bundle()]);
-  return new Map([
-    ["/", { contentType: "text/html; charset=utf-8", body: html }],
-    ["/console.css", { contentType: "text/css; charset=utf-8", body: css }],
-    ["/console.js", { contentType: "text/javascript; charset=utf-8", body: script }],
-  ]);
+async function buildPages(folder: string, retryMs: number, log: Logger): Promise<ReadonlyMap<string, string>> {
+  try {
+    const built = [...PAGES].map(async ([name, { build }]) => [name, await build(folder)] as const);
+    return new Map(await Promise.all(built));
+  } catch (error) {
+    log.error({ err: error }, "the console could not be built: the next request after some seconds builds it again");
+    throw new HubError("unavailable", "The console could not be built: the hub's log says why. Try again shortly.", {
+      retryAfterMs: retryMs,
+      cause: error,
+    });
+  }
 }
 
 /** The tokens and what all views share, then each view's own. */
-async function styles(): Promise<string> {
-  const files = await readdir(FOLDER, { recursive: true });
+async function styles(folder: string): Promise<string> {
+  const files = await readdir(folder, { recursive: true });
   const own = files.filter((file) => file.endsWith(".css") && file !== SHARED_STYLES).sort();
-  const texts = await Promise.all([SHARED_STYLES, ...own].map((file) => readFile(join(FOLDER, file), "utf8")));
+  const texts = await Promise.all([SHARED_STYLES, ...own].map((file) => readFile(join(folder, file), "utf8")));
   return texts.join("\n");
 }
 
-async function bundle(): Promise<string> {
-  const entry = join(FOLDER, "main.tsx");
+async function bundle(folder: string): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [entry],
+    entryPoints: [join(folder, "main.tsx")],
+    // The hub's log has the errors.
+    logLevel: "silent",
     bundle: true,
     minify: true,
     write: false,

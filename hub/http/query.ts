@@ -1,12 +1,14 @@
 import { badRequest } from "../errors.ts";
+import { refuseUnsafeText } from "../validation.ts";
 
-/** Throws `bad_request` for a parameter that is not one of `known`, or that is given twice. */
+/** Throws `bad_request` for a parameter that is not one of `known`, is given twice, or is no text that the hub takes. */
 export function refuseUnknownQuery({ searchParams }: URL, known: readonly string[]): void {
   const seen = new Set<string>();
-  for (const name of searchParams.keys()) {
+  for (const [name, value] of searchParams) {
     const path = name.slice(0, 64);
     if (!known.includes(name)) throw badRequest(path, "is not a known query parameter");
     if (seen.has(name)) throw badRequest(path, "is given more than once");
     seen.add(name);
+    refuseUnsafeText(value, path);
   }
 }

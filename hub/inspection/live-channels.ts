@@ -1,7 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { ConnectionView } from "../connections/live-connections.ts";
 import { OneByOne } from "../connections/one-by-one.ts";
-import { compareIds, type Part } from "../connections/page.ts";
+import type { Part } from "../connections/page.ts";
 import type { FanOut } from "../fan-out.ts";
+import type { Bound } from "../kernel/ordered-map.ts";
 import type { ChannelQuery } from "./inspection.ts";
 import { type OrganizationOf, shownOrganization } from "./view.ts";
 
@@ -13,10 +15,15 @@ export interface HeldChannel {
   subscribers: number;
 }
 
-/** Looked at in one turn of the event loop: a node with many channels has others to serve meanwhile. */
+type Found = ReturnType<FanOut["channelsFrom"]>[number];
+
+/** Channels that one turn of the event loop reads, and one statement of the database at most. */
 const A_TURN = 200;
 
-/** The channels that somebody is subscribed to on this node. */
+/**
+ * The channels of this node that have subscribers, in the order of their names. A page reads from its cursor on and holds no
+ * list of all channels: a channel that has subscribers during the whole listing is on exactly one page.
+ */
 export class LiveChannels {
   readonly #nodeId: string;
   readonly #fanOut: FanOut;
@@ -29,27 +36,31 @@ export class LiveChannels {
     this.#organizationOf = organizationOf;
   }
 
-  /** One page. Rejects with `timeout` where that takes longer than `limitMs`: nobody waits for it any more. */
+  /** One page. Rejects with `timeout` after `limitMs`: the caller no longer waits for it. */
   page(query: ChannelQuery, limitMs: number): Promise<Part<HeldChannel>> {
     return this.#looks.run(limitMs, (until) => this.#page(query, until));
   }
 
   async #page({ view, prefix, after, limit }: ChannelQuery, until: number): Promise<Part<HeldChannel>> {
     const items: HeldChannel[] = [];
-    for (const [index, { name, count }] of this.#candidates(prefix, after).entries()) {
-      if (index % A_TURN === A_TURN - 1) await nextTurn();
+    let bound: Bound = { key: after ?? prefix, inclusive: after === null };
+    for (;;) {
+      const found = this.#fanOut.channelsFrom(bound, A_TURN);
+      const asked = found.filter(({ name }) => name.startsWith(prefix));
+      for (const channel of await Promise.all(asked.map((one) => this.#shown(one, view)))) {
+        if (channel && items.length === limit) return { items, more: true };
+        if (channel) items.push(channel);
+      }
+      const last = asked.at(-1);
+      if (!last || asked.length < A_TURN) return { items, more: false };
+      bound = { key: last.name, inclusive: false };
+      await nextTurn();
       this.#looks.refuseAfter(until);
-      const organizationId = await shownOrganization(view, name, this.#organizationOf);
-      if (organizationId === null) continue;
-      if (items.length === limit) return { items, more: true };
-      items.push({ name, organizationId, nodeId: this.#nodeId, subscribers: count });
     }
-    return { items, more: false };
   }
 
-  #candidates(prefix: string, after: string | null) {
-    return [...this.#fanOut.subscribers()]
-      .filter(({ name }) => name.startsWith(prefix) && (after === null || compareIds(name, after) > 0))
-      .sort((a, b) => compareIds(a.name, b.name));
+  async #shown({ name, subscribers }: Found, view: ConnectionView): Promise<HeldChannel | null> {
+    const organizationId = subscribers > 0 ? await shownOrganization(view, name, this.#organizationOf) : null;
+    return organizationId === null ? null : { name, organizationId, nodeId: this.#nodeId, subscribers };
   }
 }

@@ -1,7 +1,7 @@
 import { HubError } from "../errors.ts";
 import { newId } from "../ids.ts";
 import type { RedisConnection } from "../redis/connection.ts";
-import { KEY_PREFIX, loadScript } from "../redis/scripts.ts";
+import { loadScript } from "../redis/scripts.ts";
 import { slotOf } from "../redis/slot.ts";
 
 const FOLDER = new URL("./lua/", import.meta.url);
@@ -155,6 +155,6 @@ export class Lease {
   }
 
   #key(part: string): string {
-    return `${KEY_PREFIX}{${this.#options.tag}}:${part}`;
+    return this.#options.redis.keys.key(this.#options.tag, part);
   }
 }

@@ -1,8 +1,7 @@
 import { HubError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { RedisConnection } from "../redis/connection.ts";
-import { channelKey } from "../redis/scripts.ts";
-import { SLOTS, slotOf } from "../redis/slot.ts";
+import { SLOTS, slotOf, tagOf } from "../redis/slot.ts";
 import { Lease, type Renewal } from "./lease.ts";
 
 /** A lease holds for at least this many renewals. */
@@ -32,7 +31,7 @@ export class Leases {
   constructor(options: LeasesOptions) {
     this.#options = options;
     const count = options.redis.clustered ? CLUSTER_LEASES : 1;
-    this.#all = Array.from({ length: count }, (_, index) => new Lease({ ...options, tag: tagOf(index, count) }));
+    this.#all = Array.from({ length: count }, (_, index) => new Lease({ ...options, tag: leaseTag(index, count) }));
   }
 
   /** Takes the leases and renews them from now on. Throws `unavailable`. */
@@ -44,7 +43,7 @@ export class Leases {
   /** The lease for what is held on this channel: one whose keys are lost with those of the channel. */
   of(channel: string): Lease {
     const { redis } = this.#options;
-    const slot = slotOf(channelKey(channel, ""));
+    const slot = slotOf(redis.keys.key(channel, ""));
     const owner = redis.ownerOf(slot);
     const home = this.#all[Math.floor((slot * this.#all.length) / SLOTS)];
     if (home && redis.ownerOf(home.slot) === owner) return home;
@@ -106,12 +105,9 @@ export class Leases {
   }
 }
 
-/** A hash tag whose slot is in the `index`th part of `count`: the same on every node. */
-function tagOf(index: number, count: number): string {
-  for (let attempt = 0; ; attempt += 1) {
-    const tag = `lease.${index}.${attempt}`;
-    if (Math.floor((slotOf(`{${tag}}`) * count) / SLOTS) === index) return tag;
-  }
+/** A hash tag whose slot is in the `index`th part of `count`. */
+function leaseTag(index: number, count: number): string {
+  return tagOf(`lease.${index}`, (slot) => Math.floor((slot * count) / SLOTS) === index);
 }
 
 function isRejected(result: PromiseSettledResult<unknown>): result is PromiseRejectedResult {

@@ -17,10 +17,11 @@ import type {
   PresenceEvents,
   PresenceStore,
   PresenceWatcher,
+  PresentRow,
   WorkstationPresence,
 } from "./presence.ts";
 import { notJoined, replacedError } from "./refusals.ts";
-import { Revisions } from "./revisions.ts";
+import { isRevision, Revisions } from "./revisions.ts";
 import { ChannelRoster } from "./roster.ts";
 
 export interface MemoryPresenceOptions {
@@ -59,6 +60,8 @@ export class MemoryPresence implements PresenceStore {
   readonly #records = new Map<string, WorkstationRecord>();
   readonly #revisions = new Revisions();
   readonly #grace: GraceQueue;
+  /** Members of the previous hub, until they join again or their time to do so has passed. */
+  #restored: GraceQueue | null = null;
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(options: MemoryPresenceOptions) {
@@ -74,7 +77,7 @@ export class MemoryPresence implements PresenceStore {
     // On its own channel a workstation is one connection: the newest join takes over from whoever held it.
     const base = owned && before ? { ...before, connections: [] } : before;
     const after = withConnection(base, request, Date.now());
-    this.#grace.remove(request.channel, request.key);
+    this.#returned(request.channel, request.key);
     if (owned && before) this.#tellReplaced(before, request);
     return this.#put(channel, after, request);
   }
@@ -163,13 +166,23 @@ export class MemoryPresence implements PresenceStore {
     this.#revisions.raise(floor);
   }
 
+  /**
+   * Registers the workstations that the previous hub left online, as suspect: they are reconnecting, and no roster may show
+   * them leave meanwhile. Those that do not join within `settleMs` leave. Sends no event: their rows are online already.
+   */
+  restore(rows: readonly PresentRow[], settleMs: number): void {
+    this.#restored ??= new GraceQueue(settleMs, (channel, key) => this.#expire(channel, key));
+    for (const row of rows) this.#restoreRow(row, this.#restored);
+  }
+
   hold(): void {
     this.#grace.close();
+    this.#restored?.close();
   }
 
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
-    this.#grace.close();
+    this.hold();
     for (const { timer } of this.#channels.values()) timer?.cancel();
   }
 
@@ -197,10 +210,37 @@ export class MemoryPresence implements PresenceStore {
 
   #remove(channel: Channel, key: string, reason: LeaveReason): PresencePosition {
     channel.memberships.delete(key);
-    this.#grace.remove(channel.name, key);
+    this.#returned(channel.name, key);
     this.#change(channel, (roster, track) => roster.remove(key, reason, track));
     this.#mirrorLeave(channel, key, reason);
     return positionOf(channel);
+  }
+
+  #restoreRow(row: PresentRow, queue: GraceQueue): void {
+    const { workstationId, revision, memberKey, meta, seenAt, projectIds, ipAddress, userAgent, cliVersion } = row;
+    const channel = this.#channel(workstationChannel(workstationId));
+    const key = `workstation:${workstationId}`;
+    if (channel.memberships.has(key) || !isRevision(revision)) return;
+    const at = seenAt.getTime();
+    const membership = { key, memberKey, connections: [], lastMeta: meta, joinedAt: at, updatedAt: at };
+    const client = { ipAddress, userAgent, cliVersion };
+    const state = { state: "suspect", reason: null, connectionId: "", nodeId: this.#options.nodeId } as const;
+    this.#revisions.raise(revision);
+    this.#records.set(workstationId, {
+      projectIds,
+      client,
+      presence: { ...state, workstationId, revision, meta, memberKey, client, at },
+    });
+    channel.memberships.set(key, membership);
+    this.#change(channel, (roster, track) => roster.put(toMember(membership), track));
+    this.#showOnProjects(projectIds, toMember(membership));
+    queue.add(channel.name, key);
+  }
+
+  /** Its time does not run any more. */
+  #returned(channelName: string, key: string): void {
+    this.#grace.remove(channelName, key);
+    this.#restored?.remove(channelName, key);
   }
 
   #expire(channelName: string, key: string): void {

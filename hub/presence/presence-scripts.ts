@@ -1,7 +1,7 @@
 import type { LeaveReason, Member, PresencePosition } from "@monster-realtime/client/protocol";
 import { projectWorkstationsChannel } from "@monster-realtime/client/protocol";
 import type { RedisConnection } from "../redis/connection.ts";
-import { channelKey, loadScript, type Script } from "../redis/scripts.ts";
+import { loadScript, type Script } from "../redis/scripts.ts";
 import type { ClientInfo, JoinRequest } from "./presence.ts";
 
 const FOLDER = new URL("./lua/", import.meta.url);
@@ -68,17 +68,17 @@ export interface RosterReading extends PresencePosition {
   members: Member[];
 }
 
-/** The sharded channel on which a channel's presence is told. */
-export function presenceShard(channel: string): string {
-  return channelKey(channel, "presence");
-}
-
 /** The scripts of presence, with what they take and answer; each holds the keys of one channel. */
 export class PresenceScripts {
   readonly #redis: RedisConnection;
 
   constructor(redis: RedisConnection) {
     this.#redis = redis;
+  }
+
+  /** The sharded channel on which a channel's presence is told. */
+  shard(channel: string): string {
+    return this.#key(channel, "presence");
   }
 
   /** A number that is greater than those of all who joined before, and smaller than those of all who join afterwards. */
@@ -121,7 +121,7 @@ export class PresenceScripts {
 
   /** How many members the channel has. */
   async count(channel: string): Promise<number> {
-    const [, members = ""] = rosterKeys(channel);
+    const [, members = ""] = this.#rosterKeys(channel);
     return Number(await this.#redis.command("HLEN", members));
   }
 
@@ -130,7 +130,7 @@ export class PresenceScripts {
   }
 
   async sweep(channel: string, dead: string, keeper: string, graceMs: number): Promise<MembershipReply[]> {
-    const replies = await this.#redis.run(SWEEP, memberKeys(channel), [dead, keeper, graceMs]);
+    const replies = await this.#redis.run(SWEEP, this.#memberKeys(channel), [dead, keeper, graceMs]);
     return (replies as unknown[]).map((reply) => parseReply(channel, reply));
   }
 
@@ -144,7 +144,7 @@ export class PresenceScripts {
   }
 
   async projected(channel: string, revision: number): Promise<void> {
-    await this.#redis.run(PROJECTED, memberKeys(channel), [revision]);
+    await this.#redis.run(PROJECTED, this.#memberKeys(channel), [revision]);
   }
 
   /** Raises the counter, and mints where the workstation is `wanted`. */
@@ -160,20 +160,32 @@ export class PresenceScripts {
   /** Shows a workstation's state on one project's roster, unless that knows a newer one. */
   async project(projectId: string, key: string, revision: number, shown: Member | LeaveReason): Promise<void> {
     const channel = projectWorkstationsChannel(projectId);
-    const keys = [...rosterKeys(channel), channelKey(channel, "shown"), channelKey(channel, "left")];
+    const keys = [...this.#rosterKeys(channel), this.#key(channel, "shown"), this.#key(channel, "left")];
     const left = typeof shown === "string";
     await this.#redis.run(PROJECT, keys, [key, revision, left ? "" : JSON.stringify(shown), left ? shown : ""]);
   }
 
   async read(channel: string, whole: boolean): Promise<RosterReading> {
-    const reply = await this.#redis.run(READ, rosterKeys(channel), [whole ? "1" : ""]);
+    const reply = await this.#redis.run(READ, this.#rosterKeys(channel), [whole ? "1" : ""]);
     const [epoch, version, age, members] = reply as [string, string, string, string[]];
     const parsed = members.map((json) => JSON.parse(json) as Member);
     return { epoch, version: Number(version), ageMs: Number(age), members: parsed };
   }
 
   async #change(script: Script, channel: string, args: readonly (string | number)[]): Promise<MembershipReply> {
-    return parseReply(channel, await this.#redis.run(script, memberKeys(channel), args));
+    return parseReply(channel, await this.#redis.run(script, this.#memberKeys(channel), args));
+  }
+
+  #rosterKeys(channel: string): string[] {
+    return [this.#key(channel, "roster"), this.#key(channel, "members"), this.shard(channel)];
+  }
+
+  #memberKeys(channel: string): string[] {
+    return [...this.#rosterKeys(channel), this.#key(channel, "parts")];
+  }
+
+  #key(channel: string, part: string): string {
+    return this.#redis.keys.key(channel, part);
   }
 }
 
@@ -186,14 +198,6 @@ function joining(
     ? ["1", workstation.projectIds.join(" "), JSON.stringify(workstation.client)]
     : ["", "", ""];
   return [key, JSON.stringify(memberKey), JSON.stringify(meta), connectionId, incarnation, ...owned];
-}
-
-function rosterKeys(channel: string): string[] {
-  return [channelKey(channel, "roster"), channelKey(channel, "members"), presenceShard(channel)];
-}
-
-function memberKeys(channel: string): string[] {
-  return [...rosterKeys(channel), channelKey(channel, "parts")];
 }
 
 function parseReply(channel: string, reply: unknown): MembershipReply {

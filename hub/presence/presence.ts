@@ -68,6 +68,19 @@ export interface ClientInfo {
   cliVersion: string | null;
 }
 
+/** A workstation whose row the previous hub left online. */
+export interface PresentRow {
+  workstationId: string;
+  revision: number;
+  memberKey: MemberKey;
+  meta: Record<string, unknown>;
+  seenAt: Date;
+  ipAddress: string | null;
+  userAgent: string | null;
+  cliVersion: string | null;
+  projectIds: readonly string[];
+}
+
 export type PresenceWatcher = (channel: string, diff: PresenceDiff) => void;
 
 /** The newest presence of one workstation, as the write-back takes it. Revisions are microseconds, safe integers. */

@@ -20,7 +20,7 @@ import type {
   SharedPresenceEvents,
   WorkstationPresence,
 } from "./presence.ts";
-import { PresenceScripts, presenceShard } from "./presence-scripts.ts";
+import { PresenceScripts } from "./presence-scripts.ts";
 import { checkRevision } from "./revisions.ts";
 import { type RosterMessage, SharedRosters } from "./shared-rosters.ts";
 import { Standstill } from "./standstill.ts";
@@ -215,12 +215,12 @@ export class RedisPresence implements PresenceStore {
   }
 
   #listen(channel: string): Promise<void> {
-    return this.#options.subscriptions.subscribe(presenceShard(channel), this.#listener);
+    return this.#options.subscriptions.subscribe(this.#scripts.shard(channel), this.#listener);
   }
 
   #release(channel: string): void {
     if (this.#custody.has(channel) || this.#rosters.has(channel)) return;
-    this.#options.subscriptions.unsubscribe(presenceShard(channel));
+    this.#options.subscriptions.unsubscribe(this.#scripts.shard(channel));
   }
 }
 

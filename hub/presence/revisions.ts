@@ -25,7 +25,11 @@ export class Revisions {
   }
 }
 
+export function isRevision(revision: number): boolean {
+  return revision <= MAX_REVISION;
+}
+
 /** Throws `RangeError` for what can't be a revision. */
 export function checkRevision(revision: number): void {
-  if (!(revision <= MAX_REVISION)) throw new RangeError(`presence revision ${revision} lies beyond the year 2200`);
+  if (!isRevision(revision)) throw new RangeError(`presence revision ${revision} lies beyond the year 2200`);
 }

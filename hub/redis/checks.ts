@@ -1,18 +1,36 @@
 import type { Logger } from "../log.ts";
 import type { RedisConnection } from "./connection.ts";
+import { isDenied, startFault } from "./faults.ts";
+import { PROGRAM_KEY } from "./key-space.ts";
 import { checkMarker } from "./marker.ts";
+import { checkRights, rightsFault } from "./rights.ts";
 import { redisFault } from "./url.ts";
 
 const OLDEST_MAJOR = 7;
 
 /**
  * Refuses, with `ConfigError`, a Redis on which promises could not be kept: one older than 7, which has no sharded
- * channels; one that evicts keys; one whose keys belong to another program or another version of this one.
+ * channels; one that evicts keys; one that denies the hub's user a right, or accepts no writes; one whose keys belong to
+ * another program or another version of this one.
  */
 export async function checkRedis(redis: RedisConnection, log: Logger): Promise<void> {
-  for (const report of await redis.everywhere("INFO")) checkServer(String(report));
-  await checkMarker(redis);
+  try {
+    const reports = await redis.everywhere("INFO").catch(deniedFor(redis, { commands: ["info"] }));
+    for (const report of reports) checkServer(String(report));
+    await checkRights(redis);
+    // Every other right is there.
+    await checkMarker(redis).catch(deniedFor(redis, { key: PROGRAM_KEY }));
+  } catch (error) {
+    throw startFault(error);
+  }
   if (!redis.guarded) log.warn("This Redis asks for no password: whoever reaches it reads and writes everything");
+}
+
+/** Rethrows what Redis denied as the lack of these rights, and anything else unchanged. */
+function deniedFor(redis: RedisConnection, lacking: { commands?: string[]; key?: string }): (error: unknown) => never {
+  return (error) => {
+    throw isDenied(error) ? rightsFault(redis, lacking) : error;
+  };
 }
 
 function checkServer(report: string): void {
@@ -24,7 +42,10 @@ function checkServer(report: string): void {
   const policy = field(report, "maxmemory_policy");
   if (policy !== "noeviction") {
     const remedy = "Set maxmemory-policy to noeviction, and give Redis the memory it needs";
-    throw redisFault(`leads to a Redis that throws keys away when memory is short (${policy})`, remedy);
+    throw redisFault(
+      `leads to a Redis that evicts keys when memory is short (${policy || "no policy is shown"})`,
+      remedy,
+    );
   }
 }
 

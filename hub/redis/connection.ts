@@ -1,12 +1,25 @@
-import { once } from "node:events";
-import { Cluster, Redis } from "ioredis";
-import { HubError } from "../errors.ts";
+import { Cluster, type Redis } from "ioredis";
 import type { Logger } from "../log.ts";
+import {
+  clusterClient,
+  connectNow,
+  isClustered,
+  SINGLE,
+  singleClient,
+  subscriberOf,
+  untilAssigned,
+  untilReady,
+} from "./clients.ts";
+import { faultOf, isDenied, type RedisFault, sentencesOf, startFault, unavailable } from "./faults.ts";
+import type { KeySpace } from "./key-space.ts";
+import { rightsFault } from "./rights.ts";
 import type { Script } from "./scripts.ts";
-import { parseRedisUrl, type RedisAddress, redisFault } from "./url.ts";
+import { parseRedisUrl, type RedisAddress } from "./url.ts";
 
 export interface RedisConnectionOptions {
   url: string;
+  /** Where the keys of this hub's database are. */
+  keys: KeySpace;
   log: Logger;
   /** How long a command may take before it is `unavailable`. */
   timeoutMs?: number;
@@ -16,9 +29,11 @@ export interface RedisConnectionOptions {
 export const DEFAULT_COMMAND_TIMEOUT_MS = 1_500;
 /** More than these are not sent while Redis doesn't answer: memory stays bounded. */
 const MAX_WAITING = 20_000;
-const RECONNECT_MS = 250;
 /** The errors that a script or command of ours is to blame for; every other one is Redis' state. */
-const OWN_FAULTS = /^(ERR|WRONGTYPE|NOPERM|EXECABORT|CROSSSLOT) /;
+const OWN_FAULTS = /^(ERR|WRONGTYPE|EXECABORT|CROSSSLOT) /;
+/** A refusal that lasts is logged this often, and counts as a fault for this long after its last reply. */
+const LOGGED_AGAIN_MS = 60_000;
+const FAULT_MS = 5_000;
 
 /** What a script or a command takes. */
 export type RedisArgument = string | number | Buffer;
@@ -28,43 +43,44 @@ export type RedisArgument = string | number | Buffer;
  * `unavailable`, after which its outcome is unknown. It connects again by itself, and queues nothing while Redis is away.
  */
 export class RedisConnection {
+  /** Where the keys of this hub's database are. */
+  readonly keys: KeySpace;
   readonly #address: RedisAddress;
   readonly #client: Redis | Cluster;
   readonly #timeoutMs: number;
+  readonly #log: Logger;
+  /** When each kind of refusal was logged. */
+  readonly #logged = new Map<string, number>();
+  #refused: { fault: RedisFault; at: number } | null = null;
   #waiting = 0;
 
-  private constructor(address: RedisAddress, client: Redis | Cluster, timeoutMs: number) {
+  private constructor(address: RedisAddress, client: Redis | Cluster, options: Required<RedisConnectionOptions>) {
+    this.keys = options.keys;
     this.#address = address;
     this.#client = client;
-    this.#timeoutMs = timeoutMs;
+    this.#timeoutMs = options.timeoutMs;
+    this.#log = options.log;
   }
 
-  /** Connects. Throws `ConfigError` where Redis can't be reached, with what to do. */
-  static async open({
-    url,
-    log,
-    timeoutMs = DEFAULT_COMMAND_TIMEOUT_MS,
-  }: RedisConnectionOptions): Promise<RedisConnection> {
-    const address = parseRedisUrl(url);
-    const clustered = await isClustered(address, timeoutMs);
+  /** Connects. Throws `ConfigError` if Redis can't be reached or refuses the hub, with what to do. */
+  static async open({ timeoutMs = DEFAULT_COMMAND_TIMEOUT_MS, ...options }: RedisConnectionOptions) {
+    const address = parseRedisUrl(options.url);
+    const access = { keys: options.keys, db: address.db, user: userOf(address) };
+    const clustered = await isClustered(address, timeoutMs).catch((error: unknown) => {
+      throw isDenied(error) ? rightsFault({ ...access, clustered: false }, { commands: ["info"] }) : startFault(error);
+    });
     const client = clustered ? clusterClient(address, timeoutMs) : singleClient(address, timeoutMs);
-    let told = false;
-    client.on("ready", () => {
-      told = false;
-    });
-    client.on("error", (error: Error) => {
-      // Each attempt to connect fails alike: the first one says it.
-      if (!told) log.warn({ reason: error.message }, "Redis can't be reached");
-      told = true;
-    });
-    const connection = new RedisConnection(address, client, timeoutMs);
+    const connection = new RedisConnection(address, client, { timeoutMs, ...options });
+    connection.#logFailures();
     try {
+      if (clustered) await untilAssigned(address, timeoutMs);
       await untilReady(client);
       if (client instanceof Cluster)
         await Promise.allSettled(client.nodes("master").map((node) => connectNow(node, timeoutMs)));
     } catch (error) {
       client.disconnect();
-      throw unreachable(error);
+      if (isDenied(error)) throw rightsFault({ ...access, clustered }, { commands: ["cluster|slots", "cluster|info"] });
+      throw startFault(error);
     }
     return connection;
   }
@@ -76,6 +92,39 @@ export class RedisConnection {
   /** Whether it is entered with a password. */
   get guarded(): boolean {
     return this.#address.password !== undefined;
+  }
+
+  /** The user in Redis, for its ACL. */
+  get user(): string {
+    return userOf(this.#address);
+  }
+
+  /** The number of the database in Redis; in a cluster 0. */
+  get db(): number {
+    return this.#address.db;
+  }
+
+  /** What Redis refused the hub in the last seconds, or null. */
+  get fault(): RedisFault | null {
+    if (!this.#refused || performance.now() - this.#refused.at > FAULT_MS) return null;
+    return this.#refused.fault;
+  }
+
+  /** The nodes that have slots, as `ownerOf` names them. */
+  get owners(): string[] {
+    if (!(this.#client instanceof Cluster)) return [SINGLE];
+    return [...new Set(this.#client.slots.flatMap((nodes) => nodes?.[0] ?? []))];
+  }
+
+  /** Observes a failure that came another way than by this connection's commands: a refusal is logged and is a `fault`. */
+  observe(error: unknown): void {
+    const fault = faultOf(error);
+    if (!fault) return;
+    const now = performance.now();
+    this.#refused = { fault, at: now };
+    if (now - (this.#logged.get(fault.kind) ?? Number.NEGATIVE_INFINITY) < LOGGED_AGAIN_MS) return;
+    this.#logged.set(fault.kind, now);
+    this.#log.error({ err: error }, sentencesOf(fault));
   }
 
   /** Runs a script on keys of one hash tag. Throws `unavailable`, or what the script itself refused. */
@@ -123,10 +172,7 @@ export class RedisConnection {
    * its connection: what to subscribe anew only its user knows.
    */
   subscriber(owner: string): Redis {
-    const single = owner === SINGLE ? this.#address.hosts[0] : nodeOf(owner);
-    const client = new Redis({ ...options(this.#address, this.#timeoutMs), ...single, retryStrategy: null });
-    client.on("error", () => undefined);
-    return client;
+    return subscriberOf(this.#address, owner, this.#timeoutMs);
   }
 
   async close(): Promise<void> {
@@ -138,6 +184,19 @@ export class RedisConnection {
     else gather(this.#client);
   }
 
+  /** Each attempt to connect fails alike: the first one of a row is logged. */
+  #logFailures(): void {
+    let logged = false;
+    this.#client.on("ready", () => {
+      logged = false;
+    });
+    this.#client.on("error", (error: Error) => {
+      this.observe(error);
+      if (!logged && !faultOf(error)) this.#log.warn({ reason: error.message }, "Redis can't be reached");
+      logged = true;
+    });
+  }
+
   async #bounded<Answer>(send: () => Promise<Answer>): Promise<Answer> {
     if (this.#waiting >= MAX_WAITING) throw unavailable(undefined);
     this.#waiting += 1;
@@ -145,12 +204,17 @@ export class RedisConnection {
     try {
       return await send();
     } catch (error) {
-      if (error instanceof Error && OWN_FAULTS.test(error.message)) throw error;
+      this.observe(error);
+      if (error instanceof Error && OWN_FAULTS.test(error.message) && !faultOf(error)) throw error;
       throw unavailable(error);
     } finally {
       this.#waiting -= 1;
     }
   }
+}
+
+function userOf({ username }: RedisAddress): string {
+  return username ?? "default";
 }
 
 /** Connections whose commands of this turn are being gathered. */
@@ -164,127 +228,5 @@ function gather({ stream }: Redis): void {
   process.nextTick(() => {
     gathering.delete(stream);
     stream.uncork();
-  });
-}
-
-/** How the only node of a Redis that is no cluster is called. */
-const SINGLE = "single";
-
-function options({ username, password, db, tls }: RedisAddress, timeoutMs: number) {
-  return {
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    ...(tls && { tls: {} }),
-    db,
-    lazyConnect: true,
-    connectTimeout: timeoutMs,
-    commandTimeout: timeoutMs,
-    // A command sent twice would be a publication delivered twice: who sent it knows whether it may be repeated.
-    autoResendUnfulfilledCommands: false,
-    autoResubscribe: false,
-    maxRetriesPerRequest: 0,
-    reconnectOnError: (error: Error) => error.message.startsWith("READONLY"),
-  };
-}
-
-function singleClient(address: RedisAddress, timeoutMs: number): Redis {
-  return new Redis({
-    ...options(address, timeoutMs),
-    ...address.hosts[0],
-    enableOfflineQueue: false,
-    // A Redis that takes commands and answers none is left: what waits there would only grow.
-    socketTimeout: timeoutMs + RECONNECT_MS,
-    retryStrategy: () => RECONNECT_MS,
-  });
-}
-
-function clusterClient(address: RedisAddress, timeoutMs: number): Cluster {
-  const { db: _, ...redisOptions } = options(address, timeoutMs);
-  const cluster = new Cluster(address.hosts, {
-    redisOptions: { ...redisOptions, socketTimeout: timeoutMs + RECONNECT_MS },
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    clusterRetryStrategy: () => RECONNECT_MS,
-    // After a connection was closed nobody knows whether the command was carried out: no second try.
-    retryDelayOnFailover: 0,
-    slotsRefreshTimeout: timeoutMs,
-    slotsRefreshInterval: 2_000,
-    // Certificates name hosts, not addresses.
-    ...(address.tls && { dnsLookup: (host, done) => done(null, host) }),
-  });
-  // Without a queue commands are refused until their node is connected, so that must not wait for the first of them.
-  cluster.on("+node", (node: Redis) => connectNow(node, timeoutMs).catch(() => undefined));
-  return cluster;
-}
-
-/** A cluster that was just made, or changes, refuses a while; then it is tried again. */
-const READY_LIMIT_MS = 10_000;
-
-/** Connects for the first time. What `connect` itself gives is never settled where the first attempt fails. */
-async function untilReady(client: Redis | Cluster): Promise<void> {
-  let last: unknown = new Error("it is not ready");
-  client.on("error", (error) => {
-    last = error;
-  });
-  await new Promise<void>((resolve, reject) => {
-    const limit = setTimeout(() => reject(last), READY_LIMIT_MS);
-    client.once("ready", () => {
-      clearTimeout(limit);
-      resolve();
-    });
-    client.connect().catch(() => undefined);
-  });
-}
-
-/** Resolves when a node's connection can be used. */
-async function connectNow(node: Redis, timeoutMs: number): Promise<void> {
-  if (node.status === "wait") return node.connect();
-  if (node.status !== "ready") await once(node, "ready", { signal: AbortSignal.timeout(timeoutMs) });
-}
-
-async function isClustered(address: RedisAddress, timeoutMs: number): Promise<boolean> {
-  const failures: unknown[] = [];
-  for (const host of address.hosts) {
-    const probe = new Redis({ ...options({ ...address, db: 0 }, timeoutMs), ...host, retryStrategy: null });
-    probe.on("error", (error) => failures.push(error));
-    try {
-      const clustered = /^cluster_enabled:1/m.test(await probe.info("cluster"));
-      if (clustered && address.db !== 0) {
-        throw redisFault("names a database, which a cluster has none of", "Leave out the number behind the slash");
-      }
-      if (!clustered && address.hosts.length > 1) {
-        throw redisFault("names several hosts that are no cluster", "Name one host, or the hosts of a Redis Cluster");
-      }
-      return clustered;
-    } catch (error) {
-      if (error instanceof Error && error.name === "ConfigError") throw error;
-      failures.push(error);
-    } finally {
-      probe.disconnect();
-    }
-  }
-  throw unreachable(failures[0]);
-}
-
-function nodeOf(owner: string): { host: string; port: number } {
-  const colon = owner.lastIndexOf(":");
-  return { host: owner.slice(0, colon), port: Number(owner.slice(colon + 1)) };
-}
-
-function unreachable(error: unknown): Error {
-  const reason = error instanceof Error ? error.message : String(error);
-  if (/NOAUTH|WRONGPASS/.test(reason)) {
-    return redisFault(
-      "is refused by Redis: it wants another user or password",
-      "Put them into it: redis://user:password@host",
-    );
-  }
-  return redisFault(`can't be reached (${reason})`, "Start Redis, or set REDIS_URL to where it is");
-}
-
-function unavailable(cause: unknown): HubError {
-  return new HubError("unavailable", "Redis does not answer. Try again, with the same id.", {
-    cause,
-    retryAfterMs: 1_000,
   });
 }

@@ -1,8 +1,7 @@
 import type { Redis } from "ioredis";
 import { newId } from "../ids.ts";
 import type { RedisConnection } from "./connection.ts";
-import { KEY_PREFIX } from "./scripts.ts";
-import { slotOf } from "./slot.ts";
+import { tagOf } from "./slot.ts";
 
 export interface LinkEvents {
   message(channel: string, text: string): void;
@@ -33,7 +32,8 @@ export class SubscriberLink {
     this.owner = owner;
     this.#redis = redis;
     this.#events = events;
-    this.#canary = canaryOf(redis, owner);
+    const tag = tagOf(newId(), (slot) => redis.ownerOf(slot) === owner);
+    this.#canary = redis.keys.key(tag, "canary");
     this.#client = redis.subscriber(owner);
     this.#client.on("smessage", (channel: string, text: string) => this.#hear(channel, text));
     this.#client.on("moved", () => this.#events.moved(this));
@@ -87,16 +87,4 @@ export class SubscriberLink {
     if (channel !== this.#canary) this.#events.message(channel, text);
     else if (text === this.#awaited) this.#awaited = null;
   }
-}
-
-const ATTEMPTS = 200_000;
-
-/** A channel of its own, in a slot that the node has. */
-function canaryOf(redis: RedisConnection, owner: string): string {
-  const id = newId();
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const channel = `${KEY_PREFIX}{${id}${attempt}}:canary`;
-    if (redis.ownerOf(slotOf(channel)) === owner) return channel;
-  }
-  throw new Error(`${owner} has no slot`);
 }

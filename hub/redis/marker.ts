@@ -1,31 +1,54 @@
 import type { Logger } from "../log.ts";
 import type { RedisConnection } from "./connection.ts";
-import { KEY_PREFIX } from "./scripts.ts";
+import { PROGRAM_KEY } from "./key-space.ts";
+import { loadScript } from "./scripts.ts";
 import { redisFault } from "./url.ts";
 
-/** How keys and messages look. Another number for every change that another version would misread. */
-export const SCHEMA_VERSION = 1;
+/** How a database's keys and messages look. Another number for every change that another version would misread. */
+export const SCHEMA_VERSION = 2;
 const PROGRAM = "monster-realtime";
-const MARKER_KEY = `${KEY_PREFIX}program`;
+/**
+ * Stands at the key that every version knows. Hubs of version 1 share their keys with every database: they refuse this
+ * text, and are refused. From version 2 on it stays, and versions are told apart by the mark of each database.
+ */
+const IDENTITIES = `${PROGRAM} 2`;
 const OWN = `${PROGRAM} ${SCHEMA_VERSION}`;
 const KEEP_MS = 1_000;
+/** A hub that does not keep its marks for this long is gone. */
+const LIFETIME_MS = 30_000;
+const MARK = loadScript(new URL("./lua/", import.meta.url), "mark", [], { whenFull: true });
 
-/** Marks the keys as this version's where nobody's mark is. Throws `ConfigError` where another's is. */
+/**
+ * Marks that this version uses the Redis and serves the database, for some seconds. Throws `ConfigError` if a hub of another
+ * version or another program holds either mark.
+ */
 export async function checkMarker(redis: RedisConnection): Promise<void> {
-  const found = await markerBefore(redis);
-  if (found === null || found === OWN) return;
+  const [program, database] = await marksInTheWay(redis);
+  if (program !== "") throw fault(program, PROGRAM_KEY, "2 or newer");
+  if (database !== "") throw fault(database, databaseKey(redis), String(SCHEMA_VERSION));
+}
+
+function fault(found: string, key: string, known: string): Error {
   const [program, version] = found.split(" ");
   if (program !== PROGRAM) {
-    const problem = `leads to a Redis in which ${MARKER_KEY} belongs to another program`;
-    throw redisFault(problem, "Use another Redis, or another database of it");
+    const problem = `leads to a Redis in which ${key} belongs to another program`;
+    return redisFault(problem, "Use another Redis, or another database of it");
   }
-  const problem = `leads to a Redis that holds version ${version} of the hub's keys; this hub knows version ${SCHEMA_VERSION}`;
-  throw redisFault(problem, "Stop every hub of the other version and empty this database, or use another one");
+  const problem = `leads to a Redis that holds version ${version} of the hub's keys; this hub knows version ${known}`;
+  return redisFault(
+    problem,
+    `Stop every hub of the other version, and then remove its mark (\`DEL ${key}\`), or use another Redis`,
+  );
+}
+
+/** In the slot of the other mark, so that one script holds both. */
+function databaseKey({ keys }: RedisConnection): string {
+  return keys.key(PROGRAM_KEY, "program");
 }
 
 /**
- * Keeps the mark while the hub runs: it goes with the data of a Redis that is restarted, and a hub of another version that
- * starts then must find it all the same.
+ * Keeps the marks while the hub runs: they go with the data of a Redis that is restarted, and a hub of another version
+ * that starts then must find them.
  */
 export class MarkerKeeper {
   readonly #redis: RedisConnection;
@@ -53,7 +76,7 @@ export class MarkerKeeper {
       await checkMarker(this.#redis);
       this.#fault = null;
     } catch (error) {
-      // While Redis is away its mark is as it was.
+      // While Redis is away its marks are as they were.
       if (!(error instanceof Error) || error.name !== "ConfigError") return;
       if (this.#fault === null) this.#log.error(error.message);
       this.#fault = error.message;
@@ -61,14 +84,15 @@ export class MarkerKeeper {
   }
 }
 
-/** Sets the marker where there is none; what was there before. */
-async function markerBefore(redis: RedisConnection): Promise<string | null> {
+/** Keeps both marks, or gives what stands there instead. */
+async function marksInTheWay(redis: RedisConnection): Promise<readonly [program: string, database: string]> {
   try {
-    const found = await redis.command("SET", MARKER_KEY, OWN, "NX", "GET");
-    return found === null ? null : String(found);
+    const found = await redis.run(MARK, [PROGRAM_KEY, databaseKey(redis)], [IDENTITIES, OWN, LIFETIME_MS]);
+    const [program = "", database = ""] = found as string[];
+    return [program, database];
   } catch (error) {
-    // Something that is no text: nobody's but another program's.
-    if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return "";
+    // Something that is no text: only another program puts it there.
+    if (error instanceof Error && error.message.includes("WRONGTYPE")) return ["something else", ""];
     throw error;
   }
 }

@@ -10,9 +10,6 @@ export interface Script {
   sha1: string;
 }
 
-/** Every key and channel of this program starts with it. */
-export const KEY_PREFIX = "mr:";
-
 /**
  * Loads `<name>.lua` of a folder, behind the files of `includes`, which hold functions that several scripts share. Redis
  * refuses it before its first command where it may not write, on a replica or where its memory is full: it is carried
@@ -27,9 +24,4 @@ export function loadScript(
   const texts = [...includes, name].map((file) => readFileSync(new URL(`${file}.lua`, folder), "utf8"));
   const source = [`#!lua${whenFull ? " flags=allow-oom" : ""}`, ...texts].join("\n");
   return { name, source, sha1: createHash("sha1").update(source).digest("hex") };
-}
-
-/** A key of one channel. All keys of a channel share a hash tag, so that one script can hold them in a cluster too. */
-export function channelKey(channel: string, part: string): string {
-  return `${KEY_PREFIX}{${channel}}:${part}`;
 }

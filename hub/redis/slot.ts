@@ -10,6 +10,17 @@ export function slotOf(key: string): number {
   return crc16(Buffer.from(hashed)) % SLOTS;
 }
 
+const ATTEMPTS = 200_000;
+
+/** A hash tag that begins with `base` and whose slot is `wanted`: the same one in every call. */
+export function tagOf(base: string, wanted: (slot: number) => boolean): string {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const tag = `${base}.${attempt}`;
+    if (wanted(slotOf(`{${tag}}`))) return tag;
+  }
+  throw new Error(`No slot is wanted for a tag that begins with ${base}`);
+}
+
 function crc16(bytes: Buffer): number {
   let crc = 0;
   for (const byte of bytes) {

@@ -1,5 +1,6 @@
 import { HubError } from "../errors.ts";
 import type { RedisConnection } from "./connection.ts";
+import { faultOf, unavailable } from "./faults.ts";
 import { SubscriberLink } from "./link.ts";
 import { slotOf } from "./slot.ts";
 
@@ -108,6 +109,7 @@ export class RedisSubscriptions {
       while (!this.#closed && !this.#isSettled(entry)) await this.#step(entry);
       for (const { resolve } of entry.waiting.splice(0)) resolve();
     } catch (error) {
+      this.#redis.observe(error);
       refuse(entry, error);
       this.#retrySoon();
     } finally {
@@ -198,10 +200,12 @@ export class RedisSubscriptions {
 }
 
 function refuse(entry: Entry, cause: unknown): void {
-  const error = new HubError("unavailable", "Redis does not confirm the subscription. Try again.", {
-    cause,
-    retryAfterMs: 1_000,
-  });
+  const error = faultOf(cause)
+    ? unavailable(cause)
+    : new HubError("unavailable", "Redis does not confirm the subscription. Try again.", {
+        cause,
+        retryAfterMs: 1_000,
+      });
   for (const { reject } of entry.waiting.splice(0)) reject(error);
 }
 

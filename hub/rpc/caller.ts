@@ -15,6 +15,7 @@ export type Caller =
   | {
       readonly kind: "workstation";
       readonly principal: WorkstationPrincipal;
+      readonly organizationId: string;
       /** The projects it is attached to. */
       readonly projectIds: readonly string[];
     }
@@ -28,18 +29,18 @@ export async function callerOf(principal: Principal, source: RightsSource): Prom
     case "user":
       return { kind: "user", principal, roles: await source.roles(principal) };
     case "workstation": {
-      const facts = await source.workstation(principal.id);
-      refuseLapsed(principal, facts);
-      return { kind: "workstation", principal, projectIds: facts?.projectIds ?? [] };
+      const { organizationId, projectIds } = activeFacts(principal, await source.workstation(principal.id));
+      return { kind: "workstation", principal, organizationId, projectIds };
     }
   }
 }
 
-function refuseLapsed({ tokenDigest }: WorkstationPrincipal, facts: WorkstationFacts | null): void {
+function activeFacts({ tokenDigest }: WorkstationPrincipal, facts: WorkstationFacts | null): WorkstationFacts {
   if (!facts || facts.standing === "gone" || facts.tokenDigest !== tokenDigest) {
     const message = "This workstation was deleted or has a new token. Register it again, or use the new token.";
     throw new HubError("unauthenticated", message);
   }
   if (facts.standing === "suspended")
     throw new HubError("suspended", "This workstation is suspended. Ask an admin of its organization.");
+  return facts;
 }

@@ -2,7 +2,7 @@ import type { DeleteParams, ListParams, Page, UpdateParams } from "@monster-real
 import type { z } from "zod";
 import { HubError } from "../errors.ts";
 import { newId } from "../ids.ts";
-import type { Statements } from "../statements.ts";
+import type { Statements, Transaction } from "../statements.ts";
 import { conflict } from "../tasks/conflict.ts";
 import type { Caller } from "./caller.ts";
 import type { Touched } from "./context.ts";
@@ -35,7 +35,7 @@ export interface Entity<Row extends object, Filter extends object, Create extend
   /** Where a row to be made would belong, its parents locked. Throws `not_found` for parents out of the caller's sight. */
   placeOf(context: WriteContext, input: Create, id: string): Promise<Place>;
   /** Fields that the row gets beyond the caller's. */
-  completed?(sql: Statements, input: Create, caller: Caller): Promise<ReadonlyMap<string, unknown>>;
+  completed?(sql: Transaction, input: Create, caller: Caller): Promise<ReadonlyMap<string, unknown>>;
   /** Fields that follow from those an update sets. */
   implied?(set: Set): ReadonlyMap<string, unknown>;
   /** After the row is there. */
@@ -47,7 +47,7 @@ export interface Entity<Row extends object, Filter extends object, Create extend
   /** What a repeated idempotency key is answered, where a row holds a secret. */
   replayed?(row: Row): Row;
   /** Removes the row; `DELETE` where this is missing. */
-  removed?(sql: Statements, id: string): Promise<void>;
+  removed?(sql: Transaction, id: string): Promise<void>;
   /** Whether rows of a project that is not active may be changed and deleted all the same. */
   outlivesArchiving?: boolean;
   /** Whose rights hang on a row that was made, changed (then with what) or deleted. */

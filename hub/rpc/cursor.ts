@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { badRequest } from "../errors.ts";
+import { shownTimestamp } from "../kernel/timestamps.ts";
 import type { ColumnKind } from "./sql/table.ts";
 
 const CHECK_CHARACTERS = 16;
@@ -35,15 +36,10 @@ function fit(keys: readonly (string | number)[], kinds: readonly (ColumnKind | u
   return keys.length === kinds.length && keys.every((key, index) => fits(key, kinds[index]));
 }
 
+/** A timestamp is as rows show it, which a day that does not exist is not. */
 function fits(key: string | number, kind: ColumnKind | undefined): boolean {
-  if (kind === "timestamp") return typeof key === "string" && isTimestamp(key);
+  if (kind === "timestamp") return typeof key === "string" && shownTimestamp(key) === key;
   return kind === "decimal" ? typeof key === "number" : true;
-}
-
-/** As rows tell it, which a day that does not exist is not. */
-function isTimestamp(text: string): boolean {
-  const at = new Date(text);
-  return !Number.isNaN(at.getTime()) && at.toISOString() === text;
 }
 
 function parsed(told: string): unknown {

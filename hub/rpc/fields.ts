@@ -50,6 +50,7 @@ export const email = text(255).refine(
   (value) => /^[^\s@]+@[^\s@]+$/.test(value),
   "must be an address like name@example.com",
 );
+/** An address that a page may link to: script and data schemes would run in the reader's session. */
 export const webAddress = text(2_048).refine(
   (value) => /^https?:\/\//i.test(value) && URL.canParse(value),
   "must be an http or https address",

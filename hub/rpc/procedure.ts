@@ -2,8 +2,8 @@ import type { SessionProgress } from "@monster-realtime/client/protocol";
 import type { z } from "zod";
 import type { LiveConnections } from "../connections/live-connections.ts";
 import type { Inspection } from "../inspection/inspection.ts";
-import type { Statements } from "../statements.ts";
-import type { Database } from "../store/postgres.ts";
+import type { Transaction } from "../statements.ts";
+import type { Queries } from "../store/postgres.ts";
 import { validate } from "../validation.ts";
 import type { Caller } from "./caller.ts";
 import type { Touched } from "./context.ts";
@@ -12,7 +12,8 @@ import { refuseTexts } from "./texts.ts";
 
 export interface ReadContext {
   caller: Caller;
-  database: Database;
+  /** Charged to the caller. */
+  database: Queries;
   connections: LiveConnections;
   inspection: Inspection;
   /** Tells those who watch a task how far its session is. */
@@ -21,7 +22,7 @@ export interface ReadContext {
 /** All of a write happens in one transaction, which may be run again from its start. */
 export interface WriteContext {
   caller: Caller;
-  sql: Statements;
+  sql: Transaction;
 }
 
 /** What a write did. */
@@ -58,6 +59,8 @@ export type Bound =
 /** A method as a value. */
 export interface Procedure {
   readonly method: string;
+  readonly kind: "read" | "write";
+  readonly input: z.ZodType;
   readonly rights: Grant;
   /** Throws `bad_request` with every fault of the params, `payload_too_large` for a text over 256 KiB. */
   bind(params: unknown): Bound;
@@ -65,8 +68,8 @@ export interface Procedure {
 
 /** Input, rights and handler of one method in one place. */
 export function defineProcedure<Input>(definition: ReadDefinition<Input> | WriteDefinition<Input>): Procedure {
-  const { method, rights } = definition;
-  return { method, rights, bind: (params) => bound(definition, accepted(definition.input, params)) };
+  const { method, kind, input, rights } = definition;
+  return { method, kind, input, rights, bind: (params) => bound(definition, accepted(definition.input, params)) };
 }
 
 function accepted<Input>(schema: z.ZodType<Input>, params: unknown): Input {

@@ -1,10 +1,14 @@
 import type { Role, Task, User } from "@monster-realtime/client/protocol";
+import { isFirstParty } from "../auth/principal.ts";
 import type { Caller } from "./caller.ts";
 import type { Scope } from "./sql/scope.ts";
 
 /** The fields a right extends to: all that the method takes, or these. */
 export type Cell = "all" | readonly string[];
-/** Who may: by role in the row's organization; a workstation on its own rows; a service within its organizations; any user; a user on the rows of himself. */
+/**
+ * Who may: by role in the row's organization; a workstation on its own rows; a service within its organizations; `user`, any
+ * user; `self`, a user on the rows of himself. The last two need a first-party token (`isFirstParty`).
+ */
 export type Party = "member" | "admin" | "owner" | "workstation" | "service" | "user" | "self";
 export type Grant = Readonly<Partial<Record<Party, Cell>>>;
 
@@ -52,16 +56,19 @@ export const RIGHTS = {
     create: { user: "all" },
     update: OWNERS,
     delete: OWNERS,
+    restore: OWNERS,
     invite: ADMINS,
+    invitations: { user: "all" },
     acceptInvite: { user: "all" },
+    declineInvite: { user: "all" },
     suspendMember: ADMINS,
     restoreMember: ADMINS,
   },
   // Anybody leaves, and declines an invitation. How far an admin's right goes, `mayManage` says.
   organizationMemberships: { read: MEMBERS, create: ADMINS, update: ADMINS, delete: { ...ADMINS, self: "all" } },
-  // Everybody sees himself at least; whom else, the scope of the statement says.
+  // Users see themselves at least; the scope of the statement adds the members of their organizations.
   users: {
-    read: { user: "all", service: "all" },
+    read: { ...MEMBERS, user: "all" },
     create: { service: "all" },
     update: { self: PROFILE, service: "all" },
     delete: { service: "all" },
@@ -71,6 +78,7 @@ export const RIGHTS = {
     create: ADMINS,
     update: { ...ADMINS, member: ["memory"] },
     delete: ADMINS,
+    undelete: ADMINS,
     archive: ADMINS,
     restore: ADMINS,
     attachWorkstation: ADMINS,
@@ -148,18 +156,28 @@ export const RIGHTS = {
   channels: { read: ADMINS },
   publications: { trace: ADMINS },
   activity: { read: MEMBERS },
+  purges: { read: ADMINS },
+  feed: { lag: MEMBERS, refused: ADMINS, republish: ADMINS },
 } as const satisfies Record<string, Readonly<Record<string, Grant>>>;
 
+const ROLES = ["member", "admin", "owner"] as const satisfies readonly Party[];
+const OF_THE_PERSON = ["user", "self"] as const satisfies readonly Party[];
+
 /** Whether such a caller may anywhere: false needs no look at any row, and so tells of none. */
-export function mayAnywhere({ kind }: Caller, grant: Grant): boolean {
-  if (kind !== "user") return grant[kind] !== undefined;
-  return [grant.member, grant.admin, grant.owner, grant.user, grant.self].some((cell) => cell !== undefined);
+export function mayAnywhere(caller: Caller, grant: Grant): boolean {
+  if (caller.kind !== "user") return grant[caller.kind] !== undefined;
+  const parties = isFirstParty(caller.principal) ? [...ROLES, ...OF_THE_PERSON] : ROLES;
+  return parties.some((party) => grant[party] !== undefined);
 }
 
 /** Whether the caller may do this to a row of this place, changing these fields. */
 export function may(caller: Caller, grant: Grant, place: Place, fields: readonly string[] = []): boolean {
-  if (caller.kind === "user" && grant.user) return true;
-  if (caller.kind === "user" && place.userId === caller.principal.id && covers(grant.self, fields)) return true;
+  if (caller.kind === "user") {
+    const isOwn = place.userId === caller.principal.id;
+    // A role is no way around it: an admin's token for another client manages the others.
+    if (!isFirstParty(caller.principal) && isOwn) return false;
+    if (isFirstParty(caller.principal) && (grant.user || (isOwn && covers(grant.self, fields)))) return true;
+  }
   const party = partyIn(caller, place);
   return party !== null && covers(grant[party], fields);
 }

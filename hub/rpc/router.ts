@@ -1,18 +1,19 @@
 import type { SessionProgress } from "@monster-realtime/client/protocol";
-import { principalKey } from "../auth/principal.ts";
+import { isFirstParty, principalKey } from "../auth/principal.ts";
 import type { LiveConnections } from "../connections/live-connections.ts";
 import { HubError } from "../errors.ts";
 import type { Inspection } from "../inspection/inspection.ts";
 import type { Logger } from "../log.ts";
 import { hashOf } from "../stable-json.ts";
-import type { Database } from "../store/postgres.ts";
+import type { Database, Queries } from "../store/postgres.ts";
 import { type Caller, callerOf, type RightsSource } from "./caller.ts";
 import type { RpcCall, RpcRouter, Touched } from "./context.ts";
 import { PROCEDURES } from "./entities/index.ts";
 import type { Bound, Procedure, ReadContext, WriteContext, Written } from "./procedure.ts";
 import { type Grant, may, mayAnywhere, type Place } from "./rights.ts";
+import { shareOf } from "./share.ts";
 import { toldFault } from "./sql/faults.ts";
-import { opensOrganization } from "./sql/members.ts";
+import { isActiveMember } from "./sql/members.ts";
 import { claimKey, type FirstResult, forgetOldAnswers, keepAnswer } from "./sql/results.ts";
 
 export interface RpcRouterOptions {
@@ -61,22 +62,28 @@ class Router implements RpcRouter {
     if (!procedure) throw unknownMethod(call.method);
     const bound = procedure.bind(call.params);
     const caller = await callerOf(call.principal, this.#options.authorizer);
-    if (!mayAnywhere(caller, procedure.rights)) throw forbidden();
+    if (!mayAnywhere(caller, procedure.rights)) throw forbidden(caller);
+    const database = this.#options.database.sharedBy(shareOf(caller, call.params));
     try {
-      if (bound.kind === "read") return await bound.run(this.#readContext(caller));
-      return await this.#write(procedure, bound, caller, call);
+      if (bound.kind === "read") return await bound.run(this.#readContext(caller, database));
+      return await this.#write(procedure, bound, { caller, database }, call);
     } catch (error) {
       throw toldFault(error, { method: call.method });
     }
   }
 
-  #readContext(caller: Caller): ReadContext {
-    const { database, connections, inspection, onProgress: progressed } = this.#options;
+  #readContext(caller: Caller, database: Queries): ReadContext {
+    const { connections, inspection, onProgress: progressed } = this.#options;
     return { caller, database, connections: connections(), inspection: inspection(), progressed };
   }
 
-  async #write(procedure: Procedure, bound: BoundWrite, caller: Caller, call: RpcCall): Promise<unknown> {
-    const { database, onTouched } = this.#options;
+  async #write(
+    procedure: Procedure,
+    bound: BoundWrite,
+    { caller, database }: Pick<ReadContext, "caller" | "database">,
+    call: RpcCall,
+  ): Promise<unknown> {
+    const { onTouched } = this.#options;
     const principal = principalKey(call.principal);
     const key = acceptedKey(call.idempotencyKey);
     const { result, touched } = await database.transaction(principal, (sql) => {
@@ -119,7 +126,7 @@ async function once(
   if (first) {
     const { place, result } = repeated(first, paramsHash);
     const allows = (at: Place) => may(context.caller, rights, at, fieldsOf(bound.input));
-    if (place && !(allows(place) && (await reaches(context, rights, place)))) throw forbidden();
+    if (place && !(allows(place) && (await reaches(context, rights, place)))) throw forbidden(context.caller);
     return { result, touched: [] };
   }
   const written = await bound.run(context);
@@ -140,7 +147,7 @@ async function reaches({ caller, sql }: WriteContext, grant: Grant, place: Place
   const { organizationId, projectId } = place;
   if (caller.kind === "workstation") return projectId === null || caller.projectIds.includes(projectId);
   if (caller.kind === "service" || !grant.user || organizationId === "") return true;
-  return opensOrganization(sql, organizationId, caller.principal);
+  return isActiveMember(sql, organizationId, caller.principal.id);
 }
 
 function keptOf(written: Written): KeptAnswer {
@@ -181,6 +188,10 @@ function unknownMethod(method: string): HubError {
   return new HubError("unknown_method", message);
 }
 
-function forbidden(): HubError {
-  return new HubError("forbidden", "You may not call this method. Ask an admin of the organization.");
+function forbidden(caller: Caller): HubError {
+  const isOfClient = caller.kind === "user" && !isFirstParty(caller.principal);
+  const remedy = isOfClient
+    ? "The token is for a client that acts within its own organizations alone. Use a token of a first-party client."
+    : "Ask an admin of the organization.";
+  return new HubError("forbidden", `You may not call this method. ${remedy}`);
 }

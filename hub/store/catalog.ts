@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Sql, TransactionSql } from "postgres";
+import { readSql } from "./migrations/index.ts";
 
 /** Every object of a schema with its definition, by a name that a person understands. */
 export type Catalog = Map<string, string>;
@@ -50,7 +50,7 @@ export async function readCatalog(sql: Sql | TransactionSql): Promise<Catalog> {
 
 /** What schema.sql makes on this very server: it is carried out in a schema of its own and rolled back. */
 export async function expectedCatalog(sql: Sql): Promise<Catalog> {
-  const schema = await readFile(SCHEMA_FILE, "utf8");
+  const schema = await readSql(SCHEMA_FILE);
   let catalog: Catalog = new Map();
   await sql
     .begin(async (transaction) => {

@@ -1,12 +1,21 @@
-import type { Change, RightsChange } from "../feed/change.ts";
-import type { Database } from "./postgres.ts";
-
-/** The audit trail's name for what the feed does. */
-const FEED = "service:hub";
-/** A number of its own among the hub's advisory locks. */
-const LOCK = "7205759403793";
-/** Values larger than this stay out of publications: they are named, and read by RPC. */
-const MAX_VALUE_BYTES = 8_192;
+import { HubError, messageOf } from "../errors.ts";
+import type { Change, Claim, FurtherPublications, PendingChange, RightsChange, Settlement } from "../feed/change.ts";
+import { newId } from "../ids.ts";
+import {
+  type Claimed,
+  type ClaimQuery,
+  claimChanges,
+  claimNext,
+  leaveTurn,
+  ORGANIZATIONS,
+  type Queue,
+  readBareChange,
+  readChange,
+  settle,
+  takeTurn,
+} from "./feed-queries.ts";
+import type { Fence, FencingToken } from "./fence.ts";
+import { type Database, isDatabaseFault } from "./postgres.ts";
 
 /** What became visible since the look before. */
 export interface RightsLook {
@@ -15,31 +24,68 @@ export interface RightsLook {
   pending: boolean;
 }
 
-/** The audit trail as the change feed reads it. */
+/** Single statements of the pool, each on its own: what asks them holds no connection in between. */
+export type Pool = Pick<Database, "query">;
+
+export interface ChangeFeedStoreOptions {
+  /** Default: this hub always serves. */
+  fence?: Fence;
+  /** Whether other hubs publish to the same streams, so that hubs take turns. Default: false. */
+  shared?: boolean;
+  /** Reads what follows from changes. Default: nothing follows. */
+  further?(pool: Pool, changes: readonly Change[]): Promise<FurtherPublications>;
+}
+
+/**
+ * The audit trail as the change feed reads it. Every step is one statement, so that no connection is held while anything is
+ * published, and a pool of one connection or a transaction pooler is enough.
+ */
 export class ChangeFeedStore {
   readonly #database: Database;
+  readonly #options: ChangeFeedStoreOptions;
+  /** Who takes the turn. */
+  readonly #holder = newId();
   /** What the last look saw, as Postgres writes a snapshot; null before the first. */
   #seen: string | null = null;
+  /** The organization that each lane served last. */
+  #behind: [string, string] = ["", ""];
+  /** How many queues the last claim served: the more, the fewer changes of each are taken at once. */
+  #served = 1;
+  readonly #queues = new Map<string, Queue>();
+  #token: FencingToken | undefined;
+  /** Until then other hubs may take the turn, because this one could publish nothing; by `performance.now()`. */
+  #leftUntil = 0;
 
-  constructor(database: Database) {
+  constructor(database: Database, options: ChangeFeedStoreOptions = {}) {
     this.#database = database;
+    this.#options = options;
   }
 
   /**
    * The changes of rights that became visible since the look before, each exactly once however late it committed and
    * whatever transactions stay open: those of transactions that the snapshot before did not see. The first look gives
-   * none: what it sees was there before.
+   * none: what it sees was there before. Events of a dump carry transactions of the server that they were written on:
+   * those that this one has not reached are none of its own.
    */
   async look(): Promise<RightsLook> {
     const seen = this.#seen;
     const rows = await this.#database.query(
       (sql) => sql<(RightsChange & { snapshot: string; pending: boolean })[]>`
-        SELECT pg_current_snapshot()::text AS snapshot, EXISTS (SELECT FROM audit_pending) AS pending, event.*
+        SELECT pg_current_snapshot()::text AS snapshot, EXISTS (SELECT FROM feed_queue) AS pending, event.*
         FROM (SELECT) AS once LEFT JOIN LATERAL (
-          SELECT entity, row_id AS "rowId", organization_id AS "organizationId", project_id AS "projectId",
-            task_id AS "taskId", workstation_id AS "workstationId", user_id AS "userId"
-          FROM audit_events
+          SELECT change.entity, change.row_id AS "rowId", change.organization_id AS "organizationId",
+            change.project_id AS "projectId", change.task_id AS "taskId", change.workstation_id AS "workstationId",
+            change.user_id AS "userId", membership.invited AS invites,
+            CASE WHEN membership.invited THEN coalesce(change.after ->> 'invited_email', change.before ->> 'invited_email',
+              membership.invited_email) END AS "invitedAddress"
+          FROM audit_events change CROSS JOIN LATERAL (
+            SELECT change.entity = 'organization_memberships' AND coalesce('invited' IN (change.before ->> 'status',
+              change.after ->> 'status', max(known.status::text)), false) AS invited, max(known.invited_email) AS invited_email
+            FROM organization_memberships known
+            WHERE change.entity = 'organization_memberships' AND known.id = change.row_id
+          ) AS membership
           WHERE touches_rights AND ${seen}::text IS NOT NULL AND (xid >= pg_snapshot_xmax(${seen}::pg_snapshot)
+              AND xid < pg_snapshot_xmax(pg_current_snapshot())
             OR xid = ANY (ARRAY(SELECT pg_snapshot_xip(${seen}::pg_snapshot))))
         ) AS event ON true`,
     );
@@ -50,39 +96,131 @@ export class ChangeFeedStore {
   }
 
   /**
-   * Hands at most `limit` pending changes to `publish`, in the order of their rows' commits, and forgets them once it
-   * resolved. Gives their ids; where this rejects they may have been published and are handed over again. Null: another
-   * node is at it. The lock only saves work: the audit id is the idempotency key.
+   * At most `limit` changes to be published, of each organization in turn, in the order of their rows' commits. Null: another
+   * hub has the turn, or this hub does not serve. Two hubs that publish at once publish the same ids, of which the broker
+   * delivers the first; the fencing token excludes a hub that no longer serves, or whose keys carry a former identity.
    */
-  take(limit: number, publish: (changes: Change[]) => Promise<void>): Promise<string[] | null> {
-    return this.#database.transaction(FEED, async (sql) => {
-      const [turn] = await sql<{ locked: boolean }[]>`SELECT pg_try_advisory_xact_lock(${LOCK}::bigint) AS locked`;
-      if (!turn?.locked) return null;
-      const changes = await sql<Change[]>`
-        SELECT event.id, principal, organization_id AS "organizationId", project_id AS "projectId", task_id AS "taskId",
-          workstation_id AS "workstationId", user_id AS "userId", entity, row_id AS "rowId", operation,
-          before ->> 'project_id' AS "formerProjectId", small.value AS after, small.omitted,
-          CASE WHEN entity = 'agent_sessions' AND operation = 'deleted'
-            THEN before - ARRAY['output_summary', 'files_changed', 'commits_made', 'error_message'] END AS removed,
-          CASE WHEN entity = 'workstations' THEN ARRAY(
-            SELECT project_id FROM project_workstations WHERE workstation_id = row_id) ELSE '{}' END AS "attachedTo"
-        FROM (SELECT id FROM audit_pending ORDER BY id LIMIT ${limit}) AS next JOIN audit_events event USING (id)
-        CROSS JOIN LATERAL (
-          SELECT after AS value, '{}'::text[] AS omitted WHERE octet_length(after::text) <= ${MAX_VALUE_BYTES}
-          UNION ALL
-          SELECT jsonb_object_agg(key, value) FILTER (WHERE octet_length(value::text) <= ${MAX_VALUE_BYTES}),
-            coalesce(array_agg(key) FILTER (WHERE octet_length(value::text) > ${MAX_VALUE_BYTES}), '{}')
-          FROM jsonb_each(after) WHERE octet_length(after::text) > ${MAX_VALUE_BYTES}
-          HAVING count(*) > 0
-          UNION ALL
-          SELECT NULL, '{}' WHERE after IS NULL
-        ) AS small
-        ORDER BY event.id`;
-      if (changes.length === 0) return [];
-      await publish(changes);
-      const ids = changes.map(({ id }) => id);
-      await sql`DELETE FROM audit_pending WHERE id = ANY (${ids}::bigint[])`;
-      return ids;
+  async claim(limit: number): Promise<Claim | null> {
+    const token = this.#options.fence?.();
+    if (token === null || !(await this.#hasTurn(token))) return null;
+    const each = Math.max(Math.ceil(limit / this.#served), FEWEST);
+    const { pending, more } = await this.#read({ token, behind: this.#behind, each, limit });
+    if (pending.length === 0) return { pending, further: new Map(), more };
+    const changes = pending.flatMap(({ change, unreadable }) => (change && unreadable === null ? [change] : []));
+    const further = await this.#further(pending, changes);
+    // The process may have stood still.
+    if (token && this.#options.fence?.()?.term !== token.term) return null;
+    this.#token = token ?? undefined;
+    return { pending, further, more };
+  }
+
+  /** Removes what is settled of the last claim. Changes nothing if this hub no longer serves. */
+  async settle({ through, refused }: Settlement): Promise<void> {
+    const done = [...through].flatMap(([key, id]) => {
+      const queue = this.#queues.get(key);
+      return queue ? [{ ...queue, id }] : [];
     });
+    if (done.length > 0) await this.#database.query((sql) => settle(sql, this.#token, done, refused));
+    else await this.#leave();
+  }
+
+  /** A hub that reaches the database and not Redis must not keep the others from publishing. */
+  async #leave(): Promise<void> {
+    if (!this.#options.shared) return;
+    this.#leftUntil = performance.now() + LEFT_MS;
+    await this.#database.query((sql) => leaveTurn(sql, this.#holder));
+  }
+
+  async #hasTurn(token: FencingToken | undefined): Promise<boolean> {
+    if (!this.#options.shared) return true;
+    if (performance.now() < this.#leftUntil) return false;
+    const [turn] = await this.#database.query((sql) => takeTurn(sql, this.#holder, token));
+    return turn?.own === true;
+  }
+
+  /** Begins the next claim behind this one. Whether this one left some: it is full, or one organization's share or all shares are. */
+  #goOn(claimed: readonly Claimed[], { each, limit }: ClaimQuery): boolean {
+    this.#queues.clear();
+    const served = new Map<string, number>();
+    for (const { lane, organization, xid } of claimed) {
+      this.#queues.set(keyOf({ lane, organization, xid }), { lane, organization, xid });
+      const share = `${lane} ${organization}`;
+      served.set(share, (served.get(share) ?? 0) + 1);
+      this.#behind[lane === 0 ? 0 : 1] = organization;
+    }
+    this.#served = Math.max(served.size, 1);
+    return claimed.length === limit || served.size >= ORGANIZATIONS || Math.max(...served.values()) >= each;
+  }
+
+  async #read(query: ClaimQuery): Promise<{ pending: PendingChange[]; more: boolean }> {
+    try {
+      const claimed = await this.#database.query((sql) => claimChanges(sql, query));
+      const more = this.#goOn(claimed, query);
+      return { pending: claimed.map((one) => pendingOf(one, one.entity === null ? null : one)), more };
+    } catch (error) {
+      if (!isOfRow(error)) throw error;
+    }
+    // One of them is at fault, and must not keep the others back.
+    const claimed = await this.#database.query((sql) => claimNext(sql, query));
+    const more = this.#goOn(claimed, query);
+    const pending: PendingChange[] = [];
+    for (const one of claimed) pending.push(await this.#readAlone(one));
+    return { pending, more };
+  }
+
+  async #readAlone(claimed: Claimed): Promise<PendingChange> {
+    const { id } = claimed;
+    try {
+      const [change] = await this.#database.query((sql) => readChange(sql, id));
+      return pendingOf(claimed, change ?? null);
+    } catch (error) {
+      if (!isOfRow(error)) throw error;
+      const [bare] = await this.#database.query((sql) => readBareChange(sql, id));
+      return { ...pendingOf(claimed, bare ?? null), unreadable: error.message };
+    }
+  }
+
+  /** A change whose following publications can't be read is at fault alone. */
+  async #further(pending: readonly PendingChange[], changes: readonly Change[]): Promise<FurtherPublications> {
+    const { further = async () => new Map() } = this.#options;
+    try {
+      return await further(this.#database, changes);
+    } catch (error) {
+      if (!isOfRow(error)) throw error;
+    }
+    const found = new Map();
+    for (const one of pending) {
+      if (!one.change || one.unreadable !== null) continue;
+      try {
+        for (const [id, publication] of await further(this.#database, [one.change])) found.set(id, publication);
+      } catch (error) {
+        if (!isOfRow(error)) throw error;
+        one.unreadable = messageOf(error);
+      }
+    }
+    return found;
   }
 }
+
+/** The other hubs ask for the turn twice in this time. */
+const LEFT_MS = 1_000;
+/** Of each organization at once, however many there are. */
+const FEWEST = 8;
+
+/** Whether a failure is of the values of a row: the database refused them, or they can't be shown. */
+function isOfRow(error: unknown): error is Error {
+  if (isDatabaseFault(error)) return error.code.startsWith(DATA_EXCEPTION);
+  return error instanceof Error && !(error instanceof HubError) && !("code" in error);
+}
+
+/** The class of SQLSTATEs about values. */
+const DATA_EXCEPTION = "22";
+
+const pendingOf = (claimed: Claimed, change: Change | null): PendingChange => ({
+  queue: keyOf(claimed),
+  id: claimed.id,
+  change,
+  unreadable: null,
+});
+
+const keyOf = ({ lane, organization, xid }: Queue): string => `${lane} ${organization} ${xid}`;

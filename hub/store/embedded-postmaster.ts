@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import postgres from "postgres";
 import type { Logger } from "../log.ts";
 import { EmbeddedPostgresError, type Runner } from "./embedded-binaries.ts";
+import { connectTo } from "./postgres.ts";
 
 export interface PostmasterOptions {
   /** A cluster that initdb has made. */
@@ -147,7 +147,7 @@ function settings({ socketDir, fsync, maxConnections }: PostmasterOptions): Reco
 }
 
 async function answers({ socketDir, user, database }: PostmasterOptions): Promise<boolean> {
-  const sql = postgres({ host: socketDir, user, database, max: 1, connect_timeout: 2, onnotice: () => undefined });
+  const sql = connectTo({ socketDir, user, database }, { max: 1, connect_timeout: 2 });
   try {
     await sql`SELECT 1`;
     return true;

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { EmbeddedPostgresError, findBinaries, findRunner, type Runner } from "./embedded-binaries.ts";
 import { claim, endLeftover } from "./embedded-owner.ts";
@@ -102,7 +103,7 @@ async function initialize({ programs, dataDir, runner, fsync }: Initialization):
     renameSync(draft, dataDir);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     const remedy = "Give it an empty DATA_DIR with space on its disk, or set DATABASE_URL.";
     throw new EmbeddedPostgresError(`No database could be made in ${dataDir}: ${reason}`, remedy, error);
   }

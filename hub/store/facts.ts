@@ -93,7 +93,7 @@ export class PostgresFacts implements FactSource {
             WHEN workstation.status = 'suspended' THEN 'suspended' ELSE 'active' END AS standing,
           workstation.registration_token AS "tokenDigest",
           ARRAY(SELECT project.id FROM project_workstations attachment
-            JOIN projects project ON project.id = attachment.project_id AND project.status = 'active'
+            JOIN projects project ON project.id = attachment.project_id AND project.status = 'active' AND project.deleted_at IS NULL
             WHERE attachment.workstation_id = workstation.id ORDER BY project.id) AS "projectIds"
         FROM workstations workstation JOIN organizations organization ON organization.id = workstation.organization_id
         WHERE workstation.id = ANY(${ids})`,
@@ -105,7 +105,7 @@ export class PostgresFacts implements FactSource {
     const rows = await this.#database.query(
       (sql) => sql<(ProjectFacts & { id: string })[]>`
         SELECT project.id, project.organization_id AS "organizationId",
-          project.status = 'active' AND organization.deleted_at IS NULL AS active
+          project.status = 'active' AND project.deleted_at IS NULL AND organization.deleted_at IS NULL AS active
         FROM projects project JOIN organizations organization ON organization.id = project.organization_id
         WHERE project.id = ANY(${ids})`,
     );
@@ -116,7 +116,8 @@ export class PostgresFacts implements FactSource {
     const rows = await this.#database.query(
       (sql) => sql<(TaskFacts & { id: string })[]>`
         SELECT task.id, task.project_id AS "projectId", project.organization_id AS "organizationId",
-          project.status = 'active' AND organization.deleted_at IS NULL AS active
+          project.status = 'active' AND task.deleted_at IS NULL AND project.deleted_at IS NULL
+            AND organization.deleted_at IS NULL AS active
         FROM tasks task JOIN projects project ON project.id = task.project_id
         JOIN organizations organization ON organization.id = project.organization_id
         WHERE task.id = ANY(${ids})`,
@@ -134,7 +135,7 @@ export class PostgresFacts implements FactSource {
           ON membership.user_id = person.id AND membership.status = 'active'
         LEFT JOIN organizations organization
           ON organization.id = membership.organization_id AND organization.deleted_at IS NULL
-        WHERE person.id = ANY(${ids})`,
+        WHERE person.id = ANY(${ids}) AND person.deleted_at IS NULL`,
     );
     const memberships = new Map<string, Membership[]>(rows.map(({ id }) => [id, []]));
     for (const { id, organizationId, role, clientId } of rows) {

@@ -2,9 +2,9 @@ import type { TransactionSql } from "postgres";
 import type { UserClaims } from "../auth/facts.ts";
 import { canonicalEmail, invitationLock, PENDING_PREFIX } from "../email-address.ts";
 import { HubError } from "../errors.ts";
+import { Turns } from "../kernel/turns.ts";
 import type { Logger } from "../log.ts";
 import { type Database, isDatabaseFault } from "./postgres.ts";
-import { Turns } from "./turns.ts";
 
 /** The audit trail's name for what the hub does of itself. */
 const HUB = "service:hub";

@@ -1,53 +1,45 @@
 import type { Sql, TransactionSql } from "postgres";
+import { messageOf } from "../errors.ts";
+import { ADVISORY_LOCKS } from "./advisory-locks.ts";
+import { type SchemaState, stateOf } from "./applied-migrations.ts";
 import { differences, expectedCatalog, readCatalog } from "./catalog.ts";
-import { MIGRATIONS, type Migration } from "./migrations/index.ts";
+import { type Migration, readMigrations } from "./migrations/index.ts";
+import { type EmbeddedDir, refusalOf, replaceDatabase, SchemaError } from "./schema-error.ts";
 
-/** The schema can't be used; `message` names every fault and the remedy. */
-export class SchemaError extends Error {
-  readonly remedy: string;
-
-  constructor(problem: string, remedy: string, cause?: unknown) {
-    super(`${problem} ${remedy}`, { cause });
-    this.name = "SchemaError";
-    this.remedy = remedy;
-  }
-}
-
-/** The number of the advisory lock that lets one migration run at a time. */
-const LOCK = "7205759403792";
 const MIN_VERSION = 15;
 
+export interface MigrateOptions {
+  embeddedDir: EmbeddedDir;
+  /** Receives a line per step. */
+  report?(line: string): void;
+}
+
 /**
- * Brings the database to the current schema, each step in a transaction of its own, and compares the outcome with what is
- * expected. Running it again changes nothing; two at once wait for each other. `sql` must have no time limit of its own.
- * `tell` hears of each step. Throws `SchemaError` where a step fails, a step is unknown, or the outcome differs.
+ * Brings the database to the current schema, each migration in a transaction of its own, and compares the result with
+ * schema.sql. Running it again changes nothing; concurrent runs wait for each other. `sql` must have no time limit.
+ * Throws `SchemaError` when a migration fails, when the applied migrations differ from this version's, or when the result
+ * differs.
  */
 export async function migrate(
   sql: Sql,
-  tell: (line: string) => void = () => undefined,
+  { embeddedDir, report = () => undefined }: MigrateOptions,
 ): Promise<{ applied: string[] }> {
   await refuseOldServer(sql);
+  const migrations = await readMigrations();
   const applied: string[] = [];
-  for (const step of MIGRATIONS) {
-    if (!(await applyStep(sql, step, tell))) continue;
-    applied.push(step.name);
+  for (;;) {
+    const name = await applyNext(sql, migrations, { embeddedDir, report });
+    if (name === null) break;
+    applied.push(name);
   }
-  refuseNewer(await appliedSteps(sql));
-  await refuseDrift(sql);
+  await refuseDrift(sql, embeddedDir);
   return { applied };
 }
 
-/** Throws `SchemaError` where steps are missing, or are unknown to this version. Changes nothing. */
-export async function assertCurrentSchema(sql: Sql): Promise<void> {
-  const done = await appliedSteps(sql);
-  const missing = MIGRATIONS.filter(({ name }) => !done.has(name)).map(({ name }) => name);
-  if (missing.length > 0) {
-    throw new SchemaError(
-      `The database has not the schema of this hub: it lacks ${missing.join(", ")}.`,
-      "Run `npm run migrate` first.",
-    );
-  }
-  refuseNewer(done);
+/** Throws `SchemaError` unless exactly the migrations of this version are applied. Changes nothing. */
+export async function assertCurrentSchema(sql: Sql, embeddedDir: EmbeddedDir): Promise<void> {
+  const refusal = refusalOf(await readState(sql, await readMigrations()), embeddedDir);
+  if (refusal) throw refusal;
 }
 
 async function refuseOldServer(sql: Sql): Promise<void> {
@@ -58,49 +50,73 @@ async function refuseOldServer(sql: Sql): Promise<void> {
   }
 }
 
-function refuseNewer(done: ReadonlySet<string>): void {
-  const known = new Set(MIGRATIONS.map(({ name }) => name));
-  const newer = [...done].filter((name) => !known.has(name));
-  if (newer.length > 0) {
-    throw new SchemaError(`The database is newer than this hub: it has ${newer.join(", ")}.`, "Deploy the newer hub.");
+/** Rows as JSON: the table may be another program's, or older than its column `checksum`. */
+async function readState(sql: Sql | TransactionSql, migrations: readonly Migration[]): Promise<SchemaState> {
+  const [found] = await sql<{ exists: boolean }[]>`SELECT to_regclass('schema_migrations') IS NOT NULL AS exists`;
+  if (!found?.exists) return stateOf(null, migrations);
+  const rows = await sql<{ name: string | null; checksum: string | null }[]>`
+    SELECT entry ->> 'name' AS name, entry ->> 'checksum' AS checksum
+    FROM (SELECT to_jsonb(m) AS entry FROM schema_migrations m) AS entries ORDER BY name`;
+  return stateOf([...rows], migrations);
+}
+
+/** Applies the first pending migration; null: none is pending. */
+async function applyNext(
+  sql: Sql,
+  migrations: readonly Migration[],
+  { embeddedDir, report }: Required<MigrateOptions>,
+): Promise<string | null> {
+  return sql.begin(async (transaction) => {
+    await takeTurn(transaction, report);
+    const state = await readState(transaction, migrations);
+    if (state.kind === "current") return null;
+    const next = state.kind === "pending" ? migrations.find(({ name }) => state.names.includes(name)) : undefined;
+    if (!next) throw refusalOf(state, embeddedDir);
+    report(`applying ${next.name}`);
+    await apply(transaction, next, embeddedDir);
+    return next.name;
+  }) as Promise<string | null>;
+}
+
+/**
+ * The lock ends with the transaction, so that a pooler may stand in between. A killed process's transaction ends within
+ * a second, also in the middle of a long statement, if the server's system can detect the closed connection.
+ */
+async function takeTurn(transaction: TransactionSql, report: (line: string) => void): Promise<void> {
+  await transaction.unsafe("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0");
+  await transaction`SELECT set_config('client_connection_check_interval', '1s', true) WHERE version() ~* 'linux|darwin|bsd'`;
+  const [turn] = await transaction<
+    { taken: boolean }[]
+  >`SELECT pg_try_advisory_xact_lock(${ADVISORY_LOCKS.migrate}::bigint) AS taken`;
+  if (turn?.taken) return;
+  report("waiting for another migration of this database to end");
+  await transaction`SELECT pg_advisory_xact_lock(${ADVISORY_LOCKS.migrate}::bigint)`;
+}
+
+async function apply(
+  transaction: TransactionSql,
+  { name, text, checksum }: Migration,
+  embeddedDir: EmbeddedDir,
+): Promise<void> {
+  try {
+    await transaction.unsafe("SET LOCAL client_min_messages TO warning");
+    await transaction.unsafe(text);
+    await transaction`INSERT INTO schema_migrations (name, checksum) VALUES (${name}, ${checksum})`;
+  } catch (error) {
+    const reason = messageOf(error);
+    throw new SchemaError(
+      `Migration ${name} failed and was rolled back: ${reason}.`,
+      `Correct the database, and migrate again. Or ${replaceDatabase(embeddedDir)}`,
+      error,
+    );
   }
 }
 
-async function appliedSteps(sql: Sql | TransactionSql): Promise<Set<string>> {
-  const [found] = await sql<{ exists: boolean }[]>`SELECT to_regclass('schema_migrations') IS NOT NULL AS exists`;
-  if (!found?.exists) return new Set();
-  const rows = await sql<{ name: string }[]>`SELECT name FROM schema_migrations`;
-  return new Set(rows.map(({ name }) => name));
-}
-
-/** False where it had been applied already. The lock ends with the transaction, so that a pooler may stand in between. */
-async function applyStep(sql: Sql, { name, sql: read }: Migration, tell: (line: string) => void): Promise<boolean> {
-  const text = await read();
-  return sql.begin(async (transaction) => {
-    await transaction`SELECT pg_advisory_xact_lock(${LOCK}::bigint)`;
-    if ((await appliedSteps(transaction)).has(name)) return false;
-    tell(`applying ${name}`);
-    try {
-      await transaction.unsafe("SET LOCAL client_min_messages TO warning");
-      await transaction.unsafe(text);
-      await transaction`INSERT INTO schema_migrations (name) VALUES (${name})`;
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new SchemaError(
-        `Migration ${name} failed: ${reason}.`,
-        "Nothing of it was kept. Mend the database, or use one that is empty, and run it again.",
-        error,
-      );
-    }
-    return true;
-  }) as Promise<boolean>;
-}
-
-async function refuseDrift(sql: Sql): Promise<void> {
+async function refuseDrift(sql: Sql, embeddedDir: EmbeddedDir): Promise<void> {
   const found = differences(await readCatalog(sql), await expectedCatalog(sql));
   if (found.length === 0) return;
   throw new SchemaError(
-    `The database differs from the schema:\n  ${found.join("\n  ")}\n`,
-    "Somebody else changed or made these. Bring them in line with schema.sql, or use another database.",
+    `The database differs from the schema:\n  ${found.join("\n  ")}\nAnother program or person changed it.`,
+    `Bring it in line with schema.sql. Or ${replaceDatabase(embeddedDir)}`,
   );
 }

@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { ConfigError, type HubConfig } from "../config.ts";
 import type { Logger } from "../log.ts";
+import { assertAccess } from "./access.ts";
 import { startEmbeddedPostgres } from "./embedded.ts";
+import { advise, openExternal } from "./external-database.ts";
 import { assertCurrentSchema, migrate } from "./migrate.ts";
 import { type ConnectionOptions, Database } from "./postgres.ts";
 
@@ -18,20 +20,34 @@ export interface Store {
 export async function openStore(config: HubConfig, log: Logger, shared?: ConnectionOptions): Promise<Store> {
   const { url, timeoutMs, poolSize } = config.database;
   const times = { max: poolSize, statementTimeoutMs: timeoutMs, connectTimeoutMs: timeoutMs };
-  const there = url === null ? shared : { url };
-  if (there) {
-    const database = new Database({ ...there, ...times });
-    await closingOnFault(database, () => reached(assertCurrentSchema(database.unlimited)));
-    return { database, close: () => database.close() };
+  const embeddedDir = join(config.dataDir, "postgres");
+  if (url !== null) {
+    const external = await reached(openExternal({ url, ...times }));
+    const checked = async () => {
+      await assertAccess(external.database.unlimited);
+      await assertCurrentSchema(external.database.unlimited, null);
+      await advise(external, timeoutMs, log);
+    };
+    return checkedStore(external.database, () => reached(checked()));
   }
-  const server = await startEmbeddedPostgres({ dataDir: join(config.dataDir, "postgres"), log });
+  if (shared) {
+    const database = new Database({ ...shared, ...times });
+    return checkedStore(database, () => assertCurrentSchema(database.unlimited, embeddedDir));
+  }
+  const server = await startEmbeddedPostgres({ dataDir: embeddedDir, log });
   const database = new Database({ ...server.connection, ...times });
   const close = async () => {
     await database.close();
     await server.stop();
   };
-  await closingOnFault({ close }, () => migrate(database.unlimited));
+  await closingOnFault({ close }, () => migrate(database.unlimited, { embeddedDir }));
   return { database, close };
+}
+
+async function checkedStore(database: Database, check: () => Promise<void>): Promise<Store> {
+  const store = { database, close: () => database.close() };
+  await closingOnFault(store, check);
+  return store;
 }
 
 /** Lets nothing be left running by a hub that does not come up. */
@@ -45,11 +61,11 @@ async function closingOnFault(opened: { close(): Promise<void> }, work: () => Pr
 }
 
 /** The address holds a password, and is never part of what is told. */
-async function reached(asked: Promise<unknown>): Promise<void> {
+async function reached<Result>(asked: Promise<Result>): Promise<Result> {
   try {
-    await asked;
+    return await asked;
   } catch (error) {
-    if (!(error instanceof Error) || "remedy" in error) throw error;
+    if (!(error instanceof Error) || error instanceof ConfigError || "remedy" in error) throw error;
     const code = "code" in error ? String(error.code) : error.name;
     const remedy = "Start that server, or set the address, user, password and database that are right";
     throw new ConfigError([

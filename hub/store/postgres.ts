@@ -1,8 +1,22 @@
 import { setTimeout as pause } from "node:timers/promises";
-import postgres, { type PendingQuery, type Row, type Sql, type TransactionSql } from "postgres";
+import postgres, {
+  type PendingQuery,
+  type PostgresType,
+  type ReservedSql,
+  type Row,
+  type Sql,
+  type TransactionSql,
+} from "postgres";
 import { Deadlines } from "../deadlines.ts";
 import { HubError } from "../errors.ts";
-import { ConnectionPool } from "./connection-pool.ts";
+import type { Transaction } from "../statements.ts";
+import { ARRAY_TYPES } from "./array-types.ts";
+import { ConnectionPool, type Turn } from "./connection-pool.ts";
+import type { Share } from "./fair-queue.ts";
+import { HUB_SHARE, HUB_TRANSACTIONS } from "./held-connections.ts";
+import { TIMESTAMP_TYPE } from "./timestamp-type.ts";
+
+export type { Share } from "./fair-queue.ts";
 
 /** Where a database is. */
 export interface ConnectionOptions {
@@ -20,6 +34,8 @@ export interface DatabaseOptions extends ConnectionOptions {
   /** How long a statement or transaction may take, by the client's clock: a frozen server keeps no time. */
   statementTimeoutMs: number;
   connectTimeoutMs: number;
+  /** A pooler stands between (see `detectPooler`); null: none, or it can't be distinguished. */
+  pooled?: { preparedStatements: boolean } | null;
 }
 
 const DEFAULT_MAX_CONNECTIONS = 10;
@@ -34,7 +50,7 @@ const SERVER_SHARE = 0.9;
  * Failures that say the server is away, out of something (disk, memory, connections), starting up, going down or
  * read-only, not that it refused something.
  */
-const AWAY = /^(?:CONNECT|CONNECTION|E[A-Z]{3,}|ERR_|57P0|08|53|58|25006)/;
+const AWAY = /^(?:CONNECT|CONNECTION|E[A-Z]{3,}|ERR_|57P0|08|53|58|25006|25P03)/;
 /** The server ended a statement, because it took too long or somebody asked for it. */
 const CANCELED = "57014";
 
@@ -45,6 +61,9 @@ export function isDatabaseFault(error: unknown): error is DatabaseFault {
   return error instanceof postgres.PostgresError && !AWAY.test(error.code);
 }
 
+/** Statements and transactions that are charged to one share. */
+export type Queries = Pick<Database, "query" | "transaction">;
+
 /** Called between a transaction's statements: throws where its time has run out. */
 type GoOn = () => void;
 
@@ -54,9 +73,9 @@ type GoOn = () => void;
  * or with `unavailable`, after which the outcome of a write is unknown. What had not been sent by then never is. A
  * connection that stops answering is given up, so that it heals by itself as soon as the server takes new ones.
  *
- * Timestamps come as `Date`; `bigint` and `numeric` as strings, because not all of them fit a number: a statement that
- * knows its column does casts it (`::float8`). Statements are prepared; behind PgBouncer that takes version 1.21 with
- * `max_prepared_statements`, and `ignore_startup_parameters = statement_timeout`.
+ * Timestamps come as `Date`, those outside of the years 1 to 9999 as `ForeignTime`; `bigint` and `numeric` as strings, because not all of them fit a number: a statement that
+ * knows its column does casts it (`::float8`). Statements are prepared, unless a pooler loses them. Behind a pooler no
+ * setting is sent with the connection, because poolers refuse unknown ones: there the server limits transactions alone.
  */
 export class Database {
   readonly #options: DatabaseOptions;
@@ -67,9 +86,11 @@ export class Database {
   constructor(options: DatabaseOptions) {
     this.#options = options;
     this.#deadlines = new Deadlines(options.statementTimeoutMs);
-    const { statementTimeoutMs } = options;
-    const connection = { statement_timeout: Math.ceil(statementTimeoutMs * SERVER_SHARE) };
-    this.#pool = new ConnectionPool(this.#max, statementTimeoutMs, () => this.#open({ max: 1, connection }));
+    const { pooled, statementTimeoutMs } = options;
+    const connection = pooled ? {} : { statement_timeout: serverTimeoutMs(options) };
+    // PgBouncer before 1.21 takes its connection away after the first answer, and loses what was sent behind that statement.
+    const sharing = pooled?.preparedStatements === false ? { maxTurns: 1 } : {};
+    this.#pool = new ConnectionPool(this.#max, statementTimeoutMs, () => this.#open({ max: 1, connection }), sharing);
   }
 
   /** Where it is, for connections of another kind. */
@@ -77,19 +98,36 @@ export class Database {
     return this.#options;
   }
 
+  /** The same database for work of one tenant, which waits its turn among all tenants. Else work is the hub's. */
+  sharedBy(share: Share): Queries {
+    return {
+      query: (ask) => this.query(ask, share),
+      transaction: (principal, work) => this.transaction(principal, work, share),
+    };
+  }
+
   /** Runs one statement. */
-  query<Result extends readonly (Row | undefined)[]>(ask: (sql: Sql) => PendingQuery<Result>): Promise<Result> {
-    return this.#within(false, async (sql) => await ask(sql));
+  query<Result extends readonly (Row | undefined)[]>(
+    ask: (sql: Sql) => PendingQuery<Result>,
+    share = HUB_SHARE,
+  ): Promise<Result> {
+    return this.#within({ share, alone: false }, async (sql) => await ask(sql));
   }
 
   /**
    * Runs `work` in one transaction in the name of `principal`, which the audit trail shows. Deadlocks and failed
    * serializations are tried again, so `work` may run thrice. The time limit holds for each try as a whole.
    */
-  async transaction<Result>(principal: string, work: (sql: TransactionSql) => Promise<Result>): Promise<Result> {
+  async transaction<Result>(
+    principal: string,
+    work: (sql: Transaction) => Promise<Result>,
+    share = HUB_TRANSACTIONS,
+  ): Promise<Result> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#within(true, (sql, goOn) => inTransaction(sql, goOn, principal, work));
+        return await this.#within({ share, alone: true }, (sql, goOn) =>
+          inTransaction(sql, goOn, { principal, timeoutMs: serverTimeoutMs(this.#options) }, work),
+        );
       } catch (error) {
         const again = isDatabaseFault(error) && RETRIED.has(error.code) && tries < MAX_TRIES;
         if (!again) throw error;
@@ -116,7 +154,10 @@ export class Database {
     this.#deadlines.close();
   }
 
-  #within<Result>(alone: boolean, run: (sql: Sql, goOn: GoOn) => Promise<Result>): Promise<Result> {
+  #within<Result>(
+    { share, alone }: Pick<Turn, "share" | "alone">,
+    run: (sql: Sql, goOn: GoOn) => Promise<Result>,
+  ): Promise<Result> {
     return new Promise((resolve, reject) => {
       let expired = false;
       const begin = (sql: Sql) => {
@@ -132,11 +173,10 @@ export class Database {
           .finally(ended)
           .then(resolve, (error: unknown) => reject(told(error)));
       };
-      const turn = { alone, askedAt: performance.now(), run: begin };
+      const turn = { share, alone, askedAt: performance.now(), run: begin };
       this.#deadlines.start(turn, () => {
         expired = true;
-        this.#pool.forget(turn);
-        reject(late());
+        reject(this.#pool.forget(turn) ? crowded() : late());
       });
       this.#pool.take(turn);
     });
@@ -147,9 +187,18 @@ export class Database {
   }
 
   #open(options: DriverOptions): Sql {
-    return connectTo(this.#options, { connect_timeout: this.#options.connectTimeoutMs / 1000, ...options });
+    const { connectTimeoutMs, pooled } = this.#options;
+    const prepare = pooled?.preparedStatements ?? true;
+    return connectTo(this.#options, { connect_timeout: connectTimeoutMs / 1000, prepare, ...options });
   }
 }
+
+/** How long the server may take for a statement, in milliseconds. */
+export function serverTimeoutMs({ statementTimeoutMs }: Pick<DatabaseOptions, "statementTimeoutMs">): number {
+  return Math.ceil(statementTimeoutMs * SERVER_SHARE);
+}
+
+const TYPES: Readonly<Record<string, PostgresType>> = { ...ARRAY_TYPES, timestamptz: TIMESTAMP_TYPE };
 
 type DriverOptions = postgres.Options<Record<string, never>>;
 
@@ -161,6 +210,9 @@ export function connectTo(
   const common: DriverOptions = {
     backoff: () => RECONNECT_SECONDS,
     onnotice: () => undefined,
+    fetch_types: false,
+    // In the driver's types they would be methods of each client.
+    types: TYPES as Record<string, never>,
     connection: { application_name: "monster-realtime", ...connection },
     ...options,
   };
@@ -172,6 +224,15 @@ export function connectTo(
     user: user ?? "postgres",
     database: database ?? "postgres",
   });
+}
+
+/**
+ * A connection for statements that share a session. Give it back with `release`. A statement opens it first: a reservation
+ * that opens a connection is never answered by a driver that does not read types.
+ */
+export async function reserveConnection(sql: Sql): Promise<ReservedSql> {
+  await sql`SELECT 1`;
+  return sql.reserve();
 }
 
 /** The driver takes `host` for a setting of the server. */
@@ -191,8 +252,8 @@ function openUrl(url: string, options: DriverOptions): Sql {
 async function inTransaction<Result>(
   sql: Sql,
   goOn: GoOn,
-  principal: string,
-  work: (sql: TransactionSql) => Promise<Result>,
+  { principal, timeoutMs }: { principal: string; timeoutMs: number },
+  work: (sql: Transaction) => Promise<Result>,
 ): Promise<Result> {
   let lost = false;
   const beforeEach = () => {
@@ -203,8 +264,11 @@ async function inTransaction<Result>(
     return (await sql.begin(async (transaction) => {
       try {
         goOn();
-        await transaction`SELECT set_config('hub.principal', ${principal}, true)`;
-        const result = await work(guarded(transaction, beforeEach));
+        // A host that vanishes within a transaction would keep its locks for hours.
+        await transaction`SELECT set_config('hub.principal', ${principal}, true),
+          set_config('statement_timeout', ${String(timeoutMs)}, true),
+          set_config('idle_in_transaction_session_timeout', ${String(timeoutMs)}, true)`;
+        const result = await work(guarded(transaction, beforeEach) as Transaction);
         goOn();
         return result;
       } catch (error) {
@@ -252,6 +316,13 @@ function told(error: unknown): unknown {
 function tooSlow(cause: DatabaseFault): HubError {
   const message = "The database took too long over this, perhaps waiting for others. Nothing was changed. Try again.";
   return new HubError("timeout", message, { retryAfterMs: 100, cause });
+}
+
+/** Its turn did not come: nothing was sent. */
+function crowded(): HubError {
+  const message =
+    "This call got no database connection in time: other calls use all that it may take, or the database does not answer. Nothing was changed. Send fewer calls at once, and try again.";
+  return new HubError("unavailable", message, { retryAfterMs: 1_000 });
 }
 
 function late(): HubError {

@@ -1,3 +1,4 @@
+import type { PresentRow } from "../presence/presence.ts";
 import type { Database } from "./postgres.ts";
 
 /** What the reconciler asks of the workstations' rows (`presence/reconciler.ts`). */
@@ -16,6 +17,21 @@ export class PresenceRows {
         ORDER BY id LIMIT ${limit}`,
     );
     return rows.map(({ id }) => id);
+  }
+
+  /** What the rows that say online tell of their workstations, in the order of their ids, those after `afterId`. */
+  async presentAfter(afterId: string, limit: number): Promise<PresentRow[]> {
+    return this.#database.query(
+      (sql) => sql<PresentRow[]>`
+        SELECT id AS "workstationId", presence_revision::float8 AS revision, realtime_member_key AS "memberKey",
+          realtime_presence_meta AS meta, coalesce(last_seen_at, now()) AS "seenAt", host(last_ip_address) AS "ipAddress",
+          last_user_agent AS "userAgent", cli_version AS "cliVersion",
+          ARRAY(SELECT project_id FROM project_workstations WHERE workstation_id = station.id) AS "projectIds"
+        FROM workstations station
+        WHERE status = 'online' AND deleted_at IS NULL AND realtime_member_key IS NOT NULL
+          AND realtime_presence_meta IS NOT NULL AND id > ${afterId}
+        ORDER BY id LIMIT ${limit}`,
+    );
   }
 
   /** Those of these workstations whose rows say offline. */

@@ -1,3 +1,4 @@
+import { type FencingToken, isValid } from "./fence.ts";
 import type { Database } from "./postgres.ts";
 import type { PendingRow } from "./presence-backlog.ts";
 
@@ -12,14 +13,19 @@ export interface RefusedRow {
  * Writes these presences and their transitions in one statement, one prepared text whatever their number, and answers
  * with the rows that did not take it. Workstations that are deleted or don't exist are left out silently. Rows that
  * another transaction holds are passed over: it must not keep the other workstations' presence from being written, and
- * a statement that never waits for a row can't deadlock.
+ * a statement that never waits for a row can't deadlock. When `token` is no longer valid, no row takes anything, as if all
+ * were held.
  *
- * `suspended` is not presence's to change. Transitions go to `audit_events` and not to `audit_pending`: nobody is to be
- * told by the change feed what presence itself tells. A step whose `before` is unknown is one only where the row said
+ * `suspended` is not presence's to change. Transitions are audit events without a lane: the change feed does not
+ * publish what presence itself does. A step whose `before` is unknown is one only where the row said
  * something else; a step that is none (`before` = `kind`) is recorded where the row had been changed by someone else. A step
  * not newer than the row was recorded with it: its writing was not answered, and it comes again with the next.
  */
-export async function writePresences(database: Database, rows: readonly PendingRow[]): Promise<RefusedRow[]> {
+export async function writePresences(
+  database: Database,
+  rows: readonly PendingRow[],
+  token?: FencingToken,
+): Promise<RefusedRow[]> {
   // As text, because the driver would encode a value for a jsonb parameter a second time.
   const incoming = JSON.stringify(rows.map(({ columns, steps, seenAt }) => ({ ...columns, steps, seen_at: seenAt })));
   const refused = await database.query(
@@ -32,7 +38,7 @@ export async function writePresences(database: Database, rows: readonly PendingR
       ), locked AS MATERIALIZED (
         SELECT incoming.*, station.organization_id, station.presence_revision, station.status::text AS row_status
         FROM workstations station JOIN incoming USING (id)
-        WHERE station.deleted_at IS NULL
+        WHERE station.deleted_at IS NULL AND ${isValid(sql, token)}
         FOR NO KEY UPDATE OF station SKIP LOCKED
       ), written AS (
         UPDATE workstations station SET

@@ -1,6 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { HubError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { PresenceSink, WorkstationPresence } from "../presence/presence.ts";
+import type { Fence } from "./fence.ts";
 import type { Database } from "./postgres.ts";
 import { type PendingRow, PresenceBacklog } from "./presence-backlog.ts";
 import type { AbsentWorkstation } from "./presence-row.ts";
@@ -12,6 +14,8 @@ export interface PresenceWriterOptions {
   intervalMs?: number;
   /** Rows a statement. */
   maxRows?: number;
+  /** Nothing is written while this hub does not serve: the newest states wait. */
+  fence?: Fence;
   log: Logger;
   /**
    * The row holds `rowRevision`, which is not older than the state offered (null: nothing but its absence was known).
@@ -45,6 +49,7 @@ export class PresenceWriter implements PresenceSink {
   readonly #database: Database;
   readonly #intervalMs: number;
   readonly #maxRows: number;
+  readonly #fence: Fence | undefined;
   readonly #log: Logger;
   readonly #onRefused: PresenceWriterOptions["onRefused"];
   readonly #onWritten: PresenceWriterOptions["onWritten"];
@@ -58,10 +63,11 @@ export class PresenceWriter implements PresenceSink {
   #statements = 0;
   #lastFlushMs: number | null = null;
 
-  constructor({ database, intervalMs, maxRows, log, onRefused, onWritten }: PresenceWriterOptions) {
+  constructor({ database, intervalMs, maxRows, fence, log, onRefused, onWritten }: PresenceWriterOptions) {
     this.#database = database;
     this.#intervalMs = intervalMs ?? DEFAULT_WRITE_INTERVAL_MS;
     this.#maxRows = maxRows ?? DEFAULT_MAX_ROWS;
+    this.#fence = fence;
     this.#log = log;
     this.#onRefused = onRefused;
     this.#onWritten = onWritten;
@@ -170,8 +176,10 @@ export class PresenceWriter implements PresenceSink {
   /** Settles every row; throws what is worth trying again, after putting the rows back. */
   async #writeRows(rows: readonly PendingRow[]): Promise<void> {
     try {
+      const token = this.#fence?.();
+      if (token === null) throw new HubError("unavailable", "This hub does not serve the database now.");
       this.#statements += 1;
-      this.#settle(rows, await writePresences(this.#database, rows));
+      this.#settle(rows, await writePresences(this.#database, rows, token));
     } catch (error) {
       if (isRowFault(error)) return this.#halve(rows, error);
       for (const row of rows) this.#backlog.putBack(row);

@@ -12,8 +12,8 @@ export interface SharedDatabase {
   close(): Promise<void>;
 }
 
-/** What a process needs beside its pool: to listen, to look at the schema, and to be looked at. */
-const OTHER_CONNECTIONS = 4;
+/** What a process needs beside its pool: to listen, for its lock, at its start, and to be inspected. */
+const OTHER_CONNECTIONS = 5;
 const MIN_CONNECTIONS = 50;
 
 /** Starts the embedded database of several hub processes and brings it to the current schema; null: DATABASE_URL is set. */
@@ -24,7 +24,8 @@ export async function startSharedDatabase(config: HubConfig, log: Logger): Promi
   // One more than there are: a process is replaced once the next one serves.
   const needed = (config.processes + 1) * (poolSize + OTHER_CONNECTIONS);
   const maxConnections = Math.max(MIN_CONNECTIONS, needed);
-  const server = await startEmbeddedPostgres({ dataDir: join(config.dataDir, "postgres"), log, maxConnections });
+  const embeddedDir = join(config.dataDir, "postgres");
+  const server = await startEmbeddedPostgres({ dataDir: embeddedDir, log, maxConnections });
   const database = new Database({
     ...server.connection,
     max: 1,
@@ -32,7 +33,7 @@ export async function startSharedDatabase(config: HubConfig, log: Logger): Promi
     connectTimeoutMs: timeoutMs,
   });
   try {
-    await migrate(database.unlimited);
+    await migrate(database.unlimited, { embeddedDir });
   } catch (error) {
     await server.stop();
     throw error;

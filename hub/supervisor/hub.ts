@@ -20,7 +20,9 @@ export function serveNode(config: HubConfig, log: Logger): WorkerOptions["serve"
       async ready() {
         while (Object.keys(await node.readiness()).length > 0) await pause(READY_POLL_MS);
       },
+      lost: Promise.race([node.lost, node.replaced.then(() => "a hub without Redis served this database meanwhile")]),
       measure: () => node.metrics.measures(),
+      close: () => node.stop({ drain: false }),
       drain: ({ handOver }) => node.stop({ drain: true, handOver }),
     };
   };

@@ -28,6 +28,10 @@ export class SupervisorMetrics {
     collectDefaultMetrics({ register: this.#own });
   }
 
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
   crashed(): void {
     this.#crashes.inc();
   }

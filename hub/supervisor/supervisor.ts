@@ -1,4 +1,5 @@
 import cluster from "node:cluster";
+import type { MetricsText } from "../http/metrics-endpoint.ts";
 import type { Logger } from "../log.ts";
 import type { ConnectionOptions } from "../store/postgres.ts";
 import type { Serving } from "./messages.ts";
@@ -116,6 +117,11 @@ export class Supervisor {
     });
   }
 
+  /** Those of all processes and its own. */
+  get metrics(): MetricsText {
+    return { contentType: this.#metrics.contentType, text: () => this.#metricsText() };
+  }
+
   get #serving(): number {
     return [...this.#processes].filter(({ state }) => state === "serving").length;
   }
@@ -210,6 +216,10 @@ export class Supervisor {
   }
 
   async #tellMetrics(asking: WorkerProcess): Promise<void> {
+    asking.tellMetrics(await this.metrics.text());
+  }
+
+  async #metricsText(): Promise<string> {
     const processes = [...this.#processes].filter(({ state }) => state !== "starting");
     const measured = await Promise.all(
       processes.map(async (process) => {
@@ -218,7 +228,7 @@ export class Supervisor {
       }),
     );
     const answered = measured.flatMap(({ name, measures }) => (measures ? [{ name, measures }] : []));
-    asking.tellMetrics(await this.#metrics.text(answered));
+    return this.#metrics.text(answered);
   }
 
   #end(): void {

@@ -2,6 +2,7 @@ import cluster from "node:cluster";
 import { HubError } from "../errors.ts";
 import type { Measures } from "../http/metrics.ts";
 import type { Logger } from "../log.ts";
+import { endOnUncaughtException } from "../process/uncaught.ts";
 import type { Order, Report, Serving, Start } from "./messages.ts";
 import { DEFAULT_SLACK_MS } from "./supervisor.ts";
 import { Waiters } from "./waiters.ts";
@@ -12,8 +13,12 @@ export interface Served {
   /** Resolves when it is ready. */
   ready(): Promise<void>;
   measure(): Promise<Measures>;
+  /** Resolves if it must end and be started again. */
+  lost: Promise<string>;
   /** Sends its clients away and closes. `handOver`: it takes no connection any more, because others serve the port. */
   drain(options: { handOver: boolean }): Promise<void>;
+  /** Ends its connections and closes, without sending clients away first. */
+  close(): Promise<void>;
 }
 
 export interface WorkerOptions {
@@ -38,10 +43,10 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
   let served: Served | null = null;
   let ending = false;
-  const end = (handOver: boolean) => {
+  const end = (handOver: boolean, exitCode = 0) => {
     if (ending) return;
     ending = true;
-    endServed(served, handOver, options);
+    endServed(served, { handOver, exitCode }, options);
   };
   const start = await new Promise<Start>((resolve) => {
     process.on("message", (order: Order) => {
@@ -58,18 +63,25 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     });
     report({ kind: "loaded" });
   });
+  endOnUncaughtException(log, async () => served?.close());
   served = await options.serve(start, () => askForMetrics(metrics));
+  // The supervisor takes it for a crash, and starts another one.
+  void served.lost.then(() => end(false, 1));
   await served.ready();
   report({ kind: "ready", serving: served.serving });
 }
 
 /** One that serves nobody yet just goes. */
-function endServed(served: Served | null, handOver: boolean, { drainMs, slackMs, log }: WorkerOptions): void {
+function endServed(
+  served: Served | null,
+  { handOver, exitCode }: { handOver: boolean; exitCode: number },
+  { drainMs, slackMs, log }: WorkerOptions,
+): void {
   if (!served) process.exit(0);
   // The supervisor does the same, but may be gone.
   setTimeout(() => process.exit(1), drainMs + (slackMs ?? DEFAULT_SLACK_MS)).unref();
   served.drain({ handOver }).then(
-    () => process.exit(0),
+    () => process.exit(process.exitCode ?? exitCode),
     (error: unknown) => {
       log.fatal({ err: error }, "could not end in order");
       process.exit(1);

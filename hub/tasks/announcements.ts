@@ -1,14 +1,14 @@
 import { type AssignmentCancelled, workstationChannel } from "@monster-realtime/client/protocol";
-import type { Change } from "../feed/change.ts";
-import { ask, type Statements } from "../statements.ts";
+import type { Change, FurtherPublication } from "../feed/change.ts";
+import { ask } from "../statements.ts";
 import type { Database } from "../store/postgres.ts";
 import { assignmentOf, findAssignments, publishable } from "./assignments.ts";
 
-/** What a workstation is told of its work. */
-export interface WorkPublication {
-  channel: string;
+type Pool = Pick<Database, "query">;
+
+/** A publication to a workstation about its work. */
+export interface WorkPublication extends FurtherPublication {
   type: "task:assign" | "task:cancel";
-  payload: unknown;
 }
 
 const OPEN: ReadonlySet<unknown> = new Set(["starting", "active"]);
@@ -20,7 +20,7 @@ const ENDED: ReadonlySet<unknown> = new Set(["completed", "failed", "timeout"]);
  * that was ended by anybody but its workstation is taken back. What has changed since is not told any more.
  */
 export async function workPublications(
-  database: Database,
+  pool: Pool,
   changes: readonly Change[],
 ): Promise<ReadonlyMap<string, WorkPublication>> {
   const given = changes.filter((change) => ofSession(change, "created") && change.after?.status === "starting");
@@ -30,19 +30,19 @@ export async function workPublications(
   );
   const deleted = changes.filter((change) => ofSession(change, "deleted") && OPEN.has(change.removed?.status));
   if (given.length + ended.length + deleted.length === 0) return new Map();
-  const assigned = await assignments(database, given);
-  const cancelled = await cancellations(database, ended);
-  return new Map([...assigned, ...cancelled, ...(await withTheirTasks(database, deleted))]);
+  const assigned = await assignments(pool, given);
+  const cancelled = await cancellations(pool, ended);
+  return new Map([...assigned, ...cancelled, ...(await withTheirTasks(pool, deleted))]);
 }
 
 function ofSession({ entity, operation }: Change, expected: Change["operation"]): boolean {
   return entity === "agent_sessions" && operation === expected;
 }
 
-async function assignments(database: Database, given: readonly Change[]): Promise<[string, WorkPublication][]> {
+async function assignments(pool: Pool, given: readonly Change[]): Promise<[string, WorkPublication][]> {
   if (given.length === 0) return [];
   const sessionIds = given.map(({ rowId }) => rowId);
-  const rows = await database.query((sql) => findAssignments(sql, { sessionIds }));
+  const rows = await pool.query((sql) => findAssignments(sql, { sessionIds }));
   const found = new Map(rows.map(assignmentOf).map((assignment) => [assignment.id, assignment]));
   return given.flatMap(({ id, rowId }) => {
     const assignment = found.get(rowId);
@@ -52,14 +52,10 @@ async function assignments(database: Database, given: readonly Change[]): Promis
   });
 }
 
-async function cancellations(database: Database, ended: readonly Change[]): Promise<[string, WorkPublication][]> {
+async function cancellations(pool: Pool, ended: readonly Change[]): Promise<[string, WorkPublication][]> {
   if (ended.length === 0) return [];
-  const rows = await database.query((sql) =>
-    workstationsOf(
-      sql,
-      ended.map(({ rowId }) => rowId),
-    ),
-  );
+  const sessionIds = ended.map(({ rowId }) => rowId);
+  const rows = await workstationsOf(pool, sessionIds);
   const found = new Map(rows.map((row) => [row.id, row]));
   return ended.flatMap(({ id, rowId, after }) => {
     const session = found.get(rowId);
@@ -77,10 +73,10 @@ async function cancellations(database: Database, ended: readonly Change[]): Prom
 }
 
 /** Sessions that went with their tasks: of their rows nothing is left to be looked up. */
-async function withTheirTasks(database: Database, deleted: readonly Change[]): Promise<[string, WorkPublication][]> {
+async function withTheirTasks(pool: Pool, deleted: readonly Change[]): Promise<[string, WorkPublication][]> {
   if (deleted.length === 0) return [];
   const agentIds = deleted.map(({ removed }) => String(removed?.agent_id));
-  const rows = await database.query((sql) =>
+  const rows = await pool.query((sql) =>
     ask<{ id: string; workstationId: string }>(
       sql,
       `SELECT id, workstation_id AS "workstationId" FROM agents WHERE id = ANY($1::text[])`,
@@ -96,11 +92,13 @@ async function withTheirTasks(database: Database, deleted: readonly Change[]): P
   });
 }
 
-function workstationsOf(sql: Statements, sessionIds: readonly string[]) {
-  return ask<{ id: string; taskId: string; workstationId: string }>(
-    sql,
-    `SELECT s.id, s.task_id AS "taskId", a.workstation_id AS "workstationId"
-    FROM agent_sessions s JOIN agents a ON a.id = s.agent_id WHERE s.id = ANY($1::text[])`,
-    [[...sessionIds]],
+function workstationsOf(pool: Pool, sessionIds: readonly string[]) {
+  return pool.query((sql) =>
+    ask<{ id: string; taskId: string; workstationId: string }>(
+      sql,
+      `SELECT s.id, s.task_id AS "taskId", a.workstation_id AS "workstationId"
+      FROM agent_sessions s JOIN agents a ON a.id = s.agent_id WHERE s.id = ANY($1::text[])`,
+      [[...sessionIds]],
+    ),
   );
 }

@@ -1,6 +1,6 @@
 import type { WorkObstacle } from "@monster-realtime/client/protocol";
 import { HubError } from "../errors.ts";
-import { ask, type Statements } from "../statements.ts";
+import { ask, type Transaction } from "../statements.ts";
 import { conflict } from "./conflict.ts";
 import { type AgentFacts, type AgentQuery, lockAgents, lockRepositories, OPEN_LISTS, roomOf } from "./facts.ts";
 import { give } from "./giving.ts";
@@ -12,7 +12,7 @@ import { detailsOf } from "./waiting.ts";
  * Gives a task, locked by the caller, to the agent named or the best that is free. Gives the session's id. Throws
  * `workstation_offline` where all that could are away, `conflict` for whatever else is in the way.
  */
-export async function assignTask(sql: Statements, task: HeldTask, agentId: string | undefined): Promise<string> {
+export async function assignTask(sql: Transaction, task: HeldTask, agentId: string | undefined): Promise<string> {
   refuseUnlessOpen(task);
   const detail = (await detailsOf(sql, [{ id: task.id, tried: false }], 0)).get(task.id);
   if (!detail || detail.blocked)
@@ -59,7 +59,7 @@ function refuseUnlessOpen({ ready, agentSessionStatus, list }: HeldTask): void {
 
 /** A task that runs counts where it is moved to as it would have counted when it was given out. */
 export async function refuseMoveOfRunning(
-  sql: Statements,
+  sql: Transaction,
   { id, projectId }: { id: string; projectId: string },
   repositoryId: string,
 ): Promise<void> {

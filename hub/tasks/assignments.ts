@@ -39,8 +39,8 @@ export function findAssignments(sql: Statements, query: AssignmentQuery): Pendin
     FROM tasks t JOIN agent_sessions s ON s.id = t.last_agent_session_id AND s.task_id = t.id
     JOIN agents a ON a.id = s.agent_id AND a.id = t.active_agent_id
     JOIN projects p ON p.id = t.project_id
-    LEFT JOIN actors actor ON actor.id = coalesce(t.actor_id, p.default_actor_id)
-    LEFT JOIN project_repositories r ON r.id = t.project_repository_id
+    LEFT JOIN actors actor ON actor.id = coalesce(t.actor_id, p.default_actor_id) AND actor.deleted_at IS NULL
+    LEFT JOIN project_repositories r ON r.id = t.project_repository_id AND r.deleted_at IS NULL
     WHERE ${condition} AND s.status IN ('starting', 'active') AND t.agent_session_status <> 'INACTIVE'
     ORDER BY s.started_at, s.id`,
     [value],

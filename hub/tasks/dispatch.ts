@@ -1,5 +1,6 @@
 import type { PendingQuery } from "postgres";
-import { ask, type Statements } from "../statements.ts";
+import { ask, type Statements, type Transaction } from "../statements.ts";
+import { ADVISORY_LOCK_PAIRS } from "../store/advisory-locks.ts";
 import { freeAgent } from "./assign.ts";
 import { lockAgents, lockRepositories, OPEN_LISTS } from "./facts.ts";
 import { give } from "./giving.ts";
@@ -8,8 +9,10 @@ import { lockWaiting } from "./waiting.ts";
 
 /** Tasks looked at in one transaction: enough to be fast, few enough to let others in. */
 const BATCH = 50;
-/** A number of its own among the hub's advisory locks; the second one is the project's hash. */
-const LOCK = 1_677_721;
+
+/** Whether tasks of the project `p` are given to agents. */
+const IS_SERVED = `p.status = 'active' AND p.deleted_at IS NULL
+  AND EXISTS (SELECT FROM organizations o WHERE o.id = p.organization_id AND o.deleted_at IS NULL)`;
 
 /** What a round did: how many tasks it gave, and whether there may be more to give. */
 export interface Round {
@@ -21,15 +24,15 @@ export interface Round {
  * One round of a project: its best waiting tasks to whoever is free. Null: another hub is at it. That lock only saves
  * work; what keeps two from giving one task twice, or an agent too many, is the rows' own.
  */
-export async function dispatchRound(sql: Statements, projectId: string, avoidMs: number): Promise<Round | null> {
+export async function dispatchRound(sql: Transaction, projectId: string, avoidMs: number): Promise<Round | null> {
   const [turn] = await ask<{ locked: boolean }>(
     sql,
     "SELECT pg_try_advisory_xact_lock($1, hashtext($2)) AS locked",
-    [LOCK, projectId],
+    [ADVISORY_LOCK_PAIRS.dispatch, projectId],
     true,
   );
   if (!turn?.locked) return null;
-  const [project] = await ask(sql, "SELECT FROM projects WHERE id = $1 AND status = 'active'", [projectId], true);
+  const [project] = await ask(sql, `SELECT FROM projects p WHERE p.id = $1 AND ${IS_SERVED}`, [projectId], true);
   if (!project) return { given: 0, more: false };
   const agents = await lockAgents(sql, { projectId, ready: true, locked: "skip" });
   let free = agents.map(freeAgent).filter(({ room }) => room > 0);
@@ -61,9 +64,9 @@ export async function dispatchRound(sql: Statements, projectId: string, avoidMs:
 export function waitingProjects(sql: Statements): PendingQuery<{ id: string }[]> {
   return ask<{ id: string }>(
     sql,
-    `SELECT p.id FROM projects p WHERE p.status = 'active'
+    `SELECT p.id FROM projects p WHERE ${IS_SERVED}
       AND EXISTS (SELECT FROM tasks t WHERE t.project_id = p.id AND t.ready AND t.agent_session_status = 'INACTIVE'
-        AND t.list = ANY($1::task_list[]))
+        AND t.list = ANY($1::text[]::task_list[]))
       AND EXISTS (SELECT FROM project_workstations pw JOIN workstations w ON w.id = pw.workstation_id
         WHERE pw.project_id = p.id AND pw.can_receive_tasks AND w.status = 'online' AND w.deleted_at IS NULL)`,
     [[...OPEN_LISTS]],

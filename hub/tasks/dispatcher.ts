@@ -1,7 +1,7 @@
 import type { Change } from "../feed/change.ts";
 import type { Logger } from "../log.ts";
 import { Pulse } from "../pulse.ts";
-import type { Statements } from "../statements.ts";
+import type { Transaction } from "../statements.ts";
 import type { Database } from "../store/postgres.ts";
 import { dispatchRound, projectsOf, type Round, waitingProjects } from "./dispatch.ts";
 
@@ -126,7 +126,7 @@ export class Dispatcher {
     }
   }
 
-  #transaction<Result>(work: (sql: Statements) => Promise<Result>): Promise<Result> {
+  #transaction<Result>(work: (sql: Transaction) => Promise<Result>): Promise<Result> {
     return this.#options.database.transaction(PRINCIPAL, work);
   }
 

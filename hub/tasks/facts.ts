@@ -1,5 +1,5 @@
 import type { PendingQuery } from "postgres";
-import { ask, type Statements } from "../statements.ts";
+import { ask, type Statements, type Transaction } from "../statements.ts";
 
 /** Lists that tasks are given to agents from; in `review` people have them. */
 export const OPEN_LISTS = ["todo", "doing", "loop"] as const;
@@ -36,7 +36,7 @@ export interface AgentQuery {
  * The project's agents, locked: nobody else gives them a task until the transaction ends, so that what they have is what
  * was counted.
  */
-export async function lockAgents(sql: Statements, query: AgentQuery): Promise<AgentFacts[]> {
+export async function lockAgents(sql: Transaction, query: AgentQuery): Promise<AgentFacts[]> {
   const { projectId, agentId = null, ready = false, locked } = query;
   const agents = await ask<AgentFacts>(
     sql,
@@ -45,7 +45,7 @@ export async function lockAgents(sql: Statements, query: AgentQuery): Promise<Ag
       CASE WHEN ${limitIsOver("a")} THEN 'available' ELSE a.status::text END AS status,
       (extract(epoch FROM a.last_task_pushed_at) * 1000)::float8 AS "pushedAtMs"
     FROM project_workstations pw JOIN workstations w ON w.id = pw.workstation_id AND w.deleted_at IS NULL
-    JOIN agents a ON a.workstation_id = w.id
+    JOIN agents a ON a.workstation_id = w.id AND a.deleted_at IS NULL
     WHERE pw.project_id = $1 AND ($2::text IS NULL OR a.id = $2)
       AND (NOT $3 OR (pw.can_receive_tasks AND w.status = 'online' AND (a.status IN ('available', 'busy') OR ${limitIsOver("a")})))
     ORDER BY a.id FOR NO KEY UPDATE OF a ${locked === "skip" ? "SKIP LOCKED" : ""}`,
@@ -87,13 +87,13 @@ export function runningOf(
  * Somebody else's lock: none for now.
  */
 export async function lockRepositories(
-  sql: Statements,
+  sql: Transaction,
   projectId: string,
   locked: "skip" | "wait",
 ): Promise<ReadonlyMap<string, number>> {
   const limited = await ask<{ id: string }>(
     sql,
-    `SELECT id FROM project_repositories WHERE project_id = $1 AND (max_concurrent_tasks > 0 OR status <> 'active')`,
+    `SELECT id FROM project_repositories WHERE project_id = $1 AND deleted_at IS NULL AND (max_concurrent_tasks > 0 OR status <> 'active')`,
     [projectId],
     true,
   );

@@ -1,12 +1,12 @@
 import { newId } from "../ids.ts";
-import { ask, type Statements } from "../statements.ts";
+import { ask, type Transaction } from "../statements.ts";
 import type { Match } from "./matching.ts";
 
 /**
  * Gives tasks to agents, both locked by the caller: the tasks are PUSHING, each with a session that starts, whose id is
  * the assignment's. The change feed tells the workstations, in this order. Gives the sessions' ids in the order of `matches`.
  */
-export async function give(sql: Statements, matches: readonly Match[], reason: string): Promise<string[]> {
+export async function give(sql: Transaction, matches: readonly Match[], reason: string): Promise<string[]> {
   const sessionIds = matches.map(() => `session_${newId()}`);
   const agentIds = matches.map(({ agentId }) => agentId);
   await ask(

@@ -1,4 +1,4 @@
-import { ask, type Statements } from "../statements.ts";
+import { ask, type Transaction } from "../statements.ts";
 import { SCALE, spread, stepBetween } from "./steps.ts";
 
 /** One list of a project's board. */
@@ -45,7 +45,7 @@ const FIRST_WINDOW = 8;
  * caller holds the project's lock, so that no two tasks are given one place.
  */
 export async function placeIn(
-  sql: Statements,
+  sql: Transaction,
   list: BoardList,
   beside: Beside | null,
   mover: string | null,
@@ -59,7 +59,7 @@ export async function placeIn(
 }
 
 /** Where tasks stand, by id; they are locked. */
-export async function spotsOf(sql: Statements, ids: readonly string[]): Promise<Map<string, TaskSpot>> {
+export async function spotsOf(sql: Transaction, ids: readonly string[]): Promise<Map<string, TaskSpot>> {
   const found = await ask(
     sql,
     `SELECT id, project_id AS "projectId", list, priority, list_order::float8 AS "listOrder", created_at AS "createdAt"
@@ -70,12 +70,12 @@ export async function spotsOf(sql: Statements, ids: readonly string[]): Promise<
 }
 
 /** Keeps others from placing tasks in the project until the transaction ends. */
-export async function lockBoard(sql: Statements, projectId: string): Promise<void> {
+export async function lockBoard(sql: Transaction, projectId: string): Promise<void> {
   await ask(sql, "SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", [projectId]);
 }
 
 /** Spaces a window around the gap anew, which widens until the numbers around it leave room enough. */
-async function respace(sql: Statements, nearest: (side: Side, count: number) => Promise<Step[]>): Promise<Placed> {
+async function respace(sql: Transaction, nearest: (side: Side, count: number) => Promise<Step[]>): Promise<Placed> {
   for (let width = FIRST_WINDOW; ; width *= 2) {
     const [below, above] = [await nearest("below", width + 1), await nearest("above", width + 1)];
     const [before, behind] = [below.slice(0, width).reverse(), above.slice(0, width)];
@@ -97,26 +97,22 @@ async function respace(sql: Statements, nearest: (side: Side, count: number) => 
  * as one `task:reordered`.
  */
 export async function announce(
-  sql: Statements,
+  sql: Transaction,
   { projectId, list }: BoardList,
   renumbered: readonly Renumbered[],
 ): Promise<void> {
   if (renumbered.length === 0) return;
   await ask(
     sql,
-    `WITH event AS (
-      INSERT INTO audit_events (principal, organization_id, project_id, entity, row_id, operation, after)
-      SELECT current_setting('hub.principal'), organization_id, id, 'projects', id, 'reordered', $2::text::jsonb
-      FROM projects WHERE id = $1
-      RETURNING id)
-    INSERT INTO audit_pending SELECT id FROM event`,
+    `INSERT INTO audit_events (principal, organization_id, project_id, entity, row_id, operation, after, lane)
+    SELECT current_setting('hub.principal'), organization_id, id, 'projects', id, 'reordered', $2::text::jsonb, hub_lane('tasks')
+    FROM projects WHERE id = $1`,
     [projectId, JSON.stringify({ projectId, list, tasks: renumbered })],
   );
-  await ask(sql, "SELECT pg_notify('hub_audit', '')", []);
 }
 
 /** The change feed would tell each of these rows alone; `announce` tells of them together instead. */
-async function renumber(sql: Statements, moved: readonly { id: string; to: number }[]): Promise<Renumbered[]> {
+async function renumber(sql: Transaction, moved: readonly { id: string; to: number }[]): Promise<Renumbered[]> {
   const [told] = await ask(sql, `SELECT coalesce(current_setting('hub.audit_publish', true), '') AS publish`, []);
   await setPublishing(sql, "off");
   const rows = await ask(
@@ -132,7 +128,7 @@ async function renumber(sql: Statements, moved: readonly { id: string; to: numbe
     .sort((a, b) => a.listOrder - b.listOrder);
 }
 
-async function setPublishing(sql: Statements, publish: string): Promise<void> {
+async function setPublishing(sql: Transaction, publish: string): Promise<void> {
   await ask(sql, `SELECT set_config('hub.audit_publish', $1, true)`, [publish]);
 }
 
@@ -145,7 +141,7 @@ interface NearestQuery {
 
 /** The list's tasks on one side of a gap, the nearest first. */
 async function nearestSteps(
-  sql: Statements,
+  sql: Transaction,
   { projectId, list }: BoardList,
   { beside, mover, side, count }: NearestQuery,
 ): Promise<Step[]> {

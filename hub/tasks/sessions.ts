@@ -1,5 +1,5 @@
 import type { SessionFinish, SessionStart, TaskMode } from "@monster-realtime/client/protocol";
-import { ask, type Statements } from "../statements.ts";
+import { ask, type Transaction } from "../statements.ts";
 import { conflict } from "./conflict.ts";
 import { advance, type HeldTask, holdTask } from "./standing.ts";
 import { releaseWorktreeOf } from "./worktrees.ts";
@@ -22,7 +22,7 @@ export interface HeldSession {
  * Locks the board, the task and the session, in this order as everybody does. Null where it is gone, or is no longer what
  * its task is in.
  */
-export async function holdSession(sql: Statements, id: string): Promise<HeldSession | null> {
+export async function holdSession(sql: Transaction, id: string): Promise<HeldSession | null> {
   const [seen] = await ask<{ taskId: string }>(
     sql,
     `SELECT task_id AS "taskId" FROM agent_sessions WHERE id = $1`,
@@ -49,7 +49,7 @@ export function isOpen({ id, agentId, status, task }: HeldSession): boolean {
 
 /** The agent took the task up. Throws `conflict` where it can't any more. */
 export async function startSession(
-  sql: Statements,
+  sql: Transaction,
   session: HeldSession,
   start: Omit<SessionStart, "id">,
 ): Promise<void> {
@@ -84,7 +84,7 @@ export interface Ending extends Omit<SessionFinish, "id" | "outcome" | "reviewIn
  * session holds it, so that it is ended once.
  */
 export async function endSession(
-  sql: Statements,
+  sql: Transaction,
   session: Pick<HeldSession, "id" | "status">,
   ending: Ending,
 ): Promise<void> {
@@ -123,7 +123,7 @@ export function lost(errorMessage: string): Ending {
 }
 
 /** Ends what the agents of a workstation are at that does not come back, and gives their tasks to others. */
-export async function endSessionsOf(sql: Statements, workstationId: string): Promise<void> {
+export async function endSessionsOf(sql: Transaction, workstationId: string): Promise<void> {
   // In the order of their ids, so that two who end workstations don't wait for each other in a circle.
   const tasks = await ask<{ sessionId: string | null }>(
     sql,
@@ -143,6 +143,40 @@ export async function endSessionsOf(sql: Statements, workstationId: string): Pro
     await endSession(sql, session, session.status === "starting" ? NOT_STARTED : lost("The workstation was deleted."));
 }
 
+/**
+ * Ends all that agents are at in tasks of this condition, which are deleted, in two statements: their number is bounded by
+ * what agents take at once only. The tasks stay as they are, with no agent.
+ */
+export async function cancelSessions(sql: Transaction, condition: string, id: string): Promise<void> {
+  const tasks = await ask<{ sessionId: string | null }>(
+    sql,
+    `UPDATE tasks SET active_agent_id = NULL, agent_session_status = 'INACTIVE' WHERE id IN (
+      SELECT id FROM tasks WHERE ${condition} AND agent_session_status <> 'INACTIVE' ORDER BY id FOR NO KEY UPDATE)
+    RETURNING last_agent_session_id AS "sessionId"`,
+    [id],
+  );
+  if (tasks.length === 0) return;
+  await ask(
+    sql,
+    `WITH open AS (
+      SELECT id, status FROM agent_sessions WHERE id = ANY($1::text[]) AND status IN ('starting', 'active')
+      ORDER BY id FOR NO KEY UPDATE
+    ), ended AS (
+      UPDATE agent_sessions s SET status = 'failed', end_reason = 'cancelled', error_message = 'The task was deleted.',
+        ended_at = greatest(s.started_at, clock_timestamp())
+      FROM open WHERE s.id = open.id
+      RETURNING s.agent_id, s.worktree_id, CASE WHEN open.status = 'active' THEN s.duration_seconds ELSE 0 END AS seconds
+    ), spent AS (
+      UPDATE agents SET total_execution_time = least(${MAX_INTEGER}, total_execution_time::bigint + of_agent.seconds)
+      FROM (SELECT agent_id, sum(seconds) AS seconds FROM ended GROUP BY agent_id) of_agent WHERE agents.id = of_agent.agent_id
+    )
+    UPDATE git_worktrees SET active_task_count = greatest(0, active_task_count - of_worktree.sessions), last_used_at = clock_timestamp()
+    FROM (SELECT worktree_id, count(*)::int AS sessions FROM ended WHERE worktree_id IS NOT NULL GROUP BY worktree_id) of_worktree
+    WHERE git_worktrees.id = of_worktree.worktree_id`,
+    [tasks.map(({ sessionId }) => sessionId)],
+  );
+}
+
 const FREE = { agentSessionStatus: "INACTIVE", activeAgentId: null } as const;
 
 /**
@@ -150,7 +184,7 @@ const FREE = { agentSessionStatus: "INACTIVE", activeAgentId: null } as const;
  * that one before it still.
  */
 export async function completeTask(
-  sql: Statements,
+  sql: Transaction,
   { task, mode }: HeldSession,
   reviewInstructions: string | null,
 ): Promise<void> {
@@ -160,13 +194,13 @@ export async function completeTask(
 }
 
 /** The session did not begin: somebody else may have the task at once. */
-export async function returnTask(sql: Statements, task: HeldTask): Promise<void> {
+export async function returnTask(sql: Transaction, task: HeldTask): Promise<void> {
   await advance(sql, task, "failed", FREE);
 }
 
 /** The session failed or was lost: the task is tried again, until it was often enough. */
 export async function retryTask(
-  sql: Statements,
+  sql: Transaction,
   { task, recoveryAttempts }: HeldSession,
   error: string,
 ): Promise<void> {
@@ -176,6 +210,6 @@ export async function retryTask(
 }
 
 /** Somebody took the task back. */
-export async function withdrawTask(sql: Statements, task: HeldTask): Promise<void> {
+export async function withdrawTask(sql: Transaction, task: HeldTask): Promise<void> {
   await advance(sql, task, "gave_up", { ...FREE, ready: false });
 }

@@ -1,5 +1,5 @@
 import type { Task } from "@monster-realtime/client/protocol";
-import { ask, type Statements } from "../statements.ts";
+import { ask, type Transaction } from "../statements.ts";
 import { announce, lockBoard, placeIn } from "./order.ts";
 import { type NextStanding, nextStanding, type TaskStanding, type WorkflowEvent } from "./workflow.ts";
 
@@ -17,7 +17,7 @@ export interface HeldTask extends TaskStanding {
 }
 
 /** Locks the project's board and the task on it; null where it is gone, or went to another project meanwhile. */
-export async function holdTask(sql: Statements, id: string): Promise<HeldTask | null> {
+export async function holdTask(sql: Transaction, id: string): Promise<HeldTask | null> {
   const [seen] = await ask<{ projectId: string }>(
     sql,
     `SELECT project_id AS "projectId" FROM tasks WHERE id = $1`,
@@ -30,7 +30,7 @@ export async function holdTask(sql: Statements, id: string): Promise<HeldTask | 
 }
 
 /** Locks the task alone: for what leaves it where it stands on the board. */
-export async function lockTask(sql: Statements, id: string, projectId: string): Promise<HeldTask | null> {
+export async function lockTask(sql: Transaction, id: string, projectId: string): Promise<HeldTask | null> {
   const [task] = await ask<HeldTask>(
     sql,
     `SELECT tasks.id, tasks.project_id AS "projectId", tasks.ready, tasks.list, tasks.mode, tasks.loops,
@@ -49,11 +49,11 @@ export async function lockTask(sql: Statements, id: string, projectId: string): 
  * The task's own workflow, its template's, its project's or its organization's; `projects` and `organizations` are joined.
  * A subquery, because COALESCE asks it only of tasks without a workflow of their own.
  */
-export const EFFECTIVE_WORKFLOW = `coalesce(tasks.workflow_config, (SELECT mode_sequence FROM workflow_templates WHERE workflow_templates.id =
+export const EFFECTIVE_WORKFLOW = `coalesce(tasks.workflow_config, (SELECT mode_sequence FROM workflow_templates WHERE workflow_templates.deleted_at IS NULL AND workflow_templates.id =
   coalesce(tasks.workflow_template_id, projects.default_workflow_template_id, organizations.default_workflow_template_id)))`;
 
 /** Whether a task is in this session now. */
-export async function isTaskIn(sql: Statements, sessionId: string): Promise<boolean> {
+export async function isTaskIn(sql: Transaction, sessionId: string): Promise<boolean> {
   const [found] = await ask(
     sql,
     `SELECT 1 FROM tasks JOIN agent_sessions s ON s.task_id = tasks.id
@@ -90,7 +90,7 @@ const COLUMNS: Readonly<Record<keyof TaskChange, string>> = {
  * and nothing changed, where the workflow does not allow the event. The board is locked by the caller.
  */
 export async function advance(
-  sql: Statements,
+  sql: Transaction,
   task: HeldTask,
   event: WorkflowEvent,
   change: TaskChange = {},
@@ -106,7 +106,7 @@ export async function advance(
 }
 
 async function write(
-  sql: Statements,
+  sql: Transaction,
   id: string,
   { list, mode, step }: NextStanding,
   listOrder: number | null,

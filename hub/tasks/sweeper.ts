@@ -1,9 +1,10 @@
 import { HubError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { Pulse } from "../pulse.ts";
-import { ask, type Statements } from "../statements.ts";
+import { ask, type Statements, type Transaction } from "../statements.ts";
 import { type Database, isDatabaseFault } from "../store/postgres.ts";
 import {
+  type Ending,
   endSession,
   type HeldSession,
   holdSession,
@@ -32,15 +33,24 @@ interface Overdue {
   id: string;
   /** It was never started. */
   unstarted: boolean;
+  /** Its workstation can't start it any more. */
+  left: boolean;
 }
 
 /**
- * Lets nothing stick: takes back what nobody started, gives up sessions whose workstation stays away, and lifts rate limits
- * that have run out. Every hub does it; whoever holds the row first has it. All times are the database's.
+ * Lets nothing stick: takes back what nobody started in time or whose workstation left before it did, gives up sessions whose
+ * workstation stays away, and lifts rate limits that have run out. Every hub does it, and the first that locks a session ends
+ * it. All times are the database's.
+ *
+ * A hub that writes a workstation's absence returns its assignments at once (`workstationLeft`). The sweeps of all hubs find
+ * the rest: where that hub died, and where an assignment was committed after the absence was looked at.
  */
 export class WorkSweeper {
   readonly #options: WorkSweeperOptions;
   readonly #sweeping: Pulse;
+  readonly #returning: Pulse;
+  /** Workstations whose absence was written, and whose assignments were not looked at since. */
+  readonly #left = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
   #failing = false;
   #closed = false;
@@ -51,44 +61,65 @@ export class WorkSweeper {
       () => this.#sweep(),
       (error) => this.#failed(error),
     );
+    this.#returning = new Pulse(
+      () => this.#returnOfLeft(),
+      (error) => this.#failed(error),
+    );
   }
 
   start(): void {
     this.#timer = setInterval(() => this.#sweeping.wake(), this.#options.intervalMs ?? INTERVAL_MS).unref();
   }
 
+  /** This workstation's row says now that it is not online: the assignments that it did not start go back at once. */
+  workstationLeft(id: string): void {
+    this.#left.add(id);
+    this.#returning.wake();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#timer) clearInterval(this.#timer);
-    await this.#sweeping.close();
+    await Promise.all([this.#sweeping.close(), this.#returning.close()]);
   }
 
   async #sweep(): Promise<void> {
-    const { database, startTimeoutMs, sessionTimeoutMs } = this.#options;
-    await database.transaction(PRINCIPAL, (sql) => liftLimits(sql));
-    const passed: string[] = [];
-    let overdue: readonly Overdue[];
-    do {
-      overdue = await database.query((sql) => findOverdue(sql, startTimeoutMs, sessionTimeoutMs, passed));
-      for (const session of overdue) await this.#end(session);
-      passed.push(...overdue.map(({ id }) => id));
-    } while (overdue.length === BATCH && !this.#closed);
+    await this.#options.database.transaction(PRINCIPAL, (sql) => liftLimits(sql));
+    await this.#endOverdue(null);
     this.#failing = false;
   }
 
+  /** What fails here is left to the next sweep. */
+  async #returnOfLeft(): Promise<void> {
+    const ids = [...this.#left];
+    this.#left.clear();
+    await this.#endOverdue(ids);
+  }
+
+  async #endOverdue(workstationIds: readonly string[] | null): Promise<void> {
+    const passed: string[] = [];
+    let overdue: readonly { id: string }[];
+    do {
+      const limits = limitsOf(this.#options);
+      overdue = await this.#options.database.query((sql) => findOverdue(sql, limits, passed, workstationIds));
+      for (const { id } of overdue) await this.#end(id);
+      passed.push(...overdue.map(({ id }) => id));
+    } while (overdue.length === BATCH && !this.#closed);
+  }
+
   /** What the database refuses, or somebody's lock keeps, is one session's matter: the others must not wait for it. */
-  async #end(session: Overdue): Promise<void> {
-    const { database, startTimeoutMs, sessionTimeoutMs, log } = this.#options;
+  async #end(sessionId: string): Promise<void> {
+    const { database, log } = this.#options;
     try {
       await database.transaction(PRINCIPAL, async (sql) => {
-        const held = await holdSession(sql, session.id);
-        const still = held && isOpen(held) && (await isStillOverdue(sql, session, startTimeoutMs, sessionTimeoutMs));
-        if (still) await end(sql, held, session);
+        const held = await holdSession(sql, sessionId);
+        const still = held && isOpen(held) && (await stillOverdue(sql, limitsOf(this.#options), sessionId));
+        if (held && still) await end(sql, held, still);
       });
     } catch (error) {
       const isItsOwn = isDatabaseFault(error) || (error instanceof HubError && error.code === "timeout");
       if (!isItsOwn) throw error;
-      log.warn({ err: error, sessionId: session.id }, "an overdue session could not be ended; tried again");
+      log.warn({ err: error, sessionId }, "an overdue session could not be ended; tried again");
     }
   }
 
@@ -101,54 +132,59 @@ export class WorkSweeper {
 }
 
 const GONE = "The workstation stayed away, or was taken from the project.";
+const LEFT: Ending = {
+  ...NOT_STARTED,
+  errorType: "workstation_left",
+  errorMessage: "The workstation left before it started the task.",
+};
 
-async function end(sql: Statements, session: HeldSession, { unstarted }: Overdue): Promise<void> {
-  await endSession(sql, session, unstarted ? NOT_STARTED : lost(GONE));
+async function end(sql: Transaction, session: HeldSession, { unstarted, left }: Overdue): Promise<void> {
+  await endSession(sql, session, unstarted ? (left ? LEFT : NOT_STARTED) : lost(GONE));
   if (unstarted) await returnTask(sql, session.task);
   else await retryTask(sql, session, GONE);
 }
 
+const limitsOf = ({ startTimeoutMs, sessionTimeoutMs }: WorkSweeperOptions) => [startTimeoutMs, sessionTimeoutMs];
+
+/** The workstation, the project or the task was deleted, or the workstation detached: it can't start or end the session. */
+const IS_CUT_OFF = `(w.deleted_at IS NOT NULL OR p.deleted_at IS NOT NULL OR task.deleted_at IS NOT NULL
+  OR NOT EXISTS (SELECT FROM project_workstations pw WHERE pw.project_id = task.project_id AND pw.workstation_id = w.id))`;
+/** A suspect workstation is online by its row, and keeps what it was given. */
+const HAS_LEFT = `(w.status <> 'online' OR ${IS_CUT_OFF})`;
+const STAYS_AWAY = `(w.status <> 'online' AND greatest(w.last_seen_at, s.started_at)
+  < clock_timestamp() - $2::float8 * interval '1 millisecond' OR ${IS_CUT_OFF})`;
+const OVERDUE_COLUMNS = `s.id, s.status = 'starting' AS unstarted, ${HAS_LEFT} AS left`;
 /** Sessions that are no task's current one are somebody else's to end, and must not be looked at again and again. */
 const OVERDUE = `FROM agent_sessions s JOIN agents a ON a.id = s.agent_id JOIN workstations w ON w.id = a.workstation_id
   JOIN tasks task ON task.id = s.task_id AND task.last_agent_session_id = s.id AND task.agent_session_status <> 'INACTIVE'
-  WHERE (s.status = 'starting' AND s.started_at < clock_timestamp() - $1::float8 * interval '1 millisecond'
-      OR s.status = 'active' AND ${isGone("w")})`;
+  JOIN projects p ON p.id = task.project_id
+  JOIN organizations o ON o.id = p.organization_id AND o.deleted_at IS NULL
+  WHERE (s.status = 'starting'
+      AND (${HAS_LEFT} OR s.started_at < clock_timestamp() - $1::float8 * interval '1 millisecond')
+    OR s.status = 'active' AND ${STAYS_AWAY})`;
 
-/** Not online, and not seen for as long; or it can't end the session any more, deleted, or taken from the task's project. */
-function isGone(workstation: string): string {
-  return `(${workstation}.status <> 'online' AND greatest(${workstation}.last_seen_at, s.started_at)
-      < clock_timestamp() - $2::float8 * interval '1 millisecond'
-    OR ${workstation}.deleted_at IS NOT NULL
-    OR NOT EXISTS (SELECT FROM tasks t JOIN project_workstations pw ON pw.project_id = t.project_id
-      WHERE t.id = s.task_id AND pw.workstation_id = ${workstation}.id))`;
-}
-
-/** The oldest, without those that were looked at already. */
-function findOverdue(sql: Statements, startTimeoutMs: number, sessionTimeoutMs: number, passed: readonly string[]) {
-  return ask<Overdue>(
-    sql,
-    `SELECT s.id, s.status = 'starting' AS unstarted ${OVERDUE} AND s.id <> ALL($3::text[]) ORDER BY s.started_at LIMIT ${BATCH}`,
-    [startTimeoutMs, sessionTimeoutMs, [...passed]],
-  );
-}
-
-/** It may have been started, or its workstation come back, while it waited for its turn. */
-async function isStillOverdue(
+/** The oldest, without those that were looked at already; of these workstations alone where any are given. */
+function findOverdue(
   sql: Statements,
-  { id, unstarted }: Overdue,
-  startTimeoutMs: number,
-  sessionTimeoutMs: number,
-): Promise<boolean> {
-  const [found] = await ask(
+  limits: readonly number[],
+  passed: readonly string[],
+  workstationIds: readonly string[] | null,
+) {
+  return ask<{ id: string }>(
     sql,
-    `SELECT 1 ${OVERDUE} AND s.id = $3 AND (s.status = 'starting') = $4`,
-    [startTimeoutMs, sessionTimeoutMs, id, unstarted],
-    true,
+    `SELECT s.id ${OVERDUE} AND s.id <> ALL($3::text[]) AND ($4::text[] IS NULL OR a.workstation_id = ANY($4))
+    ORDER BY s.started_at LIMIT ${BATCH}`,
+    [...limits, [...passed], workstationIds && [...workstationIds]],
   );
-  return found !== undefined;
 }
 
-function liftLimits(sql: Statements) {
+/** It may have been started, or its workstation come back, while it waited for its turn: null. */
+async function stillOverdue(sql: Transaction, limits: readonly number[], id: string): Promise<Overdue | null> {
+  const [found] = await ask<Overdue>(sql, `SELECT ${OVERDUE_COLUMNS} ${OVERDUE} AND s.id = $3`, [...limits, id], true);
+  return found ?? null;
+}
+
+function liftLimits(sql: Transaction) {
   return ask(
     sql,
     `UPDATE agents SET status = 'available', rate_limit_reset_at = NULL, rate_limit_reason = NULL

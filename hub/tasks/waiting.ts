@@ -1,9 +1,10 @@
-import { ask, type Statements } from "../statements.ts";
+import { ask, type Transaction } from "../statements.ts";
 import { OPEN_LISTS } from "./facts.ts";
 import type { WaitingTask } from "./matching.ts";
 
 /** An active dependency that blocks the task of this alias. */
 export const isBlocked = (task: string): string => `EXISTS (SELECT FROM task_dependencies d
+  JOIN tasks blocker ON blocker.id = d.depends_on_task_id AND blocker.deleted_at IS NULL
   WHERE d.task_id = ${task}.id AND d.dependency_type = 'blocks' AND d.status = 'active')`;
 
 export interface WaitingQuery {
@@ -24,7 +25,7 @@ export interface WaitingQuery {
  * goes round after everything else, then as they stand on the board. Tasks that somebody else has locked are left out.
  */
 export async function lockWaiting(
-  sql: Statements,
+  sql: Transaction,
   query: WaitingQuery,
 ): Promise<{ seen: string[]; tasks: WaitingTask[] }> {
   const { projectId, limit, agentIds, fullRepositoryIds, passedOver, avoidMs } = query;
@@ -39,7 +40,7 @@ export async function lockWaiting(
   const held = await ask<{ id: string; repositoryId: string | null; tried: boolean }>(
     sql,
     `SELECT id, project_repository_id AS "repositoryId", last_agent_session_id IS NOT NULL AS tried FROM tasks
-    WHERE id = ANY($1::text[]) AND project_id = $2 AND ready AND agent_session_status = 'INACTIVE' AND list = ANY($3::task_list[])
+    WHERE id = ANY($1::text[]) AND project_id = $2 AND ready AND agent_session_status = 'INACTIVE' AND list = ANY($3::text[]::task_list[])
     FOR NO KEY UPDATE SKIP LOCKED`,
     [ids, projectId, [...OPEN_LISTS]],
     true,
@@ -72,7 +73,7 @@ interface TaskDetail {
 
 /** Asked after the lock: what was committed while it was waited for is seen here. */
 export async function detailsOf(
-  sql: Statements,
+  sql: Transaction,
   tasks: readonly { id: string; tried: boolean }[],
   avoidMs: number,
 ): Promise<ReadonlyMap<string, TaskDetail>> {

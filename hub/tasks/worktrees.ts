@@ -1,5 +1,5 @@
 import { newId } from "../ids.ts";
-import { ask, type Statements } from "../statements.ts";
+import { ask, type Transaction } from "../statements.ts";
 import { conflict } from "./conflict.ts";
 
 /** Days after which a worktree that nobody uses counts as left behind. */
@@ -17,12 +17,12 @@ export interface Clone {
  * A worktree of the branch: the branch's own, else one that is vacant and is given the branch, else a new one beside the
  * clone. It counts one task more. Gives its id. Throws `conflict` for the branch of the clone itself.
  */
-export async function acquireWorktree(sql: Statements, clone: Clone, branch: string): Promise<string> {
+export async function acquireWorktree(sql: Transaction, clone: Clone, branch: string): Promise<string> {
   refuseBranchOfClone(clone, branch);
   const own = await take(sql, "workstation_repository_id = $1 AND branch = $2", [clone.id, branch], "");
   if (own !== null) return own;
   const vacant = `id = (SELECT id FROM git_worktrees
-    WHERE workstation_repository_id = $1 AND status = 'ready' AND active_task_count = 0
+    WHERE workstation_repository_id = $1 AND status = 'ready' AND active_task_count = 0 AND deleted_at IS NULL
     ORDER BY last_used_at NULLS FIRST, id LIMIT 1 FOR NO KEY UPDATE)`;
   const reused = await take(
     sql,
@@ -33,7 +33,7 @@ export async function acquireWorktree(sql: Statements, clone: Clone, branch: str
   return reused ?? makeWorktree(sql, clone, branch);
 }
 
-async function take(sql: Statements, which: string, values: unknown[], further: string): Promise<string | null> {
+async function take(sql: Transaction, which: string, values: unknown[], further: string): Promise<string | null> {
   const [row] = await ask<{ id: string }>(
     sql,
     `UPDATE git_worktrees SET active_task_count = active_task_count + 1, last_used_at = clock_timestamp()${further}
@@ -43,7 +43,7 @@ async function take(sql: Statements, which: string, values: unknown[], further: 
   return row?.id ?? null;
 }
 
-async function makeWorktree(sql: Statements, { id, mainPath }: Clone, branch: string): Promise<string> {
+async function makeWorktree(sql: Transaction, { id, mainPath }: Clone, branch: string): Promise<string> {
   const taken = await ask<{ path: string }>(
     sql,
     "SELECT worktree_path AS path FROM git_worktrees WHERE workstation_repository_id = $1",
@@ -82,7 +82,7 @@ export function freePath(mainPath: string, branch: string, taken: readonly strin
  * Gives back the worktree of a session that ends; the session keeps it as history. To be called once, by whoever ends the
  * session, in the same transaction.
  */
-export async function releaseWorktreeOf(sql: Statements, sessionId: string): Promise<void> {
+export async function releaseWorktreeOf(sql: Transaction, sessionId: string): Promise<void> {
   await ask(sql, `${RELEASE} WHERE id = (SELECT worktree_id FROM agent_sessions WHERE id = $1)`, [sessionId]);
 }
 
@@ -97,14 +97,14 @@ export function heldBy({ status, worktreeId }: { status: string; worktreeId: str
 }
 
 /** A session that was written as a row is counted by another worktree than before, or by none. */
-export async function moveHold(sql: Statements, from: string | null, to: string | null): Promise<void> {
+export async function moveHold(sql: Transaction, from: string | null, to: string | null): Promise<void> {
   if (from === to) return;
   if (from !== null) await ask(sql, `${RELEASE} WHERE id = $1`, [from]);
   if (to !== null) await take(sql, "id = $1", [to], "");
 }
 
 /** Gives back what was acquired without a session. False where only sessions hold it, or nobody. */
-export async function releaseWorktree(sql: Statements, id: string): Promise<boolean> {
+export async function releaseWorktree(sql: Transaction, id: string): Promise<boolean> {
   const [released] = await ask(
     sql,
     `${RELEASE} WHERE id = $1 AND active_task_count > (SELECT count(*) FROM agent_sessions
@@ -118,7 +118,7 @@ export async function releaseWorktree(sql: Statements, id: string): Promise<bool
  * Throws `conflict` where somebody works in the worktree, locked by the caller, that is to be deleted (`branch` null) or to
  * have another branch.
  */
-export async function refuseHeldWorktree(sql: Statements, id: string, branch: string | null): Promise<void> {
+export async function refuseHeldWorktree(sql: Transaction, id: string, branch: string | null): Promise<void> {
   const [held] = await ask(
     sql,
     `SELECT FROM git_worktrees WHERE id = $1 AND branch IS DISTINCT FROM $2 AND (active_task_count > 0

@@ -25,7 +25,8 @@ hold, field by field, is behind the links; what they share is in [PROTOCOL.md](.
 \`timeout\` or \`unavailable\`; which other errors there are is said with the method.
 
 **Who may**: *members* are all active members of the row's organization, admins and owners among them; *admins* are admins and owners. *The workstation* does it to
-its own rows, and reads what it needs for its work. *Services* are held to their organizations, where they have some. Names in brackets are the only fields that somebody may set.`;
+its own rows, and reads what it needs for its work. *Services* are held to their organizations, where they have some. Names in brackets are the only fields that somebody may set.
+*Any user* and *oneself* need a token of a first-party client: any other acts within the organizations that it opens, and never on its own person.`;
 
 /** All methods, a table for each entity. */
 export function rpcPageText(methods: readonly RpcMethodTypes[], grants: Grants, places: Places): string {

@@ -2,7 +2,8 @@ import type { BenchCase } from "./bench-case.ts";
 import { CASES } from "./cases/index.ts";
 import { type BenchCommand, parseCommand, USAGE } from "./command-line.ts";
 import { BenchPostgres } from "./database.ts";
-import { type Figure, type Outcome, outcomeOf } from "./outcome.ts";
+import { type Figure, type Outcome, outcomeOf, type Sample } from "./outcome.ts";
+import { describeRun, formatRun, type RunDescription } from "./run-description.ts";
 import { formatTable } from "./table.ts";
 
 interface Row {
@@ -10,9 +11,11 @@ interface Row {
   outcome: Outcome;
 }
 
-process.exitCode = await main();
+endOnSignals();
+// Not by an exit code alone: a case that failed may have left something open.
+process.exit(await main());
 
-/** 0 whatever the figures are; 1 where measuring them failed, with what could be measured printed all the same. */
+/** 0 whatever the figures are; 1 if a case could not be measured, with the others printed. */
 async function main(): Promise<number> {
   const command = readCommand();
   if (command === null) return 1;
@@ -22,7 +25,8 @@ async function main(): Promise<number> {
   }
   const selected = CASES.filter(({ name }) => command.only === null || command.only === name);
   const postgres = new BenchPostgres();
-  endWith(postgres);
+  const run = describeRun(new Date());
+  say(formatRun(run));
   const rows: Row[] = [];
   let failures = 0;
   try {
@@ -31,22 +35,20 @@ async function main(): Promise<number> {
         (measured) => rows.push(...measured),
         (error: unknown) => {
           failures += 1;
-          say(`${benchCase.name}: not measured:`, error);
+          say(`${benchCase.name}: not measured, so that the run fails:`, error);
         },
       );
     }
   } finally {
     await postgres.close();
   }
-  print(rows, command);
+  print(run, rows, command);
   return failures === 0 ? 0 : 1;
 }
 
-/** Postgres runs in a process group of its own: Ctrl-C alone would leave it behind. */
-function endWith(postgres: BenchPostgres): void {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => void postgres.close().finally(() => process.exit(1)));
-  }
+/** With the bench ends all that it started: see servers/keeper.ts. */
+function endOnSignals(): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 }
 
 function readCommand(): BenchCommand | null {
@@ -68,21 +70,25 @@ async function measure(benchCase: BenchCase, { runs }: BenchCommand, postgres: B
     progress: (line) => say(`  ${line}`),
     database: () => postgres.database(),
   });
+  assertMeasured(benchCase, samples);
   say(`  took ${((performance.now() - begun) / 1_000).toFixed(1)} s`);
   for (const { fault } of samples.flat()) if (fault !== undefined) say(`  does not count: ${fault}`);
   return benchCase.figures.map((figure, index) => ({ figure, outcome: outcomeOf(figure, samples[index] ?? []) }));
 }
 
-function print(rows: readonly Row[], { json }: BenchCommand): void {
-  if (json)
-    console.log(
-      JSON.stringify(
-        rows.map(({ outcome }) => outcome),
-        null,
-        2,
-      ),
-    );
-  else console.log(formatTable(rows));
+/** A figure without a number is none: the case did not measure what it says. */
+function assertMeasured({ figures }: BenchCase, samples: readonly Sample[][]): void {
+  for (const [index, { name }] of figures.entries()) {
+    const values = samples[index] ?? [];
+    if (values.length === 0 || values.some(({ ours, peer }) => Number.isNaN(ours) || Number.isNaN(peer))) {
+      throw new Error(`${name} has rounds without a number: ${JSON.stringify(values)}`);
+    }
+  }
+}
+
+function print(run: RunDescription, rows: readonly Row[], { json }: BenchCommand): void {
+  if (json) console.log(JSON.stringify({ run, cases: rows.map(({ outcome }) => outcome) }, null, 2));
+  else console.log(`${formatRun(run)}\n${formatTable(rows)}`);
 }
 
 function say(...words: unknown[]): void {

@@ -95,6 +95,29 @@ export async function fillTasks(
   return ids;
 }
 
+/** Adds another organization with one project of that many tasks; gives the project's id. */
+export async function fillProject(sql: Sql, tasks: number): Promise<string> {
+  const [organizationId, projectId] = [`org_${ulid()}`, `proj_${ulid()}`];
+  await sql`SELECT set_config('hub.audit_publish', 'off', false)`;
+  await sql`INSERT INTO organizations (id, name, slug) VALUES (${organizationId}, 'Large', 'large')`;
+  await sql`INSERT INTO projects (id, organization_id, name) VALUES (${projectId}, ${organizationId}, 'Large')`;
+  await sql.begin(async (transaction) => {
+    // Written without the time of the triggers, with the row that they leave for each task.
+    await transaction`SET LOCAL session_replication_role = replica`;
+    await transaction`
+      INSERT INTO tasks (id, project_id, title, description, priority, list_order)
+      SELECT 'task_' || lpad(n::text, 26, '0'), ${projectId}, 'Task ' || n, repeat('text ', 50), n % 5 + 1, n * 0.05
+      FROM generate_series(1, ${tasks}) n`;
+    await transaction`
+      INSERT INTO audit_scope (entity, row_id, organization_id, project_id, task_id)
+      SELECT 'tasks', id, ${organizationId}, ${projectId}, id FROM tasks WHERE project_id = ${projectId}`;
+  });
+  await sql`VACUUM ANALYZE tasks, audit_scope`;
+  // Or it would be written while the others are measured.
+  await sql`CHECKPOINT`;
+  return projectId;
+}
+
 /** Adds agents that have room for all of the tasks, and the tasks, not ready yet; gives the tasks' ids. */
 export async function fillWork(
   sql: Sql,

@@ -25,6 +25,8 @@ export const atLeast = (value: number, unit: string): Target => ({
   value,
   text: `≥ ${value.toLocaleString("en-US")} ${unit}`,
 });
+/** A figure that is shown beside another one, and judged by none. */
+export const shownAlone: Target = { of: "ours", comparison: "atMost", value: Number.POSITIVE_INFINITY, text: "–" };
 export const below = (value: number, unit: string): Target => ({
   of: "ours",
   comparison: "below",

@@ -27,7 +27,7 @@ test("its tokens pass the checks that Monster Auth's pass", async () => {
     const rows = new TokenRows();
     const token = await issuer.mint({ subject: "dev", email: "dev@example.com", name: "Dev" });
     const { principal, expiresAt } = await verifierOf(issuer, rows).verify(token);
-    assert.deepEqual(principal, { kind: "user", id: "user_of_dev", clientIds: null });
+    assert.deepEqual(principal, { kind: "user", id: "user_of_dev", clientIds: null, provenAddress: "dev@example.com" });
     assert.ok(expiresAt !== null && expiresAt > Date.now());
     assert.deepEqual(rows.users.get("dev"), {
       subject: "dev",
@@ -36,7 +36,11 @@ test("its tokens pass the checks that Monster Auth's pass", async () => {
       name: "Dev",
     });
     const bound = await issuer.mint({ subject: "dev", audience: "partner" });
-    assert.deepEqual((await verifierOf(issuer).verify(bound)).principal, { ...principal, clientIds: ["partner"] });
+    assert.deepEqual((await verifierOf(issuer).verify(bound)).principal, {
+      kind: "user",
+      id: "user_of_dev",
+      clientIds: ["partner"],
+    });
     const late = await issuer.mint({ subject: "dev", ttlSeconds: -60 });
     await assert.rejects(verifierOf(issuer).verify(late), { code: "token_expired" });
   });

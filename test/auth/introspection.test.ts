@@ -57,6 +57,7 @@ test("whatever does not say clearly that the token is good is a refusal", () =>
       { active: true, sub: "ada", exp: seconds - 1 },
       { active: true, sub: "ada", exp: "never" },
       { active: true, sub: 7 },
+      { active: true, sub: "ada", type: "workstation" },
       { active: true, sub: "pending:01M8367FSZCK45PRTC1DR3483C" },
     ];
     for (const [index, answer] of refused.entries()) {

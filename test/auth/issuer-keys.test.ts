@@ -17,17 +17,21 @@ interface Issuer {
   answer: "keys" | "error" | "page" | "silence";
   addKey(kid: string): Promise<CryptoKey>;
   removeKey(kid: string): void;
+  /** Keeps back its answers, which hold the keys of the moment when it was asked; the result sends them. */
+  hold(): () => void;
 }
 
 /** Runs an issuer on loopback that publishes its keys over HTTP. */
 async function withIssuer(body: (issuer: Issuer) => Promise<void>): Promise<void> {
   const published: JWK[] = [];
+  let held = Promise.resolve();
   const server = createServer((request, response) => {
     assert.equal(request.url, "/.well-known/jwks.json");
     issuer.fetches += 1;
     if (issuer.answer === "silence") return;
     response.statusCode = issuer.answer === "error" ? 500 : 200;
-    response.end(issuer.answer === "page" ? "<html>" : JSON.stringify({ keys: published }));
+    const body = issuer.answer === "page" ? "<html>" : JSON.stringify({ keys: published });
+    void held.then(() => response.end(body));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const issuer: Issuer = {
@@ -42,6 +46,13 @@ async function withIssuer(body: (issuer: Issuer) => Promise<void>): Promise<void
     removeKey(kid) {
       const index = published.findIndex((key) => key.kid === kid);
       published.splice(index, 1);
+    },
+    hold() {
+      let release: () => void = () => undefined;
+      held = new Promise((resolve) => {
+        release = resolve;
+      });
+      return release;
     },
   };
   try {
@@ -98,6 +109,44 @@ test("made-up key ids cost one fetch in the cooldown, and a client is told to tr
       await assert.rejects(verifier.verify(token), { code: "unavailable" });
     }
     assert.equal(issuer.fetches, 1);
+  });
+});
+
+/** Runs `body` while the clock of the day stands still, as it does for calls within one millisecond. */
+async function withinOneMillisecond(body: () => Promise<void>): Promise<void> {
+  const { now } = Date;
+  const instant = now();
+  Date.now = () => instant;
+  try {
+    await body();
+  } finally {
+    Date.now = now;
+  }
+}
+
+test("an unknown key id is tried again although the keys were read in the same millisecond", async () => {
+  await withIssuer(async (issuer) => {
+    const key = await issuer.addKey("one");
+    const verifier = verifierOf(issuer.url, { cooldownMs: 60_000 });
+    await withinOneMillisecond(async () => {
+      await verifier.verify(await tokenOf(issuer.url, "one", key));
+      await assert.rejects(verifier.verify(await tokenOf(issuer.url, "new", key)), { code: "unavailable" });
+    });
+  });
+});
+
+test("a key that is made while the keys are being read is not refused for good", async () => {
+  await withIssuer(async (issuer) => {
+    const key = await issuer.addKey("one");
+    const verifier = verifierOf(issuer.url, { cooldownMs: 60_000 });
+    const release = issuer.hold();
+    const first = verifier.verify(await tokenOf(issuer.url, "one", key));
+    await until("the issuer is asked", () => issuer.fetches === 1);
+    const second = verifier.verify(await tokenOf(issuer.url, "two", await issuer.addKey("two")));
+    const refused = assert.rejects(second, { code: "unavailable" });
+    release();
+    await first;
+    await refused;
   });
 });
 

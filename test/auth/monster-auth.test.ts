@@ -91,6 +91,33 @@ test("a first-party client's token opens all organizations, another's those that
     assert.deepEqual(await seen("stranger"), []);
   }));
 
+test("a token for a client that is not first-party acts on its own person neither by Socket.IO nor by HTTP", () =>
+  withMonsterAuth(async (hub, issuer) => {
+    const [own, stranger] = await Promise.all([
+      issuer.token({ subject: "owner" }),
+      issuer.token({ subject: "owner", clientId: "stranger" }),
+    ]);
+    const update = { method: "users.update", params: { id: hub.userId, set: { displayName: "Taken" } } };
+    const create = { method: "organizations.create", params: { name: "Mine", slug: "mine" } };
+    const limited = await hub.connect(stranger);
+    assert.deepEqual(welcomeOf(limited).principal, { kind: "user", id: hub.userId, organizationIds: [] });
+    const renewed = await hub.connect(own);
+    await renewed.request("rpc", { method: "users.get", params: { id: hub.userId } });
+    await renewed.request("auth.refresh", { token: stranger });
+    for (const { method, params } of [update, create]) {
+      assert.equal((await limited.refused("rpc", { method, params })).code, "forbidden");
+      assert.equal((await renewed.refused("rpc", { method, params })).code, "forbidden");
+      const response = await fetch(`${hub.url}/v1/rpc/${method}`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${stranger}`, "content-type": "application/json" },
+        body: JSON.stringify(params),
+      });
+      assert.equal(response.status, 403);
+    }
+    const [row] = await hub.database.query((sql) => sql`SELECT display_name FROM users WHERE id = ${hub.userId}`);
+    assert.equal(row?.display_name, null);
+  }));
+
 test("a token that ran out, and one of another issuer, are refused", () =>
   withMonsterAuth(async (hub, issuer) => {
     const expired = await issuer.token({ subject: "owner", ttl: -60 });

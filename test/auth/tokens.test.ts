@@ -104,6 +104,11 @@ test("a token for other audiences opens the organizations of those clients", asy
   assert.equal(await audiencesOf(["partner", "cli"]), null);
 });
 
+test("a token without a type is a user's, as an issuer with one kind of subject writes it", async () => {
+  const { verifier } = setUp();
+  assert.equal((await verifier.verify(await sign({ type: undefined }))).principal.kind, "user");
+});
+
 test("RS256 and EdDSA are accepted like ES256", async () => {
   const { verifier } = setUp();
   const tokens = [
@@ -196,6 +201,11 @@ const hostile: [what: string, token: () => Promise<string> | string][] = [
   ["an issuance in the future", () => sign({ iat: nowSeconds() + 60 })],
   ["an issuance that is text", () => sign({ iat: "yesterday" })],
   ["a beginning in the future", () => sign({ nbf: nowSeconds() + 60 })],
+  ["the type of a workstation", () => sign({ type: "workstation" })],
+  ["a type that only looks like a user's", () => sign({ type: "User" })],
+  ["an empty type", () => sign({ type: "" })],
+  ["a type that is a list", () => sign({ type: ["user"] })],
+  ["a type that is null", () => sign({ type: null })],
   ["the mode of a refresh token", () => sign({ mode: "refresh" })],
   ["a payload that is a list", () => signText("[]")],
   ["a payload that is not JSON", () => signText("{")],
@@ -207,7 +217,8 @@ const hostile: [what: string, token: () => Promise<string> | string][] = [
   ["only dots", () => ".."],
   ["five parts", () => "a.b.c.d.e"],
   ["NULs", () => "\0\0\0.\0.\0"],
-  ["a line break", async () => `${await sign()}\n`],
+  ["a line break inside", async () => (await sign()).replace(".", "\n.")],
+  ["nothing but whitespace", () => " \n\t"],
   ["letters beyond ASCII", () => "ä.ö.ü"],
   ["a registration token that is too short", () => "wst_abc"],
   ["a registration token that nobody has", () => `wst_${"a".repeat(43)}`],
@@ -237,6 +248,18 @@ test("an expiry in the far future is cut to what a timer can wait for", async ()
 test("a token over 8 KB is refused before anything looks into it", async () => {
   for (const token of [`wst_${"a".repeat(9_000)}`, await sign({ x: "x".repeat(9_000) }), ".".repeat(9_000)]) {
     assert.match((await refuses(token)).message, new RegExp(`longer than ${MAX_TOKEN_BYTES} bytes`));
+  }
+});
+
+test("whitespace around any kind of token is no part of it", async () => {
+  const registration = `wst_${"a".repeat(43)}`;
+  const service = { name: "backend", sha256: digestOf("svc_secret"), organizations: "*" } as const;
+  const { rows, verifier } = setUp({ services: [service] });
+  rows.workstations.set(digestOf(registration), "ws_a");
+  for (const token of [await sign(), registration, "svc_secret"]) {
+    const plain = await verifier.verify(token);
+    for (const padded of [`${token}\n`, ` ${token}\r\n`, `\t\ufeff${token} \u00a0`])
+      assert.deepEqual(await verifier.verify(padded), plain);
   }
 });
 

@@ -1,4 +1,5 @@
 import { equal, is, match, not, ok } from "uvu/assert";
+import { throughputRate } from "../../client-sdk/cli/bench/share.ts";
 import { spreadOf } from "../../client-sdk/cli/percentiles.ts";
 import { withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
@@ -41,6 +42,32 @@ test("measures connects, latency, fan-out and throughput on a task that is gone 
       const left = await cli.run(["rpc", "tasks.list", `projectId=${hub.projectId}`, "--all"], { env });
       not.match(left.stdout, "Benchmark");
       match(left.stdout, hub.taskId);
+    }),
+  ));
+
+test("publishes as fast as the connections, and their principal, are allowed to", () => {
+  const limits = { publishesPerSecond: 200, principal: { publishesPerSecond: 1_000 } };
+  equal(
+    [1, 5, 6, 50].map((publishers) => throughputRate(publishers, limits)),
+    [180, 900, 900, 900],
+  );
+  is(throughputRate(50, { publishesPerSecond: 200 }), 9_000, "a hub that limits no principals");
+  is(throughputRate(2, null), 180);
+});
+
+test("stays within the principal's limit with more publishers than that allows", () =>
+  withHub({ env: { PUBLISHES_PER_SECOND: "20", PRINCIPAL_RATE_FACTOR: "2" } }, (hub) =>
+    withCli(at(hub.url, hub.userToken), async (cli) => {
+      const few = ["--duration", "3s", "--connections", "8", "--subscribers", "2", "--rate", "10", "--publishers", "6"];
+      const { stdout, code, stderr } = await cli.run(["bench", "--json", "--yes", ...few]);
+      is(code, 0, stderr);
+      const measures = jsonLines<Measure & { perSecond: number }>(stdout);
+      const throughput = measures.find(({ measure }) => measure === "throughput: publish → ack");
+      ok((throughput?.perSecond ?? 0) > 25 && (throughput?.perSecond ?? 0) <= 40, `${throughput?.perSecond} a second`);
+      equal(
+        measures.filter(({ trouble }) => trouble !== ""),
+        [],
+      );
     }),
   ));
 

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { equal, is, match, not, ok } from "uvu/assert";
+import { withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { jsonLines, withCli } from "./support/cli.ts";
 
@@ -90,7 +91,7 @@ test("refuses a name, an address and a token that can't be any", () =>
   withCli({}, async (cli) => {
     const typed: [string[], string, RegExp][] = [
       [add("../x"), "t", /can't name a context/],
-      [["context", "add", "x", "--url", "localhost", "--token-stdin"], "t", /not the address of a hub/],
+      [["context", "add", "x", "--url", "localhost", "--token-stdin"], "t", /not a URL/],
       [add("x"), "", /There is no token/],
       [add("x"), "two words", /one word/],
       [["context", "add", "x", "--token", "t"], "", /Give its --url/],
@@ -111,6 +112,35 @@ test("sends the token of a context to the address of that context alone", () =>
     const shown = await cli.run(["context", "show", "--url", "http://localhost:4000/", "--json"]);
     is(jsonLines(shown.stdout)[0]?.token, "workstation token");
   }));
+
+test("takes a token without the whitespace around it, from stdin, a flag, the environment, and a context's file", () =>
+  withHub({}, (hub) =>
+    withCli({}, async (cli) => {
+      const padded = ` ${hub.serviceToken}\r\n`;
+      const asks = ["rpc", "projects.list", "{}", "--json"];
+      const outcomes = [
+        await cli.run([...asks, "--url", hub.url, "--token", padded]),
+        await cli.run(asks, { env: { MONSTER_REALTIME_URL: hub.url, MONSTER_REALTIME_TOKEN: padded } }),
+        await cli.run(["context", "add", "flag", "--url", hub.url, "--token", padded]),
+        await cli.run(["context", "add", "piped", "--url", hub.url, "--token-stdin"], { stdin: padded }),
+        await cli.run(asks),
+      ];
+      const file = fileOf(cli.home);
+      const kept = JSON.parse(readFileSync(file, "utf8"));
+      equal([kept.contexts.flag.token, kept.contexts.piped.token], [hub.serviceToken, hub.serviceToken]);
+      kept.contexts.piped.token = padded;
+      writeFileSync(file, JSON.stringify(kept));
+      outcomes.push(await cli.run(asks));
+      for (const { code, stderr } of outcomes) is(code, 0, stderr);
+      const broken = await cli.run([...asks, "--url", hub.url, "--token", "two words"]);
+      is(broken.code, 2);
+      match(broken.stderr, "without whitespace inside");
+      const empty = await cli.run([...asks, "--url", "http://localhost:4001"], {
+        env: { MONSTER_REALTIME_TOKEN: " \n" },
+      });
+      match(empty.stderr, "There is no token");
+    }),
+  ));
 
 test("takes flags before the environment, and that before the current context", () =>
   withCli({}, async (cli) => {

@@ -1,17 +1,22 @@
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { writeFileSync } from "node:fs";
 import { createServer as createHttpServer, request } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, createServer as createTcpServer, type Server } from "node:net";
 import { join } from "node:path";
-import { equal, is, match, not } from "uvu/assert";
+import { equal, is, match, not, ok } from "uvu/assert";
 import { readToken } from "../../client-sdk/cli/doctor/token.ts";
+import { memoryOf } from "../../hub/redis/memory-watch.ts";
+import { certificateFor } from "../support/certificate.ts";
+import { type Cable, withCable } from "../support/faults-network.ts";
 import { withHub } from "../support/hub.ts";
+import { withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
-import { at, type Cli, type CliResult, jsonLines, withCli } from "./support/cli.ts";
+import { at, CLI_COMMAND, type Cli, type CliResult, jsonLines, withCli } from "./support/cli.ts";
 import { withForeignHub } from "./support/foreign-hub.ts";
-import { hasTmux, withTerminal } from "./support/terminal.ts";
+import { withTerminal } from "./support/terminal.ts";
 
 const test = suite("the doctor of the command line");
 
@@ -22,6 +27,8 @@ interface Diagnosis {
   remedy: string | null;
 }
 
+/** Each run of the command line is a process, which takes seconds on a busy machine. */
+const LIMIT_MS = 60_000;
 const TOKEN = `wst_${"x".repeat(43)}`;
 
 /** Runs it, and expects it to end as its worst diagnosis says. */
@@ -55,26 +62,33 @@ async function withServer(server: Server, body: (port: number) => Promise<void>)
   }
 }
 
-test("a hub that is well passes every check, and the token's rights are told", () =>
-  withHub({}, (hub) =>
-    withCli(at(hub.url, hub.userToken), async (cli) => {
-      const diagnoses = await examined(cli, hub.url, "--token", hub.userToken);
-      equal(
-        diagnoses.filter(({ status }) => status !== "ok"),
-        [],
-      );
-      const measured = new Map(diagnoses.map(({ check, measured: text }) => [check, text]));
-      match(measured.get("sign-in") ?? "", `as user ${hub.userId}, on ${hub.node.hub.nodeId}`);
-      match(measured.get("latency") ?? "", /median .* of 20 round trips/);
-      match(measured.get("rights") ?? "", "Tenant: owner");
-      const plain = await cli.run(["doctor"]);
-      equal([plain.code, plain.stdout.split("\n").length], [0, 13]);
-      match(plain.stdout, /^ok\tname\tlocalhost is /);
-      match(plain.stderr, "All is well.");
-      const machine = await examined(cli, hub.url, "--token", hub.workstation.token);
-      match(machine.at(-1)?.measured ?? "", "its own channel, and projects: Project");
-    }),
-  ));
+test(
+  "a hub that is well passes every check, and the token's rights are told",
+  () =>
+    withHub({}, (hub) =>
+      withCli(at(hub.url, hub.userToken), async (cli) => {
+        const diagnoses = await examined(cli, hub.url, "--token", hub.userToken);
+        equal(
+          diagnoses.filter(({ status }) => status !== "ok"),
+          [],
+        );
+        const measured = new Map(diagnoses.map(({ check, measured: text }) => [check, text]));
+        match(measured.get("sign-in") ?? "", `as user ${hub.userId}, on ${hub.node.hub.nodeId}`);
+        match(measured.get("latency") ?? "", /median .* of 20 round trips/);
+        match(measured.get("rights") ?? "", "Tenant: owner");
+        const plain = await cli.run(["doctor"]);
+        equal([plain.code, plain.stdout.split("\n").length], [0, 15]);
+        match(plain.stdout, /^ok\tname\tlocalhost is /);
+        match(plain.stderr, "All is well.");
+        const machine = await examined(cli, hub.url, "--token", hub.workstation.token);
+        match(
+          machine.find(({ check }) => check === "rights")?.measured ?? "",
+          "its own channel, and projects: Project",
+        );
+      }),
+    ),
+  LIMIT_MS,
+);
 
 test("names that lead nowhere, ports where nobody listens, and servers that never answer", () =>
   withCli({}, async (cli) => {
@@ -83,7 +97,7 @@ test("names that lead nowhere, ports where nobody listens, and servers that neve
       cli,
       "http://host.invalid",
       "name",
-      /no host host\.invalid|can't be looked up/,
+      /no host host\.invalid|can't be looked up|the DNS server does not answer for host\.invalid/,
       ...more,
     );
     equal([unnamed.get("tcp"), unnamed.get("rights"), unnamed.get("token")], ["skipped", "skipped", "ok"]);
@@ -94,6 +108,43 @@ test("names that lead nowhere, ports where nobody listens, and servers that neve
       await failsAt(cli, `https://127.0.0.1:${port}`, "tls", /handshake is not answered/, ...more);
     });
   }));
+
+test.needing("ip", "network namespaces")(
+  "a DNS server that never answers ends neither the check late nor the command",
+  () =>
+    withCable((cable) =>
+      withCli({}, async (cli) => {
+        const silent = createSocket("udp4");
+        try {
+          await new Promise<void>((resolve) => silent.bind(53, cable.address, resolve));
+          const resolver = join(cli.home, "resolv.conf");
+          writeFileSync(resolver, `nameserver ${cable.address}\n`);
+          const command = ["doctor", "http://hub.example", "--json", "--token", TOKEN, "--timeout", "700ms"];
+          const started = performance.now();
+          const result = await inside(cable, cli, resolver, command);
+          const [name, tcp] = jsonLines<Diagnosis>(result.stdout);
+          is(name?.measured, "the DNS server does not answer for hub.example");
+          is(tcp?.status, "skipped");
+          is(result.code, 1);
+          // The resolver itself gives up after 10 s.
+          ok(performance.now() - started < 9_000);
+        } finally {
+          silent.close();
+        }
+      }),
+    ),
+);
+
+/** Runs the command line in the cable's network with another `resolv.conf`. */
+function inside(cable: Cable, { env }: Cli, resolver: string, command: string[]): Promise<CliResult> {
+  const mounted = ["sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', resolver];
+  const [file = "", ...args] = [...cable.inside, ...mounted, ...CLI_COMMAND, ...command];
+  return new Promise((resolve) => {
+    const child = execFile(file, args, { env }, (_, stdout, stderr) =>
+      resolve({ code: child.exitCode, stdout, stderr }),
+    );
+  });
+}
 
 test("a server that is no hub, one that sends elsewhere, and one without TLS", () =>
   withCli({}, async (cli) => {
@@ -108,32 +159,21 @@ test("a server that is no hub, one that sends elsewhere, and one without TLS", (
     });
   }));
 
-const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
-
-function certificate(folder: string, ...more: string[]): { key: Buffer; cert: Buffer } {
-  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-  const made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  spawnSync("openssl", [...made, "-keyout", key, "-out", cert, ...more]);
-  return { key: readFileSync(key), cert: readFileSync(cert) };
-}
-
-if (hasOpenssl) {
-  test("a certificate that nobody vouches for, one for another name, and one that is trusted", () =>
-    withCli({}, async (cli) => {
-      const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "30"];
-      const own = certificate(cli.home, ...subject);
-      const answer = createTlsServer(own, (_, response) => response.end('{"status":"ok"}'));
-      await withServer(answer, async (port) => {
-        const url = `https://localhost:${port}`;
-        await failsAt(cli, url, "tls", /not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)/, "--token", TOKEN);
-        const trusted = { env: { NODE_EXTRA_CA_CERTS: join(cli.home, "cert.pem") } };
-        const known = await cli.run(["doctor", url, "--token", TOKEN], trusted);
-        match(known.stdout, /ok\ttls\tTLSv1\.3, certificate for localhost, (29|30) days left/);
-        const renamed = await cli.run(["doctor", `https://127.0.0.1:${port}`, "--token", TOKEN], trusted);
-        match(renamed.stdout, /fail\ttls\tthe certificate is for localhost, not for 127\.0\.0\.1/);
-      });
-    }));
-} else test.skip("certificates", "openssl is not installed");
+test.needing("openssl")("a certificate that nobody vouches for, one for another name, and one that is trusted", () =>
+  withCli({}, async (cli) => {
+    const own = certificateFor("localhost", cli.home);
+    const answer = createTlsServer(own, (_, response) => response.end('{"status":"ok"}'));
+    await withServer(answer, async (port) => {
+      const url = `https://localhost:${port}`;
+      await failsAt(cli, url, "tls", /not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)/, "--token", TOKEN);
+      const trusted = { env: { NODE_EXTRA_CA_CERTS: own.certFile } };
+      const known = await cli.run(["doctor", url, "--token", TOKEN], trusted);
+      match(known.stdout, /ok\ttls\tTLSv1\.3, certificate for localhost, (29|30) days left/);
+      const renamed = await cli.run(["doctor", `https://127.0.0.1:${port}`, "--token", TOKEN], trusted);
+      match(renamed.stdout, /fail\ttls\tthe certificate is for localhost, not for 127\.0\.0\.1/);
+    });
+  }),
+);
 
 /** Passes requests on and forgets what proxies forget unless they are told. */
 function proxyWithoutUpgrade(target: string): Server {
@@ -203,19 +243,62 @@ test("a clock that is wrong is warned of", () =>
     }),
   ));
 
-test("a hub that drains, and one without its database, are not ready, and say which part", () =>
-  withHub({ env: { DRAIN_MS: "10000" } }, (hub) =>
-    withCli({}, async (cli) => {
-      await hub.database.close();
-      await failsAt(cli, hub.url, "readiness", /database: /, "--token", hub.userToken);
-      const client = await hub.connect(hub.serviceToken);
-      const stopped = hub.node.stop({ drain: true });
-      await until("it drains", async () => (await fetch(`${hub.url}/readyz`)).status === 503);
-      await failsAt(cli, hub.url, "readiness", /hub: draining/, "--token", hub.userToken);
-      client.close();
-      await stopped;
-    }),
-  ));
+test(
+  "a hub that drains, and one without its database, are not ready, and say which part",
+  () =>
+    withHub({}, (hub) =>
+      withCli({}, async (cli) => {
+        await hub.database.close();
+        await failsAt(cli, hub.url, "readiness", /database: /, "--token", hub.userToken);
+        // It goes on listening, however long the program takes to start.
+        await hub.node.hub.drain();
+        await failsAt(cli, hub.url, "readiness", /hub: draining/, "--token", hub.userToken);
+      }),
+    ),
+  LIMIT_MS,
+);
+
+test("each warning of a hub that is ready is a line with its remedy, and ends nothing", () =>
+  withCli({}, async (cli) => {
+    const warnings = {
+      redis: "Redis may run short of memory: its maxmemory is 2.5 MiB. Set maxmemory to 8 MiB, or lower HISTORY_BYTES.",
+      disk: "Nearly full",
+    };
+    await withForeignHub({ healthy: true, warnings, answer: "forbidden" }, async (url) => {
+      const diagnoses = await examined(cli, url, "--token", TOKEN);
+      const found = diagnoses.filter(({ check }) => check === "readiness");
+      equal(
+        found.map(({ status, measured, remedy }) => [status, measured, remedy]),
+        [
+          [
+            "warn",
+            "redis: Redis may run short of memory: its maxmemory is 2.5 MiB.",
+            "Set maxmemory to 8 MiB, or lower HISTORY_BYTES.",
+          ],
+          ["warn", "disk: Nearly full", "Look into the hub's log for disk."],
+        ],
+      );
+      is(diagnoses.find(({ check }) => check === "websocket")?.status, "ok");
+    });
+  }));
+
+const SHORT_OF_MEMORY = "a hub whose Redis is short of memory passes, and the doctor names what to correct";
+const shortOfMemory = () =>
+  withRedis(({ url, admin }) =>
+    withHub({ env: { REDIS_URL: url } }, (hub) =>
+      withCli({}, async (cli) => {
+        const { used } = memoryOf(await admin.info("memory"));
+        await admin.config("SET", "maxmemory", String(Math.round(used / 0.9)));
+        await until("the hub sees it", async () => (await (await fetch(`${hub.url}/readyz`)).text()).includes("short"));
+        const diagnoses = await examined(cli, hub.url, "--token", hub.userToken);
+        const [found, ...more] = diagnoses.filter(({ check }) => check === "readiness");
+        equal([found?.status, more.length], ["warn", 0]);
+        match(found?.measured ?? "", /^redis: Redis is short of memory: .+\.$/);
+        match(found?.remedy ?? "", /^Raise maxmemory, lower HISTORY_BYTES, or remove what else is stored there\.$/);
+      }),
+    ),
+  );
+test.needing("redis-server")(SHORT_OF_MEMORY, shortOfMemory, LIMIT_MS);
 
 const IN_TERMINAL = "on a terminal a mark and a line for each check, and the remedy under what is wrong";
 const inTerminal = () =>
@@ -223,7 +306,7 @@ const inTerminal = () =>
     withTerminal(at(hub.url, hub.userToken), async (terminal) => {
       terminal.type("monster-realtime doctor; echo code $?");
       const well = await terminal.shows(/^code 0$/m);
-      is([...well.matchAll(/^✔ \S/gm)].length, 12);
+      is([...well.matchAll(/^✔ \S/gm)].length, 14);
       match(well, /^✔ WebSocket {2}upgraded/m);
       not.match(well, "…  ");
       await terminal.clear();
@@ -233,7 +316,6 @@ const inTerminal = () =>
       match(ill, /^· WebSocket {2}not looked at/m);
     }),
   );
-if (hasTmux) test(IN_TERMINAL, inTerminal, 60_000);
-else test.skip(IN_TERMINAL, "there is no tmux");
+test.needing("tmux")(IN_TERMINAL, inTerminal, 60_000);
 
 test.run();

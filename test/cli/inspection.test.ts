@@ -4,7 +4,7 @@ import { meta, type TestHub, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { at, type Cli, jsonLines, withCli } from "./support/cli.ts";
-import { hasTmux, withTerminal } from "./support/terminal.ts";
+import { withTerminal } from "./support/terminal.ts";
 
 const test = suite("channels, connections, kick and trace of the command line");
 
@@ -160,7 +160,6 @@ const kickInTerminal = () =>
       await until("it is gone", () => !machine.socket.connected);
     }),
   );
-if (hasTmux) test(KICK, kickInTerminal, 60_000);
-else test.skip(KICK, "there is no tmux");
+test.needing("tmux")(KICK, kickInTerminal, 60_000);
 
 test.run();

@@ -70,6 +70,14 @@ test("takes a token that was renewed in its context, and gives up with one that 
   );
 });
 
+test("a personal access token that the hub wants to look at again is no expired one", async () => {
+  const address = { url: "http://hub", token: "pat_12345678", context: null };
+  const token = new RenewableToken(address, async () => address);
+  await token.read();
+  token.expired();
+  equal([await token.read(), token.isPersonal], ["pat_12345678", true]);
+});
+
 test("does not take the token of another address, nor mind contexts that can't be read", async () => {
   const address = { url: "http://hub", token: "old", context: null };
   const elsewhere = new RenewableToken(address, async () => ({ ...address, url: "http://other", token: "other" }));

@@ -2,14 +2,13 @@ import { equal, is, match, not, ok } from "uvu/assert";
 import { meta, type TestHub, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { at } from "./support/cli.ts";
-import { hasTmux, type Terminal, withTerminal } from "./support/terminal.ts";
+import { type Terminal, withTerminal } from "./support/terminal.ts";
 
-const suited = suite("the command line in a terminal");
+const suited = suite("the command line in a terminal", "tmux");
 const LIMIT_MS = 60_000;
 
 function test(behaviour: string, body: () => Promise<void>): void {
-  if (hasTmux) suited(behaviour, body, LIMIT_MS);
-  else suited.skip(behaviour, "there is no tmux");
+  suited(behaviour, body, LIMIT_MS);
 }
 
 const withBoth = (body: (hub: TestHub, terminal: Terminal) => Promise<void>, env: Record<string, string> = {}) =>

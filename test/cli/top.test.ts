@@ -8,7 +8,7 @@ import { type TestHub, withHub } from "../support/hub.ts";
 import { memberOf } from "../support/people.ts";
 import { suite } from "../support/suite.ts";
 import { at, jsonLines, withCli } from "./support/cli.ts";
-import { hasTmux, type Terminal, withTerminal } from "./support/terminal.ts";
+import { type Terminal, withTerminal } from "./support/terminal.ts";
 
 const test = suite("top of the command line");
 const NOW = 1_700_000_000_000;
@@ -133,8 +133,7 @@ function inTerminal(
       const admin = await memberOf(hub, { [hub.organizationId]: "admin" });
       await withTerminal(at(hub.url, admin.token), (terminal) => body(hub, terminal, admin.id));
     });
-  if (hasTmux) test(behaviour, run, 60_000);
-  else test.skip(behaviour, "there is no tmux");
+  test.needing("tmux")(behaviour, run, 60_000);
 }
 
 inTerminal("lives on the whole screen, and leaves the terminal as it was", async (hub, terminal) => {

@@ -1,5 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
+import { inspect } from "node:util";
 import * as assert from "uvu/assert";
 import {
   type Client,
@@ -100,7 +101,7 @@ test("closes on token_expired when its token is fixed", async () => {
     const error = await failureOf(client.connect());
     assert.is(error.code, "token_expired");
     assert.is(error.temporary, false);
-    assert.match(error.message, /give a function/);
+    assert.match(error.message, /Give a token function/);
   });
 });
 
@@ -216,6 +217,90 @@ test("asks for a token again when the refresh is refused for now", async () => {
     await until("the second refresh", () => server.seenOf("auth.refresh").length === 2);
     assert.equal(errors, ["unavailable"]);
   });
+});
+
+test("sends an unchanged JWT no second time, and the next one as soon as it is there", async () => {
+  let [token, calls] = ["a.b.c", 0];
+  const source = () => {
+    calls += 1;
+    return token;
+  };
+  await withClient({ client: { token: source, random: () => 0 } }, async (client, server) => {
+    await client.connect();
+    server.push("token.expiring", { expiresInMs: 5_000 });
+    await until("two calls more", () => calls === 3);
+    assert.equal(server.seenOf("auth.refresh"), []);
+    token = "d.e.f";
+    const refresh = await until("the refresh", () => server.seenOf("auth.refresh")[0]);
+    assert.equal(refresh.argument, { token: "d.e.f" });
+    server.push("token.expiring", { expiresInMs: 5_000 });
+    await until("a call more", () => calls === 5);
+    assert.is(server.seenOf("auth.refresh").length, 1);
+  });
+});
+
+for (const token of ["pat_12345678", () => "pat_12345678"]) {
+  test(`sends an unchanged personal access token, a ${typeof token}, once for each warning`, async () => {
+    await withClient({ client: { token } }, async (client, server) => {
+      await client.connect();
+      for (const count of [1, 2]) {
+        server.push("token.expiring", { expiresInMs: 60_000 });
+        await until("the refresh", () => server.seenOf("auth.refresh").length === count);
+      }
+      server.endWith(errorObject("token_expired", true));
+      await until("the next connection", () => server.handshakes.length === 2 && client.state.name === "connected");
+    });
+  });
+}
+
+const NO_TOKENS: [given: unknown, named: RegExp][] = [
+  [undefined, /it is undefined/],
+  [null, /it is null/],
+  ["", /it is empty/],
+  [" \n\t", /it is empty/],
+  [42, /it is number/],
+  [{ access_token: "secret" }, /it is object/],
+  [Buffer.from("secret"), /it is object/],
+  [["secret"], /it is object/],
+  [Symbol("secret"), /it is symbol/],
+  [Object.create(null), /it is object/],
+  ["secret secret", /it is split by whitespace/],
+  ["secret\nsecret\n", /it is split by whitespace/],
+];
+
+for (const [given, named] of NO_TOKENS) {
+  test(`takes ${inspect(given)} of a token function for no token now, names it, and asks again`, async () => {
+    let calls = 0;
+    const token = () => (++calls === 2 || calls === 4 ? "good" : given) as string;
+    await withClient({ client: { token } }, async (client, server) => {
+      const errors: RealtimeError[] = [];
+      client.on("state", (state) => state.name === "waiting" && errors.push(state.error));
+      client.on("error", (error) => errors.push(error));
+      await client.connect();
+      server.push("token.expiring", { expiresInMs: 5_000 });
+      await until("the call after the one without a token", () => calls === 4);
+      assert.is(errors.length, 2);
+      for (const error of errors) {
+        assert.equal([error.code, error.temporary], ["token_unavailable", true]);
+        assert.match(error.message, named);
+        assert.not.match(error.message, /secret/);
+      }
+      assert.equal(
+        server.handshakes.map((auth) => auth.token),
+        ["good"],
+      );
+      assert.equal(server.seenOf("auth.refresh"), []);
+    });
+  });
+}
+
+test("sends a token without the whitespace around it, wherever it comes from", async () => {
+  for (const token of ["\n good\r\n", () => " good\n", async () => "good \n"]) {
+    await withClient({ client: { token } }, async (client, server) => {
+      await client.connect();
+      assert.is(server.handshakes[0]?.token, "good");
+    });
+  }
 });
 
 test("ignores pushes that it does not know", async () => {

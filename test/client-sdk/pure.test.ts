@@ -60,7 +60,12 @@ test("refuses options that it does not know or that can't work", () => {
   const table = [
     [{ ...good, reconect: true }, /Unknown option reconect/],
     [{ ...good, url: "127.0.0.1" }, /url must be/],
-    [{ ...good, token: "" }, /token must be/],
+    [{ ...good, token: "" }, /token must be.*it is empty/],
+    [{ ...good, token: " \n" }, /token must be.*it is empty/],
+    [{ ...good, token: 42 as never }, /token must be.*it is number/],
+    [{ ...good, token: Buffer.from("secret") as never }, /token must be.*it is object/],
+    [{ ...good, token: Symbol("secret") as never }, /token must be.*it is symbol/],
+    [{ ...good, token: "two words" }, /token must be.*split by whitespace/],
     [{ ...good, requestTimeoutMs: 0 }, /requestTimeoutMs must be/],
     [{ ...good, offlineQueueLimit: Number.NaN }, /offlineQueueLimit must be/],
   ] as const;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import * as assert from "uvu/assert";
-import { errorFromObject, isReservedType, parseChannel, TYPE_PATTERN } from "../../client-sdk/index.ts";
+import { errorFromObject, isReservedId, isReservedType, parseChannel, TYPE_PATTERN } from "../../client-sdk/index.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("shared vectors");
@@ -11,6 +11,11 @@ interface ChannelCase {
 }
 interface TypeCase {
   type: unknown;
+  valid: boolean;
+  reserved: boolean;
+}
+interface IdCase {
+  id: unknown;
   valid: boolean;
   reserved: boolean;
 }
@@ -38,6 +43,11 @@ test("publication types are valid and reserved as the vectors say", () => {
     assert.is(isValid, valid, `valid: ${JSON.stringify(type)}`);
     if (valid) assert.is(isReservedType(type as string), reserved, `reserved: ${JSON.stringify(type)}`);
   }
+});
+
+test("ids of publications are reserved as the vectors say", () => {
+  for (const { id, valid, reserved } of casesOf<IdCase>("ids.json"))
+    if (valid) assert.is(isReservedId(id as string), reserved, JSON.stringify(id));
 });
 
 test("error objects become the errors that the vectors say", () => {

@@ -1,6 +1,5 @@
 import { type BrokerLimits, brokerContract } from "../contract/broker.ts";
-import { hasRedis, RedisCluster, RedisServer } from "../support/redis.ts";
-import { suite } from "../support/suite.ts";
+import { RedisCluster, RedisServer } from "../support/redis.ts";
 import { age, brokerOn } from "./redis-broker.ts";
 
 /** A third of a position's life: how often a broker keeps positions alive. */
@@ -28,14 +27,25 @@ async function under(url: string, servers: readonly RedisServer[], limits: Broke
   };
 }
 
-if (hasRedis) {
-  const server = await RedisServer.start();
-  const cluster = await RedisCluster.start();
-  for (const one of [server, ...cluster.servers]) one.unref();
-  brokerContract("Redis", (limits) => under(server.url, [server], limits));
-  brokerContract("Redis Cluster", (limits) => under(cluster.url, cluster.servers, limits));
-} else {
-  const test = suite("broker contract: Redis");
-  test.skip("all of it", "there is no redis-server");
-  test.run();
-}
+/** Started by the first test, as the process's only ones. */
+let single: Promise<RedisServer> | null = null;
+let cluster: Promise<RedisCluster> | null = null;
+
+brokerContract(
+  "Redis",
+  async (limits) => {
+    single ??= RedisServer.start();
+    const server = await single;
+    return under(server.url, [server], limits);
+  },
+  "redis-server",
+);
+brokerContract(
+  "Redis Cluster",
+  async (limits) => {
+    cluster ??= RedisCluster.start();
+    const { url, servers } = await cluster;
+    return under(url, servers, limits);
+  },
+  "redis-server",
+);

@@ -1,17 +1,15 @@
 import { equal, is, ok } from "uvu/assert";
-import { hasRedis, type RedisCluster, type RedisServer, withRedis, withRedisCluster } from "../support/redis.ts";
+import { type RedisCluster, type RedisServer, withRedis, withRedisCluster } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
-import { type BrokerNode, CHANNEL, codeOf, ear, message, withBrokers } from "./redis-broker.ts";
+import { type BrokerNode, CHANNEL, codeOf, ear, IDENTITY, message, withBrokers } from "./redis-broker.ts";
 import { proxyTo, type RedisProxy } from "./redis-proxy.ts";
 
-const suited = suite("the Redis broker under faults");
-const test = (behaviour: string, body: () => Promise<void>, limitMs?: number) =>
-  hasRedis ? suited(behaviour, body, limitMs) : suited.skip(behaviour, "there is no redis-server");
+const test = suite("the Redis broker under faults", "redis-server");
 
-const META = `mr:{${CHANNEL}}:meta`;
-const LOG = `mr:{${CHANNEL}}:log`;
-const MESSAGES = `mr:{${CHANNEL}}:messages`;
+const META = `mr:${IDENTITY}:{${CHANNEL}}:meta`;
+const LOG = `mr:${IDENTITY}:{${CHANNEL}}:log`;
+const MESSAGES = `mr:${IDENTITY}:{${CHANNEL}}:messages`;
 const HEALED_MS = 5_000;
 
 /** A Redis with two nodes on it: `near` listens, `far` publishes. */
@@ -314,10 +312,10 @@ async function channelWhere(
 }
 
 function isThere({ admin }: RedisServer, channel: string): Promise<boolean> {
-  return admin.exists(`mr:{${channel}}:meta`).then(
+  return admin.exists(`mr:${IDENTITY}:{${channel}}:meta`).then(
     () => true,
     () => false,
   );
 }
 
-suited.run();
+test.run();

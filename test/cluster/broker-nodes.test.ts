@@ -1,14 +1,12 @@
 import { equal, is, ok } from "uvu/assert";
-import { hasRedis, RedisCluster, type RedisServer, withRedis } from "../support/redis.ts";
+import { RedisCluster, type RedisServer, withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
-import { type BrokerNode, brokerOn, CHANNEL, codeOf, ear, message, withBrokers } from "./redis-broker.ts";
+import { type BrokerNode, brokerOn, CHANNEL, codeOf, ear, IDENTITY, message, withBrokers } from "./redis-broker.ts";
 
-const suited = suite("two nodes on one Redis");
-const test = (behaviour: string, body: () => Promise<void>) =>
-  hasRedis ? suited(behaviour, body) : suited.skip(behaviour, "there is no redis-server");
+const test = suite("two nodes on one Redis", "redis-server");
 
-const MESSAGES = `mr:{${CHANNEL}}:messages`;
+const MESSAGES = `mr:${IDENTITY}:{${CHANNEL}}:messages`;
 
 type Body = (one: BrokerNode, two: BrokerNode, servers: readonly RedisServer[]) => Promise<void>;
 
@@ -164,4 +162,4 @@ test(
   }),
 );
 
-suited.run();
+test.run();

@@ -13,11 +13,11 @@ import { mintRegistrationToken } from "../../hub/rpc/registration-token.ts";
 import { type ClusterOptions, TestCluster } from "../invariants/nodes.ts";
 import { withHub } from "../support/hub.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { hasRedis, withRedis, withRedisCluster } from "../support/redis.ts";
+import { withRedis, withRedisCluster } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
-const test = suite("live connections of several nodes");
+const test = suite("live connections of several nodes", "redis-server");
 const LIMIT_MS = 60_000;
 /** What a call may take, and what a busy machine adds. */
 const ANSWERED_MS = 2_000 + 300;
@@ -134,148 +134,142 @@ async function seeAndKick({ clients, connect }: Nodes): Promise<void> {
   );
 }
 
-if (!hasRedis) test.skip("everything", "redis-server is not installed");
-else {
-  test(
-    "each node tells of the connections of both, in pages, and ends those of the other, once",
-    () => withNodes({}, seeAndKick),
-    LIMIT_MS,
-  );
+test(
+  "each node tells of the connections of both, in pages, and ends those of the other, once",
+  () => withNodes({}, seeAndKick),
+  LIMIT_MS,
+);
 
-  test(
-    "an admin on one node sees on the other what is of his organization, and nothing else",
-    () =>
-      withNodes({}, async ({ cluster, clients, connect }) => {
-        const [ours, theirs] = [await tenant(cluster), await tenant(cluster)];
-        const admin = await connect(0, ours.adminToken);
-        const [machine, foreign, both] = [
-          await connect(1, ours.workstationToken),
-          await connect(1, theirs.workstationToken),
-          await connect(1, ours.adminToken),
-        ];
-        await both.request("subscribe", { channel: ours.channel });
-        await allSeen(clients, [...clients, admin, machine, foreign, both]);
-        const page = await list(admin);
-        equal(idsOf(page), sorted([machine, both]));
-        for (const hidden of [theirs.organizationId, idOf(foreign), idOf(clients[1])])
-          is(JSON.stringify(page).includes(hidden), false);
-        is(
-          (await admin.refused("rpc", { method: "connections.kick", params: { id: idOf(foreign) } })).code,
-          "not_found",
-        );
-        await admin.request("rpc", { method: "connections.kick", params: { id: idOf(machine) } });
-        await machine.push("closing");
-        is(foreign.disconnectReason, null);
+test(
+  "an admin on one node sees on the other what is of his organization, and nothing else",
+  () =>
+    withNodes({}, async ({ cluster, clients, connect }) => {
+      const [ours, theirs] = [await tenant(cluster), await tenant(cluster)];
+      const admin = await connect(0, ours.adminToken);
+      const [machine, foreign, both] = [
+        await connect(1, ours.workstationToken),
+        await connect(1, theirs.workstationToken),
+        await connect(1, ours.adminToken),
+      ];
+      await both.request("subscribe", { channel: ours.channel });
+      await allSeen(clients, [...clients, admin, machine, foreign, both]);
+      const page = await list(admin);
+      equal(idsOf(page), sorted([machine, both]));
+      for (const hidden of [theirs.organizationId, idOf(foreign), idOf(clients[1])])
+        is(JSON.stringify(page).includes(hidden), false);
+      is((await admin.refused("rpc", { method: "connections.kick", params: { id: idOf(foreign) } })).code, "not_found");
+      await admin.request("rpc", { method: "connections.kick", params: { id: idOf(machine) } });
+      await machine.push("closing");
+      is(foreign.disconnectReason, null);
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "the same with a Redis Cluster",
+  () =>
+    withRedisCluster((redis) =>
+      withNodes({ redis: false, env: { LOG_LEVEL: "warn", REDIS_URL: redis.url } }, async (nodes) => {
+        const [first, second] = nodes.clients;
+        await allSeen([first, second]);
+        await first.request("rpc", { method: "connections.kick", params: { id: idOf(second) } });
+        await until("it is gone", () => second.disconnectReason !== null);
       }),
-    LIMIT_MS,
-  );
+    ),
+  LIMIT_MS,
+);
 
-  test(
-    "the same with a Redis Cluster",
-    () =>
-      withRedisCluster((redis) =>
-        withNodes({ redis: false, env: { LOG_LEVEL: "warn", REDIS_URL: redis.url } }, async (nodes) => {
-          const [first, second] = nodes.clients;
-          await allSeen([first, second]);
-          await first.request("rpc", { method: "connections.kick", params: { id: idOf(second) } });
-          await until("it is gone", () => second.disconnectReason !== null);
-        }),
-      ),
-    LIMIT_MS,
-  );
+test(
+  "a node that stands still is missed in the list, and no connection of it is said not to exist",
+  () =>
+    withNodes({}, async ({ cluster, clients, connect }) => {
+      const [first, second] = clients;
+      const other = await connect(0);
+      await allSeen(clients, [...clients, other]);
+      const pid = cluster.pids[1] ?? 0;
+      process.kill(pid, "SIGSTOP");
+      try {
+        const startedAt = performance.now();
+        const page = await list(first);
+        ok(performance.now() - startedAt < ANSWERED_MS, `${performance.now() - startedAt} ms`);
+        equal(
+          { ...page, items: idsOf(page) },
+          {
+            items: sorted([first, other]),
+            nextCursor: null,
+            incomplete: true,
+            silentNodes: 1,
+          },
+        );
+        const took = await timeRefused(first, "connections.kick", { id: idOf(second) });
+        ok(took < ANSWERED_MS, `${took} ms`);
+        // What is known to be here is ended all the same.
+        await first.request("rpc", { method: "connections.kick", params: { id: idOf(other) } });
+      } finally {
+        process.kill(pid, "SIGCONT");
+      }
+      await until("nothing is missing", async () => !(await list(first)).incomplete, 10_000);
+    }),
+  LIMIT_MS,
+);
 
-  test(
-    "a node that stands still is missed in the list, and no connection of it is said not to exist",
-    () =>
-      withNodes({}, async ({ cluster, clients, connect }) => {
-        const [first, second] = clients;
-        const other = await connect(0);
-        await allSeen(clients, [...clients, other]);
-        const pid = cluster.pids[1] ?? 0;
-        process.kill(pid, "SIGSTOP");
-        try {
-          const startedAt = performance.now();
-          const page = await list(first);
-          ok(performance.now() - startedAt < ANSWERED_MS, `${performance.now() - startedAt} ms`);
-          equal(
-            { ...page, items: idsOf(page) },
-            {
-              items: sorted([first, other]),
-              nextCursor: null,
-              incomplete: true,
-              silentNodes: 1,
-            },
+test(
+  "while Redis is away calls are refused in time, connections stay, and both nodes are told of afterwards",
+  () =>
+    withNodes({}, async ({ cluster, clients }) => {
+      await allSeen(clients);
+      const frozen = cluster.freezeRedis(4_000);
+      for (const method of ["connections.list", "connections.kick"]) {
+        const took = await timeRefused(clients[0], method, method.endsWith("kick") ? { id: "x".repeat(20) } : {});
+        ok(took < ANSWERED_MS, `${method} ${took} ms`);
+      }
+      await frozen;
+      await allSeen(clients);
+      await cluster.loseRedis();
+      await allSeen(clients);
+      for (const client of clients) is(client.disconnectReason, null);
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "a killed Redis refuses calls at once, and one that comes back empty serves them again",
+  () =>
+    withRedis(async (redis) => {
+      const env = { REDIS_URL: redis.url };
+      await withHub({ env }, async (hub) => {
+        const [service] = await hub.connectAll(hub.serviceToken);
+        equal(idsOf(await list(service)), [idOf(service)]);
+        await redis.kill();
+        const took = await timeRefused(service, "connections.list", {});
+        ok(took < ANSWERED_MS, `${took} ms`);
+        await redis.start();
+        await until("it is told again", async () => idsOf(await list(service)).length === 1, 10_000);
+        is(service.disconnectReason, null);
+      });
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "hubs with a database each on one Redis know nothing of each other",
+  () =>
+    withRedis(async (redis) => {
+      await withHub({ env: { REDIS_URL: `${redis.openUrl}/1` } }, (one) =>
+        withHub({ env: { REDIS_URL: `${redis.openUrl}/2` } }, async (other) => {
+          const [ours, theirs] = [await one.connect(one.serviceToken), await other.connect(other.serviceToken)];
+          for (const client of [ours, theirs]) {
+            const { items, incomplete } = await list(client);
+            equal([items.map(({ id }) => id), incomplete], [[idOf(client)], false]);
+          }
+          is(
+            (await ours.refused("rpc", { method: "connections.kick", params: { id: idOf(theirs) } })).code,
+            "not_found",
           );
-          const took = await timeRefused(first, "connections.kick", { id: idOf(second) });
-          ok(took < ANSWERED_MS, `${took} ms`);
-          // What is known to be here is ended all the same.
-          await first.request("rpc", { method: "connections.kick", params: { id: idOf(other) } });
-        } finally {
-          process.kill(pid, "SIGCONT");
-        }
-        await until("nothing is missing", async () => !(await list(first)).incomplete, 10_000);
-      }),
-    LIMIT_MS,
-  );
-
-  test(
-    "while Redis is away calls are refused in time, connections stay, and both nodes are told of afterwards",
-    () =>
-      withNodes({}, async ({ cluster, clients }) => {
-        await allSeen(clients);
-        const frozen = cluster.freezeRedis(4_000);
-        for (const method of ["connections.list", "connections.kick"]) {
-          const took = await timeRefused(clients[0], method, method.endsWith("kick") ? { id: "x".repeat(20) } : {});
-          ok(took < ANSWERED_MS, `${method} ${took} ms`);
-        }
-        await frozen;
-        await allSeen(clients);
-        await cluster.loseRedis();
-        await allSeen(clients);
-        for (const client of clients) is(client.disconnectReason, null);
-      }),
-    LIMIT_MS,
-  );
-
-  test(
-    "a killed Redis refuses calls at once, and one that comes back empty serves them again",
-    () =>
-      withRedis(async (redis) => {
-        const env = { REDIS_URL: redis.url };
-        await withHub({ env }, async (hub) => {
-          const [service] = await hub.connectAll(hub.serviceToken);
-          equal(idsOf(await list(service)), [idOf(service)]);
-          await redis.kill();
-          const took = await timeRefused(service, "connections.list", {});
-          ok(took < ANSWERED_MS, `${took} ms`);
-          await redis.start();
-          await until("it is told again", async () => idsOf(await list(service)).length === 1, 10_000);
-          is(service.disconnectReason, null);
-        });
-      }),
-    LIMIT_MS,
-  );
-
-  test(
-    "hubs with a database each on one Redis know nothing of each other",
-    () =>
-      withRedis(async (redis) => {
-        await withHub({ env: { REDIS_URL: `${redis.url}/1` } }, (one) =>
-          withHub({ env: { REDIS_URL: `${redis.url}/2` } }, async (other) => {
-            const [ours, theirs] = [await one.connect(one.serviceToken), await other.connect(other.serviceToken)];
-            for (const client of [ours, theirs]) {
-              const { items, incomplete } = await list(client);
-              equal([items.map(({ id }) => id), incomplete], [[idOf(client)], false]);
-            }
-            is(
-              (await ours.refused("rpc", { method: "connections.kick", params: { id: idOf(theirs) } })).code,
-              "not_found",
-            );
-          }),
-        );
-      }),
-    LIMIT_MS,
-  );
-}
+        }),
+      );
+    }),
+  LIMIT_MS,
+);
 
 test.run();

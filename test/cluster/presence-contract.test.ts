@@ -1,6 +1,5 @@
 import { presenceContract } from "../contract/presence.ts";
-import { hasRedis, RedisCluster, RedisServer } from "../support/redis.ts";
-import { suite } from "../support/suite.ts";
+import { RedisCluster, RedisServer } from "../support/redis.ts";
 import { presenceOn } from "./redis-presence.ts";
 
 /** Redises to be had empty, one for each store that is under test at the same time. */
@@ -27,16 +26,10 @@ class Pool {
   }
 }
 
-if (hasRedis) {
-  const single = new Pool(async () => {
-    const server = await RedisServer.start();
-    return { url: server.url, servers: [server] };
-  });
-  const cluster = new Pool(() => RedisCluster.start());
-  presenceContract("Redis", (graceMs, diffWindowMs) => single.make(graceMs, diffWindowMs));
-  presenceContract("Redis Cluster", (graceMs, diffWindowMs) => cluster.make(graceMs, diffWindowMs));
-} else {
-  const test = suite("presence contract: Redis");
-  test.skip("all of it", "there is no redis-server");
-  test.run();
-}
+const single = new Pool(async () => {
+  const server = await RedisServer.start();
+  return { url: server.url, servers: [server] };
+});
+const cluster = new Pool(() => RedisCluster.start());
+presenceContract("Redis", (graceMs, diffWindowMs) => single.make(graceMs, diffWindowMs), "redis-server");
+presenceContract("Redis Cluster", (graceMs, diffWindowMs) => cluster.make(graceMs, diffWindowMs), "redis-server");

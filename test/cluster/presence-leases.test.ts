@@ -3,11 +3,12 @@ import { join } from "node:path";
 import type { PresenceDiff } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
 import { PresenceScripts } from "../../hub/presence/presence-scripts.ts";
-import { hasRedis, type RedisServer, withRedis } from "../support/redis.ts";
+import { type RedisServer, withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import {
   GRACE_MS,
+  IDENTITY,
   LEASE_MS,
   membersOf,
   OWN,
@@ -19,7 +20,7 @@ import {
   workstation,
 } from "./redis-presence.ts";
 
-const test = suite("leases of presence");
+const test = suite("leases of presence", "redis-server");
 const LIMIT_MS = 40_000;
 
 function withNodes(
@@ -27,10 +28,6 @@ function withNodes(
   behaviour: string,
   body: (nodes: PresenceNode[], server: RedisServer) => Promise<void>,
 ): void {
-  if (!hasRedis) {
-    test.skip(behaviour, "there is no redis-server");
-    return;
-  }
   const run = () =>
     withRedis(async (server) => {
       const nodes: PresenceNode[] = [];
@@ -106,7 +103,10 @@ withNodes(3, "a sweep that died is taken up by the next", async ([dead, sweeper,
   const diffs = await watch(next, PROJECT_CHANNEL);
   await until("it left all the same", () => leavesOf(diffs).length === 1, 8_000);
   equal(leavesOf(diffs), [{ key: OWN, reason: "node_lost" }]);
-  await until("nothing of the dead is left", async () => (await server.admin.keys("mr:{lease.*node_*")).length === 0);
+  await until(
+    "nothing of the dead is left",
+    async () => (await server.admin.keys(`mr:${IDENTITY}:{lease.*node_*`)).length === 0,
+  );
   await next.close();
 });
 
@@ -114,20 +114,20 @@ withNodes(2, "a node that died while it told projects is made good for", async (
   if (!dead || !other) throw new Error("too few nodes");
   await dead.store.join(workstation("stays"));
   // No script can change the project's roster as long as this stands in its place.
-  await admin.rename(`mr:{${PROJECT_CHANNEL}}:members`, "kept");
-  await admin.set(`mr:{${PROJECT_CHANNEL}}:members`, "in the way");
+  await admin.rename(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`, "kept");
+  await admin.set(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`, "in the way");
   await dead.store.leave(OWN, "stays", "left");
   await dead.kill();
-  await admin.rename("kept", `mr:{${PROJECT_CHANNEL}}:members`);
+  await admin.rename("kept", `mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`);
   is((await membersOf(other, PROJECT_CHANNEL)).length, 1, "the project was not told");
   await until("it is told by the sweeper", async () => (await membersOf(other, PROJECT_CHANNEL)).length === 0);
 });
 
 withNodes(1, "what projects could not be told is told later", async ([one], { admin }) => {
   if (!one) throw new Error("too few nodes");
-  await admin.set(`mr:{${PROJECT_CHANNEL}}:members`, "in the way");
+  await admin.set(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`, "in the way");
   await one.store.join(workstation("c1"));
-  await admin.del(`mr:{${PROJECT_CHANNEL}}:members`);
+  await admin.del(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`);
   await until("it is shown", async () => (await membersOf(one, PROJECT_CHANNEL)).length === 1);
 });
 
@@ -139,10 +139,10 @@ withNodes(
     await one.store.join(workstation("c1"));
     await one.store.lose(OWN, "c1");
     await until("it is shown as suspect", async () => (await membersOf(one, PROJECT_CHANNEL))[0]?.state === "suspect");
-    await admin.rename(`mr:{${PROJECT_CHANNEL}}:members`, "kept");
-    await admin.set(`mr:{${PROJECT_CHANNEL}}:members`, "in the way");
+    await admin.rename(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`, "kept");
+    await admin.set(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`, "in the way");
     await until("it left", async () => (await membersOf(one, OWN)).length === 0);
-    await admin.rename("kept", `mr:{${PROJECT_CHANNEL}}:members`);
+    await admin.rename("kept", `mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`);
     await until("its project knows", async () => (await membersOf(one, PROJECT_CHANNEL)).length === 0);
   },
 );
@@ -185,7 +185,7 @@ withNodes(2, "a clean end of everything leaves nobody to sweep", async ([one, tw
   await one?.store.join(workstation("c1"));
   await one?.store.leave(OWN, "c1", "left");
   await one?.close();
-  is(await admin.zcard("mr:{lease.0.0}:leases"), 1);
+  is(await admin.zcard(`mr:${IDENTITY}:{lease.0.0}:leases`), 1);
   is(two?.changed.length, 0);
 });
 
@@ -206,13 +206,16 @@ withNodes(
   },
 );
 
-function pauses(behaviour: string, body: (paused: PausableNode, other: PresenceNode) => Promise<void>): void {
+function pauses(
+  behaviour: string,
+  body: (paused: PausableNode, other: PresenceNode, server: RedisServer) => Promise<void>,
+): void {
   withNodes(1, behaviour, async ([other], server) => {
     if (!other) throw new Error("too few nodes");
     const paused = await PausableNode.start(server.url);
     try {
       await paused.join("c1");
-      await body(paused, other);
+      await body(paused, other, server);
     } finally {
       paused.end();
     }
@@ -221,7 +224,7 @@ function pauses(behaviour: string, body: (paused: PausableNode, other: PresenceN
 
 pauses(
   "a node that was stopped throws nobody out who moved meanwhile, and its own connection is replaced",
-  async (paused, other) => {
+  async (paused, other, { admin }) => {
     const diffs = await watch(other, OWN);
     paused.signal("SIGSTOP");
     await until("it is suspect", () => statesOf(diffs).includes("suspect"));
@@ -231,7 +234,7 @@ pauses(
     equal(paused.heard("replaced"), ["c1"]);
     await until(
       "the node has a lease again",
-      async () => (await other.redis.command("ZCARD", "mr:{lease.0.0}:leases")) === 2,
+      async () => (await admin.zcard(`mr:${IDENTITY}:{lease.0.0}:leases`)) === 2,
     );
     equal(await membersOf(other, OWN), [{ key: OWN, state: "live", connections: 1, meta: { by: "c2" } }]);
     equal(other.replaced, []);

@@ -1,9 +1,10 @@
 import type { PresenceDiff } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
-import { hasRedis, type RedisServer, withRedis, withRedisCluster } from "../support/redis.ts";
+import { type RedisServer, withRedis, withRedisCluster } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import {
+  IDENTITY,
   membersOf,
   OWN,
   PROJECT_CHANNEL,
@@ -29,7 +30,7 @@ async function withTwo(url: string, body: (one: PresenceNode, two: PresenceNode)
 }
 
 const redisTest = (behaviour: string, body: () => Promise<void>) =>
-  hasRedis ? test(behaviour, body, LIMIT_MS) : test.skip(behaviour, "there is no redis-server");
+  test.needing("redis-server")(behaviour, body, LIMIT_MS);
 
 async function watch({ store }: PresenceNode, channel: string) {
   const diffs: PresenceDiff[] = [];
@@ -116,7 +117,7 @@ redisTest("one master that forgets costs no member of what the others hold", () 
       for (const server of cluster.servers) {
         const before = (await until("the roster can be read", () => readable(one))).epoch;
         await server.admin.flushall();
-        const held = (await cluster.ownerOf(`mr:{${PROJECT_CHANNEL}}:members`)) === server;
+        const held = (await cluster.ownerOf(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`)) === server;
         await until(
           "everybody is shown, and can be found",
           async () => {

@@ -1,9 +1,10 @@
 import type { PresenceDiff } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
-import { hasRedis, type RedisServer, withRedis } from "../support/redis.ts";
+import { type RedisServer, withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import {
+  IDENTITY,
   membersOf,
   type NodeSettings,
   OWN,
@@ -17,17 +18,13 @@ import {
   workstation,
 } from "./redis-presence.ts";
 
-const test = suite("presence of several nodes");
+const test = suite("presence of several nodes", "redis-server");
 
 function withNodes(
   behaviour: string,
   body: (nodes: [PresenceNode, PresenceNode], server: RedisServer) => Promise<void>,
   settings: NodeSettings = {},
 ): void {
-  if (!hasRedis) {
-    test.skip(behaviour, "there is no redis-server");
-    return;
-  }
   test(behaviour, () =>
     withRedis(async (server) => {
       const one = await presenceOn(server.url, settings);
@@ -120,6 +117,8 @@ withNodes(
     equal(await membersOf(one, PROJECT_CHANNEL), [{ key: OWN, state: "live", connections: 1, meta: { n: 2 } }]);
     ok(diffs.every(({ joins, leaves }) => joins.length === 0 && leaves.length === 0));
   },
+  // Time to come back, also on a busy machine.
+  { graceMs: 2_000 },
 );
 
 withNodes(
@@ -128,7 +127,7 @@ withNodes(
     const { start, diffs } = await watch(two, TASK);
     await one.store.join(user("c1"));
     await until("the join", () => diffs.length === 1);
-    await admin.hincrby(`mr:{${TASK}}:roster`, "version", 1);
+    await admin.hincrby(`mr:${IDENTITY}:{${TASK}}:roster`, "version", 1);
     await one.store.join(user("c2", {}, "v"));
     const whole = await until("the whole roster", () => diffs.find(({ from }) => from === null));
     equal(
@@ -185,33 +184,44 @@ withNodes(
   },
 );
 
-withNodes("Redis hears of idle presence nothing but the renewals of leases", async ([one], { admin }) => {
-  await Promise.all(Array.from({ length: 200 }, (_, n) => one.store.join(workstation(`c${n}`, {}, idOf(n)))));
-  const before = await scriptsRun(admin);
-  const startedAt = performance.now();
-  await until("two leases are over", () => performance.now() - startedAt > 1_800);
-  for (let n = 0; n < 200; n += 1) ok(await one.store.touch(idOf(n)));
-  // Two nodes renew three times a lease.
-  const renewals = Math.ceil(((performance.now() - startedAt) / 900) * 3) * 2 + 2;
-  const run = (await scriptsRun(admin)) - before;
-  ok(run <= renewals, `${run} scripts, ${renewals} renewals`);
-});
+/** Nodes of a busy machine renew late. One that is later than this registers all that it holds again. */
+const LONG_LEASE_MS = 2_500;
 
-withNodes("nobody is absent who is present on another node", async ([one, two]) => {
-  const absent = "ws_01HZZZZZZZZZZZZZZZZZZZZZZY";
-  await one.store.join(workstation("c1"));
-  equal(await two.store.mintAbsent([WS, absent]), [], "data this young proves nothing");
-  const minted = await until("the data is old enough", async () => {
-    const found = await two.store.mintAbsent([WS, absent]);
-    return found.length > 0 ? found : null;
-  });
-  equal(
-    minted.map(({ workstationId }) => workstationId),
-    [absent],
-  );
-  await one.store.join(workstation("c9", {}, absent));
-  ok((one.changed.at(-1)?.revision ?? 0) > (minted[0]?.revision ?? 0));
-});
+withNodes(
+  "Redis hears of idle presence nothing but the renewals of leases",
+  async ([one], { admin }) => {
+    await Promise.all(Array.from({ length: 200 }, (_, n) => one.store.join(workstation(`c${n}`, {}, idOf(n)))));
+    const startedAt = performance.now();
+    const before = await scriptsRun(admin);
+    await until("two leases are over", () => performance.now() - startedAt > 2 * LONG_LEASE_MS, 3 * LONG_LEASE_MS);
+    for (let n = 0; n < 200; n += 1) ok(await one.store.touch(idOf(n)));
+    const run = (await scriptsRun(admin)) - before;
+    // Two nodes renew three times a lease.
+    const renewals = Math.ceil(((performance.now() - startedAt) / LONG_LEASE_MS) * 3) * 2 + 2;
+    ok(run <= renewals, `${run} scripts, ${renewals} renewals`);
+  },
+  { leaseMs: LONG_LEASE_MS },
+);
+
+withNodes(
+  "nobody is absent who is present on another node",
+  async ([one, two]) => {
+    const absent = "ws_01HZZZZZZZZZZZZZZZZZZZZZZY";
+    await one.store.join(workstation("c1"));
+    equal(await two.store.mintAbsent([WS, absent]), [], "data this young proves nothing");
+    const minted = await until("the data is old enough", async () => {
+      const found = await two.store.mintAbsent([WS, absent]);
+      return found.length > 0 ? found : null;
+    });
+    equal(
+      minted.map(({ workstationId }) => workstationId),
+      [absent],
+    );
+    await one.store.join(workstation("c9", {}, absent));
+    ok((one.changed.at(-1)?.revision ?? 0) > (minted[0]?.revision ?? 0));
+  },
+  { leaseMs: LONG_LEASE_MS },
+);
 
 withNodes("a refused row tells a node of an owner that it did not hear of", async ([one, two], { admin }) => {
   await one.store.join(workstation("c1", { n: 1 }));
@@ -221,7 +231,7 @@ withNodes("a refused row tells a node of an owner that it did not hear of", asyn
   await two.store.raise(WS, floor);
   ok(((await two.store.touch(WS))?.revision ?? 0) > floor);
   equal((await one.store.touch(WS))?.meta, { n: 2 }, "the truth is told, whoever asks");
-  is(await admin.exists(`mr:{${OWN}}:parts`), 1);
+  is(await admin.exists(`mr:${IDENTITY}:{${OWN}}:parts`), 1);
 });
 
 withNodes("a channel that everybody left keeps nothing for ever", async ([one], { admin }) => {
@@ -229,10 +239,10 @@ withNodes("a channel that everybody left keeps nothing for ever", async ([one], 
   await one.store.join(user("u1"));
   await one.store.leave(OWN, "c1", "left");
   await one.store.leave(TASK, "u1", "left");
-  const keys = (await admin.keys("mr:{*")).filter((key) => !key.startsWith("mr:{lease."));
+  const keys = (await admin.keys(`mr:${IDENTITY}:{*`)).filter((key) => !key.startsWith(`mr:${IDENTITY}:{lease.`));
   ok(keys.length > 0);
   for (const key of keys) ok((await admin.pttl(key)) > 0, `${key} has a lifetime`);
-  equal(await admin.keys("mr:{lease.*node_*"), [], "no node notes anything");
+  equal(await admin.keys(`mr:${IDENTITY}:{lease.*node_*`), [], "no node notes anything");
 });
 
 function idOf(n: number): string {

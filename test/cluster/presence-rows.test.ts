@@ -4,13 +4,13 @@ import type { Database } from "../../hub/store/postgres.ts";
 import { PresenceRows } from "../../hub/store/presence-rows.ts";
 import { PresenceWriter } from "../../hub/store/presence-writer.ts";
 import { withDatabase } from "../support/database.ts";
-import { hasRedis, type RedisServer, withRedis } from "../support/redis.ts";
+import { type RedisServer, withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { recordingLog, rowOf, seedWorkstations } from "../support/workstation-rows.ts";
-import { membersOf, type PresenceNode, presenceOn, workstation } from "./redis-presence.ts";
+import { IDENTITY, membersOf, type PresenceNode, presenceOn, workstation } from "./redis-presence.ts";
 
-const test = suite("rows of presence in Redis");
+const test = suite("rows of presence in Redis", "redis-server");
 const NEVER_MS = 3_600_000;
 
 interface Parts {
@@ -25,10 +25,6 @@ interface Parts {
 
 /** A node's presence with its write-back, whose heartbeats and reconciliations come only when asked for. */
 function reconciled(behaviour: string, body: (parts: Parts) => Promise<void>): void {
-  if (!hasRedis) {
-    test.skip(behaviour, "there is no redis-server");
-    return;
-  }
   test(behaviour, () => withRedis((server) => withDatabase((database) => withRow(server, database, body))));
 }
 
@@ -71,7 +67,7 @@ async function takeOffline({ database, id }: Parts): Promise<number> {
 
 /** Redis has nothing of the workstation any more, and its revisions begin anew; nobody was told. */
 async function forget({ server, id }: Parts): Promise<void> {
-  const keys = ["parts", "members", "roster"].map((part) => `mr:{workstation:${id}}:${part}`);
+  const keys = ["parts", "members", "roster"].map((part) => `mr:${IDENTITY}:{workstation:${id}}:${part}`);
   is(await server.admin.del(...keys), keys.length);
 }
 

@@ -2,11 +2,20 @@ import { pino } from "pino";
 import type { BrokerPublish, EncodedPublication } from "../../hub/broker/broker.ts";
 import { RedisBroker } from "../../hub/broker/redis.ts";
 import { RedisConnection } from "../../hub/redis/connection.ts";
+import { KeySpace } from "../../hub/redis/key-space.ts";
 import { RedisSubscriptions } from "../../hub/redis/subscriptions.ts";
 import type { RedisServer } from "../support/redis.ts";
 
 export const CHANNEL = "task:task_01HZZZZZZZZZZZZZZZZZZZZZZZ";
-const DEFAULTS = { historySize: 1_000, historyTtlMs: 60_000, positionTtlMs: 120_000, beatMs: 2_000 };
+/** Of the database whose brokers these are. */
+export const IDENTITY = "brokers0";
+const DEFAULTS = {
+  historySize: 1_000,
+  historyTtlMs: 60_000,
+  positionTtlMs: 120_000,
+  beatMs: 2_000,
+  identity: IDENTITY,
+};
 
 /** A node's broker with connections of its own. */
 export interface BrokerNode {
@@ -16,9 +25,9 @@ export interface BrokerNode {
 }
 
 export async function brokerOn(url: string, options: Partial<typeof DEFAULTS> = {}): Promise<BrokerNode> {
-  const { historySize, historyTtlMs, positionTtlMs, beatMs } = { ...DEFAULTS, ...options };
+  const { historySize, historyTtlMs, positionTtlMs, beatMs, identity } = { ...DEFAULTS, ...options };
   const log = pino({ level: "silent" });
-  const redis = await RedisConnection.open({ url, log });
+  const redis = await RedisConnection.open({ url, keys: new KeySpace(identity), log });
   const subscriptions = new RedisSubscriptions(redis, { beatMs });
   const retention = () => ({ size: historySize, ttlMs: historyTtlMs });
   const broker = new RedisBroker({ redis, subscriptions, retention, positionTtlMs, log });

@@ -2,16 +2,17 @@ import { pino } from "pino";
 import { is, match, ok } from "uvu/assert";
 import { checkRedis } from "../../hub/redis/checks.ts";
 import { RedisConnection } from "../../hub/redis/connection.ts";
+import { KeySpace } from "../../hub/redis/key-space.ts";
 import { slotOf } from "../../hub/redis/slot.ts";
 import { parseRedisUrl } from "../../hub/redis/url.ts";
-import { hasRedis, withRedis, withRedisCluster } from "../support/redis.ts";
+import { withRedis, withRedisCluster } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("Redis at the start");
 const log = pino({ level: "silent" });
 
 async function started(url: string): Promise<RedisConnection> {
-  const redis = await RedisConnection.open({ url, log });
+  const redis = await RedisConnection.open({ url, keys: new KeySpace("checks00"), log });
   try {
     await checkRedis(redis, log);
   } finally {
@@ -45,8 +46,7 @@ test("a Redis that is away is told with what to do", async () => {
   match(await refusal(started("redis://127.0.0.1:1")), /can't be reached .*Start Redis/);
 });
 
-const redisTest = (behaviour: string, body: () => Promise<void>) =>
-  hasRedis ? test(behaviour, body) : test.skip(behaviour, "there is no redis-server");
+const redisTest = (behaviour: string, body: () => Promise<void>) => test.needing("redis-server")(behaviour, body);
 
 redisTest("a Redis that is as it should be is entered, twice too, and says whether it is a cluster", async () => {
   await withRedis(async ({ url }) => {
@@ -61,10 +61,10 @@ redisTest("a Redis that is as it should be is entered, twice too, and says wheth
 
 redisTest("a password that is missing or wrong is told", () =>
   withRedis(
-    async ({ url }) => {
-      match(await refusal(started(url)), /another user or password/);
-      match(await refusal(started(url.replace("//", "//:nope@"))), /another user or password/);
-      await started(url.replace("//", "//:sesame@"));
+    async ({ openUrl }) => {
+      match(await refusal(started(openUrl)), /requires a password, and REDIS_URL has none/);
+      match(await refusal(started(openUrl.replace("//", "//:nope@"))), /refuses the user or the password/);
+      await started(openUrl.replace("//", "//:sesame@"));
     },
     ["--requirepass", "sesame"],
   ),
@@ -79,7 +79,11 @@ redisTest("a Redis that evicts keys is refused", () =>
 
 redisTest("keys of another program or version are refused", () =>
   withRedis(async ({ url, admin }) => {
-    await admin.set("mr:program", "monster-realtime 999");
+    await admin.set("mr:program", "monster-realtime 1");
+    match(await refusal(started(url)), /version 1 .*Stop every hub .*DEL mr:program/);
+    is(await admin.get("mr:program"), "monster-realtime 1");
+    await admin.del("mr:program");
+    await admin.set("mr:checks00:{mr:program}:program", "monster-realtime 999");
     match(await refusal(started(url)), /version 999.*Stop every hub/);
     await admin.set("mr:program", "somebody");
     match(await refusal(started(url)), /another program/);
@@ -89,9 +93,21 @@ redisTest("keys of another program or version are refused", () =>
   }),
 );
 
+redisTest("a mark stays no longer than half a minute after the last hub", () =>
+  withRedis(async ({ url, admin }) => {
+    await started(url);
+    for (const key of ["mr:program", "mr:checks00:{mr:program}:program"]) {
+      const left = await admin.pttl(key);
+      ok(left > 0 && left <= 30_000, `${key}: ${left}`);
+    }
+    // What a hub of version 1 asks, which has no identities: it refuses everything but its own mark.
+    is(await admin.call("SET", "mr:program", "monster-realtime 1", "NX", "GET"), "monster-realtime 2");
+  }),
+);
+
 redisTest("slots of keys are those that Redis tells", () =>
   withRedisCluster(async ({ servers }) => {
-    for (const key of ["", "a", "mr:{task:task_1}:m", "{}a", "a{b", "ü{ö}"]) {
+    for (const key of ["", "a", "mr:checks00:{task:task_1}:m", "{}a", "a{b", "ü{ö}"]) {
       is(slotOf(key), Number(await servers[0]?.admin.call("CLUSTER", "KEYSLOT", key)), key);
     }
   }),

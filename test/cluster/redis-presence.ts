@@ -3,14 +3,19 @@ import { pino } from "pino";
 import type { JoinRequest, WorkstationPresence } from "../../hub/presence/presence.ts";
 import { RedisPresence, type RedisPresenceOptions } from "../../hub/presence/redis.ts";
 import { RedisConnection } from "../../hub/redis/connection.ts";
+import { KeySpace } from "../../hub/redis/key-space.ts";
 import { RedisSubscriptions } from "../../hub/redis/subscriptions.ts";
 
+/** Of the database whose nodes these are. */
+export const IDENTITY = "presence";
 export const GRACE_MS = 400;
 export const LEASE_MS = 900;
 
 export type NodeSettings = Partial<
   Pick<RedisPresenceOptions, "graceMs" | "leaseMs" | "settleMs" | "diffWindowMs" | "monotonicNow"> & {
     nodeId: string;
+    /** Of the database whose presence it is. */
+    identity: string;
     /** Is told of changes too. */
     changed(presence: WorkstationPresence): void;
   }
@@ -33,7 +38,7 @@ let nodes = 0;
 export async function presenceOn(url: string, settings: NodeSettings = {}): Promise<PresenceNode> {
   nodes += 1;
   const log = pino({ level: process.env.TEST_LOG ?? "silent" });
-  const redis = await RedisConnection.open({ url, log });
+  const redis = await RedisConnection.open({ url, keys: new KeySpace(settings.identity ?? IDENTITY), log });
   const subscriptions = new RedisSubscriptions(redis, { beatMs: 200 });
   const changed: WorkstationPresence[] = [];
   const replaced: { connectionId: string; channel: string }[] = [];

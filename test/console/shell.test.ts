@@ -1,3 +1,4 @@
+import type { Page } from "playwright-core";
 import { equal, is, ok } from "uvu/assert";
 import { browserTest } from "../support/browser.ts";
 import { meta, withHub } from "../support/hub.ts";
@@ -26,12 +27,73 @@ browserTest(test, "says who is signed in where, and how far away the hub is", ()
   ),
 );
 
+/** Opens an address with a token in the page, as a click on a link does. */
+const openToken = (page: Page, token: string) =>
+  page.evaluate((given) => {
+    location.hash = `#token=${given}`;
+  }, token);
+
+browserTest(test, "asks before an address with a token changes who is signed in, and says who both are", () =>
+  withHub({}, (hub) =>
+    withConsole(hub, async (page) => {
+      await page.click("nav >> text=Channels");
+      await openToken(page, hub.workstation.token);
+      await page.waitForSelector(`#session-offered >> text=workstation Machine (${hub.workstation.id})`);
+      await page.waitForSelector(`#session-now >> text=user owner@test.invalid (${hub.userId})`);
+      is(new URL(page.url()).hash, "#/inspect");
+      await page.click("text=Stay signed in");
+      await page.waitForSelector("#session-swap", { state: "detached" });
+      is(await page.getAttribute(".principal", "title"), `user ${hub.userId}`);
+      is(new URL(page.url()).hash, "#/inspect");
+      await openToken(page, "wst_".padEnd(47, "x"));
+      await page.waitForSelector("#session-swap [role=alert]");
+      ok(await page.isDisabled("text=Change the session"));
+      await page.keyboard.press("Escape");
+      await page.waitForSelector("#session-swap", { state: "detached" });
+      is(await page.getAttribute("#connection", "data-state"), "connected");
+      await openToken(page, hub.workstation.token);
+      await page.click("text=Change the session");
+      await page.waitForSelector(`.principal[title="workstation ${hub.workstation.id}"]`);
+      await page.click("text=Sign out");
+      await page.waitForSelector("#sign-in");
+      await openToken(page, hub.userToken);
+      await page.waitForSelector(`.principal[title="user ${hub.userId}"]`);
+      is(await page.locator("#session-swap").count(), 0, "nobody was signed in: nobody is asked");
+    }),
+  ),
+);
+
+browserTest(test, "shows an invitation while the page is open, and the organization once it is accepted", () =>
+  withHub({}, async (hub) => {
+    const { organizationId } = hub;
+    const stranger = await hub.mint("stranger");
+    const owner = await hub.connect(hub.userToken);
+    const rpc = (method: string, params: object) => owner.request("rpc", { method, params });
+    await withConsole(hub, async (page) => {
+      await page.click("text=Sign out");
+      await page.fill("#token", stranger);
+      await page.keyboard.press("Enter");
+      await page.waitForSelector("#problem >> text=This token belongs to no organization yet.");
+      const invited = (await rpc("organizations.invite", { organizationId, email: "stranger@test.invalid" })) as {
+        id: string;
+      };
+      await page.waitForSelector(".invitation >> text=You are invited to Tenant as member.");
+      await rpc("organizationMemberships.delete", { id: invited.id });
+      await page.waitForSelector(".invitation", { state: "detached" });
+      await rpc("organizations.invite", { organizationId, email: "Stranger@test.invalid", role: "admin" });
+      await page.waitForSelector(".invitation >> text=as admin");
+      await page.click("text=Accept");
+      await page.waitForSelector(".organization >> text=Tenant");
+      is(await page.locator(".invitation").count(), 0);
+    });
+  }),
+);
+
 browserTest(test, "takes a token out of the address of an open page too, and keeps it nowhere", () =>
   withHub({}, (hub) =>
     withConsole(hub, async (page) => {
-      await page.evaluate((token) => {
-        location.hash = `#token=${token}`;
-      }, hub.serviceToken);
+      await openToken(page, hub.serviceToken);
+      await page.click("text=Change the session");
       await page.waitForSelector(".principal >> text=test");
       is(new URL(page.url()).hash, "#/workstations");
       const kept = await page.evaluate(() =>

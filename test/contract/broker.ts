@@ -1,5 +1,6 @@
 import { equal, is, not, ok } from "uvu/assert";
 import type { Broker, BrokerPublish, EncodedPublication } from "../../hub/broker/broker.ts";
+import type { Need } from "../support/needs.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
@@ -37,8 +38,12 @@ function listener() {
 }
 
 /** What every broker promises; run by each implementation's own test file. */
-export function brokerContract(name: string, make: (limits: BrokerLimits) => Promise<BrokerUnderTest>): void {
-  const test = suite(`broker contract: ${name}`);
+export function brokerContract(
+  name: string,
+  make: (limits: BrokerLimits) => Promise<BrokerUnderTest>,
+  ...needs: Need[]
+): void {
+  const test = suite(`broker contract: ${name}`, ...needs);
   const withBroker = (body: (under: BrokerUnderTest) => Promise<void>) => async () => {
     const under = await make(LIMITS);
     try {
@@ -132,6 +137,18 @@ export function brokerContract(name: string, make: (limits: BrokerLimits) => Pro
       await broker.publish(message("a"));
       await advance(5 * 60_000 + 1);
       not((await broker.publish(message("a"))).duplicate);
+    }),
+  );
+
+  test(
+    "an ephemeral publication is delivered each time, whatever its id was used for",
+    withBroker(async (under) => {
+      const heard = await subscribe(under);
+      await under.broker.publish(message("a"));
+      for (let time = 0; time < 3; time += 1)
+        not((await under.broker.publish(message("a", { ephemeral: true }))).duplicate);
+      is((await under.broker.publish(message("a"))).duplicate, true);
+      await until("all are heard", () => heard.length === 4);
     }),
   );
 

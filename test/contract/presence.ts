@@ -1,6 +1,7 @@
 import type { PresenceDiff } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
 import type { JoinRequest, PresenceStore, WorkstationPresence } from "../../hub/presence/presence.ts";
+import type { Need } from "../support/needs.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
@@ -43,8 +44,9 @@ function user(connectionId: string, meta: Record<string, unknown>): JoinRequest 
 export function presenceContract(
   name: string,
   make: (graceMs: number, diffWindowMs?: number) => Promise<PresenceUnderTest>,
+  ...needs: Need[]
 ): void {
-  const test = suite(`presence contract: ${name}`);
+  const test = suite(`presence contract: ${name}`, ...needs);
   const withStore = (body: (under: PresenceUnderTest) => Promise<void>, diffWindowMs?: number) => async () => {
     const under = await make(GRACE_MS, diffWindowMs);
     try {

@@ -6,12 +6,11 @@ import type { RawClient } from "../support/raw-client.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { missingFrom, stepsOf } from "./support/transcript.ts";
-import { missingForTyping, typed } from "./support/typed.ts";
+import { typed } from "./support/typed.ts";
 
 const test = suite("debugging, as the guide says");
 const LIMIT_MS = 60_000;
 const GUIDE = readFileSync(join(import.meta.dirname, "..", "..", "docs", "debugging.md"), "utf8");
-const missing = missingForTyping();
 
 /** What each chapter is about, made true; gives the ids that stand in the place of those in the guide. */
 type Scene = (hub: TestHub) => Promise<Record<string, string>>;
@@ -92,8 +91,7 @@ for (const [title, blocks] of chapters()) {
         equal(missingFrom(lines, expected), [], `${command}\n${lines.join("\n")}`);
       }
     });
-  if (missing) test.skip(title, missing);
-  else test(title, behaviour, LIMIT_MS);
+  test.needing("script")(title, behaviour, LIMIT_MS);
 }
 
 test.run();

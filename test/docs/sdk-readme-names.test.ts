@@ -22,7 +22,7 @@ function optionsOf(make: (options: never) => unknown): string[] {
     make({ nonsense: true } as never);
   } catch (error) {
     const [, known = ""] = /Known are (.*)\.$/.exec(String(error)) ?? [];
-    return known.split(", ");
+    return known.split(/, ?/);
   }
   throw new Error("It takes options that it does not know.");
 }

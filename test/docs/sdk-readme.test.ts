@@ -32,6 +32,8 @@ interface Scene {
   hub: TestHub;
   client: sdk.Client;
   proxy: CuttingProxy;
+  /** Removed when all that the example opened has ended: what runs may write until then. */
+  folder: string;
   /** Lines of the example's console. */
   said: string[];
   /** What it called, with the arguments. */
@@ -48,16 +50,22 @@ function scene(options: HubOptions, body: (scene: Scene) => Promise<void>): Prom
   return withHub(options, async (hub) => {
     const proxy = await startCuttingProxy(hub.url);
     const opened: { close(): Promise<void> }[] = [];
+    const folder = mkdtempSync(join(tmpdir(), "readme-"));
     try {
-      await body(await sceneOf(hub, proxy, opened));
+      await body({ ...(await sceneOf(hub, proxy, opened)), folder });
     } finally {
       await Promise.all(opened.map((one) => one.close()));
       await proxy.close();
+      rmSync(folder, { recursive: true, force: true });
     }
   });
 }
 
-async function sceneOf(hub: TestHub, proxy: CuttingProxy, opened: { close(): Promise<void> }[]): Promise<Scene> {
+async function sceneOf(
+  hub: TestHub,
+  proxy: CuttingProxy,
+  opened: { close(): Promise<void> }[],
+): Promise<Omit<Scene, "folder">> {
   const createClient: typeof sdk.createClient = (options) => {
     const client = sdk.createClient({ ...options, reconnectBaseDelayMs: 50 });
     opened.push(client);
@@ -237,23 +245,18 @@ test("tell errors apart", () =>
   }));
 
 test("be a workstation that runs what it is given", () =>
-  scene({}, async ({ hub, client, run }) => {
+  scene({}, async ({ hub, client, folder, run }) => {
     const runAgent = async ({ task }: workstationKit.WorkstationTask) => `did ${task.title}`;
-    const folder = mkdtempSync(join(tmpdir(), "readme-"));
     const example = { registrationToken: hub.workstation.token, runAgent };
-    try {
-      await run("onTask:", example, ["./results.json", join(folder, "results.json")]);
-      const { id } = await client.rpc("tasks.create", { projectId: hub.projectId, title: "it", mode: "execute" });
-      await client.rpc("tasks.setReady", { id, ready: true });
-      const session = await until("it is assigned", () => client.rpc("tasks.assign", { id }));
-      const ended = async () => {
-        const { status, outputSummary } = await client.rpc("agentSessions.get", { id: session.id });
-        return status === "completed" && outputSummary;
-      };
-      is(await until("its result", ended, 10_000), "did it");
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    await run("onTask:", example, ["./results.json", join(folder, "results.json")]);
+    const { id } = await client.rpc("tasks.create", { projectId: hub.projectId, title: "it", mode: "execute" });
+    await client.rpc("tasks.setReady", { id, ready: true });
+    const session = await until("it is assigned", () => client.rpc("tasks.assign", { id }));
+    const ended = async () => {
+      const { status, outputSummary } = await client.rpc("agentSessions.get", { id: session.id });
+      return status === "completed" && outputSummary;
+    };
+    is(await until("its result", ended, 10_000), "did it");
   }));
 
 test("are all run by a test", () => {

@@ -1,4 +1,5 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -54,6 +55,44 @@ test("a database that nobody runs is told with DATABASE_URL and the remedy", () 
     not.match(told, "sekrit");
   }));
 
+const PRODUCTION = { NODE_ENV: "production", MONSTER_AUTH_ISSUER: "http://127.0.0.1:1" };
+
+test("production without a database is refused with the remedy, and nothing was begun", () =>
+  withFolder(async (folder) => {
+    const dataDir = join(folder, "data");
+    const told = await refusal(dataDir, PRODUCTION);
+    match(told, "DATABASE_URL: is not set, and NODE_ENV is production");
+    match(told, "or DATABASE_URL=embedded to use the embedded database");
+    is(existsSync(dataDir), false);
+  }));
+
+test("production on the embedded database serves if asked to, and the log says where the data is and what a backup is", () =>
+  withFolder(async (folder) => {
+    const hub = await HubProcess.start(folder, { ...PRODUCTION, DATABASE_URL: "embedded" });
+    await hub.stop();
+    match(hub.output, `beta build, in ${join(folder, "postgres")}`);
+    match(hub.output, `A backup is a copy of ${folder}`);
+  }));
+
+test("development says nothing of it", () =>
+  withFolder(async (folder) => {
+    const hub = await HubProcess.start(folder, { DATABASE_URL: "embedded" });
+    await hub.stop();
+    not.match(hub.output, "backup");
+  }));
+
+test("the Procfile's commands are production's, unless the environment says otherwise", () => {
+  const lines = readFileSync(join(import.meta.dirname, "..", "..", "Procfile"), "utf8")
+    .trim()
+    .split("\n");
+  for (const line of lines) {
+    const [, mode = ""] = /^\w+: (NODE_ENV=\S+) /.exec(line) ?? [];
+    const shown = (NODE_ENV?: string) =>
+      execFileSync("sh", ["-c", `${mode} printenv NODE_ENV`], { env: { PATH: process.env.PATH, NODE_ENV } }).toString();
+    equal([shown(), shown("staging")], ["production\n", "staging\n"], line);
+  }
+});
+
 test("a Redis that nobody runs is told with REDIS_URL and the remedy, without its password", () =>
   withFolder(async (folder) => {
     const told = await refusal(folder, { REDIS_URL: "redis://hub:sekrit@127.0.0.1:1" });
@@ -89,7 +128,9 @@ test("a database of a newer hub is told with the remedy, and is ended again", ()
     const hub = await HubProcess.start(folder);
     await hub.stop();
     await askStopped(folder, (database) =>
-      database.query((sql) => sql`INSERT INTO schema_migrations (name) VALUES ('9999-of-the-future')`),
+      database.query(
+        (sql) => sql`INSERT INTO schema_migrations (name, checksum) VALUES ('9999-of-the-future', ${"0".repeat(64)})`,
+      ),
     );
     const told = await refusal(folder, {});
     match(told, "newer than this hub");

@@ -37,7 +37,7 @@ function withFragileDatabase(body: (under: Under) => Promise<void>, env: Record<
     let server = await startServer();
     const times = { statementTimeoutMs: DATABASE_TIMEOUT_MS, connectTimeoutMs: DATABASE_TIMEOUT_MS };
     const database = new Database({ ...server.connection, max: 5, ...times });
-    await migrate(database.unlimited);
+    await migrate(database.unlimited, { embeddedDir: null });
     const config = loadConfig({ PORT: "0", DATA_DIR: dataDir, DEVELOPMENT: "on", ...ENV, ...env });
     const log = createLogger(process.env.TEST_LOG_LEVEL ?? "silent");
     const node = await startNode({ config, log, store: { database, close: async () => undefined } });
@@ -126,7 +126,7 @@ test(
       }
       const unready = await fetch(`${node.url}/readyz`);
       const { status, faults } = (await unready.json()) as { status: string; faults: Record<string, string> };
-      equal([unready.status, status, Object.keys(faults)], [503, "not ready", ["database"]]);
+      equal([unready.status, status, Object.keys(faults)], [503, "not ready", ["database", "serving"]]);
       // Whoever asks is told what is wrong in a sentence, and nothing of where or as whom it is reached.
       match(faults.database ?? "", /^The database [^@/]+\.$/);
       is((await fetch(`${node.url}/healthz`)).status, 200);
@@ -136,7 +136,7 @@ test(
       await under.startDatabase();
       await until("what waited is written", () => node.writer.pending === 0, 10_000);
       await until("RPC is back", () => answers(story));
-      is((await fetch(`${node.url}/readyz`)).status, 200);
+      await until("it is ready", async () => (await fetch(`${node.url}/readyz`)).status === 200);
       const row = await rowOf(database, development.workstationId);
       equal([row.status, row.realtime_presence_meta], ["online", meta({ status: "busy" })]);
       equal(

@@ -131,7 +131,7 @@ test("calls that were under way when their hub was killed have one effect each, 
       await until("every change has been published", () =>
         askRunning(dataDir, async (database) => {
           const [row] = await database.query(
-            (sql) => sql<{ some: boolean }[]>`SELECT EXISTS (SELECT FROM audit_pending) AS some`,
+            (sql) => sql<{ some: boolean }[]>`SELECT EXISTS (SELECT FROM feed_queue) AS some`,
           );
           return row?.some === false;
         }),

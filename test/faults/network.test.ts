@@ -1,14 +1,13 @@
 import type { PresenceDiff, Publication } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
-import { ClientProcess, filterProblem, networkProblem, withCable } from "../support/faults-network.ts";
+import { ClientProcess, withCable } from "../support/faults-network.ts";
 import { type TestHub, withHub } from "../support/hub.ts";
 import type { RawClient } from "../support/raw-client.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { rowOf, transitionsOf } from "../support/workstation-rows.ts";
 
-const test = suite("a client behind a broken network");
-const problem = networkProblem();
+const test = suite("a client behind a broken network", "ip", "network namespaces");
 const SLACK_MS = 1_500;
 const PING = { interval: 500, timeout: 500 };
 const GRACE_MS = 1_000;
@@ -114,46 +113,38 @@ async function survives({ hub, viewer, machine }: Story, ms: number, breakOff: (
   );
 }
 
-if (problem) {
-  test.skip("a client whose cable is pulled is suspect, and offline after the grace time", problem);
-  test.skip("two seconds without a network change nothing", problem);
-} else {
-  test("a client whose cable is pulled is suspect, and offline after the grace time", () =>
+test("a client whose cable is pulled is suspect, and offline after the grace time", () =>
+  withCable((cable) =>
+    withHub(onCable(cable.address, SHORT), (hub) =>
+      tell(hub, cable.inside, (story) => goesSilently(story, cable.pull)),
+    ),
+  ));
+
+test.needing("nft")(
+  "a client that is killed where none of its packets comes through is offline after the grace time",
+  () =>
     withCable((cable) =>
       withHub(onCable(cable.address, SHORT), (hub) =>
-        tell(hub, cable.inside, (story) => goesSilently(story, cable.pull)),
-      ),
-    ));
-
-  const filtered = "a client that is killed where none of its packets comes through is offline after the grace time";
-  const unfiltered = filterProblem();
-  if (unfiltered) test.skip(filtered, unfiltered);
-  else {
-    test(filtered, () =>
-      withCable((cable) =>
-        withHub(onCable(cable.address, SHORT), (hub) =>
-          tell(hub, cable.inside, (story) =>
-            goesSilently(story, () => {
-              cable.drop(...cable.far);
-              story.machine.kill();
-            }),
-          ),
+        tell(hub, cable.inside, (story) =>
+          goesSilently(story, () => {
+            cable.drop(...cable.far);
+            story.machine.kill();
+          }),
         ),
       ),
-    );
-  }
+    ),
+);
 
-  test(
-    "two seconds without a network change nothing",
-    () =>
-      withCable((cable) => {
-        const env = { PING_INTERVAL_MS: "4000", PING_TIMEOUT_MS: "4000", PRESENCE_GRACE_MS: "300" };
-        return withHub(onCable(cable.address, env), (hub) =>
-          tell(hub, cable.inside, (story) => survives(story, 2_000, cable.pull, cable.plug)),
-        );
-      }),
-    30_000,
-  );
-}
+test(
+  "two seconds without a network change nothing",
+  () =>
+    withCable((cable) => {
+      const env = { PING_INTERVAL_MS: "4000", PING_TIMEOUT_MS: "4000", PRESENCE_GRACE_MS: "300" };
+      return withHub(onCable(cable.address, env), (hub) =>
+        tell(hub, cable.inside, (story) => survives(story, 2_000, cable.pull, cable.plug)),
+      );
+    }),
+  30_000,
+);
 
 test.run();

@@ -1,7 +1,7 @@
 import { equal, is, match, ok } from "uvu/assert";
 import { askStopped, HubProcess, postgresOf, withFolder } from "../support/faults.ts";
 import { meta } from "../support/hub.ts";
-import { RawClient } from "../support/raw-client.ts";
+import { joinedWorkstation } from "../support/joined-workstation.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { rowOf, transitionsOf } from "../support/workstation-rows.ts";
@@ -11,22 +11,13 @@ const DRAIN_MS = 8_000;
 /** So slow that what is written at the end is written by the drain alone. */
 const ENV = { DRAIN_MS: String(DRAIN_MS), WRITE_BACK_INTERVAL_MS: "30000", PRESENCE_GRACE_MS: "300" };
 
-async function joined(hub: HubProcess): Promise<{ client: RawClient; url: string; id: string; channel: string }> {
-  const { url, workstationToken, workstationId: id } = await hub.development();
-  const client = new RawClient(url, { token: workstationToken });
-  await client.welcomed();
-  const channel = `workstation:${id}`;
-  await client.request("presence.join", { channel, meta: meta() });
-  return { client, url, id, channel };
-}
-
 test(
   "SIGTERM sends clients away and serves them until they go, keeps their presence, writes what waits, and exits 0",
   () =>
     withFolder(async (dataDir) => {
       const hub = await HubProcess.start(dataDir, ENV);
       try {
-        const { client, url, id, channel } = await joined(hub);
+        const { client, url, id, channel } = await joinedWorkstation(hub);
         await client.request("subscribe", { channel });
         const toldAt = performance.now();
         hub.kill("SIGTERM");
@@ -66,7 +57,7 @@ test(
     withFolder(async (dataDir) => {
       const hub = await HubProcess.start(dataDir, { ...ENV, DRAIN_MS: "1000" });
       try {
-        const { client } = await joined(hub);
+        const { client } = await joinedWorkstation(hub);
         client.pauseReading();
         const toldAt = performance.now();
         hub.kill("SIGTERM");

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { is, match } from "uvu/assert";
-import { MIGRATIONS } from "../../hub/store/migrations/index.ts";
-import { withDatabase } from "../support/database.ts";
+
+import { urlOf, withDatabase } from "../support/database.ts";
 import { HubProcess, withFolder } from "../support/faults.ts";
 import { type OtherVersion, withOtherVersion } from "../support/other-version.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { hasRedis, type RedisServer, withRedis } from "../support/redis.ts";
+import { type RedisServer, withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
@@ -27,9 +27,8 @@ function withScene(body: (scene: Scene) => Promise<void>): Promise<void> {
   return withFolder((folder) =>
     withOtherVersion((newer) =>
       withRedis((redis) =>
-        withDatabase(async (_, { socketDir, user, database }) => {
-          const url = `postgres://${user}@localhost/${database}?host=${encodeURIComponent(socketDir)}`;
-          const env = { DATABASE_URL: url, REDIS_URL: redis.url };
+        withDatabase(async (_, info) => {
+          const env = { DATABASE_URL: urlOf(info), REDIS_URL: redis.url };
           const hubs: HubProcess[] = [];
           const added = (hub: HubProcess) => {
             hubs.push(hub);
@@ -78,15 +77,15 @@ async function serveTogether(one: HubProcess, other: HubProcess): Promise<void> 
 const ready = async (hub: HubProcess) => fetch(`${(await hub.development()).url}/readyz`);
 
 const redisTest = (behaviour: string, body: () => Promise<void>) =>
-  hasRedis ? test(behaviour, body, LIMIT_MS) : test.skip(behaviour, "redis-server is not installed");
+  test.needing("redis-server")(behaviour, body, LIMIT_MS);
 
 redisTest("one that has other keys in Redis does not come up beside the older, which goes on", () =>
   withScene(async ({ newer, spawn, start }) => {
-    newer.change("hub/redis/marker.ts", "SCHEMA_VERSION = 1", "SCHEMA_VERSION = 2");
+    newer.change("hub/redis/marker.ts", "SCHEMA_VERSION = 2", "SCHEMA_VERSION = 3");
     const older = await start();
     const told = await refusal(spawn(newer.hub));
     match(told, /REDIS_URL/);
-    match(told, /holds version 1 of the hub's keys; this hub knows version 2/);
+    match(told, /holds version 2 of the hub's keys; this hub knows version 3/);
     match(told, /Stop every hub of the other version/);
     await serveTogether(older, older);
   }),
@@ -94,12 +93,12 @@ redisTest("one that has other keys in Redis does not come up beside the older, w
 
 redisTest("nor after a Redis that came back empty, whose keys the older has marked again", () =>
   withScene(async ({ redis, newer, spawn, start }) => {
-    newer.change("hub/redis/marker.ts", "SCHEMA_VERSION = 1", "SCHEMA_VERSION = 2");
+    newer.change("hub/redis/marker.ts", "SCHEMA_VERSION = 2", "SCHEMA_VERSION = 3");
     const older = await start();
     await redis.kill();
     await redis.start();
     await until("its keys are marked", () => redis.admin.get(MARKER));
-    match(await refusal(spawn(newer.hub)), /holds version 1/);
+    match(await refusal(spawn(newer.hub)), /holds version 2/);
     await until("it is ready again", async () => (await ready(older)).status === 200);
     await serveTogether(older, older);
   }),
@@ -108,13 +107,13 @@ redisTest("nor after a Redis that came back empty, whose keys the older has mark
 redisTest("where a newer one was the first on an empty Redis, the older says that it must not be used", () =>
   withScene(async ({ redis, start }) => {
     const older = await start();
-    await redis.admin.set(MARKER, "monster-realtime 2");
+    await redis.admin.set(MARKER, "monster-realtime 3");
     const answer = await until("it is not ready", async () => {
       const readiness = await ready(older);
       return readiness.status === 503 ? readiness.text() : null;
     });
-    match(answer, /version 2/);
-    await until("it is logged", () => older.output.includes("version 2"));
+    match(answer, /version 3/);
+    await until("it is logged", () => older.output.includes("version 3"));
     await redis.admin.del(MARKER);
     await until("it is ready again", async () => (await ready(older)).status === 200);
   }),
@@ -122,9 +121,7 @@ redisTest("where a newer one was the first on an empty Redis, the older says tha
 
 redisTest("a newer one waits for the database to be migrated; the older runs on, and does not start anew", () =>
   withScene(async ({ newer, spawn, start }) => {
-    const last = MIGRATIONS.at(-1)?.name ?? "";
-    newer.write(`hub/store/migrations/${LATER}.sql`, "SELECT 1;\n");
-    newer.change("hub/store/migrations/index.ts", `step("${last}"),`, `step("${last}"), step("${LATER}"),`);
+    newer.addMigration(LATER, "SELECT 1;\n");
     const older = await start();
     const told = await refusal(spawn(newer.hub));
     match(told, `it lacks ${LATER}`);

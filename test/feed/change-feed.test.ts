@@ -163,7 +163,7 @@ test("ten thousand changes of one transaction all arrive, once, and end no reade
     is(client.disconnectReason, null);
     await until("nothing is pending", async () => {
       const [row] = await hub.database.query(
-        (sql) => sql<{ some: boolean }[]>`SELECT EXISTS (SELECT FROM audit_pending) AS some`,
+        (sql) => sql<{ some: boolean }[]>`SELECT EXISTS (SELECT FROM feed_queue) AS some`,
       );
       return row?.some === false;
     });

@@ -5,7 +5,7 @@ import { equal, is, ok } from "uvu/assert";
 import { MemoryBroker } from "../../hub/broker/memory.ts";
 import type { Change } from "../../hub/feed/change.ts";
 import { ChangeFeed, type ChangeSource } from "../../hub/feed/change-feed.ts";
-import { AuditRetention } from "../../hub/store/audit-retention.ts";
+import { settlementOf } from "../../hub/feed/settlement.ts";
 import { ChangeFeedStore } from "../../hub/store/change-feed.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "../support/database.ts";
@@ -13,53 +13,95 @@ import { withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { heardOn } from "./support.ts";
+import { changesOf, takeOnce } from "./taken.ts";
 
 const test = suite("what the change feed outlives");
 const log = pino({ level: "silent" });
 
+/** Where the queues stand. */
 async function pendingIds(database: Database): Promise<string[]> {
-  const rows = await database.query((sql) => sql<{ id: string }[]>`SELECT id FROM audit_pending ORDER BY id`);
+  const rows = await database.query(
+    (sql) => sql<{ id: string }[]>`SELECT next_id::text AS id FROM feed_queue ORDER BY next_id`,
+  );
   return rows.map(({ id }) => id);
 }
 
-async function addOrganizations(database: Database, count: number): Promise<void> {
+async function addOrganizations(database: Database, count: number, first = 1): Promise<void> {
   await database.query(
     (sql) => sql`INSERT INTO organizations (id, name, slug)
-      SELECT 'org_' || lpad(n::text, 26, '0'), 'o', 'o' || n FROM generate_series(1, ${count}) n`,
+      SELECT 'org_' || lpad(n::text, 26, '0'), 'o', 'o' || n FROM generate_series(${first}::int, ${first + count - 1}::int) n`,
   );
 }
 
-test("what could not be published stays pending and is handed over again", () =>
+test("what was claimed and not settled is claimed again, and what was settled is not", () =>
   withDatabase(async (database) => {
-    await addOrganizations(database, 3);
+    for (let number = 1; number <= 3; number += 1) await addOrganizations(database, 1, number);
     const before = await pendingIds(database);
     const store = new ChangeFeedStore(database);
-    const failure = await store.take(10, () => Promise.reject(new Error("the broker is away"))).catch((error) => error);
-    is((failure as Error).message, "the broker is away");
+    equal(
+      changesOf(await store.claim(10)).map(({ id }) => id),
+      before,
+    );
     equal(await pendingIds(database), before);
-    const taken: string[] = [];
-    equal(await store.take(2, async (changes) => void taken.push(...changes.map(({ id }) => id))), before.slice(0, 2));
-    equal(taken, before.slice(0, 2));
+    const taken = await takeOnce(store, 2);
+    equal(
+      taken?.map(({ id }) => id),
+      before.slice(0, 2),
+    );
     equal(await pendingIds(database), before.slice(2));
   }));
 
-test("while one node publishes another one does not, and goes on where that one ended", () =>
+test("a queue is settled up to its first change that failed", () =>
   withDatabase(async (database) => {
-    await addOrganizations(database, 4);
-    const [one, other] = [new ChangeFeedStore(database), new ChangeFeedStore(database)];
-    let during: string[] | null | undefined;
-    const first = await one.take(2, async () => {
-      during = await other.take(2, async () => undefined);
+    await addOrganizations(database, 1);
+    await database.query(
+      (sql) => sql`INSERT INTO projects (id, organization_id, name) SELECT 'proj_' || lpad(n::text, 26, '0'), id, 'P'
+      FROM organizations, generate_series(1, 3) n`,
+    );
+    const store = new ChangeFeedStore(database);
+    await takeOnce(store, 1);
+    const claim = await store.claim(10);
+    const [first, failing, later] = changesOf(claim).map(({ id }) => id);
+    const outcomes = [{ kind: "published" }, { kind: "failed", error: null }, { kind: "published" }] as const;
+    await store.settle(settlementOf(claim?.pending ?? [], outcomes));
+    equal(
+      changesOf(await store.claim(10)).map(({ id }) => id),
+      [failing, later],
+    );
+    ok(first);
+  }));
+
+test("of hubs that share streams one publishes, and another follows two seconds after it stopped", () =>
+  withDatabase(async (database) => {
+    for (let number = 1; number <= 4; number += 1) await addOrganizations(database, 1, number);
+    const [one, other] = [
+      new ChangeFeedStore(database, { shared: true }),
+      new ChangeFeedStore(database, { shared: true }),
+    ];
+    is((await takeOnce(one, 2))?.length, 2);
+    is(await takeOnce(other, 2), null);
+    let rest: Change[] | null = null;
+    await until("the other one follows", async () => {
+      rest = await takeOnce(other, 10);
+      return rest !== null;
     });
-    is(during, null);
-    is(first?.length, 2);
-    const second = await other.take(10, async () => undefined);
-    is(second?.length, 2);
+    is((rest as Change[] | null)?.length, 2);
+    is(await takeOnce(one, 2), null);
     equal(await pendingIds(database), []);
+  }));
+
+test("a turn from before the clock went back is free", () =>
+  withDatabase(async (database) => {
+    await addOrganizations(database, 1);
+    await database.query(
+      (sql) => sql`INSERT INTO feed_turn (holder, until) VALUES ('gone', now() + interval '1 hour')`,
+    );
+    is((await takeOnce(new ChangeFeedStore(database, { shared: true }), 10))?.length, 1);
   }));
 
 const CHANGE: Change = {
   id: "7",
+  stamp: "1764458000123.4711",
   principal: "db:someone",
   entity: "tasks",
   rowId: `task_${ulid()}`,
@@ -81,11 +123,13 @@ test("a change whose forgetting failed is published once, however often it is ha
   let handedOver = 0;
   const source: ChangeSource = {
     look: async () => ({ changes: [], pending: handedOver < 3 }),
-    async take(_, publish) {
+    async claim() {
       handedOver += 1;
-      await publish([CHANGE]);
+      const pending = [{ queue: "1", id: CHANGE.id, change: CHANGE, unreadable: null }];
+      return { pending, further: new Map(), more: false };
+    },
+    async settle() {
       if (handedOver < 3) throw new Error("the connection was lost while the change was forgotten");
-      return [CHANGE.id];
     },
   };
   const feed = new ChangeFeed({
@@ -95,7 +139,7 @@ test("a change whose forgetting failed is published once, however often it is ha
     ensureListening: () => false,
     hears: async () => false,
     onTouched: () => undefined,
-    further: async () => new Map(),
+    onInvited: () => undefined,
     onPublished: () => undefined,
     pollMs: 5,
     log,
@@ -106,7 +150,7 @@ test("a change whose forgetting failed is published once, however often it is ha
   const { publications } = await broker.history(`task:${CHANGE.taskId}`, { limit: 10, reverse: false, maxBytes: 1e6 });
   equal(
     publications.map(({ id, type }: Publication) => [id, type]),
-    [["audit:7", "task:updated"]],
+    [["audit:7:1764458000123.4711", "task:updated"]],
   );
   await broker.close();
 });
@@ -145,7 +189,7 @@ test("what was committed while no hub ran is published by the next", () =>
       ensureListening: () => false,
       hears: async () => false,
       onTouched: () => undefined,
-      further: async () => new Map(),
+      onInvited: () => undefined,
       onPublished: () => undefined,
     };
     const feed = new ChangeFeed({ source, broker, rememberMs: 0, ...silent, log });
@@ -158,20 +202,6 @@ test("what was committed while no hub ran is published by the next", () =>
       ["task:created"],
     );
     await broker.close();
-  }));
-
-test("audit events go when they have outlived their time, but none that waits to be published", () =>
-  withDatabase(async (database) => {
-    await addOrganizations(database, 3);
-    const [first, second] = await pendingIds(database);
-    await database.query((sql) => sql`DELETE FROM audit_pending WHERE id = ${first ?? ""}`);
-    await database.query(
-      (sql) => sql`UPDATE audit_events SET at = now() - interval '31 days' WHERE id <= ${second ?? ""}`,
-    );
-    await new AuditRetention({ database, days: 30, log }).trim();
-    const left = await database.query((sql) => sql<{ id: string }[]>`SELECT id FROM audit_events ORDER BY id`);
-    is(left.length, 2);
-    is(left[0]?.id, second);
   }));
 
 test.run();

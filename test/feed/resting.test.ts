@@ -37,7 +37,8 @@ async function withFeed(database: Database, pace: Pace, body: (feed: RunningFeed
       looks += 1;
       return store.look();
     },
-    take: (limit, publish) => store.take(limit, publish),
+    claim: (limit) => store.claim(limit),
+    settle: (settlement) => store.settle(settlement),
   };
   const listener = new AuditListener({
     connection: pace.listenTo ?? database.connection,
@@ -53,7 +54,7 @@ async function withFeed(database: Database, pace: Pace, body: (feed: RunningFeed
     ensureListening: () => listener.ensureListening(),
     hears: () => listener.hears(),
     onTouched: () => undefined,
-    further: async () => new Map(),
+    onInvited: () => undefined,
     onPublished: () => undefined,
     pollMs: 5,
     restMs: pace.restMs,

@@ -70,6 +70,12 @@ const CASES: readonly Case[] = [
     workstation: "unsubscribed",
   },
   {
+    what: "a project marked as deleted",
+    by: (sql, { projectId }) => sql`UPDATE projects SET deleted_at = now() WHERE id = ${projectId}`,
+    member: "unsubscribed",
+    workstation: "unsubscribed",
+  },
+  {
     what: "a deleted organization",
     by: (sql, { organizationId }) => sql`UPDATE organizations SET deleted_at = now() WHERE id = ${organizationId}`,
     member: "unsubscribed",
@@ -167,21 +173,26 @@ test("a workstation that is detached leaves the project's roster, and one that i
     await until("it is on the roster again", async () => (await roster()) === 1, LIMIT_MS);
   }));
 
-test("a thousand connections that lose their rights at once all lose them within the second", () =>
-  withHub({ env: { ...PATIENT, CONNECTIONS_PER_PRINCIPAL: "2000" } }, async (hub) => {
-    const clients: RawClient[] = [];
-    for (let wave = 0; wave < 10; wave += 1) {
-      const tokens = Array.from({ length: 100 }, () => hub.userToken);
-      clients.push(...(await hub.connectAll(...tokens)));
-    }
-    await Promise.all(clients.map((client) => client.request("subscribe", { channel: boardOf(hub) })));
-    await addOwner(hub);
-    await hub.database.query(
-      (sql) => sql`UPDATE organization_memberships SET status = 'suspended' WHERE user_id = ${hub.userId}`,
-    );
-    const start = performance.now();
-    await until("all have lost it", () => clients.every((client) => ended(client, "unsubscribed")), LIMIT_MS);
-    ok(performance.now() - start < LIMIT_MS);
-  }));
+test(
+  "a thousand connections that lose their rights at once all lose them within the second",
+  () =>
+    withHub({ env: { ...PATIENT, CONNECTIONS_PER_PRINCIPAL: "2000" } }, async (hub) => {
+      const clients: RawClient[] = [];
+      for (let wave = 0; wave < 10; wave += 1) {
+        const tokens = Array.from({ length: 100 }, () => hub.userToken);
+        clients.push(...(await hub.connectAll(...tokens)));
+      }
+      await Promise.all(clients.map((client) => client.request("subscribe", { channel: boardOf(hub) })));
+      await addOwner(hub);
+      await hub.database.query(
+        (sql) => sql`UPDATE organization_memberships SET status = 'suspended' WHERE user_id = ${hub.userId}`,
+      );
+      const start = performance.now();
+      await until("all have lost it", () => clients.every((client) => ended(client, "unsubscribed")), LIMIT_MS);
+      ok(performance.now() - start < LIMIT_MS);
+    }),
+  // A thousand connections take a busy machine most of it.
+  60_000,
+);
 
 test.run();

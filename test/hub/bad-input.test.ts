@@ -1,8 +1,10 @@
+import pino from "pino";
 import { ulid } from "ulid";
 import { equal, is, ok } from "uvu/assert";
 import { WebSocket } from "ws";
 import { type TestHub, withHub } from "../support/hub.ts";
 import { RawClient } from "../support/raw-client.ts";
+import { RawTransport } from "../support/raw-transport.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
@@ -155,6 +157,10 @@ test("reserved types are for services alone", () =>
       "session:anything",
       "task:updated",
       "agent_session:created",
+      "a:b:created",
+      "a.b-c:deleted",
+      "my:task:updated",
+      ":".padStart(56, "x").concat("created"),
     ]) {
       is((await user.refused("publish", { channel: hub.taskChannel, type, payload: 1 })).code, "forbidden", type);
       await service.request("publish", { channel: hub.taskChannel, type, payload: 1 });
@@ -182,7 +188,18 @@ test("handshakes with a wrong token, protocol or place for the token are refused
     is(await code({ token: hub.serviceToken, protocol: 2, extra: 1 }), "unsupported_protocol");
     is(await code({ token: hub.serviceToken, protocol: 1, extra: 1 }), "bad_request");
     is(await code({ token: hub.serviceToken, client: 7 }), "bad_request");
-    is(await code({ token: hub.serviceToken }, { query: { token: hub.serviceToken } }), "bad_request");
+    const { serviceToken: token } = hub;
+    const names = ["token", "Token", "TOKEN", "access_token", "accessToken", "access-token", "auth", "Authorization"];
+    for (const name of [...names, "jwt", "bearer", "api_key", "apiKey", "auth_token", "id_token", "pat", "secret"])
+      is(await code({ token }, { query: { [name]: "x" } }), "bad_request", name);
+    for (const value of [token, hub.userToken, hub.workstation.token, "pat_abcdefgh12345678", ["1", token]])
+      is(await code({ token }, { query: { anything: value } }), "bad_request", String(value));
+    is(await code({ token }, { query: { v: "1.2.3", tokens: "3", page: "a.b" } }), "welcomed");
+    for (const client of ["a\0/1", "\ud800/1", "a/\udc00", "x/\ud83d"]) {
+      is(await code({ token, client }), "bad_request", JSON.stringify(client));
+      is(await code({ token, [client]: 1 }), "bad_request", JSON.stringify(client));
+    }
+    is(await code({ token, client: `a/${"😀".repeat(300)}` }), "welcomed");
     is(await code({}, { extraHeaders: { Authorization: `Bearer ${hub.serviceToken}` } }), "welcomed");
     is(
       await code({ token: hub.serviceToken }, { extraHeaders: { Origin: "https://evil.example" } }),
@@ -223,6 +240,23 @@ test("the presence of a channel too many is not joined, until another one is lef
     await client.request("presence.join", { ...second, meta: {} });
   }));
 
+test("a program's name is listed whole characters long, however long it is", () =>
+  withHub({}, async (hub) => {
+    const program = `x${"😀".repeat(200)}`;
+    const client = new RawClient(hub.url, { token: hub.workstation.token, client: program });
+    await client.welcomed();
+    const service = await hub.connect(hub.serviceToken);
+    const { items } = (await service.request("rpc", {
+      method: "connections.list",
+      params: { workstationId: hub.workstation.id },
+    })) as { items: { client: string }[] };
+    client.close();
+    equal(
+      items.map((item) => item.client),
+      [`x${"😀".repeat(127)}`],
+    );
+  }));
+
 test("ten times the rate ends the connection and disturbs nobody else", () =>
   withHub({ env: { REQUESTS_PER_SECOND: "20", PUBLISHES_PER_SECOND: "20", RPCS_PER_SECOND: "20" } }, async (hub) => {
     const [flood, other] = await hub.connectAll(hub.serviceToken, hub.userToken);
@@ -251,24 +285,64 @@ test("what no client of this protocol sends ends a connection that is told so", 
     const connect = `40${JSON.stringify({ token: hub.serviceToken })}`;
     const foreign = Array.from({ length: 6 }, (_, n) => `40/other${n},{}`);
     const cases = [['451-["publish",{"_placeholder":true,"num":0}]'], [Buffer.from("b")], foreign];
-    const garbage = ["44{}", '42/other,["publish"]', "43{}", "4nonsense"];
+    const garbage = ["44{}", '42/other,["publish"]', "43{}", "4nonsense", '4"text"', "4", "4 ", "4-1", "4\0"];
+    garbage.push("41x", "41{}", "41/other,x", "40/other,{", "40/other,5", "40/other,[]", "42/other", "429/", "42/,/");
     for (const packets of [...cases, ...garbage.map((packet) => [packet])]) {
       const transport = await openTransport(hub);
       transport.send(connect);
       await until("a welcome", () => transport.heard.some((packet) => packet.includes('"welcome"')));
       for (const packet of packets) transport.send(packet);
       await transport.closed;
-      const told = transport.heard.flatMap((packet) => /^42(\["(?:closing|disconnecting)".*)/.exec(packet)?.[1] ?? []);
+      const told = transport.heard.flatMap((packet) => /^42(\["closing".*)/.exec(packet)?.[1] ?? []);
       equal(
         told.map((packet) => JSON.parse(packet)).map(([event, { code }]) => [event, code]),
-        [
-          ["closing", "bad_request"],
-          ["disconnecting", "bad_request"],
-        ],
+        [["closing", "bad_request"]],
         String(packets),
       );
     }
   }));
+
+test("packets not of the protocol leave one line in the log, however many there are and however often their sender returns", async () => {
+  const lines: { level: number; msg: string }[] = [];
+  const log = pino({ level: "info" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  await withHub({ log }, async (hub) => {
+    for (let visit = 0; visit < 5; visit += 1) {
+      const transport = await RawTransport.connect(hub.url, hub.workstation.token);
+      for (let packet = 0; packet < 40; packet += 1) transport.send("44{}");
+      await transport.closed;
+    }
+    equal(lines.filter(({ level }) => level >= 40).length, 1);
+  });
+});
+
+test("handshakes that fail because a part is away leave one line in the log, however many there are", async () => {
+  const lines: { level: number; msg: string }[] = [];
+  const log = pino({ level: "info" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const issuer = "http://127.0.0.1:1";
+  const parts = [
+    { alg: "ES256", kid: "k" },
+    { iss: issuer, aud: "web", sub: "ada", exp: 4_102_444_800 },
+  ];
+  const token = `${parts.map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".")}.${"A".repeat(86)}`;
+  await withHub({ log, env: { MONSTER_AUTH_ISSUER: issuer, DEVELOPMENT: "on" } }, async (hub) => {
+    const refusals = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const client = new RawClient(hub.url, { token });
+        const refusal = await client.welcomed().then(
+          () => ({ code: "welcomed" }),
+          (error: { code: string }) => error,
+        );
+        client.close();
+        return refusal.code;
+      }),
+    );
+    equal(refusals, Array(10).fill("unavailable"));
+    equal(
+      lines.filter(({ level }) => level >= 50).map(({ msg }) => msg),
+      ["handshake failed"],
+    );
+  });
+});
 
 test("packets that the parser of Socket.IO refuses are requests like others", () =>
   withHub({ env: { REQUESTS_PER_SECOND: "20", PUBLISHES_PER_SECOND: "20", RPCS_PER_SECOND: "20" } }, async (hub) => {

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
+import { getHeapStatistics } from "node:v8";
 import { ConfigError, DEFAULTS, type Environment, loadConfig } from "../../hub/config.ts";
+import { warningsOf } from "../../hub/process/production.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("configuration");
 
 const ISSUER = { MONSTER_AUTH_ISSUER: "https://auth.example.com" };
+const PRODUCTION = { NODE_ENV: "production", DATABASE_URL: "postgres://hub@db/hub" };
 const DIGEST = "a".repeat(64);
 const ORG = `org_${"0".repeat(26)}`;
 const services = (change: object) =>
@@ -42,7 +45,7 @@ test("with nothing set, the hub runs in development mode on loopback with the em
 });
 
 test("with an issuer, the hub leaves development mode and listens everywhere", () => {
-  const config = loadConfig({ ...ISSUER, MONSTER_AUTH_AUDIENCES: "web, cli", NODE_ENV: "production" });
+  const config = loadConfig({ ...ISSUER, MONSTER_AUTH_AUDIENCES: "web, cli", ...PRODUCTION });
   assert.equal(config.development, false);
   assert.equal(config.host, "0.0.0.0");
   assert.equal(config.auth.issuer, "https://auth.example.com");
@@ -72,6 +75,66 @@ test("every value reaches its place", () => {
   assert.deepEqual([config.logLevel, config.trustProxy, config.presence.graceMs], ["debug", 1, 0]);
   assert.equal(config.limits.channelsPerConnection, 7);
   assert.ok(config.times.rightsCheckMs + config.auth.rightsCacheMs / 2 <= config.auth.rightsCacheMs);
+});
+
+test("DATABASE_URL=embedded asks for the embedded database, in production too", () => {
+  assert.equal(loadConfig({ DATABASE_URL: "embedded" }).database.url, null);
+  const config = loadConfig({ ...ISSUER, ...PRODUCTION, DATABASE_URL: "embedded" });
+  assert.deepEqual([config.production, config.database.url], [true, null]);
+});
+
+const SAFE = { ...PRODUCTION, ...ISSUER, MONSTER_AUTH_AUDIENCES: "web", METRICS_TOKEN: "0123456789abcdef" };
+const REDIS = { REDIS_URL: "redis://localhost" };
+const warned: [name: string, env: Environment, told: RegExp[]][] = [
+  ["development", {}, []],
+  ["development that asks for the embedded database", { DATABASE_URL: "embedded" }, []],
+  ["production with everything set", SAFE, []],
+  ["production with Redis", { ...SAFE, ...REDIS }, []],
+  [
+    "production on the embedded database",
+    { ...SAFE, DATABASE_URL: "embedded", DATA_DIR: "/d" },
+    [/in \/d\/postgres\..*backup is a copy of \/d .*pg_dump.*Set DATABASE_URL/],
+  ],
+  ["an issuer on the embedded database", ISSUER, [/backup/]],
+  [
+    "Redis beside the embedded database",
+    { ...SAFE, ...REDIS, DATABASE_URL: "embedded" },
+    [/backup/, /hubs on other hosts/],
+  ],
+  ["development mode in production", { ...SAFE, DEVELOPMENT: "on" }, [/development issuer open this hub/]],
+  ["metrics for everybody", { ...SAFE, METRICS_TOKEN: undefined }, [/Set METRICS_TOKEN or METRICS_PORT/]],
+  ["metrics on a port of their own", { ...SAFE, METRICS_TOKEN: undefined, METRICS_PORT: "9100" }, []],
+  ["no audience", { ...SAFE, MONSTER_AUTH_AUDIENCES: undefined }, [/Set MONSTER_AUTH_AUDIENCES/]],
+];
+for (const [name, env, told] of warned) {
+  test(`the start warns of what may not be meant: ${name}`, () => {
+    const warnings = warningsOf(loadConfig(env));
+    assert.equal(warnings.length, told.length, warnings.join("\n"));
+    for (const [index, pattern] of told.entries()) assert.match(warnings[index] ?? "", pattern);
+  });
+}
+
+test("a digest with a newline, as files end with one, is the digest", () => {
+  const { auth } = loadConfig({ SERVICE_TOKENS: services({ sha256: ` ${DIGEST}\n` }) });
+  assert.equal(auth.serviceTokens[0]?.sha256, DIGEST);
+});
+
+test("metrics are on the hub's port, on one of loopback, or on an address that is set", () => {
+  const token = "0123456789abcdef";
+  assert.deepEqual(loadConfig({}).metrics, { address: null, token: null });
+  assert.deepEqual(loadConfig({ METRICS_PORT: "9100" }).metrics.address, { host: "127.0.0.1", port: 9_100 });
+  assert.deepEqual(loadConfig({ METRICS_PORT: "9100", METRICS_HOST: "::", METRICS_TOKEN: token }).metrics, {
+    address: { host: "::", port: 9_100 },
+    token,
+  });
+});
+
+test("a path to serve below has no slash at its end, and the root is none", () => {
+  const given = [{}, { BASE_PATH: "/" }, { BASE_PATH: "/realtime" }, { BASE_PATH: "/a/b.c/" }];
+  assert.deepEqual(
+    given.map((env) => loadConfig(env).basePath),
+    ["", "", "/realtime", "/a/b.c"],
+  );
 });
 
 test("cluster mode takes a Redis, or the hosts of a cluster, for one process or for several", () => {
@@ -104,6 +167,19 @@ const wrong: [env: Environment, variable: string, told: RegExp][] = [
   [{ PRESENCE_GRACE_MS: "1.5" }, "PRESENCE_GRACE_MS", /not a whole number/],
   [{ RIGHTS_CACHE_MS: "5001" }, "RIGHTS_CACHE_MS", /too large.* to 5000 \(milliseconds\)/],
   [{ TRUST_PROXY: "true" }, "TRUST_PROXY", /proxies in front/],
+  [{ METRICS_HOST: "0.0.0.0" }, "METRICS_HOST", /METRICS_PORT is not\. Set METRICS_PORT/],
+  [{ METRICS_HOST: "a b", METRICS_PORT: "9100" }, "METRICS_HOST", /neither an address nor a name/],
+  [{ METRICS_PORT: "4000" }, "METRICS_PORT", /4000 is PORT, the hub's own\. Set another port/],
+  [{ PORT: "9100", METRICS_PORT: "9100", METRICS_HOST: "::1" }, "METRICS_PORT", /the hub's own/],
+  [{ METRICS_TOKEN: "short" }, "METRICS_TOKEN", /16 to 512 printable characters/],
+  [{ METRICS_TOKEN: "two words are no token" }, "METRICS_TOKEN", /without a space/],
+  [{ BASE_PATH: "realtime" }, "BASE_PATH", /"realtime" is not the path of an address\. Set one such as \/realtime/],
+  [{ BASE_PATH: "//" }, "BASE_PATH", /not the path/],
+  [{ BASE_PATH: "/a//b" }, "BASE_PATH", /not the path/],
+  [{ BASE_PATH: "/../a" }, "BASE_PATH", /not the path/],
+  [{ BASE_PATH: "/a?b" }, "BASE_PATH", /not the path/],
+  [{ BASE_PATH: "/a%2Fb" }, "BASE_PATH", /not the path/],
+  [{ BASE_PATH: "https://hub.example.com/realtime" }, "BASE_PATH", /not the path/],
   [{ HOST: "a b" }, "HOST", /neither an address nor a name.*127\.0\.0\.1/],
   [{ HOST: "localhost:4000" }, "HOST", /without port/],
   [{ HOST: "0.0.0.0" }, "HOST", /reachable from other machines.*HOST=127\.0\.0\.1/],
@@ -112,13 +188,22 @@ const wrong: [env: Environment, variable: string, told: RegExp][] = [
   [{ DEVELOPMENT: "true" }, "DEVELOPMENT", /neither "on" nor "off"/],
   [{ DEVELOPMENT: "off" }, "MONSTER_AUTH_ISSUER", /not set.*DEVELOPMENT=on/],
   [{ NODE_ENV: "production" }, "MONSTER_AUTH_ISSUER", /not set.*DEVELOPMENT=on/],
+  [
+    { ...ISSUER, NODE_ENV: "production" },
+    "DATABASE_URL",
+    /is not set, and NODE_ENV is production: .*lost.*\. Set postgres:\/\/.*, or DATABASE_URL=embedded/,
+  ],
+  [{ ...ISSUER, NODE_ENV: "production", DATABASE_URL: "" }, "DATABASE_URL", /set but empty/],
+  [{ NODE_ENV: "Production" }, "NODE_ENV", /"Production" is not "production".*Set NODE_ENV=production/],
+  [{ ...ISSUER, NODE_ENV: "prod" }, "NODE_ENV", /"prod" is not "production".*defaults of development/],
   [{ MONSTER_AUTH_ISSUER: "auth.example.com" }, "MONSTER_AUTH_ISSUER", /not a URL.*https/],
   [{ MONSTER_AUTH_ISSUER: "http://auth.example.com" }, "MONSTER_AUTH_ISSUER", /http on another machine.*https/],
   [{ MONSTER_AUTH_ISSUER: "ftp://auth.example.com" }, "MONSTER_AUTH_ISSUER", /not an https address/],
   [{ MONSTER_AUTH_ISSUER: "https://a:b@auth.example.com" }, "MONSTER_AUTH_ISSUER", /user name or password/],
   [{ MONSTER_AUTH_ISSUER: "https://auth.example.com/?x" }, "MONSTER_AUTH_ISSUER", /query or a fragment/],
   [{ ...ISSUER, MONSTER_AUTH_AUDIENCES: "web,,cli" }, "MONSTER_AUTH_AUDIENCES", /empty part/],
-  [{ DATABASE_URL: "localhost" }, "DATABASE_URL", /not a URL.*postgres:\/\//],
+  [{ DATABASE_URL: "localhost" }, "DATABASE_URL", /not a URL.*postgres:\/\/.*or embedded for the embedded database/],
+  [{ DATABASE_DIRECT_URL: "embedded" }, "DATABASE_DIRECT_URL", /not a URL.*or unset it/],
   [{ DATABASE_URL: "mysql://localhost/hub" }, "DATABASE_URL", /does not begin with postgres:\/\//],
   [{ REDIS_URL: "localhost" }, "REDIS_URL", /isn't the address of a Redis.*redis:\/\//],
   [{ REDIS_URL: "http://localhost" }, "REDIS_URL", /isn't the address of a Redis.*rediss:\/\/ for TLS/],
@@ -148,6 +233,7 @@ const wrong: [env: Environment, variable: string, told: RegExp][] = [
   [{ SERVICE_TOKENS: "{}" }, "SERVICE_TOKENS", /Set JSON such as/],
   [{ SERVICE_TOKENS: services({ sha256: "svc_secret" }) }, "SERVICE_TOKENS", /at 0\.sha256: must be the SHA-256/],
   [{ SERVICE_TOKENS: services({ name: "A B" }) }, "SERVICE_TOKENS", /at 0\.name: must be/],
+  [{ SERVICE_TOKENS: services({ name: "hub" }) }, "SERVICE_TOKENS", /at 0\.name: names the hub itself/],
   [{ SERVICE_TOKENS: services({ organizations: [] }) }, "SERVICE_TOKENS", /at 0\.organizations/],
   [{ SERVICE_TOKENS: services({ organizations: ["acme"] }) }, "SERVICE_TOKENS", /at 0\.organizations/],
   [{ SERVICE_TOKENS: services({ svc_secret: 1 }) }, "SERVICE_TOKENS", /a field besides name/],
@@ -207,6 +293,21 @@ test("variables of others are none of the hub's business", () => {
     POSTGRES_URL: undefined,
   };
   assert.ok(loadConfig(others));
+});
+
+test("history has a budget: a quarter of the heap, with Redis a fixed one, and a quarter of it for an organization", () => {
+  const alone = loadConfig({}).history.budget;
+  assert.equal(alone.maxBytes, Math.floor(getHeapStatistics().heap_size_limit / 4));
+  assert.equal(alone.maxBytesPerOrganization, Math.floor(alone.maxBytes / 4));
+  assert.equal(loadConfig(REDIS).history.budget.maxBytes, 256 * 1_024 * 1_024);
+  const set = loadConfig({ HISTORY_BYTES: "8388608", HISTORY_BYTES_PER_ORGANIZATION: "1048576" }).history.budget;
+  assert.deepEqual(set, { maxBytes: 8_388_608, maxBytesPerOrganization: 1_048_576 });
+});
+
+test("a budget of history that an organization's publications do not fit into is refused", () => {
+  const tooLarge = errorOf({ HISTORY_BYTES: "1048576", HISTORY_BYTES_PER_ORGANIZATION: "2097152" });
+  assert.match(tooLarge.message, /HISTORY_BYTES_PER_ORGANIZATION: 2097152 is more than .*raise HISTORY_BYTES/);
+  assert.match(errorOf({ HISTORY_BYTES: "262144" }).message, /HISTORY_BYTES: .*MESSAGE_BYTES/);
 });
 
 test.run();

@@ -51,6 +51,17 @@ test("an answer still under way when the hub ends its connection is not sent aft
     is(error.code, "suspended");
   }));
 
+test("a client that was busy while the hub ended its connection still reads why", () =>
+  withHub({}, async (hub) => {
+    const client = await hub.connect(hub.serviceToken);
+    client.pauseReading();
+    connectionOf(hub, client).end(new HubError("suspended", "Ended while it was busy."));
+    await until("the hub has ended it", () => hub.node.hub.connectionCount === 0);
+    client.resumeReading();
+    const [error] = (await client.push("closing")) as [ErrorObject];
+    is(error.code, "suspended");
+  }));
+
 test("a subscribe that was answered `timeout` does not go live afterwards", () =>
   withHub({ env: { REQUEST_TIMEOUT_MS: "1000", DATABASE_TIMEOUT_MS: "1000" } }, async (hub) => {
     const channel = hub.taskChannel;

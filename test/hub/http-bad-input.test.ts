@@ -61,6 +61,25 @@ test("fields and query parameters that a call does not have, or has twice, are r
     is((await publish(NOTE)).status, 200);
   }));
 
+test("a token in the query is refused by its name in any spelling, and by its look under any name", () =>
+  withHub({}, async (hub) => {
+    for (const name of ["token", "Token", "access_token", "ACCESS-TOKEN", "auth", "jwt", "%74oken", "apiKey"]) {
+      const answer = await call(hub, "GET", `/v1/channels/${hub.taskChannel}/history?${name}=x`);
+      equal(refusal(answer), [400, "bad_request", "query"], name);
+      match(answer.body.message ?? "", "Authorization: Bearer");
+    }
+    const named = await call(hub, "GET", `/v1/channels/${hub.taskChannel}/history?epoch=${hub.workstation.token}`);
+    equal(refusal(named), [400, "bad_request", "query"]);
+    is(named.body.message?.includes(hub.workstation.token), false);
+  }));
+
+test("a NUL in a query parameter, or in its name, is refused", () =>
+  withHub({}, async (hub) => {
+    const get = (query: string) => call(hub, "GET", `/v1/channels/${hub.taskChannel}/history?${query}`);
+    equal(refusal(await get("epoch=%00")), [400, "bad_request", "epoch"]);
+    equal((await get("%00=1")).status, 400);
+  }));
+
 test("bodies in another encoding than JSON in UTF-8 are refused", () =>
   withHub({}, async (hub) => {
     const publish = (headers: Record<string, string>, body: BodyInit = JSON.stringify(NOTE)) =>

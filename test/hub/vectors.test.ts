@@ -38,6 +38,26 @@ test("a running hub takes and reserves the types that the vectors do", () =>
     }
   }));
 
+test("a running hub takes the ids of publications that the vectors do, and its own from nobody", () =>
+  withHub({}, async (hub) => {
+    const clients = await hub.connectAll(hub.userToken, hub.serviceToken, hub.workstation.token);
+    for (const { id, valid, reserved } of casesOf<{ id: unknown; valid: boolean; reserved: boolean }>("ids.json")) {
+      const request = { channel: hub.taskChannel, type: "note", payload: null, id };
+      const expected = valid && !reserved ? "ok" : "bad_request";
+      for (const client of clients) {
+        const ack = await client.ack("publish", request);
+        is(ack.ok ? "ok" : ack.error.code, expected, JSON.stringify(id));
+        if (!ack.ok) ok((ack.error.details as { path: string }[])[0]?.path.endsWith("id"), JSON.stringify(ack.error));
+      }
+      const overHttp = await fetch(`${hub.url}/v1/channels/${hub.taskChannel}/publish`, {
+        method: "POST",
+        body: JSON.stringify({ type: "note", payload: null, id }),
+        headers: { Authorization: `Bearer ${hub.serviceToken}`, "Content-Type": "application/json" },
+      });
+      is(overHttp.status, expected === "ok" ? 200 : 400, JSON.stringify(id));
+    }
+  }));
+
 test("every code of the protocol becomes an error object with its temporariness", () => {
   for (const [code, { temporary }] of Object.entries(ERROR_CODES)) {
     const told = toErrorObject(new HubError(code as keyof typeof ERROR_CODES, "why", { retryAfterMs: 5 }), "trace");

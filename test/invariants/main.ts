@@ -5,7 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import fc from "fast-check";
-import { hasRedis } from "../support/redis.ts";
+import { unmet } from "../support/needs.ts";
 import { TestCluster } from "./nodes.ts";
 import { type Operation, operations } from "./operations.ts";
 import { run } from "./run.ts";
@@ -23,7 +23,8 @@ const { values } = parseArgs({
 async function main(): Promise<void> {
   const nodes = Number(values.nodes);
   const redis = nodes > 1;
-  if (redis && !hasRedis) throw new Error("Several nodes need redis-server. Install it, or run with --nodes 1.");
+  if (redis && unmet(["redis-server"]).length > 0)
+    throw new Error("Several nodes need redis-server. Install it, or run with --nodes 1.");
   const sabotage = values.sabotage === undefined ? {} : { preload: `./test/invariants/sabotage/${values.sabotage}.ts` };
   const cluster = await TestCluster.start({ nodes, redis, ...sabotage });
   const startedAt = performance.now();

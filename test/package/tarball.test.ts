@@ -7,10 +7,10 @@ import { equal, is, match, not, ok } from "uvu/assert";
 import { bundleBrowser } from "../../scripts/build-sdk/bundles.ts";
 import { browserTest, faultsOf, withBrowser } from "../support/browser.ts";
 import { withHub } from "../support/hub.ts";
+import { findNode22 } from "../support/needs.ts";
 import { suite } from "../support/suite.ts";
 import { complaints } from "./support/compiler.ts";
 import { lend, ROOT, theInstalled } from "./support/installed.ts";
-import { findNode22, THIS_NODE } from "./support/nodes.ts";
 import { run, succeed } from "./support/run.ts";
 import { withSite } from "./support/site.ts";
 
@@ -108,25 +108,19 @@ test(`costs a page at most ${CORE_LIMIT_BYTES} bytes, compressed, with socket.io
   ok(bytes > 10_000 && bytes <= CORE_LIMIT_BYTES, `${bytes} bytes`);
 });
 
-/** Nodes by their name; null where this machine has none. */
-const NODES: Readonly<Record<string, string | null>> = {
-  [`Node ${process.version}`]: THIS_NODE,
-  "Node 22": findNode22(),
-};
-for (const [name, node] of Object.entries(NODES)) {
-  const behaviour = `runs in ${name}`;
-  if (node === null) {
-    test.skip(behaviour, "it is neither on the PATH nor named by NODE22");
-    continue;
-  }
-  test(behaviour, () =>
+const NODES = [
+  { name: `Node ${process.version}`, node: process.execPath, add: test },
+  { name: "Node 22", node: findNode22() ?? "", add: test.needing("Node 22") },
+];
+for (const { name, node, add } of NODES) {
+  add(`runs in ${name}`, () =>
     withHub({}, async (hub) => {
       const { project } = await theInstalled();
       const told = await succeed(node, ["program.js", hub.url, hub.userToken, hub.taskId], { cwd: project });
       equal(JSON.parse(told), ["hello", "function", true]);
     }),
   );
-  test(`has a command line that runs in ${name}`, async () => {
+  add(`has a command line that runs in ${name}`, async () => {
     const { project } = await theInstalled();
     const cli = join(project, "node_modules", ".bin", "monster-realtime");
     const { version } = JSON.parse(readFileSync(join(ROOT, "client-sdk", "package.json"), "utf8"));
@@ -170,7 +164,7 @@ test("gives its entry points to everybody, and nothing behind them", async () =>
   equal(Object.keys(exports), [".", "./workstation", "./react", "./protocol", "./package.json"]);
   ok(readdirSync(join(folder, "dist")).includes("errors.js"));
   const program = 'import("@monster-realtime/client/dist/errors.js").catch(({ code }) => console.log(code))';
-  match(await succeed(THIS_NODE, ["-e", program], { cwd: project }), "ERR_PACKAGE_PATH_NOT_EXPORTED");
+  match(await succeed(process.execPath, ["-e", program], { cwd: project }), "ERR_PACKAGE_PATH_NOT_EXPORTED");
 });
 
 for (const resolution of ["node16", "bundler"] as const) {
@@ -206,7 +200,7 @@ test("renders its hooks on servers too, and says that they are for browsers", as
   const { project, folder } = await theInstalled();
   match(readFileSync(join(folder, "dist", "react.js"), "utf8"), /^(?:\/\/.*\n)*"use client";/);
   lend(project, "react", "react-dom");
-  is((await succeed(THIS_NODE, ["server-side.js"], { cwd: project })).trim(), "idle 0 0 null");
+  is((await succeed(process.execPath, ["server-side.js"], { cwd: project })).trim(), "idle 0 0 null");
 });
 
 test("tells nothing of its inner parts in its types", async () => {

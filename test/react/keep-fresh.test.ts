@@ -194,4 +194,17 @@ test("says which entity can't be one", () => {
   throws(() => keepFresh(new QueryClient(), client, { ...options, entity: "tasks.*" }), /such as "task"/);
 });
 
+test("reads a row anew whose change could not be published", () =>
+  withSite(async ({ hub, row, reads }) => {
+    const { database, taskId } = hub;
+    const before = { ...reads };
+    await database.transaction("test", async (sql) => {
+      await sql`UPDATE tasks SET title = 'left out', created_at = 'infinity' WHERE id = ${taskId}`;
+      await sql`SELECT set_config('hub.audit_publish', 'off', true)`;
+      await sql`UPDATE tasks SET created_at = now() WHERE id = ${taskId}`;
+    });
+    await until("the row is read anew", () => row()?.title === "left out");
+    is(reads.row > before.row, true);
+  }));
+
 test.run();

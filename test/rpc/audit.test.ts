@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { AuditEvent, AuditListParams } from "@monster-realtime/client/protocol";
 import { ulid } from "ulid";
 import * as assert from "uvu/assert";
@@ -74,6 +75,7 @@ test("who changed what is told in the words of the other methods", () =>
       operation: "updated",
       before: { ...said.before, planSpec: null, list: "todo", workflowConfig: null, completedAt: null },
       after: { planSpec: "so", list: "done", workflowConfig, completedAt, updatedAt },
+      omitted: null,
     });
     const actor = await call(ours.admin, "actors.create", { projectId, name: "A", focusAreas: ["x"] });
     assert.equal((await latest(world, actor.id)).after, actor);
@@ -83,6 +85,39 @@ test("who changed what is told in the words of the other methods", () =>
     const deleted = await latest(world, made.id);
     assert.equal([deleted.entity, deleted.operation, deleted.after], ["workflowTemplates", "deleted", null]);
     assert.equal(deleted.before, made);
+  }));
+
+test("values over 8 KiB are kept as their size and digest, whoever writes them, and named to those who follow the row", () =>
+  withWorld(async (world) => {
+    const { ours, call, database } = world;
+    const { taskId: id, member } = ours;
+    const digest = (text: string) => ({
+      bytes: Buffer.byteLength(text),
+      sha256: createHash("sha256").update(text).digest("hex"),
+    });
+    const limit = "x".repeat(8_190);
+    await call(member, "tasks.update", { id, set: { description: limit } });
+    const kept = await latest(world, id);
+    assert.equal([kept.after?.description, kept.omitted], [limit, null]);
+    const first = "é\n".repeat(80_000);
+    await call(member, "tasks.update", { id, set: { description: first } });
+    const grown = await latest(world, id);
+    assert.equal(grown.omitted, { before: {}, after: { description: digest(first) } });
+    assert.equal([grown.before?.description, grown.after?.description], [limit, undefined]);
+    const steps = JSON.stringify([{ text: "y".repeat(9_000) }]);
+    await database.query(
+      (sql) => sql`UPDATE tasks SET description = 'short', plan_steps = ${steps}::text::jsonb WHERE id = ${id}`,
+    );
+    const others = await latest(world, id);
+    const [written] = await database.query((sql) => sql`SELECT plan_steps::text AS steps FROM tasks WHERE id = ${id}`);
+    assert.equal(others.omitted, {
+      before: { description: digest(first) },
+      after: { planSteps: digest(written?.steps) },
+    });
+    assert.equal([others.after?.description, others.after?.planSteps], ["short", undefined]);
+    const largest = "SELECT max(pg_column_size(before) + pg_column_size(after)) AS bytes FROM audit_events";
+    const [{ bytes } = { bytes: 0 }] = await database.query((sql) => sql.unsafe<{ bytes: number }[]>(largest));
+    assert.ok(bytes < 20_000, `an event has ${bytes} bytes`);
   }));
 
 test("a workstation's deletion and its presence are told, its secrets and what is the hub's own are not", () =>
@@ -161,7 +196,7 @@ test("events are found by row, entity, principal, operation, project and time", 
     assert.ok(until.items.length > 5);
   }));
 
-test("nobody sees another tenant's events, those of a deleted organization, or users' own unless it serves all", () =>
+test("nobody sees another tenant's events, or users' own unless it serves all", () =>
   withWorld(async ({ ours, theirs, call, refusal }) => {
     const bound = { kind: "service" as const, id: "bound", organizations: [ours.organizationId] };
     const list = async (who: typeof ours.owner, params: AuditListParams) =>
@@ -184,11 +219,35 @@ test("nobody sees another tenant's events, those of a deleted organization, or u
     assert.ok((await list(SERVICE, { filter: { entity: "users" } })).every((event) => event.organizationId === null));
     assert.is((await list(SERVICE, { filter: { rowId: ours.owner.id } })).length, 1);
     assert.ok((await list(SERVICE, { organizationId: theirs.organizationId })).length > 5);
-    await call(theirs.owner, "organizations.delete", { id: theirs.organizationId });
-    for (const who of [SERVICE, { ...bound, organizations: [theirs.organizationId] }])
-      assert.equal(await list(who, { organizationId: theirs.organizationId }), []);
-    const seen = await list(SERVICE, { after: 0 });
-    assert.ok(seen.every(({ organizationId }) => organizationId !== theirs.organizationId));
+  }));
+
+test("the trail of a deleted organization is read by services of all organizations alone, as they read others", () =>
+  withWorld(async ({ ours, theirs, call, database }) => {
+    const { organizationId } = theirs;
+    const bound = { kind: "service" as const, id: "bound", organizations: [ours.organizationId, organizationId] };
+    const list = async (who: typeof ours.owner, params: AuditListParams) =>
+      (await call(who, "audit.list", { limit: 200, ...params })).items;
+    const before = await list(SERVICE, { organizationId });
+    await call(theirs.owner, "organizations.delete", { id: organizationId });
+    const readers = async () => {
+      const [deletion, ...rest] = await list(SERVICE, { organizationId });
+      assert.equal(rest, before);
+      assert.equal([deletion?.rowId, deletion?.principal], [organizationId, `user:${theirs.owner.id}`]);
+      const oldestFirst = await list(SERVICE, { organizationId, after: 0 });
+      assert.equal(oldestFirst.toReversed(), [deletion, ...rest]);
+      const ofAll = await list(SERVICE, { after: 0 });
+      assert.equal(
+        ofAll.filter((event) => event.organizationId === organizationId),
+        oldestFirst,
+      );
+      for (const who of [bound, theirs.owner, theirs.member, ours.owner]) {
+        assert.equal(await list(who, { organizationId }), []);
+        assert.ok((await list(who, {})).every((event) => event.organizationId === ours.organizationId));
+      }
+    };
+    await readers();
+    await database.query((sql) => sql`DELETE FROM audit_scope WHERE organization_id = ${organizationId}`);
+    await readers();
   }));
 
 test("an invitation's events tell no more of whose address it is than the invitation does", () =>

@@ -4,18 +4,21 @@ import { columnOf } from "../../hub/naming.ts";
 import { ENTITIES } from "../../hub/rpc/entities/index.ts";
 import { tasks } from "../../hub/rpc/entities/tasks.ts";
 import { type AuditQuery, askForEvents } from "../../hub/rpc/sql/audit.ts";
+import { askForInvitations, pendingUsers } from "../../hub/rpc/sql/own-invitations.ts";
 import type { PageQuery } from "../../hub/rpc/sql/page.ts";
 import type { Scope } from "../../hub/rpc/sql/scope.ts";
-import type { Statements } from "../../hub/statements.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "../support/database.ts";
 import { fillTables, rowId } from "../support/filled-tables.ts";
+import { asked, type PlanNode, plan, rowsRead, type Statement } from "../support/plans.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("plans of lists");
 /** Smaller tables are read whole faster than by an index. */
 const LARGE = 5_000;
 const MOST_SORTED = 2_000;
+/** By a tenant that has no row to list: little more than the tables of organizations and projects, which are small. */
+const MOST_READ = 600;
 const PAGE = 51;
 const OF_ORGANIZATION = { organizationId: rowId("org", 7), projectId: undefined };
 const OF_PROJECT = { organizationId: undefined, projectId: rowId("proj", 25) };
@@ -27,38 +30,9 @@ const WORKSTATION: Scope = { kind: "workstation", id: rowId("ws", 6) };
 
 type Entity = (typeof ENTITIES)[number];
 
-interface PlanNode {
-  "Node Type": string;
-  "Relation Name"?: string;
-  "Index Name"?: string;
-  "Plan Rows": number;
-  Plans?: PlanNode[];
-}
-interface Statement {
-  text: string;
-  values: unknown[];
-}
-
-/** What `ask` would ask the database for, had it one. */
-function asked(ask: (sql: Statements) => unknown): Statement {
-  const statements: Statement[] = [];
-  ask({ unsafe: (text: string, values: unknown[]) => statements.push({ text, values }) } as unknown as Statements);
-  const [statement] = statements;
-  if (!statement) throw new Error("nothing was asked");
-  return statement;
-}
-
 const pageOf = ({ rows }: Entity, query: PageQuery, scope: Scope): Statement =>
   asked((sql) => rows.page(sql, query, scope));
 const auditOf = (query: AuditQuery, scope: Scope): Statement => asked((sql) => askForEvents(sql, query, scope));
-
-async function plan(database: Database, { text, values }: Statement): Promise<PlanNode[]> {
-  const [row] = await database.query((sql) =>
-    sql.unsafe<{ "QUERY PLAN": [{ Plan: PlanNode }] }[]>(`EXPLAIN (FORMAT JSON) ${text}`, values as never[]),
-  );
-  const nodes = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodes)];
-  return nodes(row?.["QUERY PLAN"][0].Plan as PlanNode);
-}
 
 async function largeTables(database: Database): Promise<Set<string>> {
   const rows = await database.query(
@@ -137,6 +111,43 @@ async function checkLists(database: Database): Promise<void> {
   equal(faults, []);
 }
 
+const NEWCOMER = {
+  organizationId: rowId("org", 9_999),
+  projectId: rowId("proj", 9_999),
+  user: { id: rowId("user", 99_999), clientIds: null },
+};
+
+/** An organization without any row but its own, its project's and its member's, beside a hundred with a thousand each. */
+async function addNewcomer(database: Database): Promise<void> {
+  const { organizationId, projectId, user } = NEWCOMER;
+  await database.unlimited.begin(async (sql) => {
+    await sql`SET LOCAL session_replication_role = replica`;
+    await sql`INSERT INTO organizations (id, name, slug) VALUES (${organizationId}, 'n', 'n')`;
+    await sql`INSERT INTO projects (id, organization_id, name, slug) VALUES (${projectId}, ${organizationId}, 'n', 'n')`;
+    await sql`INSERT INTO users (id, monster_auth_user_id, email) VALUES (${user.id}, 'n', 'n@example.test')`;
+    await sql`INSERT INTO organization_memberships (id, organization_id, user_id) VALUES (${rowId("orgmem", 99_999)}, ${organizationId}, ${user.id})`;
+  });
+}
+
+/** Every list with every filter costs a tenant with few rows little, however many rows others have. */
+async function checkCosts(database: Database): Promise<void> {
+  await addNewcomer(database);
+  const { organizationId, projectId, user } = NEWCOMER;
+  const scope: Scope = { kind: "organizations", ids: [organizationId], user };
+  const places = [OF_ALL, { organizationId, projectId: undefined }, { organizationId: undefined, projectId }];
+  const faults = [];
+  for (const entity of ENTITIES) {
+    for (const filters of [new Map<string, unknown>(), ...(await filterings(database, entity))]) {
+      for (const place of places) {
+        const rows = await rowsRead(database, pageOf(entity, { ...place, filters, after: null, limit: PAGE }, scope));
+        if (rows > MOST_READ)
+          faults.push(`${entity.name} ${JSON.stringify(place)} ${JSON.stringify([...filters])}: ${rows}`);
+      }
+    }
+  }
+  equal(faults, []);
+}
+
 /** A fifth of all tasks become those of one project. */
 async function growProject(database: Database): Promise<void> {
   await database.unlimited.begin(async (sql) => {
@@ -196,6 +207,57 @@ async function checkAudit(database: Database): Promise<void> {
   }
 }
 
+const INVITER = rowId("org", 8);
+const INVITED = { address: "9@invited.test", pendingId: rowId("user", 500_009) };
+
+/** One organization invites many addresses, that of one person too, and an organization with few invites the person. */
+async function inviteMany(database: Database): Promise<void> {
+  await database.unlimited.begin(async (sql) => {
+    await sql`SET LOCAL session_replication_role = replica`;
+    await sql`
+      INSERT INTO users (id, monster_auth_user_id, email)
+      SELECT 'user_' || lpad((500000 + n)::text, 26, '0'), 'pending:' || n, n || '@invited.test'
+      FROM generate_series(1, 100000) n`;
+    await sql`
+      INSERT INTO organization_memberships (id, organization_id, user_id, status, invited_email)
+      SELECT 'orgmem_' || lpad((500000 + n)::text, 26, '0'), ${INVITER}, 'user_' || lpad((500000 + n)::text, 26, '0'),
+        'invited', n || '@invited.test' FROM generate_series(1, 100000) n`;
+  });
+  await database.unlimited.unsafe("VACUUM ANALYZE users, organization_memberships");
+}
+
+/** A person's invitations cost what the person was invited to, however many an organization invites. */
+async function checkInvitations(database: Database): Promise<void> {
+  await inviteMany(database);
+  const places = asked((sql) => pendingUsers(sql, INVITED.address));
+  ok((await rowsRead(database, places)) < 10);
+  const invitations = (userId: string, pendingIds: string[], after: string | null) =>
+    asked((sql) => askForInvitations(sql, { userId, address: INVITED.address, pendingIds, after, limit: PAGE }));
+  const statements = [rowId("user", 6), NEWCOMER.user.id].flatMap((userId) =>
+    [[], [INVITED.pendingId]].flatMap((pendingIds) =>
+      [null, rowId("orgmem", 900_000)].map((after) => invitations(userId, pendingIds, after)),
+    ),
+  );
+  for (const statement of statements) {
+    equal(
+      relations(await plan(database, statement), /Seq Scan$/).filter((table) => table !== "organizations"),
+      [],
+    );
+    const rows = await rowsRead(database, statement);
+    ok(rows < MOST_READ, `${rows} rows are read`);
+  }
+  const [found] = await database.query((sql) =>
+    askForInvitations(sql, {
+      userId: rowId("user", 6),
+      address: INVITED.address,
+      pendingIds: [INVITED.pendingId],
+      after: null,
+      limit: PAGE,
+    }),
+  );
+  equal(found?.organizationId, INVITER);
+}
+
 test(
   "every list reads large tables by an index, boards in its order",
   () =>
@@ -203,10 +265,12 @@ test(
       await fillTables(database);
       await checkLists(database);
       await checkAudit(database);
+      await checkCosts(database);
+      await checkInvitations(database);
       await growProject(database);
       await checkBoard(database);
     }),
-  120_000,
+  240_000,
 );
 
 test.run();

@@ -2,6 +2,7 @@ import * as assert from "uvu/assert";
 import type { Change } from "../../hub/feed/change.ts";
 import { publicationOf } from "../../hub/feed/publications.ts";
 import { ChangeFeedStore } from "../../hub/store/change-feed.ts";
+import { takeOnce } from "../feed/taken.ts";
 import { SERVICE, seen, user, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 
@@ -31,9 +32,7 @@ async function known({ ours, call }: World, id: string): Promise<unknown> {
 
 /** The changes that wait for publication. */
 async function changes({ database }: World): Promise<Change[]> {
-  const taken: Change[] = [];
-  await new ChangeFeedStore(database).take(1_000, async (batch) => void taken.push(...batch));
-  return taken;
+  return (await takeOnce(new ChangeFeedStore(database), 1_000)) ?? [];
 }
 
 function invite({ ours, call }: World, email = ADDRESS) {

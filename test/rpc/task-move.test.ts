@@ -30,8 +30,8 @@ const named = (ids: readonly string[], found: readonly { id: string }[]) =>
 /** What waits to be published of tasks that were numbered anew. */
 async function announcedOn({ database }: World, projectId: string): Promise<TasksReordered[]> {
   const rows = await database.query(
-    (sql) => sql<{ after: TasksReordered }[]>`SELECT after FROM audit_events JOIN audit_pending USING (id)
-      WHERE operation = 'reordered' AND project_id = ${projectId} ORDER BY id`,
+    (sql) => sql<{ after: TasksReordered }[]>`SELECT after FROM audit_events
+      WHERE EXISTS (SELECT FROM feed_queue q WHERE q.xid = audit_events.xid) AND lane IS NOT NULL AND operation = 'reordered' AND project_id = ${projectId} ORDER BY id`,
   );
   return rows.map(({ after }) => after);
 }
@@ -126,7 +126,7 @@ test("where the numbers run out, the tasks around are spaced anew, told by one a
     const { database, ours, call } = world;
     const { projectId, ids } = await board(world, todo(1_000, 1_000.00001, 1_020));
     const [a = "", b = "", c = ""] = ids;
-    await database.query((sql) => sql`DELETE FROM audit_pending`);
+    await database.query((sql) => sql`DELETE FROM feed_queue`);
     const moved = await call(ours.member, "tasks.move", { id: c, list: "todo", afterId: a }, "key");
     const [told, ...others] = await announcedOn(world, projectId);
     assert.equal(others, []);
@@ -143,7 +143,8 @@ test("where the numbers run out, the tasks around are spaced anew, told by one a
     assert.ok(told?.tasks?.some(({ id }) => id === b));
     const pending = await database.query(
       (sql) =>
-        sql`SELECT row_id AS id FROM audit_events WHERE id IN (SELECT id FROM audit_pending) AND operation = 'updated'`,
+        sql`SELECT row_id AS id FROM audit_events WHERE lane IS NOT NULL AND operation = 'updated'
+          AND EXISTS (SELECT FROM feed_queue q WHERE q.xid = audit_events.xid)`,
     );
     assert.equal(
       pending.map(({ id }) => id),

@@ -96,7 +96,14 @@ function everything(method: RpcMethod, ids: Ids): Record<string, unknown> {
     modeSequence: [{ mode: "plan", requireReview: true }],
   };
   const filter = { ...related, rowId: ids.tasks, entity: "tasks", slug: MARKER.slice(0, 6) };
-  return { id, ...related, ...plain, set: { ...related, ...plain }, filter };
+  // An event of the other tenant, which is no row of a table.
+  return {
+    ...(method === "feed.republish" ? { id: 1 } : { id }),
+    ...related,
+    ...plain,
+    set: { ...related, ...plain },
+    filter,
+  };
 }
 
 /** Without what was refused about it; the same object where nothing of it was named. */

@@ -6,9 +6,8 @@ import { HubError } from "../../hub/errors.ts";
 import { startEmbeddedPostgres } from "../../hub/store/embedded.ts";
 import { isDatabaseFault } from "../../hub/store/postgres.ts";
 import { withDatabase } from "../support/database.ts";
-import { isUnavailable, refusal, withClient } from "../support/database-client.ts";
+import { answersAgain, isUnavailable, refusal, withClient } from "../support/database-client.ts";
 import { suite } from "../support/suite.ts";
-import { until } from "../support/until.ts";
 
 const test = suite("the database's client");
 
@@ -76,10 +75,7 @@ test("a server that stops is unavailable until it is back, without anything said
       await server.stop();
       for (let call = 0; call < 3; call += 1) await isUnavailable(database.ping());
       server = await startEmbeddedPostgres(options);
-      await until("it answers", async () => {
-        await database.ping();
-        return true;
-      });
+      await answersAgain(database);
       const calls = Array.from({ length: 30 }, () => database.query((sql) => sql`SELECT 1 AS one`));
       is((await Promise.all(calls)).length, 30);
     });
@@ -109,7 +105,8 @@ test("a transaction is made in its principal's name, and again where it deadlock
       const gates = [gate(), gate()] as const;
       const meet = gates.map(({ passed }) => passed);
       await Promise.all([crossing(ids, meet, gates[0].open), crossing(ids.toReversed(), meet, gates[1].open)]);
-      is(tries, 3, "one of the two was tried again");
+      // The first try again may come before the other one has gone on.
+      ok(tries > 2, "one of the two was tried again");
       const rows = await database.query((sql) => sql<{ name: string }[]>`SELECT name FROM organizations`);
       equal(
         rows.map(({ name }) => name),

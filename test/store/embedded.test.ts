@@ -202,14 +202,6 @@ test(
   LIMIT_MS,
 );
 
-/**
- * The driver reads each new connection's types, and does not handle that the connection may be lost meanwhile: what it lets
- * fall `hub/main.ts` logs. Here connections are lost on purpose.
- */
-process.on("unhandledRejection", (error) => {
-  if ((error as NodeJS.ErrnoException).code !== "CONNECTION_CLOSED") throw error;
-});
-
 test(
   "one that dies is started again, and stopped for good",
   () =>

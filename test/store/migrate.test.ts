@@ -1,37 +1,41 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Sql } from "postgres";
 import { equal, is, match, ok } from "uvu/assert";
 import { differences, expectedCatalog, readCatalog, SCHEMA_FILE } from "../../hub/store/catalog.ts";
-import { assertCurrentSchema, migrate, SchemaError } from "../../hub/store/migrate.ts";
-import { MIGRATIONS } from "../../hub/store/migrations/index.ts";
-import { Database } from "../../hub/store/postgres.ts";
-import { type DatabaseInfo, withDatabase } from "../support/database.ts";
+import { assertCurrentSchema, migrate } from "../../hub/store/migrate.ts";
+import { readMigrations, readSql } from "../../hub/store/migrations/index.ts";
+import { SchemaError } from "../../hub/store/schema-error.ts";
+import { urlOf, withDatabase, withEmptyDatabase } from "../support/database.ts";
 import { suite } from "../support/suite.ts";
-import { idFor, makeEverything, Rows } from "./schema/rows.ts";
 
 const test = suite("migrations");
-const STEPS = MIGRATIONS.map(({ name }) => name);
-const TIMES = { statementTimeoutMs: 5_000, connectTimeoutMs: 5_000 };
+const STEPS = (await readMigrations()).map(({ name }) => name);
+const EXTERNAL = { embeddedDir: null };
 
-/** An empty database, beside one that is migrated. */
-async function withEmpty(body: (empty: Database, info: DatabaseInfo) => Promise<void>): Promise<void> {
-  await withDatabase(async (_, info) => {
-    const admin = new Database({ ...info, ...TIMES, max: 1 });
-    const name = `${info.database}_empty`;
-    await admin.unlimited.unsafe(`CREATE DATABASE ${name}`);
-    const empty = new Database({ ...info, ...TIMES, database: name });
-    try {
-      await body(empty, { ...info, database: name });
-    } finally {
-      await empty.close();
-      await admin.unlimited.unsafe(`DROP DATABASE ${name} WITH (FORCE)`);
-      await admin.close();
-    }
-  });
-}
+/** An applied migration never changes. A new one gets its line here, with the checksum that this test prints. */
+const FROZEN = new Map([
+  ["0001-baseline", "0a72c7bd9a767c761ba7d820ea90af4d93af55d36b16301840fcdc126bcf3b28"],
+  ["0002-periodic-work", "d3c06a2b7972692566a09708e86e9c3bd006c1bc06f763aa82a8210487a0a495"],
+  ["0003-purges", "281a4be9fb310869c7d4dd1a054cc8359c9ba6dc600fc235a1d47f0ae3478b2c"],
+  ["0004-feed-queue", "e2cb6203bea00ab23e17265c55d7b168393528a607204a556755832eae603423"],
+  ["0005-large-audit-values", "8aa28b2361d283b4ecd702c7c672ca66d8da78be08c549bd5f66a2bd178bdb5b"],
+  ["0006-faster-audit", "cec5bc5757ec3ae10df60fea86103c50259be8a5fee05fc50c7de0ded18d92b4"],
+  ["0007-deleted-users", "3a93642a3010d06ee332cd1567cb8f57f333a8d9f52665b90a745a11819319f5"],
+  ["0008-restorable-triggers", "1716616703adcb340fc6a44621bf8affc24be8c4d1df65855371193e8387eaec"],
+  ["0009-audit-statements", "aa42a05cbdccaf712a026f02966caa4a6072b3dc420dcbd5fe862183b43db8c3"],
+]);
+
+test("no applied migration changes", async () => {
+  for (const { name, checksum } of await readMigrations()) {
+    const frozen = FROZEN.get(name);
+    ok(frozen, `${name} is new: add ["${name}", "${checksum}"] to FROZEN in this test`);
+    is(checksum, frozen, `${name} was changed after databases applied it: restore its file, and add a new migration`);
+  }
+  equal([...FROZEN.keys()], STEPS, "a migration was removed: restore its file, and add a new migration");
+});
 
 async function schemaErrorOf(work: Promise<unknown>): Promise<SchemaError> {
   try {
@@ -44,15 +48,15 @@ async function schemaErrorOf(work: Promise<unknown>): Promise<SchemaError> {
 }
 
 test("an empty database is refused, with the command that helps, and is current afterwards", () =>
-  withEmpty(async ({ unlimited: sql }) => {
-    match((await schemaErrorOf(assertCurrentSchema(sql))).message, "npm run migrate");
+  withEmptyDatabase(async ({ unlimited: sql }) => {
+    match((await schemaErrorOf(assertCurrentSchema(sql, null))).message, "npm run migrate");
     const told: string[] = [];
-    equal(await migrate(sql, (line) => void told.push(line)), { applied: STEPS });
+    equal(await migrate(sql, { ...EXTERNAL, report: (line) => void told.push(line) }), { applied: STEPS });
     equal(
       told,
       STEPS.map((name) => `applying ${name}`),
     );
-    await assertCurrentSchema(sql);
+    await assertCurrentSchema(sql, null);
   }));
 
 test("applying twice changes nothing", () =>
@@ -64,20 +68,20 @@ test("applying twice changes nothing", () =>
       [...(await sql`SELECT * FROM organizations`)],
     ];
     const before = await snapshot();
-    equal(await migrate(sql), { applied: [] });
+    equal(await migrate(sql, EXTERNAL), { applied: [] });
     equal(await snapshot(), before);
     equal([...(await sql`SELECT 1 FROM pg_namespace WHERE nspname = 'hub_expected'`)], []);
   }));
 
 test("several migrations at once apply each step once, and wait for each other", () =>
-  withEmpty(async ({ unlimited: sql }) => {
-    const outcomes = await Promise.all([migrate(sql), migrate(sql), migrate(sql)]);
+  withEmptyDatabase(async ({ unlimited: sql }) => {
+    const outcomes = await Promise.all([migrate(sql, EXTERNAL), migrate(sql, EXTERNAL), migrate(sql, EXTERNAL)]);
     equal(outcomes.flatMap(({ applied }) => applied).sort(), STEPS);
   }));
 
 test("a migrated database is what schema.sql makes", () =>
-  withEmpty(async ({ unlimited: sql }) => {
-    await sql.unsafe(await readFile(SCHEMA_FILE, "utf8"));
+  withEmptyDatabase(async ({ unlimited: sql }) => {
+    await sql.unsafe(await readSql(SCHEMA_FILE));
     const fresh = await readCatalog(sql);
     await withDatabase(async (database) => {
       equal(differences(await readCatalog(database.unlimited), fresh), []);
@@ -86,93 +90,10 @@ test("a migrated database is what schema.sql makes", () =>
     ok(fresh.size > 300, "the whole schema was compared");
   }));
 
-test("rows of the first version are told with what they belong to after the steps since", () =>
-  withEmpty(async (database) => {
-    const { unlimited: sql } = database;
-    const [first] = MIGRATIONS;
-    await sql.unsafe((await first?.sql()) ?? "");
-    await sql`INSERT INTO schema_migrations (name) VALUES (${first?.name ?? ""})`;
-    const ids = await makeEverything(new Rows(database));
-    equal((await migrate(sql)).applied, STEPS.slice(1));
-    const since = await sql`SELECT max(id) AS id FROM audit_events`;
-    await sql`DELETE FROM projects WHERE id = ${ids.projects}`;
-    const deleted = await sql<{ entity: string; task: string | null; workstation: string | null }[]>`
-      SELECT entity, task_id AS task, workstation_id AS workstation FROM audit_events
-      WHERE operation = 'deleted' AND id > ${since[0]?.id} ORDER BY entity, row_id`;
-    const of = (entity: string) => deleted.filter((event) => event.entity === entity);
-    for (const entity of ["task_dependencies", "task_agents", "task_attachments", "agent_sessions"])
-      equal(
-        of(entity).map(({ task }) => task),
-        [ids.tasks],
-        entity,
-      );
-    for (const entity of ["workstation_repositories", "git_worktrees", "project_workstations"])
-      equal(
-        of(entity).map(({ workstation }) => workstation),
-        [ids.workstations],
-        entity,
-      );
-    equal(
-      of("tasks")
-        .map(({ task }) => task)
-        .includes(ids.tasks),
-      true,
-    );
-  }));
-
-/** An invitation as the versions before 0003 kept it; gives the membership's id. */
-async function oldInvitation(sql: Sql, place: string, organization: string, email: string): Promise<string> {
-  const id = idFor("organization_memberships");
-  await sql`INSERT INTO users (id, monster_auth_user_id, email) VALUES (${place}, ${`pending:${place}`}, ${email})
-    ON CONFLICT (id) DO NOTHING`;
-  await sql`INSERT INTO organization_memberships (id, organization_id, user_id, status)
-    VALUES (${id}, ${organization}, ${place}, 'invited')`;
-  return id;
-}
-
-test("a database that took a later step takes the one it lacks, and its invitations know their addresses", () =>
-  withEmpty(async (database) => {
-    const { unlimited: sql } = database;
-    const lacking = "0003-invitations";
-    for (const { name, sql: read } of MIGRATIONS.filter(({ name }) => name !== lacking)) {
-      await sql.unsafe(await read());
-      await sql`INSERT INTO schema_migrations (name) VALUES (${name})`;
-    }
-    const rows = new Rows(database);
-    const [ours, theirs] = [await rows.insert("organizations"), await rows.insert("organizations")];
-    const person = await rows.insert("users", { email: "unproven@example.com" });
-    const [waiting, found] = [idFor("users"), idFor("users")];
-    const invited = [
-      await oldInvitation(sql, waiting, ours, "waiting@example.com"),
-      await oldInvitation(sql, found, ours, "found@example.com"),
-      await oldInvitation(sql, waiting, theirs, "waiting@example.com"),
-    ];
-    await sql`UPDATE organization_memberships SET user_id = ${person} WHERE user_id = ${found}`;
-    await sql`DELETE FROM users WHERE id = ${found}`;
-    const again = await oldInvitation(sql, idFor("users"), ours, "found@example.com");
-    const chosen = await rows.insert("organization_memberships", {
-      organization_id: theirs,
-      user_id: person,
-      status: "invited",
-    });
-    const versions = () => sql`SELECT id, updated_at FROM organization_memberships ORDER BY id`;
-    const before = [...(await versions()), ...(await sql`SELECT max(id) FROM audit_events`)];
-    equal((await migrate(sql)).applied, [lacking]);
-    const emails = await sql<{ id: string; email: string | null }[]>`
-      SELECT id, invited_email AS email FROM organization_memberships ORDER BY id`;
-    const emailOf = new Map(emails.map(({ id, email }) => [id, email]));
-    equal(
-      invited.map((id) => emailOf.get(id)),
-      ["waiting@example.com", "found@example.com", "waiting@example.com"],
-    );
-    equal([emailOf.get(again), emailOf.get(chosen)], [null, null]);
-    equal([...(await versions()), ...(await sql`SELECT max(id) FROM audit_events`)], before);
-  }));
-
 test("tables that somebody else made are no schema of ours, and nothing is kept of the attempt", () =>
-  withEmpty(async ({ unlimited: sql }) => {
+  withEmptyDatabase(async ({ unlimited: sql }) => {
     await sql`CREATE TABLE tasks (id TEXT)`;
-    match((await schemaErrorOf(migrate(sql))).message, 'relation "tasks" already exists');
+    match((await schemaErrorOf(migrate(sql, EXTERNAL))).message, 'relation "tasks" already exists');
     equal([...(await sql`SELECT 1 FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'tasks'`)], []);
   }));
 
@@ -182,10 +103,10 @@ const DRIFTS: readonly (readonly [change: string, told: string])[] = [
   ["ALTER TABLE tasks ADD COLUMN mine TEXT", "column tasks.mine is not expected"],
   ["ALTER TABLE tasks DROP CONSTRAINT tasks_priority_check", "constraint tasks.tasks_priority_check is missing"],
   ["DROP INDEX idx_task_assignment", "index tasks.idx_task_assignment is missing"],
-  ["DROP TRIGGER zz_audit ON tasks", "trigger tasks.zz_audit is missing"],
-  ["ALTER TABLE tasks DISABLE TRIGGER zz_audit", "trigger tasks.zz_audit is"],
+  ["DROP TRIGGER zz_audit_update ON tasks", "trigger tasks.zz_audit_update is missing"],
+  ["ALTER TABLE tasks DISABLE TRIGGER zz_audit_update", "trigger tasks.zz_audit_update is"],
   ["ALTER TYPE task_mode ADD VALUE 'sleep'", "type task_mode is"],
-  ["ALTER FUNCTION hub_audit() SECURITY INVOKER", "function hub_audit is"],
+  ["ALTER FUNCTION hub_audit_row() SECURITY INVOKER", "function hub_audit_row is"],
   ["CREATE UNIQUE INDEX mine ON tasks (title)", "unique index tasks.mine is not expected"],
 ];
 
@@ -193,7 +114,7 @@ for (const [change, told] of DRIFTS) {
   test(`drift is named: ${change}`, () =>
     withDatabase(async ({ unlimited: sql }) => {
       await sql.unsafe(change);
-      const { message } = await schemaErrorOf(migrate(sql));
+      const { message } = await schemaErrorOf(migrate(sql, EXTERNAL));
       ok(message.includes(told), message);
       is(message.match(/^ {2}/gm)?.length, 1, `nothing else is:\n${message}`);
     }));
@@ -203,20 +124,12 @@ test("tables and plain indexes beside ours are their owner's affair", () =>
   withDatabase(async ({ unlimited: sql }) => {
     await sql`CREATE TABLE theirs (id TEXT PRIMARY KEY)`;
     await sql`CREATE INDEX theirs_too ON tasks (title)`;
-    equal(await migrate(sql), { applied: [] });
-  }));
-
-test("a database newer than the hub is refused", () =>
-  withDatabase(async ({ unlimited: sql }) => {
-    await sql`INSERT INTO schema_migrations (name) VALUES ('9999-later')`;
-    for (const attempt of [assertCurrentSchema(sql), migrate(sql)]) {
-      match((await schemaErrorOf(attempt)).message, /newer than this hub: it has 9999-later.*Deploy/);
-    }
+    equal(await migrate(sql, EXTERNAL), { applied: [] });
   }));
 
 /** `npm run migrate` with this environment. */
-async function runCommand(env: Record<string, string>): Promise<{ code: number; output: string }> {
-  const child = spawn(process.execPath, ["--import", "tsx", "scripts/migrate.ts"], {
+async function runCommand(env: Record<string, string>, ...args: string[]): Promise<{ code: number; output: string }> {
+  const child = spawn(process.execPath, ["--import", "tsx", "scripts/migrate.ts", ...args], {
     cwd: join(import.meta.dirname, "..", ".."),
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -228,14 +141,44 @@ async function runCommand(env: Record<string, string>): Promise<{ code: number; 
 }
 
 test("the command migrates the database of DATABASE_DIRECT_URL before that of DATABASE_URL, and says so", () =>
-  withEmpty(async (empty, { socketDir, user, database }) => {
+  withEmptyDatabase(async (empty, { socketDir, user, database }) => {
     const DATABASE_DIRECT_URL = `postgres://${user}@localhost/${database}?host=${encodeURIComponent(socketDir)}`;
     const env = { DATABASE_DIRECT_URL, DATABASE_URL: "postgres://nobody@127.0.0.1:1/none" };
     const first = await runCommand(env);
     is(first.code, 0, first.output);
     match(first.output, "applying 0001-baseline");
-    match((await runCommand(env)).output, "The schema is current.");
-    await assertCurrentSchema(empty.unlimited);
+    match(first.output, `Applied ${STEPS.join(", ")}.`);
+    match((await runCommand(env)).output, "The schema is current. Nothing was applied.");
+    await assertCurrentSchema(empty.unlimited, null);
+  }));
+
+test("the command refuses production without a database, and makes none", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "migrate-"));
+  try {
+    const { code, output } = await runCommand({ NODE_ENV: "production", DATA_DIR: join(folder, "data") });
+    is(code, 1);
+    match(output, "DATABASE_URL: is not set, and NODE_ENV is production");
+    is(existsSync(join(folder, "data")), false);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("the command tells the identity in Redis, and renews it when it is asked to", () =>
+  withDatabase(async (_, info) => {
+    const env = { DATABASE_URL: urlOf(info) };
+    const identityIn = ({ code, output }: { code: number; output: string }) => {
+      is(code, 0, output);
+      return /keys and channels begin with mr:([0-9a-z]{8}):/.exec(output)?.[1] ?? "";
+    };
+    const before = identityIn(await runCommand(env));
+    is(identityIn(await runCommand(env)), before);
+    const renewed = identityIn(await runCommand(env, "--new-identity"));
+    is(renewed === before || renewed === "", false);
+    is(identityIn(await runCommand(env)), renewed);
+    const wrong = await runCommand(env, "--new-identiti");
+    is(wrong.code, 1);
+    match(wrong.output, /npm run migrate -- \[--new-identity\]/);
   }));
 
 test("the command ends with 1 and the remedy where there is no database, and keeps the password to itself", async () => {

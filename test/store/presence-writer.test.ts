@@ -301,7 +301,7 @@ test("each transition is in the audit trail with reason, node and connection, an
     const id = await seedOne(database);
     const before = (await rowOf(database, id)).updated_at;
     const [{ count: pendingBefore } = { count: "" }] = await database.query(
-      (sql) => sql<{ count: string }[]>`SELECT count(*) FROM audit_pending`,
+      (sql) => sql<{ count: string }[]>`SELECT count(*) FROM audit_events WHERE lane IS NOT NULL`,
     );
     await withWriter(database, async ({ writer }) => {
       const states = [
@@ -340,7 +340,7 @@ test("each transition is in the audit trail with reason, node and connection, an
     );
     is(transitions.at(-1)?.at.getTime(), 86_400_000, "the time of the transition, not of its writing");
     const [{ count } = { count: "" }] = await database.query(
-      (sql) => sql<{ count: string }[]>`SELECT count(*) FROM audit_pending`,
+      (sql) => sql<{ count: string }[]>`SELECT count(*) FROM audit_events WHERE lane IS NOT NULL`,
     );
     is(count, pendingBefore);
     const [{ others } = { others: "" }] = await database.query(

@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
 import { equal, is } from "uvu/assert";
 import { withServer } from "../support/database.ts";
+import { POSTGRES_15 } from "../support/needs.ts";
 import { suite } from "../support/suite.ts";
 import { auditCases } from "./schema/audit.ts";
 import { columnCases } from "./schema/columns.ts";
@@ -8,12 +8,10 @@ import { concurrencyCases } from "./schema/concurrency.ts";
 import { integrityCases } from "./schema/integrity.ts";
 import { Rows } from "./schema/rows.ts";
 
-const test = suite("PostgreSQL 15, the oldest that will do");
-const BINARIES = "/usr/lib/postgresql/15/bin";
-const BEHAVIOUR = "migrates, and keeps every constraint and trigger of the schema";
+const test = suite("PostgreSQL 15, the oldest that will do", "PostgreSQL 15");
 
 async function tryEverything(): Promise<void> {
-  await withServer(BINARIES, async (withDatabase) => {
+  await withServer(POSTGRES_15, async (withDatabase) => {
     const failures: string[] = [];
     for (const [behaviour, run] of [...columnCases, ...integrityCases, ...auditCases, ...concurrencyCases]) {
       await withDatabase(async (database) => {
@@ -28,7 +26,6 @@ async function tryEverything(): Promise<void> {
   });
 }
 
-if (existsSync(BINARIES)) test(BEHAVIOUR, tryEverything, 120_000);
-else test.skip(BEHAVIOUR, `there is no PostgreSQL 15 in ${BINARIES}; on Debian: apt-get install postgresql-15`);
+test("migrates, and keeps every constraint and trigger of the schema", tryEverything, 120_000);
 
 test.run();

@@ -32,7 +32,7 @@ async function withStoppable(body: (under: StoppableDatabase) => Promise<void>):
   let server = await startServer();
   const database = new Database({ ...server.connection, max: 4, statementTimeoutMs: 2_000, connectTimeoutMs: 2_000 });
   try {
-    await migrate(database.unlimited);
+    await migrate(database.unlimited, { embeddedDir: null });
     await body({
       database,
       stop: () => server.stop(),

@@ -1,8 +1,7 @@
-import { existsSync } from "node:fs";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { CHROMIUM } from "./needs.ts";
 import type { suite } from "./suite.ts";
 
-const CHROMIUM = "/usr/bin/chromium";
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -32,8 +31,7 @@ export function faultsOf(page: Page): string[] {
   return faults;
 }
 
-/** A test that needs Chromium; skipped, and said so, where there is none. */
+/** A test that needs Chromium. */
 export function browserTest(test: ReturnType<typeof suite>, behaviour: string, body: () => Promise<void>): void {
-  if (existsSync(CHROMIUM)) test(behaviour, body, LIMIT_MS);
-  else test.skip(behaviour, `there is no ${CHROMIUM}`);
+  test.needing("chromium")(behaviour, body, LIMIT_MS);
 }

@@ -2,6 +2,7 @@ import { ok } from "uvu/assert";
 import { HubError } from "../../hub/errors.ts";
 import { Database } from "../../hub/store/postgres.ts";
 import type { DatabaseInfo } from "./database.ts";
+import { until } from "./until.ts";
 
 const TIMES = { statementTimeoutMs: 2_000, connectTimeoutMs: 2_000 };
 /** The limit is two seconds; the deadlines are swept twenty times in it. */
@@ -37,6 +38,26 @@ export async function isUnavailable(call: Promise<unknown>): Promise<void> {
   const { error, ms } = await refusal(call);
   ok(error instanceof HubError && error.code === "unavailable", String(error));
   ok(ms < LIMIT_MS, `${ms} ms`);
+}
+
+/** Resolves when a call succeeds, at the latest after `limitMs`. */
+export async function answersAgain(database: Database, limitMs?: number): Promise<void> {
+  const answers = () =>
+    database.ping().then(
+      () => true,
+      () => false,
+    );
+  await until("the database answers", answers, limitMs);
+}
+
+/** Runs `body` while these processes of Postgres stand still. */
+export async function whileFrozen(pids: readonly number[], body: () => Promise<unknown>): Promise<void> {
+  for (const pid of pids) process.kill(pid, "SIGSTOP");
+  try {
+    await body();
+  } finally {
+    for (const pid of pids) process.kill(pid, "SIGCONT");
+  }
 }
 
 /** The process that serves the next statement. */

@@ -3,13 +3,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../hub/store/embedded.ts";
 import { migrate } from "../../hub/store/migrate.ts";
-import { Database } from "../../hub/store/postgres.ts";
+import { type ConnectionOptions, Database, type DatabaseOptions } from "../../hub/store/postgres.ts";
+import { withPgBouncer } from "./pgbouncer.ts";
 
 /** How to reach one test database. */
 export interface DatabaseInfo {
   socketDir: string;
   user: string;
   database: string;
+}
+
+/** As DATABASE_URL has it. */
+export function urlOf({ socketDir, user, database }: DatabaseInfo): string {
+  return `postgres://${user}@localhost/${database}?host=${encodeURIComponent(socketDir)}`;
 }
 
 /** The migrated database that every test copies. */
@@ -24,21 +30,29 @@ export async function startTestServer(
   const folder = mkdtempSync(join(tmpdir(), "hub-test-"));
   const parts = { dataDir: join(folder, "pg"), fsync: false, maxConnections: 200 };
   const server = await startEmbeddedPostgres(binaries ? { ...parts, binaries } : parts);
-  await prepareTemplate(server);
   const stop = async () => {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
   };
+  try {
+    await prepareTemplate(server);
+  } catch (error) {
+    // Left running, it would keep the test's process alive.
+    await stop();
+    throw error;
+  }
   return { env: { [ENV]: JSON.stringify(server.connection) }, stop };
 }
 
 async function prepareTemplate({ connection }: EmbeddedPostgres): Promise<void> {
   const admin = new Database({ ...connection, max: 1, ...TIMES });
-  await admin.unlimited.unsafe(`CREATE DATABASE ${TEMPLATE}`);
-  await admin.close();
   const template = new Database({ ...connection, database: TEMPLATE, max: 2, ...TIMES });
-  await migrate(template.unlimited);
-  await template.close();
+  try {
+    await admin.unlimited.unsafe(`CREATE DATABASE ${TEMPLATE}`);
+    await migrate(template.unlimited, { embeddedDir: null });
+  } finally {
+    await Promise.all([admin.close(), template.close()]);
+  }
 }
 
 let own: ReturnType<typeof startTestServer> | null = null;
@@ -65,6 +79,22 @@ export const withDatabase: WithDatabase = async (body) => {
   }
 };
 
+/** Runs `body` with an empty database on the server of a migrated one. */
+export const withEmptyDatabase: WithDatabase = (body) =>
+  withDatabase(async (_, info) => {
+    const admin = new Database({ ...info, ...TIMES, max: 1 });
+    const name = `${info.database}_empty`;
+    await admin.unlimited.unsafe(`CREATE DATABASE ${name}`);
+    const empty = new Database({ ...info, ...TIMES, database: name });
+    try {
+      await body(empty, { ...info, database: name });
+    } finally {
+      await empty.close();
+      await admin.unlimited.unsafe(`DROP DATABASE ${name} WITH (FORCE)`);
+      await admin.close();
+    }
+  });
+
 /** Runs `body` with a server of another installation's programs, whose databases are made as those of the run are. */
 export async function withServer(binaries: string, body: (withDatabase: WithDatabase) => Promise<void>): Promise<void> {
   const { env, stop } = await startTestServer(binaries);
@@ -76,6 +106,17 @@ export async function withServer(binaries: string, body: (withDatabase: WithData
   }
 }
 
+/** How tests reach a database: directly, or by a pooler that loses prepared statements (CONTRIBUTING). */
+function reaching(info: DatabaseInfo, body: (way: Way) => Promise<void>): Promise<void> {
+  const poolSize = Number(process.env.TEST_POOLER ?? 0);
+  if (poolSize === 0) return body(info);
+  return withPgBouncer(info, { mode: "transaction", poolSize }, ({ connection }) =>
+    body({ ...connection, pooled: { preparedStatements: false } }),
+  );
+}
+
+type Way = ConnectionOptions & Pick<DatabaseOptions, "pooled">;
+
 let created = 0;
 
 async function withDatabaseOn(server: DatabaseInfo, body: Parameters<WithDatabase>[0]): Promise<void> {
@@ -85,11 +126,16 @@ async function withDatabaseOn(server: DatabaseInfo, body: Parameters<WithDatabas
   const info = { ...server, database: name };
   try {
     await admin.unlimited.unsafe(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE} STRATEGY FILE_COPY`);
-    const database = new Database({ ...info, max: 10, ...TIMES });
     try {
-      await body(database, info);
+      await reaching(info, async (way) => {
+        const database = new Database({ ...way, max: 10, ...TIMES });
+        try {
+          await body(database, info);
+        } finally {
+          await database.close();
+        }
+      });
     } finally {
-      await database.close();
       await admin.unlimited.unsafe(`DROP DATABASE ${name} WITH (FORCE)`);
     }
   } finally {

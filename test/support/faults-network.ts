@@ -21,28 +21,20 @@ export interface Cable {
   pass(): void;
 }
 
-/** Why there can be no networks here, or null. */
+/** Why there can be no networks here, or no packet can be dropped in one, or null. Needs `ip`; tries `nft` if it is installed. */
 export function networkProblem(): string | null {
-  if (process.platform !== "linux") return "network namespaces are Linux's";
-  if (process.getuid?.() !== 0) return "only root makes network namespaces";
+  if (process.platform !== "linux") return "network namespaces are a feature of Linux";
+  if (process.getuid?.() !== 0) return "only root can make network namespaces";
   const name = `probe${process.pid}`;
   const made = spawnSync("ip", ["netns", "add", name]);
-  if (made.status !== 0) return `no network namespaces here: ${made.error?.message ?? made.stderr.toString().trim()}`;
+  if (made.status !== 0) return `no network namespaces here: ${made.stderr.toString().trim()}`;
   const linked = spawnSync("ip", ["link", "add", name, "type", "veth", "peer", "name", "inner", "netns", name]);
+  const filtered = filter(name, "add table inet faults");
   spawnSync("ip", ["link", "del", name]);
   spawnSync("ip", ["netns", "del", name]);
-  return linked.status === 0 ? null : `no veth here: ${linked.stderr.toString().trim()}`;
-}
-
-/** Why packets can't be dropped here, or null. */
-export function filterProblem(): string | null {
-  const problem = networkProblem();
-  if (problem) return problem;
-  const name = `filter${process.pid}`;
-  run("netns", "add", name);
-  const filtered = filter(name, "add table inet faults");
-  run("netns", "del", name);
-  return filtered.status === 0 ? null : `no nft here: ${filtered.error?.message ?? filtered.stderr.toString().trim()}`;
+  if (linked.status !== 0) return `no veth here: ${linked.stderr.toString().trim()}`;
+  const installed = spawnSync("nft", ["--version"]).error === undefined;
+  return installed && filtered.status !== 0 ? `no nft here: ${filtered.stderr.toString().trim()}` : null;
 }
 
 /** Runs `body` with a network of its own, and removes it. */

@@ -8,8 +8,8 @@ import { ulid } from "ulid";
 import { DevelopmentIssuer } from "../../hub/auth/development-issuer.ts";
 import { loadConfig } from "../../hub/config.ts";
 import { createLogger, type Logger } from "../../hub/log.ts";
-import { type RunningNode, startNode } from "../../hub/node.ts";
-import type { Database } from "../../hub/store/postgres.ts";
+import { type NodeOptions, type RunningNode, startNode } from "../../hub/node.ts";
+import { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "./database.ts";
 import { RawClient } from "./raw-client.ts";
 import { until } from "./until.ts";
@@ -20,6 +20,9 @@ export interface HubOptions {
   settleMs?: number;
   /** Where the hub writes its log, for tests that read it. */
   log?: Logger;
+  httpTimes?: NodeOptions["httpTimes"];
+  /** Connections of a pool for the hub alone. Default: it shares the test's. */
+  poolSize?: number;
 }
 
 /** A workstation of the test, with the token that opens it. */
@@ -74,7 +77,7 @@ export async function withHub(options: HubOptions, body: (hub: TestHub) => Promi
 }
 
 async function withNode(
-  { env = {}, settleMs, log = createLogger(process.env.TEST_LOG_LEVEL ?? "fatal") }: HubOptions,
+  { env = {}, settleMs, httpTimes, poolSize, log = createLogger(process.env.TEST_LOG_LEVEL ?? "fatal") }: HubOptions,
   dataDir: string,
   database: Database,
   body: (hub: TestHub) => Promise<void>,
@@ -89,8 +92,14 @@ async function withNode(
     { name: "bound", sha256: digest(boundToken), organizations: [organizationId] },
   ]);
   const config = loadConfig({ PORT: "0", DATA_DIR: dataDir, SERVICE_TOKENS: services, DEVELOPMENT: "on", ...env });
-  const store = { database, close: async () => undefined };
-  const node = await startNode({ config, log, store, ...(settleMs !== undefined && { settleMs }) });
+  const store = storeOf(database, poolSize);
+  const node = await startNode({
+    config,
+    log,
+    store,
+    ...(settleMs !== undefined && { settleMs }),
+    ...(httpTimes && { httpTimes }),
+  });
   const clients: RawClient[] = [];
   try {
     await body(await describe(node, database, dataDir, { organizationId, serviceToken, boundToken }, clients));
@@ -98,6 +107,17 @@ async function withNode(
     for (const client of clients) client.close();
     await node.stop({ drain: false });
   }
+}
+
+function storeOf(database: Database, poolSize: number | undefined): NonNullable<NodeOptions["store"]> {
+  if (poolSize === undefined) return { database, close: async () => undefined };
+  const own = new Database({
+    ...database.connection,
+    max: poolSize,
+    statementTimeoutMs: 10_000,
+    connectTimeoutMs: 5_000,
+  });
+  return { database: own, close: () => own.close() };
 }
 
 async function describe(

@@ -8,6 +8,7 @@ import { ObservedBroker } from "../../hub/inspection/accepted.ts";
 import { DeliveryLog } from "../../hub/inspection/delivery-log.ts";
 import { inspectionOf } from "../../hub/inspection/of-hub.ts";
 import { PublicationCounts } from "../../hub/inspection/publication-counts.ts";
+import { OrderedMap } from "../../hub/kernel/ordered-map.ts";
 import { MemoryPresence } from "../../hub/presence/memory.ts";
 import type { RpcRouterOptions } from "../../hub/rpc/router.ts";
 
@@ -23,7 +24,7 @@ export function loneNode(authorizer: Authorizer, log: Logger): Pick<RpcRouterOpt
   const streams = new MemoryBroker({ retention: () => ({ size: 0, ttlMs: 0 }), positionTtlMs: 0 });
   const broker = new ObservedBroker(streams, counts);
   const fanOut = new FanOut(broker, presence, deliveries);
-  const connections = new SharedConnections({ nodeId, connections: new Map(), authorizer, io, log });
+  const connections = new SharedConnections({ nodeId, connections: new OrderedMap(), authorizer, io, log });
   const inspection = inspectionOf({ nodeId, fanOut, deliveries, broker, presence, authorizer, io, log });
   return { connections: () => connections, inspection: () => inspection };
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { withFolder } from "./faults.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
+const MIGRATIONS = "hub/store/migrations";
 const PARTS = ["hub", "scripts", "schema.sql", "package.json"];
 
 /** Another version of the programs: a copy in which something was changed. */
@@ -10,8 +11,10 @@ export interface OtherVersion {
   hub: string;
   migrate: string;
   /** Puts `after` in the place of `before` in one of its files. */
-  change(file: string, before: string, after: string): void;
+  change(file: string, before: string | RegExp, after: string): void;
   write(file: string, text: string): void;
+  /** Adds one after all others. */
+  addMigration(name: string, text: string): void;
 }
 
 /** Runs `body` with a copy of the programs, and removes it. */
@@ -20,15 +23,23 @@ export function withOtherVersion(body: (other: OtherVersion) => Promise<void>): 
     for (const part of PARTS) cpSync(join(ROOT, part), join(folder, part), { recursive: true });
     symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
     const write = (file: string, text: string) => writeFileSync(join(folder, file), text);
+    const read = (file: string) => readFileSync(join(folder, file), "utf8");
     return body({
       hub: join(folder, "hub", "main.ts"),
       migrate: join(folder, "scripts", "migrate.ts"),
       change(file, before, after) {
-        const text = readFileSync(join(folder, file), "utf8");
-        if (!text.includes(before)) throw new Error(`${file} holds no ${before}`);
+        const text = read(file);
+        if (text.replace(before, after) === text) throw new Error(`${file} holds no ${before}`);
         write(file, text.replace(before, after));
       },
       write,
+      addMigration(name, text) {
+        write(`${MIGRATIONS}/${name}.sql`, text);
+        write(
+          `${MIGRATIONS}/index.ts`,
+          read(`${MIGRATIONS}/index.ts`).replace(/(NAMES[^=]*= \[[^\]]*?),?\s*\];/, `$1, "${name}"];`),
+        );
+      },
     });
   });
 }

@@ -4,6 +4,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import { KeySpace } from "../../hub/redis/key-space.ts";
+import { aclRules } from "../../hub/redis/rights.ts";
 import { until } from "./until.ts";
 
 const HOST = "127.0.0.1";
@@ -19,12 +21,12 @@ const CLUSTERED = [
 const BUS = 10_000;
 const LOWEST_PORT = 11_000;
 const ATTEMPTS = 5;
+/** Whom the hubs of the tests connect as: it has the rights that docs/deploy.md names, for all identities, and no others. */
+export const HUB_USER = "hub";
+const ANSWERED_MS = 500;
+const HUB_PASSWORD = "sesame";
 /** What to put before a command that shall end with the tests, however they end; where the system has the means. */
 export const GUARD = spawnSync("setpriv", ["--version"]).status === 0 ? ["setpriv", "--pdeathsig", "KILL"] : [];
-
-/** False, and said loudly, where there is no redis-server to test with. */
-export const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
-if (!hasRedis) console.warn("SKIPPED: redis-server is not installed: nothing of cluster mode is tested");
 
 /** Where a server runs: in this machine's own network, or in another one. */
 export interface RedisPlace {
@@ -71,13 +73,19 @@ export class RedisServer {
     }
   }
 
+  /** For a hub, whose user may do what the hub needs and nothing else. */
   get url(): string {
     return this.urlAt(this.#host);
   }
 
   /** By one of several addresses. */
   urlAt(host: string): string {
-    return `redis://${host}:${this.port}`;
+    return `redis://${HUB_USER}:${HUB_PASSWORD}@${host}:${this.port}`;
+  }
+
+  /** For the user `default`, who may do everything. */
+  get openUrl(): string {
+    return `redis://${this.#host}:${this.port}`;
   }
 
   get #host(): string {
@@ -96,7 +104,9 @@ export class RedisServer {
     // Without a password it would answer loopback alone.
     const reached = ["--bind", ...hosts, "--protected-mode", "no"];
     const base = ["--port", String(this.port), ...reached, "--dir", this.#folder];
-    const args = [...base, "--save", "", "--appendonly", "no", "--cluster-config-file", "nodes.conf", ...this.#options];
+    const user = ["--user", HUB_USER, "on", `>${HUB_PASSWORD}`, ...this.#rules.split(" ")];
+    const quiet = ["--save", "", "--appendonly", "no", "--cluster-config-file", "nodes.conf"];
+    const args = [...base, ...quiet, ...user, ...this.#options];
     const [program = "", ...rest] = [...GUARD, ...inside, "redis-server", ...args];
     const child = spawn(program, rest, { stdio: "ignore" });
     this.#child = child;
@@ -134,11 +144,24 @@ export class RedisServer {
     this.#child?.unref();
   }
 
+  /** Throws where the hubs were denied something: docs/deploy.md names too few rights then. */
   async stop(): Promise<void> {
+    const denied = this.#child === null ? [] : await this.#denied();
     this.#admin?.disconnect();
     await this.kill();
     process.off("exit", this.#end);
     this.#end();
+    if (denied.length > 0) throw new Error(`Redis denied its user ${HUB_USER}: ${denied.join(", ")}`);
+  }
+
+  get #rules(): string {
+    return aclRules({ clustered: this.#options.includes("--cluster-enabled"), db: 0, keys: new KeySpace("*") });
+  }
+
+  async #denied(): Promise<string[]> {
+    // One that was stopped, or wants a password, keeps its log to itself.
+    const entries = (await within(ANSWERED_MS, this.admin.acl("LOG"))) as string[][];
+    return entries.filter((entry) => entry.includes(HUB_USER)).map((entry) => entry.join(" "));
   }
 }
 
@@ -166,7 +189,8 @@ export class RedisCluster {
   }
 
   get url(): string {
-    return `redis://${this.servers.map(({ port }) => `${HOST}:${port}`).join(",")}`;
+    const hosts = this.servers.map(({ port }) => `${HOST}:${port}`).join(",");
+    return `redis://${HUB_USER}:${HUB_PASSWORD}@${hosts}`;
   }
 
   /** The master that has the slot of a key. */
@@ -245,6 +269,12 @@ export async function withRedisCluster(body: (cluster: RedisCluster) => Promise<
   } finally {
     await cluster.stop();
   }
+}
+
+/** What comes in time; nothing where it fails, or nothing comes. */
+function within<Value>(ms: number, work: Promise<Value>): Promise<Value | []> {
+  const late = new Promise<[]>((resolve) => setTimeout(resolve, ms, []).unref());
+  return Promise.race([work.catch((): [] => []), late]);
 }
 
 /** A port that is free, and the one of a cluster's bus with it; below those that systems give to connections. */

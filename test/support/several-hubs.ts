@@ -1,8 +1,11 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { equal } from "uvu/assert";
 import { type ClusterOptions, TestCluster } from "../invariants/nodes.ts";
 import { World } from "../invariants/world.ts";
 import { until } from "./until.ts";
 
+/** Without a pause the load itself would keep a machine with few processors from starting a node. */
+const PUBLISH_EVERY_MS = 25;
 /** Workstations of one organization: those that each of its members sees. */
 const STATIONS = 2;
 
@@ -59,6 +62,11 @@ export async function timesOffline({ database }: TestCluster, world: World): Pro
 export const leavesOf = (world: World) =>
   world.log.subscribers.flatMap(({ roster }) => roster.filter(({ kind }) => kind === "leave"));
 
+/** No roster showed a leave, and no workstation was written to be offline. */
+export async function noneLeft(cluster: TestCluster, world: World): Promise<void> {
+  equal([leavesOf(world), await timesOffline(cluster, world)], [[], 0]);
+}
+
 /**
  * Publishes and looks at the rows for as long as `work` takes, at most every `everyMs`; answers how often a row was seen
  * offline.
@@ -67,7 +75,7 @@ export async function underLoad(
   cluster: TestCluster,
   world: World,
   work: Promise<unknown>,
-  everyMs = 0,
+  everyMs = PUBLISH_EVERY_MS,
 ): Promise<number> {
   let over = false;
   let offline = 0;

@@ -1,23 +1,36 @@
 import { suite as uvuSuite } from "uvu";
+import { skipLine } from "../../scripts/test-runner/skips.ts";
+import { type Need, unmet } from "./needs.ts";
 
 const DEFAULT_LIMIT_MS = 20_000;
 
+type AddTest = (name: string, behaviour: () => Promise<void> | void, limitMs?: number) => void;
+
 export interface TimedSuite {
   (name: string, behaviour: () => Promise<void> | void, limitMs?: number): void;
-  skip(name: string, reason: string): void;
+  /** Adds tests that need more than the suite does; skipped, by name, where the machine lacks some of it. */
+  needing(...needs: Need[]): AddTest;
   run(): void;
 }
 
-/** A uvu suite whose tests each have a time limit: uvu itself would wait for ever. */
-export function suite(name: string): TimedSuite {
+/**
+ * A uvu suite whose tests each have a time limit: uvu itself would wait for ever. Where the machine lacks something of
+ * `needs`, each test is skipped, and the runner says what to install.
+ */
+export function suite(name: string, ...needs: Need[]): TimedSuite {
   const inner = uvuSuite(name);
-  const test = (behaviour: string, body: () => Promise<void> | void, limitMs = DEFAULT_LIMIT_MS) =>
-    inner(behaviour, () => withLimit(body, limitMs));
-  return Object.assign(test, {
-    skip(behaviour: string, reason: string) {
-      console.warn(`SKIPPED: ${name}: ${behaviour}: ${reason}`);
+  const needing = (...all: Need[]): AddTest => {
+    const lacking = unmet(all);
+    if (lacking.length === 0) {
+      return (behaviour, body, limitMs = DEFAULT_LIMIT_MS) => inner(behaviour, () => withLimit(body, limitMs));
+    }
+    return (behaviour) => {
+      console.log(skipLine({ needs: lacking, test: `${name}: ${behaviour}` }));
       inner.skip(behaviour, () => undefined);
-    },
+    };
+  };
+  return Object.assign(needing(...needs), {
+    needing: (...more: Need[]) => needing(...needs, ...more),
     run: () => inner.run(),
   });
 }
@@ -30,9 +43,17 @@ async function withLimit(body: () => Promise<void> | void, limitMs: number): Pro
   try {
     await Promise.race([body(), limit]);
   } catch (thrown) {
-    // Of anything else uvu tells nothing, and ends.
-    throw thrown instanceof Error ? thrown : new Error(`rejected with ${JSON.stringify(thrown)}`, { cause: thrown });
+    throw isShown(thrown) ? thrown : new Error(`rejected with ${shown(thrown)}`, { cause: thrown });
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Of anything else uvu shows nothing, and ends the suite: it takes `details` for a text. */
+function isShown(thrown: unknown): thrown is Error {
+  return thrown instanceof Error && (!("details" in thrown) || typeof (thrown.details ?? "") === "string");
+}
+
+function shown(thrown: unknown): string {
+  return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : JSON.stringify(thrown);
 }

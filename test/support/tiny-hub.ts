@@ -34,6 +34,8 @@ const serve: WorkerOptions["serve"] = async ({ place }, metrics) => {
   return {
     serving: { url: `http://127.0.0.1:${port}`, development: null },
     ready: async () => undefined,
+    lost: new Promise<string>(() => undefined),
+    close: async () => undefined,
     measure: () => registry.getMetricsAsJSON(),
     async drain({ handOver }) {
       const closed = handOver ? new Promise((resolve) => server.close(resolve)) : null;

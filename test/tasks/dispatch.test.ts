@@ -60,6 +60,22 @@ const isLost = async ({ database }: TestHub, id: string) => {
   return row?.status === "timeout";
 };
 
+test("assignments and their ends reach the workstation within seconds, however few connections the hub has", async () => {
+  for (const poolSize of [1, 2, 3, 4]) {
+    await withHub({ poolSize }, async (hub) => {
+      const { assigned, cancelled } = await station(hub, hub.workstation);
+      const owner = await hub.connect(hub.userToken);
+      await rpc(owner, "tasks.update", { id: hub.taskId, set: { ready: true } });
+      await until("the row says online", () => isOnline(hub, hub.workstation.id));
+      const given = await rpc(owner, "tasks.assign", { id: hub.taskId });
+      const told = await until(`task:assign with ${poolSize} connections`, () => assigned()[0], 4_000);
+      is(told.id, given.id);
+      await rpc(owner, "tasks.cancel", { id: hub.taskId, reason: "Not today" });
+      await until(`task:cancel with ${poolSize} connections`, () => cancelled()[0], 4_000);
+    });
+  }
+});
+
 test("an assignment and its taking back reach the workstation once, with large values named", () =>
   withHub({}, async (hub) => {
     const { client, assigned, cancelled } = await station(hub, hub.workstation);

@@ -10,18 +10,22 @@ import { until } from "../support/until.ts";
 const test = suite("sweeper");
 
 /** Sweeps over a database of which it does not wait long for others. */
-async function withSweeper({ database }: World, body: () => Promise<void>): Promise<void> {
+async function withSweeper(
+  { database }: World,
+  body: (sweeper: WorkSweeper) => Promise<void>,
+  intervalMs = 200,
+): Promise<void> {
   const hasty = new Database({ ...database.connection, statementTimeoutMs: 500, connectTimeoutMs: 5_000 });
   const sweeper = new WorkSweeper({
     database: hasty,
     startTimeoutMs: 60_000,
     sessionTimeoutMs: 60_000,
-    intervalMs: 200,
+    intervalMs,
     log: pino({ level: "silent" }),
   });
   sweeper.start();
   try {
-    await body();
+    await body(sweeper);
   } finally {
     await sweeper.close();
     await hasty.close();
@@ -63,6 +67,109 @@ test("sessions that can't be ended, however many, keep nobody from ending the ot
         },
         15_000,
       );
+    });
+  }));
+
+/** Our task is given to our agent, whose workstation's row says `status`. */
+async function given({ database, ours }: World, status: "online" | "offline"): Promise<string> {
+  const sessionId = `session_${ulid()}`;
+  await database.transaction("test", async (sql) => {
+    await sql`UPDATE workstations SET status = ${status} WHERE id = ${ours.workstationId}`;
+    await sql`UPDATE tasks SET ready = true, agent_session_status = 'PUSHING', active_agent_id = ${ours.agentId},
+      last_agent_session_id = ${sessionId} WHERE id = ${ours.taskId}`;
+    await sql`INSERT INTO agent_sessions (id, task_id, agent_id, status) VALUES (${sessionId}, ${ours.taskId}, ${ours.agentId}, 'starting')`;
+  });
+  return sessionId;
+}
+
+const statusOf = async ({ database }: World, sessionId: string) => {
+  const [row] = await database.query(
+    (sql) => sql`SELECT status, error_type FROM agent_sessions WHERE id = ${sessionId}`,
+  );
+  return `${row?.status} ${row?.error_type ?? ""}`.trim();
+};
+
+const NEVER_MS = 3_600_000;
+
+test("what a workstation did not start goes back as soon as its absence is written, without a sweep", () =>
+  withWorld(async (world) => {
+    const sessionId = await given(world, "offline");
+    await withSweeper(
+      world,
+      async (sweeper) => {
+        sweeper.workstationLeft(world.theirs.workstationId);
+        sweeper.workstationLeft(world.ours.workstationId);
+        await until("it went back", async () => (await statusOf(world, sessionId)) === "failed workstation_left");
+      },
+      NEVER_MS,
+    );
+  }));
+
+test("a workstation whose row says online again keeps what it was given, whatever was told of it", () =>
+  withWorld(async (world) => {
+    const sessionId = await given(world, "online");
+    await withSweeper(
+      world,
+      async (sweeper) => {
+        sweeper.workstationLeft(world.ours.workstationId);
+        await sweeper.close();
+        is(await statusOf(world, sessionId), "starting");
+      },
+      NEVER_MS,
+    );
+  }));
+
+test("what an agent was given of a project that another program marks as deleted goes back", () =>
+  withWorld(async (world) => {
+    const { database, ours } = world;
+    const sessionId = await given(world, "online");
+    await database.query((sql) => sql`UPDATE projects SET deleted_at = now() WHERE id = ${ours.projectId}`);
+    await withSweeper(world, async () => {
+      await until("its session has ended", async () => (await statusOf(world, sessionId)).startsWith("failed"));
+    });
+    const [task] = await database.query((sql) => sql`SELECT active_agent_id FROM tasks WHERE id = ${ours.taskId}`);
+    is(task?.active_agent_id, null, "the agent is free");
+  }));
+
+test("the sessions of a deleted organization are left as they are for its restoration", () =>
+  withWorld(async (world) => {
+    const { database, ours, theirs } = world;
+    const sessionId = await given(world, "offline");
+    await database.query((sql) => sql`UPDATE organizations SET deleted_at = now() WHERE id = ${ours.organizationId}`);
+    const other = await given({ ...world, ours: theirs }, "offline");
+    await withSweeper(world, async () => {
+      await until("a sweep has passed", async () => (await statusOf(world, other)).startsWith("failed"));
+    });
+    is(await statusOf(world, sessionId), "starting");
+  }));
+
+test("the sweeps of others return what a hub did not that died after it wrote the absence", () =>
+  withWorld(async (world) => {
+    const sessionId = await given(world, "offline");
+    await withSweeper(world, () =>
+      until("it went back", async () => (await statusOf(world, sessionId)) === "failed workstation_left").then(
+        () => undefined,
+      ),
+    );
+  }));
+
+test("an assignment that is committed after its workstation's absence was looked at goes back with the next sweep", () =>
+  withWorld(async (world) => {
+    const { database, ours } = world;
+    await database.query((sql) => sql`UPDATE workstations SET status = 'online' WHERE id = ${ours.workstationId}`);
+    const sessionId = `session_${ulid()}`;
+    await withSweeper(world, async (sweeper) => {
+      await database.unlimited.begin(async (sql) => {
+        await sql`UPDATE tasks SET ready = true, agent_session_status = 'PUSHING', active_agent_id = ${ours.agentId},
+          last_agent_session_id = ${sessionId} WHERE id = ${ours.taskId}`;
+        await sql`INSERT INTO agent_sessions (id, task_id, agent_id, status)
+          VALUES (${sessionId}, ${ours.taskId}, ${ours.agentId}, 'starting')`;
+        await database.query(
+          (other) => other`UPDATE workstations SET status = 'offline' WHERE id = ${ours.workstationId}`,
+        );
+        sweeper.workstationLeft(ours.workstationId);
+      });
+      await until("it went back", async () => (await statusOf(world, sessionId)) === "failed workstation_left");
     });
   }));
 

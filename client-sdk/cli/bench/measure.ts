@@ -4,19 +4,19 @@ import type { Invocation } from "../commands/command.ts";
 import { Progress } from "../progress.ts";
 import { drive, type Load } from "./load.ts";
 import { connectMeasure, type Measure, measuresOf } from "./report.ts";
-import { SHARE_OF_LIMIT } from "./share.ts";
+import { type PublishLimits, throughputRate } from "./share.ts";
 
 const WARM_UP_MS = 500;
 
 interface Site {
   client: Client;
-  limit: number;
+  limits: PublishLimits | null;
   channel: Load["channel"];
 }
 
 /** Connects, then one load after the other. */
 export async function measureAll(
-  { client, limit, channel }: Site,
+  { client, limits, channel }: Site,
   invocation: Invocation<BenchOptions>,
 ): Promise<Measure[]> {
   const { options, output } = invocation;
@@ -50,7 +50,7 @@ export async function measureAll(
     ...(await run("throughput", {
       publishers: senders,
       subscribers: heard,
-      ratePerSecond: senders.length * limit * SHARE_OF_LIMIT,
+      ratePerSecond: throughputRate(senders.length, limits),
     })),
   ];
 }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Client } from "../../index.ts";
 import type { Measure } from "../bench/report.ts";
-import { SHARE_OF_LIMIT } from "../bench/share.ts";
+import { type PublishLimits, throughputRate } from "../bench/share.ts";
 import { confirm } from "../confirm.ts";
 import { parseCount, parseDuration } from "../durations.ts";
 import { CliFailure } from "../failure.ts";
@@ -43,7 +43,7 @@ export const benchCommand: CliCommand<BenchOptions> = {
       .option("--project <id>", "where to make the task")
       .option("--connections <count>", "to open for the measure of connects", parseCount, 20)
       .option("--subscribers <count>", "to fan out to", parseCount, 10)
-      .option("--publishers <count>", "for the throughput, each at 90% of its own limit", parseCount, 1)
+      .option("--publishers <count>", "for the throughput: 90% of their limits, or of their principal's", parseCount, 1)
       .option("--rate <count>", "publications a second for latency and fan-out", parseCount, 20)
       .option("--duration <duration>", "of each part", parseDuration, 5_000)
       .option("--payload <bytes>", "of each publication", parseCount, 100)
@@ -52,15 +52,15 @@ export const benchCommand: CliCommand<BenchOptions> = {
   async run(invocation) {
     const { options, output, signal } = invocation;
     const client = await invocation.connect();
-    const limit = limitOf(client);
-    await confirmHarm(options, limit, { signal, url: (await invocation.address()).url });
+    const limits = limitsOf(client);
+    await confirmHarm(options, limits, { signal, url: (await invocation.address()).url });
     const [{ groundFor }, { measureAll }] = await Promise.all([
       import("../bench/ground.ts"),
       import("../bench/measure.ts"),
     ]);
     const ground = await groundFor(client, options);
     try {
-      const measures = await measureAll({ client, limit, channel: ground.channel }, invocation);
+      const measures = await measureAll({ client, limits, channel: ground.channel }, invocation);
       await show(measures, output);
     } finally {
       await ground.clear();
@@ -68,17 +68,17 @@ export const benchCommand: CliCommand<BenchOptions> = {
   },
 };
 
-function limitOf({ state }: Client): number {
-  return state.name === "connected" ? (state.welcome.limits.publishesPerSecond ?? 100) : 100;
+function limitsOf({ state }: Client): PublishLimits | null {
+  return state.name === "connected" ? state.welcome.limits : null;
 }
 
 async function confirmHarm(
   options: BenchOptions,
-  limit: number,
+  limits: PublishLimits | null,
   { signal, url }: { signal: AbortSignal; url: string },
 ) {
   const { connections, subscribers, publishers, rate, duration, yes = false } = options;
-  const peak = Math.max(rate, publishers * limit * SHARE_OF_LIMIT) * subscribers;
+  const peak = Math.max(rate, throughputRate(publishers, limits)) * subscribers;
   const opened = Math.max(connections, subscribers + publishers);
   const isHarmless =
     opened <= HARMLESS.connections && peak <= HARMLESS.deliveriesPerSecond && duration <= HARMLESS.durationMs;

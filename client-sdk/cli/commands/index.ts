@@ -5,10 +5,12 @@ import { completeCommand, completionCommand } from "./completion.ts";
 import { connectionsCommand } from "./connections.ts";
 import { contextCommand } from "./context.ts";
 import { doctorCommand } from "./doctor.ts";
+import { feedCommand } from "./feed.ts";
 import { historyCommand } from "./history.ts";
 import { kickCommand } from "./kick.ts";
 import { presenceCommand } from "./presence.ts";
 import { publishCommand } from "./publish.ts";
+import { purgesCommand } from "./purges.ts";
 import { rpcCommand } from "./rpc.ts";
 import { simulateCommand } from "./simulate.ts";
 import { tailCommand } from "./tail.ts";
@@ -27,6 +29,8 @@ export const COMMANDS: readonly CliCommand[] = [
   kickCommand,
   traceCommand,
   whyOfflineCommand,
+  purgesCommand,
+  feedCommand,
   doctorCommand,
   topCommand,
   simulateCommand,

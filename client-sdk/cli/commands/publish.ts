@@ -7,6 +7,7 @@ import { parseCount, parseDuration } from "../durations.ts";
 import { CliFailure, usageFailure } from "../failure.ts";
 import { jsonArgument, stdinLines, textArgument } from "../input.ts";
 import type { Output } from "../output.ts";
+import { withTimeLimit } from "../time-limit.ts";
 import type { CliCommand, Invocation } from "./command.ts";
 
 interface PublishOptions {
@@ -119,10 +120,10 @@ async function publishAll(
   for await (const payload of payloads) {
     if (every !== undefined) await pause(Math.max(0, next - performance.now()), undefined, { signal });
     next += every ?? 0;
-    const limit = AbortSignal.timeout(timeoutMs);
-    const given = { ephemeral, signal: AbortSignal.any([signal, limit]), ...(id === undefined ? {} : { id }) };
+    const limit = withTimeLimit(signal, timeoutMs);
+    const given = { ephemeral, signal: limit.signal, ...(id === undefined ? {} : { id }) };
     const reply = await client.publish(channel, type, payload, given).catch((error: unknown) => {
-      throw limit.aborted && !signal.aborted ? notAnswered(timeoutMs) : error;
+      throw limit.isOver ? notAnswered(timeoutMs) : error;
     });
     show(output, channel, reply, ephemeral);
   }

@@ -40,11 +40,11 @@ export interface Check {
   readonly title: string;
   /** Checks that must not have failed or been skipped before this one means anything. */
   readonly needs: readonly string[];
-  /** Never rejects for what is wrong with the hub: that is what it finds. */
-  run(patient: Patient): Promise<Finding>;
+  /** One finding, or several: each is reported by itself. Does not reject for a fault of the hub: a fault is a finding. */
+  run(patient: Patient): Promise<Finding | readonly Finding[]>;
 }
 
-/** Runs checks in their order and tells each diagnosis as it comes. Rejects only with the reason of an aborted signal. */
+/** Runs checks in their order and reports each diagnosis as it comes. Rejects only with the reason of an aborted signal. */
 export async function examine(
   checks: readonly Check[],
   patient: Patient,
@@ -55,9 +55,9 @@ export async function examine(
     patient.signal.throwIfAborted();
     const obstacle = diagnoses.find(({ check: id, status }) => check.needs.includes(id) && hinders(status));
     if (!obstacle) listener.begins(check);
-    const diagnosis = obstacle ? skipped(check, obstacle) : await diagnose(check, patient);
-    diagnoses.push(diagnosis);
-    listener.found(diagnosis);
+    const found = obstacle ? [skipped(check, obstacle)] : await diagnose(check, patient);
+    diagnoses.push(...found);
+    for (const diagnosis of found) listener.found(diagnosis);
   }
   return diagnoses;
 }
@@ -68,14 +68,14 @@ function skipped({ id, title }: Check, { title: obstacle }: Diagnosis): Diagnosi
   return { check: id, title, status: "skipped", measured: `not looked at: ${obstacle} first`, remedy: null, ms: 0 };
 }
 
-async function diagnose(check: Check, patient: Patient): Promise<Diagnosis> {
+async function diagnose(check: Check, patient: Patient): Promise<Diagnosis[]> {
   const begun = performance.now();
-  const {
-    status,
-    measured,
-    remedy = null,
-  } = await check.run(patient).catch((error: unknown) => unexpected(error, patient));
-  return { check: check.id, title: check.title, status, measured, remedy, ms: performance.now() - begun };
+  const findings = await check.run(patient).catch((error: unknown) => unexpected(error, patient));
+  const ms = performance.now() - begun;
+  const { id, title } = check;
+  return [findings]
+    .flat()
+    .map(({ status, measured, remedy = null }) => ({ check: id, title, status, measured, remedy, ms }));
 }
 
 /** A check that breaks down has found something too. */

@@ -1,7 +1,9 @@
 import type { Check } from "./check.ts";
+import { feedCheck } from "./feed.ts";
 import { protocolCheck, signInCheck } from "./handshake.ts";
 import { httpCheck, readinessCheck, webSocketCheck } from "./http.ts";
 import { nameCheck, tcpCheck, tlsCheck } from "./network.ts";
+import { removalsCheck } from "./removals.ts";
 import { clockCheck, latencyCheck, rightsCheck } from "./session.ts";
 import { tokenCheck } from "./token.ts";
 
@@ -19,4 +21,6 @@ export const CHECKS: readonly Check[] = [
   clockCheck,
   latencyCheck,
   rightsCheck,
+  feedCheck,
+  removalsCheck,
 ];

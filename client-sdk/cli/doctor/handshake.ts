@@ -7,7 +7,7 @@ import { type Check, type Finding, fail, type Handshake, ok, type Patient } from
 /** Connects as every client does, once; the first refusal is the outcome. Rejects with the reason of an aborted signal. */
 export function shakeHands(url: URL, token: string, { timeoutMs, signal }: Pick<Patient, "timeoutMs" | "signal">) {
   const client = createClient({
-    url: url.origin,
+    url: url.href,
     token,
     client: `monster-realtime-cli/${VERSION}`,
     connectTimeoutMs: timeoutMs,

@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
-import { type Check, type Finding, fail, inMs, ok, type Patient } from "./check.ts";
+import { speaksTls } from "../speaks-tls.ts";
+import { withTimeLimit } from "../time-limit.ts";
+import { type Check, type Finding, fail, inMs, ok, type Patient, warn } from "./check.ts";
 
 /** Whether it is a hub that answers there. */
 export const httpCheck: Check = {
@@ -11,19 +13,22 @@ export const httpCheck: Check = {
   async run(patient) {
     const begun = performance.now();
     const answer = await get(patient, "/healthz");
+    const { url } = patient;
+    const isPlain = url.protocol === "http:" && (typeof answer === "string" || answer.status === 400);
+    if (isPlain && (await speaksTls(url))) return fail("TLS is spoken there", "Use its https:// address.");
     if (typeof answer === "string")
       return fail(answer, "Check the address: something listens there that is no hub, or hangs.");
     const { status, json, location } = answer;
     if (json?.status === "ok") return ok(`a hub answers, in ${inMs(performance.now() - begun)}`);
-    if (location) return fail(`it sends elsewhere: ${location}`, `Use that address, without its path.`);
+    if (location) return fail(`it sends elsewhere: ${location}`, "Use that address, without /healthz at its end.");
     return fail(
       `what answers is no hub (HTTP ${status})`,
-      "Check the address and port; a proxy must pass all paths to the hub.",
+      "Check host, port and path of the address; a proxy must pass all paths below it to the hub (see BASE_PATH).",
     );
   },
 };
 
-/** Whether the hub has what it needs. */
+/** Whether the hub has what it needs, and what an operator should correct while it has. */
 export const readinessCheck: Check = {
   id: "readiness",
   title: "readiness",
@@ -33,14 +38,28 @@ export const readinessCheck: Check = {
     if (typeof answer === "string")
       return fail(answer, "The hub is alive and does not get around to answering: look at its load and its log.");
     const { status, json } = answer;
-    if (status === 200) return ok("database and broker answer");
-    const faults = Object.entries((json?.faults ?? {}) as Record<string, unknown>);
-    if (faults.length === 0) return fail(`HTTP ${status}`, "Look into the hub's log.");
-    return unready(faults.map(([part, fault]) => [part, String(fault)]));
+    const warnings = entriesOf(json?.warnings).map(warning);
+    if (status === 200) return warnings.length > 0 ? warnings : ok("database and broker answer");
+    return [unready(status, entriesOf(json?.faults)), ...warnings];
   },
 };
 
-function unready(faults: [part: string, fault: string][]): Finding {
+type Entry = [part: string, sentences: string];
+
+function entriesOf(parts: unknown): Entry[] {
+  if (typeof parts !== "object" || parts === null) return [];
+  return Object.entries(parts).map(([part, sentences]) => [part, String(sentences)]);
+}
+
+/** The last sentence of a warning says what to do. */
+function warning([part, sentences]: Entry): Finding {
+  const [, measured = sentences, remedy = `Look into the hub's log for ${part}.`] =
+    /^(.+[.!?])\s+(.+)$/s.exec(sentences) ?? [];
+  return warn(`${part}: ${measured}`, remedy);
+}
+
+function unready(status: number, faults: readonly Entry[]): Finding {
+  if (faults.length === 0) return fail(`HTTP ${status}`, "Look into the hub's log.");
   const measured = faults.map(([part, fault]) => `${part}: ${fault}`).join("; ");
   const remedies = faults.map(([part]) => REMEDIES.get(part) ?? `Look into the hub's log for ${part}.`);
   return fail(measured, [...new Set(remedies)].join(" "));
@@ -48,6 +67,7 @@ function unready(faults: [part: string, fault: string][]): Finding {
 
 const REMEDIES: ReadonlyMap<string, string> = new Map([
   ["hub", "This node is going away: clients move to another one. If there is none, start one."],
+  ["serving", "One hub without Redis serves a database. Do what the sentence above says, or ask the hub that serves."],
   ["database", "Check that Postgres runs and that the hub's DATABASE_URL leads there."],
   ["broker", "Check that Redis runs and that the hub's REDIS_URL leads there."],
   ["presence", "Check that Redis runs and that the hub's REDIS_URL leads there."],
@@ -92,7 +112,7 @@ function upgrade(patient: Patient): Promise<"upgraded" | number | string> {
 interface Answer {
   status: number;
   /** Null where the body is none. */
-  json: { status?: unknown; faults?: unknown } | null;
+  json: { status?: unknown; faults?: unknown; warnings?: unknown } | null;
   location: string | null;
 }
 
@@ -141,9 +161,9 @@ function asked<Outcome>(
 ): Promise<Outcome | string> {
   return new Promise((resolve, reject) => {
     const send = url.protocol === "https:" ? requestHttps : requestHttp;
-    const request = send(new URL(path, url), {
+    const request = send(new URL(url.pathname.replace(/\/*$/, path), url), {
       headers,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+      signal: withTimeLimit(signal, timeoutMs).signal,
     });
     request.on("error", (error: NodeJS.ErrnoException) => {
       if (signal.aborted) return reject(signal.reason);

@@ -1,7 +1,7 @@
-import { lookup } from "node:dns/promises";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
 import { type Check, type Finding, fail, inMs, ok, type Patient, warn } from "./check.ts";
+import { lookupName } from "./name-lookup.ts";
 
 const DAY_MS = 86_400_000;
 const EXPIRY_WARNING_DAYS = 14;
@@ -15,17 +15,22 @@ export const nameCheck: Check = {
     const host = hostOf(patient);
     if (isIP(host)) return ok(`${host} is an address`);
     try {
-      const addresses = await lookup(host, { all: true });
-      return ok(`${host} is ${addresses.map(({ address }) => address).join(", ")}`);
+      const addresses = await lookupName(host, patient.timeoutMs, patient.signal);
+      return ok(`${host} is ${addresses.join(", ")}`);
     } catch (error) {
-      return unknownName(host, (error as NodeJS.ErrnoException).code ?? "");
+      patient.signal.throwIfAborted();
+      return unknownName(host, (error as { code?: unknown }).code);
     }
   },
 };
 
-function unknownName(host: string, code: string): Finding {
+function unknownName(host: string, code: unknown): Finding {
+  if (code === "TIMEOUT")
+    return fail(`the DNS server does not answer for ${host}`, "Check this machine's network and its DNS server.");
   if (code === "EAI_AGAIN")
     return fail(`${host} can't be looked up now`, "Check this machine's network and its DNS server.");
+  if (code !== "ENOTFOUND")
+    return fail(`${host} can't be looked up (${code})`, "Check this machine's network and its DNS server.");
   return fail(`there is no host ${host}`, "Check the address for typing errors, and its DNS record.");
 }
 

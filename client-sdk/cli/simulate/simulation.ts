@@ -3,6 +3,7 @@ import type { Output } from "../output.ts";
 import { paced } from "../paced.ts";
 import { Progress } from "../progress.ts";
 import { rateText } from "../rates.ts";
+import { withTimeLimit } from "../time-limit.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { watchTable } from "../watch-table.ts";
 import type { Machine, MachineState } from "./machine.ts";
@@ -62,8 +63,7 @@ export class Simulation {
   /** Resolves when the time is over; rejects with the reason of the aborted signal. */
   async live(): Promise<void> {
     const { forMs, signal, output } = this.#options;
-    const over = forMs === null ? null : AbortSignal.timeout(forMs);
-    const leaving = over ? AbortSignal.any([signal, over]) : signal;
+    const leaving = forMs === null ? signal : withTimeLimit(signal, forMs).signal;
     const isTerminal = output.mode === "terminal";
     const everyMs = isTerminal ? STATUS_EVERY_MS : LINE_EVERY_MS;
     const look = async () => (isTerminal ? this.#forEyes() : this.#tell());

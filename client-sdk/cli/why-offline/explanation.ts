@@ -122,7 +122,7 @@ const REMEDIES: ReadonlyMap<string | null, string> = new Map<string | null, stri
   ["left", "Start its agent again, and look into the agent's own log for why it ended."],
   [
     "timeout",
-    "Look whether the machine sleeps or has lost its network; `monster-realtime doctor`, run there, checks the way to the hub.",
+    "Look whether the machine sleeps, has lost its network, or the hub itself was killed at that time; `monster-realtime doctor`, run there, checks the way to the hub.",
   ],
   ["node_lost", "Look into that node's log; agents reconnect by themselves, so see that this one still runs."],
   [

@@ -1,5 +1,8 @@
 import type { Open, Page } from "./common.ts";
 
+/** By field: size in bytes and SHA-256 in hex of a value; of a text as it is, of JSON as Postgres writes it. */
+export type OmittedValues = Record<string, { bytes: number; sha256: string }>;
+
 /** One change of one row, or one transition of a workstation's presence. */
 export interface AuditEvent {
   /** Grows from event to event, with gaps. The last one of a page that was asked for with `after` is the next `after`. */
@@ -13,7 +16,7 @@ export interface AuditEvent {
   /** As methods name it: `tasks`, `workflowTemplates`. */
   entity: string;
   rowId: string;
-  operation: Open<"created" | "updated" | "deleted" | "presence" | "reordered">;
+  operation: Open<"created" | "updated" | "deleted" | "presence" | "reordered" | "republished">;
   /**
    * The fields that changed as they were, all of them for `deleted`, null for `created`. For `presence`: `{ presence }`.
    * Rows of organizations and workstations are deleted by an update that sets `deletedAt`. A kicked connection is `deleted`
@@ -22,9 +25,12 @@ export interface AuditEvent {
   before: Record<string, unknown> | null;
   /**
    * The same as they are then. For `presence`: `{ presence, reason, nodeId, connectionId, revision }`; for `reordered`, of
-   * a project: what `task:reordered` told.
+   * a project: what `task:reordered` told; for `republished`: the row as it was published again, null where it was gone, with
+   * `{ event, operation }` of the refused change as `before`.
    */
   after: Record<string, unknown> | null;
+  /** Values over 8 KiB, which `before` and `after` lack; null: there are none. Their newest values are in the row. */
+  omitted: { before: OmittedValues; after: OmittedValues } | null;
 }
 
 /** All that is given must be true of an event. */

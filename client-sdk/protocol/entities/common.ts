@@ -46,7 +46,7 @@ export interface Crud<Item, Listed, Filter, Create, Set> {
   create: { params: Create; result: Item };
   /** Changes the fields that `set` has, and no others. */
   update: { params: UpdateParams<Set>; result: Item };
-  /** Deletes the row. */
+  /** Deletes the row with everything below it: marked at once, removed later where there is much. */
   delete: { params: DeleteParams; result: { id: string } };
 }
 /** The same of an entity whose rows have no `updatedAt`: there is nothing that `ifUpdatedAt` could be compared with. */

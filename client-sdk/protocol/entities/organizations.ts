@@ -33,4 +33,7 @@ export type OrganizationCreate = Writable<
 export type OrganizationMethods = Prefixed<
   "organizations",
   Crud<Organization, Organization, { slug?: string }, OrganizationCreate, OrganizationSet>
->;
+> & {
+  /** Takes back a deletion, by an owner: everything is as it was. `conflict` once the organization is being removed. */
+  "organizations.restore": { params: { id: string }; result: Organization };
+};

@@ -1,4 +1,4 @@
-import type { Crud, Open, Prefixed, Writable } from "./common.ts";
+import type { Crud, Open, Page, Prefixed, Writable } from "./common.ts";
 import type { Role } from "./organizations.ts";
 
 /** A person. Everybody sees themselves, and the members of their organizations. */
@@ -76,6 +76,26 @@ export interface Invitation {
   role?: Role;
 }
 
+/** Which of one's own invitations. */
+export interface OwnInvitationsParams {
+  /** 1–200; 50 where it is missing. */
+  limit?: number;
+  cursor?: string;
+}
+
+/** An invitation of the caller's own, by id or by the address that its token proves. */
+export interface OwnInvitation {
+  membershipId: string;
+  organizationId: string;
+  organizationName: string;
+  /** The address that was invited, in lower case. */
+  email: string;
+  role: Role;
+  /** Who invited; null where a service did. */
+  invitedBy: string | null;
+  invitedAt: string | null;
+}
+
 export type PeopleMethods = Prefixed<"users", Crud<User, User, { email?: string }, UserCreate, UserSet>> &
   Prefixed<
     "organizationMemberships",
@@ -89,11 +109,15 @@ export type PeopleMethods = Prefixed<"users", Crud<User, User, { email?: string 
   > & {
     /**
      * Answers alike whether the address is known or not, but `conflict` where a member of the organization has it. Inviting
-     * again answers the same invitation, with a newer role.
+     * again answers the same invitation, with a newer role. `conflict` too where the organization has 10,000 open ones.
      */
     "organizations.invite": { params: Invitation; result: OrganizationMembership };
-    /** Of oneself. To decline, delete the membership. */
+    /** One's own, newest first; to renew one does not move it. The push `invitations` says that the list is another one. */
+    "organizations.invitations": { params: OwnInvitationsParams; result: Page<OwnInvitation> };
+    /** Of oneself: to the caller's id, or to the address that its token proves (`email_verified`). */
     "organizations.acceptInvite": { params: { organizationId: string }; result: OrganizationMembership };
+    /** Ends an invitation of oneself. `conflict` where the caller is a member. */
+    "organizations.declineInvite": { params: { organizationId: string }; result: { organizationId: string } };
     /** Takes a member's rights in the organization, at once: subscriptions and connections that they gave end. */
     "organizations.suspendMember": { params: { membershipId: string }; result: OrganizationMembership };
     /** Gives them back. */

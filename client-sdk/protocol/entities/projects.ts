@@ -63,6 +63,11 @@ interface ProjectVerbs {
   "projects.archive": { params: { id: string }; result: Project };
   /** Takes an archived project into use again. A suspended one is a `conflict`. */
   "projects.restore": { params: { id: string }; result: Project };
+  /**
+   * Takes back a deletion: everything is as it was, but for sessions, which the deletion ended. `conflict` once the project is
+   * being removed, or where another project has its slug.
+   */
+  "projects.undelete": { params: { id: string }; result: Project };
   /** Gives a workstation the project's tasks and channels. One that is attached already is changed. */
   "projects.attachWorkstation": { params: WorkstationAttach; result: ProjectWorkstation };
   /** Answers with the attachment's id; `not_found` where there is none. */

@@ -1,6 +1,7 @@
 import type { Organization } from "@monster-realtime/client";
 import { useRpc } from "@monster-realtime/client/react";
 import { createContext, type ReactNode, useContext, useState } from "react";
+import { useInvitationsChanged } from "./invitations.tsx";
 import { usePrincipal } from "./principal.tsx";
 import { sentenceOf } from "./sentences.ts";
 
@@ -33,7 +34,8 @@ export function OrganizationProvider({
   const principal = usePrincipal();
   // Workstations may not read organizations; they are of one.
   const isWorkstation = principal?.kind === "workstation";
-  const { data, error } = useRpc("organizations.list", principal && !isWorkstation ? { limit: 200 } : null);
+  const { data, error, refresh } = useRpc("organizations.list", principal && !isWorkstation ? { limit: 200 } : null);
+  useInvitationsChanged(refresh);
   const organizations: readonly Named[] | undefined = isWorkstation
     ? principal.organizationIds.map((id) => ({ id, name: "" }))
     : data?.items;

@@ -13,17 +13,25 @@ export function usePrincipal(): Principal | null {
   return welcome?.principal ?? principal;
 }
 
-/** Who is signed in, as people know them. */
-export function PrincipalName() {
+/** Who that is, as people know them: a name or an address, else the id; null before the first connection. */
+export function usePrincipalName(): string | null {
   const principal = usePrincipal();
   const isKnown = principal !== null && principal.kind !== "service";
   const method = METHODS[principal?.kind === "workstation" ? "workstation" : "user"];
   const { data } = useRpc(method, isKnown ? { id: principal.id } : null);
   if (!principal) return null;
+  return data ? nameOf(data) : principal.id;
+}
+
+/** Who is signed in. */
+export function PrincipalName() {
+  const principal = usePrincipal();
+  const name = usePrincipalName();
+  if (!principal) return null;
   return (
     <span className="principal" title={`${principal.kind} ${principal.id}`}>
       <span className="for-readers">Signed in as </span>
-      {data ? nameOf(data) : principal.id}
+      {name}
     </span>
   );
 }

@@ -1,4 +1,11 @@
-import type { EntityChange, Publication, Task, TaskListItem, TasksReordered } from "@monster-realtime/client";
+import type {
+  ChangeLeftOut,
+  EntityChange,
+  Publication,
+  Task,
+  TaskListItem,
+  TasksReordered,
+} from "@monster-realtime/client";
 
 export const COLUMNS = ["todo", "doing", "review", "done", "loop"] as const;
 export type Column = (typeof COLUMNS)[number];
@@ -28,6 +35,8 @@ export class Board {
         return true;
       case "task:reordered":
         return this.#reorder(payload as TasksReordered);
+      case "change:left_out":
+        return (payload as ChangeLeftOut).entity !== "task";
       default:
         return true;
     }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { crud, type Entity } from "../crud.ts";
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";
+import { removing } from "../sql/deletions.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
 import { ofProject, projectOf } from "./of-project.ts";
@@ -53,6 +54,7 @@ const entity: Entity<Actor, NonNullable<RpcParams<"actors.list">["filter"]>, Act
     delete: field.paramsOf<"actors.delete">()(field.deleteParams("actor")),
   },
   placeOf: projectOf,
+  removed: removing("actors"),
   touched: () => [],
 };
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { crud, type Entity, parent } from "../crud.ts";
 import * as field from "../fields.ts";
 import { may, RIGHTS } from "../rights.ts";
+import { removing } from "../sql/deletions.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
 import { environmentVars } from "./environment-vars.ts";
@@ -39,7 +40,7 @@ const table: EntityTable<Agent> = {
   longFields: ["environmentVars"],
   joins: `JOIN workstations ON workstations.id = agents.workstation_id
     JOIN organizations ON organizations.id = workstations.organization_id`,
-  visible: "workstations.deleted_at IS NULL AND organizations.deleted_at IS NULL",
+  visible: "agents.deleted_at IS NULL AND workstations.deleted_at IS NULL AND organizations.deleted_at IS NULL",
   projectId: null,
   workstationId: "agents.workstation_id",
   readableBy: (workstation) => `agents.workstation_id = ${workstation}`,
@@ -95,6 +96,7 @@ const entity: Entity<Agent, NonNullable<RpcParams<"agents.list">["filter"]>, Age
       ? agent
       : withoutSecrets(agent),
   replayed: withoutSecrets,
+  removed: removing("agents"),
   touched: () => [],
 };
 

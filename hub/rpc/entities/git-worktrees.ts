@@ -4,6 +4,7 @@ import { refuseHeldWorktree } from "../../tasks/worktrees.ts";
 import { crud, type Entity, parent, refuseInactiveProject } from "../crud.ts";
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";
+import { removing } from "../sql/deletions.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
 import { branch, folder } from "./git-names.ts";
@@ -28,7 +29,7 @@ const table: EntityTable<GitWorktree> = {
   },
   joins: `JOIN workstation_repositories ON workstation_repositories.id = git_worktrees.workstation_repository_id
     ${clones.joins}`,
-  visible: clones.visible,
+  visible: `git_worktrees.deleted_at IS NULL AND ${clones.visible}`,
   projectId: clones.projectId,
   workstationId: clones.workstationId,
   readableBy: clones.readableBy,
@@ -73,6 +74,7 @@ const entity: Entity<
   async guard({ sql }, { id }, set) {
     if (set === null || set.branch !== undefined) await refuseHeldWorktree(sql, id, set?.branch ?? null);
   },
+  removed: removing("git_worktrees"),
   touched: () => [],
 };
 

@@ -6,11 +6,14 @@ import { audit } from "../verbs/audit.ts";
 import { channels } from "../verbs/channels.ts";
 import { connections } from "../verbs/connections.ts";
 import { dependencyResolve } from "../verbs/dependency-resolve.ts";
+import { feed } from "../verbs/feed.ts";
 import { organizationMembers } from "../verbs/organization-members.ts";
+import { ownInvitations } from "../verbs/own-invitations.ts";
 import { projectAttachments } from "../verbs/project-attachments.ts";
 import { projectMemory } from "../verbs/project-memory.ts";
 import { projectStatus } from "../verbs/project-status.ts";
 import { publications } from "../verbs/publications.ts";
+import { purges } from "../verbs/purges.ts";
 import { repositoryReport } from "../verbs/repository-report.ts";
 import { sessions } from "../verbs/sessions.ts";
 import { taskMove } from "../verbs/task-move.ts";
@@ -67,9 +70,12 @@ const VERBS = [
   workstationTransitions,
   activity,
   organizationMembers,
+  ownInvitations,
   projectStatus,
   projectAttachments,
   projectMemory,
+  purges,
+  feed,
   workstationSuspension,
   agentsReport,
   taskMove,

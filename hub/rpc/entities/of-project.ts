@@ -9,7 +9,7 @@ export function ofProject(table: string) {
   return {
     joins: `JOIN projects ON projects.id = ${table}.project_id
     JOIN organizations ON organizations.id = projects.organization_id`,
-    visible: "organizations.deleted_at IS NULL",
+    visible: `${table}.deleted_at IS NULL AND projects.deleted_at IS NULL AND organizations.deleted_at IS NULL`,
     projectId: "projects.id",
     workstationId: null,
     readableBy: (workstation: string) =>

@@ -11,7 +11,7 @@ export function ofTask(table: string) {
     joins: `JOIN tasks ON tasks.id = ${table}.task_id
       JOIN projects ON projects.id = tasks.project_id
       JOIN organizations ON organizations.id = projects.organization_id`,
-    visible: "organizations.deleted_at IS NULL",
+    visible: "tasks.deleted_at IS NULL AND projects.deleted_at IS NULL AND organizations.deleted_at IS NULL",
     projectId: "projects.id",
     workstationId: null,
     readableBy: tasks.rows.table.readableBy,

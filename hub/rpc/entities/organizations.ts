@@ -3,7 +3,8 @@ import { z } from "zod";
 import { crud, type Entity } from "../crud.ts";
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";
-import { addOwner, endOrganization } from "../sql/effects.ts";
+import { markOrganization } from "../sql/deletions.ts";
+import { addOwner } from "../sql/effects.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
 
@@ -62,7 +63,7 @@ const entity: Entity<
   },
   placeOf: async (_, __, id) => ({ organizationId: id, projectId: null, workstationId: null }),
   created: ({ sql, caller }, id) => addOwner(sql, id, caller.principal.id),
-  removed: endOrganization,
+  removed: markOrganization,
   touched: ({ id }, _, { caller }) => [
     { entity: "organization", id },
     ...(caller.kind === "user" ? [{ entity: "user" as const, id: caller.principal.id }] : []),

@@ -8,6 +8,7 @@ import { z } from "zod";
 import { crud, type Entity } from "../crud.ts";
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";
+import { removing } from "../sql/deletions.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
 import { branch, ownerAndRepo, repositoryUrl } from "./git-names.ts";
@@ -66,6 +67,7 @@ const entity: Entity<
   placeOf: projectOf,
   completed: async (_, input) => named(input),
   implied: named,
+  removed: removing("project_repositories"),
   touched: () => [],
 };
 

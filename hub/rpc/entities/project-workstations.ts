@@ -30,7 +30,7 @@ const table: EntityTable<ProjectWorkstation> = {
   joins: `JOIN projects ON projects.id = project_workstations.project_id
     JOIN organizations ON organizations.id = projects.organization_id
     JOIN workstations ON workstations.id = project_workstations.workstation_id`,
-  visible: "workstations.deleted_at IS NULL AND organizations.deleted_at IS NULL",
+  visible: "projects.deleted_at IS NULL AND workstations.deleted_at IS NULL AND organizations.deleted_at IS NULL",
   projectId: "projects.id",
   workstationId: "workstations.id",
   readableBy: (workstation) => `project_workstations.workstation_id = ${workstation}`,

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { crud, type Entity, parent } from "../crud.ts";
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";
+import { markProject } from "../sql/deletions.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
 import { organizations } from "./organizations.ts";
@@ -26,7 +27,7 @@ const table: EntityTable<Project> = {
     archivedAt: "timestamp",
   },
   joins: "JOIN organizations ON organizations.id = projects.organization_id",
-  visible: "organizations.deleted_at IS NULL",
+  visible: "projects.deleted_at IS NULL AND organizations.deleted_at IS NULL",
   projectId: "projects.id",
   workstationId: null,
   readableBy: (workstation) =>
@@ -70,6 +71,7 @@ const entity: Entity<Project, NonNullable<RpcParams<"projects.list">["filter"]>,
     ...(await parent(organizations, context, organizationId)),
     projectId: id,
   }),
+  removed: markProject,
   outlivesArchiving: true,
   touched: ({ id }, set) => (set === null || set.status !== undefined ? [{ entity: "project", id }] : []),
 };

@@ -18,7 +18,7 @@ const table: EntityTable<TaskAgent> = {
     JOIN agents ON agents.id = task_agents.agent_id
     JOIN workstations ON workstations.id = agents.workstation_id`,
   // Nobody can be given a task who is on no workstation any more.
-  visible: `${base.visible} AND workstations.deleted_at IS NULL`,
+  visible: `${base.visible} AND agents.deleted_at IS NULL AND workstations.deleted_at IS NULL`,
 };
 
 const settings = { priority: z.int().min(0).max(MAX_PRIORITY) };

@@ -18,9 +18,11 @@ import { ofTask, taskOf } from "./of-task.ts";
 const TYPES = ["blocks", "relates_to"] as const;
 const STATUSES = ["active", "resolved"] as const;
 
+const base = ofTask("task_dependencies");
 const table: EntityTable<TaskDependency> = {
-  ...ofTask("task_dependencies"),
+  ...base,
   table: "task_dependencies",
+  visible: `${base.visible} AND (SELECT other.deleted_at FROM tasks other WHERE other.id = task_dependencies.depends_on_task_id) IS NULL`,
   columns: {
     id: "plain",
     taskId: "plain",

@@ -7,6 +7,7 @@ import { crud, type Entity, parent, refuseInactiveProject, refuseUnless } from "
 import * as field from "../fields.ts";
 import type { WriteContext } from "../procedure.ts";
 import { may, RIGHTS } from "../rights.ts";
+import { removing } from "../sql/deletions.ts";
 import { EntityRows, type Located } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
 import { ofProject, projectOf } from "./of-project.ts";
@@ -131,6 +132,7 @@ const entity: Entity<Task, NonNullable<RpcParams<"tasks.list">["filter"]>, TaskC
     if (set?.projectRepositoryId == null || projectId === null) return;
     await refuseMoveOfRunning(context.sql, { id: row.id, projectId }, set.projectRepositoryId);
   },
+  removed: removing("tasks"),
   touched: ({ id }, set) => (set === null || set.projectId !== undefined ? [{ entity: "task", id }] : []),
 };
 

@@ -1,9 +1,12 @@
 import type { RpcParams, User, UserCreate, UserSet } from "@monster-realtime/client/protocol";
 import { z } from "zod";
+import { isFirstParty } from "../../auth/principal.ts";
 import { PENDING_PREFIX } from "../../email-address.ts";
+import type { Caller } from "../caller.ts";
 import { crud, type Entity } from "../crud.ts";
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";
+import { removing } from "../sql/deletions.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
 
@@ -23,13 +26,21 @@ const table: EntityTable<User> = {
   },
   // A person is of no organization: what statements know as one belongs to the services of all of them.
   joins: "CROSS JOIN (SELECT '' AS id) AS organizations",
-  visible: `users.monster_auth_user_id NOT LIKE '${PENDING_PREFIX}%'`,
+  visible: `users.deleted_at IS NULL AND users.monster_auth_user_id NOT LIKE '${PENDING_PREFIX}%'`,
   seenBy({ ids, user }, parameters) {
     const coMember = `EXISTS (SELECT FROM organization_memberships shared
       JOIN organizations living ON living.id = shared.organization_id AND living.deleted_at IS NULL
       WHERE shared.user_id = users.id AND shared.status = 'active'
         AND shared.organization_id = ANY(${parameters.add([...ids])}::text[]))`;
-    return user ? `(users.id = ${parameters.add(user.id)} OR ${coMember})` : coMember;
+    return user && isFirstParty(user) ? `(users.id = ${parameters.add(user.id)} OR ${coMember})` : coMember;
+  },
+  // `seenBy` would look at every user for a page. The ids of those whom the caller sees are few, and in the order of pages.
+  listedBy({ ids, user }, parameters) {
+    const coMembers = `SELECT shared.user_id FROM organization_memberships shared
+      JOIN organizations living ON living.id = shared.organization_id AND living.deleted_at IS NULL
+      WHERE shared.status = 'active' AND shared.organization_id = ANY(${parameters.add([...ids])}::text[])`;
+    const oneself = user && isFirstParty(user) ? `UNION ALL SELECT ${parameters.add(user.id)}::text` : "";
+    return `users.id = ANY(ARRAY(${coMembers} ${oneself}))`;
   },
   inOrganization: (organization) =>
     `users.id IN (SELECT user_id FROM organization_memberships WHERE organization_id = ${organization} AND status = 'active')`,
@@ -72,8 +83,13 @@ const entity: Entity<User, NonNullable<RpcParams<"users.list">["filter"]>, UserC
   },
   placeOf: async (_, __, id) => ({ organizationId: "", projectId: null, workstationId: null, userId: id }),
   shownTo: (caller, user) =>
-    caller.kind === "service" || caller.principal.id === user.id ? user : { ...user, monsterAuthUserId: null },
+    caller.kind === "service" || isOneself(caller, user.id) ? user : { ...user, monsterAuthUserId: null },
+  removed: removing("users"),
   touched: ({ id }, set) => (set === null ? [{ entity: "user", id }] : []),
 };
 
 export const users = { ...entity, procedures: crud(entity) };
+
+function isOneself(caller: Caller, id: string): boolean {
+  return caller.kind === "user" && isFirstParty(caller.principal) && caller.principal.id === id;
+}

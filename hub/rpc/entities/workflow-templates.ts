@@ -8,6 +8,7 @@ import { z } from "zod";
 import { crud, type Entity } from "../crud.ts";
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";
+import { removing } from "../sql/deletions.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
 import { ofProject, projectOf } from "./of-project.ts";
@@ -57,6 +58,7 @@ const entity: Entity<
     delete: field.paramsOf<"workflowTemplates.delete">()(field.deleteParams("wftpl")),
   },
   placeOf: projectOf,
+  removed: removing("workflow_templates"),
   touched: () => [],
 };
 

@@ -10,6 +10,7 @@ import { crud, type Entity, notFound, parent, refuseInactiveProject } from "../c
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";
 import { attachmentOf } from "../sql/attachments.ts";
+import { removing } from "../sql/deletions.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
 import { branch, folder } from "./git-names.ts";
@@ -36,7 +37,8 @@ const table: EntityTable<WorkstationRepository> = {
     JOIN project_repositories ON project_repositories.id = workstation_repositories.project_repository_id
     JOIN projects ON projects.id = project_repositories.project_id
     JOIN organizations ON organizations.id = projects.organization_id`,
-  visible: "workstations.deleted_at IS NULL AND organizations.deleted_at IS NULL",
+  visible: `workstation_repositories.deleted_at IS NULL AND project_repositories.deleted_at IS NULL
+    AND projects.deleted_at IS NULL AND workstations.deleted_at IS NULL AND organizations.deleted_at IS NULL`,
   projectId: "projects.id",
   workstationId: "workstation_repositories.workstation_id",
   // Of projects it is no longer attached to, a workstation tells nobody anything.
@@ -93,6 +95,7 @@ const entity: Entity<
       throw new HubError("conflict", "The workstation is not attached to the repository's project. Attach it first.");
     return { ...repository, workstationId };
   },
+  removed: removing("workstation_repositories"),
   touched: () => [],
 };
 

@@ -61,7 +61,7 @@ const described = {
   os: field.text(50).nullable(),
   arch: field.text(50).nullable(),
   platformVersion: field.text(100).nullable(),
-  devServerPublicUrl: field.text(2_048).nullable(),
+  devServerPublicUrl: field.webAddress.nullable(),
 };
 const created = {
   organizationId: field.id("org"),

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { ask } from "../../statements.ts";
-import type { Database } from "../../store/postgres.ts";
+import type { Queries } from "../../store/postgres.ts";
 
 /** How long a reader waits for those who are just writing; what commits later is told later. */
 const PATIENCE_MS = 500;
@@ -23,20 +23,20 @@ const WRITERS = `SELECT virtualtransaction FROM pg_locks
  *  * of an unbroken run of ids, whoever writes.
  * Neither transaction ids nor timestamps show it: the transaction with the lower one may insert later.
  */
-export async function auditHorizon(database: Database, after: number): Promise<number> {
+export async function auditHorizon(database: Queries, after: number): Promise<number> {
   const { newest, writers } = await look(database);
   if (newest <= after) return after;
   return (await haveEnded(database, writers)) ? newest : endOfRun(database, after, newest);
 }
 
 /** The snapshot that `newest` is from is taken before the locks are looked at: nobody who may hold an older id is missed. */
-async function look(database: Database): Promise<{ newest: number; writers: string[] }> {
+async function look(database: Queries): Promise<{ newest: number; writers: string[] }> {
   const text = `SELECT (SELECT coalesce(max(id), 0)::float8 FROM audit_events) AS newest, ARRAY(${WRITERS}) AS writers`;
   const [row] = await database.query((sql) => ask(sql, text, []));
   return { newest: Number(row?.newest), writers: row?.writers ?? [] };
 }
 
-async function haveEnded(database: Database, writers: string[]): Promise<boolean> {
+async function haveEnded(database: Queries, writers: string[]): Promise<boolean> {
   const deadline = performance.now() + PATIENCE_MS;
   let left = writers;
   for (let pauseMs = FIRST_PAUSE_MS; left.length > 0; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
@@ -49,7 +49,7 @@ async function haveEnded(database: Database, writers: string[]): Promise<boolean
   return true;
 }
 
-async function endOfRun(database: Database, after: number, newest: number): Promise<number> {
+async function endOfRun(database: Queries, after: number, newest: number): Promise<number> {
   const text = `SELECT coalesce(max(id), $1::bigint)::float8 AS last FROM (
       SELECT id, row_number() OVER (ORDER BY id) AS place FROM audit_events
       WHERE id > $1::bigint AND id <= $2::bigint ORDER BY id LIMIT ${LOOKED_THROUGH}) run

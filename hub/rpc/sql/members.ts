@@ -29,19 +29,14 @@ export async function activeRole(sql: Statements, organizationId: string, userId
   return row ? (row.role as Role) : null;
 }
 
-/** Whether a user's token opens this organization now, in whatever role. */
-export async function opensOrganization(
-  sql: Statements,
-  organizationId: string,
-  { id, clientIds }: UserPrincipal,
-): Promise<boolean> {
+/** Whether a user is an active member of this organization now, in any role. */
+export async function isActiveMember(sql: Statements, organizationId: string, userId: string): Promise<boolean> {
   const found = await ask(
     sql,
     `SELECT FROM organization_memberships membership
     JOIN organizations ON organizations.id = membership.organization_id AND organizations.deleted_at IS NULL
-    WHERE membership.organization_id = $1 AND membership.user_id = $2 AND membership.status = 'active'
-      AND ($3::text[] IS NULL OR organizations.monster_auth_client_id = ANY($3))`,
-    [organizationId, id, clientIds && [...clientIds]],
+    WHERE membership.organization_id = $1 AND membership.user_id = $2 AND membership.status = 'active'`,
+    [organizationId, userId],
   );
   return found.length > 0;
 }
@@ -95,6 +90,17 @@ export async function isMembersAddress(sql: Statements, organizationId: string, 
   return found.length > 0;
 }
 
+/** Whether the organization has as many open invitations as `most`, or more. */
+export async function hasOpenInvitations(sql: Statements, organizationId: string, most: number): Promise<boolean> {
+  const [counted] = await ask<{ open: number }>(
+    sql,
+    `SELECT count(*)::int AS open FROM (
+      SELECT FROM organization_memberships WHERE organization_id = $1 AND status = 'invited' LIMIT $2) counted`,
+    [organizationId, most],
+  );
+  return counted?.open === most;
+}
+
 /** Invites an address, which is locked, and gives the membership's id. */
 export async function invite(
   sql: Statements,
@@ -138,13 +144,40 @@ export async function endMembership(sql: Statements, id: string): Promise<void> 
   );
   if (pending) await lockAddress(sql, String(pending.email));
   await ask(sql, "DELETE FROM organization_memberships WHERE id = $1", [id]);
-  if (!pending) return;
+  if (pending) await removeVacantPlace(sql, String(pending.id));
+}
+
+async function removeVacantPlace(sql: Statements, pendingId: string): Promise<void> {
   await ask(
     sql,
     `DELETE FROM users WHERE id = $1 AND monster_auth_user_id LIKE '${PENDING_PREFIX}%'
       AND NOT EXISTS (SELECT FROM organization_memberships WHERE user_id = $1)`,
-    [pending.id],
+    [pendingId],
   );
+}
+
+/**
+ * The user's membership in an organization, whatever its status. Where there is none, an invitation of the user's proven
+ * address becomes the user's first, still as an invitation. Null: there is neither.
+ */
+export async function ownMembership(
+  sql: Statements,
+  organizationId: string,
+  { id, provenAddress }: Pick<UserPrincipal, "id" | "provenAddress">,
+): Promise<string | null> {
+  const known = await membershipOf(sql, organizationId, id);
+  if (known !== null || provenAddress === undefined) return known;
+  await lockAddress(sql, provenAddress);
+  const [found] = await ask<{ id: string; pendingId: string }>(
+    sql,
+    `UPDATE organization_memberships invited SET user_id = $3 FROM users pending
+    WHERE invited.organization_id = $1 AND invited.invited_email = $2 AND invited.status = 'invited'
+      AND pending.id = invited.user_id AND pending.monster_auth_user_id LIKE '${PENDING_PREFIX}%'
+    RETURNING invited.id, pending.id AS "pendingId"`,
+    [organizationId, provenAddress, id],
+  );
+  if (found) await removeVacantPlace(sql, found.pendingId);
+  return found?.id ?? null;
 }
 
 async function pendingUser(sql: Statements, email: string): Promise<string> {

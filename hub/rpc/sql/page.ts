@@ -37,6 +37,8 @@ function withinPage<Entity extends object>(
   scope: Scope,
   parameters: Parameters,
 ): string {
+  if (scope.kind === "organizations" && table.listedBy)
+    return `${table.visible} AND ${table.listedBy(scope, parameters)}`;
   if (scope.kind !== "organizations" || table.seenBy) return withinScope(table, scope, parameters);
   if (organizationId !== undefined) return scope.ids.includes(organizationId) ? table.visible : "false";
   if (projectId === undefined || table.projectId === null) return withinScope(table, scope, parameters);
@@ -55,7 +57,13 @@ function filtersOf<Entity extends object>(
     return table.filters?.[field]?.(placeholder, scope, parameters) ?? `${columnIn(table, field)} = ${placeholder}`;
   });
   if (organizationId !== undefined) conditions.push(inOrganization(table, organizationId, scope, parameters));
-  if (projectId !== undefined) conditions.push(table.inProject(parameters.add(projectId)));
+  if (projectId !== undefined) {
+    const project = parameters.add(projectId);
+    conditions.push(
+      table.inProject(project),
+      `EXISTS (SELECT FROM projects WHERE id = ${project} AND deleted_at IS NULL)`,
+    );
+  }
   return conditions;
 }
 

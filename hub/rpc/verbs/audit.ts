@@ -4,13 +4,13 @@ import { decodeCursor, encodeCursor } from "../cursor.ts";
 import * as field from "../fields.ts";
 import { defineProcedure, type ReadContext } from "../procedure.ts";
 import { RIGHTS, readScope } from "../rights.ts";
-import { type AuditQuery, auditEvents, auditFilter } from "../sql/audit.ts";
+import { type AuditPage, type AuditQuery, auditEvents, auditFilter } from "../sql/audit.ts";
 import { auditHorizon } from "../sql/audit-horizon.ts";
 
 const DEFAULT_LIMIT = 50;
-const OPERATIONS = ["created", "updated", "deleted", "presence", "reordered"] as const;
+const OPERATIONS = ["created", "updated", "deleted", "presence", "reordered", "republished"] as const;
 /** Every entity has rights, and so has what only tells of others, the trail itself among it. */
-const TELLS_ONLY: readonly string[] = ["audit", "channels", "publications", "activity"];
+const TELLS_ONLY: readonly string[] = ["audit", "channels", "publications", "activity", "purges", "feed"];
 const ENTITY_NAMES = Object.keys(RIGHTS).filter((name) => !TELLS_ONLY.includes(name));
 
 const eventId = z.int().min(0);
@@ -38,10 +38,10 @@ async function page(context: ReadContext, params: AuditListParams): Promise<Page
   const binding = bindingOf(asked);
   const reached = cursor === undefined ? null : Number(decodeCursor(binding, cursor, ["decimal"])[0]);
   const query = { ...queryOf(asked, reached), limit: limit + 1 };
-  const found = await eventsOf(context, query);
-  const items = found.slice(0, limit);
-  const last = found.length > limit ? items.at(-1) : undefined;
-  return { items, nextCursor: last ? encodeCursor(binding, [last.id]) : null };
+  const { events, walkedTo } = await eventsOf(context, query);
+  const items = events.slice(0, limit);
+  const reachedId = events.length > limit ? (items.at(-1)?.id ?? null) : walkedTo;
+  return { items, nextCursor: reachedId === null ? null : encodeCursor(binding, [reachedId]) };
 }
 
 /** From `reached` on, where a page before this one ended. */
@@ -61,11 +61,11 @@ function queryOf(params: AuditListParams, reached: number | null): Omit<AuditQue
 }
 
 /** Oldest first, only what nothing can come before any more: the reader goes on from the last one. */
-async function eventsOf({ database, caller }: ReadContext, query: AuditQuery): Promise<AuditEvent[]> {
+async function eventsOf({ database, caller }: ReadContext, query: AuditQuery): Promise<AuditPage> {
   const scope = readScope(caller);
   if (!query.oldestFirst || query.after === null) return auditEvents(database, query, scope);
   const horizon = await auditHorizon(database, query.after);
-  if (horizon <= query.after) return [];
+  if (horizon <= query.after) return { events: [], walkedTo: null };
   const before = Math.min(query.before ?? Number.POSITIVE_INFINITY, horizon + 1);
   return auditEvents(database, { ...query, before }, scope);
 }

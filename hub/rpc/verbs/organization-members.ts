@@ -2,7 +2,7 @@ import type { OrganizationMembership, RpcParams } from "@monster-realtime/client
 import { z } from "zod";
 import { canonicalEmail } from "../../email-address.ts";
 import { HubError } from "../../errors.ts";
-import { lock, notFound, read, shown } from "../crud.ts";
+import { lock, read, shown } from "../crud.ts";
 import {
   memberTouched,
   organizationMemberships,
@@ -14,15 +14,16 @@ import * as field from "../fields.ts";
 import { defineProcedure, type Procedure, type WriteContext } from "../procedure.ts";
 import { RIGHTS } from "../rights.ts";
 import {
-  activate,
+  hasOpenInvitations,
   invitationOf,
   invite,
   isMembersAddress,
   lockAddress,
-  membershipOf,
   renewInvitation,
-  standingOf,
 } from "../sql/members.ts";
+
+/** What an organization may have open at once: more than any has people to invite, and few enough to be read as one list. */
+const MAX_OPEN_INVITATIONS = 10_000;
 
 /**
  * An invitation goes to an address, never to the user who is said to have it: stored addresses are not proven, and no
@@ -55,40 +56,17 @@ const inviteMember = defineProcedure<RpcParams<"organizations.invite">>({
     };
     await refuseUnmanaged(context, place, [former, invitation.role]);
     if (!standing && (await isMembersAddress(sql, organizationId, email))) throw membersAddress();
+    if (!standing && (await hasOpenInvitations(sql, organizationId, MAX_OPEN_INVITATIONS))) throw tooManyOpen();
     const id = standing?.id ?? (await invite(sql, invitation));
     if (standing) await renewInvitation(sql, id, invitation);
     return { result: await told(context, id), place };
   },
 });
 
-const acceptInvite = defineProcedure<RpcParams<"organizations.acceptInvite">>({
-  method: "organizations.acceptInvite",
-  kind: "write",
-  input: field.paramsOf<"organizations.acceptInvite">()(z.strictObject({ organizationId: field.id("org") })),
-  rights: RIGHTS.organizations.acceptInvite,
-  async handler(context, { organizationId }) {
-    const { sql, caller } = context;
-    const id = await membershipOf(sql, organizationId, caller.principal.id);
-    if (id === null) throw notFound("invitation");
-    const place = await lock(
-      { ...organizationMemberships, noun: "invitation" },
-      RIGHTS.organizations.acceptInvite,
-      context,
-      { id },
-    );
-    const standing = await standingOf(sql, id);
-    if (standing?.status === "suspended")
-      throw new HubError("suspended", "You are suspended in this organization. Ask an admin of it.");
-    const invited = standing?.status === "invited";
-    if (invited) await activate(sql, id);
-    return { result: await told(context, id), place, touched: invited ? memberTouched(place) : [] };
-  },
-});
-
 const suspendMember = changingStatus("suspendMember", "suspended");
 const restoreMember = changingStatus("restoreMember", "active");
 
-export const organizationMembers = { procedures: [inviteMember, acceptInvite, suspendMember, restoreMember] };
+export const organizationMembers = { procedures: [inviteMember, suspendMember, restoreMember] };
 
 /** Both verbs take and answer the same. */
 function changingStatus(verb: "suspendMember" | "restoreMember", status: "active" | "suspended"): Procedure {
@@ -107,11 +85,16 @@ function changingStatus(verb: "suspendMember" | "restoreMember", status: "active
   });
 }
 
+function tooManyOpen(): HubError {
+  const message = `The organization has ${MAX_OPEN_INVITATIONS} open invitations, the most that there may be. Withdraw some of them first.`;
+  return new HubError("conflict", message);
+}
+
 function membersAddress(): HubError {
   const message = "is the address of a member. Change the membership, or restore it, instead";
   return new HubError("conflict", `email: ${message}`, { details: [{ path: "email", message }] });
 }
 
-async function told({ sql, caller }: WriteContext, id: string): Promise<OrganizationMembership> {
+export async function told({ sql, caller }: WriteContext, id: string): Promise<OrganizationMembership> {
   return shown(organizationMemberships, caller, await read(organizationMemberships.rows, sql, id));
 }

@@ -1,6 +1,6 @@
 -- The schema of Monster Realtime: PostgreSQL 15 and newer.
 --
--- Source: the Solo Unicorn v3 schema design. Its dialect is MySQL-like; where it leaves gaps or can't hold, this differs:
+-- Source: the Solo Unicorn v3 schema design. Its dialect is MySQL-like. This schema differs where the design has gaps or can't work:
 --  * ids are VARCHAR(40) with a check on prefix and ULID: 26 characters can't hold a prefix and a ULID;
 --  * ENUM columns are named enum types, one task_mode for tasks and sessions; JSON is jsonb with checks on its shape;
 --  * TIMESTAMP is timestamptz(3): microseconds never compare equal to a client's milliseconds;
@@ -9,10 +9,12 @@
 --    composite ones keep what belongs to a project within it;
 --  * counting triggers lock before they count and follow INSERT, UPDATE and DELETE; usage counts are kept per statement;
 --  * an id never changes; a task moves to another project only INACTIVE, without dependencies, within its organization;
---  * dependencies can't form a cycle, a task that is done blocks nobody, one template and one actor of a project is its default, the last owner stays;
+--  * dependencies can't form a cycle, a done task blocks no other task, one template and one actor of a project is its default, the last owner stays;
 --  * updated_at grows with every change but those of counters and presence, which are not audited either;
+--  * the person behind an invited address is confidential: linking an invitation to its user neither touches nor audits it;
 --  * additions: workstations.presence_revision, UNIQUE registration_token (it holds a SHA-256 in hex), UNIQUE agents
---    (workstation_id, type, name), audit_events, audit_pending, audit_scope, rpc_results, schema_migrations.
+--    (workstation_id, type, name), organization_memberships.invited_email, tasks.workflow_step, loops and last_error, audit_events, audit_pending, audit_scope,
+--    serving_hub, rpc_results, schema_migrations.
 
 CREATE TYPE membership_role AS ENUM ('owner', 'admin', 'member');
 CREATE TYPE membership_status AS ENUM ('active', 'invited', 'suspended');
@@ -69,6 +71,7 @@ CREATE TABLE organization_memberships (
   joined_at TIMESTAMPTZ(3),
   created_at TIMESTAMPTZ(3) NOT NULL DEFAULT now(),
   updated_at TIMESTAMPTZ(3) NOT NULL DEFAULT now(),
+  invited_email VARCHAR(255),
   CONSTRAINT unique_org_user UNIQUE (organization_id, user_id)
 );
 
@@ -260,6 +263,9 @@ CREATE TABLE tasks (
   created_at TIMESTAMPTZ(3) NOT NULL DEFAULT now(),
   updated_at TIMESTAMPTZ(3) NOT NULL DEFAULT now(),
   completed_at TIMESTAMPTZ(3),
+  workflow_step SMALLINT CHECK (workflow_step >= 0),
+  loops BOOLEAN NOT NULL DEFAULT false,
+  last_error TEXT,
   FOREIGN KEY (project_id, workflow_template_id) REFERENCES workflow_templates (project_id, id) ON DELETE SET NULL (workflow_template_id),
   FOREIGN KEY (project_id, project_repository_id) REFERENCES project_repositories (project_id, id) ON DELETE SET NULL (project_repository_id),
   FOREIGN KEY (project_id, actor_id) REFERENCES actors (project_id, id) ON DELETE SET NULL (actor_id)
@@ -330,8 +336,9 @@ ALTER TABLE projects ADD FOREIGN KEY (id, default_actor_id) REFERENCES actors (p
 
 -- The hub's own tables.
 
--- Who changed what; also presence transitions (operation 'presence'). Kept for ever unless a retention is set.
-CREATE TYPE audit_operation AS ENUM ('created', 'updated', 'deleted', 'presence');
+-- The audit trail: every change with its principal, presence transitions ('presence') and renumbered tasks of a board ('reordered').
+-- Kept without limit unless a retention is set.
+CREATE TYPE audit_operation AS ENUM ('created', 'updated', 'deleted', 'presence', 'reordered');
 CREATE TABLE audit_events (
   id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   at TIMESTAMPTZ(3) NOT NULL DEFAULT clock_timestamp(),
@@ -343,21 +350,49 @@ CREATE TABLE audit_events (
   operation audit_operation NOT NULL,
   before JSONB,
   after JSONB,
-  xid XID8 NOT NULL DEFAULT pg_current_xact_id()
+  xid XID8 NOT NULL DEFAULT pg_current_xact_id(),
+  task_id VARCHAR(40),
+  workstation_id VARCHAR(40),
+  user_id VARCHAR(40),
+  touches_rights BOOLEAN NOT NULL DEFAULT false
 );
 CREATE INDEX idx_audit_events_row ON audit_events (row_id, id);
 CREATE INDEX idx_audit_events_organization ON audit_events (organization_id, id);
+CREATE INDEX idx_audit_events_project ON audit_events (project_id, id);
 CREATE INDEX idx_audit_events_at ON audit_events (at);
+-- When the workstations of an organization were online: reads presence transitions alone.
+CREATE INDEX idx_audit_events_presence ON audit_events (organization_id, at) WHERE operation = 'presence';
+-- Nodes read changes of rights by transaction, because a late commit may have an early id.
+CREATE INDEX idx_audit_events_rights ON audit_events (xid) WHERE touches_rights;
 
--- Events nobody has published yet. Not a snapshot horizon: an open transaction elsewhere would hold that back.
+-- Events that are not published yet. Not a snapshot horizon: an open transaction elsewhere would hold that back.
 CREATE TABLE audit_pending (id BIGINT PRIMARY KEY REFERENCES audit_events (id) ON DELETE CASCADE);
 
--- Whose each row is: on a cascade the parents go first, and the tenant can't be looked up any more.
+-- The hub that serves: an advisory lock, which ends with its session, decides; this row describes its holder. A term ends when
+-- another hub begins to serve, or the same one after its session was lost. Hubs with Redis share a term.
+CREATE TABLE serving_hub (
+  only_row BOOLEAN PRIMARY KEY DEFAULT true CHECK (only_row),
+  term BIGINT NOT NULL,
+  node_id TEXT NOT NULL,
+  with_redis BOOLEAN NOT NULL,
+  -- When a hub last took over from one that served.
+  taken_over_at TIMESTAMPTZ(3),
+  -- The session that waits for the holder to hand over, and its start, because process ids return.
+  successor_pid INTEGER,
+  successor_started TIMESTAMPTZ(3),
+  -- When the holder last proved that it holds the lock; NULL: it gave the lock up.
+  proven_at TIMESTAMPTZ(3)
+);
+
+-- The parents of each row: a cascade deletes parents first, so that the tenant can't be read from them any more.
 CREATE TABLE audit_scope (
   entity TEXT NOT NULL,
   row_id VARCHAR(40) NOT NULL,
   organization_id VARCHAR(40),
   project_id VARCHAR(40),
+  task_id VARCHAR(40),
+  workstation_id VARCHAR(40),
+  user_id VARCHAR(40),
   PRIMARY KEY (entity, row_id)
 );
 
@@ -373,10 +408,19 @@ CREATE TABLE rpc_results (
 );
 CREATE INDEX idx_rpc_results_created_at ON rpc_results (created_at);
 
--- Which steps of hub/store/migrations this database has taken.
+-- The applied migrations of hub/store/migrations, each with the SHA-256 of its file in hex (line endings as LF).
 CREATE TABLE schema_migrations (
   name TEXT PRIMARY KEY,
+  checksum TEXT NOT NULL CHECK (checksum ~ '^[0-9a-f]{64}$'),
   applied_at TIMESTAMPTZ(3) NOT NULL DEFAULT now()
+);
+
+-- The database's identity in a Redis that several databases may share, and the place that it was drawn for.
+CREATE TABLE hub_identity (
+  single BOOLEAN PRIMARY KEY DEFAULT true CHECK (single),
+  value TEXT NOT NULL,
+  system_identifier TEXT,
+  oids TEXT NOT NULL
 );
 
 -- The seed's inline indexes.
@@ -435,15 +479,21 @@ CREATE INDEX idx_agent_availability ON agents (workstation_id, status, max_concu
 CREATE INDEX idx_workstation_monitoring ON workstations (organization_id, status, last_seen_at DESC);
 CREATE INDEX idx_dependency_resolution ON task_dependencies (depends_on_task_id, status) WHERE status = 'active';
 
--- What lists, keys and rights need beyond them.
+-- Further indexes for lists, keys and rights.
 CREATE UNIQUE INDEX one_default_template ON workflow_templates (project_id) WHERE is_default;
 CREATE UNIQUE INDEX one_default_actor ON actors (project_id) WHERE is_default;
+CREATE UNIQUE INDEX one_invitation ON organization_memberships (organization_id, invited_email) WHERE status = 'invited';
+CREATE INDEX idx_org_memberships_invited ON organization_memberships (user_id, id) WHERE status = 'invited';
 CREATE INDEX idx_tasks_board ON tasks (project_id, list, priority DESC, list_order, created_at, id);
+CREATE INDEX idx_tasks_project_order ON tasks (project_id, priority DESC, list_order, created_at, id);
 CREATE INDEX idx_tasks_active_agent ON tasks (active_agent_id) WHERE active_agent_id IS NOT NULL;
 CREATE INDEX idx_tasks_template ON tasks (workflow_template_id) WHERE workflow_template_id IS NOT NULL;
 CREATE INDEX idx_tasks_actor ON tasks (actor_id) WHERE actor_id IS NOT NULL;
 CREATE INDEX idx_tasks_repository ON tasks (project_repository_id) WHERE project_repository_id IS NOT NULL;
 CREATE INDEX idx_sessions_worktree ON agent_sessions (worktree_id) WHERE worktree_id IS NOT NULL;
+CREATE INDEX idx_tasks_waiting ON tasks (project_id, list, priority DESC, list_order, created_at, id) WHERE ready AND agent_session_status = 'INACTIVE';
+CREATE INDEX idx_tasks_running ON tasks (project_id, project_repository_id) WHERE agent_session_status <> 'INACTIVE';
+CREATE INDEX idx_sessions_open ON agent_sessions (started_at) WHERE status IN ('starting', 'active');
 CREATE INDEX idx_workstations_online ON workstations (id) WHERE status = 'online';
 
 -- Refusals of triggers are integrity violations (23000) that carry a constraint's name, like Postgres' own.
@@ -452,15 +502,14 @@ BEGIN
   RAISE EXCEPTION USING ERRCODE = '23000', CONSTRAINT = rule, MESSAGE = explanation;
 END $$;
 
--- Columns whose changes are neither news nor a new version of the row: counters and presence.
+-- Columns whose changes are neither news nor a new version of the row: what the hub counts by itself, and presence. No RPC method
+-- changes these alone: each method that changes a row leaves an audit event.
 CREATE FUNCTION hub_uncounted(entity TEXT) RETURNS TEXT[] LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE entity
     WHEN 'users' THEN ARRAY['updated_at', 'last_active_at']
     WHEN 'workstations' THEN ARRAY['updated_at', 'cli_version', 'last_ip_address', 'last_user_agent', 'last_seen_at',
       'last_heartbeat_at', 'realtime_member_key', 'realtime_presence_meta', 'presence_revision', 'dev_server_enabled', 'dev_server_port']
     WHEN 'agents' THEN ARRAY['updated_at', 'tasks_completed', 'total_execution_time', 'last_task_pushed_at']
-    WHEN 'project_repositories' THEN ARRAY['updated_at', 'last_accessed_at']
-    WHEN 'git_worktrees' THEN ARRAY['updated_at', 'last_used_at', 'active_task_count']
     WHEN 'workflow_templates' THEN ARRAY['updated_at', 'tasks_using_count']
     WHEN 'actors' THEN ARRAY['updated_at', 'tasks_assigned_count']
     WHEN 'tasks' THEN ARRAY['updated_at', 'dependency_count']
@@ -468,10 +517,14 @@ CREATE FUNCTION hub_uncounted(entity TEXT) RETURNS TEXT[] LANGUAGE sql IMMUTABLE
   END
 $$;
 
--- A workstation's status is presence, unless it is suspended or restored.
+-- A workstation's status is presence, unless it is suspended or restored. The person behind an invited address is
+-- confidential, so an invitation does not change visibly when its user first signs in.
 CREATE FUNCTION hub_news(entity TEXT, entry JSONB) RETURNS JSONB LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN entity = 'workstations'
-    THEN (entry - hub_uncounted(entity)) || jsonb_build_object('status', CASE entry ->> 'status' WHEN 'suspended' THEN 'suspended' ELSE 'active' END)
+  SELECT CASE
+    WHEN entity = 'workstations'
+      THEN (entry - hub_uncounted(entity)) || jsonb_build_object('status', CASE entry ->> 'status' WHEN 'suspended' THEN 'suspended' ELSE 'active' END)
+    WHEN entity = 'organization_memberships' AND entry ->> 'status' = 'invited'
+      THEN entry - hub_uncounted(entity) - ARRAY['user_id', 'invited_email']
     ELSE entry - hub_uncounted(entity)
   END
 $$;
@@ -486,8 +539,13 @@ BEGIN
   RETURN NEW;
 END $$;
 
-CREATE FUNCTION hub_scope(entity TEXT, entry JSONB, OUT organization VARCHAR, OUT project VARCHAR) LANGUAGE plpgsql STABLE AS $$
+-- The parents of a row, which decide who receives its changes.
+CREATE FUNCTION hub_scope(entity TEXT, entry JSONB, OUT organization VARCHAR, OUT project VARCHAR, OUT task VARCHAR, OUT workstation VARCHAR, OUT person VARCHAR)
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
+  task := CASE entity WHEN 'tasks' THEN entry ->> 'id' ELSE entry ->> 'task_id' END;
+  workstation := CASE entity WHEN 'workstations' THEN entry ->> 'id' ELSE entry ->> 'workstation_id' END;
+  person := CASE entity WHEN 'users' THEN entry ->> 'id' ELSE entry ->> 'user_id' END;
   CASE
     WHEN entity = 'organizations' THEN organization := entry ->> 'id';
     WHEN entity = 'users' THEN organization := NULL;
@@ -499,7 +557,7 @@ BEGIN
       SELECT p.organization_id, p.id INTO organization, project
       FROM project_repositories r JOIN projects p ON p.id = r.project_id WHERE r.id = entry ->> 'project_repository_id';
     WHEN entity = 'git_worktrees' THEN
-      SELECT p.organization_id, p.id INTO organization, project
+      SELECT p.organization_id, p.id, w.workstation_id INTO organization, project, workstation
       FROM workstation_repositories w JOIN project_repositories r ON r.id = w.project_repository_id
       JOIN projects p ON p.id = r.project_id WHERE w.id = entry ->> 'workstation_repository_id';
     WHEN entry ? 'project_id' THEN
@@ -512,11 +570,24 @@ BEGIN
   END CASE;
 END $$;
 
+-- The columns of a row that rights depend on.
+CREATE FUNCTION hub_rights(entity TEXT) RETURNS TEXT[] LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE entity
+    WHEN 'organizations' THEN ARRAY['deleted_at', 'monster_auth_client_id']
+    WHEN 'organization_memberships' THEN ARRAY['user_id', 'role', 'status']
+    WHEN 'workstations' THEN ARRAY['status', 'deleted_at']
+    WHEN 'projects' THEN ARRAY['status']
+    WHEN 'project_workstations' THEN ARRAY['project_id', 'workstation_id']
+    WHEN 'tasks' THEN ARRAY['project_id']
+    ELSE ARRAY[]::TEXT[]
+  END
+$$;
+
 CREATE FUNCTION hub_changed(entry JSONB, other JSONB) RETURNS JSONB LANGUAGE sql IMMUTABLE AS $$
   SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(entry) WHERE other -> key IS DISTINCT FROM value
 $$;
 
--- What hangs on a task moves to another project with it.
+-- Rows below a task move to another project with it.
 CREATE FUNCTION hub_move_scope(task VARCHAR, project VARCHAR) RETURNS VOID LANGUAGE sql AS $$
   UPDATE audit_scope SET project_id = project WHERE (entity, row_id) IN (
     SELECT 'task_agents', id FROM task_agents WHERE task_id = task
@@ -525,17 +596,21 @@ CREATE FUNCTION hub_move_scope(task VARCHAR, project VARCHAR) RETURNS VOID LANGU
   )
 $$;
 
--- Writes the audit trail in the transaction of the change, whoever makes it; foreign writers need no grants.
+-- Writes the audit trail in the transaction of each change. Other writers of the database need no grants for it.
 CREATE FUNCTION hub_audit() RETURNS TRIGGER LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
-  old_row JSONB := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - ARRAY['registration_token', 'environment_vars'] END;
-  new_row JSONB := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - ARRAY['registration_token', 'environment_vars'] END;
-  secret_changed BOOLEAN := TG_OP = 'UPDATE' AND (to_jsonb(OLD) -> 'registration_token' IS DISTINCT FROM to_jsonb(NEW) -> 'registration_token'
-    OR to_jsonb(OLD) -> 'environment_vars' IS DISTINCT FROM to_jsonb(NEW) -> 'environment_vars');
+  secrets CONSTANT TEXT[] := ARRAY['registration_token', 'environment_vars'];
+  -- These columns name the parents of a row.
+  parents CONSTANT TEXT[] := ARRAY['project_id', 'task_id', 'workstation_id', 'user_id'];
+  old_row JSONB := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - secrets END;
+  new_row JSONB := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - secrets END;
+  secret_changed BOOLEAN := TG_OP = 'UPDATE' AND TG_TABLE_NAME IN ('workstations', 'agents')
+    AND (to_jsonb(OLD) -> 'registration_token' IS DISTINCT FROM to_jsonb(NEW) -> 'registration_token'
+      OR to_jsonb(OLD) -> 'environment_vars' IS DISTINCT FROM to_jsonb(NEW) -> 'environment_vars');
   who TEXT := coalesce(nullif(current_setting('hub.principal', true), ''), 'db:' || session_user);
   changed_id VARCHAR := coalesce(new_row, old_row) ->> 'id';
-  organization VARCHAR;
-  project VARCHAR;
+  scope RECORD;
+  rights BOOLEAN;
   event BIGINT;
 BEGIN
   IF TG_OP = 'UPDATE' AND NOT secret_changed AND hub_news(TG_TABLE_NAME, old_row) = hub_news(TG_TABLE_NAME, new_row) THEN
@@ -543,30 +618,42 @@ BEGIN
   END IF;
   IF TG_OP = 'DELETE' THEN
     DELETE FROM audit_scope s WHERE s.entity = TG_TABLE_NAME AND s.row_id = changed_id
-    RETURNING s.organization_id, s.project_id INTO organization, project;
-  ELSIF TG_OP = 'UPDATE' AND old_row -> 'project_id' IS NOT DISTINCT FROM new_row -> 'project_id' THEN
-    -- Not looked up anew: a cascade also updates rows whose parents are gone already.
-    SELECT s.organization_id, s.project_id INTO organization, project
+    RETURNING s.organization_id, s.project_id, s.task_id, s.workstation_id, s.user_id INTO scope;
+    rights := TG_TABLE_NAME = 'users' OR hub_rights(TG_TABLE_NAME) <> '{}';
+  ELSIF TG_OP = 'UPDATE' AND TG_TABLE_NAME <> 'organization_memberships'
+    AND NOT EXISTS (SELECT FROM unnest(parents) f WHERE old_row -> f IS DISTINCT FROM new_row -> f) THEN
+    -- Not looked up again: a cascade also updates rows whose parents are deleted already. A membership names all its
+    -- parents itself, and an invitation may have been linked to its user without an event.
+    SELECT s.organization_id, s.project_id, s.task_id, s.workstation_id, s.user_id INTO scope
     FROM audit_scope s WHERE s.entity = TG_TABLE_NAME AND s.row_id = changed_id;
   ELSE
-    SELECT s.organization, s.project INTO organization, project FROM hub_scope(TG_TABLE_NAME, new_row) s;
-    INSERT INTO audit_scope VALUES (TG_TABLE_NAME, changed_id, organization, project)
-    ON CONFLICT (entity, row_id) DO UPDATE SET organization_id = excluded.organization_id, project_id = excluded.project_id;
+    SELECT s.organization AS organization_id, s.project AS project_id, s.task AS task_id, s.workstation AS workstation_id, s.person AS user_id
+    INTO scope FROM hub_scope(TG_TABLE_NAME, new_row) s;
+    INSERT INTO audit_scope (entity, row_id, organization_id, project_id, task_id, workstation_id, user_id)
+    VALUES (TG_TABLE_NAME, changed_id, scope.organization_id, scope.project_id, scope.task_id, scope.workstation_id, scope.user_id)
+    ON CONFLICT (entity, row_id) DO UPDATE SET (organization_id, project_id, task_id, workstation_id, user_id)
+      = (excluded.organization_id, excluded.project_id, excluded.task_id, excluded.workstation_id, excluded.user_id);
     IF TG_OP = 'UPDATE' AND TG_TABLE_NAME = 'tasks' THEN
-      PERFORM hub_move_scope(changed_id, project);
+      PERFORM hub_move_scope(changed_id, scope.project_id);
     END IF;
+    rights := TG_TABLE_NAME IN ('organization_memberships', 'project_workstations');
   END IF;
-  INSERT INTO audit_events (principal, organization_id, project_id, entity, row_id, operation, before, after)
+  IF TG_OP = 'UPDATE' THEN
+    rights := secret_changed OR EXISTS (SELECT FROM unnest(hub_rights(TG_TABLE_NAME)) f WHERE old_row -> f IS DISTINCT FROM new_row -> f);
+  END IF;
+  INSERT INTO audit_events (principal, organization_id, project_id, task_id, workstation_id, user_id, entity, row_id, operation, before, after, touches_rights)
   VALUES (
-    who, organization, project, TG_TABLE_NAME, changed_id,
+    who, scope.organization_id, scope.project_id, scope.task_id, scope.workstation_id, scope.user_id, TG_TABLE_NAME, changed_id,
     CASE TG_OP WHEN 'INSERT' THEN 'created' WHEN 'UPDATE' THEN 'updated' ELSE 'deleted' END::audit_operation,
     CASE TG_OP WHEN 'UPDATE' THEN hub_changed(old_row, new_row) ELSE old_row END,
-    CASE TG_OP WHEN 'UPDATE' THEN hub_changed(new_row, old_row) ELSE new_row END
+    CASE TG_OP WHEN 'UPDATE' THEN hub_changed(new_row, old_row) ELSE new_row END,
+    rights
   ) RETURNING id INTO event;
   IF coalesce(current_setting('hub.audit_publish', true), '') <> 'off' THEN
     INSERT INTO audit_pending VALUES (event);
-    PERFORM pg_notify('hub_audit', '');
   END IF;
+  -- Also when nothing is published: rights may have been lost.
+  PERFORM pg_notify('hub_audit', '');
   RETURN NULL;
 END $$;
 
@@ -637,7 +724,7 @@ BEGIN
 END $$;
 
 -- Dependencies stay in one project, and active blocks form no cycle. The lock makes crossing inserts wait for each other.
--- A task that is done blocks nobody: it is locked so that one just entering done is waited for.
+-- A done task blocks no other task. It is locked, so that a concurrent change to done is waited for.
 CREATE FUNCTION hub_check_dependency() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 DECLARE
   project VARCHAR;
@@ -658,7 +745,7 @@ BEGIN
   RETURN NEW;
 END $$;
 
--- Until the transaction ends, nobody else changes the dependencies of the task's project or moves a task out of it.
+-- Until the transaction ends, no other transaction changes the dependencies of the task's project or moves a task out of it.
 CREATE FUNCTION hub_lock_dependencies(task VARCHAR) RETURNS VARCHAR LANGUAGE plpgsql AS $$
 DECLARE
   project VARCHAR;
@@ -674,7 +761,7 @@ END $$;
 CREATE FUNCTION hub_refuse_cycle(dependency VARCHAR, task VARCHAR, blocker VARCHAR) RETURNS VOID LANGUAGE plpgsql AS $$
 BEGIN
   IF task IN (
-    -- UNION keeps each task once: by paths, a ladder of dependencies would take for ever.
+    -- UNION keeps each task once: the number of paths through a ladder of dependencies is exponential.
     WITH RECURSIVE reached (id) AS (
       SELECT blocker
       UNION
@@ -687,7 +774,7 @@ BEGIN
   END IF;
 END $$;
 
--- A task moves within its organization, while nobody works on it and it has no dependencies; what belongs to the old project is cleared.
+-- A task moves within its organization, while it has no session and no dependencies. References to the old project are cleared.
 CREATE FUNCTION hub_move_task() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('dependencies:' || OLD.project_id, 0));
@@ -710,7 +797,7 @@ BEGIN
   RETURN NEW;
 END $$;
 
--- Lock, then count: two transactions that count at once would each miss the other's row.
+-- Lock, then count: of two concurrent transactions each would count without the other's row.
 CREATE FUNCTION hub_count_dependencies() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 DECLARE
   task VARCHAR;
@@ -727,7 +814,7 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- How many tasks use each template and actor: a statement at a time, rows locked in order, and only those it changes, or
+-- The number of tasks of each template and actor: per statement, rows locked in order, and only changed rows. Otherwise
 -- every edit of a task would wait for its template.
 CREATE FUNCTION hub_count_usage() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
@@ -764,6 +851,8 @@ END $$;
 CREATE FUNCTION hub_settle_task() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
   NEW.completed_at := CASE WHEN NEW.list = 'done' THEN coalesce(NEW.completed_at, clock_timestamp()) END;
+  -- A task of the list of loops returns to it, until it is moved to the list of todos.
+  NEW.loops := CASE NEW.list WHEN 'loop' THEN true WHEN 'todo' THEN false ELSE NEW.loops END;
   IF TG_OP = 'UPDATE' AND NEW.active_agent_id IS NULL AND OLD.active_agent_id IS NOT NULL THEN
     NEW.agent_session_status := 'INACTIVE';
   END IF;
@@ -783,7 +872,7 @@ BEGIN
   RETURN NEW;
 END $$;
 
--- By the minute: who is active would write a row with everything else he does.
+-- Once a minute at most: otherwise each action of a user would write this row too.
 CREATE FUNCTION hub_coalesce_activity() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
   IF NEW.last_active_at > OLD.last_active_at AND NEW.last_active_at < OLD.last_active_at + interval '1 minute' THEN
@@ -799,6 +888,13 @@ BEGIN
   END IF;
   NEW.duration_seconds := CASE WHEN NEW.ended_at IS NOT NULL THEN greatest(0, floor(extract(epoch FROM NEW.ended_at - NEW.started_at))::INTEGER) END;
   RETURN NEW;
+END $$;
+
+-- A session that is deleted with its task releases its worktree.
+CREATE FUNCTION hub_release_worktree() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE git_worktrees SET active_task_count = greatest(0, active_task_count - 1), last_used_at = clock_timestamp() WHERE id = OLD.worktree_id;
+  RETURN NULL;
 END $$;
 
 -- One default each: the partial unique indexes keep it one, these keep it equal to the project's column.
@@ -831,7 +927,7 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- An organization keeps one active owner for as long as it lives.
+-- An organization that is not deleted keeps at least one active owner.
 CREATE FUNCTION hub_keep_owner() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
   IF OLD.role <> 'owner' OR OLD.status <> 'active' OR (TG_OP = 'UPDATE' AND NEW.role = 'owner' AND NEW.status = 'active') THEN
@@ -841,12 +937,12 @@ BEGIN
   IF FOUND AND NOT EXISTS (
     SELECT FROM organization_memberships WHERE organization_id = OLD.organization_id AND role = 'owner' AND status = 'active'
   ) THEN
-    PERFORM hub_refuse('last_owner', 'The last owner of an organization stays. Make somebody else an owner first.');
+    PERFORM hub_refuse('last_owner', 'The last owner of an organization stays. Make another member an owner first.');
   END IF;
   RETURN NULL;
 END $$;
 
--- Agents that have worked are disabled, not deleted: their sessions are history. A workstation's deletion takes them along.
+-- Agents with sessions are disabled, not deleted: their sessions are history. Deleting a workstation deletes its agents.
 CREATE FUNCTION hub_keep_worked_agent() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
   IF pg_trigger_depth() = 1 AND EXISTS (SELECT FROM agent_sessions WHERE agent_id = OLD.id) THEN
@@ -871,6 +967,7 @@ CREATE TRIGGER check_move BEFORE UPDATE OF project_id ON tasks FOR EACH ROW WHEN
 CREATE TRIGGER settle BEFORE UPDATE OF last_active_at ON users FOR EACH ROW EXECUTE FUNCTION hub_coalesce_activity();
 CREATE TRIGGER settle BEFORE INSERT OR UPDATE OF status, archived_at ON projects FOR EACH ROW EXECUTE FUNCTION hub_settle_project();
 CREATE TRIGGER settle BEFORE INSERT OR UPDATE OF status, started_at, ended_at, duration_seconds ON agent_sessions FOR EACH ROW EXECUTE FUNCTION hub_time_session();
+CREATE TRIGGER release_worktree AFTER DELETE ON agent_sessions FOR EACH ROW WHEN (OLD.worktree_id IS NOT NULL AND OLD.status IN ('starting', 'active')) EXECUTE FUNCTION hub_release_worktree();
 CREATE TRIGGER keep_worked BEFORE DELETE ON agents FOR EACH ROW EXECUTE FUNCTION hub_keep_worked_agent();
 CREATE TRIGGER count_dependencies AFTER INSERT OR DELETE OR UPDATE OF task_id, status ON task_dependencies FOR EACH ROW EXECUTE FUNCTION hub_count_dependencies();
 CREATE TRIGGER unblock AFTER UPDATE OF list ON tasks FOR EACH ROW WHEN (NEW.list = 'done' AND OLD.list <> 'done') EXECUTE FUNCTION hub_unblock_dependents();
@@ -887,8 +984,8 @@ CREATE TRIGGER keep_tenant BEFORE UPDATE OF organization_id ON projects FOR EACH
 CREATE TRIGGER keep_tenant BEFORE UPDATE OF organization_id ON organization_memberships FOR EACH ROW WHEN (NEW.organization_id <> OLD.organization_id) EXECUTE FUNCTION hub_keep_tenant('organization_id');
 CREATE TRIGGER keep_tenant BEFORE UPDATE OF workstation_id ON agents FOR EACH ROW WHEN (NEW.workstation_id <> OLD.workstation_id) EXECUTE FUNCTION hub_keep_tenant('workstation_id');
 
--- Touching and auditing: everywhere, but for the workstations' presence columns, which write-back changes by the thousand:
--- not even the call is made for those.
+-- Touching and auditing on every table, without the workstations' presence columns: write-back changes thousands of them,
+-- and a trigger's call alone would cost too much.
 DO $$
 DECLARE
   entity TEXT;
@@ -912,13 +1009,13 @@ BEGIN
   FOREACH entity IN ARRAY kept || without_versions || ARRAY['workstations'] LOOP
     EXECUTE format('CREATE TRIGGER keep_id BEFORE UPDATE OF id ON %I FOR EACH ROW WHEN (NEW.id <> OLD.id) EXECUTE FUNCTION hub_keep_tenant(''id'')', entity);
   END LOOP;
-  -- Triggers must find this schema's tables whatever the writer's search_path, and a definer's function nobody else's.
+  -- Triggers must find this schema's tables under any search_path of the writer, and a definer's function no other tables.
   FOR definition IN
     SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND proname ~ '^hub_'
       AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'plpgsql')
   LOOP
     EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', definition, current_schema());
   END LOOP;
-  -- Timestamps in the audit trail read the same whoever writes.
+  -- Timestamps in the audit trail do not depend on the writer's time zone.
   ALTER FUNCTION hub_audit() SET timezone = 'UTC';
 END $$;

@@ -1,23 +1,39 @@
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** One step from an older schema to a newer one. Its transaction holds nothing else. */
+/** One step from an older schema to a newer one. It runs in a transaction that contains nothing else. */
 export interface Migration {
   name: string;
-  sql(): Promise<string>;
+  text: string;
+  /** SHA-256 of `text` in hex. */
+  checksum: string;
 }
 
-const step = (name: string): Migration => ({
-  name,
-  sql: () => readFile(join(import.meta.dirname, `${name}.sql`), "utf8"),
-});
-
-/** In order; a step that was released is never changed. All of them together make what schema.sql makes at once. */
-export const MIGRATIONS: readonly Migration[] = [
-  step("0001-baseline"),
-  step("0002-change-feed"),
-  step("0003-invitations"),
-  step("0004-board"),
-  step("0005-task-work"),
-  step("0006-inspection"),
+/** In order. An applied migration never changes: add a new one. All of them together make what schema.sql makes. */
+const NAMES: readonly string[] = [
+  "0001-baseline",
+  "0002-periodic-work",
+  "0003-purges",
+  "0004-feed-queue",
+  "0005-large-audit-values",
+  "0006-faster-audit",
+  "0007-deleted-users",
+  "0008-restorable-triggers",
+  "0009-audit-statements",
 ];
+
+/** Reads all migrations. */
+export function readMigrations(): Promise<Migration[]> {
+  return Promise.all(NAMES.map(readMigration));
+}
+
+async function readMigration(name: string): Promise<Migration> {
+  const text = await readSql(join(import.meta.dirname, `${name}.sql`));
+  return { name, text, checksum: createHash("sha256").update(text).digest("hex") };
+}
+
+/** An SQL file with LF as line endings, whatever a checkout made of them: checksums and function bodies depend on them. */
+export async function readSql(file: string): Promise<string> {
+  return (await readFile(file, "utf8")).replaceAll(/\r\n?/g, "\n");
+}

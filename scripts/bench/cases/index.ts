@@ -1,11 +1,13 @@
 import type { BenchCase } from "../bench-case.ts";
+import { abuse } from "./abuse.ts";
 import { CLUSTER_CASES } from "./cluster.ts";
 import { DISPATCH_CASES } from "./dispatch.ts";
 import { fanOut } from "./fan-out.ts";
-import { feed, feedLatency } from "./feed.ts";
+import { feed, feedFair, feedLatency } from "./feed.ts";
 import { joinStorm } from "./join-storm.ts";
 import { latency } from "./latency.ts";
 import { memory } from "./memory.ts";
+import { purge } from "./purge.ts";
 import { recover } from "./recover.ts";
 import { TASKS_CASES } from "./tasks.ts";
 import { writeBack } from "./write-back.ts";
@@ -22,7 +24,10 @@ export const CASES: readonly BenchCase[] = [
   ...TASKS_CASES,
   feed,
   feedLatency,
+  feedFair,
+  purge,
   recover,
   ...DISPATCH_CASES,
   ...CLUSTER_CASES,
+  abuse,
 ];

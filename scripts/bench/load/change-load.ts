@@ -13,7 +13,7 @@ export interface ChangeConnect {
 }
 
 const SETTLE_LIMIT_MS = 60_000;
-const WRITERS = 4;
+const WRITERS = 8;
 
 /** A foreign writer and a subscriber of the board in one process, so that both ends are read off one clock. */
 export class ChangeLoad {
@@ -21,6 +21,7 @@ export class ChangeLoad {
   #options: ChangeConnect | undefined;
   #sql: Sql | undefined;
   #written = 0;
+  #floods = 0;
   #heard = 0;
   readonly #sentAt = new Map<number, number>();
   #latenciesMs: number[] = [];
@@ -47,14 +48,17 @@ export class ChangeLoad {
     const begun = performance.now();
     const before = this.#heard;
     let written = 0;
+    // A title that a row has already is no change.
+    const flood = ++this.#floods;
     const ids = this.#options?.taskIds ?? [];
     const write = async (writer: number) => {
       for (let at = writer; performance.now() - begun < durationMs; at += WRITERS) {
         const start = (at * perTransaction) % (ids.length - perTransaction + 1);
         const some = ids.slice(start, start + perTransaction).sort();
         await this.#sql?.unsafe(
-          `UPDATE tasks SET title = 'flood ' || $1 WHERE id IN (SELECT id FROM tasks WHERE id = ANY ($2) ORDER BY id FOR NO KEY UPDATE)`,
-          [at, some],
+          `UPDATE tasks SET title = $1 WHERE id IN (SELECT id FROM tasks WHERE id = ANY ($2) ORDER BY id FOR NO KEY UPDATE)`,
+          [`flood ${flood}.${at}`, some],
+          { prepare: true },
         );
         written += some.length;
       }

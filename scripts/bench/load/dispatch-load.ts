@@ -71,6 +71,11 @@ export class DispatchLoad {
     return taskIds.map((id) => (this.#heardAt.get(id) ?? 0) - (sentAt.get(id) ?? 0));
   }
 
+  /** When this task's assignment was heard of, by `performance.now()`. */
+  heardAt(taskId: string): number | undefined {
+    return this.#heardAt.get(taskId);
+  }
+
   #take(frame: Buffer): void {
     const now = performance.now();
     const [event, , publications] = decodeEvent(frame);

@@ -61,12 +61,17 @@ export class EngineClient {
   #handshake(options: EngineClientOptions, connected: () => void, failed: (error: Error) => void): void {
     const limitMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
     const timer = setTimeout(() => fail(new Error(`not connected within ${limitMs} ms`)), limitMs);
+    let settled = false;
+    // The end of a connection that was made is told by `onLost`.
     const fail = (error: Error) => {
+      if (settled) return;
+      settled = true;
       clearTimeout(timer);
       failed(error);
       this.close();
     };
     const done = () => {
+      settled = true;
       clearTimeout(timer);
       connected();
     };

@@ -23,9 +23,12 @@ export class LoadProcess<Name extends LoadName> {
   readonly #child: ChildProcess;
   readonly #pending = new Map<number, { resolve(result: never): void; reject(error: Error): void }>();
   #nextId = 0;
+  /** The loopback address that it connects from. */
+  readonly localAddress: string;
 
-  private constructor(child: ChildProcess) {
+  private constructor(child: ChildProcess, localAddress: string) {
     this.#child = child;
+    this.localAddress = localAddress;
     child.on("message", (reply) => this.#settle(reply as StepReply));
     child.on("exit", (code) => this.#rejectAll(new Error(`the load process ended with ${code}`)));
   }
@@ -34,7 +37,11 @@ export class LoadProcess<Name extends LoadName> {
   static start<Name extends LoadName>(name: Name): LoadProcess<Name> {
     const localAddress = `127.0.${1 + Math.floor(started / 250)}.${1 + (started++ % 250)}`;
     const child = fork(WORKER, [name, localAddress], { execArgv: ["--import", "tsx"], stdio: ["ignore", 2, 2, "ipc"] });
-    return new LoadProcess<Name>(child);
+    return new LoadProcess<Name>(child, localAddress);
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   /** Runs one step of the load there; rejects with its error, or when the process ends first. */

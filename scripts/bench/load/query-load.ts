@@ -1,5 +1,6 @@
 import { connectAll, inParallel } from "./crowd.ts";
 import type { EngineClient } from "./engine-client.ts";
+import { pace } from "./pace.ts";
 
 export interface QueryResult {
   calls: number;
@@ -14,6 +15,19 @@ export interface QueryOptions {
   ids: readonly string[];
   concurrency: number;
   durationMs: number;
+}
+
+export interface PacedOptions {
+  ids: readonly string[];
+  perSecond: number;
+  durationMs: number;
+}
+
+export interface PacedResult {
+  /** From the sending of each call to its answer. */
+  latenciesMs: number[];
+  /** Calls that were refused, or answered with something else. */
+  failed: number;
 }
 
 const PAGE = 100;
@@ -68,6 +82,30 @@ export class QueryLoad {
       }
     });
     return { calls, durationMs: performance.now() - begun };
+  }
+
+  /** One call, of any method. */
+  async once({ method, params }: { method: string; params: object }): Promise<void> {
+    await this.#clients[0]?.call("rpc", { method, params });
+  }
+
+  /** Updates tasks at a steady rate. */
+  async paced({ ids, perSecond, durationMs }: PacedOptions): Promise<PacedResult> {
+    const asked: Promise<number | null>[] = [];
+    await pace(Math.round((perSecond * durationMs) / 1_000), durationMs, (index) => {
+      const begun = performance.now();
+      const call = this.#calls++;
+      const answered = this.#ask("tasks.update", index, ids[call % ids.length] ?? "", call);
+      asked.push(
+        answered.then(
+          () => performance.now() - begun,
+          () => null,
+        ),
+      );
+    });
+    const answers = await Promise.all(asked);
+    const latenciesMs = answers.filter((answer) => answer !== null);
+    return { latenciesMs, failed: answers.length - latenciesMs.length };
   }
 
   async #ask(method: QueryMethod, lane: number, id: string, call: number): Promise<void> {

@@ -18,6 +18,7 @@ process.on("message", async ({ id, step, options }: StepRequest) => {
   process.send?.(reply);
 });
 process.on("disconnect", () => process.exit(0));
+if (!process.connected) process.exit(0);
 
 async function run(step: string, options: unknown): Promise<unknown> {
   const method = load[step];

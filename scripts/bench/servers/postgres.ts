@@ -4,6 +4,7 @@ import { join } from "node:path";
 import postgres, { type Sql } from "postgres";
 import { startEmbeddedPostgres } from "../../../hub/store/embedded.ts";
 import { migrate } from "../../../hub/store/migrate.ts";
+import { keep, release } from "./kept.ts";
 
 /** The embedded Postgres with pg_stat_statements loaded, on a folder that goes with it. */
 export interface RunningPostgres {
@@ -22,6 +23,8 @@ export async function startPostgres(): Promise<RunningPostgres> {
   const dataDir = join(folder, "postgres");
   await loadStatistics(dataDir);
   const server = await startEmbeddedPostgres({ dataDir });
+  const { pid } = server;
+  keep({ pid, signal: "SIGQUIT", folder });
   const { socketDir: host, user, database: own } = server.connection;
   const connect = (database: string) => postgres({ host, user, database, max: 1, onnotice: () => undefined });
   const admin = connect(own);
@@ -38,12 +41,13 @@ export async function startPostgres(): Promise<RunningPostgres> {
     async migratedDatabase(name) {
       await admin.unsafe(`CREATE DATABASE ${name}`);
       const sql = connect(name);
-      await migrate(sql);
+      await migrate(sql, { embeddedDir: null });
       await sql.end();
     },
     async stop() {
       await admin.end();
       await server.stop();
+      release(pid);
       await rm(folder, { recursive: true, force: true });
     },
   };
@@ -52,9 +56,12 @@ export async function startPostgres(): Promise<RunningPostgres> {
 /** The library is read at the server's start alone, so it is named in a first, short run. */
 async function loadStatistics(dataDir: string): Promise<void> {
   const server = await startEmbeddedPostgres({ dataDir });
+  const { pid } = server;
+  keep({ pid, signal: "SIGQUIT", folder: dataDir });
   const { socketDir: host, user, database } = server.connection;
   const sql = postgres({ host, user, database, max: 1 });
   await sql`ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'`;
   await sql.end();
   await server.stop();
+  release(pid);
 }

@@ -1,10 +1,11 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { longestMs, resetLongest, startFrameTimes } from "./frame-times.ts";
 
 /**
  * Preloaded into both servers by `--import`, so that they are measured from inside and in the same way: the
  * CPU time of the process itself, its memory after a collection, the longest stall of its event loop.
  */
-export type ProbeQuestion = "cpuSeconds" | "residentBytes" | "resetStall" | "stallMs";
+export type ProbeQuestion = "cpuSeconds" | "residentBytes" | "resetStall" | "stallMs" | "frameMs";
 export interface ProbeRequest {
   probe: number;
   question: ProbeQuestion;
@@ -17,6 +18,7 @@ export interface ProbeReply {
 const RESOLUTION_MS = 10;
 const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 delays.enable();
+if (process.env.FRAME_TIMES === "on") startFrameTimes();
 
 const ANSWERS: Record<ProbeQuestion, () => number | Promise<number>> = {
   cpuSeconds() {
@@ -26,9 +28,11 @@ const ANSWERS: Record<ProbeQuestion, () => number | Promise<number>> = {
   residentBytes,
   resetStall() {
     delays.reset();
+    resetLongest();
     return 0;
   },
   stallMs: () => delays.max / 1e6,
+  frameMs: longestMs,
 };
 
 const COLLECTIONS = 4;
@@ -51,3 +55,4 @@ process.on("message", async (request: ProbeRequest) => {
 // A server ends when its own work is done, or with the bench: the probe alone must not keep it alive.
 process.channel?.unref();
 process.on("disconnect", () => process.exit(1));
+if (!process.connected) process.exit(1);

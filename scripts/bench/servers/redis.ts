@@ -2,27 +2,44 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { Redis } from "ioredis";
+import { keep, release } from "./kept.ts";
+
+const START_LIMIT_MS = 10_000;
+const RETRY_MS = 20;
 
 /** A redis-server of the bench's own, which keeps nothing on disk. */
 export class BenchRedis {
   readonly url: string;
   readonly #child: ChildProcess;
+  readonly #exited: Promise<string>;
   readonly #admin: Redis;
 
   private constructor(child: ChildProcess, port: number) {
     this.#child = child;
+    this.#exited = new Promise((resolve) => {
+      child.once("error", (error) => resolve(error.message));
+      child.once("exit", (code, signal) => resolve(`it ended with ${code ?? signal}`));
+    });
     this.url = `redis://127.0.0.1:${port}`;
-    this.#admin = new Redis(port, "127.0.0.1", { lazyConnect: true, retryStrategy: () => 20 });
+    this.#admin = new Redis(port, "127.0.0.1", { maxRetriesPerRequest: null, retryStrategy: () => RETRY_MS });
     // Until it listens, each attempt fails and is made again.
     this.#admin.on("error", () => undefined);
   }
 
+  /** Starts it and waits for its answer. Rejects, with nothing left running, if it ends or gives none in ten seconds. */
   static async start(): Promise<BenchRedis> {
     const port = await freePort();
     const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-    const redis = new BenchRedis(spawn("redis-server", args, { stdio: "ignore" }), port);
-    await redis.#admin.connect().catch(() => once(redis.#admin, "ready"));
-    return redis;
+    const child = spawn("redis-server", args, { stdio: "ignore" });
+    if (child.pid !== undefined) keep({ pid: child.pid, signal: "SIGKILL" });
+    const redis = new BenchRedis(child, port);
+    try {
+      await redis.#answers();
+      return redis;
+    } catch (error) {
+      await redis.stop();
+      throw error;
+    }
   }
 
   /** Commands that it has carried out since its start, whoever sent them; those inside scripts are not counted. */
@@ -33,9 +50,22 @@ export class BenchRedis {
 
   async stop(): Promise<void> {
     this.#admin.disconnect();
-    const exited = once(this.#child, "exit");
     this.#child.kill("SIGTERM");
-    await exited;
+    await this.#exited;
+    if (this.#child.pid !== undefined) release(this.#child.pid);
+  }
+
+  async #answers(): Promise<void> {
+    const failed = (why: string) =>
+      new Error(
+        `redis-server can't be measured with: ${why}. Check \`redis-server --version\`; npm test -- --install installs it.`,
+      );
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(failed(`no answer within ${START_LIMIT_MS} ms`)), START_LIMIT_MS);
+    });
+    const ended = this.#exited.then((why) => Promise.reject(failed(why)));
+    await Promise.race([this.#admin.ping(), ended, late]).finally(() => clearTimeout(timer));
   }
 }
 

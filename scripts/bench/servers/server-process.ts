@@ -68,6 +68,19 @@ export class ServerProcess {
     return this.#ask("stallMs");
   }
 
+  /** The longest time since `resetStall` for which one frame, request or chunk of one was worked on without a break, in milliseconds; the environment needs `FRAME_TIMES=on`. */
+  frameMs(): Promise<number> {
+    return this.#ask("frameMs");
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  get ended(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
   /** Ends it as a crash does. */
   async kill(): Promise<void> {
     const exited = new Promise((resolve) => this.#child.once("exit", resolve));
@@ -76,7 +89,7 @@ export class ServerProcess {
   }
 
   async stop(): Promise<void> {
-    if (this.#ended()) return;
+    if (this.ended) return;
     const exited = new Promise((resolve) => this.#child.once("exit", resolve));
     this.#child.kill("SIGTERM");
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_LIMIT_MS);
@@ -85,6 +98,7 @@ export class ServerProcess {
   }
 
   #ask(question: ProbeQuestion): Promise<number> {
+    if (this.ended) return Promise.reject(new Error(`the server has ended and can't be asked for ${question}`));
     const probe = this.#nextProbe++;
     return new Promise((resolve, reject) => {
       const ended = () => reject(new Error(`the server ended while asked for ${question}`));
@@ -101,15 +115,10 @@ export class ServerProcess {
   async #ready({ module, readyPath }: ServerProcessOptions): Promise<void> {
     const deadline = performance.now() + READY_LIMIT_MS;
     while (!(await answers(`${this.url}${readyPath}`))) {
-      if (this.#ended())
-        throw new Error(`${module} ended with ${this.#child.exitCode}; BENCH_SERVER_LOG=1 shows its log`);
+      if (this.ended) throw new Error(`${module} ended with ${this.#child.exitCode}; BENCH_SERVER_LOG=1 shows its log`);
       if (performance.now() > deadline) throw new Error(`${module} was not ready within ${READY_LIMIT_MS} ms`);
       await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
     }
-  }
-
-  #ended(): boolean {
-    return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 }
 

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { ServerProcess } from "./server-process.ts";
 
-const HUB = fileURLToPath(new URL("../../../hub/main.ts", import.meta.url));
+export const HUB = fileURLToPath(new URL("../../../hub/main.ts", import.meta.url));
 const PEER = fileURLToPath(new URL("./peer.ts", import.meta.url));
 
 /** Starts bare Socket.IO; `environment` is what peer.ts reads. */
@@ -19,6 +19,7 @@ const HUB_LIMITS: Record<string, string> = {
   PUBLISHES_PER_SECOND: "100000",
   REQUESTS_PER_SECOND: "100000",
   RPCS_PER_SECOND: "100000",
+  BYTES_PER_SECOND: "1073741824",
 };
 
 /** Runs `body` on servers that are ended whatever happens. */

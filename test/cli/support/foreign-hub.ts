@@ -11,6 +11,8 @@ export interface ForeignHub {
   answer?: string;
   /** Whether it says of itself that it is well. */
   healthy?: boolean;
+  /** What its `/readyz` warns of, by part. */
+  warnings?: Record<string, string>;
   /** How far its clock is ahead. */
   aheadMs?: number;
 }
@@ -24,10 +26,11 @@ const refusal = (code: string) => ({
 
 /** Runs `body` with the address of something that talks like a hub of another version. */
 export async function withForeignHub(
-  { refuse, protocol = 1, answer, healthy = false, aheadMs = 0 }: ForeignHub,
+  { refuse, protocol = 1, answer, healthy = false, warnings = {}, aheadMs = 0 }: ForeignHub,
   body: (url: string) => Promise<void>,
 ): Promise<void> {
-  const server = createServer((_, response) => response.writeHead(healthy ? 200 : 404).end('{"status":"ok"}'));
+  const answered = JSON.stringify({ status: "ok", warnings });
+  const server = createServer((_, response) => response.writeHead(healthy ? 200 : 404).end(answered));
   const io = new Server(server);
   io.use((_, next) => next(refuse ? Object.assign(new Error(refuse), { data: refusal(refuse) }) : undefined));
   io.on("connection", (socket) => {

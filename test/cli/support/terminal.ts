@@ -1,12 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "../../support/until.ts";
 import { CLI_COMMAND, type Cli, withCli } from "./cli.ts";
 
 const WAIT_MS = 15_000;
-
-export const hasTmux = spawnSync("tmux", ["-V"]).status === 0;
 
 /** A bash in a terminal, in which `monster-realtime` is a command: what somebody types and sees. */
 export class Terminal {
@@ -70,8 +68,11 @@ export class Terminal {
     await this.shows(/^>$/);
   }
 
-  close(): void {
+  /** Resolves when the terminal has ended: its socket is in the folder that is removed next. */
+  async close(): Promise<void> {
+    const pid = this.#tmux("display-message", "-p", "#{pid}").trim();
     this.#tmux("kill-server");
+    await until("the terminal ended", () => !existsSync(`/proc/${pid}`), WAIT_MS);
   }
 
   #tmux(...args: string[]): string {
@@ -86,7 +87,7 @@ export function withTerminal(env: Record<string, string>, body: (terminal: Termi
     try {
       await body(terminal);
     } finally {
-      terminal.close();
+      await terminal.close();
     }
   });
 }

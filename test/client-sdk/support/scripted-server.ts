@@ -141,6 +141,16 @@ function welcome(connection: number): Welcome {
       publishesPerSecond: 1_000,
       rpcsPerSecond: 1_000,
       requestsPerSecond: 1_000,
+      frameBytes: 655_360,
+      packetsPerPost: 1_024,
+      bytesPerSecond: 1_048_576,
+      principal: {
+        publishesPerSecond: 1_000,
+        rpcsPerSecond: 500,
+        requestsPerSecond: 2_500,
+        rpcsInFlight: 32,
+        bytesPerSecond: 5_242_880,
+      },
     },
   };
 }

@@ -1,19 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PYTHON } from "../../support/needs.ts";
 import { until } from "../../support/until.ts";
 
-/** The system's Python, for which Debian packages python-socketio. */
-const PYTHON = "/usr/bin/python3";
 const WAIT_MS = 15_000;
-
-/** Null where the example can run; else what is missing. */
-export function missingForPython(): string | null {
-  if (!existsSync(PYTHON)) return `${PYTHON} is not installed`;
-  const imports = spawnSync(PYTHON, ["-c", "import socketio, aiohttp"]);
-  return imports.status === 0 ? null : "python3-socketio or python3-aiohttp is not installed";
-}
 
 /** One line that the example printed. */
 export interface Shown {

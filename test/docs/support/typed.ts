@@ -1,17 +1,10 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { CLI_COMMAND } from "../../cli/support/cli.ts";
 
 /** What a person saw on the screen, line by line, and how the command ended. */
 export interface Seen {
   lines: string[];
   code: number | null;
-}
-
-/** Null where commands can be typed into a terminal; else what is missing. */
-export function missingForTyping(): string | null {
-  return spawnSync("script", ["--version"]).stdout?.includes("util-linux")
-    ? null
-    : "script of util-linux is not installed";
 }
 
 const COLUMNS = 150;

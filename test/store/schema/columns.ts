@@ -175,7 +175,7 @@ export const columnCases: readonly SchemaCase[] = [
   [
     "counters and presence don't touch updated_at, a suspension does",
     async (rows) => {
-      const { workstation, agent, worktree, organization } = await makeWorld(rows);
+      const { workstation, agent, organization } = await makeWorld(rows);
       const user = await rows.insert("users");
       const version = async (table: Table, id: string) => ((await rows.get(table, id)).updated_at as Date).getTime();
       const same = async (table: Table, id: string, values: Record<string, unknown>) => {
@@ -184,7 +184,6 @@ export const columnCases: readonly SchemaCase[] = [
         is(await version(table, id), before, `${table} ${Object.keys(values)}`);
       };
       await same("agents", agent, { tasks_completed: 1, total_execution_time: 5, last_task_pushed_at: new Date() });
-      await same("git_worktrees", worktree, { active_task_count: 1, last_used_at: new Date() });
       await same("users", user, { last_active_at: new Date(Date.now() + 3_600_000) });
       await same("workstations", workstation, {
         status: "online",

@@ -1,0 +1,86 @@
+import { type Command, Option } from "commander";
+import type { Purge } from "../../protocol/index.ts";
+import { ago } from "../ago.ts";
+import { parseCount, parseDuration } from "../durations.ts";
+import type { Column } from "../output.ts";
+import { collect, tellWhatIsMissing } from "../pages.ts";
+import { watchTable } from "../watch-table.ts";
+import type { CliCommand, Invocation } from "./command.ts";
+
+const DEFAULT_LIMIT = 1_000;
+const DEFAULT_EVERY_MS = 2_000;
+
+interface PurgesOptions {
+  organization?: string;
+  entity?: string;
+  limit: number;
+  watch?: true;
+  every: number;
+}
+
+/** `purges`: what is deleted and not removed yet. */
+export const purgesCommand: CliCommand<PurgesOptions> = {
+  name: "purges",
+  summary: "list what is deleted and not removed yet, and how far its removal is",
+  description:
+    "For admins and services; owners also see their deleted organizations. To restore:\n" +
+    "rpc organizations.restore, rpc projects.undelete. ROWS LEFT is an estimate.",
+  examples: ["purges --watch", "purges --entity organizations --json | jq -r .id"],
+  define(command: Command) {
+    command
+      .option("--organization <id>", "what its admins see")
+      .option("--entity <name>", "of this entity alone, such as projects")
+      .option("--limit <count>", "at most so many", parseCount, DEFAULT_LIMIT)
+      .option("-w, --watch", "stay, and look again and again")
+      .addOption(
+        new Option("--every <duration>", "how often --watch looks")
+          .argParser(parseDuration)
+          .default(DEFAULT_EVERY_MS, "2s"),
+      );
+  },
+  async run(invocation) {
+    const { options, output, signal } = invocation;
+    const look = await looks(invocation);
+    if (options.watch && output.mode === "terminal") {
+      const draw = async () => {
+        const { items } = await look();
+        return items.length > 0 ? output.tableText(items, columns(Date.now())) : NOTHING;
+      };
+      await watchTable(draw, { everyMs: options.every, signal });
+      return;
+    }
+    const found = await look();
+    if (found.items.length === 0) output.say(NOTHING);
+    else await output.table(found.items, columns(Date.now()));
+    tellWhatIsMissing(found, output);
+  },
+};
+
+const NOTHING = "Nothing is deleted that is not removed.";
+
+async function looks({ options, signal, timeoutMs, connect }: Invocation<PurgesOptions>) {
+  const client = await connect();
+  const { organization: organizationId, entity, limit } = options;
+  const asked = { ...(organizationId !== undefined && { organizationId }), ...(entity !== undefined && { entity }) };
+  return () => collect((page) => client.rpc("purges.list", { ...asked, ...page }, { signal, timeoutMs }), limit);
+}
+
+function columns(nowMs: number): Column<Purge>[] {
+  const since = (at: string) => ago(nowMs - Date.parse(at));
+  return [
+    { title: "ENTITY", text: ({ entity }) => entity },
+    { title: "ID", text: ({ id }) => id, color: (colors, text) => colors.cyan(text) },
+    { title: "NAME", text: ({ name }) => name ?? "" },
+    {
+      title: "STATE",
+      text: ({ state }) => state,
+      color: (colors, text, { state }) => (state === "failed" ? colors.red(text) : text),
+    },
+    { title: "DELETED", text: ({ deletedAt }) => `${since(deletedAt)} ago`, align: "right" },
+    { title: "BY", text: ({ deletedBy }) => deletedBy },
+    { title: "RESTORABLE UNTIL", text: ({ restorableUntil }) => restorableUntil ?? "" },
+    { title: "ROWS REMOVED", text: ({ removed }) => String(removed), align: "right" },
+    { title: "ROWS LEFT", text: ({ remaining }) => (remaining === null ? "" : String(remaining)), align: "right" },
+    { title: "ERROR", text: ({ error }) => error ?? "" },
+  ];
+}

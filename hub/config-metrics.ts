@@ -1,0 +1,31 @@
+import type { ConfigReader } from "./config-reader.ts";
+import type { Numbers } from "./config-settings.ts";
+import { readHost } from "./config-values.ts";
+
+/** Where `/metrics` is served, and to whom. */
+export interface MetricsConfig {
+  /** An address of its own; null: the hub's. */
+  readonly address: { readonly host: string; readonly port: number } | null;
+  /** What a scrape must send as a Bearer token; null: nothing. */
+  readonly token: string | null;
+}
+
+const LOOPBACK = "127.0.0.1";
+const TOKEN = /^[\x21-\x7e]{16,512}$/;
+
+/** The token is never part of a message. */
+export function readMetrics(reader: ConfigReader, { METRICS_PORT: port, PORT }: Numbers): MetricsConfig {
+  const host = readHost(reader, "METRICS_HOST");
+  if (host !== null && port === 0) {
+    reader.fault("METRICS_HOST", "is set, but METRICS_PORT is not", "Set METRICS_PORT to a port other than PORT");
+  }
+  if (port !== 0 && port === PORT) {
+    reader.fault("METRICS_PORT", `${port} is PORT, the hub's own`, "Set another port, or unset METRICS_PORT");
+  }
+  const token = reader.text("METRICS_TOKEN") ?? null;
+  if (token !== null && !TOKEN.test(token)) {
+    const remedy = "Set one such as `openssl rand -hex 32` makes";
+    reader.fault("METRICS_TOKEN", "is not 16 to 512 printable characters without a space", remedy);
+  }
+  return { address: port === 0 ? null : { host: host ?? LOOPBACK, port }, token };
+}

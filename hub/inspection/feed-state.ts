@@ -1,0 +1,30 @@
+import { reused } from "../kernel/reused.ts";
+import type { Database } from "../store/postgres.ts";
+import { askForLags, countRefused, type LagRow } from "./feed-queries.ts";
+
+/** Organizations whose lag has a value of its own: labels must not grow with tenants. */
+const LABELLED = 5;
+/** Scrapes of this long share one look at the queues. */
+const REUSE_MS = 5_000;
+
+export interface FeedState {
+  /** The organizations whose changes wait longest. */
+  lags: readonly LagRow[];
+  /** How many changes are set aside. */
+  setAside: number;
+}
+
+/** What metrics say of the feed of all nodes; null while the database does not answer, which another metric says. */
+export function feedState(database: Database): () => Promise<FeedState | null> {
+  return reused(async () => {
+    try {
+      const [lags, [refused]] = await Promise.all([
+        database.query((sql) => askForLags(sql, null, LABELLED)),
+        database.query(countRefused),
+      ]);
+      return { lags, setAside: refused?.count ?? 0 };
+    } catch {
+      return null;
+    }
+  }, REUSE_MS);
+}

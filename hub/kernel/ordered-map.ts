@@ -1,0 +1,87 @@
+/** A place in the order of keys. */
+export interface Bound {
+  key: string;
+  /** Whether the entry of this key itself comes after the bound. */
+  inclusive: boolean;
+}
+
+/** A block with more keys is split in two. */
+const BLOCK = 512;
+
+/**
+ * A map that can be read in the order of its keys (by code units), a part at a time: to add, to remove and to find a place
+ * costs a few microseconds with 200,000 keys. Entries that stay in the map between two parts are read exactly once.
+ */
+export class OrderedMap<Value> extends Map<string, Value> {
+  /** Sorted keys, in sorted blocks, none of which is empty. */
+  readonly #blocks: string[][] = [];
+
+  /** The first `count` entries at or behind `bound`. */
+  from({ key, inclusive }: Bound, count: number): [string, Value][] {
+    const entries: [string, Value][] = [];
+    let block = this.#blockOf(key);
+    let index = placeOf(this.#blocks[block] ?? [], key);
+    if (!inclusive && this.#blocks[block]?.[index] === key) index += 1;
+    while (entries.length < count) {
+      const keys = this.#blocks[block];
+      if (!keys) break;
+      for (const found of keys.slice(index, index + count - entries.length)) {
+        entries.push([found, super.get(found) as Value]);
+      }
+      block += 1;
+      index = 0;
+    }
+    return entries;
+  }
+
+  override set(key: string, value: Value): this {
+    if (!super.has(key)) this.#insert(key);
+    return super.set(key, value);
+  }
+
+  override delete(key: string): boolean {
+    if (!super.delete(key)) return false;
+    const at = this.#blockOf(key);
+    const keys = this.#blocks[at] ?? [];
+    keys.splice(placeOf(keys, key), 1);
+    if (keys.length === 0) this.#blocks.splice(at, 1);
+    return true;
+  }
+
+  override clear(): void {
+    super.clear();
+    this.#blocks.length = 0;
+  }
+
+  #insert(key: string): void {
+    const at = Math.min(this.#blockOf(key), this.#blocks.length - 1);
+    const keys = this.#blocks[at];
+    if (!keys) {
+      this.#blocks.push([key]);
+      return;
+    }
+    keys.splice(placeOf(keys, key), 0, key);
+    if (keys.length > BLOCK) this.#blocks.splice(at + 1, 0, keys.splice(BLOCK / 2));
+  }
+
+  /** The first block that ends at or behind `key`; the number of blocks where none does. */
+  #blockOf(key: string): number {
+    return firstIndex(this.#blocks.length, (index) => (this.#blocks[index]?.at(-1) ?? "") >= key);
+  }
+}
+
+/** Where `key` is in these sorted keys, or would be. */
+function placeOf(keys: readonly string[], key: string): number {
+  return firstIndex(keys.length, (index) => (keys[index] ?? "") >= key);
+}
+
+/** The first index below `length` of which `holds` is true, as it is of all behind it; `length` where there is none. */
+function firstIndex(length: number, holds: (index: number) => boolean): number {
+  let [low, high] = [0, length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

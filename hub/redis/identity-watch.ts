@@ -1,0 +1,52 @@
+import type { Logger } from "../log.ts";
+
+export interface IdentityWatchOptions {
+  /** Whether the database that answers still has the identity that the hub's keys carry. Rejects while it is away. */
+  same(): Promise<boolean>;
+  everyMs?: number;
+  /** Called once: the hub must end, and start again with the new identity. */
+  onLost(reason: string): void;
+  log: Logger;
+}
+
+export const DEFAULT_IDENTITY_CHECK_MS = 5_000;
+const LOST =
+  "The database's identity is another one than at the start of this hub: it was renewed, or another database answers. " +
+  "The hub ends, so that it does not serve under the keys of the former one in Redis. Start it again.";
+
+/** Observes that the database stays the one whose keys and channels the hub uses in Redis. */
+export class IdentityWatch {
+  readonly #options: IdentityWatchOptions;
+  readonly #timer: NodeJS.Timeout;
+  #lost = false;
+  #asking = false;
+
+  constructor(options: IdentityWatchOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => void this.#look(), options.everyMs ?? DEFAULT_IDENTITY_CHECK_MS).unref();
+  }
+
+  /** Why the hub can't go on, or null. */
+  get fault(): string | null {
+    return this.#lost ? LOST : null;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    if (this.#asking || this.#lost) return;
+    this.#asking = true;
+    try {
+      // While the database is away its identity is as it was.
+      if (await this.#options.same().catch(() => true)) return;
+      this.#lost = true;
+      this.close();
+      this.#options.log.fatal(LOST);
+      this.#options.onLost(LOST);
+    } finally {
+      this.#asking = false;
+    }
+  }
+}

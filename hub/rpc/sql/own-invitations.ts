@@ -1,0 +1,50 @@
+import type { OwnInvitation } from "@monster-realtime/client/protocol";
+import type { PendingQuery } from "postgres";
+import { PENDING_PREFIX } from "../../email-address.ts";
+import type { Statements } from "../../statements.ts";
+import { ask } from "../../statements.ts";
+
+/** Which invitations: to a user's id, or to a proven address, whose place is held by the users `pendingIds`. */
+export interface OwnInvitationQuery {
+  userId: string;
+  address: string | null;
+  pendingIds: readonly string[];
+  /** The id of the invitation before the page; null for the first page. */
+  after: string | null;
+  limit: number;
+}
+
+/** The users that hold the place of this address until its person is seen: one, or none. */
+export function pendingUsers(sql: Statements, address: string): PendingQuery<{ id: string }[]> {
+  return ask(sql, `SELECT id FROM users WHERE email = $1 AND monster_auth_user_id LIKE '${PENDING_PREFIX}%'`, [
+    address,
+  ]);
+}
+
+/**
+ * The page, by ids that sort by the time of the first invitation, newest first: to renew one does not move it. Nothing is
+ * written: no trace says whose an invitation is. Each arm reads an index from its begin to the end of the page, and so costs
+ * what the person was invited to, and not what one organization invites.
+ */
+export function askForInvitations(
+  sql: Statements,
+  { userId, address, pendingIds, after, limit }: OwnInvitationQuery,
+): PendingQuery<(Omit<OwnInvitation, "invitedAt"> & { invitedAt: Date | null })[]> {
+  return ask(
+    sql,
+    `${arm("invited.user_id = $1")} UNION ALL ${arm(`invited.user_id = ANY($2::text[]) AND invited.invited_email = $3
+      AND NOT EXISTS (SELECT FROM organization_memberships known
+        WHERE known.organization_id = invited.organization_id AND known.user_id = $1)`)}
+    ORDER BY "membershipId" DESC LIMIT $5`,
+    [userId, [...pendingIds], address, after, limit],
+  );
+}
+
+const arm = (condition: string): string => `(
+  SELECT invited.id AS "membershipId", organization.id AS "organizationId", organization.name AS "organizationName",
+    coalesce(invited.invited_email, person.email) AS email, invited.role, invited.invited_by AS "invitedBy",
+    invited.invited_at AS "invitedAt"
+  FROM organization_memberships invited JOIN users person ON person.id = invited.user_id
+  JOIN organizations organization ON organization.id = invited.organization_id AND organization.deleted_at IS NULL
+  WHERE invited.status = 'invited' AND ${condition} AND ($4::text IS NULL OR invited.id < $4)
+  ORDER BY invited.id DESC LIMIT $5)`;

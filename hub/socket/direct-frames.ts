@@ -1,0 +1,73 @@
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
+import { Duplex } from "node:stream";
+import { WebSocket, WebSocketServer } from "ws";
+import { messageOf } from "../errors.ts";
+import { encodeEvent } from "../frame.ts";
+import type { Logger } from "../log.ts";
+
+/** What ws has below its types. */
+interface WebSocketInside {
+  _sender?: { sendFrame?(frame: Buffer[]): void };
+}
+
+/** An upgrade as a client asks for it. */
+const UPGRADE = {
+  connection: "Upgrade",
+  upgrade: "websocket",
+  "sec-websocket-key": Buffer.alloc(16).toString("base64"),
+  "sec-websocket-version": "13",
+};
+
+/** Keeps what is written to it. */
+class Recorder extends Duplex {
+  readonly written: Buffer[] = [];
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.written.push(chunk);
+    done();
+  }
+}
+
+/**
+ * Why frames can't be written straight into a WebSocket (`Outbound.send`), by trying it on one without a network; null: they
+ * can. An update of ws may change the names that this relies on. Throws where frames can't even be encoded: then nothing
+ * can be delivered.
+ */
+export function directFramesFault(Client = WebSocket): string | null {
+  const [frame] = encodeEvent("check", "1").options.wsPreEncodedFrame;
+  const socket = new Recorder();
+  try {
+    const sender = accepted(socket, Client)._sender;
+    if (typeof sender?.sendFrame !== "function") return "ws has no _sender.sendFrame";
+    socket.written.length = 0;
+    sender.sendFrame([frame]);
+    return Buffer.concat(socket.written).equals(frame) ? null : "ws writes other bytes than the frame";
+  } catch (error) {
+    return `ws failed: ${messageOf(error)}`;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** The server's side of a WebSocket over `socket`. */
+function accepted(socket: Duplex, Client: typeof WebSocket): WebSocketInside {
+  const request = Object.assign(new IncomingMessage(new Socket()), { method: "GET", url: "/", headers: UPGRADE });
+  let webSocket: WebSocket | null = null;
+  new WebSocketServer({ noServer: true, WebSocket: Client }).handleUpgrade(request, socket, Buffer.alloc(0), (made) => {
+    webSocket = made;
+  });
+  if (!webSocket) throw new Error("it refuses an upgrade");
+  return webSocket as WebSocketInside;
+}
+
+/** Logs where frames take the slow path. The hub works without the fast one, so that it is no reason to refuse the start. */
+export function checkDirectFrames(log: Logger, fault = directFramesFault()): void {
+  if (fault === null) return;
+  log.error(
+    { fault },
+    "Frames are sent through Engine.IO's queue, which costs twice as much: the installed ws is not the one that this hub was made for. Install the version of package-lock.json.",
+  );
+}

@@ -1,0 +1,230 @@
+import { badRequest, HubError } from "../errors.ts";
+import type { EngineConnection } from "../outbound.ts";
+import { ByteBudget } from "./byte-budget.ts";
+import { type PacketSource, Reading } from "./reading.ts";
+
+/** What clients may send before they are let in. An honest one sends a CONNECT, and two packets for an upgrade. */
+export const ANONYMOUS_FRAME_BYTES = 16 * 1024;
+export const ANONYMOUS_PACKETS = 8;
+/** Packets of one connection that are handled in one turn of the event loop; the rest waits for the next turns. */
+const PACKETS_PER_TURN = 64;
+/** For how many seconds without a break a connection may use up its byte budget. */
+const MAX_EXHAUSTED_SECONDS = 10;
+/** What a connection sends in a second before it counts for its principal: most connections send less. */
+const SHARED_FROM_BYTES = 16 * 1024;
+/** Packets count as bytes too, so that this many times the rate of requests uses up the byte budget. */
+const PACKETS_PER_REQUEST = 10;
+
+/** What a connection may send once it was let in. */
+export interface IntakeLimits {
+  /** The largest frame or polling request. */
+  frameBytes: number;
+  /** How many packets one polling request may carry. */
+  packetsPerPost: number;
+  bytesPerSecond: number;
+  requestsPerSecond: number;
+}
+
+/** What the intakes of a node share. */
+export interface IntakePolicy {
+  readonly limits: IntakeLimits;
+  /** Ends a connection that was not let in yet. */
+  refuse(engine: EngineConnection, error: HubError): void;
+  /** An exception while a packet was handled. `connectionId`: of whom, null before it was let in. */
+  report(error: unknown, connectionId: string | null): void;
+}
+
+/** A connection that was let in. */
+interface Admitted {
+  readonly id: string;
+  /** Its principal's, over all connections. */
+  readonly share: { spend(bytes: number, now: number): number };
+  end(error: HubError): void;
+}
+
+let turn = 0;
+let turnRuns = false;
+
+/** A number that changes with each turn of the event loop. */
+function currentTurn(): number {
+  if (!turnRuns) {
+    turnRuns = true;
+    setImmediate(() => {
+      turn += 1;
+      turnRuns = false;
+    });
+  }
+  return turn;
+}
+
+/**
+ * What arrives on one connection passes here before Engine.IO and Socket.IO handle it. Until the client is let in it may
+ * send few and small packets; afterwards it has a byte budget per second. A turn of the event loop handles a bounded number
+ * of its packets. An exception that a packet causes ends this connection alone.
+ */
+export class Intake {
+  readonly #policy: IntakePolicy;
+  readonly #reading = new Reading();
+  readonly #bytes = new ByteBudget();
+  #engine: EngineConnection | null = null;
+  #admitted: Admitted | null = null;
+  #anonymousPackets = 0;
+  #anonymousBytes = 0;
+  #violated = false;
+  #turn = -1;
+  #taken = 0;
+  #waiting: [PacketSource, unknown][] | null = null;
+  #pause: NodeJS.Timeout | null = null;
+
+  constructor(policy: IntakePolicy) {
+    this.#policy = policy;
+  }
+
+  /** Packets come from this transport, among others. */
+  readsFrom(source: PacketSource): void {
+    this.#reading.add(source);
+    source.limitFrames(this.#frameBytes);
+  }
+
+  /** States whose intake this is, as soon as Engine.IO has made the connection. */
+  belongsTo(engine: EngineConnection): void {
+    this.#engine = engine;
+    // Engine.IO has just set its own limit.
+    this.#reading.limitFrames(this.#frameBytes);
+  }
+
+  /** The client was let in: the limits of a connection hold from now on. */
+  admit(connection: Admitted): void {
+    this.#admitted = connection;
+    this.#reading.limitFrames(this.#frameBytes);
+  }
+
+  /** How many packets one polling request may carry now. */
+  get packetsPerPost(): number {
+    return this.#admitted ? this.#policy.limits.packetsPerPost : ANONYMOUS_PACKETS;
+  }
+
+  get #frameBytes(): number {
+    return this.#admitted ? this.#policy.limits.frameBytes : ANONYMOUS_FRAME_BYTES;
+  }
+
+  /** Counts bytes that were read, for the connection and for its principal. Reading pauses where they use up a budget. */
+  spend(bytes: number): void {
+    const now = performance.now();
+    if (!this.#admitted) this.#spendAnonymous(bytes);
+    this.#spendOwn(bytes, now);
+    if (this.#bytes.spent > SHARED_FROM_BYTES) this.#pauseFor(this.#admitted?.share.spend(bytes, now) ?? 0);
+  }
+
+  /** Counts a packet or a control frame: small ones cost more than their bytes. */
+  spendPacket(): void {
+    const { bytesPerSecond, requestsPerSecond } = this.#policy.limits;
+    this.#spendOwn(Math.ceil(bytesPerSecond / (requestsPerSecond * PACKETS_PER_REQUEST)), performance.now());
+  }
+
+  /** Reads nothing for a while, because the last packet was refused and the next one would be. */
+  pauseReading(pauseMs: number): void {
+    this.#pauseFor(pauseMs);
+  }
+
+  /** Takes one packet: now, or in a later turn where this turn has handled enough of this connection. */
+  take(source: PacketSource, packet: unknown): void {
+    if (!this.#admitted && !this.#takesAnonymous()) return;
+    this.spendPacket();
+    if (this.#waiting) this.#waiting.push([source, packet]);
+    else if (this.#hasTurn()) this.#deliver(source, packet);
+    else this.#defer(source, packet);
+  }
+
+  /** Whether the connection broke the limits, and is about to end. */
+  get violated(): boolean {
+    return this.#violated;
+  }
+
+  /** Ends the connection, because it breaks the limits, and reads no more of it. */
+  violate(error: HubError): void {
+    if (this.#violated) return;
+    this.#violated = true;
+    this.#reading.stop();
+    if (this.#admitted) this.#admitted.end(error);
+    else if (this.#engine) this.#policy.refuse(this.#engine, error);
+  }
+
+  #spendOwn(bytes: number, now: number): void {
+    const pauseMs = this.#bytes.spend(bytes, this.#policy.limits.bytesPerSecond, now);
+    if (this.#bytes.exhaustedSeconds >= MAX_EXHAUSTED_SECONDS) this.violate(tooManyBytes());
+    this.#pauseFor(pauseMs);
+  }
+
+  #spendAnonymous(bytes: number): void {
+    this.#anonymousBytes += bytes;
+    if (this.#anonymousBytes > ANONYMOUS_PACKETS * ANONYMOUS_FRAME_BYTES) this.violate(tooManyAnonymous());
+  }
+
+  #takesAnonymous(): boolean {
+    this.#anonymousPackets += 1;
+    if (this.#anonymousPackets <= ANONYMOUS_PACKETS) return true;
+    this.violate(tooManyAnonymous());
+    return false;
+  }
+
+  #hasTurn(): boolean {
+    const now = currentTurn();
+    if (this.#turn !== now) this.#taken = 0;
+    this.#turn = now;
+    this.#taken += 1;
+    return this.#taken <= PACKETS_PER_TURN;
+  }
+
+  #defer(source: PacketSource, packet: unknown): void {
+    this.#waiting = [[source, packet]];
+    this.#reading.stop();
+    setImmediate(() => this.#drain(0));
+  }
+
+  /** Handles what waits from `first` on, as much as fits into this turn. */
+  #drain(first: number): void {
+    const waiting = this.#waiting ?? [];
+    const last = Math.min(waiting.length, first + PACKETS_PER_TURN);
+    for (const [source, packet] of waiting.slice(first, last)) this.#deliver(source, packet);
+    if (last < waiting.length) {
+      setImmediate(() => this.#drain(last));
+      return;
+    }
+    this.#waiting = null;
+    this.#reading.go();
+  }
+
+  #deliver(source: PacketSource, packet: unknown): void {
+    try {
+      source.deliver(packet);
+    } catch (error) {
+      this.#policy.report(error, this.#admitted?.id ?? null);
+      this.violate(new HubError("internal", "A packet of this connection caused an error. Connect again."));
+    }
+  }
+
+  #pauseFor(pauseMs: number): void {
+    if (pauseMs <= 0 || this.#pause !== null) return;
+    this.#reading.stop();
+    this.#pause = setTimeout(() => {
+      this.#pause = null;
+      this.#reading.go();
+    }, pauseMs).unref();
+  }
+}
+
+function tooManyAnonymous(): HubError {
+  return badRequest(
+    "",
+    `A client may send ${ANONYMOUS_PACKETS} packets of ${ANONYMOUS_FRAME_BYTES} bytes before the hub accepts its CONNECT. Send CONNECT, and wait for the answer.`,
+  );
+}
+
+function tooManyBytes(): HubError {
+  return new HubError(
+    "rate_limited",
+    `This connection has used its whole byte budget for ${MAX_EXHAUSTED_SECONDS} seconds. Send less than \`welcome.limits.bytesPerSecond\`.`,
+    { retryAfterMs: 1_000 },
+  );
+}

@@ -1,0 +1,39 @@
+import type { Logger } from "../log.ts";
+import { detectPooler, type Pooler } from "./pooler.ts";
+import { Database, type DatabaseOptions, serverTimeoutMs } from "./postgres.ts";
+
+/** A database that another program runs, perhaps behind a pooler. */
+export interface ExternalDatabase {
+  database: Database;
+  pooler: Pooler;
+}
+
+/**
+ * Opens the database in the way that a pooler in front of it allows. Rejects with the driver's error when it can't be
+ * reached.
+ */
+export async function openExternal(options: Omit<DatabaseOptions, "pooled">): Promise<ExternalDatabase> {
+  const pooler = await detectPooler(options, options.connectTimeoutMs);
+  const pooled = pooler.kind === "none" ? null : pooler;
+  return { database: new Database({ ...options, pooled }), pooler };
+}
+
+/** Logs what a pooler costs, and how an operator avoids that. */
+export async function advise({ database, pooler }: ExternalDatabase, timeoutMs: number, log: Logger): Promise<void> {
+  if (pooler.kind === "none") return;
+  if (!pooler.preparedStatements) {
+    log.warn(
+      "The pooler of DATABASE_URL loses prepared statements. The hub works without them, and each statement takes two " +
+        "round trips. Use PgBouncer 1.21 or newer with max_prepared_statements = 200.",
+    );
+  }
+  const [setting] = await database.unlimited<{ limit: string; role: string }[]>`
+    SELECT current_setting('statement_timeout') AS limit, quote_ident(current_user) AS role`;
+  if (setting?.limit !== "0") return;
+  const serverMs = serverTimeoutMs({ statementTimeoutMs: timeoutMs });
+  log.warn(
+    "Behind the pooler of DATABASE_URL the server has no time limit for single statements, because a pooler does not " +
+      "forward the hub's. A slow one keeps its connection after the hub gave it up. " +
+      `Run: ALTER ROLE ${setting?.role} SET statement_timeout = ${serverMs}`,
+  );
+}

@@ -1,0 +1,213 @@
+import type { PendingQuery } from "postgres";
+import type { Change, Refusal } from "../feed/change.ts";
+import { ask, type Statements } from "../statements.ts";
+import { type FencingToken, validText } from "./fence.ts";
+
+/** Organizations of each lane that one claim serves; the next claim begins behind them. */
+export const ORGANIZATIONS = 32;
+
+/**
+ * So many changes of lane 0 of each organization come before everything else: enough for rights and assignments that people
+ * wait for, and, of all organizations that a claim serves, less than a claim takes. More of them is a backlog like others.
+ */
+const FIRST = 4;
+
+/** A queue of the feed: what one transaction wrote of one organization, in one lane. */
+export interface Queue {
+  lane: number;
+  organization: string;
+  xid: string;
+}
+
+/** An event that waits, and its queue. */
+export type Claimed = Queue & { id: string };
+
+export type ClaimedChange = Claimed & (Change | { entity: null });
+
+export interface ClaimQuery {
+  token: FencingToken | undefined;
+  /** The organizations behind which to begin, of lane 0 and 1. */
+  behind: readonly [string, string];
+  /** Changes of one organization and lane at most. */
+  each: number;
+  limit: number;
+}
+
+/** The columns of a change. */
+const CHANGE = `(extract(epoch FROM event.at) * 1000)::bigint || '.' || event.nonce AS stamp,
+  principal, organization_id AS "organizationId", project_id AS "projectId", task_id AS "taskId",
+  workstation_id AS "workstationId", user_id AS "userId", entity, row_id AS "rowId",
+  CASE WHEN operation = 'republished' THEN before ->> 'operation' ELSE operation::text END AS operation,
+  before ->> 'project_id' AS "formerProjectId", after,
+  ARRAY(SELECT jsonb_object_keys(event.omitted -> 'after')) AS omitted,
+  CASE WHEN entity = 'agent_sessions' AND operation = 'deleted'
+    THEN before - ARRAY['output_summary', 'files_changed', 'commits_made', 'error_message'] END AS removed,
+  CASE WHEN entity = 'workstations' THEN ARRAY(
+    SELECT project_id FROM project_workstations WHERE workstation_id = row_id) ELSE '{}' END AS "attachedTo"`;
+
+const NO_BOUND = "9223372036854775807";
+
+/** The first queues of an organization and lane, which is in `turns`. */
+const WAITING = `SELECT xid, next_id FROM feed_queue q WHERE q.lane = turns.lane AND q.organization_id = turns.organization_id
+  ORDER BY next_id LIMIT $3::int`;
+
+/** The first events of such a `queue`, up to `last`; none if they are purged. */
+const eventsUpTo = (last: string) => `LEFT JOIN LATERAL (
+  SELECT id FROM audit_events e WHERE e.xid = queue.xid AND e.lane = turns.lane
+    AND coalesce(e.organization_id, '') = turns.organization_id AND e.id <= ${last}
+    AND (e.xid, e.lane, coalesce(e.organization_id, ''), e.id) >= (queue.xid, turns.lane, turns.organization_id, queue.next_id)
+  ORDER BY e.xid, e.lane, coalesce(e.organization_id, ''), e.id LIMIT $3::int) AS later ON true`;
+
+/**
+ * The next events: a few of lane 0 first, then one of each organization and lane in turn, each in the order of their ids.
+ * Other organizations are found by one step in the index each, and only what is committed is read: neither a backlog nor
+ * a large open transaction of one organization costs the others anything. Where the events of a queue are gone (purged), the
+ * number at which it stands is claimed, so that it is settled. Rows are compared, so that no other index than that of lanes
+ * can begin there: by number alone all later events of others would be read. Texts that Postgres plans at each call, because
+ * the table is empty at most times and large at others.
+ */
+export function claimNext(sql: Statements, query: ClaimQuery): PendingQuery<Claimed[]> {
+  const { text, values } = claimOf(query);
+  return ask<Claimed>(sql, text, values);
+}
+
+/** The same events with their changes; `entity` is null where the event is purged. */
+export function claimChanges(sql: Statements, query: ClaimQuery): PendingQuery<ClaimedChange[]> {
+  const { text, values } = claimOf(query);
+  return ask<ClaimedChange>(
+    sql,
+    `SELECT claimed.id, claimed.lane, claimed.organization, claimed.xid, change.*
+    FROM (SELECT next.*, row_number() OVER () AS place FROM (${text}) AS next) AS claimed
+    LEFT JOIN LATERAL (SELECT ${CHANGE} FROM audit_events event WHERE event.id = claimed.id::bigint) AS change ON true
+    ORDER BY claimed.place`,
+    values,
+  );
+}
+
+/** `last`: the greatest number among any `each` events bounds the numbers of the first `each`; so these are read without the rest. */
+function claimOf({ token, behind, each, limit }: ClaimQuery): { text: string; values: unknown[] } {
+  const fence = validText(token, 5);
+  return {
+    text: `WITH RECURSIVE turns (lane, behind, organization_id, wrapped, place) AS (
+      SELECT start.lane, start.behind, start.behind, false, 0
+      FROM (VALUES (0::smallint, $1::text), (1::smallint, $2::text)) AS start (lane, behind) WHERE ${fence.text}
+      UNION ALL
+      SELECT turns.lane, turns.behind, next.organization_id, next.wrapped, turns.place + 1
+      FROM turns CROSS JOIN LATERAL (
+        (SELECT q.organization_id, turns.wrapped FROM feed_queue q
+          WHERE q.lane = turns.lane AND q.organization_id > turns.organization_id
+            AND (NOT turns.wrapped OR q.organization_id <= turns.behind) ORDER BY q.organization_id LIMIT 1)
+        UNION ALL
+        (SELECT q.organization_id, true FROM feed_queue q
+          WHERE NOT turns.wrapped AND q.lane = turns.lane AND q.organization_id <= turns.behind
+          ORDER BY q.organization_id LIMIT 1)
+        LIMIT 1) AS next
+      WHERE turns.place < ${ORGANIZATIONS}
+    )
+    SELECT picked.id::text, picked.lane, picked.organization_id AS organization, picked.xid::text FROM (
+      SELECT event.id, turns.lane, turns.organization_id, event.xid, turns.place,
+        row_number() OVER (PARTITION BY turns.lane, turns.place ORDER BY event.id) AS rank
+      FROM turns CROSS JOIN LATERAL (
+        SELECT least(max(id), (SELECT next_id FROM feed_queue q
+          WHERE q.lane = turns.lane AND q.organization_id = turns.organization_id ORDER BY next_id OFFSET $3::int LIMIT 1)) AS id
+        FROM (SELECT coalesce(later.id, queue.next_id) AS id FROM (${WAITING}) AS queue ${eventsUpTo(NO_BOUND)} LIMIT $3::int) AS first
+      ) AS last CROSS JOIN LATERAL (
+        SELECT coalesce(later.id, queue.next_id) AS id, queue.xid FROM (${WAITING}) AS queue ${eventsUpTo("last.id")}
+        WHERE queue.next_id <= last.id ORDER BY 1 LIMIT $3::int) AS event
+      WHERE turns.place > 0
+    ) AS picked ORDER BY picked.lane = 1 OR picked.rank > ${FIRST}, picked.rank, picked.lane, picked.place LIMIT $4::int`,
+    values: [...behind, each, limit, ...fence.values],
+  };
+}
+
+/** The change of this event. */
+export function readChange(sql: Statements, id: string): PendingQuery<Change[]> {
+  return ask<Change>(sql, `SELECT id::text, ${CHANGE} FROM audit_events event WHERE id = $1::bigint`, [id]);
+}
+
+/** Events whose changes can't be read: what names their rows alone. */
+export function readBareChange(sql: Statements, id: string): PendingQuery<Change[]> {
+  return ask<Change>(
+    sql,
+    `SELECT id::text, (extract(epoch FROM at) * 1000)::bigint || '.' || nonce AS stamp, principal,
+      organization_id AS "organizationId", project_id AS "projectId", task_id AS "taskId", workstation_id AS "workstationId",
+      user_id AS "userId", entity, row_id AS "rowId", operation::text, NULL AS "formerProjectId", NULL AS after,
+      '{}'::text[] AS omitted, NULL AS removed, '{}'::text[] AS "attachedTo"
+    FROM audit_events WHERE id = $1::bigint`,
+    [id],
+  );
+}
+
+/** Removes what is settled from the queues, and sets the refused aside. A publisher that comes late never moves a queue back. */
+export function settle(
+  sql: Statements,
+  token: FencingToken | undefined,
+  through: readonly (Queue & { id: string })[],
+  refused: readonly Refusal[],
+): PendingQuery<never[]> {
+  const fence = validText(token, 3);
+  return ask<never>(
+    sql,
+    `WITH unhurried AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+    done AS MATERIALIZED (
+      SELECT done.*, (SELECT e.id FROM audit_events e WHERE e.xid = done.xid AND e.lane = done.lane
+        AND coalesce(e.organization_id, '') = done.organization
+        AND (e.xid, e.lane, coalesce(e.organization_id, ''), e.id) > (done.xid, done.lane, done.organization, done.id)
+        ORDER BY e.xid, e.lane, coalesce(e.organization_id, ''), e.id LIMIT 1) AS next_id
+      FROM unhurried CROSS JOIN jsonb_to_recordset($1::text::jsonb) AS done (lane smallint, organization text, xid xid8, id bigint)
+      WHERE ${fence.text}
+    ), aside AS (
+      INSERT INTO feed_refused (id, organization_id, code, reason)
+      SELECT e.id, e.organization_id, refused.code, refused.reason
+      FROM jsonb_to_recordset($2::text::jsonb) AS refused (id bigint, code text, reason text)
+      JOIN audit_events e ON e.id = refused.id WHERE EXISTS (SELECT FROM done)
+      ON CONFLICT (id) DO NOTHING
+    ), moved AS (
+      UPDATE feed_queue q SET next_id = done.next_id FROM done
+      WHERE q.lane = done.lane AND q.organization_id = done.organization AND q.xid = done.xid AND q.next_id <= done.id
+        AND done.next_id IS NOT NULL
+    )
+    DELETE FROM feed_queue q USING done
+    WHERE q.lane = done.lane AND q.organization_id = done.organization AND q.xid = done.xid AND done.next_id IS NULL`,
+    [JSON.stringify(through), JSON.stringify(refused), ...fence.values],
+    true,
+  );
+}
+
+/** Gives the turn to the next hub that asks for it. */
+export function leaveTurn(sql: Statements, holder: string): PendingQuery<never[]> {
+  return ask<never>(sql, "UPDATE feed_turn SET until = '-infinity' WHERE holder = $1", [holder]);
+}
+
+/** How long a turn lasts: a publisher that died is followed after it. */
+const TURN_MS = 2_000;
+
+/**
+ * Takes or keeps the turn to publish. It saves work, and no promise rests on it. A hub whose token is not valid any more
+ * does not take it from those that serve. One that ends later than it can was
+ * written by a clock that went back, and is free. It is written once in half its time.
+ */
+export function takeTurn(
+  sql: Statements,
+  holder: string,
+  token: FencingToken | undefined,
+): PendingQuery<{ own: boolean }[]> {
+  const now = "clock_timestamp()";
+  const fence = validText(token, 2);
+  const [turn, half, latest] = [TURN_MS, TURN_MS / 2, TURN_MS + 1].map((ms) => `interval '${ms} milliseconds'`);
+  return ask<{ own: boolean }>(
+    sql,
+    `WITH unhurried AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+    kept AS MATERIALIZED (
+      SELECT holder = $1 AND until BETWEEN ${now} + ${half} AND ${now} + ${latest} AS own,
+        holder <> $1 AND until BETWEEN ${now} AND ${now} + ${latest} AS taken FROM feed_turn
+    ), written AS (
+      INSERT INTO feed_turn AS turn (holder, until) SELECT $1, ${now} + ${turn} FROM unhurried
+      WHERE ${fence.text} AND NOT EXISTS (SELECT FROM kept WHERE own OR taken)
+      ON CONFLICT (only_row) DO UPDATE SET holder = excluded.holder, until = excluded.until
+      WHERE turn.holder = $1 OR turn.until NOT BETWEEN ${now} AND ${now} + ${latest}
+      RETURNING 1)
+    SELECT EXISTS (SELECT FROM written) OR EXISTS (SELECT FROM kept WHERE own) AS own`,
+    [holder, ...fence.values],
+  );
+}

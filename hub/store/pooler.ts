@@ -1,0 +1,95 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Sql } from "postgres";
+import { type ConnectionOptions, connectTo } from "./postgres.ts";
+
+/** A process between the hub and Postgres that shares Postgres' connections among clients. */
+export interface Pooler {
+  /**
+   * `none`: a direct connection, or a proxy that can't be distinguished from one. `session`: each client keeps one
+   * connection of Postgres. `transaction`: each transaction may run on another connection, so that nothing of a session
+   * survives: LISTEN, session advisory locks, `SET`.
+   */
+  kind: "none" | "session" | "transaction";
+  /** Whether a prepared statement can be executed after its transaction. */
+  preparedStatements: boolean;
+}
+
+/** The hub's requirements are met by a connection without a pooler. */
+export const NO_POOLER: Pooler = Object.freeze({ kind: "none", preparedStatements: true });
+
+/** A busy pooler may keep a client on one connection by chance. */
+const ROUNDS = 4;
+/** How long a second client waits for a connection before the first one counts as its holder. */
+const WAIT_MS = 1_000;
+/** So many answers of the same connection, so far apart, say that the first client holds it. */
+const [HELD_ANSWERS, HELD_PAUSE_MS] = [10, 30];
+
+/**
+ * Detects a pooler by what clients observe, on at most two connections, which end before this resolves. Rejects with the
+ * driver's error when the database can't be reached. Makes no change, and needs no rights.
+ */
+export async function detectPooler(connection: ConnectionOptions, connectTimeoutMs: number): Promise<Pooler> {
+  const open = () => connectTo(connection, { max: 1, connect_timeout: connectTimeoutMs / 1000 });
+  const first = open();
+  const second = open();
+  try {
+    const { announced, actual, namesKept } = await inspect(first);
+    if (announced === actual) return NO_POOLER;
+    const moves = await changesConnections(first, second);
+    return moves
+      ? { kind: "transaction", preparedStatements: !namesKept }
+      : { kind: "session", preparedStatements: true };
+  } finally {
+    await Promise.all([first, second].map((sql) => sql.end({ timeout: 0 })));
+  }
+}
+
+/**
+ * A pooler announces a process id of its own, because cancel requests go through it. One that manages prepared
+ * statements gives them other names in Postgres: a kept name exists on one connection alone.
+ */
+async function inspect(sql: Sql): Promise<{ announced: number; actual: number; namesKept: boolean }> {
+  const rows = await sql<{ pid: number; names: string }[]>`
+    SELECT pg_backend_pid() AS pid, coalesce((SELECT string_agg(name, ' ') FROM pg_prepared_statements), '') AS names`;
+  const [row] = rows;
+  if (!row) throw new Error("a SELECT without FROM returned no row");
+  return { announced: rows.state.pid, actual: row.pid, namesKept: row.names.split(" ").includes(rows.statement.name) };
+}
+
+/** Whether the connection of an idle client serves another client, or the client itself gets another one. */
+async function changesConnections(first: Sql, second: Sql): Promise<boolean> {
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const before = await backendOf(first);
+    const outcome = await Promise.race([meet(first, second, before), overtake(first, before)]);
+    if (outcome !== "same") return outcome === "moved";
+  }
+  return false;
+}
+
+type Outcome = "moved" | "same" | "held";
+
+/** The second client opens a transaction: it takes the first one's connection, or makes the first one take another. */
+async function meet(first: Sql, second: Sql, before: number): Promise<Outcome> {
+  await second.unsafe("BEGIN");
+  const moved = (await backendOf(second)) === before || (await backendOf(first)) !== before;
+  await second.unsafe("ROLLBACK");
+  return moved ? "moved" : "same";
+}
+
+/**
+ * Poolers serve in the order of asking: a first client that is served before the waiting second one holds a connection. One
+ * answer could be by chance, while others use the pooler and the second client waits for long.
+ */
+async function overtake(first: Sql, before: number): Promise<Outcome> {
+  await pause(WAIT_MS, undefined, { ref: false });
+  for (let answer = 1; answer <= HELD_ANSWERS; answer += 1) {
+    if ((await backendOf(first)) !== before) return "moved";
+    await pause(HELD_PAUSE_MS, undefined, { ref: false });
+  }
+  return "held";
+}
+
+async function backendOf(sql: Sql): Promise<number> {
+  const [row] = await sql.unsafe<{ pid: number }[]>("SELECT pg_backend_pid() AS pid");
+  return row?.pid ?? 0;
+}

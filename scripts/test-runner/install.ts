@@ -1,0 +1,17 @@
+import type { Install } from "../../test/support/needs.ts";
+
+/**
+ * The one shell command that installs all of these, with `sudo` where it is not run as root; null where nothing can be
+ * installed. What is done by hand is told apart, by `stepsByHand`.
+ */
+export function installCommand(installs: readonly Install[], root: boolean): string | null {
+  const debian = installs.flatMap((install) => ("debian" in install ? install.debian : []));
+  const npm = installs.flatMap((install) => ("npm" in install ? [install] : []));
+  const asRoot = root ? "" : "sudo ";
+  const commands = npm.map(({ npm: name, folder }) => `npm install --no-save --prefix ${folder} ${name}`);
+  if (debian.length > 0) commands.unshift(`${asRoot}apt-get install -y --no-install-recommends ${debian.join(" ")}`);
+  return commands.length === 0 ? null : commands.join(" && ");
+}
+
+export const stepsByHand = (installs: readonly Install[]): string[] =>
+  installs.flatMap((install) => ("byHand" in install ? [install.byHand] : []));

@@ -1,0 +1,52 @@
+import type { Purge } from "@monster-realtime/client/protocol";
+import { equal, match } from "uvu/assert";
+import { withHub } from "../support/hub.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+import { at, jsonLines, withCli } from "./support/cli.ts";
+
+const test = suite("purges of the command line");
+
+test("lists what is deleted, who did it and until when it can be restored", () =>
+  withHub({}, (hub) =>
+    withCli(at(hub.url, hub.userToken), async (cli) => {
+      match((await cli.run(["purges"])).stderr, "Nothing is deleted that is not removed.");
+      const owner = await hub.connect(hub.userToken);
+      await owner.request("rpc", { method: "projects.delete", params: { id: hub.projectId } });
+      await until("a hub has looked at it", async () => {
+        const [mark] = await hub.database.query((sql) => sql`SELECT due_at FROM purges`);
+        return mark?.due_at != null;
+      });
+      const [purge] = jsonLines<Purge>((await cli.run(["purges", "--entity", "projects", "--json"])).stdout);
+      equal(
+        [purge?.entity, purge?.id, purge?.state, purge?.deletedBy, purge?.removed],
+        ["projects", hub.projectId, "restorable", `user:${hub.userId}`, 0],
+      );
+      match(purge?.restorableUntil ?? "", /^\d{4}-/);
+      match((await cli.run(["purges"])).stdout, hub.projectId);
+    }),
+  ));
+
+test("the doctor names what could not be removed", () =>
+  withHub({}, (hub) =>
+    withCli(at(hub.url, hub.serviceToken), async (cli) => {
+      const owner = await hub.connect(hub.userToken);
+      await owner.request("rpc", { method: "projects.delete", params: { id: hub.projectId } });
+      await hub.database.query((sql) => sql`UPDATE purges SET last_error = 'a lock', failed_at = now()`);
+      const checks = jsonLines<{ check: string; status: string; measured: string }>(
+        (await cli.run(["doctor", "--json"])).stdout,
+      );
+      const found = checks.find(({ check }) => check === "removals");
+      equal([found?.status, found?.measured], ["warn", `not removed: projects ${hub.projectId}`]);
+    }),
+  ));
+
+test("workstations may not look at what is deleted", () =>
+  withHub({}, (hub) =>
+    withCli(at(hub.url, hub.workstation.token), async (cli) => {
+      const { code, stdout } = await cli.run(["purges"]);
+      equal([code, stdout], [5, ""]);
+    }),
+  ));
+
+test.run();

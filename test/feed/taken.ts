@@ -1,0 +1,18 @@
+import type { Change, Claim } from "../../hub/feed/change.ts";
+import { settlementOf } from "../../hub/feed/settlement.ts";
+import type { ChangeFeedStore } from "../../hub/store/change-feed.ts";
+
+export const changesOf = (claim: Claim | null): Change[] => claim?.pending.flatMap(({ change }) => change ?? []) ?? [];
+
+/** Settles a whole claim, as if all of it was published. */
+export async function settleAll(store: ChangeFeedStore, { pending }: Claim): Promise<void> {
+  const outcomes = pending.map(() => ({ kind: "published" }) as const);
+  await store.settle(settlementOf(pending, outcomes));
+}
+
+/** Claims once and settles that; null: another one has the turn, or this one may not. */
+export async function takeOnce(store: ChangeFeedStore, limit: number): Promise<Change[] | null> {
+  const claim = await store.claim(limit);
+  if (claim) await settleAll(store, claim);
+  return claim && changesOf(claim);
+}

@@ -1,0 +1,13 @@
+/** A hub that collects its garbage at SIGUSR2, so that what is left of its heap is what it holds. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { COLLECTED } from "./collected.ts";
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+process.on("SIGUSR2", () => {
+  collect();
+  console.log(COLLECTED);
+});
+
+await import("../../hub/main.ts");

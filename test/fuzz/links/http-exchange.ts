@@ -1,0 +1,20 @@
+import { connect, type Socket } from "node:net";
+import type { Answers } from "../answers.ts";
+
+const MAX_ANSWER_CHARACTERS = 100_000;
+
+/** Writes `text`, one byte for each character, to a TCP connection for itself. What comes back is checked like a packet. */
+export function exchangeHttp(url: string, text: string, answers: Answers): Socket {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  let received = "";
+  socket.setEncoding("latin1");
+  socket.on("data", (chunk) => {
+    received = (received + chunk).slice(-MAX_ANSWER_CHARACTERS);
+    answers.received(received);
+  });
+  // The hub ends what is no HTTP.
+  socket.on("error", () => undefined);
+  socket.write(text, "latin1");
+  return socket;
+}

@@ -1,0 +1,23 @@
+import { is, ok } from "uvu/assert";
+import { Spaced } from "../../hub/kernel/spaced.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+
+const test = suite("spaced calls");
+const INTERVAL_MS = 50;
+
+test("the first call comes at once, and all that are asked for meanwhile are one, an interval later", async () => {
+  const calls: number[] = [];
+  const spaced = new Spaced(() => calls.push(performance.now()), INTERVAL_MS);
+  spaced.ask();
+  is(calls.length, 1);
+  for (let count = 0; count < 100; count++) spaced.ask();
+  is(calls.length, 1);
+  await until("the call of all that were asked for", () => calls.length === 2);
+  const [first = 0, second = 0] = calls;
+  ok(second - first >= INTERVAL_MS - 2, `${second - first} ms between them`);
+  spaced.ask();
+  await until("what is asked for after it", () => calls.length === 3);
+});
+
+test.run();

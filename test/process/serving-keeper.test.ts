@@ -1,0 +1,63 @@
+import { equal, is, match } from "uvu/assert";
+import { createLogger } from "../../hub/log.ts";
+import { afterInput } from "../../hub/process/serving.ts";
+import { ServingKeeper } from "../../hub/process/serving-keeper.ts";
+import { ServingSession } from "../../hub/process/serving-session.ts";
+import { type DatabaseInfo, withDatabase } from "../support/database.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+
+const test = suite("the keeper of the serving lock");
+const log = createLogger("silent");
+
+const sessionOf = (info: DatabaseInfo, nodeId: string, onLost: () => void = () => undefined) =>
+  ServingSession.open({ connection: info, connectTimeoutMs: 5_000, nodeId, withRedis: false, onLost });
+
+async function isFreeFor(info: DatabaseInfo): Promise<void> {
+  const other = await sessionOf(info, "other");
+  await until("another hub gets the lock", async () => (await other.acquire(null, true)).name === "acquired");
+  await other.release();
+}
+
+test("a hub that can't begin to serve fails its start and releases the lock", () =>
+  withDatabase(async (_, info) => {
+    const keeper = new ServingKeeper({
+      withRedis: false,
+      open: (onLost) => sessionOf(info, "one", onLost),
+      begin: () => Promise.reject(new Error("a fault for the test")),
+      log,
+    });
+    const failure = await keeper.start().catch((error: Error) => error.message);
+    match(String(failure), "a fault for the test");
+    await isFreeFor(info);
+    await keeper.release();
+  }));
+
+test("a hub that releases while its session is opened never holds the lock", () =>
+  withDatabase(async (_, info) => {
+    let goOn: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const keeper = new ServingKeeper({
+      withRedis: false,
+      open: (onLost) => gate.then(() => sessionOf(info, "one", onLost)),
+      begin: async () => undefined,
+      log,
+    });
+    const started = keeper.start().catch((error: Error) => error.message);
+    await keeper.release();
+    goOn();
+    match(String(await started), "gave the lock up");
+    await isFreeFor(info);
+    is(keeper.term(), null);
+  }));
+
+test("a hub that loses the lock while it hands over still knows that a successor asked", () => {
+  const serving = { name: "serving", term: 1, provenAt: 0 } as const;
+  const leaving = afterInput(serving, { name: "proven", at: 1, successorWaits: true }, false);
+  equal(afterInput(leaving, { name: "lost" }, false), { name: "released", successorAsked: true });
+  equal(afterInput(serving, { name: "released" }, false), { name: "released", successorAsked: false });
+});
+
+test.run();

@@ -1,0 +1,123 @@
+import { equal, is } from "uvu/assert";
+import type { HubError } from "../../hub/errors.ts";
+import type { EngineConnection } from "../../hub/outbound.ts";
+import { Intake, type IntakePolicy } from "../../hub/socket/intake.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+
+const test = suite("intake");
+
+function setUp({ bytesPerSecond = 1_000_000, deliver }: { bytesPerSecond?: number; deliver?: () => void } = {}) {
+  const seen: string[] = [];
+  const policy: IntakePolicy = {
+    limits: { frameBytes: 1_000, packetsPerPost: 100, bytesPerSecond, requestsPerSecond: 1_000 },
+    refuse: (_, error) => void seen.push(`refused ${error.code}`),
+    report: (error, connectionId) => void seen.push(`${connectionId}: ${(error as Error).message}`),
+  };
+  const source = {
+    pause: () => void seen.push("pause"),
+    resume: () => void seen.push("resume"),
+    limitFrames: (bytes: number) => void seen.push(`frames of ${bytes}`),
+    deliver: (packet: unknown) => {
+      deliver?.();
+      seen.push(`packet ${packet}`);
+    },
+  };
+  const intake = new Intake(policy);
+  intake.readsFrom(source);
+  intake.belongsTo({} as EngineConnection);
+  const connection = {
+    id: "c1",
+    share: { spend: () => 0 },
+    end: (error: HubError) => void seen.push(`ended ${error.code}`),
+  };
+  return { seen, source, intake, connection };
+}
+
+for (const admitted of [false, true]) {
+  test(`an exception that a packet causes ends its connection alone, ${admitted ? "after" : "before"} it was let in`, () => {
+    const { seen, source, intake, connection } = setUp({
+      deliver: () => {
+        throw new RangeError("Maximum call stack size exceeded");
+      },
+    });
+    if (admitted) intake.admit(connection);
+    seen.length = 0;
+    intake.take(source, 1);
+    const [who, how] = admitted ? ["c1", "ended"] : ["null", "refused"];
+    equal(seen, [`${who}: Maximum call stack size exceeded`, "pause", `${how} internal`]);
+  });
+}
+
+test("larger frames are read as soon as the client is let in, also of a transport that is added later", () => {
+  const { seen, source, intake, connection } = setUp();
+  intake.admit(connection);
+  intake.readsFrom(source);
+  equal(seen, ["frames of 16384", "frames of 16384", "frames of 1000", "frames of 1000"]);
+});
+
+test("a turn takes a bounded number of packets, and the others follow in order while reading pauses", async () => {
+  const { seen, source, intake, connection } = setUp();
+  intake.admit(connection);
+  seen.length = 0;
+  for (let packet = 0; packet < 200; packet += 1) intake.take(source, packet);
+  is(seen.filter((what) => what.startsWith("packet")).length, 64);
+  is(seen.at(-1), "pause");
+  await until("reading goes on", () => seen.at(-1) === "resume");
+  equal(
+    seen.filter((what) => what.startsWith("packet")),
+    Array.from({ length: 200 }, (_, packet) => `packet ${packet}`),
+  );
+});
+
+test("reading pauses when the budget is used up, and goes on in the next second", async () => {
+  const { seen, intake, connection } = setUp({ bytesPerSecond: 10_000 });
+  intake.admit(connection);
+  seen.length = 0;
+  intake.spend(10_000);
+  intake.spend(10);
+  equal(seen, ["pause"]);
+  await until("reading goes on", () => seen.at(-1) === "resume");
+});
+
+test("two reasons to stop reading must both be over, and a transport that is added meanwhile waits too", async () => {
+  const { seen, source, intake, connection } = setUp({ bytesPerSecond: 10_000 });
+  intake.admit(connection);
+  seen.length = 0;
+  intake.spend(10_000);
+  for (let packet = 0; packet < 70; packet += 1) intake.take(source, packet);
+  const added: string[] = [];
+  const other = { ...source, pause: () => void added.push("pause"), resume: () => void added.push("resume") };
+  intake.readsFrom(other);
+  equal(added, ["pause"]);
+  await until("reading goes on", () => seen.at(-1) === "resume");
+  is(seen.filter((what) => what === "resume").length, 1);
+  is(seen.filter((what) => what.startsWith("packet")).length, 70);
+  equal(added, ["pause", "resume"]);
+});
+
+test("a client that was not let in may send 128 KiB in all", () => {
+  const { seen, intake } = setUp();
+  for (let chunk = 0; chunk < 4; chunk += 1) intake.spend(40_000);
+  equal(
+    seen.filter((what) => what.startsWith("refused")),
+    ["refused bad_request"],
+  );
+});
+
+test("control frames cost what packets do", () => {
+  const { seen, intake, connection } = setUp({ bytesPerSecond: 10_000 });
+  intake.admit(connection);
+  seen.length = 0;
+  for (let frame = 0; frame < 10_000; frame += 1) intake.spendPacket();
+  equal(seen, ["pause"]);
+});
+
+test("a client that was not let in is refused once, however many packets it sends", () => {
+  const { seen, source, intake } = setUp();
+  for (let packet = 0; packet < 100; packet += 1) intake.take(source, packet);
+  is(seen.filter((what) => what.startsWith("packet")).length, 8);
+  is(seen.filter((what) => what.startsWith("refused")).length, 1);
+});
+
+test.run();

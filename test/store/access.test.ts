@@ -1,0 +1,88 @@
+import { pino } from "pino";
+import { is, match, not } from "uvu/assert";
+import { ConfigError, loadConfig } from "../../hub/config.ts";
+import { openStore } from "../../hub/store/open.ts";
+import type { Database } from "../../hub/store/postgres.ts";
+import { type DatabaseInfo, urlOf, withDatabase, withEmptyDatabase } from "../support/database.ts";
+import { suite } from "../support/suite.ts";
+
+const test = suite("what the role of DATABASE_URL may do");
+const ROLE = "hub_narrow";
+const ALL = `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${ROLE}`;
+
+/** What a hub says that must not start; null: it starts. */
+async function refusalOf(info: DatabaseInfo): Promise<string | null> {
+  const config = loadConfig({ DATABASE_URL: urlOf(info), DEVELOPMENT: "on" });
+  try {
+    const store = await openStore(config, pino({ level: "silent" }));
+    await store.close();
+    return null;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    is(error.message.match(/DATABASE_URL: /g)?.length, 1, error.message);
+    return error.message;
+  }
+}
+
+/** Runs `body` with a role without rights, as which a hub connects. */
+const withRole = (body: (admin: Database, info: DatabaseInfo) => Promise<void>) =>
+  withDatabase(async (admin, info) => {
+    const role = `${ROLE}_${info.database}`;
+    await admin.unlimited.unsafe(`CREATE ROLE ${role} LOGIN`);
+    try {
+      await body(admin, { ...info, user: role });
+    } finally {
+      await admin.unlimited.unsafe(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    }
+  });
+
+const grant = (admin: Database, { user }: DatabaseInfo, sql: string) =>
+  admin.unlimited.unsafe(sql.replaceAll(ROLE, user));
+
+test("a role without rights is named with the tables and the statement that grants them, which suffices", () =>
+  withRole(async (admin, info) => {
+    const told = (await refusalOf(info)) ?? "";
+    match(told, `DATABASE_URL: its role ${info.user} lacks rights`);
+    match(told, "SELECT on schema_migrations");
+    match(told, "SELECT, INSERT, UPDATE, DELETE on tasks");
+    const [statement = ""] = /GRANT SELECT.*TO \w+/.exec(told) ?? [];
+    await admin.unlimited.unsafe(statement);
+    is(await refusalOf(info), null);
+  }));
+
+test("one right that is missing on one table is the only one named", () =>
+  withRole(async (admin, info) => {
+    await grant(admin, info, `${ALL}; REVOKE UPDATE ON agents FROM ${ROLE}`);
+    const told = (await refusalOf(info)) ?? "";
+    match(told, "lacks rights: UPDATE on agents. Let");
+  }));
+
+test("rights on tables beside the hub's are not asked for", () =>
+  withRole(async (admin, info) => {
+    await grant(admin, info, `${ALL}; CREATE TABLE theirs (id TEXT)`);
+    is(await refusalOf(info), null);
+  }));
+
+test("a role that may use no schema is told so", () =>
+  withRole(async (admin, info) => {
+    await grant(admin, info, `REVOKE USAGE ON SCHEMA public FROM PUBLIC`);
+    match((await refusalOf(info)) ?? "", /may use no schema. Run: GRANT USAGE, CREATE ON SCHEMA public TO hub_narrow/);
+  }));
+
+test("a database that is read-only is told with the remedy", () =>
+  withRole(async (admin, info) => {
+    await grant(admin, info, `${ALL}; ALTER ROLE ${ROLE} SET default_transaction_read_only = on`);
+    match(
+      (await refusalOf(info)) ?? "",
+      /transactions are read-only. Free disk space.* or set default_transaction_read_only to off/,
+    );
+  }));
+
+test("an empty database lacks its migrations, not rights", () =>
+  withEmptyDatabase(async (_, info) => {
+    const told = await refusalOf(info).catch((error: Error) => error.message);
+    match(told ?? "", "npm run migrate");
+    not.match(told ?? "", "rights");
+  }));
+
+test.run();

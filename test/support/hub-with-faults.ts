@@ -1,0 +1,6 @@
+/** The hub's program, in which a signal causes an exception that nothing catches. */
+process.on("SIGUSR2", () => {
+  throw new Error("an exception for the test");
+});
+
+await import("../../hub/main.ts");
