@@ -5,6 +5,7 @@ import { FailureBoundary } from "./shell/failure-boundary.tsx";
 import { ConnectionStatus, Header } from "./shell/header.tsx";
 import { Invitations } from "./shell/invitations.tsx";
 import { OrganizationProvider, useOrganization } from "./shell/organization.tsx";
+import { RefusedChanges } from "./shell/refused-changes.tsx";
 import { go, HOME, hashOf, useRoute } from "./shell/route.ts";
 import { sentenceOf } from "./shell/sentences.ts";
 import { SessionSwap } from "./shell/session-swap.tsx";
@@ -84,6 +85,7 @@ export function App() {
       <OrganizationProvider fallback={(message) => <Waiting problem={message} />}>
         <Header onSignOut={() => void client.close()} />
         <Disconnected />
+        <RefusedChanges />
         <CurrentView />
       </OrganizationProvider>
     </MonsterRealtimeProvider>

@@ -1,11 +1,11 @@
 import type { FeedLag, Page, RefusedChange } from "@monster-realtime/client/protocol";
-import { ulid } from "ulid";
 import { equal, is, match, ok } from "uvu/assert";
 import { askForLags } from "../../hub/inspection/feed-queries.ts";
 import { boardOf, heardOn } from "../feed/support.ts";
 import { withDatabase } from "../support/database.ts";
-import { type TestHub, withHub } from "../support/hub.ts";
+import { withHub } from "../support/hub.ts";
 import type { RawClient } from "../support/raw-client.ts";
+import { insertUnpublishableTask, makePublishable } from "../support/refused-change.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
@@ -19,28 +19,11 @@ const refusalOf = (work: Promise<unknown>) =>
     (error: { code: string }) => error.code,
   );
 
-/** A task that can't be shown, and its refused event. */
-async function poison({ database, projectId }: TestHub): Promise<{ task: string; id: number }> {
-  const task = `task_${ulid()}`;
-  await database.query(
-    (sql) => sql`INSERT INTO tasks (id, project_id, title, created_at) VALUES (${task}, ${projectId}, 'T', 'infinity')`,
-  );
-  let id = 0;
-  await until("it is set aside", async () => {
-    const [row] = await database.query(
-      (sql) => sql<{ id: number }[]>`SELECT id::float8 AS id FROM feed_refused ORDER BY id DESC`,
-    );
-    id = row?.id ?? 0;
-    return id > 0;
-  });
-  return { task, id };
-}
-
 test("a refused change is listed, published again as what its row is now, and kept in the audit trail", () =>
   withHub({}, async (hub) => {
     const [admin, service] = await hub.connectAll(hub.userToken, hub.serviceToken);
     await admin.request("subscribe", { channel: boardOf(hub) });
-    const { task, id } = await poison(hub);
+    const { task, id } = await insertUnpublishableTask(hub);
     const { items } = await call<Page<RefusedChange>>(service, "feed.refused");
     is(items.length, 1);
     const [refused] = items;
@@ -56,7 +39,7 @@ test("a refused change is listed, published again as what its row is now, and ke
       const { items: left } = await call<Page<RefusedChange>>(service, "feed.refused");
       return left.length === 1 && left[0]?.id === again && left[0].operation === "created";
     });
-    await hub.database.query((sql) => sql`UPDATE tasks SET created_at = now(), title = 'now' WHERE id = ${task}`);
+    await makePublishable(hub, task);
     const { id: last } = await call<{ id: number }>(admin, "feed.republish", { id: again });
     const created = () => heardOn(admin, boardOf(hub)).filter(({ type }) => type === "task:created");
     await until("it is published", () => created().length === 1);
@@ -76,7 +59,7 @@ test("of a row that is gone the deletion is published", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.serviceToken);
     await client.request("subscribe", { channel: boardOf(hub) });
-    const { task, id } = await poison(hub);
+    const { task, id } = await insertUnpublishableTask(hub);
     await hub.database.query((sql) => sql`DELETE FROM tasks WHERE id = ${task}`);
     await call(client, "feed.republish", { id });
     const deletions = () =>
@@ -87,7 +70,7 @@ test("of a row that is gone the deletion is published", () =>
 test("nobody sees or publishes what belongs to others", () =>
   withHub({}, async (hub) => {
     const other = await hub.otherTenant();
-    const { id } = await poison({ ...hub, projectId: other.projectId });
+    const { id } = await insertUnpublishableTask({ ...hub, projectId: other.projectId });
     const [admin, bound] = await hub.connectAll(hub.userToken, hub.boundToken);
     for (const client of [admin, bound]) {
       equal((await call<Page<RefusedChange>>(client, "feed.refused")).items, []);
