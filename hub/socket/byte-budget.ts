@@ -1,45 +1,34 @@
-const SECOND_MS = 1_000;
+/** How much may arrive at once: the budget of this time. */
+const BURST_MS = 1_000;
+/** A client that has more to send is read as soon as its pause ends. One that sends nothing for this long makes a break. */
+const BREAK_MS = 500;
 
 /**
- * A budget of bytes per second, counted in whole seconds. What a second spends beyond its budget is taken from the seconds
- * after it. `nowMs` is of a clock that never goes back. Each call states the budget, so that a connection keeps three numbers.
+ * A budget of bytes per second, as a bucket that holds one second's worth and refills steadily, so that connections over
+ * their budget are read in turns and not all at the beginning of a second. `nowMs` is of a clock that never goes back. Each
+ * call states the budget, so that a connection keeps two numbers.
  */
 export class ByteBudget {
-  #second = 0;
-  #spent = 0;
-  #exhausted = 0;
+  /** Until when the budget is used up; in the past: budget is left. */
+  #paidUntilMs = Number.NEGATIVE_INFINITY;
+  #exhaustedSinceMs = Number.NaN;
 
   /** Spends `bytes`. Returns for how many milliseconds nothing should be read: 0 while budget is left. */
   spend(bytes: number, bytesPerSecond: number, nowMs: number): number {
-    this.#advance(Math.floor(nowMs / SECOND_MS), bytesPerSecond);
-    const had = this.#spent < bytesPerSecond;
-    this.#spent += bytes;
-    if (this.#spent < bytesPerSecond) return 0;
-    if (had) this.#exhausted += 1;
-    return (this.#second + Math.floor(this.#spent / bytesPerSecond)) * SECOND_MS - nowMs;
+    if (nowMs - this.#paidUntilMs > BREAK_MS) this.#exhaustedSinceMs = Number.NaN;
+    this.#paidUntilMs = Math.max(this.#paidUntilMs, nowMs - BURST_MS) + (bytes / bytesPerSecond) * 1_000;
+    const pauseMs = Math.max(0, this.#paidUntilMs - nowMs);
+    if (pauseMs > 0 && Number.isNaN(this.#exhaustedSinceMs)) this.#exhaustedSinceMs = nowMs;
+    return pauseMs;
   }
 
-  /** What the second of the last call has spent. */
-  get spent(): number {
-    return this.#spent;
+  /** How many bytes of the bucket are used, after a call of `spend` at the same time. */
+  used(bytesPerSecond: number, nowMs: number): number {
+    return Math.max(0, ((this.#paidUntilMs - nowMs + BURST_MS) / 1_000) * bytesPerSecond);
   }
 
-  /** How many seconds in a row, up to the last call, have used up their whole budget. */
-  get exhaustedSeconds(): number {
-    return this.#exhausted;
-  }
-
-  #advance(second: number, bytesPerSecond: number): void {
-    while (this.#second < second) {
-      if (this.#spent < bytesPerSecond) {
-        this.#exhausted = 0;
-        this.#spent = 0;
-        this.#second = second;
-        return;
-      }
-      this.#spent -= bytesPerSecond;
-      this.#second += 1;
-      if (this.#spent >= bytesPerSecond) this.#exhausted += 1;
-    }
+  /** For how long the budget has been used up without a break. */
+  exhaustedMs(nowMs: number): number {
+    return Number.isNaN(this.#exhaustedSinceMs) ? 0 : nowMs - this.#exhaustedSinceMs;
   }
 }

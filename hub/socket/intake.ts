@@ -8,9 +8,9 @@ export const ANONYMOUS_FRAME_BYTES = 16 * 1024;
 export const ANONYMOUS_PACKETS = 8;
 /** Packets of one connection that are handled in one turn of the event loop; the rest waits for the next turns. */
 const PACKETS_PER_TURN = 64;
-/** For how many seconds without a break a connection may use up its byte budget. */
-const MAX_EXHAUSTED_SECONDS = 10;
-/** What a connection sends in a second before it counts for its principal: most connections send less. */
+/** For how long without a break a connection may use up its byte budget. */
+const MAX_EXHAUSTED_MS = 10_000;
+/** What a connection uses of its budget before it counts for its principal: most connections use less. */
 const SHARED_FROM_BYTES = 16 * 1024;
 /** Packets count as bytes too, so that this many times the rate of requests uses up the byte budget. */
 const PACKETS_PER_REQUEST = 10;
@@ -113,7 +113,8 @@ export class Intake {
     const now = performance.now();
     if (!this.#admitted) this.#spendAnonymous(bytes);
     this.#spendOwn(bytes, now);
-    if (this.#bytes.spent > SHARED_FROM_BYTES) this.#pauseFor(this.#admitted?.share.spend(bytes, now) ?? 0);
+    if (this.#bytes.used(this.#policy.limits.bytesPerSecond, now) > SHARED_FROM_BYTES)
+      this.#pauseFor(this.#admitted?.share.spend(bytes, now) ?? 0);
   }
 
   /** Counts a packet or a control frame: small ones cost more than their bytes. */
@@ -152,7 +153,7 @@ export class Intake {
 
   #spendOwn(bytes: number, now: number): void {
     const pauseMs = this.#bytes.spend(bytes, this.#policy.limits.bytesPerSecond, now);
-    if (this.#bytes.exhaustedSeconds >= MAX_EXHAUSTED_SECONDS) this.violate(tooManyBytes());
+    if (this.#bytes.exhaustedMs(now) >= MAX_EXHAUSTED_MS) this.violate(tooManyBytes());
     this.#pauseFor(pauseMs);
   }
 
@@ -224,7 +225,7 @@ function tooManyAnonymous(): HubError {
 function tooManyBytes(): HubError {
   return new HubError(
     "rate_limited",
-    `This connection has used its whole byte budget for ${MAX_EXHAUSTED_SECONDS} seconds. Send less than \`welcome.limits.bytesPerSecond\`.`,
+    `This connection has used its whole byte budget for ${MAX_EXHAUSTED_MS / 1_000} seconds. Send less than \`welcome.limits.bytesPerSecond\`.`,
     { retryAfterMs: 1_000 },
   );
 }

@@ -4,6 +4,7 @@ import type { WebSocket } from "ws";
 import { badRequest, HubError } from "../errors.ts";
 import { CLOSE_TIMEOUT_MS } from "../outbound.ts";
 import type { Intake } from "./intake.ts";
+import { paceFrames } from "./paced-frames.ts";
 import type { PacketSource } from "./reading.ts";
 
 /** A request as Engine.IO passes it on, with its query read and, for a WebSocket, upgraded. */
@@ -53,7 +54,9 @@ export class MeteredWebSocket extends transports.websocket implements PacketSour
     intake.readsFrom(this);
     for (const socket of [request.socket, request.websocket] as MeteredSocket[]) socket.connectionIntake = intake;
     request.socket.on("data", meter);
-    this.#webSocket?.on("ping", meterControl).on("pong", meterControl);
+    if (!this.#webSocket) return;
+    paceFrames(this.#webSocket);
+    this.#webSocket.on("ping", meterControl).on("pong", meterControl);
   }
 
   protected override onPacket(packet: Packet): void {

@@ -7,40 +7,76 @@ const test = suite("byte budget");
 
 const PER_SECOND = 1_000;
 
-test("reading pauses at the budget until the second is over", () => {
+test("a second's worth may arrive at once; beyond it reading pauses until what was read is paid for", () => {
   const budget = new ByteBudget();
-  is(budget.spend(999, PER_SECOND, 5_100), 0);
-  is(budget.spend(1, PER_SECOND, 5_400), 600);
-  is(budget.spend(1, PER_SECOND, 6_000), 0);
+  is(budget.spend(1_000, PER_SECOND, 5_000), 0);
+  is(budget.spend(1, PER_SECOND, 5_000), 1);
+  is(budget.spend(100, PER_SECOND, 5_001), 100);
+  is(budget.spend(100, PER_SECOND, 5_101), 100);
+  is(budget.spend(3_500, PER_SECOND, 5_201), 3_500);
 });
 
-test("what is spent beyond the budget is taken from the seconds after", () => {
+test("the budget refills steadily up to one second's worth", () => {
   const budget = new ByteBudget();
-  is(budget.spend(3_500, PER_SECOND, 5_000), 3_000);
-  is(budget.spend(400, PER_SECOND, 8_000), 0);
-  is(budget.spend(100, PER_SECOND, 8_250), 750);
+  budget.spend(1_500, PER_SECOND, 5_000);
+  is(budget.spend(300, PER_SECOND, 5_800), 0);
+  is(budget.spend(1, PER_SECOND, 5_800), 1);
+  is(budget.spend(1_000, PER_SECOND, 60_000), 0);
+  is(budget.used(PER_SECOND, 60_000), 1_000);
+  is(budget.spend(1, PER_SECOND, 60_000), 1);
 });
 
-test("seconds in a row that use up their budget are counted, and one that does not ends the row", () => {
+test("budgets that are used up at different moments are read at different moments", () => {
+  const pauses = [0, 10, 20].map((delay) => {
+    const budget = new ByteBudget();
+    return 5_000 + delay + budget.spend(1_100, PER_SECOND, 5_000 + delay);
+  });
+  is(new Set(pauses).size, 3);
+});
+
+test("a client that always has more exhausts its budget without a break", () => {
   const budget = new ByteBudget();
-  for (let second = 1; second <= 5; second += 1) {
-    budget.spend(PER_SECOND, PER_SECOND, second * 1_000);
-    is(budget.exhaustedSeconds, second);
+  let now = 5_000;
+  budget.spend(1_000, PER_SECOND, now);
+  while (now < 15_000) now += budget.spend(64, PER_SECOND, now);
+  ok(budget.exhaustedMs(now) >= 9_900, String(budget.exhaustedMs(now)));
+});
+
+test("steadily a fifth over the budget is without a break too, in bursts or not", () => {
+  for (const [bytes, everyMs] of [
+    [1_200, 1_000],
+    [12, 10],
+  ] as const) {
+    const budget = new ByteBudget();
+    for (let now = 0; now <= 30_000; now += everyMs) budget.spend(bytes, PER_SECOND, now);
+    ok(budget.exhaustedMs(30_000) > 10_000, `${bytes} bytes every ${everyMs} ms`);
   }
-  budget.spend(1, PER_SECOND, 6_000);
-  is(budget.exhaustedSeconds, 5, "the sixth may still be used up");
-  budget.spend(1, PER_SECOND, 7_000);
-  is(budget.exhaustedSeconds, 0);
 });
 
-test("a large frame uses up the seconds that pay for it", () => {
+test("half a second without bytes while budget is left is a break", () => {
   const budget = new ByteBudget();
-  budget.spend(3_000, PER_SECOND, 1_000);
-  budget.spend(0, PER_SECOND, 3_999);
-  is(budget.exhaustedSeconds, 3);
+  is(budget.spend(2_000, PER_SECOND, 5_000), 1_000);
+  budget.spend(1, PER_SECOND, 6_400);
+  is(budget.exhaustedMs(6_400), 1_400);
+  budget.spend(1, PER_SECOND, 7_000);
+  is(budget.exhaustedMs(7_000), 0);
 });
 
-test("a reader that pauses as it is told never reads more than the budget and one chunk", () => {
+test("within the budget nothing is exhausted", () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat({ max: 100 }), { minLength: 1, maxLength: 200 }), (chunks) => {
+      const budget = new ByteBudget();
+      let now = 10_000;
+      for (const chunk of chunks) {
+        now += chunk;
+        is(budget.spend(chunk, PER_SECOND, now), 0);
+      }
+      is(budget.exhaustedMs(now), 0);
+    }),
+  );
+});
+
+test("a reader that pauses as it is told never reads more than the budget, one second's worth and one chunk", () => {
   fc.assert(
     fc.property(fc.array(fc.nat({ max: 2_500 }), { minLength: 1, maxLength: 60 }), (chunks) => {
       const budget = new ByteBudget();
@@ -48,8 +84,8 @@ test("a reader that pauses as it is told never reads more than the budget and on
       for (const chunk of chunks) {
         read += chunk;
         now += budget.spend(chunk, PER_SECOND, now) + 1;
-        const seconds = Math.floor(now / 1_000) - 10 + 1;
-        ok(read <= seconds * PER_SECOND + chunk, `${read} bytes in ${seconds} s`);
+        const most = now - 10_000 + PER_SECOND + chunk;
+        ok(read <= most, `${read} bytes, not ${most}`);
       }
     }),
   );

@@ -1,0 +1,114 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { equal, is, ok } from "uvu/assert";
+import { type WebSocket, WebSocketServer } from "ws";
+import { FRAMES_PER_TURN, paceFrames } from "../../hub/socket/paced-frames.ts";
+import { frame, UPGRADE } from "../../scripts/bench/attacks/raw-tcp.ts";
+import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
+
+const test = suite("frames of one connection in one turn of the event loop");
+
+/** A client's TCP connection and the paced WebSocket at its other end. */
+async function withPeer(body: (peer: { served: WebSocket }) => Promise<void>): Promise<void> {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(server, "listening");
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  try {
+    client.write(UPGRADE);
+    client.resume();
+    const [served] = (await once(server, "connection")) as [WebSocket];
+    paceFrames(served);
+    await body({ served });
+  } finally {
+    client.destroy();
+    for (const one of server.clients) one.terminate();
+    server.close();
+  }
+}
+
+/** Counts calls, and the most of them in one turn of the event loop. */
+function turnCounter(): { count(): void; total: number; most: number } {
+  let inTurn = 0;
+  const counter = {
+    total: 0,
+    most: 0,
+    count() {
+      if (inTurn === 0)
+        setImmediate(() => {
+          inTurn = 0;
+        });
+      inTurn += 1;
+      counter.total += 1;
+      counter.most = Math.max(counter.most, inTurn);
+    },
+  };
+  return counter;
+}
+
+/** Handles a chunk of the network in one piece, as a busy event loop gets it. */
+const deliver = (served: WebSocket, chunk: Buffer) =>
+  (served as unknown as { _socket: Socket })._socket.emit("data", chunk);
+
+for (const kind of ["ping", "pong"] as const)
+  test(`ten thousand ${kind}s in one chunk take many turns, and the message behind them arrives`, () =>
+    withPeer(async ({ served }) => {
+      const turns = turnCounter();
+      served.on(kind, turns.count);
+      const messages: string[] = [];
+      served.on("message", (data) => messages.push(`${data} after ${turns.total}`));
+      deliver(served, Buffer.concat([...Array(10_000).fill(frame(kind, "")), frame("text", "behind")]));
+      is(turns.total, FRAMES_PER_TURN);
+      await until("all is parsed", () => messages.length === 1);
+      equal(messages, ["behind after 10000"]);
+      ok(turns.most <= FRAMES_PER_TURN, `${turns.most} in one turn`);
+    }));
+
+test("a message in thousands of fragments is put together, with control frames between them", () =>
+  withPeer(async ({ served }) => {
+    const parts = Array.from({ length: 3_000 }, (_, index) => [
+      frame(index === 0 ? "text" : "continuation", String(index % 10), index === 2_999),
+      frame("ping", ""),
+    ]).flat();
+    const chunk = Buffer.concat(parts);
+    deliver(served, chunk.subarray(0, 7_001));
+    deliver(served, chunk.subarray(7_001));
+    const [data] = (await once(served, "message")) as [Buffer];
+    is(String(data), "0123456789".repeat(300));
+  }));
+
+test("each connection has the frames of a turn for itself", () =>
+  withPeer((one) =>
+    withPeer(async (other) => {
+      const seen: string[] = [];
+      one.served.on("ping", () => seen.push("one"));
+      other.served.on("message", () => seen.push("other"));
+      deliver(one.served, Buffer.concat(Array(1_000).fill(frame("ping", ""))));
+      deliver(other.served, frame("text", "x"));
+      is(seen.length, FRAMES_PER_TURN + 1);
+      await until("all is parsed", () => seen.length === 1_001);
+    }),
+  ));
+
+test("a connection that is cut in the middle of a chunk closes once and delivers no message", () =>
+  withPeer(async ({ served }) => {
+    const seen: string[] = [];
+    served.on("close", () => seen.push("close"));
+    served.on("message", () => seen.push(served.readyState === served.OPEN ? "message" : "late message"));
+    deliver(served, Buffer.concat([...Array(10_000).fill(frame("ping", "")), frame("text", "behind")]));
+    served.terminate();
+    await until("it is closed", () => seen.includes("close"));
+    ok(!seen.includes("message"));
+  }));
+
+test("a malformed frame behind many others ends the connection with its code", () =>
+  withPeer(async ({ served }) => {
+    const errors: string[] = [];
+    served.on("error", (error) => errors.push((error as { code?: string }).code ?? ""));
+    deliver(served, Buffer.concat([...Array(1_000).fill(frame("ping", "")), Buffer.from([0xf1, 0x80, 0, 0, 0, 0])]));
+    served.on("close", () => errors.push("closed"));
+    await until("the connection ends", () => errors.length === 2);
+    equal(errors, ["WS_ERR_UNEXPECTED_RSV_2_3", "closed"]);
+  }));
+
+test.run();
