@@ -17,8 +17,9 @@ export interface StepResult {
 export type MarkedEntity = keyof typeof STEPS;
 
 /**
- * The steps of one pass over everything below a marked row, children before their parents, so that no statement cascades
- * without bound. A pass that removed something is followed by another one, because other programs may write rows meanwhile.
+ * The steps of one pass over everything below a marked row, children before their parents, so that no statement
+ * cascades without bound. Another pass follows one that removed rows, because other programs may write rows at the same
+ * time.
  */
 export function stepsOf(entity: MarkedEntity, id: string): Step[] {
   return STEPS[entity](id);
@@ -91,7 +92,9 @@ function belowOrganization(id: string): Step[] {
   ];
 }
 
-/** The projects of an organization, one after the other, each with everything below it; `steps` are left of one of them. */
+/**
+ * The projects of an organization, one after the other, each with everything below it; `steps` are left of one of them.
+ */
 function projectsOfOrganization(organizationId: string, steps: readonly Step[] = []): Step {
   return async (sql, limit) => {
     const [step, ...further] = steps.length > 0 ? steps : await stepsOfNextProject(sql, organizationId);
