@@ -4,7 +4,7 @@ import { nextTaskBatch, type TaskPlace } from "./task-batch.ts";
 
 /**
  * Removes at most about `limit` rows. A step keeps nothing between calls, because its transaction may be repeated: the
- * result has the step that goes on after the commit.
+ * result has the step that continues after the commit.
  */
 export type Step = (sql: Statements, limit: number) => Promise<StepResult>;
 export interface StepResult {

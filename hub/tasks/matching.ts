@@ -37,7 +37,7 @@ export function match(
   const free = agents.map((agent) => ({ ...agent }));
   const room = new Map(repositoryRoom);
   const matches: Match[] = [];
-  // An agent that gets a task in this round sorts after all agents that got theirs earlier.
+  // An agent that gets a task in this round sorts after agents with an earlier assignment.
   let now = Number.MAX_SAFE_INTEGER - tasks.length;
   for (const task of tasks) {
     const left = task.repositoryId === null ? Number.POSITIVE_INFINITY : (room.get(task.repositoryId) ?? Infinity);

@@ -44,7 +44,7 @@ const table: EntityTable<OrganizationMembership> = {
   joins: `JOIN organizations ON organizations.id = organization_memberships.organization_id
     JOIN users ON users.id = organization_memberships.user_id`,
   visible: "organizations.deleted_at IS NULL",
-  // Includes the caller's own memberships of any status, so that invited and suspended users see theirs.
+  // Includes the caller's own memberships of any status, so that invited and suspended users can read them.
   seenBy(scope, parameters) {
     // Uses the table's own column, not the joined one, so that an index serves either side of the OR.
     const shared = `organization_memberships.organization_id = ANY(${parameters.add([...scope.ids])}::text[])`;
