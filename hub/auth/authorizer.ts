@@ -17,15 +17,15 @@ import {
 
 export interface AuthorizerOptions {
   source: FactSource;
-  /** How old a fact may be that rights are decided from. */
+  /** Maximum age of a fact that an authorization decision uses. */
   cacheMs: number;
-  /** How old it may be while the database is away. */
+  /** Maximum age of a fact while the database is unavailable. */
   outageMs: number;
   /** Milliseconds of a clock that never goes back. */
   monotonicNow?: () => number;
 }
 
-/** Who is connected, and the channels it uses. */
+/** A connected principal and the channels it uses. */
 export interface InUse {
   principal: Principal;
   channels: Iterable<ParsedChannel>;
@@ -34,8 +34,9 @@ export interface InUse {
 type Caches = { readonly [Kind in FactKind]: FactCache<FactsByKind[Kind]> };
 
 /**
- * Who may do what, decided from facts that are at most `cacheMs` old while the database answers and at most `outageMs`
- * while it is away; older ones reject with `unavailable`. Answers alike, and as fast, for foreign rows and for none.
+ * Decides rights from cached facts. A fact is at most `cacheMs` old while the database answers, and at most `outageMs`
+ * old while it is unavailable. When only older facts exist, calls reject with `unavailable`. Rows of other tenants and
+ * missing rows give the same answer in the same time.
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
@@ -58,7 +59,9 @@ export class Authorizer {
     };
   }
 
-  /** What `principal` may do on `channel`; at once where the facts are known, which they are for whatever is in use. */
+  /**
+   * The rights of `principal` on `channel`. Synchronous if the facts are cached, as they are for every channel in use.
+   */
   rights(principal: Principal, channel: ParsedChannel): ChannelRights | Promise<ChannelRights> {
     const principalFacts = this.#principalFacts(principal);
     const channelFacts = this.#channelFacts(channel);
@@ -71,8 +74,8 @@ export class Authorizer {
   }
 
   /**
-   * Whether all of this is allowed, by facts that need not be read: then there is nothing to wait for. False also where
-   * that is not known.
+   * Whether cached facts alone allow all these uses, so that the caller need not wait. False also if a fact is not
+   * cached.
    */
   isKnownToAllow(
     principal: Principal,
@@ -87,27 +90,27 @@ export class Authorizer {
     return true;
   }
 
-  /** Why this principal may not stay connected, or null. */
+  /** The error that ends this principal's connections, or null if it may stay connected. */
   async standing(principal: Principal): Promise<HubError | null> {
     return standing(principal, await this.#principalFacts(principal));
   }
 
-  /** The organizations it belongs to; none for a service that is bound to no list of them. */
+  /** The organizations of the principal. Empty for a service of all organizations. */
   async organizationIds(principal: Principal): Promise<string[]> {
     return organizationIdsOf(principal, await this.#principalFacts(principal));
   }
 
-  /** Whose a channel is, whatever rights that gives; null where its row is gone. */
+  /** The organization that owns a channel, regardless of rights. Null if the channel's row does not exist. */
   async organizationOf(channel: ParsedChannel): Promise<string | null> {
     return (await this.#channelFacts(channel))?.organizationId ?? null;
   }
 
-  /** The same, if it is known without asking the database; else null. */
+  /** The organization that owns a channel, from the cache only. Null if it is not cached. */
   knownOrganizationOf({ kind, id }: ParsedChannel): string | null {
     return this.#caches[CHANNEL_ROWS[kind]].peek(id)?.organizationId ?? null;
   }
 
-  /** Organization → role of a user, as far as its token opens them; empty for workstations and services. */
+  /** Organization → role, for the organizations that the user's token covers. Empty for workstations and services. */
   async roles(principal: Principal): Promise<ReadonlyMap<string, Role>> {
     return rolesOf(principal, await this.#principalFacts(principal));
   }
@@ -116,7 +119,7 @@ export class Authorizer {
     return this.#caches.workstation.get(id);
   }
 
-  /** Forgets what these changes may have made wrong; nothing that was read before them is used after. */
+  /** Invalidates the facts that these changes may affect. No later call uses a fact read before them. */
   drop(touched: readonly Touched[]): void {
     const ids = (entity: Touched["entity"]) =>
       new Set(touched.flatMap((one) => (one.entity === entity ? [one.id] : [])));
@@ -129,8 +132,8 @@ export class Authorizer {
   }
 
   /**
-   * Reads anew, in few statements, every fact these need that is older than half its time, so that `rights` answers at
-   * once afterwards. False: the database was away.
+   * Reloads, in few statements, every fact in use that is older than half of `cacheMs`. `rights` is synchronous for
+   * them afterwards. False if the database was unavailable.
    */
   async refresh(inUse: Iterable<InUse>): Promise<boolean> {
     const needed: Record<FactKind, Set<string>> = {
@@ -169,7 +172,7 @@ export class Authorizer {
     const organizations = new Set([...ids].map((id) => project.peek(id)?.organizationId));
     for (const id of ids) project.forget(id);
     task.forgetWhere(({ projectId }) => ids.has(projectId));
-    // A project that becomes active again is in no workstation's list yet, but in the same organization.
+    // A reactivated project is not yet in any workstation's `projectIds`, so match by its organization.
     workstation.forgetWhere(
       ({ projectIds, organizationId }) => organizations.has(organizationId) || projectIds.some((id) => ids.has(id)),
     );

@@ -1,7 +1,9 @@
 import { PENDING_PREFIX } from "../email-address.ts";
 import type { UserClaims } from "./facts.ts";
 
-/** A token's payload is not what Monster Auth writes; the message says what is wrong, without any of the token's values. */
+/**
+ * The payload of a token is not valid for Monster Auth. The message names the fault and contains no value of the token.
+ */
 export class ClaimsError extends Error {
   override name = "ClaimsError";
 }
@@ -13,19 +15,19 @@ export interface CheckedClaims {
   expiresAt: number;
 }
 
-/** How far the issuer's clock may be ahead of ours. */
+/** Tolerated clock skew: how far the issuer's clock may be ahead of the hub's. */
 export const LEEWAY_S = 5;
-/** A timer set for longer than this fires at once. */
+/** The longest delay of a timer. Node.js fires a timer with a longer delay immediately. */
 export const MAX_LIFETIME_MS = 2_147_483_647;
-/** OpenAuth's name for the kind of subject that a person is. */
+/** The subject type of a person in OpenAuth. */
 const USER_TYPE = "user";
 const MAX_SUBJECT_LENGTH = 100;
 const MAX_TEXT_LENGTH = 255;
 const EMAIL = /^[^\s@]+@[^\s@]+$/;
 
 /**
- * What the payload of a token with a good signature says, in OpenAuth's form: `{ mode: "access", type, properties, aud,
- * iss, sub, exp }`. Throws `ClaimsError`. That it has not run out is checked by jose.
+ * Parses the payload of a token whose signature is verified, in OpenAuth's form: `{ mode: "access", type, properties,
+ * aud, iss, sub, exp }`. Throws `ClaimsError`. jose has checked the expiry already.
  */
 export function checkClaims(payload: ReadonlyMap<string, unknown>, now: number): CheckedClaims {
   const mode = payload.get("mode");
@@ -53,18 +55,18 @@ function audiencesOf(aud: unknown): string[] {
   throw new ClaimsError("its aud is missing");
 }
 
-/** The texts of a claim that is one or a list of them. */
+/** The non-empty strings of a claim that is a string or an array of strings. */
 export function listOf(claim: unknown): string[] {
   return (Array.isArray(claim) ? claim : [claim]).filter((part) => typeof part === "string" && part !== "");
 }
 
-/** Who the person is that these claims are about. Throws `ClaimsError` where they name nobody. */
+/** The user that these claims identify. Throws `ClaimsError` if they identify none. */
 export function userOf(payload: ReadonlyMap<string, unknown>): UserClaims {
   const type = payload.get("type");
   if (type !== undefined && type !== USER_TYPE) throw new ClaimsError("its type is not that of a user");
   const subject = storable(payload.get("sub"), MAX_SUBJECT_LENGTH);
   if (!subject) throw new ClaimsError(`its sub is missing, longer than ${MAX_SUBJECT_LENGTH} characters, or no text`);
-  // Whoever had such a row for his own would have what somebody else's address was invited to.
+  // A user with the subject of a placeholder row would receive the invitations of another person's address.
   if (subject.startsWith(PENDING_PREFIX)) throw new ClaimsError("its sub is none that a person can have");
   const properties = payload.get("properties");
   const nested = new Map(Object.entries(typeof properties === "object" && properties !== null ? properties : {}));
@@ -74,13 +76,13 @@ export function userOf(payload: ReadonlyMap<string, unknown>): UserClaims {
   return { subject, email: address, emailVerified: address !== null && vouchesFor(address, nested, payload), name };
 }
 
-/** The claim that says the address is verified has to lie beside the address it is about. */
+/** `email_verified` counts only in the same object as the `email` it describes. */
 function vouchesFor(address: string, ...claims: ReadonlyMap<string, unknown>[]): boolean {
   const beside = claims.find((claim) => claim.get("email") === address);
   return (beside?.get("email_verified") ?? beside?.get("emailVerified")) === true;
 }
 
-/** The text where Postgres can store it: it refuses NUL and lone surrogates. */
+/** The string if Postgres can store it, else null. Postgres rejects NUL and lone surrogates. */
 function storable(value: unknown, maxLength: number): string | null {
   if (typeof value !== "string" || value === "" || value.length > maxLength) return null;
   return value.includes("\0") || !value.isWellFormed() ? null : value;

@@ -18,11 +18,11 @@ export interface DevelopmentSubject {
   name?: string;
   audience?: string;
   ttlSeconds?: number;
-  /** Seconds since 1970; not told where nothing is said. */
+  /** The `iat` claim, in seconds since 1970. The token has no `iat` if it is missing. */
   issuedAt?: number;
 }
 
-/** The `iss` of its tokens: no address, so that no real issuer can be meant. */
+/** The `iss` of its tokens. It is a URN, so that it can't equal the URL of a real issuer. */
 export const DEVELOPMENT_ISSUER = "urn:monster-realtime:development";
 /** The first-party audience of its tokens. */
 export const DEVELOPMENT_AUDIENCE = "development";
@@ -31,11 +31,11 @@ const ALGORITHM = "ES256";
 const DEFAULT_TTL_SECONDS = 86_400;
 const OWNER_ONLY = 0o600;
 
-/** Hands out tokens of the form of Monster Auth's to whoever asks: for development mode on loopback alone. */
+/** Issues tokens in Monster Auth's format to any caller. For development mode on loopback only. */
 export class DevelopmentIssuer {
   readonly issuer = DEVELOPMENT_ISSUER;
   readonly audiences: readonly string[] = [DEVELOPMENT_AUDIENCE];
-  /** Finds its public key, the way a remote issuer's is found. */
+  /** Resolves its public key, like the key set of a remote issuer. */
   readonly keys: JWTVerifyGetKey;
   readonly #privateKey: Awaited<ReturnType<typeof importJWK>>;
   readonly #kid: string;
@@ -46,14 +46,14 @@ export class DevelopmentIssuer {
     this.keys = createLocalJWKSet({ keys: [{ ...publicJwk, kid, alg: ALGORITHM, use: "sig" }] });
   }
 
-  /** The issuer whose key lies in `dataDir`, readable by its owner alone; made where there is none. */
+  /** The issuer with the key in `dataDir`. Generates the key if there is none. Only the file's owner can read it. */
   static async open(dataDir: string): Promise<DevelopmentIssuer> {
     const { d, ...publicJwk } = await readKey(join(dataDir, KEY_FILE), dataDir);
     const kid = await calculateJwkThumbprint(publicJwk);
     return new DevelopmentIssuer(await importJWK({ ...publicJwk, ...(d && { d }) }, ALGORITHM), publicJwk, kid);
   }
 
-  /** A token for this subject; of a first-party client for a day, where nothing else is said. */
+  /** A token for this subject. Default: the first-party audience, valid for one day. */
   async mint({ subject, email, name, audience, ttlSeconds, issuedAt }: DevelopmentSubject): Promise<string> {
     const properties = {
       ...(email !== undefined && { email, email_verified: true }),
@@ -81,7 +81,10 @@ async function readKey(file: string, dataDir: string): Promise<JWK> {
   return parseKey(known, file);
 }
 
-/** Written aside and linked into place: two hubs that start at once agree on one key, and none reads half of it. */
+/**
+ * Writes a temporary file and links it into place. Two hubs that start at the same time agree on one key, and neither
+ * reads a partial file.
+ */
 async function writeKey(file: string): Promise<void> {
   const { privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
   const aside = `${file}.${randomBytes(6).toString("hex")}`;
@@ -100,9 +103,9 @@ function parseKey(text: string, file: string): JWK {
     const { kty, crv, x, y, d } = JSON.parse(text) as JWK;
     if (kty === "EC" && crv === "P-256" && x && y && d) return { kty, crv, x, y, d };
   } catch (cause) {
-    throw new Error(`${file} can't be read. Delete it: a new key is made at the next start.`, { cause });
+    throw new Error(`${file} can't be parsed. Delete it: the next start generates a new key.`, { cause });
   }
-  throw new Error(`${file} holds no key of the development issuer. Delete it: a new one is made at the next start.`);
+  throw new Error(`${file} holds no key of the development issuer. Delete it: the next start generates a new key.`);
 }
 
 function ifMissing(error: unknown): null {

@@ -5,31 +5,31 @@ import type { FactSource, UserClaims } from "./facts.ts";
 export interface DirectoryOptions {
   source: FactSource;
   cacheMs: number;
-  /** How long what was found out serves while the database is away. */
+  /** How long cached results serve while the database is unavailable. */
   outageMs: number;
   monotonicNow?: () => number;
 }
 
-/** What was found out of a person's claims. */
+/** The user that a person's claims resolved to. */
 interface SeenUser {
   id: string;
-  /** His address was invited to something that he was not given yet. */
+  /** The user's address has an invitation that is not linked to the user yet. */
   invited: boolean;
 }
 
-/** A workstation that has just been registered must get in. */
+/** Short, because a workstation that has just been registered must be able to connect. */
 const ABSENT_MS = 1_000;
 
 /**
- * Whose token it is: which workstation has this digest, which user this subject. Whoever connects at once is asked for in
- * one statement; while the database is away, whoever was known stays known. Digests and claims alone are kept, no tokens.
- * Who was invited to something is given it before he gets in, and holds up nobody else.
+ * Resolves token digests to workstations and subjects to users. Concurrent lookups share one statement. While the
+ * database is unavailable, cached results stay valid. The cache holds digests and claims, never tokens. A user's
+ * pending invitations are linked to the user before `user` resolves; other users don't wait for that.
  */
 export class Directory {
   readonly #workstations: FactCache<string>;
   readonly #users: FactCache<SeenUser>;
   readonly #source: FactSource;
-  /** Invitations that were given or are about to be, by the reading that told of them: not twice for one reading. */
+  /** The linking of invitations, by the cached result that reported them: once for each result. */
   readonly #given = new WeakMap<SeenUser, Promise<void>>();
 
   constructor({ source, cacheMs, outageMs, monotonicNow }: DirectoryOptions) {
@@ -48,10 +48,10 @@ export class Directory {
     return this.#workstations.get(tokenDigest);
   }
 
-  /** The id of the user with these claims, whose row is made where there is none. Rejects with `unavailable`. */
+  /** The id of the user with these claims. Inserts the row if there is none. Rejects with `unavailable`. */
   async user(claims: UserClaims): Promise<string> {
     const seen = await this.#users.get(keyOf(claims));
-    if (seen === null) throw new Error("a user was neither found nor made");
+    if (seen === null) throw new Error("The row of a user was neither found nor inserted.");
     if (seen.invited) await this.#giveInvitations(seen, claims);
     return seen.id;
   }
@@ -61,13 +61,13 @@ export class Directory {
     if (known) return known;
     const given = this.#source.giveInvitations(claims);
     this.#given.set(seen, given);
-    // Tried again at the next login.
+    // The next login retries it.
     given.catch(() => this.#given.delete(seen));
     return given;
   }
 }
 
-/** Other claims of the same subject are another key, so that a changed address or name reaches its row. */
+/** Changed claims of a subject are a different key, so that a new address or name is written to the user's row. */
 function keyOf({ subject, email, emailVerified, name }: UserClaims): string {
   return JSON.stringify([subject, email, emailVerified, name]);
 }
@@ -84,7 +84,7 @@ async function seenUsers(source: FactSource, keys: readonly string[]): Promise<M
   return new Map(seen);
 }
 
-/** The canonical address that the issuer of these claims vouches for, or null. */
+/** The canonical address that the issuer of these claims has verified, or null. */
 export function verifiedAddress({ email, emailVerified }: Pick<UserClaims, "email" | "emailVerified">): string | null {
   return emailVerified && email !== null ? canonicalEmail(email) : null;
 }

@@ -1,13 +1,16 @@
 import { HubError } from "../errors.ts";
 
 export interface FactCacheOptions<Fact> {
-  /** One statement for all these ids; those without a row are left out. Throws `unavailable` or `timeout` while the database is away. */
+  /**
+   * Loads all these ids in one statement. The result omits ids without a row. Throws `unavailable` or `timeout` while
+   * the database is unavailable.
+   */
   load(ids: readonly string[]): Promise<Map<string, Fact>>;
-  /** How old a fact may be while the database is there. */
+  /** Maximum age of a fact while the database answers. */
   freshMs: number;
-  /** How long it is known that something does not exist; at most `freshMs`. */
+  /** How long the absence of a row is cached; at most `freshMs`. */
   absentMs?: number;
-  /** How old a fact may be while the database is away, and how long an unused one is kept. */
+  /** Maximum age of a fact while the database is unavailable, and how long an unused fact is kept. */
   outageMs: number;
   /** Milliseconds of a clock that never goes back. */
   monotonicNow?: () => number;
@@ -18,13 +21,13 @@ interface Entry<Fact> {
   loadedAt: number;
   usedAt: number;
 }
-/** One who waits for an id, and with it all who asked meanwhile. */
+/** A pending lookup of one id, shared by all its callers. */
 interface Waiter<Fact> {
   promise: Promise<Fact | null>;
   resolve(fact: Fact | null): void;
   reject(error: unknown): void;
 }
-/** One statement under way. What it read of a forgotten id may be older than the change that forgot it. */
+/** One statement in flight. Its result for a forgotten id may predate the change that invalidated the id. */
 interface Flight<Fact> {
   waiters: Map<string, Waiter<Fact>>;
   forgotten: Set<string>;
@@ -32,32 +35,38 @@ interface Flight<Fact> {
 
 /** Parameters of one statement. */
 const MAX_BATCH = 1_000;
-/** Statements under way at once; what is asked for meanwhile makes the next batch larger. */
+/** Maximum concurrent statements. Lookups that arrive in between join the next batch. */
 const MAX_FLIGHTS = 2;
-/** While the database is away, cached facts serve at once, and somebody asks again this often. */
+/** While the database is unavailable, cached facts serve immediately, and one lookup probes the database this often. */
 const PROBE_MS = 1_000;
-/** Above these the oldest go. Ids that don't exist are counted apart: whoever makes them up evicts only them. */
+/**
+ * Above these limits the oldest entries are evicted. Absent ids have their own limit: made-up ids evict only each
+ * other.
+ */
 const MAX_ENTRIES = 200_000;
 const MAX_ABSENT = 20_000;
 const SWEEP_MS = 60_000;
 
 /**
- * Facts of one kind by id. Promises: a fact is at most `freshMs` old while the database answers; asked-for ids of one turn
- * of the event loop are one statement, and an id is asked for once however many wait; what was forgotten while it was
- * being read is read again. While the database is away, facts serve until `outageMs` after they were read, at once.
+ * A cache of facts of one kind, by id. Guarantees:
+ *
+ *  * While the database answers, a fact is at most `freshMs` old.
+ *  * Lookups of one turn of the event loop share one statement, and concurrent lookups of an id share one read.
+ *  * A fact that is invalidated while it is read is read again.
+ *  * While the database is unavailable, facts serve immediately until `outageMs` after they were read.
  */
 export class FactCache<Fact> {
   readonly #options: FactCacheOptions<Fact>;
   readonly #now: () => number;
   readonly #entries = new Map<string, Entry<Fact>>();
   readonly #absent = new Map<string, number>();
-  /** Whom an answer that is still good will reach: queued or under way. */
+  /** Lookups, queued or in flight, whose result is not invalidated. */
   readonly #waiting = new Map<string, Waiter<Fact>>();
   #queue = new Map<string, Waiter<Fact>>();
   readonly #flights = new Set<Flight<Fact>>();
   #scheduled = false;
   #sweptAt: number;
-  /** When the database was last found away; null: it answered since. */
+  /** The time of the last failed read; null if the database has answered since. */
   #failedAt: number | null = null;
 
   constructor(options: FactCacheOptions<Fact>) {
@@ -70,7 +79,7 @@ export class FactCache<Fact> {
     return this.#entries.size + this.#absent.size;
   }
 
-  /** The fact, null where there is no row; at once where it is known, else once it was read. Rejects as `load` does. */
+  /** The fact, or null if there is no row. Synchronous if cached, else a promise that rejects as `load` does. */
   get(id: string): Fact | null | Promise<Fact | null> {
     const now = this.#now();
     const entry = this.#entries.get(id);
@@ -82,7 +91,7 @@ export class FactCache<Fact> {
     return this.#ask(id).promise;
   }
 
-  /** The fact, null where there is no row; undefined where it would have to be read, or the database is away. */
+  /** The cached fact, or null if there is no row. Undefined if it is not cached or too old. */
   known(id: string): Fact | null | undefined {
     const now = this.#now();
     const entry = this.#entries.get(id);
@@ -92,7 +101,7 @@ export class FactCache<Fact> {
     return entry.fact;
   }
 
-  /** Reads anew what of these is older than `ageMs` or unknown; false: the database was away. */
+  /** Reloads those of these facts that are older than `ageMs` or not cached. False if the database was unavailable. */
   async refresh(ids: Iterable<string>, ageMs: number): Promise<boolean> {
     const now = this.#now();
     const asked: Promise<unknown>[] = [];
@@ -105,11 +114,11 @@ export class FactCache<Fact> {
     for (const result of results) {
       if (result.status === "rejected" && !isUnavailable(result.reason)) throw result.reason;
     }
-    // Whoever still had a fact was given it, so that only the cache knows whether it was read.
+    // A lookup may have resolved with a stale fact, so the results don't show whether the database answered.
     return asked.length === 0 || this.#failedAt === null;
   }
 
-  /** Forgets one fact: the next to ask reads it, and no older reading that is under way gets in. */
+  /** Invalidates one fact. The next lookup reads it, and the result of an older read in flight is discarded. */
   forget(id: string): void {
     this.#entries.delete(id);
     this.#absent.delete(id);
@@ -118,14 +127,14 @@ export class FactCache<Fact> {
     for (const flight of this.#flights) if (flight.waiters.has(id)) flight.forgotten.add(id);
   }
 
-  /** Forgets the facts this is true for, and whatever is being read, of which that can't be known yet. */
+  /** Invalidates the facts that match, and all facts in flight, because these can't be matched yet. */
   forgetWhere(matches: (fact: Fact) => boolean): void {
     for (const [id, { fact }] of this.#entries) if (matches(fact)) this.#entries.delete(id);
     this.#absent.clear();
     for (const flight of this.#flights) for (const id of flight.waiters.keys()) this.forget(id);
   }
 
-  /** The fact as it was last read, without using it; undefined where none is known. */
+  /** The fact as last read, without marking it as used. Undefined if it is not cached. */
   peek(id: string): Fact | undefined {
     return this.#entries.get(id)?.fact;
   }
@@ -140,11 +149,14 @@ export class FactCache<Fact> {
     return readAt !== undefined && now - readAt <= ageMs;
   }
 
-  /** With the database away, nobody waits for it who can be served without; now and then one asks whether it is back. */
+  /**
+   * Whether a stale fact serves because the database is unavailable. Starts a probe of the database every `PROBE_MS`.
+   */
   #servesStale(id: string, entry: Entry<Fact>, now: number): boolean {
     if (this.#failedAt === null || now - entry.loadedAt > this.#options.outageMs) return false;
     const probes = now - this.#failedAt > PROBE_MS && this.#flights.size === 0;
-    // Nobody waits for this probe: what it finds out is kept, and a failure that is no outage ends the stale serving.
+    // No caller awaits this probe. Its result is cached, and a failure other than an outage ends the use of stale
+    // facts.
     if (probes) this.#ask(id).promise.catch(() => undefined);
     return true;
   }
@@ -159,7 +171,7 @@ export class FactCache<Fact> {
     return waiter;
   }
 
-  /** Lets go of what nobody used for `outageMs`, and of what is no longer known not to exist. */
+  /** Removes facts unused for `outageMs` and expired absences. */
   #sweep(now: number): void {
     if (now - this.#sweptAt < SWEEP_MS) return;
     this.#sweptAt = now;
@@ -190,7 +202,7 @@ export class FactCache<Fact> {
   async #fly(waiters: Map<string, Waiter<Fact>>): Promise<void> {
     const flight: Flight<Fact> = { waiters, forgotten: new Set() };
     this.#flights.add(flight);
-    // A fact is as old as the question: the row may change while the answer is on its way.
+    // The age of a fact counts from the request: the row may change while the response is in transit.
     const askedAt = this.#now();
     try {
       const facts = await this.#options.load([...waiters.keys()]);
@@ -218,7 +230,7 @@ export class FactCache<Fact> {
 
   #keep(id: string, fact: Fact | undefined, loadedAt: number): Fact | null {
     const usedAt = this.#entries.get(id)?.usedAt ?? loadedAt;
-    // Deleted first, so that the maps stay in the order of reading and the first ones are the oldest.
+    // Deleted first, so that the maps stay in the order of reads and the first entry is the oldest.
     this.#entries.delete(id);
     this.#absent.delete(id);
     if (fact === undefined) {
@@ -244,12 +256,12 @@ function createWaiter<Fact>(): Waiter<Fact> {
   const promise = new Promise<Fact | null>((resolve, reject) => {
     settle = { resolve, reject };
   });
-  // A promise calls its executor at once; the compiler can't know.
+  // A promise calls its executor synchronously, which the compiler can't know.
   if (!settle) throw new Error("unreachable");
   return { promise, ...settle };
 }
 
-/** Also a statement that was too slow: whoever is known need not wait for the next one to be as slow. */
+/** `timeout` counts as an outage: cached facts then serve instead of another slow statement. */
 function isUnavailable(error: unknown): boolean {
   return error instanceof HubError && (error.code === "unavailable" || error.code === "timeout");
 }

@@ -1,11 +1,13 @@
 import type { Role } from "@monster-realtime/client/protocol";
 
-/** What rights are decided from. A row that does not exist has no facts; deciding itself is pure (`rights.ts`). */
+/**
+ * The facts about rows that authorization uses. A missing row has no facts. The decision itself is pure (`rights.ts`).
+ */
 export interface WorkstationFacts {
   organizationId: string;
-  /** `gone`: deleted, or its organization is. */
+  /** `gone`: the workstation or its organization is deleted. */
   standing: "active" | "suspended" | "gone";
-  /** SHA-256 of its registration token in hex; another than a connection's: that connection's token was rotated away. */
+  /** SHA-256 of its registration token in hex. If it differs from a connection's digest, the token was rotated. */
   tokenDigest: string | null;
   /** Attached projects that are active. */
   projectIds: readonly string[];
@@ -37,30 +39,30 @@ export interface FactsByKind {
 }
 export type FactKind = keyof FactsByKind;
 
-/** What a Monster Auth token says of a person, checked already. */
+/** The verified claims of a Monster Auth token about a person. */
 export interface UserClaims {
   subject: string;
   email: string | null;
-  /** The issuer vouches that the address is this person's: invitations to it are theirs. */
+  /** The issuer has verified that this person owns the address, so invitations to the address are this person's. */
   emailVerified: boolean;
   name: string | null;
 }
 
 /**
- * Where facts come from: Postgres (`store/facts.ts`). Every call is one statement for all its ids, and answers in the
- * same time for rows that don't exist, which its answer leaves out. Throws `unavailable` while the database is away.
+ * The source of facts: Postgres (`store/facts.ts`). Every call is one statement for all its ids. The result omits
+ * missing rows, which take as long as existing ones. Throws `unavailable` while the database is unavailable.
  */
 export interface FactSource {
   load<Kind extends FactKind>(kind: Kind, ids: readonly string[]): Promise<Map<string, FactsByKind[Kind]>>;
-  /** Token digest → id of the workstation whose row holds it; suspended ones too, deleted ones not. */
+  /** Token digest → id of the workstation with this digest. Includes suspended workstations, excludes deleted ones. */
   workstationsByToken(tokenDigests: readonly string[]): Promise<Map<string, string>>;
-  /** Subject → id of the user who has it, made at first sight. Every subject is in the answer. */
+  /** Subject → id of the user. Inserts a row for each new subject. The result contains every subject. */
   ensureUsers(claims: readonly UserClaims[]): Promise<Map<string, string>>;
-  /** Those of these addresses, in lower case, that were invited to something that is not given to anybody yet. */
+  /** Those of these addresses, in lower case, that have an invitation not yet linked to a user. */
   invitedAmong(emails: readonly string[]): Promise<Set<string>>;
   /**
-   * What this person's address, which must be verified, was invited to is his from then on. One person at a time, because it
-   * may have to wait for others' changes. Throws `unavailable` where that takes long or fails: nothing was changed then.
+   * Links the invitations of this person's verified address to the person's user. One person per call, because it may
+   * wait for concurrent changes. Throws `unavailable` if it fails or takes too long; then nothing has changed.
    */
   giveInvitations(claims: UserClaims): Promise<void>;
 }

@@ -6,19 +6,19 @@ import type { UserClaims } from "./facts.ts";
 export interface IntrospectionOptions {
   /** Monster Auth's endpoint (RFC 7662). A user and password in it are sent as Basic credentials. */
   url: string;
-  /** Refused where the answer names another issuer. */
+  /** A response with a different issuer is treated as "inactive". */
   issuer: string;
-  /** How long an answer serves: how late a revocation is noticed by whoever connects. */
+  /** How long a response is cached, and so the longest time for which a revoked token still opens new connections. */
   cacheMs: number;
   timeoutMs?: number;
   /** Milliseconds since 1970. */
   now?: () => number;
 }
 
-/** What a personal access token that is good stands for. */
+/** The claims of an active personal access token. */
 export interface IntrospectedToken {
   user: UserClaims;
-  /** The clients it was made for; empty: it opens all that its owner may. */
+  /** The clients that the token is for. Empty: the token has all rights of its owner. */
   audiences: readonly string[];
   /** Milliseconds since 1970. */
   expiresAt: number;
@@ -30,15 +30,17 @@ interface CachedAnswer {
 }
 
 const DEFAULT_TIMEOUT_MS = 3_000;
-/** A token that is good now is looked at again after this, also on a connection that stays: it may have been revoked. */
+/** An active token is checked again after this time, also on an open connection, because it may have been revoked. */
 const GOOD_FOR_MS = 300_000;
-/** Above this the oldest answers go. */
+/** Above this number the oldest responses are evicted. */
 const MAX_CACHED = 20_000;
-/** Whoever makes up tokens must not make the hub flood its issuer. */
+/** Bounds concurrent requests, so that made-up tokens can't make the hub flood its issuer. */
 const MAX_UNDER_WAY = 50;
 const PERSONAL_TOKEN = /^pat_[A-Za-z0-9_-]{8,512}$/;
 
-/** Checks personal access tokens with their issuer. Answers are kept by the token's digest, tokens not at all. */
+/**
+ * Checks personal access tokens with their issuer. Responses are cached by the token's digest; tokens are not stored.
+ */
 export class Introspection {
   readonly #options: IntrospectionOptions;
   readonly #endpoint: URL;
@@ -59,7 +61,7 @@ export class Introspection {
     this.#endpoint.password = "";
   }
 
-  /** Null where the token is not good (any more). Rejects with `unavailable` where nobody can tell now. */
+  /** The token's claims, or null if it is not active. Rejects with `unavailable` if the issuer can't be asked now. */
   async check(token: string): Promise<IntrospectedToken | null> {
     if (!PERSONAL_TOKEN.test(token)) return null;
     const digest = createHash("sha256").update(token).digest("base64url");
@@ -68,7 +70,7 @@ export class Introspection {
     if (this.#underWay >= MAX_UNDER_WAY) throw unavailable("too many tokens are being checked");
     const answer = this.#ask(token);
     this.#remember(digest, answer);
-    // What nobody could tell is asked again by the next.
+    // A failure is not cached: the next call asks the issuer again.
     answer.catch(() => this.#forget(digest, answer));
     return answer;
   }
@@ -78,7 +80,7 @@ export class Introspection {
   }
 
   #remember(digest: string, answer: Promise<IntrospectedToken | null>): void {
-    // Anew, so that the first is always the oldest.
+    // Deleted before it is set, so that the first entry is always the oldest.
     this.#cache.delete(digest);
     this.#cache.set(digest, { answer, until: this.#now() + this.#options.cacheMs });
     for (const oldest of this.#cache.keys()) {
@@ -117,7 +119,7 @@ export class Introspection {
     }
   }
 
-  /** What does not say clearly that the token is good says that it is not. */
+  /** Treats any ambiguous response as "inactive". */
   #accepted(answer: ReadonlyMap<string, unknown>): IntrospectedToken | null {
     if (answer.get("active") !== true) return null;
     const issuer = answer.get("iss");

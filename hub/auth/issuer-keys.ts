@@ -3,12 +3,12 @@ import { HubError } from "../errors.ts";
 
 export interface IssuerKeysOptions {
   issuer: string;
-  /** Between two fetches for keys that nobody knows: whoever makes up key ids must not make the hub flood its issuer. */
+  /** Minimum time between two fetches for unknown keys, so that made-up key ids can't make the hub flood its issuer. */
   cooldownMs?: number;
   timeoutMs?: number;
-  /** How old keys may be before they are read again beside the traffic, so that a withdrawn one goes. */
+  /** Age after which the keys are fetched again in the background, so that a withdrawn key is dropped. */
   maxAgeMs?: number;
-  /** How long after a failed fetch the next one is tried, where no keys are known yet. */
+  /** Delay between a failed fetch and the next one, while no keys are cached. */
   retryMs?: number;
 }
 
@@ -19,14 +19,14 @@ const DEFAULT_RETRY_MS = 1_000;
 const EVER = Number.POSITIVE_INFINITY;
 
 /**
- * The keys of an issuer, from `<issuer>/.well-known/jwks.json` and from nowhere else, whatever a token's header says.
- * Keys once read go on while the issuer is away; without any, and for a new key while the issuer may not be asked again
- * yet, the getter throws `unavailable`.
+ * The keys of an issuer, always from `<issuer>/.well-known/jwks.json`, regardless of a token's header. Cached keys stay
+ * valid while the issuer is unavailable. The getter throws `unavailable` if no keys are cached, or if a key is unknown
+ * and the cooldown has not passed.
  */
 export function remoteKeys(options: IssuerKeysOptions): JWTVerifyGetKey {
   const { cooldownMs = DEFAULT_COOLDOWN_MS, maxAgeMs = DEFAULT_MAX_AGE_MS, retryMs = DEFAULT_RETRY_MS } = options;
   const cache: { uat?: number; jwks?: object } = {};
-  /** The last request: its number, its time, and the keys that were known before it. Its success replaces those. */
+  /** The last request: its number, its time, and the keys cached before it. A successful request replaces the keys. */
   let last = { number: 0, at: 0, before: cache.jwks };
   const readAt = () => cache.uat ?? 0;
   const keys = createRemoteJWKSet(new URL(`${options.issuer.replace(/\/+$/, "")}/.well-known/jwks.json`), {
@@ -38,7 +38,7 @@ export function remoteKeys(options: IssuerKeysOptions): JWTVerifyGetKey {
       const failed = last.number > 0 && last.before === cache.jwks;
       const waitMs = cache.jwks ? cooldownMs : retryMs;
       const now = performance.now();
-      if (failed && now - last.at < waitMs) return Promise.reject(new Error("the issuer was away just now"));
+      if (failed && now - last.at < waitMs) return Promise.reject(new Error("The last request to the issuer failed."));
       last = { number: last.number + 1, at: now, before: cache.jwks };
       return fetch(url, init);
     },
@@ -46,22 +46,23 @@ export function remoteKeys(options: IssuerKeysOptions): JWTVerifyGetKey {
   return async (header, token) => {
     const askedAt = Date.now();
     const asked = { number: last.number, jwks: cache.jwks };
-    // Nobody waits for this one: where it fails, the keys that are known go on.
+    // No caller awaits this reload. If it fails, the cached keys stay valid.
     if (readAt() > 0 && askedAt - readAt() > maxAgeMs) keys.reload().catch(() => undefined);
     try {
       return await keys(header, token);
     } catch (error) {
       if (error instanceof errors.JWKSMultipleMatchingKeys) throw error;
-      if (!(error instanceof errors.JWKSNoMatchingKey)) throw away(error, retryMs);
-      // Read by a request that began after this call. Times of day can't show that: within a millisecond they are equal.
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw unavailable(error, retryMs);
+      // The keys come from a request that began after this call. Timestamps can't show that: they are equal within 1
+      // ms.
       if (last.number > asked.number && cache.jwks !== asked.jwks) throw error;
-      // The key may have been made since: its client must come back with the same token, not give up.
-      throw away(undefined, Math.max(retryMs, readAt() + cooldownMs - askedAt));
+      // The issuer may have added the key since: the client must retry with the same token, not give up.
+      throw unavailable(undefined, Math.max(retryMs, readAt() + cooldownMs - askedAt));
     }
   };
 }
 
-function away(cause: unknown, retryAfterMs: number): HubError {
+function unavailable(cause: unknown, retryAfterMs: number): HubError {
   return new HubError("unavailable", "The issuer's keys can't be read at the moment. Try again with the same token.", {
     retryAfterMs,
     ...(cause !== undefined && { cause }),

@@ -1,20 +1,23 @@
 import type { MemberKey, Publication } from "@monster-realtime/client/protocol";
 
-/** A person, by a Monster Auth token. `clientIds` null: a first-party audience, which opens every organization of the user. */
+/**
+ * A person with a Monster Auth token. `clientIds` null: a first-party audience, which covers every organization of the
+ * user.
+ */
 export interface UserPrincipal {
   kind: "user";
   id: string;
   clientIds: readonly string[] | null;
-  /** The address that the token's issuer vouches for, canonical. Invitations to it are this person's. */
+  /** The canonical address that the token's issuer has verified. Invitations to it are this person's. */
   provenAddress?: string;
 }
-/** A machine, by its registration token; `tokenDigest` is the SHA-256 in hex that its row holds. */
+/** A machine with a registration token. `tokenDigest` is the SHA-256 of the token in hex, as stored in its row. */
 export interface WorkstationPrincipal {
   kind: "workstation";
   id: string;
   tokenDigest: string;
 }
-/** A backend, by a token configured at the hub. */
+/** A backend with a token that is configured in the hub. */
 export interface ServicePrincipal {
   kind: "service";
   id: string;
@@ -22,29 +25,32 @@ export interface ServicePrincipal {
 }
 export type Principal = UserPrincipal | WorkstationPrincipal | ServicePrincipal;
 
-/** The name by which the hub itself is a service, in the audit trail and in publications: no token opens it. */
+/** The hub's own service name, in the audit trail and in publications. No token authenticates as it. */
 export const HUB_SERVICE = "hub";
 
-/** Who a verified token speaks for, and until when (milliseconds since 1970, null: for ever). */
+/** The principal of a verified token, and the token's expiry (milliseconds since 1970; null: it does not expire). */
 export interface Credentials {
   principal: Principal;
   expiresAt: number | null;
 }
 
 /**
- * Whether the token's client is a first-party one. Such a token alone acts on its own person (profile, memberships,
- * invitations) and on what belongs to no organization; any other acts within the organizations that it opens.
+ * Whether the token's client is a first-party client. Only such a token acts on the user itself (profile, memberships,
+ * invitations) and on rows outside of organizations. Any other token acts within the organizations it covers.
  */
 export function isFirstParty({ clientIds }: Pick<UserPrincipal, "clientIds">): boolean {
   return clientIds === null;
 }
 
-/** `user:<id>`, `workstation:<id>` or `service:<name>`: the scope of idempotency keys and the audit trail's name for it. */
+/**
+ * `user:<id>`, `workstation:<id>` or `service:<name>`: the scope of idempotency keys and the principal in the audit
+ * trail.
+ */
 export function principalKey(principal: Principal): string {
   return `${principal.kind}:${principal.id}`;
 }
 
-/** What a publication of this principal carries as `from`. */
+/** The `from` field of this principal's publications. */
 export function publisherOf(principal: Principal): Publication["from"] {
   switch (principal.kind) {
     case "user":

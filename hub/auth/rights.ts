@@ -3,7 +3,7 @@ import { HubError } from "../errors.ts";
 import type { FactsByKind, Membership, ProjectFacts, TaskFacts, UserFacts, WorkstationFacts } from "./facts.ts";
 import type { Principal, ServicePrincipal, UserPrincipal } from "./principal.ts";
 
-/** What a principal may do on a channel; all false: `forbidden`. */
+/** The rights of a principal on a channel. If all are false, calls fail with `forbidden`. */
 export interface ChannelRights {
   readonly subscribe: boolean;
   readonly publish: boolean;
@@ -13,7 +13,7 @@ export interface ChannelRights {
   readonly join: boolean;
 }
 
-/** How a principal stands to the row of a channel. */
+/** The relation of a principal to the row of a channel. */
 export type Relation = "self" | "attached" | "member" | "service" | "none";
 
 export const NONE: ChannelRights = { subscribe: false, publish: false, publishReserved: false, join: false };
@@ -23,7 +23,7 @@ const TAKE_PART: ChannelRights = { ...SPEAK, join: true };
 /** Services are never present, so that no roster shows them. */
 const SERVE: ChannelRights = { ...SPEAK, publishReserved: true };
 
-/** PROTOCOL.md's table of channels. What a relation is not listed for it has no right to. */
+/** PROTOCOL.md's table of channels. A relation that is not listed for a channel kind has no rights. */
 export const CHANNEL_RIGHTS = {
   workstation: { self: TAKE_PART, member: SPEAK, service: SERVE },
   projectWorkstations: { attached: SPEAK, member: SPEAK, service: SERVE },
@@ -31,7 +31,7 @@ export const CHANNEL_RIGHTS = {
   projectTasks: { attached: LISTEN, member: LISTEN, service: SERVE },
 } as const satisfies Record<ChannelKind, Partial<Record<Relation, ChannelRights>>>;
 
-/** Which row a channel's rights are decided from. */
+/** The kind of row that decides a channel's rights. */
 export const CHANNEL_ROWS = {
   workstation: "workstation",
   projectWorkstations: "project",
@@ -40,12 +40,12 @@ export const CHANNEL_ROWS = {
 } as const satisfies Record<ChannelKind, keyof FactsByKind>;
 
 export type ChannelFacts = WorkstationFacts | ProjectFacts | TaskFacts;
-/** What is known of the principal itself; services are configured and have none. */
+/** The facts about the principal itself. Services are configured and have none. */
 export type PrincipalFacts = WorkstationFacts | UserFacts;
 
 /**
- * What `principal` may do on `channel`. Pure: `principalFacts` and `channelFacts` are the rows as they are now, null where
- * there are none, which gives no rights, like everything suspended, archived, deleted or foreign.
+ * The rights of `principal` on `channel`. Pure: `principalFacts` and `channelFacts` are the current rows, or null if
+ * missing. Missing, suspended, archived and deleted rows, and rows of other tenants, give no rights.
  */
 export function channelRights(
   principal: Principal,
@@ -58,7 +58,7 @@ export function channelRights(
   return row[relation] ?? NONE;
 }
 
-/** How `principal` stands to the row of `channel`; `none` also where either gives no rights at all. */
+/** The relation of `principal` to the row of `channel`. `none` also if either of them gives no rights. */
 export function relationTo(
   principal: Principal,
   principalFacts: PrincipalFacts | null,
@@ -77,7 +77,10 @@ export function relationTo(
   return principalFacts.projectIds.includes(projectOf(channel, channelFacts)) ? "attached" : "none";
 }
 
-/** Why this principal may not be connected, or null: its row is gone, its token replaced, or it is suspended. */
+/**
+ * The error for a principal that may not connect, or null. Causes: its row is gone, its token replaced, or it is
+ * suspended.
+ */
 export function standing(principal: Principal, facts: PrincipalFacts | null): HubError | null {
   switch (principal.kind) {
     case "service":
@@ -89,20 +92,20 @@ export function standing(principal: Principal, facts: PrincipalFacts | null): Hu
   }
 }
 
-/** The user's memberships that its token opens: all of them, or those of the clients that the token is for. */
+/** The user's memberships that the token covers: all, or those of the clients that the token is for. */
 export function membershipsOf({ clientIds }: UserPrincipal, { memberships }: UserFacts): readonly Membership[] {
   if (clientIds === null) return memberships;
   return memberships.filter(({ clientId }) => clientId !== null && clientIds.includes(clientId));
 }
 
-/** The organizations a principal belongs to; none for a service of all organizations, whose list would be endless. */
+/** The organizations of a principal. Empty for a service of all organizations, because their number is unbounded. */
 export function organizationIdsOf(principal: Principal, facts: PrincipalFacts | null): string[] {
   if (principal.kind === "service") return principal.organizations === "*" ? [] : [...principal.organizations];
   if (principal.kind === "workstation") return isWorkstation(facts) ? [facts.organizationId] : [];
   return [...rolesOf(principal, facts).keys()];
 }
 
-/** Organization → role of a user; empty for others, whose rights don't come from roles. */
+/** Organization → role of a user. Empty for other principals, whose rights don't depend on roles. */
 export function rolesOf(principal: Principal, facts: PrincipalFacts | null): ReadonlyMap<string, Role> {
   if (principal.kind !== "user" || !isUser(facts)) return new Map();
   return new Map(membershipsOf(principal, facts).map(({ organizationId, role }) => [organizationId, role]));

@@ -4,7 +4,7 @@ import { Introspection } from "./introspection.ts";
 import { remoteKeys } from "./issuer-keys.ts";
 import type { PersonalTokens, TokenIssuer } from "./tokens.ts";
 
-/** The issuers whose tokens open a connection. */
+/** The issuers whose tokens the hub accepts. */
 export function issuersOf({ auth }: HubConfig, development: DevelopmentIssuer | null): TokenIssuer[] {
   const issuers: TokenIssuer[] = development ? [development] : [];
   if (auth.issuer !== null) {
@@ -13,7 +13,7 @@ export function issuersOf({ auth }: HubConfig, development: DevelopmentIssuer | 
   return issuers;
 }
 
-/** Null: no personal access tokens. */
+/** Null if the hub does not accept personal access tokens. */
 export function personalTokensOf({ auth }: HubConfig): PersonalTokens | null {
   const { issuer, introspectionUrl: url, audiences, personalTokenCacheMs: cacheMs } = auth;
   if (issuer === null || url === null) return null;

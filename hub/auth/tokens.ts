@@ -7,15 +7,15 @@ import type { UserClaims } from "./facts.ts";
 import type { Introspection } from "./introspection.ts";
 import type { Credentials, UserPrincipal } from "./principal.ts";
 
-/** Who signs users' tokens. */
+/** An issuer that signs users' tokens. */
 export interface TokenIssuer {
   issuer: string;
-  /** Audiences of first-party clients, which open every organization of a user. */
+  /** Audiences of first-party clients, whose tokens cover every organization of a user. */
   audiences: readonly string[];
   keys: JWTVerifyGetKey;
 }
 
-/** A backend's token: its digest, and what it opens. */
+/** A backend's token: its digest, and the organizations it covers. */
 export interface ServiceDigest {
   name: string;
   /** SHA-256 of the token in hex. */
@@ -23,7 +23,7 @@ export interface ServiceDigest {
   organizations: "*" | readonly string[];
 }
 
-/** Who checks users' personal access tokens. */
+/** The check of users' personal access tokens. */
 export interface PersonalTokens {
   introspection: Pick<Introspection, "check">;
   /** Audiences of first-party clients. */
@@ -34,14 +34,14 @@ export interface TokenVerifierOptions {
   directory: Directory;
   issuers: readonly TokenIssuer[];
   services: readonly ServiceDigest[];
-  /** Checks personal access tokens; none where it is missing or null. */
+  /** Checks personal access tokens. If missing or null, the hub rejects them. */
   personal?: PersonalTokens | null;
   /** Milliseconds since 1970. */
   now?: () => number;
 }
 
 export const MAX_TOKEN_BYTES = 8_192;
-/** Pinned: a token never chooses how it is checked. */
+/** Pinned: a token's header does not choose the algorithm that verifies it. */
 const ALGORITHMS = ["ES256", "RS256", "EdDSA"];
 const REQUIRED_CLAIMS = ["iss", "aud", "sub", "exp"];
 const TOKEN_TYPES = ["jwt", "at+jwt"];
@@ -49,12 +49,12 @@ const WORKSTATION_TOKEN = /^wst_[A-Za-z0-9_-]{43}$/;
 const BEARER = /^Bearer[ \t]+(.+)$/i;
 const JWT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
-/** The token of an `Authorization` header; undefined where it carries none. */
+/** The token of an `Authorization` header. Undefined if the header has none. */
 export function bearerOf(authorization: string | undefined): string | undefined {
   return BEARER.exec(authorization ?? "")?.[1];
 }
 
-/** Finds out who speaks, by a token. Tokens are neither kept nor part of any error. */
+/** Authenticates a token. Tokens are neither stored nor part of any error. */
 export class TokenVerifier {
   readonly #options: TokenVerifierOptions;
   readonly #issuers: ReadonlyMap<string, TokenIssuer>;
@@ -67,11 +67,12 @@ export class TokenVerifier {
   }
 
   /**
-   * Whom this token speaks for; whitespace around it, such as the newline of a file, is not part of it. Throws `unauthenticated`, `token_expired`, or `unavailable` where that can't be found out
-   * now. A workstation may be suspended: its standing is the authorizer's to tell.
+   * The credentials of this token. Surrounding whitespace, such as a file's newline, is ignored. Throws
+   * `unauthenticated`, `token_expired`, or `unavailable` if the token can't be checked now. The workstation may be
+   * suspended: the authorizer checks that.
    */
   async verify(given: string): Promise<Credentials> {
-    // First, so that anything longer costs nothing.
+    // Checked first, so that a longer token costs nothing.
     if (given.length > MAX_TOKEN_BYTES) throw refused(`it is longer than ${MAX_TOKEN_BYTES} bytes`);
     const token = given.trim();
     if (token === "") throw refused("it is empty; send a token");
@@ -93,7 +94,7 @@ export class TokenVerifier {
 
   #verifyService(token: string): Credentials {
     const digest = sha256(token);
-    // Every one is compared, so that the time tells nothing of which it was, or how near it came.
+    // Compares all digests, so that the time does not reveal which one matched or how close the token came.
     const found = this.#services.filter((known) => timingSafeEqual(known.digest, digest));
     const [first] = found;
     if (!first)
@@ -106,7 +107,7 @@ export class TokenVerifier {
     const { personal, directory } = this.#options;
     if (!personal) throw refused("this hub does not take personal access tokens; use an access token");
     const found = await personal.introspection.check(token);
-    if (!found) throw refused("it is no personal access token, has run out, or was revoked");
+    if (!found) throw refused("the personal access token is invalid, expired or revoked; create a new one");
     const { user, audiences, expiresAt } = found;
     const own = audiences.length === 0 || audiences.some((audience) => personal.audiences.includes(audience));
     return { principal: personOf(user, await directory.user(user), own ? null : audiences), expiresAt };
@@ -123,7 +124,7 @@ export class TokenVerifier {
       const id = await this.#options.directory.user(user);
       return { principal: personOf(user, id, firstParty ? null : audiences), expiresAt };
     } catch (error) {
-      throw told(error);
+      throw publicError(error);
     }
   }
 
@@ -153,14 +154,14 @@ async function verifySignature(token: string, { issuer, keys }: TokenIssuer, now
   return payload;
 }
 
-/** What the caller is told: never a value of the token, whose sender knows it, and whose reader may be a log. */
-function told(error: unknown): unknown {
+/** The error that the caller receives. It contains no value of the token, because errors may be logged. */
+function publicError(error: unknown): unknown {
   if (error instanceof errors.JWTExpired) {
-    return new HubError("token_expired", "This token ran out. Get a new one and connect again.");
+    return new HubError("token_expired", "This token has expired. Get a new one and connect again.");
   }
   if (error instanceof ClaimsError) return refused(error.message);
   if (error instanceof errors.JWSSignatureVerificationFailed) return refused("its signature is wrong");
-  if (error instanceof errors.JWKSNoMatchingKey) return refused("its issuer has no such key");
+  if (error instanceof errors.JWKSNoMatchingKey) return refused("its issuer does not have the key that signed it");
   if (error instanceof errors.JOSEAlgNotAllowed) return refused("its algorithm is not allowed");
   if (error instanceof errors.JWTClaimValidationFailed) return refused(`its ${error.claim} is missing or wrong`);
   if (error instanceof errors.JOSEError) return refused("it is no well-formed JWT");

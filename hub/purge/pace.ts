@@ -1,10 +1,10 @@
-/** How much a batch takes on, and how long the purge rests after it. */
+/** The size of a batch, and the pause after it. */
 export interface Pace {
   limit: number;
   pauseMs: number;
 }
 
-/** What a batch did. */
+/** The result of a batch. */
 export interface Batch {
   tookMs: number;
   removed: number;
@@ -13,18 +13,21 @@ export interface Batch {
 }
 
 export const FIRST_PACE: Pace = { limit: 100, pauseMs: 0 };
-/** What one batch may take: others wait for the processor, and for a pool of one connection, this long at most. */
+/**
+ * Target duration of a batch. Other work waits this long for the processor, and for the only connection of a pool of
+ * one.
+ */
 const TARGET_MS = 10;
 const MIN_LIMIT = 20;
 const MAX_LIMIT = 500;
-/** For each millisecond of work so many of rest, so that a purge takes a fifth of one processor. */
+/** Milliseconds of rest for each millisecond of work, so that a purge takes a fifth of one processor. */
 export const DEFAULT_REST_SHARE = 4;
 const MIN_PAUSE_MS = 10;
 const MAX_PAUSE_MS = 2_000;
 
 /**
- * The pace after a batch that took `tookMs`. Under load a batch takes longer: the next is smaller, and the rest is longer.
- * A batch that removed fewer rows than it might says nothing about larger ones.
+ * The pace after a batch that took `tookMs`. Under load a batch takes longer: the next is smaller, and the rest is
+ * longer. A batch that removed fewer rows than its limit does not justify a larger one.
  */
 export function nextPace({ limit }: Pace, { tookMs, removed, restShare }: Batch): Pace {
   const fitting = Math.round(limit * Math.min(2, Math.max(0.5, TARGET_MS / Math.max(1, tookMs))));

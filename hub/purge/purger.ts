@@ -59,14 +59,14 @@ interface Turn {
 type Progress = "going" | "removed" | "lost";
 
 /**
- * Removes what is marked as deleted, in small transactions with pauses between them. One node at a time does it, by a claim
- * in the database that it renews with each batch; another node follows a node that was killed within 15 s. Each batch
- * commits its removals, so that no work is repeated.
+ * Removes what is marked as deleted, in small transactions with pauses between them. One node at a time does it, by a
+ * claim in the database that it renews with each batch; another node follows a node that was killed within 15 s. Each
+ * batch commits its removals, so that no work is repeated.
  */
 export class Purger {
   /** Rows removed since the start. */
   removed = 0;
-  /** As of the last look. */
+  /** As of the last count. */
   marked: MarkedCounts = { waiting: 0, due: 0, failed: 0 };
   readonly #options: PurgerOptions;
   readonly #pulse: Pulse;
@@ -90,7 +90,7 @@ export class Purger {
     this.wake();
   }
 
-  /** Something was marked. */
+  /** Call when a row was marked as deleted. */
   wake(): void {
     this.#pulse.wake();
   }
@@ -103,13 +103,13 @@ export class Purger {
   }
 
   async #work(): Promise<void> {
-    let nextLookMs = 0;
+    let nextCountMs = 0;
     while (!this.#closing.signal.aborted) {
       const token = this.#token();
       if (token === null) return;
-      if (performance.now() >= nextLookMs) {
-        await this.#look();
-        nextLookMs = performance.now() + INTERVAL_MS;
+      if (performance.now() >= nextCountMs) {
+        await this.#countMarks();
+        nextCountMs = performance.now() + INTERVAL_MS;
       }
       const claim = await this.#claim(token);
       this.#failing = false;
@@ -118,7 +118,7 @@ export class Purger {
     }
   }
 
-  async #look(): Promise<void> {
+  async #countMarks(): Promise<void> {
     const { database, days } = this.#options;
     this.marked = await database.transaction(PRINCIPAL, async (sql) => {
       await sql`SELECT ${byIndexAlone(sql)}`;
@@ -162,7 +162,7 @@ export class Purger {
         log.info({ entity, rowId, rows: claim.removed }, "a deleted row was removed with everything below it");
     } catch (error) {
       this.#passes.delete(keyOf(claim));
-      log.warn({ err: error, entity, rowId }, "a deleted row could not be removed yet; tried again in 30 s");
+      log.warn({ err: error, entity, rowId }, "a deleted row could not be removed yet; retried in 30 s");
       await database.query((sql) => release(sql, claim, messageOf(error)));
     }
   }
@@ -218,7 +218,7 @@ export class Purger {
     return this.#options.fence?.();
   }
 
-  /** Logged once, not at every try. */
+  /** Logs the first failure of an outage, not every retry. */
   #failed(error: unknown): void {
     if (!this.#failing)
       this.#options.log.warn({ err: error }, "deleted rows are not removed until the database answers");

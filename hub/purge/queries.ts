@@ -14,7 +14,7 @@ export interface Claim {
   isNew: boolean;
 }
 
-/** What is marked, by its state. */
+/** Numbers of marked rows, by state. */
 export interface MarkedCounts {
   /** Can still be restored. */
   waiting: number;
@@ -22,13 +22,13 @@ export interface MarkedCounts {
   failed: number;
 }
 
-/** After a failure, the others come first, and this one is tried again. */
+/** Delay after a failure. Other marks come first, then this one is retried. */
 const RETRY_AFTER_S = 30;
 /** A node that was killed is followed by another one after this time. */
 const HELD_FOR_S = 15;
 
-/** One look gives so many marks their due times: with more, others would wait for the rows and the connection. */
-const LOOK_LIMIT = 1_000;
+/** Marks that one transaction gives due times. With more, other work would wait for the rows and the connection. */
+const DUE_LIMIT = 1_000;
 /** Larger numbers of marks count as this one: counting them all would take longer the more are left. */
 const COUNT_LIMIT = 10_000;
 
@@ -40,7 +40,7 @@ export function setDueTimes(sql: Statements, days: number) {
       SELECT entity, row_id, marked_at + $1::float8 * interval '1 day' AS at FROM purges
       WHERE started_at IS NULL AND entity IN ('organizations', 'projects')
         AND due_at IS DISTINCT FROM (marked_at + $1::float8 * interval '1 day')::timestamptz(3)
-      LIMIT ${LOOK_LIMIT} FOR UPDATE SKIP LOCKED) AS due
+      LIMIT ${DUE_LIMIT} FOR UPDATE SKIP LOCKED) AS due
     WHERE (purges.entity, purges.row_id) = (due.entity, due.row_id)`,
     [days],
     true,
@@ -63,8 +63,8 @@ const countOf = (condition: string) =>
   `(SELECT count(*)::int FROM (SELECT FROM purges WHERE ${condition} LIMIT ${COUNT_LIMIT}) AS counted)`;
 
 /**
- * Settings of a transaction that looks or claims: right after many marks were made, the statistics are those of an empty
- * table, and the planner would read or sort all marks.
+ * Planner settings of a transaction that counts or claims marks. Right after many marks are made, the statistics are
+ * those of an empty table, and the planner would read or sort all marks.
  */
 export const byIndexAlone = (sql: TransactionSql) =>
   sql`set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)`;
@@ -84,8 +84,9 @@ export interface Claimant {
 
 /**
  * Claims the due mark of the organization in turn, or of the next organization that has one, that was made or worked on
- * least recently. Null: no mark is due from there on, another node purges, or this hub does not serve. Marks of tables that
- * only a newer hub knows are left to that hub. The caller holds the advisory lock, so that no two nodes claim at once.
+ * least recently. Null: no mark is due from there on, another node purges, or this hub does not serve. Marks of tables
+ * that only a newer hub knows are left to that hub. The caller holds the advisory lock, so that only one node claims at
+ * a time.
  */
 export async function claimDue(
   sql: TransactionSql,
@@ -120,7 +121,10 @@ export async function claimDue(
   return claim ?? null;
 }
 
-/** Keeps the claim for further work, in the transaction of a batch. False: another node has it, or this hub does not serve. */
+/**
+ * Keeps the claim for further work, in the transaction of a batch. False: another node has it, or this hub does not
+ * serve.
+ */
 export async function holdClaim(
   sql: TransactionSql,
   { entity, rowId }: Pick<Claim, "entity" | "rowId">,
@@ -165,7 +169,9 @@ const COUNTED: Readonly<Record<string, string>> = {
   projects: "SELECT FROM tasks WHERE project_id = $1",
 };
 
-/** Writes down an estimate of the rows to remove, by the planner's statistics: counting would take as long as a batch. */
+/**
+ * Writes down an estimate of the rows to remove, by the planner's statistics: counting would take as long as a batch.
+ */
 export async function estimate(sql: Sql | TransactionSql, { entity, rowId }: Claim): Promise<void> {
   const counted = COUNTED[entity];
   if (counted === undefined) return;

@@ -4,7 +4,7 @@ import { nextTaskBatch, type TaskPlace } from "./task-batch.ts";
 
 /**
  * Removes at most about `limit` rows. A step keeps nothing between calls, because its transaction may be repeated: the
- * result has the step that goes on after the commit.
+ * result has the step that continues after the commit.
  */
 export type Step = (sql: Statements, limit: number) => Promise<StepResult>;
 export interface StepResult {
@@ -17,8 +17,9 @@ export interface StepResult {
 export type MarkedEntity = keyof typeof STEPS;
 
 /**
- * The steps of one pass over everything below a marked row, children before their parents, so that no statement cascades
- * without bound. A pass that removed something is followed by another one, because other programs may write rows meanwhile.
+ * The steps of one pass over everything below a marked row, children before their parents, so that no statement
+ * cascades without bound. Another pass follows one that removed rows, because other programs may write rows at the same
+ * time.
  */
 export function stepsOf(entity: MarkedEntity, id: string): Step[] {
   return STEPS[entity](id);
@@ -91,7 +92,9 @@ function belowOrganization(id: string): Step[] {
   ];
 }
 
-/** The projects of an organization, one after the other, each with everything below it; `steps` are left of one of them. */
+/**
+ * The projects of an organization, one after the other, each with everything below it; `steps` are left of one of them.
+ */
 function projectsOfOrganization(organizationId: string, steps: readonly Step[] = []): Step {
   return async (sql, limit) => {
     const [step, ...further] = steps.length > 0 ? steps : await stepsOfNextProject(sql, organizationId);

@@ -1,13 +1,13 @@
 import type { AgentListItem, ReportedAgent } from "@monster-realtime/client/protocol";
 
-/** What makes the agents that are known those that are reported. */
+/** The changes that turn the known agents into the reported ones. */
 export interface AgentDifferences {
   created: readonly ReportedAgent[];
-  /** Only agents of which something changes, and of them only that: field → value. */
+  /** The agents that change, each with only its changed fields: field → value. */
   changed: readonly { id: string; set: ReadonlyMap<string, unknown> }[];
 }
 
-/** One key for what a workstation tells its agents apart by. */
+/** The key that identifies an agent within its workstation. */
 export function agentKey({ type, name }: Pick<ReportedAgent, "type" | "name">): string {
   return JSON.stringify([type, name]);
 }
@@ -26,17 +26,17 @@ export function agentDifferences(
 }
 
 function changesOf(agent: AgentListItem, reported: ReportedAgent | undefined): ReadonlyMap<string, unknown> {
-  const back = agent.status === "disabled" ? { status: "available" } : {};
-  const told = reported ? { ...back, ...reported } : { status: "disabled" };
+  const enabled = agent.status === "disabled" ? { status: "available" } : {};
+  const target = reported ? { ...enabled, ...reported } : { status: "disabled" };
   const current = new Map<string, unknown>(Object.entries(agent));
-  return new Map(Object.entries(told).filter(([field, value]) => !same(field, value, current.get(field))));
+  return new Map(Object.entries(target).filter(([field, value]) => !same(field, value, current.get(field))));
 }
 
 function same(field: string, value: unknown, current: unknown): boolean {
   return comparable(field, value) === comparable(field, current);
 }
 
-/** One moment may be written in many ways. */
+/** Parses timestamps, because one time can be written in several ways. */
 function comparable(field: string, value: unknown): unknown {
   return field.endsWith("At") && typeof value === "string" ? Date.parse(value) : JSON.stringify(value);
 }

@@ -3,13 +3,13 @@ import type { WorkstationFacts } from "../auth/facts.ts";
 import type { Principal, ServicePrincipal, UserPrincipal, WorkstationPrincipal } from "../auth/principal.ts";
 import { HubError } from "../errors.ts";
 
-/** Where a caller's rights come from; the hub's `Authorizer` is one. */
+/** The source of a caller's rights, such as the hub's `Authorizer`. */
 export interface RightsSource {
   roles(principal: Principal): Promise<ReadonlyMap<string, Role>>;
   workstation(id: string): Promise<WorkstationFacts | null>;
 }
 
-/** A principal with what its rights are decided from. */
+/** A principal with the facts that decide its rights. */
 export type Caller =
   | { readonly kind: "user"; readonly principal: UserPrincipal; readonly roles: ReadonlyMap<string, Role> }
   | {
@@ -21,7 +21,10 @@ export type Caller =
     }
   | { readonly kind: "service"; readonly principal: ServicePrincipal };
 
-/** Throws `unauthenticated` or `suspended` for a workstation that may no longer call, `unavailable` where nobody knows. */
+/**
+ * Loads the caller's facts. Throws `unauthenticated` or `suspended` for a workstation that may no longer call, and
+ * `unavailable` if the facts can't be loaded.
+ */
 export async function callerOf(principal: Principal, source: RightsSource): Promise<Caller> {
   switch (principal.kind) {
     case "service":

@@ -1,6 +1,6 @@
 import type { Principal } from "../auth/principal.ts";
 
-/** What a committed RPC changed that rights or presence depend on. */
+/** A row changed by a committed RPC on which rights or presence depend. */
 export interface Touched {
   entity: "organization" | "user" | "workstation" | "project" | "task";
   id: string;
@@ -14,7 +14,7 @@ export interface RpcCall {
   idempotencyKey: string | undefined;
 }
 
-/** The router as the hub's other parts see it. Throws `HubError`s alone, or what becomes `internal`. */
+/** The router's interface to the rest of the hub. It throws `HubError`s; any other error is sent as `internal`. */
 export interface RpcRouter {
   call(call: RpcCall): Promise<unknown>;
 }

@@ -13,14 +13,14 @@ import type { EntityRows, Located } from "./sql/rows.ts";
 import type { Scope } from "./sql/scope.ts";
 
 const DEFAULT_LIMIT = 50;
-/** What the hub has just written or locked itself needs no second look at who may see it. */
+/** For rows that the hub has just written or locked: their visibility is checked already. */
 const UNSCOPED: Scope = { kind: "all" };
 
-/** One entity: everything that list, get, create, update and delete of it need. */
+/** The definition of an entity for its list, get, create, update and delete methods. */
 export interface Entity<Row extends object, Filter extends object, Create extends object, Set extends object> {
   /** The methods' prefix: plural, camelCase. */
   name: string;
-  /** What messages call one of it. */
+  /** The noun for one row in error messages. */
   noun: string;
   idPrefix: string;
   rows: EntityRows<Row>;
@@ -32,25 +32,25 @@ export interface Entity<Row extends object, Filter extends object, Create extend
     update: z.ZodType<UpdateParams<Set>>;
     delete: z.ZodType<DeleteParams>;
   };
-  /** Where a row to be made would belong, its parents locked. Throws `not_found` for parents out of the caller's sight. */
+  /** The place of a new row. Locks its parents. Throws `not_found` for parents that the caller can't see. */
   placeOf(context: WriteContext, input: Create, id: string): Promise<Place>;
-  /** Fields that the row gets beyond the caller's. */
+  /** Fields of a new row that the caller does not set. */
   completed?(sql: Transaction, input: Create, caller: Caller): Promise<ReadonlyMap<string, unknown>>;
-  /** Fields that follow from those an update sets. */
+  /** Fields derived from those that an update sets. */
   implied?(set: Set): ReadonlyMap<string, unknown>;
-  /** After the row is there. */
+  /** Runs after the insert. */
   created?(context: WriteContext, id: string): Promise<void>;
-  /** Rules beyond rights, with the row under lock, before it is changed (then with what) or deleted. */
+  /** Rules beyond rights. Runs with the row locked, before an update (with its fields) or a delete (with null). */
   guard?(context: WriteContext, row: { id: string; place: Located }, set: Set | null): Promise<void>;
-  /** What of a row this caller is told; all where this is missing. */
+  /** Removes fields that this caller may not see. Default: none. */
   shownTo?(caller: Caller, row: Row): Row;
-  /** What a repeated idempotency key is answered, where a row holds a secret. */
+  /** The answer to a repeated idempotency key, if a row contains a secret. */
   replayed?(row: Row): Row;
-  /** Removes the row; `DELETE` where this is missing. */
+  /** Removes the row. Default: `DELETE`. */
   removed?(sql: Transaction, id: string): Promise<void>;
-  /** Whether rows of a project that is not active may be changed and deleted all the same. */
+  /** Whether rows of an inactive project may still be changed and deleted. */
   outlivesArchiving?: boolean;
-  /** Whose rights hang on a row that was made, changed (then with what) or deleted. */
+  /** The rows whose rights depend on a row that was created, updated (with its fields) or deleted. */
   touched(row: { id: string; place: Place }, set: Set | null, context: WriteContext): readonly Touched[];
 }
 
@@ -117,7 +117,7 @@ interface Shown<Row extends object> {
   shownTo?(caller: Caller, row: Row): Row;
 }
 
-/** What of a row this caller is told. */
+/** The row without fields that this caller may not see. */
 export function shown<Row extends object>({ shownTo }: Shown<Row>, caller: Caller, row: Row): Row {
   return shownTo ? shownTo(caller, row) : row;
 }
@@ -133,7 +133,7 @@ async function list<Row extends object, Filter extends object>(
   const after = cursor === undefined ? null : decodeCursor(binding, cursor, rows.sortKinds);
   const query = { organizationId, projectId, filters, after, limit: limit + 1 };
   const found = await database.query((sql) => rows.page(sql, query, readScope(caller)));
-  const items = found.slice(0, limit).map((row) => rows.told(row));
+  const items = found.slice(0, limit).map((row) => rows.toEntity(row));
   const shown = shownTo ? items.map((row) => shownTo(caller, row)) : items;
   const last = found.length > limit ? items.at(-1) : undefined;
   const nextCursor = last
@@ -152,10 +152,10 @@ async function get<Row extends object>(
 ): Promise<Row> {
   const [row] = await database.query((sql) => entity.rows.byId(sql, id, readScope(caller)));
   if (!row) throw notFound(entity.noun);
-  return shown(entity, caller, entity.rows.told(row));
+  return shown(entity, caller, entity.rows.toEntity(row));
 }
 
-/** Makes a row by an entity's rules, with further fields that no caller gives. */
+/** Creates a row by an entity's rules, with further fields that callers can't set. */
 export async function create<Row extends object, Create extends object>(
   entity: AnyEntity<Row, Create>,
   grant: Grant,
@@ -201,14 +201,15 @@ async function remove<Row extends object, Filter extends object, Create extends 
   await entity.guard?.(context, { id, place }, null);
   if (entity.removed) await entity.removed(context.sql, id);
   else await entity.rows.remove(context.sql, id);
-  // Who may delete an organization is gone with it, and the answer tells only what was asked.
-  const again = entity.name === "organizations" ? null : place;
-  return { result: { id }, place: again, touched: entity.touched({ id, place }, null, context) };
+  // The rights on a deleted organization are gone, so a replay can't check them. The answer contains only the request's
+  // id.
+  const replayPlace = entity.name === "organizations" ? null : place;
+  return { result: { id }, place: replayPlace, touched: entity.touched({ id, place }, null, context) };
 }
 
 /**
- * Locks the row for a change by this caller. Throws `not_found` where the caller can't see it, `forbidden` where it sees
- * it but may not do this, `conflict` where the row is not the one the caller read.
+ * Locks the row for a change by this caller. Throws `not_found` if the caller can't see it, `forbidden` if the caller
+ * sees it but lacks the right, and `conflict` if the row has changed since the caller read it.
  */
 export async function lock<Row extends object>(
   { noun, rows }: { noun: string; rows: EntityRows<Row> },
@@ -222,13 +223,15 @@ export async function lock<Row extends object>(
   refuseUnless(may(caller, grant, located, fields));
   if (ifUpdatedAt !== undefined && located.updatedAt?.getTime() !== Date.parse(ifUpdatedAt)) {
     const updatedAt = located.updatedAt?.toISOString() ?? null;
-    const message = `The ${noun} was changed since: read it again and repeat the change on what it is now.`;
+    const message = `The ${noun} has changed since you read it. Read it again and repeat the change.`;
     throw new HubError("conflict", message, { details: { updatedAt } });
   }
   return located;
 }
 
-/** The row of a parent that the caller can see, locked. Throws `not_found`, alike for foreign rows and for none. */
+/**
+ * Locks a parent row that the caller can see. Throws the same `not_found` for missing rows and rows of other tenants.
+ */
 export async function parent<Row extends object>(
   { noun, rows }: { noun: string; rows: EntityRows<Row> },
   { caller, sql }: WriteContext,
@@ -239,14 +242,14 @@ export async function parent<Row extends object>(
   return located;
 }
 
-/** The row as it is now, after every trigger. */
+/** The current row, after all triggers. */
 export async function read<Row extends object>(rows: EntityRows<Row>, sql: Statements, id: string): Promise<Row> {
   const [row] = await rows.byId(sql, id, UNSCOPED);
-  if (!row) throw new HubError("conflict", "The row was deleted while it was changed.");
-  return rows.told(row);
+  if (!row) throw new HubError("conflict", "The row was deleted during the change. Nothing was changed.");
+  return rows.toEntity(row);
 }
 
-/** Throws `conflict` where the row's project is archived or suspended. */
+/** Throws `conflict` if the row's project is archived or suspended. */
 export function refuseInactiveProject({ projectStatus }: Located): void {
   if (projectStatus === null || projectStatus === "active") return;
   const message = `The project is ${projectStatus}. An admin can set its status to "active" first.`;
@@ -254,10 +257,8 @@ export function refuseInactiveProject({ projectStatus }: Located): void {
 }
 
 export function notFound(noun: string): HubError {
-  return new HubError(
-    "not_found",
-    `There is no such ${noun}, or it is not yours to see. Check the id and who you are.`,
-  );
+  const capitalized = noun.charAt(0).toUpperCase() + noun.slice(1);
+  return new HubError("not_found", `${capitalized} not found, or you lack access. Check the id and the token.`);
 }
 
 /** Throws `forbidden`. */

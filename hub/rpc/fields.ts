@@ -1,9 +1,9 @@
 import type { RpcMethod, RpcParams } from "@monster-realtime/client/protocol";
 import { z } from "zod";
 
-/** True only where both types are the same to the letter. */
+/** True only if both types are identical. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-/** A type written out, so that an intersection and the object it amounts to are the same. */
+/** Expands a type, so that an intersection equals the object type it describes. */
 type Plain<T> = T extends readonly (infer Item)[]
   ? Plain<Item>[]
   : T extends object
@@ -12,7 +12,7 @@ type Plain<T> = T extends readonly (infer Item)[]
 type Locked<Schema extends z.ZodType, Params> =
   Same<Plain<z.output<Schema>>, Plain<Params>> extends true ? Schema : never;
 
-/** The schema of a method's params, which compiles only where it takes exactly what the protocol says. */
+/** The schema of a method's params. Compiles only if its output is exactly the protocol's type. */
 export const paramsOf =
   <Method extends RpcMethod>() =>
   <Schema extends z.ZodType>(schema: Locked<Schema, RpcParams<Method>>): z.ZodType<RpcParams<Method>> =>
@@ -20,7 +20,7 @@ export const paramsOf =
 
 type Optional<Shape extends z.ZodRawShape> = { [Key in keyof Shape]: z.ZodExactOptional<Shape[Key]> };
 
-/** The same fields, each of which may be left out. */
+/** The same fields, all optional. */
 export function optional<Shape extends z.ZodRawShape>(shape: Shape): Optional<Shape> {
   return Object.fromEntries(
     Object.entries(shape).map(([key, schema]) => [key, z.exactOptional(schema)]),
@@ -31,26 +31,26 @@ export function optional<Shape extends z.ZodRawShape>(shape: Shape): Optional<Sh
 export function setOf<Shape extends z.ZodRawShape>(shape: Shape) {
   return z
     .strictObject(optional(shape))
-    .refine((set) => Object.keys(set).length > 0, "names no field; say what to change");
+    .refine((set) => Object.keys(set).length > 0, "has no fields; set at least one");
 }
 
 /** Postgres counts characters, not UTF-16 units. */
 const fits = (max: number) => (text: string) => text.length <= max || [...text].length <= max;
 
-/** A text of at most `max` characters. */
-export const text = (max: number) => z.string("must be a text").refine(fits(max), `is longer than ${max} characters`);
+/** A string of at most `max` characters. */
+export const text = (max: number) => z.string("must be a string").refine(fits(max), `is longer than ${max} characters`);
 export const filledText = (max: number) => text(max).refine((value) => value.trim() !== "", "must not be empty");
-export const longText = z.string("must be a text");
+export const longText = z.string("must be a string");
 export const slug = text(100).refine(
   (value) => /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(value),
   "must be lower-case letters, digits and single hyphens between them",
 );
-/** An address as it is typed: whether it is somebody's, only its verification shows. */
+/** An unverified email address. */
 export const email = text(255).refine(
   (value) => /^[^\s@]+@[^\s@]+$/.test(value),
   "must be an address like name@example.com",
 );
-/** An address that a page may link to: script and data schemes would run in the reader's session. */
+/** A URL that a page may link to. Script and data schemes are rejected: they would run in the reader's session. */
 export const webAddress = text(2_048).refine(
   (value) => /^https?:\/\//i.test(value) && URL.canParse(value),
   "must be an http or https address",
@@ -58,13 +58,13 @@ export const webAddress = text(2_048).refine(
 export const timezone = text(50).refine(isTimezone, "must be a time zone like Europe/Berlin or UTC");
 export const id = (prefix: string) =>
   z.string().regex(new RegExp(`^${prefix}_[0-9A-HJKMNP-TV-Z]{26}$`), `must be ${prefix}_ and a ULID`);
-/** One of these to the hub; the protocol's type leaves room for those of newer ones. */
+/** One of these values. The protocol's type also allows the values of newer hubs. */
 export const oneOf = <Value extends string>(values: readonly Value[]) =>
   z.enum(values as readonly string[] as readonly [string, ...string[]]) as unknown as z.ZodType<Value>;
 export const nullable = <Schema extends z.ZodType>(schema: Schema) => schema.nullable();
-export const timestamp = z.iso.datetime({ offset: true, error: "must be a timestamp as answers carry them" });
+export const timestamp = z.iso.datetime({ offset: true, error: "must be an ISO 8601 timestamp with a time zone" });
 
-/** How many rows an answer has at most. */
+/** The maximum number of rows in an answer. */
 export const limit = z.int().min(1).max(200);
 
 /** The params of a list with this filter. */
@@ -86,7 +86,7 @@ export function updateParams<Shape extends z.ZodRawShape>(prefix: string, shape:
   return z.strictObject({ id: id(prefix), set: setOf(shape), ifUpdatedAt: z.exactOptional(timestamp) });
 }
 
-/** The same for rows that have no `updatedAt`; what deletes one takes `idParams`. */
+/** The params of an update of rows without `updatedAt`. Their deletion takes `idParams`. */
 export function unversionedUpdateParams<Shape extends z.ZodRawShape>(prefix: string, shape: Shape) {
   return z.strictObject({ id: id(prefix), set: setOf(shape) });
 }
@@ -97,10 +97,10 @@ export function deleteParams(prefix: string) {
 
 function isTimezone(name: string): boolean {
   try {
-    // An offset is one to some runtimes, but no name.
+    // Some runtimes accept an offset, but it is not the name of a time zone.
     return /^[A-Za-z]/.test(name) && new Intl.DateTimeFormat("en", { timeZone: name }) !== null;
   } catch {
-    // Thrown for a name that is none.
+    // Not the name of a time zone.
     return false;
   }
 }

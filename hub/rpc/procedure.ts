@@ -16,30 +16,30 @@ export interface ReadContext {
   database: Queries;
   connections: LiveConnections;
   inspection: Inspection;
-  /** Tells those who watch a task how far its session is. */
+  /** Publishes the progress of a session to the task's subscribers. */
   progressed(progress: SessionProgress): void;
 }
-/** All of a write happens in one transaction, which may be run again from its start. */
+/** A write runs in one transaction, which may be retried from its start. */
 export interface WriteContext {
   caller: Caller;
   sql: Transaction;
 }
 
-/** What a write did. */
+/** The result of a write. */
 export interface Written {
   result: unknown;
-  /** What a repeated idempotency key is answered; `result` where it is missing. Needed where `result` holds a secret. */
+  /** The answer to a repeated idempotency key. Default: `result`. Required if `result` contains a secret. */
   replayed?: unknown;
-  /** Where rights are checked again before a replay; null where the answer tells nothing. */
+  /** The place whose rights are checked again before a replay. Null if the answer needs no check. */
   place: Place | null;
   touched?: readonly Touched[];
 }
 
 interface Definition<Input> {
   method: string;
-  /** What the method takes; unknown fields are refused. */
+  /** The schema of the method's params. Unknown fields are rejected. */
   input: z.ZodType<Input>;
-  /** Who may call it at all. Which rows: the handler's statements, by the caller's scope. */
+  /** The parties that may call it. The handler's statements limit the rows by the caller's scope. */
   rights: Grant;
 }
 export interface ReadDefinition<Input> extends Definition<Input> {
@@ -51,7 +51,7 @@ export interface WriteDefinition<Input> extends Definition<Input> {
   handler(context: WriteContext, input: Input): Promise<Written>;
 }
 
-/** A call whose params are found good. */
+/** A call with validated params. */
 export type Bound =
   | { kind: "read"; run(context: ReadContext): Promise<unknown> }
   | { kind: "write"; input: unknown; run(context: WriteContext): Promise<Written> };
@@ -62,11 +62,11 @@ export interface Procedure {
   readonly kind: "read" | "write";
   readonly input: z.ZodType;
   readonly rights: Grant;
-  /** Throws `bad_request` with every fault of the params, `payload_too_large` for a text over 256 KiB. */
+  /** Throws `bad_request` with every fault of the params, and `payload_too_large` for a string over 256 KiB. */
   bind(params: unknown): Bound;
 }
 
-/** Input, rights and handler of one method in one place. */
+/** Defines a method by its input, rights and handler. */
 export function defineProcedure<Input>(definition: ReadDefinition<Input> | WriteDefinition<Input>): Procedure {
   const { method, kind, input, rights } = definition;
   return { method, kind, input, rights, bind: (params) => bound(definition, accepted(definition.input, params)) };

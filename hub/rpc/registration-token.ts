@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 
 export interface RegistrationToken {
-  /** `wst_` and 43 characters; told once, kept nowhere. */
+  /** `wst_` and 43 characters. Returned once and never stored. */
   token: string;
-  /** SHA-256 in hex, which the workstation's row holds. */
+  /** SHA-256 in hex, as stored in the workstation's row. */
   digest: string;
 }
 

@@ -3,22 +3,23 @@ import { isFirstParty } from "../auth/principal.ts";
 import type { Caller } from "./caller.ts";
 import type { Scope } from "./sql/scope.ts";
 
-/** The fields a right extends to: all that the method takes, or these. */
+/** The fields that a right covers: all fields of the method, or these. */
 export type Cell = "all" | readonly string[];
 /**
- * Who may: by role in the row's organization; a workstation on its own rows; a service within its organizations; `user`, any
- * user; `self`, a user on the rows of himself. The last two need a first-party token (`isFirstParty`).
+ * The parties of a grant: roles in the row's organization; a workstation on its own rows; a service within its
+ * organizations; `user`: any user; `self`: a user on its own rows. The last two need a first-party token
+ * (`isFirstParty`).
  */
 export type Party = "member" | "admin" | "owner" | "workstation" | "service" | "user" | "self";
 export type Grant = Readonly<Partial<Record<Party, Cell>>>;
 
-/** Where a row belongs. */
+/** The owners of a row. */
 export interface Place {
-  /** Empty for what belongs to none, and so to the services of every organization. */
+  /** Empty for rows outside of organizations, which only services of all organizations manage. */
   organizationId: string;
   projectId: string | null;
   workstationId: string | null;
-  /** Whose row it is, where it is a person's. */
+  /** The user of a row that belongs to a user. */
   userId?: string | null;
 }
 
@@ -41,15 +42,15 @@ const WORKED_OUT: readonly (keyof Task)[] = [
   "mode",
 ];
 
-/** What a person says of himself; the address comes from who vouches for it. */
+/** The profile fields that users set themselves. The address comes from the issuer that verified it. */
 const PROFILE: readonly (keyof User)[] = ["name", "avatarUrl", "displayName", "timezone"];
 
-/** What a workstation keeps of itself, and admins may put right. */
+/** Rows that a workstation maintains about itself, and that admins may correct. */
 const ON_SITE: Grant = { ...ADMINS, workstation: "all" };
-/** What agents do is theirs to tell; people read it. */
+/** Sessions are written by workstations and services. People can only read them. */
 const SESSIONS: Grant = { service: "all", workstation: "all" };
 
-/** Who may do what, by entity and verb; `read` is both `list` and `get`. What is missing nobody may. */
+/** The grants by entity and verb. `read` is both `list` and `get`. A party without a grant has no right. */
 export const RIGHTS = {
   organizations: {
     read: MEMBERS,
@@ -64,9 +65,9 @@ export const RIGHTS = {
     suspendMember: ADMINS,
     restoreMember: ADMINS,
   },
-  // Anybody leaves, and declines an invitation. How far an admin's right goes, `mayManage` says.
+  // `self`: every user may leave, and decline an invitation. `mayManage` limits the rights of admins.
   organizationMemberships: { read: MEMBERS, create: ADMINS, update: ADMINS, delete: { ...ADMINS, self: "all" } },
-  // Users see themselves at least; the scope of the statement adds the members of their organizations.
+  // Users see at least themselves. The scope of the statement adds the members of their organizations.
   users: {
     read: { ...MEMBERS, user: "all" },
     create: { service: "all" },
@@ -151,7 +152,7 @@ export const RIGHTS = {
     refuse: SESSIONS,
   },
   audit: { read: MEMBERS },
-  // Which ones, the view says that they are asked for with.
+  // The view of the query limits the connections.
   connections: { read: ADMINS, kick: ADMINS },
   channels: { read: ADMINS },
   publications: { trace: ADMINS },
@@ -163,18 +164,20 @@ export const RIGHTS = {
 const ROLES = ["member", "admin", "owner"] as const satisfies readonly Party[];
 const OF_THE_PERSON = ["user", "self"] as const satisfies readonly Party[];
 
-/** Whether such a caller may anywhere: false needs no look at any row, and so tells of none. */
+/**
+ * Whether the caller may have this right on any row. If false, no row is read, so the error reveals nothing about rows.
+ */
 export function mayAnywhere(caller: Caller, grant: Grant): boolean {
   if (caller.kind !== "user") return grant[caller.kind] !== undefined;
   const parties = isFirstParty(caller.principal) ? [...ROLES, ...OF_THE_PERSON] : ROLES;
   return parties.some((party) => grant[party] !== undefined);
 }
 
-/** Whether the caller may do this to a row of this place, changing these fields. */
+/** Whether the caller has this right on these fields of a row of this place. */
 export function may(caller: Caller, grant: Grant, place: Place, fields: readonly string[] = []): boolean {
   if (caller.kind === "user") {
     const isOwn = place.userId === caller.principal.id;
-    // A role is no way around it: an admin's token for another client manages the others.
+    // A role does not bypass this: an admin's token for another client manages only other users.
     if (!isFirstParty(caller.principal) && isOwn) return false;
     if (isFirstParty(caller.principal) && (grant.user || (isOwn && covers(grant.self, fields)))) return true;
   }
@@ -188,7 +191,10 @@ function covers(cell: Cell | undefined, fields: readonly string[]): boolean {
 
 const RANK: Readonly<Record<Role, number>> = { member: 0, admin: 1, owner: 2 };
 
-/** Whether somebody of role `own` may make, change or end memberships of these roles: admins up to admin, owners all. */
+/**
+ * Whether a member with role `own` may create, change or end memberships of these roles: admins up to admin, owners
+ * all.
+ */
 export function mayManage(own: Role | null, roles: readonly Role[]): boolean {
   return own !== null && own !== "member" && roles.every((role) => RANK[role] <= RANK[own]);
 }
@@ -206,7 +212,7 @@ function partyIn(caller: Caller, { organizationId, workstationId }: Place): Part
   }
 }
 
-/** The rows a caller sees at all. Every role reads alike, so that it needs no grant. */
+/** The rows that a caller can see. All roles read the same rows, so it needs no grant. */
 export function readScope(caller: Caller): Scope {
   switch (caller.kind) {
     case "user":

@@ -12,24 +12,24 @@ import { PROCEDURES } from "./entities/index.ts";
 import type { Bound, Procedure, ReadContext, WriteContext, Written } from "./procedure.ts";
 import { type Grant, may, mayAnywhere, type Place } from "./rights.ts";
 import { shareOf } from "./share.ts";
-import { toldFault } from "./sql/faults.ts";
+import { toHubError } from "./sql/faults.ts";
 import { isActiveMember } from "./sql/members.ts";
 import { claimKey, type FirstResult, forgetOldAnswers, keepAnswer } from "./sql/results.ts";
 
 export interface RpcRouterOptions {
   database: Database;
   authorizer: RightsSource;
-  /** Asked for with each call: the hub that has them is made of the router. */
+  /** A function, because the hub that owns the connections is created with the router. */
   connections(): LiveConnections;
   inspection(): Inspection;
-  /** After the commit, with what rights or presence hang on; not for a replayed answer. */
+  /** Called after the commit with the rows on which rights or presence depend. Not called for a replayed answer. */
   onTouched(touched: Touched[]): void;
   onProgress(progress: SessionProgress): void;
   log: Logger;
 }
 
 type BoundWrite = Extract<Bound, { kind: "write" }>;
-/** What `rpc_results` keeps of a write. */
+/** The answer of a write as stored in `rpc_results`. */
 interface KeptAnswer {
   place: Place | null;
   result: unknown;
@@ -42,7 +42,9 @@ interface Done {
 const MAX_KEY_CHARACTERS = 200;
 const SWEEP_MS = 60_000;
 
-/** The methods over these parts. Idempotency keys count for writes and are ignored on reads, which change nothing. */
+/**
+ * Creates the router of all methods. Idempotency keys apply to writes. Reads ignore them, because they change nothing.
+ */
 export function createRpcRouter(options: RpcRouterOptions): RpcRouter {
   return new Router(options);
 }
@@ -50,7 +52,7 @@ export function createRpcRouter(options: RpcRouterOptions): RpcRouter {
 class Router implements RpcRouter {
   readonly #options: RpcRouterOptions;
   readonly #procedures = new Map<string, Procedure>(PROCEDURES.map((procedure) => [procedure.method, procedure]));
-  /** By `performance.now()`; never, while it goes on. */
+  /** Time of the next sweep, by `performance.now()`. Infinite while a sweep runs. */
   #sweepAt = 0;
 
   constructor(options: RpcRouterOptions) {
@@ -68,7 +70,7 @@ class Router implements RpcRouter {
       if (bound.kind === "read") return await bound.run(this.#readContext(caller, database));
       return await this.#write(procedure, bound, { caller, database }, call);
     } catch (error) {
-      throw toldFault(error, { method: call.method });
+      throw toHubError(error, { method: call.method });
     }
   }
 
@@ -95,14 +97,14 @@ class Router implements RpcRouter {
     return result;
   }
 
-  /** Old answers go now and then, on the heels of those who make new ones. */
+  /** Removes old answers from time to time, triggered by calls that store new ones. */
   async #sweep(): Promise<void> {
     if (performance.now() < this.#sweepAt) return;
     this.#sweepAt = Number.POSITIVE_INFINITY;
     try {
       await forgetOldAnswers(this.#options.database);
     } catch (error) {
-      this.#options.log.warn({ err: error }, "old RPC answers could not be removed; tried again in a minute");
+      this.#options.log.warn({ err: error }, "old RPC answers could not be removed; retried in a minute");
     }
     this.#sweepAt = performance.now() + SWEEP_MS;
   }
@@ -112,7 +114,7 @@ async function plainly(bound: BoundWrite, context: WriteContext): Promise<Done> 
   return doneBy(await bound.run(context));
 }
 
-/** The effect and its key are one transaction: either both are there or none is. */
+/** The effect and its key commit in one transaction: both or neither. */
 async function once(
   { method, rights }: Procedure,
   bound: BoundWrite,
@@ -139,9 +141,9 @@ function doneBy({ result, touched = [] }: Written): Done {
 }
 
 /**
- * The place is of the first call: what a workstation held then, it may have been detached from since, and who made or
- * entered an organization may have left it. What any user may do says nothing of his place there; it is read anew, because
- * what is known of him may be older than the first call.
+ * Whether the caller still belongs to the place of the first call. A workstation may have been detached from the
+ * project since, and a user may have left the organization. A grant to any user does not imply a membership, so that is
+ * read from the database: the cached facts may be older than the first call.
  */
 async function reaches({ caller, sql }: WriteContext, grant: Grant, place: Place): Promise<boolean> {
   const { organizationId, projectId } = place;
@@ -166,10 +168,10 @@ function keptOf(written: Written): KeptAnswer {
 
 function repeated({ paramsHash, answer }: FirstResult, hash: string): KeptAnswer {
   if (paramsHash === hash) return answer as KeptAnswer;
-  throw new HubError("conflict", "This idempotency key was used with other params. Take a new key for a new call.");
+  throw new HubError("conflict", "This idempotency key was used with other params. Use a new key for a new call.");
 }
 
-/** What a repeated call would change: the fields of `set`, or those of the row to be made. */
+/** The fields that a repeated call would change: those of `set`, or those of the new row. */
 function fieldsOf(input: unknown): string[] {
   if (typeof input !== "object" || input === null) return [];
   if ("set" in input && typeof input.set === "object" && input.set !== null) return Object.keys(input.set);
@@ -179,19 +181,19 @@ function fieldsOf(input: unknown): string[] {
 function acceptedKey(key: string | undefined): string | null {
   if (key === undefined) return null;
   if (key.length >= 1 && key.length <= MAX_KEY_CHARACTERS && !key.includes("\0") && key.isWellFormed()) return key;
-  const message = `must be a text of 1 to ${MAX_KEY_CHARACTERS} characters`;
+  const message = `must be a string of 1 to ${MAX_KEY_CHARACTERS} characters`;
   throw new HubError("bad_request", `idempotencyKey: ${message}`, { details: [{ path: "idempotencyKey", message }] });
 }
 
 function unknownMethod(method: string): HubError {
-  const message = `There is no method ${JSON.stringify(method.slice(0, 64))}. Methods are called like tasks.get.`;
+  const message = `Unknown method ${JSON.stringify(method.slice(0, 64))}. Method names look like tasks.get.`;
   return new HubError("unknown_method", message);
 }
 
 function forbidden(caller: Caller): HubError {
   const isOfClient = caller.kind === "user" && !isFirstParty(caller.principal);
   const remedy = isOfClient
-    ? "The token is for a client that acts within its own organizations alone. Use a token of a first-party client."
+    ? "The token's client may act only within its organizations. Use a token of a first-party client."
     : "Ask an admin of the organization.";
   return new HubError("forbidden", `You may not call this method. ${remedy}`);
 }

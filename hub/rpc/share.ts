@@ -3,9 +3,10 @@ import type { Share } from "../store/postgres.ts";
 import type { Caller } from "./caller.ts";
 
 /**
- * Who a call's database work is charged to: the organization in `params.organizationId` if the caller belongs to it, or else
- * the first of the caller's organizations by id. A caller without a list of organizations is charged like an organization by
- * itself. No caller can charge work to a foreign organization, and none gets a further share by belonging to several.
+ * The share to which a call's database work is charged: the organization in `params.organizationId` if the caller
+ * belongs to it, or else the first of the caller's organizations by id. A caller without a list of organizations counts
+ * as an organization by itself. No caller can charge work to another tenant's organization, and membership in several
+ * organizations gives no extra share.
  */
 export function shareOf(caller: Caller, params: unknown): Share {
   const principal = principalKey(caller.principal);
@@ -17,7 +18,7 @@ export function shareOf(caller: Caller, params: unknown): Share {
   return { organization: organizations === "*" ? principal : (firstOf(organizations) ?? principal), principal };
 }
 
-/** The same in every call: the order in which they are known may change. */
+/** The smallest id, so that every call has the same result: the order of the ids may change. */
 function firstOf(organizations: readonly string[]): string | undefined {
   return organizations.reduce<string | undefined>(
     (first, one) => (first === undefined || one < first ? one : first),

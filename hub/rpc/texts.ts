@@ -1,12 +1,12 @@
 import { HubError } from "../errors.ts";
 import { refuseUnsafeText } from "../validation.ts";
 
-/** One text field at most, in bytes of UTF-8. */
+/** Maximum size of one string, in bytes of UTF-8. */
 export const MAX_TEXT_BYTES = 256 * 1024;
 
 /**
- * Refuses texts that Postgres refuses (NUL, lone surrogates: `bad_request`) or that are too long (`payload_too_large`),
- * anywhere in the params, whose depth the edge has bounded.
+ * Rejects strings that Postgres rejects (NUL, lone surrogates: `bad_request`) or that are too long
+ * (`payload_too_large`), anywhere in the params. The edge has bounded their depth.
  */
 export function refuseTexts(value: unknown, path = ""): void {
   if (typeof value === "string") refuseText(value, path);
@@ -19,8 +19,8 @@ export function refuseTexts(value: unknown, path = ""): void {
 
 function refuseText(text: string, path: string): void {
   refuseUnsafeText(text, path);
-  // No text has more bytes than three for each of its units, so that most are not measured.
+  // A UTF-16 unit has at most three bytes in UTF-8, so most strings need no measurement.
   if (text.length * 3 <= MAX_TEXT_BYTES || Buffer.byteLength(text) <= MAX_TEXT_BYTES) return;
-  const message = `is longer than the ${MAX_TEXT_BYTES} bytes that one text may have`;
+  const message = `is longer than ${MAX_TEXT_BYTES} bytes, the maximum for one string`;
   throw new HubError("payload_too_large", `${path}: ${message}`, { details: [{ path, message }] });
 }

@@ -3,7 +3,10 @@ import type { Caller } from "./caller.ts";
 import { refuseUnless } from "./crud.ts";
 import { type Grant, may } from "./rights.ts";
 
-/** What of the live hub a caller is told. Throws `forbidden` for a member who is told nothing, or not in this organization. */
+/**
+ * The connections that a caller may see. Throws `forbidden` if the caller lacks the grant everywhere, or in this
+ * organization.
+ */
 export function viewOf(caller: Caller, grant: Grant, organizationId?: string): ConnectionView {
   if (caller.kind === "service") {
     const { organizations } = caller.principal;

@@ -12,12 +12,13 @@ export interface WorkPublication extends FurtherPublication {
 }
 
 const OPEN: ReadonlySet<unknown> = new Set(["starting", "active"]);
-/** Ends that nobody but the hub or a person brings about. */
+/** Final statuses that cancel an assignment when the hub or a person sets them. */
 const ENDED: ReadonlySet<unknown> = new Set(["completed", "failed", "timeout"]);
 
 /**
- * What these changes tell workstations beyond themselves, by the change's id: a session that begins is an assignment, one
- * that was ended by anybody but its workstation is taken back. What has changed since is not told any more.
+ * The `task:assign` and `task:cancel` publications that these changes cause, by the change's id. A session that starts
+ * is an assignment. A session that ends, unless its workstation ended it, cancels the assignment. If the row has
+ * changed since, nothing is published.
  */
 export async function workPublications(
   pool: Pool,
@@ -72,7 +73,7 @@ async function cancellations(pool: Pool, ended: readonly Change[]): Promise<[str
   });
 }
 
-/** Sessions that went with their tasks: of their rows nothing is left to be looked up. */
+/** Cancellations of sessions that were deleted with their tasks, from the change alone: the session's row is gone. */
 async function withTheirTasks(pool: Pool, deleted: readonly Change[]): Promise<[string, WorkPublication][]> {
   if (deleted.length === 0) return [];
   const agentIds = deleted.map(({ removed }) => String(removed?.agent_id));

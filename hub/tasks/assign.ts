@@ -9,14 +9,14 @@ import type { HeldTask } from "./standing.ts";
 import { detailsOf } from "./waiting.ts";
 
 /**
- * Gives a task, locked by the caller, to the agent named or the best that is free. Gives the session's id. Throws
- * `workstation_offline` where all that could are away, `conflict` for whatever else is in the way.
+ * Assigns a task, locked by the caller, to the named agent or to the best free agent. Returns the session's id. Throws
+ * `workstation_offline` if no suitable agent is online, and `conflict` if anything else prevents the assignment.
  */
 export async function assignTask(sql: Transaction, task: HeldTask, agentId: string | undefined): Promise<string> {
   refuseUnlessOpen(task);
   const detail = (await detailsOf(sql, [{ id: task.id, tried: false }], 0)).get(task.id);
   if (!detail || detail.blocked)
-    throw conflict("blocked", "The task waits for others. Finish those, or resolve the dependencies.");
+    throw conflict("blocked", "The task depends on unfinished tasks. Finish those, or resolve the dependencies.");
   const repositoryRoom = await lockRepositories(sql, task.projectId, "wait");
   refuseFullRepository(task.repositoryId, repositoryRoom);
   const { projectId } = task;
@@ -32,32 +32,38 @@ export async function assignTask(sql: Transaction, task: HeldTask, agentId: stri
     };
     return { agents, chosen: match([waiting], free, repositoryRoom) };
   };
-  // First among those that nobody else looks at: assignments side by side need not wait for each other.
+  // The first attempt skips locked agents, so that concurrent assignments don't wait for each other.
   await ask(sql, "SAVEPOINT before_agents");
-  const atOnce = await choose("skip");
-  // Who waits holds none of those it waits for, or two projects with the same agents would wait for each other.
-  if (atOnce.chosen.length === 0) await ask(sql, "ROLLBACK TO SAVEPOINT before_agents");
-  const { agents, chosen } = atOnce.chosen.length > 0 ? atOnce : await choose("wait");
-  if (chosen.length === 0) throw nobody(agents, detail.allowed);
+  const unlocked = await choose("skip");
+  // Releases the locks before it waits. Two projects that share agents would deadlock otherwise.
+  if (unlocked.chosen.length === 0) await ask(sql, "ROLLBACK TO SAVEPOINT before_agents");
+  const { agents, chosen } = unlocked.chosen.length > 0 ? unlocked : await choose("wait");
+  if (chosen.length === 0) throw noAgentError(agents, detail.allowed);
   const [sessionId] = await give(sql, chosen, "assigned");
-  if (sessionId === undefined) throw new Error("an assignment without a session");
+  if (sessionId === undefined) throw new Error("An assignment has no session.");
   return sessionId;
 }
 
-/** As the matching takes them. */
+/** The agent as `match` expects it. */
 export function freeAgent(agent: AgentFacts) {
   return { id: agent.id, room: roomOf(agent), priority: agent.priority, pushedAtMs: agent.pushedAtMs };
 }
 
 function refuseUnlessOpen({ ready, agentSessionStatus, list }: HeldTask): void {
   if (agentSessionStatus !== "INACTIVE")
-    throw conflict("active", `The task is ${agentSessionStatus} already. Cancel it first to give it to another agent.`);
+    throw conflict(
+      "active",
+      `The task is already ${agentSessionStatus}. Cancel it first to assign it to another agent.`,
+    );
   if (!(OPEN_LISTS as readonly string[]).includes(list))
-    throw conflict("list", `The task is in the list ${list}. Move it to "todo" to have it done again.`);
+    throw conflict("list", `The task is in the list "${list}". Move it to "todo" to run it again.`);
   if (!ready) throw conflict("not_ready", "The task is not ready. Call tasks.setReady first.");
 }
 
-/** A task that runs counts where it is moved to as it would have counted when it was given out. */
+/**
+ * Throws `conflict` if the task runs and the repository it moves to is full. A running task counts in its new
+ * repository.
+ */
 export async function refuseMoveOfRunning(
   sql: Transaction,
   { id, projectId }: { id: string; projectId: string },
@@ -73,10 +79,11 @@ export async function refuseMoveOfRunning(
 
 function refuseFullRepository(repositoryId: string | null, room: ReadonlyMap<string, number>): void {
   if (repositoryId === null || (room.get(repositoryId) ?? 1) > 0) return;
-  throw conflict("repository", "The task's repository is not active, or as many tasks run on it as it takes at once.");
+  const message = "The task's repository is inactive or at its limit of concurrent tasks. Activate it, or retry later.";
+  throw conflict("repository", message);
 }
 
-/** In the order of how near an agent is to taking the task: whoever is nearest gives the reason. */
+/** Ordered by how close an agent is to taking the task, farthest first. The closest agent's obstacle is reported. */
 const OBSTACLES = [
   "not_allowed",
   "not_receiving",
@@ -89,12 +96,12 @@ const OBSTACLES = [
 type Obstacle = (typeof OBSTACLES)[number];
 
 const EXPLANATIONS: Readonly<Record<Exclude<Obstacle, "offline">, string>> = {
-  not_allowed: "The task names the agents that may have it: none of this project's, or not the one asked for.",
-  not_receiving: "The project's workstations are set not to receive tasks.",
-  disabled: "The agents that could take the task are disabled.",
-  error: "The agents that could take the task are in an error. Their workstations report them available again.",
-  rate_limited: "The agents that could take the task have reached a rate limit.",
-  agent_full: "The agents that could take the task have as many tasks as they take at once.",
+  not_allowed: "None of the task's allowed agents is suitable. Add one with taskAgents.create.",
+  not_receiving: "The project's workstations do not receive tasks. Set `canReceiveTasks` of their attachments.",
+  disabled: "The agents that could take the task are disabled. Enable one.",
+  error: "The agents that could take the task are in an error state. Wait until one is reported available.",
+  rate_limited: "The agents that could take the task have reached a rate limit. Try again after it resets.",
+  agent_full: "The agents that could take the task are at their limit of concurrent tasks. Try again when one is free.",
 };
 
 function obstacleOf(agent: AgentFacts, allowed: ReadonlyMap<string, number> | null): Obstacle | null {
@@ -105,14 +112,14 @@ function obstacleOf(agent: AgentFacts, allowed: ReadonlyMap<string, number> | nu
   return roomOf(agent) > 0 ? null : "agent_full";
 }
 
-function nobody(agents: readonly AgentFacts[], allowed: ReadonlyMap<string, number> | null): HubError {
+function noAgentError(agents: readonly AgentFacts[], allowed: ReadonlyMap<string, number> | null): HubError {
   const obstacles = agents.map((agent) => obstacleOf(agent, allowed)).filter((obstacle) => obstacle !== null);
   const nearest = obstacles.toSorted((a, b) => OBSTACLES.indexOf(b) - OBSTACLES.indexOf(a))[0];
   if (nearest === undefined)
-    return conflict("no_agents", "The project has no agents, or not this one. Attach a workstation that has.");
+    return conflict("no_agents", "The project has no agents, or not this one. Attach a workstation that has it.");
   if (nearest !== "offline") return conflict(nearest, EXPLANATIONS[nearest]);
-  const away = [...new Set(agents.map(({ workstationId }) => workstationId))];
+  const offlineIds = [...new Set(agents.map(({ workstationId }) => workstationId))];
   return new HubError("workstation_offline", "No workstation that could take the task is connected. Start one.", {
-    details: { obstacle: "offline", workstationIds: away },
+    details: { obstacle: "offline", workstationIds: offlineIds },
   });
 }

@@ -2,10 +2,10 @@ import type { Assignment } from "@monster-realtime/client/protocol";
 import type { PendingQuery } from "postgres";
 import { ask, type Statements } from "../statements.ts";
 
-/** Values larger than this stay out of publications, as with every change that is published. */
+/** Publications omit values larger than this, as publications of changes do. */
 const MAX_VALUE_BYTES = 8_192;
 
-/** Assignments as their agents need them: those of these sessions, or all that a workstation holds. Ended ones are none. */
+/** Selects open assignments: those of these sessions, or all of a workstation. */
 export type AssignmentQuery = { sessionIds: readonly string[] } | { workstationId: string };
 
 export interface AssignmentRow {
@@ -13,7 +13,7 @@ export interface AssignmentRow {
   since: Date;
 }
 
-/** What agents hold, oldest first; `assignmentOf` makes each row what callers are told. */
+/** The open assignments, oldest first. `assignmentOf` converts a row to the type that callers receive. */
 export function findAssignments(sql: Statements, query: AssignmentQuery): PendingQuery<AssignmentRow[]> {
   const [condition, value] =
     "sessionIds" in query
@@ -54,11 +54,11 @@ export function assignmentOf({ assignment, since }: AssignmentRow): Assignment {
 /** The assignment of an open session. */
 export async function assignmentBy(sql: Statements, sessionId: string): Promise<Assignment> {
   const [row] = await findAssignments(sql, { sessionIds: [sessionId] });
-  if (!row) throw new Error(`the session ${sessionId} is open, and no assignment`);
+  if (!row) throw new Error(`The open session ${sessionId} has no assignment.`);
   return assignmentOf(row);
 }
 
-/** The assignment as it is published: its large values are named instead. */
+/** The assignment as it is published. Large values are null, and `omitted` names them. */
 export function publishable(assignment: Assignment): Assignment {
   const omitted: string[] = [];
   const small = <Part extends object | null>(path: string, part: Part): Part => {

@@ -1,7 +1,7 @@
 import type { WorkObstacle } from "@monster-realtime/client/protocol";
 import { HubError } from "../errors.ts";
 
-/** `conflict` with what is in the way by a name that programs can tell apart. */
+/** A `conflict` error with a machine-readable obstacle in its details. */
 export function conflict(obstacle: WorkObstacle, message: string, further: Record<string, unknown> = {}): HubError {
   return new HubError("conflict", message, { details: { obstacle, ...further } });
 }

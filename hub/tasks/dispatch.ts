@@ -7,22 +7,23 @@ import { give } from "./giving.ts";
 import { match } from "./matching.ts";
 import { lockWaiting } from "./waiting.ts";
 
-/** Tasks looked at in one transaction: enough to be fast, few enough to let others in. */
+/** Tasks examined at a time: enough to be fast, few enough to keep transactions short. */
 const BATCH = 50;
 
-/** Whether tasks of the project `p` are given to agents. */
+/** Whether the dispatcher assigns tasks of the project `p`. */
 const IS_SERVED = `p.status = 'active' AND p.deleted_at IS NULL
   AND EXISTS (SELECT FROM organizations o WHERE o.id = p.organization_id AND o.deleted_at IS NULL)`;
 
-/** What a round did: how many tasks it gave, and whether there may be more to give. */
+/** The result of a round: how many tasks it assigned, and whether another round may assign more. */
 export interface Round {
   given: number;
   more: boolean;
 }
 
 /**
- * One round of a project: its best waiting tasks to whoever is free. Null: another hub is at it. That lock only saves
- * work; what keeps two from giving one task twice, or an agent too many, is the rows' own.
+ * Runs one dispatch round of a project: assigns its first waiting tasks to free agents. Null if another hub runs a
+ * round of this project. The advisory lock only avoids duplicate work. The row locks prevent a double assignment or an
+ * overloaded agent.
  */
 export async function dispatchRound(sql: Transaction, projectId: string, avoidMs: number): Promise<Round | null> {
   const [turn] = await ask<{ locked: boolean }>(
@@ -53,14 +54,14 @@ export async function dispatchRound(sql: Transaction, projectId: string, avoidMs
       await give(sql, matches, "dispatched");
       return { given: matches.length, more: true };
     }
-    // Nobody takes these now, but perhaps those behind them.
+    // No free agent can take these tasks, but one may take later tasks.
     if (seen.length < BATCH) return { given: 0, more: false };
     passedOver.push(...seen);
     free = free.filter(({ room }) => room > 0);
   }
 }
 
-/** Projects that have a task which waits, and an agent that is there: where a round may give something. */
+/** Projects with a waiting task and an online workstation: those where a round may assign a task. */
 export function waitingProjects(sql: Statements): PendingQuery<{ id: string }[]> {
   return ask<{ id: string }>(
     sql,
@@ -74,7 +75,7 @@ export function waitingProjects(sql: Statements): PendingQuery<{ id: string }[]>
   );
 }
 
-/** The projects that these workstations take tasks of. */
+/** The projects from which these workstations receive tasks. */
 export function projectsOf(sql: Statements, workstationIds: readonly string[]): PendingQuery<{ id: string }[]> {
   return ask<{ id: string }>(
     sql,

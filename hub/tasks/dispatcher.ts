@@ -7,21 +7,21 @@ import { dispatchRound, projectsOf, type Round, waitingProjects } from "./dispat
 
 export interface DispatcherOptions {
   database: Database;
-  /** How long an agent is not given a task again that it refused, or failed at. */
+  /** How long an agent does not get a task again that it refused or failed. */
   avoidMs: number;
-  /** How often all projects are looked at, for what no event told. */
+  /** Interval between scans of all projects, which find work that no event reported. */
   pollMs?: number;
   log: Logger;
 }
 
 const POLL_MS = 2_000;
-/** Until another hub, which is at a project, has ended its round. */
+/** Retry delay while another hub runs a round of the project. */
 const TURN_MS = 50;
-/** After a failure, most likely of the database. */
+/** Retry delay after a failure, most likely of the database. */
 const RETRY_MS = 500;
 const PRINCIPAL = "service:hub";
 
-/** Tables whose changes may let a task find its agent. */
+/** Tables whose changes may make an assignment possible. */
 const CONCERNED: ReadonlySet<string> = new Set([
   "tasks",
   "task_dependencies",
@@ -34,16 +34,16 @@ const CONCERNED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Gives tasks to agents by itself, as soon as a change or presence says that something became possible. Any number of hubs
- * do it at once: each looks at the projects it heard of, one round at a time.
+ * Assigns tasks to agents automatically, as soon as a change or a presence transition may allow it. Any number of hubs
+ * run a dispatcher at the same time. Each one dispatches the projects of the events it received, one round at a time.
  */
 export class Dispatcher {
-  /** Tasks given since the start. */
+  /** Tasks assigned since the start. */
   given = 0;
   readonly #options: DispatcherOptions;
   readonly #projects = new Set<string>();
   readonly #workstations = new Set<string>();
-  /** Workstations whose rows said online when they were written last. */
+  /** Workstations whose last written status is online. */
   readonly #online = new Set<string>();
   readonly #rounds: Pulse;
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -59,12 +59,12 @@ export class Dispatcher {
   }
 
   start(): void {
-    const look = () => void this.#lookEverywhere();
-    look();
-    this.#poll = setInterval(look, this.#options.pollMs ?? POLL_MS).unref();
+    const scan = () => void this.#scanProjects();
+    scan();
+    this.#poll = setInterval(scan, this.#options.pollMs ?? POLL_MS).unref();
   }
 
-  /** These changes were published. */
+  /** Call when these changes have been published. */
   changed(changes: readonly Change[]): void {
     for (const { entity, projectId, workstationId } of changes) {
       if (!CONCERNED.has(entity)) continue;
@@ -74,7 +74,7 @@ export class Dispatcher {
     this.#wake();
   }
 
-  /** The workstation's row says this now. */
+  /** Call when the workstation's status has been written to its row. */
   presenceWritten(workstationId: string, online: boolean): void {
     if (!online) return void this.#online.delete(workstationId);
     if (this.#online.has(workstationId)) return;
@@ -83,7 +83,7 @@ export class Dispatcher {
     this.#wake();
   }
 
-  /** Resolves when the round under way has ended. */
+  /** Resolves when the current round has ended. */
   async close(): Promise<void> {
     if (this.#poll) clearInterval(this.#poll);
     for (const timer of this.#timers) clearTimeout(timer);
@@ -94,7 +94,7 @@ export class Dispatcher {
     if (this.#projects.size + this.#workstations.size > 0) this.#rounds.wake();
   }
 
-  async #lookEverywhere(): Promise<void> {
+  async #scanProjects(): Promise<void> {
     try {
       const projects = await this.#options.database.query((sql) => waitingProjects(sql));
       for (const { id } of projects) this.#projects.add(id);
@@ -150,10 +150,10 @@ export class Dispatcher {
     this.#timers.add(timer);
   }
 
-  /** Told once, not at every try, for as long as the database is away. */
+  /** Logs the first failure of an outage, not every retry. */
   #failed(error: unknown): void {
     if (!this.#failing)
-      this.#options.log.warn({ err: error }, "a project's tasks could not be dispatched; tried again until they can");
+      this.#options.log.warn({ err: error }, "a project's tasks could not be dispatched; retries until it succeeds");
     this.#failing = true;
   }
 }

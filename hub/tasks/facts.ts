@@ -1,40 +1,40 @@
 import type { PendingQuery } from "postgres";
 import { ask, type Statements, type Transaction } from "../statements.ts";
 
-/** Lists that tasks are given to agents from; in `review` people have them. */
+/** Lists whose tasks are assigned to agents. Tasks in `review` wait for people. */
 export const OPEN_LISTS = ["todo", "doing", "loop"] as const;
 
-/** An agent of a project with everything that may be in the way of giving it a task. */
+/** An agent of a project with everything that decides whether it can take a task. */
 export interface AgentFacts {
   id: string;
   workstationId: string;
-  /** Tasks at once; 0: as many as there are. */
+  /** Maximum concurrent tasks; 0: unlimited. */
   limit: number;
-  /** Tasks it has. */
+  /** Its current tasks. */
   running: number;
-  /** Its workstation's in the project: lower first. */
+  /** Its workstation's priority in the project: lower first. */
   priority: number;
   canReceive: boolean;
   present: boolean;
-  /** `available` where a rate limit has run out. */
+  /** `available` if its rate limit has expired. */
   status: string;
   /** Milliseconds since 1970; null: never. */
   pushedAtMs: number | null;
 }
 
-/** Which agents, and what to do about those that somebody else has locked. */
+/** Which agents to lock, and whether to skip or wait for those that another transaction has locked. */
 export interface AgentQuery {
   projectId: string;
-  /** This one alone. */
+  /** Only this agent. */
   agentId?: string;
-  /** Those alone that could take something; what they have is not looked at. */
+  /** Only agents that can take tasks, regardless of their current load. */
   ready?: boolean;
   locked: "skip" | "wait";
 }
 
 /**
- * The project's agents, locked: nobody else gives them a task until the transaction ends, so that what they have is what
- * was counted.
+ * Locks and returns the project's agents. No other transaction assigns them a task until this one ends, so their counts
+ * stay correct.
  */
 export async function lockAgents(sql: Transaction, query: AgentQuery): Promise<AgentFacts[]> {
   const { projectId, agentId = null, ready = false, locked } = query;
@@ -60,16 +60,16 @@ export async function lockAgents(sql: Transaction, query: AgentQuery): Promise<A
   return agents.map((agent) => ({ ...agent, running: running.get(agent.id) ?? 0 }));
 }
 
-/** Whether the rate limit of the agent of this alias has run out. */
+/** SQL: whether the rate limit of the agent of this alias has expired. */
 export const limitIsOver = (agent: string): string =>
   `(${agent}.status = 'rate_limited' AND ${agent}.rate_limit_reset_at <= clock_timestamp())`;
 
-/** How many more tasks an agent takes. */
+/** How many more tasks an agent can take. */
 export function roomOf({ limit, running }: Pick<AgentFacts, "limit" | "running">): number {
   return limit === 0 ? Number.POSITIVE_INFINITY : Math.max(0, limit - running);
 }
 
-/** How many tasks each of these agents has; those without any are missing. */
+/** The number of current tasks of each of these agents. Agents without tasks are omitted. */
 export function runningOf(
   sql: Statements,
   agentIds: readonly string[],
@@ -83,8 +83,8 @@ export function runningOf(
 }
 
 /**
- * How many more tasks the project's repositories take, by id, locked like agents; those without limit are not in it.
- * Somebody else's lock: none for now.
+ * How many more tasks each of the project's repositories can take, by id. Locks the repositories, like `lockAgents`.
+ * The result omits repositories without a limit. A skipped repository has room for 0 tasks.
  */
 export async function lockRepositories(
   sql: Transaction,

@@ -3,8 +3,9 @@ import { ask, type Transaction } from "../statements.ts";
 import type { Match } from "./matching.ts";
 
 /**
- * Gives tasks to agents, both locked by the caller: the tasks are PUSHING, each with a session that starts, whose id is
- * the assignment's. The change feed tells the workstations, in this order. Gives the sessions' ids in the order of `matches`.
+ * Assigns tasks to agents, both locked by the caller. The tasks become PUSHING, each with a new session in `starting`.
+ * The session's id is the assignment's id. The change feed publishes the assignments in this order. Returns the
+ * sessions' ids in the order of `matches`.
  */
 export async function give(sql: Transaction, matches: readonly Match[], reason: string): Promise<string[]> {
   const sessionIds = matches.map(() => `session_${newId()}`);
@@ -35,12 +36,12 @@ export async function give(sql: Transaction, matches: readonly Match[], reason: 
   return sessionIds;
 }
 
-/** What the hub itself says of sessions that were no try, and nobody else may. */
+/** End reasons, reserved for the hub, of sessions that do not count as attempts. */
 export const OWN_END_REASONS = ["cancelled", "refused", "not_started"] as const;
 
 /**
- * Sessions of the task in a row that did not come to their end; one that never began is no attempt. Whoever sets a task
- * ready that was given up begins anew.
+ * SQL: the number of consecutive failed attempts at the task. A session that never started is not an attempt. The count
+ * restarts at 0 when a task that was given up is set ready.
  */
 function attemptsBefore(task: string, previous: string): string {
   return `CASE

@@ -2,20 +2,20 @@
 export interface WaitingTask {
   id: string;
   repositoryId: string | null;
-  /** The agents that may have it, with their priorities (lower first); null: any. */
+  /** The agents that may take the task, with their priorities (lower first); null: any agent. */
   allowed: ReadonlyMap<string, number> | null;
-  /** Agents that should not be asked again yet. */
+  /** Agents that should not get this task again yet. */
   avoided: ReadonlySet<string>;
 }
 
-/** An agent that takes tasks. */
+/** An agent that can take tasks. */
 export interface FreeAgent {
   id: string;
-  /** Tasks it may still take. */
+  /** How many more tasks it can take. */
   room: number;
   /** Its workstation's priority in the project: lower first. */
   priority: number;
-  /** When it was given a task last, in milliseconds since 1970; null: never. */
+  /** Time of its last assignment, in milliseconds since 1970; null: never. */
   pushedAtMs: number | null;
 }
 
@@ -25,9 +25,9 @@ export interface Match {
 }
 
 /**
- * Who gets what: the tasks in the order given, each the best agent that has room, while its repository has room. An agent
- * comes before another by the task's own priority, then the project's, then by who waited longer. A repository that is not
- * in `repositoryRoom` has room without end.
+ * Matches tasks to agents. Takes the tasks in the given order and assigns each one to the best agent with room, if the
+ * task's repository has room. Agents are ordered by the task's priority for them, then the project's priority, then the
+ * longest wait. A repository that is not in `repositoryRoom` is unlimited.
  */
 export function match(
   tasks: readonly WaitingTask[],
@@ -37,7 +37,7 @@ export function match(
   const free = agents.map((agent) => ({ ...agent }));
   const room = new Map(repositoryRoom);
   const matches: Match[] = [];
-  // What was pushed in this round comes after all that was pushed before it.
+  // An agent that gets a task in this round sorts after agents with an earlier assignment.
   let now = Number.MAX_SAFE_INTEGER - tasks.length;
   for (const task of tasks) {
     const left = task.repositoryId === null ? Number.POSITIVE_INFINITY : (room.get(task.repositoryId) ?? Infinity);

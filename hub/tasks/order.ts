@@ -6,19 +6,19 @@ export interface BoardList {
   projectId: string;
   list: string;
 }
-/** What decides where a task stands: the board's order is (priority, listOrder, createdAt, id). */
+/** The fields that determine a task's position. The board's order is (priority, listOrder, createdAt, id). */
 export interface TaskSpot extends BoardList {
   id: string;
   priority: number;
   listOrder: number;
   createdAt: Date;
 }
-/** Behind or before a task of the list. */
+/** A position directly after or before a task of the list. */
 export interface Beside {
   side: "after" | "before";
   spot: TaskSpot;
 }
-/** A task with its new number. */
+/** A task with its new `listOrder`. */
 export interface Renumbered {
   id: string;
   listOrder: number;
@@ -26,7 +26,7 @@ export interface Renumbered {
 }
 export interface Placed {
   listOrder: number;
-  /** Tasks around it that were numbered anew to make room, in their order. */
+  /** Neighbouring tasks whose `listOrder` changed to make room, in list order. */
   renumbered: Renumbered[];
 }
 
@@ -39,10 +39,10 @@ type Side = "below" | "above";
 const FIRST_WINDOW = 8;
 
 /**
- * A number for a task in `list`, directly beside another one or, with null, behind all of them. Priorities are passed
- * over: who has his place among all tasks of the list keeps it when a priority changes. Where the numbers leave no room,
- * those around are spaced anew, as few as will do. `mover` is the task that goes there, if it is there already. The
- * caller holds the project's lock, so that no two tasks are given one place.
+ * Computes the `listOrder` for a task in `list`: directly beside another task, or after all tasks if `beside` is null.
+ * It ignores priorities, so that a task keeps its position among all tasks of the list when a priority changes. If
+ * there is no number left in the gap, it renumbers as few neighbours as possible. `mover` is the task to place, if it
+ * is in the list already. The caller holds the project's lock, so that two tasks never get the same position.
  */
 export async function placeIn(
   sql: Transaction,
@@ -58,7 +58,7 @@ export async function placeIn(
   return respace(sql, nearest);
 }
 
-/** Where tasks stand, by id; they are locked. */
+/** Locks these tasks and returns their positions, by id. */
 export async function spotsOf(sql: Transaction, ids: readonly string[]): Promise<Map<string, TaskSpot>> {
   const found = await ask(
     sql,
@@ -69,12 +69,12 @@ export async function spotsOf(sql: Transaction, ids: readonly string[]): Promise
   return new Map(found.map((row) => [String(row.id), row as TaskSpot]));
 }
 
-/** Keeps others from placing tasks in the project until the transaction ends. */
+/** Locks the project's board: no other transaction places tasks in it until this one ends. */
 export async function lockBoard(sql: Transaction, projectId: string): Promise<void> {
   await ask(sql, "SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", [projectId]);
 }
 
-/** Spaces a window around the gap anew, which widens until the numbers around it leave room enough. */
+/** Renumbers a window of tasks around the gap. The window widens until the numbers around it leave enough room. */
 async function respace(sql: Transaction, nearest: (side: Side, count: number) => Promise<Step[]>): Promise<Placed> {
   for (let width = FIRST_WINDOW; ; width *= 2) {
     const [below, above] = [await nearest("below", width + 1), await nearest("above", width + 1)];
@@ -93,8 +93,8 @@ async function respace(sql: Transaction, nearest: (side: Side, count: number) =>
 }
 
 /**
- * Tells those who watch the board, together with the commit, that tasks were numbered anew: the change feed publishes it
- * as one `task:reordered`.
+ * Records that tasks were renumbered. After the commit, the change feed publishes it to the board's subscribers as one
+ * `task:reordered`.
  */
 export async function announce(
   sql: Transaction,
@@ -111,9 +111,9 @@ export async function announce(
   );
 }
 
-/** The change feed would tell each of these rows alone; `announce` tells of them together instead. */
+/** Renumbers without a publication for each row: `announce` publishes all of them together. */
 async function renumber(sql: Transaction, moved: readonly { id: string; to: number }[]): Promise<Renumbered[]> {
-  const [told] = await ask(sql, `SELECT coalesce(current_setting('hub.audit_publish', true), '') AS publish`, []);
+  const [setting] = await ask(sql, `SELECT coalesce(current_setting('hub.audit_publish', true), '') AS publish`, []);
   await setPublishing(sql, "off");
   const rows = await ask(
     sql,
@@ -122,7 +122,7 @@ async function renumber(sql: Transaction, moved: readonly { id: string; to: numb
     RETURNING tasks.id, tasks.list_order::float8 AS "listOrder", tasks.updated_at AS "updatedAt"`,
     [moved.map(({ id }) => id), moved.map(({ to }) => String(to))],
   );
-  await setPublishing(sql, String(told?.publish));
+  await setPublishing(sql, String(setting?.publish));
   return rows
     .map(({ id, listOrder, updatedAt }) => ({ id, listOrder, updatedAt: updatedAt.toISOString() }))
     .sort((a, b) => a.listOrder - b.listOrder);
@@ -139,7 +139,7 @@ interface NearestQuery {
   count: number;
 }
 
-/** The list's tasks on one side of a gap, the nearest first. */
+/** The list's tasks on one side of a gap, nearest first. */
 async function nearestSteps(
   sql: Transaction,
   { projectId, list }: BoardList,
@@ -149,7 +149,7 @@ async function nearestSteps(
   const values: unknown[] = [projectId, list, mover, count];
   if (beside) values.push(beside.spot.listOrder, beside.spot.createdAt, beside.spot.id);
   const order = ["list_order", "created_at", "id"].map((key) => `${key}${side === "below" ? " DESC" : ""}`).join(", ");
-  // A priority at a time, because the board's index has them first.
+  // One query per priority, because the priority is the first column of the board's index.
   const rows = await ask(
     sql,
     `SELECT id, (list_order * ${SCALE})::float8 AS step
@@ -164,7 +164,7 @@ async function nearestSteps(
   return rows as unknown as Step[];
 }
 
-/** Whether a task lies on this side of a gap that lies behind or before the task of $5, $6 and $7. */
+/** SQL: whether a task lies on this side of a gap after or before the task of $5, $6 and $7. */
 function onSide(side: Side, gap: Beside["side"]): string {
   const comparison = { below: { after: "<=", before: "<" }, above: { after: ">", before: ">=" } }[side][gap];
   return `(list_order, created_at, id) ${comparison} ($5::float8::numeric(10, 5), $6::timestamptz, $7::text)`;

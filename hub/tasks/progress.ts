@@ -3,15 +3,17 @@ import type { Broker } from "../broker/broker.ts";
 import { newId } from "../ids.ts";
 import type { Logger } from "../log.ts";
 
-/** Between two publications of one session. */
+/** Minimum time between two publications of one session. */
 const INTERVAL_MS = 250;
 const PUBLISHER = "service:hub";
 
-/** Publishes how far sessions are: the first word at once, and of those that follow the newest, four times a second. */
+/**
+ * Publishes the progress of sessions: the first report immediately, then the newest one at most every `INTERVAL_MS`.
+ */
 export class ProgressPublisher {
   readonly #broker: Broker;
   readonly #log: Logger;
-  /** What waits, by session; null: nothing, but the interval since the last one runs. */
+  /** The pending report of each session; null: none, but the interval since the last publication still runs. */
   readonly #waiting = new Map<string, SessionProgress | null>();
   readonly #timers = new Set<NodeJS.Timeout>();
 
@@ -26,7 +28,7 @@ export class ProgressPublisher {
     else this.#send(progress);
   }
 
-  /** What waits is not published any more. */
+  /** Discards pending reports. */
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
@@ -53,7 +55,7 @@ export class ProgressPublisher {
         from: null,
         ephemeral: true,
       })
-      // The next one is newer, and the session's end is told by its row.
+      // Not retried: a newer report follows, and the session's row reports its end.
       .catch((error: unknown) => this.#log.debug({ err: error, sessionId }, "progress was not published"));
   }
 }

@@ -4,23 +4,23 @@ import { conflict } from "./conflict.ts";
 import { advance, type HeldTask, holdTask } from "./standing.ts";
 import { releaseWorktreeOf } from "./worktrees.ts";
 
-/** How often a task is tried again whose session was lost or failed. */
+/** How often a task is retried after a failed or lost session. */
 export const MAX_RECOVERIES = 3;
 
-/** A session under lock, with its task. */
+/** A locked session, with its task. */
 export interface HeldSession {
   id: string;
   agentId: string;
   status: string;
-  /** The mode that the task had when it was given. */
+  /** The task's mode at the time of the assignment. */
   mode: TaskMode | null;
   recoveryAttempts: number;
   task: HeldTask;
 }
 
 /**
- * Locks the board, the task and the session, in this order as everybody does. Null where it is gone, or is no longer what
- * its task is in.
+ * Locks the board, the task and the session, in the order that all transactions use. Null if the session or its task no
+ * longer exists.
  */
 export async function holdSession(sql: Transaction, id: string): Promise<HeldSession | null> {
   const [seen] = await ask<{ taskId: string }>(
@@ -41,13 +41,13 @@ export async function holdSession(sql: Transaction, id: string): Promise<HeldSes
   return session ? { ...session, task } : null;
 }
 
-/** Whether the task is in this session, and the session goes on. */
+/** Whether this is the task's current session, and it has not ended. */
 export function isOpen({ id, agentId, status, task }: HeldSession): boolean {
   const isCurrent = task.sessionId === id && task.activeAgentId === agentId && task.agentSessionStatus !== "INACTIVE";
   return isCurrent && (status === "starting" || status === "active");
 }
 
-/** The agent took the task up. Throws `conflict` where it can't any more. */
+/** Records that the agent started the task. Throws `conflict` if the assignment has ended. */
 export async function startSession(
   sql: Transaction,
   session: HeldSession,
@@ -56,11 +56,12 @@ export async function startSession(
   if (!isOpen(session))
     throw conflict(
       "ended",
-      "This assignment has ended, or the task went to another agent. Ask for workstations.assignments.",
+      "This assignment has ended, or the task went to another agent. Call workstations.assignments for the current ones.",
     );
-  if (session.status !== "starting") throw conflict("started", "This assignment was started already.");
+  if (session.status !== "starting")
+    throw conflict("started", "This assignment was already started. Continue with its session.");
   const started = await advance(sql, session.task, "started", { agentSessionStatus: "ACTIVE" });
-  if (!started) throw conflict("list", `The task is in the list ${session.task.list}: nobody is to work on it now.`);
+  if (!started) throw conflict("list", `The task is in the list "${session.task.list}". Move it first.`);
   await ask(
     sql,
     `UPDATE agent_sessions SET status = 'active', started_at = clock_timestamp(), external_session_id = $2::text,
@@ -70,7 +71,7 @@ export async function startSession(
   );
 }
 
-/** Where the counters' columns end. */
+/** The largest value of the counters' columns. */
 const MAX_INTEGER = 2_147_483_647;
 
 /** How a session ended. */
@@ -80,8 +81,8 @@ export interface Ending extends Omit<SessionFinish, "id" | "outcome" | "reviewIn
 }
 
 /**
- * Ends an open session and gives the agent and its worktree free. What becomes of the task, the caller says; whoever ends a
- * session holds it, so that it is ended once.
+ * Ends an open session and releases its agent and worktree. The caller decides the next state of the task. The caller
+ * holds the session's lock, so that a session ends once.
  */
 export async function endSession(
   sql: Transaction,
@@ -114,17 +115,17 @@ export async function endSession(
   await releaseWorktreeOf(sql, session.id);
 }
 
-/** Nobody took the assignment up. */
+/** The assignment was never started. */
 export const NOT_STARTED: Ending = { status: "failed", endReason: "not_started", errorType: "not_started" };
 
-/** The workstation does not end the session any more. */
+/** The session is lost: its workstation can't end it any more. */
 export function lost(errorMessage: string): Ending {
   return { status: "timeout", endReason: "timeout", errorType: "workstation_lost", errorMessage };
 }
 
-/** Ends what the agents of a workstation are at that does not come back, and gives their tasks to others. */
+/** Ends all open sessions of a workstation that is deleted, and makes their tasks available to other agents. */
 export async function endSessionsOf(sql: Transaction, workstationId: string): Promise<void> {
-  // In the order of their ids, so that two who end workstations don't wait for each other in a circle.
+  // Locks tasks in the order of their ids, so that concurrent calls don't deadlock.
   const tasks = await ask<{ sessionId: string | null }>(
     sql,
     `UPDATE tasks SET active_agent_id = NULL, agent_session_status = 'INACTIVE' WHERE id IN (
@@ -144,8 +145,8 @@ export async function endSessionsOf(sql: Transaction, workstationId: string): Pr
 }
 
 /**
- * Ends all that agents are at in tasks of this condition, which are deleted, in two statements: their number is bounded by
- * what agents take at once only. The tasks stay as they are, with no agent.
+ * Ends all open sessions of the tasks that match the condition and are being deleted. Uses two statements, because only
+ * the agents' concurrency limits bound the number of sessions. The tasks keep their state, without an agent.
  */
 export async function cancelSessions(sql: Transaction, condition: string, id: string): Promise<void> {
   const tasks = await ask<{ sessionId: string | null }>(
@@ -180,8 +181,8 @@ export async function cancelSessions(sql: Transaction, condition: string, id: st
 const FREE = { agentSessionStatus: "INACTIVE", activeAgentId: null } as const;
 
 /**
- * The session came to its end, and the task goes on in its workflow. A task that somebody gave another mode meanwhile has
- * that one before it still.
+ * Advances the task in its workflow after its session completed. If the task's mode changed during the session, the new
+ * mode has yet to run, so the task does not advance.
  */
 export async function completeTask(
   sql: Transaction,
@@ -193,23 +194,23 @@ export async function completeTask(
   await advance(sql, task, event, { ...FREE, lastError: null, ...instructions });
 }
 
-/** The session did not begin: somebody else may have the task at once. */
+/** Makes the task available again after a session that did not start. */
 export async function returnTask(sql: Transaction, task: HeldTask): Promise<void> {
   await advance(sql, task, "failed", FREE);
 }
 
-/** The session failed or was lost: the task is tried again, until it was often enough. */
+/** Makes the task available again after a failed or lost session, or gives it up after `MAX_RECOVERIES` retries. */
 export async function retryTask(
   sql: Transaction,
   { task, recoveryAttempts }: HeldSession,
   error: string,
 ): Promise<void> {
   if (recoveryAttempts < MAX_RECOVERIES) return returnTask(sql, task);
-  const lastError = `Given up after ${recoveryAttempts + 1} tries, the last of which ended so: ${error}`;
+  const lastError = `Gave up after ${recoveryAttempts + 1} attempts. Last error: ${error}`;
   await advance(sql, task, "gave_up", { ...FREE, ready: false, lastError });
 }
 
-/** Somebody took the task back. */
+/** Withdraws the task: it is no longer ready. */
 export async function withdrawTask(sql: Transaction, task: HeldTask): Promise<void> {
   await advance(sql, task, "gave_up", { ...FREE, ready: false });
 }

@@ -3,20 +3,20 @@ import { ask, type Transaction } from "../statements.ts";
 import { announce, lockBoard, placeIn } from "./order.ts";
 import { type NextStanding, nextStanding, type TaskStanding, type WorkflowEvent } from "./workflow.ts";
 
-/** A task under lock, as far as its sessions and its workflow need it. */
+/** A locked task, with the fields that its sessions and its workflow need. */
 export interface HeldTask extends TaskStanding {
   id: string;
   projectId: string;
   ready: boolean;
   agentSessionStatus: Task["agentSessionStatus"];
   activeAgentId: string | null;
-  /** The session that the task is in now, or was in last. */
+  /** The task's current or last session. */
   sessionId: string | null;
   repositoryId: string | null;
   projectStatus: string;
 }
 
-/** Locks the project's board and the task on it; null where it is gone, or went to another project meanwhile. */
+/** Locks the project's board and the task. Null if the task no longer exists, or has just moved to another project. */
 export async function holdTask(sql: Transaction, id: string): Promise<HeldTask | null> {
   const [seen] = await ask<{ projectId: string }>(
     sql,
@@ -29,7 +29,7 @@ export async function holdTask(sql: Transaction, id: string): Promise<HeldTask |
   return lockTask(sql, id, seen.projectId);
 }
 
-/** Locks the task alone: for what leaves it where it stands on the board. */
+/** Locks only the task: for changes that keep its position on the board. */
 export async function lockTask(sql: Transaction, id: string, projectId: string): Promise<HeldTask | null> {
   const [task] = await ask<HeldTask>(
     sql,
@@ -46,13 +46,13 @@ export async function lockTask(sql: Transaction, id: string, projectId: string):
 }
 
 /**
- * The task's own workflow, its template's, its project's or its organization's; `projects` and `organizations` are joined.
- * A subquery, because COALESCE asks it only of tasks without a workflow of their own.
+ * SQL: the workflow of the task, else of its template, its project or its organization. The query joins `projects` and
+ * `organizations`. A subquery, because COALESCE evaluates it only for tasks without their own workflow.
  */
 export const EFFECTIVE_WORKFLOW = `coalesce(tasks.workflow_config, (SELECT mode_sequence FROM workflow_templates WHERE workflow_templates.deleted_at IS NULL AND workflow_templates.id =
   coalesce(tasks.workflow_template_id, projects.default_workflow_template_id, organizations.default_workflow_template_id)))`;
 
-/** Whether a task is in this session now. */
+/** Whether this is the current session of a task. */
 export async function isTaskIn(sql: Transaction, sessionId: string): Promise<boolean> {
   const [found] = await ask(
     sql,
@@ -64,7 +64,7 @@ export async function isTaskIn(sql: Transaction, sessionId: string): Promise<boo
   return found !== undefined;
 }
 
-/** What else changes with the standing. Columns of `tasks`; what is missing stays. */
+/** Further columns of `tasks` to change. Missing ones keep their values. */
 export interface TaskChange {
   agentSessionStatus?: "INACTIVE" | "PUSHING" | "ACTIVE";
   activeAgentId?: string | null;
@@ -86,8 +86,8 @@ const COLUMNS: Readonly<Record<keyof TaskChange, string>> = {
 };
 
 /**
- * Brings the task where the event leads it, behind all others of its new list, and changes what changes with that. False,
- * and nothing changed, where the workflow does not allow the event. The board is locked by the caller.
+ * Applies a workflow event to the task: moves it to the end of its new list and applies `change`. Returns false and
+ * changes nothing if the workflow does not allow the event. The caller has locked the board.
  */
 export async function advance(
   sql: Transaction,

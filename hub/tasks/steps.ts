@@ -1,15 +1,15 @@
-/** A list's numbers, counted in the smallest steps that the column (DECIMAL(10, 5)) tells apart: whole numbers. */
+/** Scales `listOrder` to whole numbers: the smallest step of its column, DECIMAL(10, 5), is 1. */
 export const SCALE = 100_000;
 /** The number of a list's first task. */
 const FIRST = 1_000 * SCALE;
-/** From a task to one that comes behind the last, or before the first. */
+/** Distance between the last or first task and one placed beyond it. */
 const STEP = 10 * SCALE;
 /** The column ends at 100,000 on both sides. */
 const END = 99_990 * SCALE;
-/** What has been spaced anew leaves room for some 16 halvings. */
+/** Minimum distance after renumbering: room for about 16 insertions into the same gap. */
 const ROOMY = 1 * SCALE;
 
-/** A number between these, where null is the open end of the list; null where there is no room. */
+/** A number between these two, where null is an open end of the list. Returns null if there is no room. */
 export function stepBetween(below: number | null, above: number | null): number | null {
   if (below !== null && above !== null) {
     const middle = Math.floor((below + above) / 2);
@@ -21,8 +21,8 @@ export function stepBetween(below: number | null, above: number | null): number 
 }
 
 /**
- * `count` numbers between these, evenly; null where they would be too close to each other. Towards an open end they take
- * half of the room, so that it is not soon full again. With both ends open there is always room.
+ * `count` evenly spaced numbers between these two. Returns null if they would be too close to each other. Towards an
+ * open end they use half of the room, so that it lasts for later tasks. With both ends open there is always room.
  */
 export function spread(below: number | null, above: number | null, count: number): number[] | null {
   if (below !== null && above !== null) return from(below, Math.floor((above - below) / (count + 1)), count);

@@ -17,9 +17,9 @@ import {
 
 export interface WorkSweeperOptions {
   database: Database;
-  /** How long an assignment may stay without being started. */
+  /** How long an assignment may wait to be started. */
   startTimeoutMs: number;
-  /** How long a workstation may be away before its sessions are lost. */
+  /** How long a workstation may be offline before its sessions are lost. */
   sessionTimeoutMs: number;
   intervalMs?: number;
   log: Logger;
@@ -33,23 +33,23 @@ interface Overdue {
   id: string;
   /** It was never started. */
   unstarted: boolean;
-  /** Its workstation can't start it any more. */
+  /** Its workstation is offline or can't start it any more. */
   left: boolean;
 }
 
 /**
- * Lets nothing stick: takes back what nobody started in time or whose workstation left before it did, gives up sessions whose
- * workstation stays away, and lifts rate limits that have run out. Every hub does it, and the first that locks a session ends
- * it. All times are the database's.
+ * Ends stuck work: assignments that were not started in time or whose workstation left first, and sessions whose
+ * workstation stays offline. Also lifts expired rate limits. Every hub runs a sweeper; the first one that locks a
+ * session ends it. All times are the database's.
  *
- * A hub that writes a workstation's absence returns its assignments at once (`workstationLeft`). The sweeps of all hubs find
- * the rest: where that hub died, and where an assignment was committed after the absence was looked at.
+ * The hub that writes a workstation's status as offline returns its assignments immediately (`workstationLeft`). The
+ * sweeps of all hubs handle the remaining cases: that hub failed, or an assignment was committed after its check.
  */
 export class WorkSweeper {
   readonly #options: WorkSweeperOptions;
   readonly #sweeping: Pulse;
   readonly #returning: Pulse;
-  /** Workstations whose absence was written, and whose assignments were not looked at since. */
+  /** Workstations that were written as offline, and whose assignments have not been checked since. */
   readonly #left = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
   #failing = false;
@@ -71,7 +71,7 @@ export class WorkSweeper {
     this.#timer = setInterval(() => this.#sweeping.wake(), this.#options.intervalMs ?? INTERVAL_MS).unref();
   }
 
-  /** This workstation's row says now that it is not online: the assignments that it did not start go back at once. */
+  /** Call when this workstation was written as offline. Returns the assignments that it did not start. */
   workstationLeft(id: string): void {
     this.#left.add(id);
     this.#returning.wake();
@@ -89,7 +89,7 @@ export class WorkSweeper {
     this.#failing = false;
   }
 
-  /** What fails here is left to the next sweep. */
+  /** The next sweep handles failures of this step. */
   async #returnOfLeft(): Promise<void> {
     const ids = [...this.#left];
     this.#left.clear();
@@ -107,7 +107,7 @@ export class WorkSweeper {
     } while (overdue.length === BATCH && !this.#closed);
   }
 
-  /** What the database refuses, or somebody's lock keeps, is one session's matter: the others must not wait for it. */
+  /** A database error or a lock timeout concerns one session only, and does not delay the others. */
   async #end(sessionId: string): Promise<void> {
     const { database, log } = this.#options;
     try {
@@ -119,19 +119,19 @@ export class WorkSweeper {
     } catch (error) {
       const isItsOwn = isDatabaseFault(error) || (error instanceof HubError && error.code === "timeout");
       if (!isItsOwn) throw error;
-      log.warn({ err: error, sessionId }, "an overdue session could not be ended; tried again");
+      log.warn({ err: error, sessionId }, "an overdue session could not be ended; the next sweep retries it");
     }
   }
 
-  /** Told once, not at every try. */
+  /** Logs the first failure of an outage, not every retry. */
   #failed(error: unknown): void {
     if (!this.#failing)
-      this.#options.log.warn({ err: error }, "overdue sessions are not looked at until the database answers");
+      this.#options.log.warn({ err: error }, "overdue sessions are not checked until the database answers");
     this.#failing = true;
   }
 }
 
-const GONE = "The workstation stayed away, or was taken from the project.";
+const GONE = "The workstation stayed offline, or was detached from the project.";
 const LEFT: Ending = {
   ...NOT_STARTED,
   errorType: "workstation_left",
@@ -146,15 +146,22 @@ async function end(sql: Transaction, session: HeldSession, { unstarted, left }: 
 
 const limitsOf = ({ startTimeoutMs, sessionTimeoutMs }: WorkSweeperOptions) => [startTimeoutMs, sessionTimeoutMs];
 
-/** The workstation, the project or the task was deleted, or the workstation detached: it can't start or end the session. */
+/**
+ * SQL: the workstation, the project or the task was deleted, or the workstation was detached. The session can't
+ * continue.
+ */
 const IS_CUT_OFF = `(w.deleted_at IS NOT NULL OR p.deleted_at IS NOT NULL OR task.deleted_at IS NOT NULL
   OR NOT EXISTS (SELECT FROM project_workstations pw WHERE pw.project_id = task.project_id AND pw.workstation_id = w.id))`;
-/** A suspect workstation is online by its row, and keeps what it was given. */
+/**
+ * SQL: the workstation is offline or cut off. The row of a suspect workstation is online, so it keeps its assignments.
+ */
 const HAS_LEFT = `(w.status <> 'online' OR ${IS_CUT_OFF})`;
 const STAYS_AWAY = `(w.status <> 'online' AND greatest(w.last_seen_at, s.started_at)
   < clock_timestamp() - $2::float8 * interval '1 millisecond' OR ${IS_CUT_OFF})`;
 const OVERDUE_COLUMNS = `s.id, s.status = 'starting' AS unstarted, ${HAS_LEFT} AS left`;
-/** Sessions that are no task's current one are somebody else's to end, and must not be looked at again and again. */
+/**
+ * SQL: overdue sessions. Excludes sessions that are not their task's current one, because the sweeper can't end them.
+ */
 const OVERDUE = `FROM agent_sessions s JOIN agents a ON a.id = s.agent_id JOIN workstations w ON w.id = a.workstation_id
   JOIN tasks task ON task.id = s.task_id AND task.last_agent_session_id = s.id AND task.agent_session_status <> 'INACTIVE'
   JOIN projects p ON p.id = task.project_id
@@ -163,7 +170,7 @@ const OVERDUE = `FROM agent_sessions s JOIN agents a ON a.id = s.agent_id JOIN w
       AND (${HAS_LEFT} OR s.started_at < clock_timestamp() - $1::float8 * interval '1 millisecond')
     OR s.status = 'active' AND ${STAYS_AWAY})`;
 
-/** The oldest, without those that were looked at already; of these workstations alone where any are given. */
+/** The oldest overdue sessions, without those that were already checked. Limited to these workstations if given. */
 function findOverdue(
   sql: Statements,
   limits: readonly number[],
@@ -178,7 +185,7 @@ function findOverdue(
   );
 }
 
-/** It may have been started, or its workstation come back, while it waited for its turn: null. */
+/** Checks a session again under lock. Null if it was started, or its workstation came online, in the meantime. */
 async function stillOverdue(sql: Transaction, limits: readonly number[], id: string): Promise<Overdue | null> {
   const [found] = await ask<Overdue>(sql, `SELECT ${OVERDUE_COLUMNS} ${OVERDUE} AND s.id = $3`, [...limits, id], true);
   return found ?? null;

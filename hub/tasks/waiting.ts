@@ -2,7 +2,7 @@ import { ask, type Transaction } from "../statements.ts";
 import { OPEN_LISTS } from "./facts.ts";
 import type { WaitingTask } from "./matching.ts";
 
-/** An active dependency that blocks the task of this alias. */
+/** SQL: whether an active dependency blocks the task of this alias. */
 export const isBlocked = (task: string): string => `EXISTS (SELECT FROM task_dependencies d
   JOIN tasks blocker ON blocker.id = d.depends_on_task_id AND blocker.deleted_at IS NULL
   WHERE d.task_id = ${task}.id AND d.dependency_type = 'blocks' AND d.status = 'active')`;
@@ -10,19 +10,19 @@ export const isBlocked = (task: string): string => `EXISTS (SELECT FROM task_dep
 export interface WaitingQuery {
   projectId: string;
   limit: number;
-  /** Agents that could take something. */
+  /** Agents that can take a task. */
   agentIds: readonly string[];
-  /** Repositories that take nothing more. */
+  /** Repositories that can't take another task. */
   fullRepositoryIds: readonly string[];
-  /** Tasks that were looked at already. */
+  /** Tasks that were already examined. */
   passedOver: readonly string[];
-  /** How long an agent is not given a task again that it refused, or failed at. */
+  /** How long an agent does not get a task again that it refused or failed. */
   avoidMs: number;
 }
 
 /**
- * The next tasks that one of these agents might take, in the order in which they are given out, locked: by priority, what
- * goes round after everything else, then as they stand on the board. Tasks that somebody else has locked are left out.
+ * Locks and returns the next tasks that one of these agents might take, in dispatch order: by priority, then looping
+ * tasks last, then by position on the board. Skips tasks that another transaction has locked.
  */
 export async function lockWaiting(
   sql: Transaction,
@@ -54,7 +54,7 @@ export async function lockWaiting(
   return { seen: ids, tasks };
 }
 
-/** Each list by itself, because the board's index has them in this order. */
+/** One query per list, because the board's index returns each list in this order. */
 function fromList(list: string): string {
   return `(SELECT id, priority, list, list_order, created_at FROM tasks t
     WHERE project_id = $1 AND list = '${list}' AND ready AND agent_session_status = 'INACTIVE'
@@ -71,7 +71,7 @@ interface TaskDetail {
   avoided: ReadonlySet<string>;
 }
 
-/** Asked after the lock: what was committed while it was waited for is seen here. */
+/** Runs after the lock, so that it sees changes committed while the lock was awaited. */
 export async function detailsOf(
   sql: Transaction,
   tasks: readonly { id: string; tried: boolean }[],

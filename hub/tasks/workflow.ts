@@ -1,39 +1,39 @@
 import type { TaskList, TaskMode, WorkflowStep } from "@monster-realtime/client/protocol";
 
-/** A task as far as its workflow needs it. */
+/** The fields of a task that its workflow needs. */
 export interface TaskStanding {
   list: TaskList;
   mode: TaskMode;
-  /** The step at which it stands; a hint, because people change modes and workflows by hand. Null before the first. */
+  /** The current step; null before the first. Only a hint, because people change modes and workflows by hand. */
   step: number | null;
-  /** Whether the task goes round instead of being done. */
+  /** Whether the task repeats instead of being done. */
   loops: boolean;
-  /** Null or empty where nobody set one. */
+  /** Null or empty if none is set. */
   workflow: readonly WorkflowStep[] | null;
 }
 
 /**
- * `started`: an agent took it up. `completed`: its session came to its end. `failed`: the session ended otherwise and
- * another one may try. `gave_up`: none shall. `approved`, `rejected`: what the reviewer said.
+ * `started`: an agent started the task. `completed`: its session completed. `failed`: the session ended in another way,
+ * and the task is retried. `gave_up`: the task is not retried. `approved`, `rejected`: the reviewer's decision.
  */
 export type WorkflowEvent = "started" | "completed" | "failed" | "gave_up" | "approved" | "rejected";
 
-/** What becomes of the task. */
+/** The next state of the task. */
 export interface NextStanding {
   list: TaskList;
   mode: TaskMode;
   step: number | null;
 }
 
-/** Outside of workflows: what a reviewer sent back is done again in this mode. */
+/** The mode of a task that a reviewer rejected. It need not be a step of the workflow. */
 const REWORK: TaskMode = "iterate";
 
 /**
- * The whole life of a task, as one table: what an event makes of it, or null where the event is not allowed there. A task
- * without workflow has its mode as the only step, after which somebody looks at it.
+ * The transition function of a task: its next state after an event, or null if the event is not allowed. A task without
+ * a workflow has its mode as the only step, followed by a review.
  */
 export function nextStanding(task: TaskStanding, event: WorkflowEvent): NextStanding | null {
-  // A mode that is none of the workflow's keeps the place at which the task stands.
+  // A mode outside of the workflow keeps the task's current step.
   const step = stepOf(task) ?? task.step;
   const stay = { list: task.list, mode: task.mode, step };
   switch (event) {
@@ -52,7 +52,9 @@ export function nextStanding(task: TaskStanding, event: WorkflowEvent): NextStan
   }
 }
 
-/** The step that the task is at: the last one run where the mode is still its own, or is what a reviewer sent it back to. */
+/**
+ * The task's step: the stored one if its mode still matches or is the rework mode, else the first step with the mode.
+ */
 export function stepOf({ mode, step, workflow }: TaskStanding): number | null {
   const steps = workflow ?? [];
   if (step !== null && (steps[step]?.mode === mode || (mode === REWORK && step < steps.length))) return step;
@@ -62,12 +64,12 @@ export function stepOf({ mode, step, workflow }: TaskStanding): number | null {
 
 function completed(task: TaskStanding): NextStanding {
   const step = stepOf(task);
-  // A mode that the workflow does not have was somebody's wish, and somebody looks at what came of it.
+  // A mode outside of the workflow was chosen by a person, so its result needs a review.
   const requireReview = step === null ? true : (task.workflow?.[step]?.requireReview ?? true);
   return requireReview ? { list: "review", mode: task.mode, step: step ?? task.step } : advanced(task);
 }
 
-/** To the step behind its own; from a mode that is none of the workflow's, to the one at which it stood. */
+/** The state at the next step. From a mode outside of the workflow, the state at the stored step. */
 function advanced(task: TaskStanding): NextStanding {
   const steps = task.workflow ?? [];
   const step = stepOf(task);
@@ -79,12 +81,15 @@ function advanced(task: TaskStanding): NextStanding {
   return first ? { list: "loop", mode: first.mode, step: 0 } : { list: "loop", mode: task.mode, step: null };
 }
 
-/** What was not the workflow's own is done again before the step at which the task stands, as part of the one before. */
+/**
+ * The step of a rejected task. A mode outside of the workflow is reworked before the stored step, as part of the
+ * previous one.
+ */
 function reworked(task: TaskStanding): number | null {
   return stepOf(task) ?? (task.step !== null && task.step > 0 ? task.step - 1 : null);
 }
 
-/** Where a task waits for an agent that is not under way. */
+/** The list in which a task without an agent waits. */
 function waitingList({ loops }: Pick<TaskStanding, "loops">): TaskList {
   return loops ? "loop" : "todo";
 }

@@ -2,20 +2,20 @@ import { newId } from "../ids.ts";
 import { ask, type Transaction } from "../statements.ts";
 import { conflict } from "./conflict.ts";
 
-/** Days after which a worktree that nobody uses counts as left behind. */
+/** Days after which an unused worktree counts as stale. */
 export const STALE_DAYS = 7;
 
-/** A clone under lock, so that its worktrees are given out one after the other. */
+/** A locked clone, so that its worktrees are acquired one after the other. */
 export interface Clone {
   id: string;
   mainPath: string;
-  /** That is checked out in the clone itself. */
+  /** The branch that is checked out in the clone itself. */
   mainBranch: string;
 }
 
 /**
- * A worktree of the branch: the branch's own, else one that is vacant and is given the branch, else a new one beside the
- * clone. It counts one task more. Gives its id. Throws `conflict` for the branch of the clone itself.
+ * Acquires a worktree for the branch: the branch's own, else a vacant one that gets the branch, else a new one beside
+ * the clone. Increments its task count and returns its id. Throws `conflict` for the branch of the clone itself.
  */
 export async function acquireWorktree(sql: Transaction, clone: Clone, branch: string): Promise<string> {
   refuseBranchOfClone(clone, branch);
@@ -65,8 +65,9 @@ async function makeWorktree(sql: Transaction, { id, mainPath }: Clone, branch: s
 }
 
 /**
- * Beside the clone, named after the branch: `/src/app` and `feature/login` make `/src/app-worktrees/feature-login`. Differs
- * from those taken by more than case, as there are systems to whom `Fix` and `fix` are one folder.
+ * A path beside the clone, named after the branch: `/src/app` and `feature/login` give
+ * `/src/app-worktrees/feature-login`. It differs from taken paths by more than case, because `Fix` and `fix` are the
+ * same folder on some systems.
  */
 export function freePath(mainPath: string, branch: string, taken: readonly string[]): string {
   const folders = new Set(taken.map((path) => path.toLowerCase()));
@@ -79,31 +80,31 @@ export function freePath(mainPath: string, branch: string, taken: readonly strin
 }
 
 /**
- * Gives back the worktree of a session that ends; the session keeps it as history. To be called once, by whoever ends the
- * session, in the same transaction.
+ * Releases the worktree of a session that ends. The session keeps its id as history. The code that ends the session
+ * calls this once, in the same transaction.
  */
 export async function releaseWorktreeOf(sql: Transaction, sessionId: string): Promise<void> {
   await ask(sql, `${RELEASE} WHERE id = (SELECT worktree_id FROM agent_sessions WHERE id = $1)`, [sessionId]);
 }
 
-/** Whether a session of this status may hold a worktree. */
+/** Whether a session with this status may hold a worktree. */
 export function goesOn(status: string): boolean {
   return status === "starting" || status === "active";
 }
 
-/** The worktree that counts a session of such columns; null where it has none, or has ended. */
+/** The worktree that a session with these columns holds. Null if it has none or has ended. */
 export function heldBy({ status, worktreeId }: { status: string; worktreeId: string | null }): string | null {
   return goesOn(status) ? worktreeId : null;
 }
 
-/** A session that was written as a row is counted by another worktree than before, or by none. */
+/** Moves a session's hold from one worktree to another, after its row was written directly. Null: no worktree. */
 export async function moveHold(sql: Transaction, from: string | null, to: string | null): Promise<void> {
   if (from === to) return;
   if (from !== null) await ask(sql, `${RELEASE} WHERE id = $1`, [from]);
   if (to !== null) await take(sql, "id = $1", [to], "");
 }
 
-/** Gives back what was acquired without a session. False where only sessions hold it, or nobody. */
+/** Releases a hold that was acquired without a session. False if there is no such hold. */
 export async function releaseWorktree(sql: Transaction, id: string): Promise<boolean> {
   const [released] = await ask(
     sql,
@@ -115,8 +116,8 @@ export async function releaseWorktree(sql: Transaction, id: string): Promise<boo
 }
 
 /**
- * Throws `conflict` where somebody works in the worktree, locked by the caller, that is to be deleted (`branch` null) or to
- * have another branch.
+ * Throws `conflict` if the worktree is in use. The caller has locked it, to delete it (`branch` null) or to change its
+ * branch.
  */
 export async function refuseHeldWorktree(sql: Transaction, id: string, branch: string | null): Promise<void> {
   const [held] = await ask(
@@ -125,13 +126,13 @@ export async function refuseHeldWorktree(sql: Transaction, id: string, branch: s
       OR EXISTS (SELECT FROM agent_sessions WHERE worktree_id = $1 AND status IN ('starting', 'active')))`,
     [id, branch],
   );
-  if (held) throw conflict("held", "Somebody works in this worktree. Let its sessions end, or release it first.");
+  if (held) throw conflict("held", "This worktree is in use. Wait until its sessions end, or release it first.");
 }
 
-/** Throws `conflict` where the clone itself has this branch: git checks a branch out in one place. */
+/** Throws `conflict` if the clone itself has this branch: git can check a branch out in one place only. */
 function refuseBranchOfClone({ mainBranch, mainPath }: Clone, branch: string): void {
   if (branch !== mainBranch) return;
-  const message = `The clone itself has the branch ${branch} checked out. Work there, or take a branch of another name.`;
+  const message = `The clone itself has the branch ${branch} checked out. Work there, or use another branch.`;
   throw conflict("main_clone", message, { mainPath });
 }
 

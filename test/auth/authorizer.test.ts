@@ -21,7 +21,7 @@ const channel = (name: string) => {
 };
 const taskChannel = channel(`task:${idOf("task", 1)}`);
 
-/** A database in memory that counts its statements, and answers when and as the test says. */
+/** A source in memory that counts its statements, with control over when and what it returns. */
 class TableSource implements FactSource {
   readonly tables: { [Kind in FactKind]: Map<string, FactsByKind[Kind]> } = {
     workstation: new Map(),
@@ -31,7 +31,7 @@ class TableSource implements FactSource {
   };
   readonly statements: { kind: FactKind; ids: readonly string[] }[] = [];
   failure: Error | null = null;
-  /** While set, answers are read at once and given when it resolves. */
+  /** While set, answers are computed immediately and returned when it resolves. */
   gate: Promise<void> | null = null;
 
   async load<Kind extends FactKind>(kind: Kind, ids: readonly string[]): Promise<Map<string, FactsByKind[Kind]>> {
@@ -71,7 +71,7 @@ function setUp(users = 1) {
   return { source, clock, authorizer };
 }
 
-/** A gate that stays shut until `open` is called. */
+/** A gate that is closed until `open` is called. */
 function gate(): { shut: Promise<void>; open(): void } {
   let open: () => void = () => undefined;
   const shut = new Promise<void>((resolve) => {
@@ -80,10 +80,10 @@ function gate(): { shut: Promise<void>; open(): void } {
   return { shut, open };
 }
 
-const away = () => new HubError("unavailable", "The database is away.");
+const unavailable = () => new HubError("unavailable", "The database is unavailable.");
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-test("5,000 clients that connect at once cost one statement a thousand", async () => {
+test("5,000 clients that connect at the same time cost one statement per 1,000", async () => {
   const { source, authorizer } = setUp(5_000);
   const all = Array.from({ length: 5_000 }, (_, index) => user(index + 1));
   const rights = await Promise.all(all.map((principal) => authorizer.rights(principal, taskChannel)));
@@ -96,7 +96,7 @@ test("5,000 clients that connect at once cost one statement a thousand", async (
   assert.equal(source.statements.filter(({ kind }) => kind === "task").length, 1);
 });
 
-test("an id is asked for once, however many wait for it", async () => {
+test("concurrent lookups of an id share one read", async () => {
   const { source, authorizer } = setUp();
   const door = gate();
   source.gate = door.shut;
@@ -109,7 +109,7 @@ test("an id is asked for once, however many wait for it", async () => {
   assert.equal(source.statements.length, 1);
 });
 
-test("fresh facts answer at once, and older ones are read again", async () => {
+test("fresh facts are returned synchronously, and older ones are read again", async () => {
   const { source, clock, authorizer } = setUp();
   await authorizer.rights(user(1), taskChannel);
   clock.now += CACHE_MS;
@@ -120,7 +120,7 @@ test("fresh facts answer at once, and older ones are read again", async () => {
   assert.equal((await authorizer.rights(user(1), taskChannel)).publish, false);
 });
 
-test("tells at once what fresh facts allow, and never of facts that would have to be read", async () => {
+test("isKnownToAllow answers from fresh facts only", async () => {
   const { source, clock, authorizer } = setUp();
   const allows = (right: "join" | "publish") =>
     authorizer.isKnownToAllow(user(1), [
@@ -140,7 +140,7 @@ test("tells at once what fresh facts allow, and never of facts that would have t
   assert.equal(authorizer.isKnownToAllow(user(1), []), false);
 });
 
-test("a row that does not exist is remembered as such, like one that does", async () => {
+test("the absence of a row is cached like a row", async () => {
   const { source, clock, authorizer } = setUp();
   const missing = channel(`task:${idOf("task", 9)}`);
   assert.equal((await authorizer.rights(user(1), missing)).subscribe, false);
@@ -152,7 +152,7 @@ test("a row that does not exist is remembered as such, like one that does", asyn
   assert.equal((await authorizer.rights(user(1), missing)).subscribe, true);
 });
 
-test("what was dropped is read again at once, and by kind what hangs on it", async () => {
+test("dropped facts are read again by the next call, including the facts that depend on them", async () => {
   const { source, authorizer } = setUp();
   const workstation: Principal = { kind: "workstation", id: idOf("ws", 1), tokenDigest: "digest" };
   const row = { organizationId: ORG, standing: "active", tokenDigest: "digest", projectIds: [PROJECT] } as const;
@@ -178,7 +178,7 @@ for (const [entity, id] of [
   ["user", idOf("user", 1)],
   ["organization", ORG],
 ] as const) {
-  test(`an answer that was on its way when its ${entity} was dropped does not get in`, async () => {
+  test(`a response in flight when its ${entity} was dropped is discarded`, async () => {
     const { source, authorizer } = setUp();
     const door = gate();
     source.gate = door.shut;
@@ -197,10 +197,10 @@ for (const [entity, id] of [
   });
 }
 
-test("while the database is away, known facts serve at once until the outage lasts too long", async () => {
+test("while the database is unavailable, cached facts serve until the outage lasts too long", async () => {
   const { source, clock, authorizer } = setUp();
   await authorizer.rights(user(1), taskChannel);
-  source.failure = away();
+  source.failure = unavailable();
   clock.now += CACHE_MS + 1;
   assert.equal((await authorizer.rights(user(1), taskChannel)).publish, true);
   clock.now += 60_000;
@@ -212,19 +212,19 @@ test("while the database is away, known facts serve at once until the outage las
   await assert.rejects(async () => authorizer.rights(user(1), taskChannel), { code: "unavailable" });
 });
 
-test("while the database is away, what is not known is unavailable, and so is what was dropped", async () => {
+test("while the database is unavailable, uncached and dropped facts are unavailable", async () => {
   const { source, authorizer } = setUp();
   await authorizer.rights(user(1), taskChannel);
-  source.failure = away();
+  source.failure = unavailable();
   await assert.rejects(authorizer.standing(user(2)), { code: "unavailable" });
   authorizer.drop([{ entity: "user", id: idOf("user", 1) }]);
   await assert.rejects(async () => authorizer.rights(user(1), taskChannel), { code: "unavailable" });
 });
 
-test("a database that is back is noticed by those who are served without it", async () => {
+test("lookups served from stale facts detect that the database is available again", async () => {
   const { source, clock, authorizer } = setUp();
   await authorizer.rights(user(1), taskChannel);
-  source.failure = away();
+  source.failure = unavailable();
   clock.now += CACHE_MS + 1;
   await authorizer.rights(user(1), taskChannel);
   source.failure = null;
@@ -236,7 +236,7 @@ test("a database that is back is noticed by those who are served without it", as
   assert.equal((await authorizer.rights(user(1), taskChannel)).publish, false);
 });
 
-test("a failure that is no outage reaches the caller instead of hiding behind old facts", async () => {
+test("a failure other than an outage reaches the caller, and no stale facts serve", async () => {
   const { source, clock, authorizer } = setUp();
   await authorizer.rights(user(1), taskChannel);
   source.failure = new Error("column does not exist");
@@ -244,7 +244,7 @@ test("a failure that is no outage reaches the caller instead of hiding behind ol
   await assert.rejects(async () => authorizer.rights(user(1), taskChannel), /column does not exist/);
 });
 
-test("a refresh reads what is in use and half old, in one statement a kind, so that rights answer at once", async () => {
+test("a refresh reads the half-expired facts in use, in one statement per kind, so that rights are synchronous", async () => {
   const { source, clock, authorizer } = setUp(500);
   const inUse = Array.from({ length: 500 }, (_, index) => ({ principal: user(index + 1), channels: [taskChannel] }));
   assert.equal(await authorizer.refresh(inUse), true);
@@ -259,11 +259,11 @@ test("a refresh reads what is in use and half old, in one statement a kind, so t
   assert.ok(!(authorizer.rights(user(500), taskChannel) instanceof Promise));
 });
 
-test("a refresh tells whether the database was away, and rights go on", async () => {
+test("a refresh reports whether the database was unavailable, and rights continue", async () => {
   const { source, clock, authorizer } = setUp();
   const inUse = [{ principal: user(1), channels: [taskChannel] }];
   await authorizer.refresh(inUse);
-  source.failure = away();
+  source.failure = unavailable();
   clock.now += CACHE_MS + 1;
   assert.equal(await authorizer.refresh(inUse), false);
   const rights = authorizer.rights(user(1), taskChannel);
@@ -272,7 +272,7 @@ test("a refresh tells whether the database was away, and rights go on", async ()
   assert.equal(await authorizer.refresh(inUse), true);
 });
 
-test("a database too slow to answer counts as away", async () => {
+test("a database that is too slow counts as unavailable", async () => {
   const { source, clock, authorizer } = setUp();
   const inUse = [{ principal: user(1), channels: [taskChannel] }];
   await authorizer.refresh(inUse);

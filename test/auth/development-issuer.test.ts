@@ -21,7 +21,7 @@ async function withDataDir(body: (dataDir: string) => Promise<void>): Promise<vo
 const verifierOf = (issuer: DevelopmentIssuer, rows = new TokenRows()) =>
   new TokenVerifier({ directory: directoryOf(rows), issuers: [issuer], services: [] });
 
-test("its tokens pass the checks that Monster Auth's pass", async () => {
+test("its tokens pass the checks of Monster Auth's tokens", async () => {
   await withDataDir(async (dataDir) => {
     const issuer = await DevelopmentIssuer.open(dataDir);
     const rows = new TokenRows();
@@ -46,7 +46,7 @@ test("its tokens pass the checks that Monster Auth's pass", async () => {
   });
 });
 
-test("its key outlives it, readable by its owner alone", async () => {
+test("its key persists, readable only by its owner", async () => {
   await withDataDir(async (dataDir) => {
     const nested = join(dataDir, "not", "there", "yet");
     const token = await (await DevelopmentIssuer.open(nested)).mint({ subject: "dev" });
@@ -57,7 +57,7 @@ test("its key outlives it, readable by its owner alone", async () => {
   });
 });
 
-test("two that start at once have one key", async () => {
+test("two issuers that start at the same time have one key", async () => {
   await withDataDir(async (dataDir) => {
     const issuers = await Promise.all(Array.from({ length: 8 }, () => DevelopmentIssuer.open(dataDir)));
     const tokens = await Promise.all(issuers.map((issuer) => issuer.mint({ subject: "dev" })));
@@ -65,7 +65,7 @@ test("two that start at once have one key", async () => {
   });
 });
 
-test("another one's tokens are refused", async () => {
+test("tokens of another development issuer are rejected", async () => {
   await withDataDir(async (dataDir) => {
     const issuer = await DevelopmentIssuer.open(join(dataDir, "one"));
     const token = await (await DevelopmentIssuer.open(join(dataDir, "two"))).mint({ subject: "dev" });
@@ -73,7 +73,7 @@ test("another one's tokens are refused", async () => {
   });
 });
 
-test("a key file that is broken is left alone, and the error names it and the remedy", async () => {
+test("an invalid key file is left unchanged, and the error names the file and the remedy", async () => {
   await withDataDir(async (dataDir) => {
     await DevelopmentIssuer.open(dataDir);
     const file = join(dataDir, "development-issuer.json");

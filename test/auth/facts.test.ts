@@ -14,7 +14,7 @@ const test = suite("facts in Postgres");
 const log = pino({ level: "silent" });
 const DIGEST = "d".repeat(64);
 
-/** One organization with a member, a workstation, and two projects that it is attached to, one of them with a task. */
+/** One organization with a member, a workstation, and two attached projects, one of them with a task. */
 async function seed(database: Database) {
   const [org, user, member, ws] = [`org_${ulid()}`, `user_${ulid()}`, `orgmem_${ulid()}`, `ws_${ulid()}`];
   const [first, second, task] = [`proj_${ulid()}`, `proj_${ulid()}`, `task_${ulid()}`];
@@ -32,7 +32,7 @@ async function seed(database: Database) {
   return { org, user, member, ws, first, second, task };
 }
 
-test("facts of each kind are what the rows say, and rows that don't exist have none", async () => {
+test("facts of each kind match the rows, and missing rows have none", async () => {
   await withDatabase(async (database) => {
     const { org, user, ws, first, second, task } = await seed(database);
     const facts = new PostgresFacts(database, log);
@@ -76,7 +76,7 @@ test("a suspended member and a deleted organization are no memberships, and the 
         "test",
         (sql) => sql`UPDATE organization_memberships SET status = ${status} WHERE id = ${member}`,
       );
-    // Somebody else owns it, so that this one may be suspended.
+    // Another user owns the organization, so that this one can be suspended.
     const other = `user_${ulid()}`;
     await database.transaction("test", async (sql) => {
       await sql`INSERT INTO users (id, monster_auth_user_id, email) VALUES (${other}, 'bob', 'bob@example.com')`;
@@ -94,7 +94,7 @@ test("a suspended member and a deleted organization are no memberships, and the 
   });
 });
 
-test("a registration token finds its workstation, suspended too, but not a deleted one", async () => {
+test("a registration token finds its workstation, also a suspended one, but not a deleted one", async () => {
   await withDatabase(async (database) => {
     const { ws } = await seed(database);
     const facts = new PostgresFacts(database, log);
@@ -119,7 +119,7 @@ const userRows = (database: Database) =>
     (sql) => sql<UserRow[]>`SELECT id, email, name, last_active_at FROM users ORDER BY monster_auth_user_id`,
   );
 
-test("a user is made at first sight, once, however many come at once", async () => {
+test("a user is created at the first login, once for any number of concurrent logins", async () => {
   await withDatabase(async (database) => {
     const facts = new PostgresFacts(database, log);
     const claims = [
@@ -143,7 +143,7 @@ test("a user is made at first sight, once, however many come at once", async () 
   });
 });
 
-test("a changed address or name reaches the row, and what a token leaves out stays", async () => {
+test("a changed address or name is written to the row, and missing claims change nothing", async () => {
   await withDatabase(async (database) => {
     const facts = new PostgresFacts(database, log);
     await facts.ensureUsers([{ subject: "carl", email: null, emailVerified: false, name: "Carl" }]);
@@ -166,7 +166,7 @@ async function invite(database: Database, email: string, slug: string): Promise<
   return organization;
 }
 
-/** As a hub that has just started. */
+/** Like a hub that has just started. */
 function directoryOn(database: Database): Directory {
   return new Directory({ source: new PostgresFacts(database, log), cacheMs: 5_000, outageMs: 60_000 });
 }
@@ -180,7 +180,7 @@ async function membershipsOf(database: Database, subject: string) {
   return rows.map(({ organization_id, status }) => [organization_id, status]);
 }
 
-test("an invitation is its person's at first sight of the verified address, however it is written", async () => {
+test("an invitation is linked at the first login with the verified address, in any case and spelling", async () => {
   await withDatabase(async (database) => {
     const login = (emailVerified: boolean) => directoryOn(database).user({ ...claim, emailVerified });
     const first = await invite(database, "carl@example.com", "one");
@@ -194,11 +194,11 @@ test("an invitation is its person's at first sight of the verified address, howe
         return null;
       });
     await Promise.all([1, 2, 3].map(() => until("the login succeeds", tried)));
-    // A login is refused, and tried again, when another one locks the invitations for too long.
+    // A login fails, and is retried, if another one locks the invitations for too long.
     refusals.delete("unavailable");
     assert.deepEqual([...refusals], []);
     assert.deepEqual(await membershipsOf(database, "carl"), [[first, "invited"]]);
-    // Also of somebody who was seen before.
+    // Also for a user who has logged in before.
     const second = await invite(database, "carl@example.com", "two");
     await login(true);
     assert.deepEqual(await membershipsOf(database, "carl"), [
@@ -210,7 +210,7 @@ test("an invitation is its person's at first sight of the verified address, howe
   });
 });
 
-test("whose invitations are locked is told so and gets them at the next login; others get in and get theirs", async () => {
+test("a login with locked invitations fails and succeeds when retried; other logins get their invitations", async () => {
   await withDatabase(async (database) => {
     const names = Array.from({ length: 12 }, (_, index) => `invited${index}`);
     const organizations = new Map<string, string>();
@@ -233,7 +233,7 @@ test("whose invitations are locked is told so and gets them at the next login; o
   });
 });
 
-test("nobody waits for the invitations of somebody else", async () => {
+test("a login does not wait for the invitations of another user", async () => {
   await withDatabase(async (database) => {
     await invite(database, "slow@example.com", "one");
     const source = new PostgresFacts(database, log);
@@ -243,14 +243,14 @@ test("nobody waits for the invitations of somebody else", async () => {
       directory.user({ subject, email: `${subject}@example.com`, emailVerified: true, name: null });
     const slow = login("slow");
     assert.ok(await login("other"));
-    await until("the slow one is at it", () => held.waiting === 1);
+    await until("the slow login holds the lock", () => held.waiting === 1);
     assert.ok(await login("another"));
     held.release();
     assert.ok(await slow);
   });
 });
 
-test("what was given is not given again by the logins that follow, and many logins at once give it once", async () => {
+test("later logins do not link the same invitations again, and concurrent logins link them once", async () => {
   await withDatabase(async (database) => {
     await invite(database, "carl@example.com", "one");
     const source = new PostgresFacts(database, log);
@@ -258,14 +258,14 @@ test("what was given is not given again by the logins that follow, and many logi
     const directory = new Directory({ source, cacheMs: 5_000, outageMs: 60_000 });
     const login = () => directory.user({ subject: "carl", email: "carl@example.com", emailVerified: true, name: null });
     const logins = Array.from({ length: 20 }, login);
-    await until("one gives", () => held.waiting === 1);
+    await until("one login links them", () => held.waiting === 1);
     held.release();
     assert.equal(new Set(await Promise.all([...logins, login()])).size, 1);
     assert.equal(held.waiting, 1);
   });
 });
 
-test("a user's last activity is written at most by the minute", async () => {
+test("a user's last activity is written at most once per minute", async () => {
   await withDatabase(async (database) => {
     const facts = new PostgresFacts(database, log);
     const claims = [{ subject: "carl", email: "carl@example.com", emailVerified: false, name: "Carl" }];
@@ -283,7 +283,7 @@ test("a user's last activity is written at most by the minute", async () => {
   });
 });
 
-test("a thousand users come in by one statement, text of any kind included", async () => {
+test("1,000 users log in with one statement, with any kind of text", async () => {
   await withDatabase(async (database) => {
     const facts = new PostgresFacts(database, log);
     const claims = Array.from({ length: 1_000 }, (_, index) => ({

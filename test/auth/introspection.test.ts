@@ -24,7 +24,7 @@ async function withIntrospection(body: (setting: Setting) => Promise<void>): Pro
   }
 }
 
-test("an answer serves for its time, and everybody who asks meanwhile", () =>
+test("a response is cached for its time, and shared by concurrent checks", () =>
   withIntrospection(async ({ issuer, introspection, clock }) => {
     issuer.personal.set(PAT, { active: true, sub: "ada", email: "ada@example.com", email_verified: true });
     const answers = await Promise.all(Array.from({ length: 20 }, () => introspection.check(PAT)));
@@ -45,7 +45,7 @@ test("an answer serves for its time, and everybody who asks meanwhile", () =>
     assert.equal(issuer.introspections.length, 2);
   }));
 
-test("whatever does not say clearly that the token is good is a refusal", () =>
+test("any ambiguous response counts as inactive", () =>
   withIntrospection(async ({ issuer, introspection, clock }) => {
     const seconds = clock.now / 1_000;
     const refused: Record<string, unknown>[] = [
@@ -70,7 +70,7 @@ test("whatever does not say clearly that the token is good is a refusal", () =>
     assert.deepEqual([good?.audiences, good?.expiresAt], [["partner"], clock.now + 60_000]);
   }));
 
-test("what is no personal access token costs the issuer nothing", () =>
+test("a malformed personal access token causes no request to the issuer", () =>
   withIntrospection(async ({ issuer, introspection }) => {
     for (const token of [
       "pat_",
@@ -83,7 +83,7 @@ test("what is no personal access token costs the issuer nothing", () =>
     assert.equal(issuer.introspections.length, 0);
   }));
 
-test("an endpoint that is away makes it unavailable, and what is known goes on for its time", () =>
+test("while the endpoint is unavailable, checks are unavailable, and cached responses stay valid", () =>
   withIntrospection(async ({ issuer, introspection }) => {
     issuer.personal.set(PAT, { active: true, sub: "ada" });
     assert.ok(await introspection.check(PAT));
@@ -94,7 +94,7 @@ test("an endpoint that is away makes it unavailable, and what is known goes on f
     assert.equal(await introspection.check(`${PAT}_other`), null);
   }));
 
-test("made-up tokens are checked a few at a time", () =>
+test("made-up tokens are checked with a bounded number of concurrent requests", () =>
   withIntrospection(async ({ introspection }) => {
     const checks = Array.from({ length: 80 }, (_, index) => introspection.check(`${PAT}${index}`));
     const outcomes = await Promise.allSettled(checks);

@@ -13,11 +13,11 @@ const test = suite("an issuer's keys");
 interface Issuer {
   url: string;
   fetches: number;
-  /** What it answers: its keys, an error, a page, or nothing at all. */
+  /** Its response: the keys, an error, an HTML page, or none at all. */
   answer: "keys" | "error" | "page" | "silence";
   addKey(kid: string): Promise<CryptoKey>;
   removeKey(kid: string): void;
-  /** Keeps back its answers, which hold the keys of the moment when it was asked; the result sends them. */
+  /** Holds back its responses, which contain the keys at the time of the request. The returned function sends them. */
   hold(): () => void;
 }
 
@@ -78,7 +78,7 @@ const tokenOf = (issuer: string, kid: string, key: CryptoKey) =>
     .setExpirationTime("5m")
     .sign(key);
 
-test("keys are fetched once, however many tokens come at once", async () => {
+test("keys are fetched once for any number of concurrent tokens", async () => {
   await withIssuer(async (issuer) => {
     const token = await tokenOf(issuer.url, "one", await issuer.addKey("one"));
     const verifier = verifierOf(issuer.url);
@@ -87,7 +87,7 @@ test("keys are fetched once, however many tokens come at once", async () => {
   });
 });
 
-test("a rotated key is found, and the withdrawn one is no longer good", async () => {
+test("a rotated key is found, and the withdrawn key is no longer valid", async () => {
   await withIssuer(async (issuer) => {
     const old = await tokenOf(issuer.url, "old", await issuer.addKey("old"));
     const verifier = verifierOf(issuer.url, { cooldownMs: 0 });
@@ -99,7 +99,7 @@ test("a rotated key is found, and the withdrawn one is no longer good", async ()
   });
 });
 
-test("made-up key ids cost one fetch in the cooldown, and a client is told to try again, not to give up", async () => {
+test("made-up key ids cost one fetch per cooldown, and clients get a retryable error", async () => {
   await withIssuer(async (issuer) => {
     const key = await issuer.addKey("one");
     const verifier = verifierOf(issuer.url, { cooldownMs: 60_000 });
@@ -112,7 +112,7 @@ test("made-up key ids cost one fetch in the cooldown, and a client is told to tr
   });
 });
 
-/** Runs `body` while the clock of the day stands still, as it does for calls within one millisecond. */
+/** Runs `body` with a frozen wall clock, as for calls within one millisecond. */
 async function withinOneMillisecond(body: () => Promise<void>): Promise<void> {
   const { now } = Date;
   const instant = now();
@@ -124,7 +124,7 @@ async function withinOneMillisecond(body: () => Promise<void>): Promise<void> {
   }
 }
 
-test("an unknown key id is tried again although the keys were read in the same millisecond", async () => {
+test("an unknown key id is retryable even if the keys were read in the same millisecond", async () => {
   await withIssuer(async (issuer) => {
     const key = await issuer.addKey("one");
     const verifier = verifierOf(issuer.url, { cooldownMs: 60_000 });
@@ -135,13 +135,13 @@ test("an unknown key id is tried again although the keys were read in the same m
   });
 });
 
-test("a key that is made while the keys are being read is not refused for good", async () => {
+test("a key that is added while the keys are being read is not rejected permanently", async () => {
   await withIssuer(async (issuer) => {
     const key = await issuer.addKey("one");
     const verifier = verifierOf(issuer.url, { cooldownMs: 60_000 });
     const release = issuer.hold();
     const first = verifier.verify(await tokenOf(issuer.url, "one", key));
-    await until("the issuer is asked", () => issuer.fetches === 1);
+    await until("the issuer receives a request", () => issuer.fetches === 1);
     const second = verifier.verify(await tokenOf(issuer.url, "two", await issuer.addKey("two")));
     const refused = assert.rejects(second, { code: "unavailable" });
     release();
@@ -150,7 +150,7 @@ test("a key that is made while the keys are being read is not refused for good",
   });
 });
 
-test("a key id that the issuer does not know when asked is refused for good", async () => {
+test("a key id that the issuer does not have when asked is rejected permanently", async () => {
   await withIssuer(async (issuer) => {
     const key = await issuer.addKey("one");
     const verifier = verifierOf(issuer.url, { cooldownMs: 60_000 });
@@ -159,7 +159,7 @@ test("a key id that the issuer does not know when asked is refused for good", as
 });
 
 for (const answer of ["error", "page", "silence"] as const) {
-  test(`with an issuer that answers with ${answer}, known keys go on, new ones are unavailable, few are asked`, async () => {
+  test(`with an issuer that responds with ${answer}, cached keys stay valid, new ones are unavailable, and requests are few`, async () => {
     await withIssuer(async (issuer) => {
       const key = await issuer.addKey("one");
       const token = await tokenOf(issuer.url, "one", key);
@@ -174,7 +174,7 @@ for (const answer of ["error", "page", "silence"] as const) {
   });
 }
 
-test("without any keys and with the issuer away, tokens are unavailable, and it is asked once in a while", async () => {
+test("without keys and with the issuer unavailable, tokens are unavailable, and requests are rate-limited", async () => {
   await withIssuer(async (issuer) => {
     issuer.answer = "error";
     const token = await tokenOf(issuer.url, "one", await issuer.addKey("one"));
@@ -184,7 +184,7 @@ test("without any keys and with the issuer away, tokens are unavailable, and it 
   });
 });
 
-test("an issuer that comes back is asked again, and its tokens are accepted", async () => {
+test("an issuer that recovers is asked again, and its tokens are accepted", async () => {
   await withIssuer(async (issuer) => {
     issuer.answer = "error";
     const token = await tokenOf(issuer.url, "one", await issuer.addKey("one"));
@@ -196,7 +196,7 @@ test("an issuer that comes back is asked again, and its tokens are accepted", as
   });
 });
 
-test("a withdrawn key goes even where no new one is asked for", async () => {
+test("a withdrawn key is dropped even if no new key is requested", async () => {
   await withIssuer(async (issuer) => {
     const token = await tokenOf(issuer.url, "one", await issuer.addKey("one"));
     const verifier = verifierOf(issuer.url, { maxAgeMs: 10, cooldownMs: 0 });

@@ -3,7 +3,7 @@ import { Directory } from "../../hub/auth/directory.ts";
 import type { FactSource, FactsByKind, UserClaims } from "../../hub/auth/facts.ts";
 import type { HubError } from "../../hub/errors.ts";
 
-/** The rows that tokens are looked up in; counts its statements, and fails as long as `failure` is set. */
+/** A source of the rows for token lookups. It counts its statements, and fails while `failure` is set. */
 export class TokenRows implements FactSource {
   readonly workstations = new Map<string, string>();
   readonly users = new Map<string, UserClaims>();

@@ -52,7 +52,7 @@ async function codeOf(verified: Promise<unknown>): Promise<string> {
   return outcome instanceof HubError ? outcome.code : String(outcome);
 }
 
-test("a person seen for the first time gets a row, is no member of anything, and what it was invited to is waiting", () =>
+test("a first login creates the user's row without a membership, and its invitations are waiting", () =>
   withMonsterAuth(async (hub, issuer) => {
     const [pending, membership] = [`user_${ulid()}`, `orgmem_${ulid()}`];
     await hub.database.query(
@@ -76,7 +76,7 @@ test("a person seen for the first time gets a row, is no member of anything, and
     assert.equal((await client.refused("subscribe", { channel: hub.taskChannel })).code, "forbidden");
   }));
 
-test("a first-party client's token opens all organizations, another's those that it belongs to", () =>
+test("a first-party client's token covers all organizations, another client's token only the client's organizations", () =>
   withMonsterAuth(async (hub, issuer) => {
     const seen = async (clientId: string) => {
       const client = await hub.connect(await issuer.token({ subject: "owner", clientId }));
@@ -87,11 +87,14 @@ test("a first-party client's token opens all organizations, another's those that
     await hub.database.query(
       (sql) => sql`UPDATE organizations SET monster_auth_client_id = 'partner' WHERE id = ${hub.organizationId}`,
     );
-    await until("the client opens its organization", async () => (await seen("partner"))[0] === hub.organizationId);
+    await until(
+      "the client's token covers its organization",
+      async () => (await seen("partner"))[0] === hub.organizationId,
+    );
     assert.deepEqual(await seen("stranger"), []);
   }));
 
-test("a token for a client that is not first-party acts on its own person neither by Socket.IO nor by HTTP", () =>
+test("a token of another client does not act on its own user, by Socket.IO or by HTTP", () =>
   withMonsterAuth(async (hub, issuer) => {
     const [own, stranger] = await Promise.all([
       issuer.token({ subject: "owner" }),
@@ -118,7 +121,7 @@ test("a token for a client that is not first-party acts on its own person neithe
     assert.equal(row?.display_name, null);
   }));
 
-test("a token that ran out, and one of another issuer, are refused", () =>
+test("an expired token, and one of another issuer, are rejected", () =>
   withMonsterAuth(async (hub, issuer) => {
     const expired = await issuer.token({ subject: "owner", ttl: -60 });
     await assert.rejects(hub.connect(expired), { code: "token_expired", temporary: true });
@@ -128,18 +131,18 @@ test("a token that ran out, and one of another issuer, are refused", () =>
     });
   }));
 
-test("after a rotation tokens of the new key are accepted, and those of the withdrawn one no longer", () =>
+test("after a rotation tokens of the new key are accepted, and those of the withdrawn key are not", () =>
   withIssuer(async (issuer) => {
     const verifier = verifierOf(issuer);
     const old = await issuer.token({ subject: "ada" });
     assert.equal(await codeOf(verifier.verify(old)), "accepted");
     issuer.rotate();
     const renewed = await issuer.token({ subject: "ada" });
-    await until("the new key is known", async () => (await codeOf(verifier.verify(renewed))) === "accepted");
-    await until("the old one is not", async () => (await codeOf(verifier.verify(old))) === "unauthenticated");
+    await until("the new key is accepted", async () => (await codeOf(verifier.verify(renewed))) === "accepted");
+    await until("the old key is rejected", async () => (await codeOf(verifier.verify(old))) === "unauthenticated");
   }));
 
-test("while the issuer is away its known keys go on, and a new one is unavailable", () =>
+test("while the issuer is unavailable its cached keys stay valid, and a new one is unavailable", () =>
   withIssuer(async (issuer) => {
     const verifier = verifierOf(issuer);
     const known = await issuer.token({ subject: "ada" });
@@ -151,14 +154,14 @@ test("while the issuer is away its known keys go on, and a new one is unavailabl
     assert.equal(await codeOf(verifier.verify(renewed)), "unavailable");
     await issuer.resume();
     await until(
-      "it is accepted when the issuer is back",
+      "it is accepted when the issuer has recovered",
       async () => (await codeOf(verifier.verify(renewed))) === "accepted",
     );
   }));
 
 const PAT = "pat_0123456789abcdef";
 
-test("a personal access token opens what its owner may, until it is revoked", () =>
+test("a personal access token has its owner's rights until it is revoked", () =>
   withMonsterAuth(
     async (hub, issuer) => {
       issuer.personal.set(PAT, { active: true, sub: "owner", iss: issuer.url });
@@ -168,13 +171,13 @@ test("a personal access token opens what its owner may, until it is revoked", ()
       assert.deepEqual(principal.organizationIds, [hub.organizationId]);
       assert.ok(expiresInMs !== null && expiresInMs > 0 && expiresInMs <= 300_000);
       issuer.personal.delete(PAT);
-      await until("it is refused", () =>
+      await until("it is rejected", () =>
         hub.connect(PAT).then(
           () => false,
           (error: { code: string }) => error.code === "unauthenticated",
         ),
       );
-      // Whoever stays connected is asked for a token again, and has none.
+      // An open connection is asked for a new token, and has none.
       assert.equal((await client.refused("auth.refresh", { token: PAT })).code, "unauthenticated");
     },
     ({ url }) => ({
@@ -183,7 +186,7 @@ test("a personal access token opens what its owner may, until it is revoked", ()
     }),
   ));
 
-test("the hub shows its own credentials to the introspection endpoint", () =>
+test("the hub sends its own credentials to the introspection endpoint", () =>
   withMonsterAuth(
     async (hub, issuer) => {
       issuer.personal.set(PAT, { active: true, sub: "owner" });

@@ -10,19 +10,19 @@ const subjects = createSubjects({
   user: z.object({ email: z.string().optional(), email_verified: z.boolean().optional(), name: z.string().optional() }),
 });
 
-/** Who a token of the test is made for. */
+/** The subject of a test's token. */
 export interface TestSubject {
   subject: string;
   email?: string;
   verified?: boolean;
   clientId?: string;
-  /** Seconds; negative: it ran out already. */
+  /** Lifetime in seconds; negative: already expired. */
   ttl?: number;
 }
 
-/** A real OpenAuth issuer on loopback, with the introspection endpoint that Monster Auth has beside it. */
+/** A real OpenAuth issuer on loopback, with the introspection endpoint of Monster Auth. */
 export class TestIssuer {
-  /** Personal access token → what introspection answers for it. */
+  /** Personal access token → the introspection response for it. */
   readonly personal = new Map<string, Record<string, unknown>>();
   introspections: { authorization: string | undefined }[] = [];
   #app = openAuth();
@@ -39,7 +39,7 @@ export class TestIssuer {
     return `http://localhost:${this.#port}`;
   }
 
-  /** An access token as the issuer's own token endpoint answers it. */
+  /** An access token as the issuer's token endpoint returns it. */
   async token({ clientId = "web", ...subject }: TestSubject): Promise<string> {
     const response = await this.#app.request(`${this.url}/token`, {
       method: "POST",
@@ -55,7 +55,7 @@ export class TestIssuer {
     return token;
   }
 
-  /** From now on it signs with another key, and knows no other. */
+  /** Replaces the signing key. The issuer knows only the new one from then on. */
   rotate(): void {
     this.#app = openAuth();
   }
@@ -75,7 +75,7 @@ export class TestIssuer {
     this.#server = server;
   }
 
-  /** Nobody answers at its address any more. */
+  /** Stops listening at its address. */
   async stop(): Promise<void> {
     const server = this.#server;
     if (!server) return;

@@ -124,7 +124,7 @@ for (const [who, principal, facts, ...expected] of table) {
   });
 }
 
-test("nobody has rights on a channel without a row", () => {
+test("a channel without a row gives no rights", () => {
   for (const kind of CHANNEL_KINDS) {
     const channel = parseChannel(channelNames[kind]);
     assert.ok(channel);
@@ -133,7 +133,7 @@ test("nobody has rights on a channel without a row", () => {
   }
 });
 
-test("nobody has rights on an archived project, its tasks, or a suspended or deleted workstation", () => {
+test("an archived project, its tasks, and a suspended or deleted workstation give no rights", () => {
   const archived: Record<ChannelKind, ChannelFacts> = {
     workstation: { ...workstation, standing: "suspended" },
     projectWorkstations: { ...project, active: false },
@@ -153,12 +153,12 @@ test("nobody has rights on an archived project, its tasks, or a suspended or del
   assert.equal(rightsOn("workstation", user, userOf(ORG), { ...workstation, standing: "gone" }), "-");
 });
 
-test("a task's rights follow the project it is in, not the one it was in", () => {
+test("a task's rights follow its current project, not its previous one", () => {
   const moved: TaskFacts = { ...task, projectId: id("proj", "Z") };
   assert.equal(rightsOn("task", peer, workstation, moved), "-");
 });
 
-test("a suspended workstation is told so, a deleted or rotated one must sign in anew, and others may stay", () => {
+test("a suspended workstation gets `suspended`, a deleted or rotated one must authenticate again, and others may stay", () => {
   const codes = [
     standing(self, workstation),
     standing(self, { ...workstation, standing: "suspended" }),
@@ -173,7 +173,7 @@ test("a suspended workstation is told so, a deleted or rotated one must sign in 
   assert.deepEqual(codes, [null, "suspended", gone, gone, gone, null, gone, null]);
 });
 
-test("a principal's organizations and roles are those that its token opens", () => {
+test("a principal's organizations and roles are those that its token covers", () => {
   const facts: UserFacts = {
     memberships: [
       { organizationId: ORG, role: "owner", clientId: "client" },

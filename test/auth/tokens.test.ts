@@ -29,7 +29,7 @@ const keys = createLocalJWKSet({
     { ...(await exportJWK(publicKey)), kid: "es", alg: "ES256" },
     { ...(await exportJWK(rsa.publicKey)), kid: "rs" },
     { ...(await exportJWK(edwards.publicKey)), kid: "ed" },
-    // An issuer that publishes a symmetric key by mistake must not open the hub to everybody.
+    // An issuer that publishes a symmetric key by mistake must not open the hub to everyone.
     { kty: "oct", k: base64url.encode("published by mistake"), kid: "oct" },
   ],
 });
@@ -46,7 +46,7 @@ const claims = (change: object = {}) => ({
 });
 const header: JWTHeaderParameters = { alg: "ES256", kid: "es", typ: "JWT" };
 
-/** Signed from the very text, so that payloads can be wrong in ways that no library writes. */
+/** Signs the exact text, so that payloads can be invalid in ways that no library produces. */
 async function signText(payload: string, protectedHeader: object = header, key: CryptoKey = privateKey) {
   const signed = `${base64url.encode(JSON.stringify(protectedHeader))}.${base64url.encode(payload)}`;
   const parameters = { name: "ECDSA", hash: "SHA-256" };
@@ -67,7 +67,7 @@ function setUp(options: { services?: ConstructorParameters<typeof TokenVerifier>
   return { rows, clock, verifier };
 }
 
-/** Refused with this code, and without a word of the token in the message. */
+/** Asserts a rejection with this code, and without any part of the token in the message. */
 async function refuses(token: string, code = "unauthenticated"): Promise<HubError> {
   const { rows, verifier } = setUp();
   const error = await verifier.verify(token).then(
@@ -81,7 +81,7 @@ async function refuses(token: string, code = "unauthenticated"): Promise<HubErro
   return error;
 }
 
-test("a first-party access token of Monster Auth opens every organization of its user", async () => {
+test("a first-party access token of Monster Auth covers every organization of its user", async () => {
   const { rows, verifier } = setUp();
   const exp = nowSeconds() + 600;
   const credentials = await verifier.verify(await sign({ exp }));
@@ -93,7 +93,7 @@ test("a first-party access token of Monster Auth opens every organization of its
   );
 });
 
-test("a token for other audiences opens the organizations of those clients", async () => {
+test("a token for other audiences covers the organizations of those clients", async () => {
   const { verifier } = setUp();
   const audiencesOf = async (aud: unknown) => {
     const { principal } = await verifier.verify(await sign({ aud }));
@@ -118,7 +118,7 @@ test("RS256 and EdDSA are accepted like ES256", async () => {
   for (const token of tokens) assert.equal((await verifier.verify(token)).principal.id, "user_of_ada");
 });
 
-test("an address is verified only where the claim beside it says so, and says true", async () => {
+test("an address is verified only if the claim beside it is true", async () => {
   const verified = async (change: object) => {
     const { rows, verifier } = setUp();
     await verifier.verify(await sign({ sub: "a", ...change }));
@@ -135,7 +135,7 @@ test("an address is verified only where the claim beside it says so, and says tr
   assert.equal(await verified({ properties: { email: "no address", email_verified: true } }), false);
 });
 
-test("an email is taken from the properties, else from the payload, and left out where it is none", async () => {
+test("an email is taken from the properties, else from the payload, and omitted if it is invalid", async () => {
   const { rows, verifier } = setUp();
   await verifier.verify(await sign({ sub: "a", properties: {}, email: "a@example.com" }));
   await verifier.verify(await sign({ sub: "b", properties: null }));
@@ -172,10 +172,10 @@ const hostile: [what: string, token: () => Promise<string> | string][] = [
   ["a path as key id", () => sign({}, { ...header, kid: "../../../../dev/null" }, foreign.privateKey)],
   ["SQL as key id", () => sign({}, { ...header, kid: "' UNION SELECT 'key" }, foreign.privateKey)],
   ["a prototype's name as key id", () => sign({}, { ...header, kid: "__proto__" }, foreign.privateKey)],
-  ["a key set of its own (jku)", () => sign({}, { ...header, jku: "http://127.0.0.1:1/jwks" }, foreign.privateKey)],
-  ["a certificate of its own (x5u)", () => sign({}, { ...header, x5u: "http://127.0.0.1:1/x" }, foreign.privateKey)],
+  ["a key set in its header (jku)", () => sign({}, { ...header, jku: "http://127.0.0.1:1/jwks" }, foreign.privateKey)],
+  ["a certificate in its header (x5u)", () => sign({}, { ...header, x5u: "http://127.0.0.1:1/x" }, foreign.privateKey)],
   [
-    "a key of its own in the header (jwk)",
+    "a key in its header (jwk)",
     async () => sign({}, { ...header, jwk: await exportJWK(foreign.publicKey) }, foreign.privateKey),
   ],
   ["an unknown critical header", () => sign({}, { ...header, crit: ["x"], x: 1 })],
@@ -192,7 +192,7 @@ const hostile: [what: string, token: () => Promise<string> | string][] = [
   ["a subject that is a number", () => sign({ sub: 1 })],
   ["a subject with a NUL", () => sign({ sub: "a\0b" })],
   ["a subject with a lone surrogate", () => sign({ sub: "a\ud800" })],
-  ["a subject that stands for an invitation's place", () => sign({ sub: "pending:01M8367FSZCK45PRTC1DR3483C" })],
+  ["the subject of a placeholder user", () => sign({ sub: "pending:01M8367FSZCK45PRTC1DR3483C" })],
   ["a subject of 101 characters", () => sign({ sub: "a".repeat(101) })],
   ["no expiry", () => sign({ exp: undefined })],
   ["an expiry that is text", () => sign({ exp: String(nowSeconds() + 600) })],
@@ -221,37 +221,37 @@ const hostile: [what: string, token: () => Promise<string> | string][] = [
   ["nothing but whitespace", () => " \n\t"],
   ["letters beyond ASCII", () => "ä.ö.ü"],
   ["a registration token that is too short", () => "wst_abc"],
-  ["a registration token that nobody has", () => `wst_${"a".repeat(43)}`],
+  ["an unknown registration token", () => `wst_${"a".repeat(43)}`],
   ["a registration token with something after it", () => `wst_${"a".repeat(43)}\n`],
-  ["a service's token that nobody has", () => "svc_abc"],
-  ["a prefix that nobody knows", () => "xyz_abc"],
+  ["an unknown service token", () => "svc_abc"],
+  ["an unknown prefix", () => "xyz_abc"],
   ["a prefix in capitals", () => `WST_${"a".repeat(43)}`],
 ];
 for (const [what, token] of hostile) {
-  test(`a token with ${what} is refused without telling anything of it`, async () => {
+  test(`a token with ${what} is rejected without an echo`, async () => {
     await refuses(await token());
   });
 }
 
-test("a token that ran out is told so, but not within the leeway for clocks", async () => {
+test("an expired token gets `token_expired`, but not within the tolerated clock skew", async () => {
   await refuses(await sign({ exp: nowSeconds() - 6 }), "token_expired");
   const { verifier } = setUp();
   await verifier.verify(await sign({ exp: nowSeconds() - 2, iat: nowSeconds() + 3, nbf: nowSeconds() + 3 }));
 });
 
-test("an expiry in the far future is cut to what a timer can wait for", async () => {
+test("an expiry in the far future is cut to the longest delay of a timer", async () => {
   const { verifier } = setUp();
   const { expiresAt } = await verifier.verify(await sign({ exp: 1e300 }));
   assert.ok(expiresAt !== null && expiresAt <= Date.now() + MAX_LIFETIME_MS);
 });
 
-test("a token over 8 KB is refused before anything looks into it", async () => {
+test("a token over 8 KB is rejected before it is parsed", async () => {
   for (const token of [`wst_${"a".repeat(9_000)}`, await sign({ x: "x".repeat(9_000) }), ".".repeat(9_000)]) {
     assert.match((await refuses(token)).message, new RegExp(`longer than ${MAX_TOKEN_BYTES} bytes`));
   }
 });
 
-test("whitespace around any kind of token is no part of it", async () => {
+test("whitespace around any kind of token is ignored", async () => {
   const registration = `wst_${"a".repeat(43)}`;
   const service = { name: "backend", sha256: digestOf("svc_secret"), organizations: "*" } as const;
   const { rows, verifier } = setUp({ services: [service] });
@@ -263,11 +263,11 @@ test("whitespace around any kind of token is no part of it", async () => {
   }
 });
 
-test("a personal access token is told that this hub can't check it", async () => {
+test("a personal access token is rejected if the hub can't check it", async () => {
   assert.match((await refuses("pat_secret")).message, /does not take personal access tokens/);
 });
 
-test("a registration token speaks for the workstation that has its digest, for ever", async () => {
+test("a registration token authenticates the workstation with its digest, without expiry", async () => {
   const { rows, verifier } = setUp();
   const token = `wst_${"b".repeat(43)}`;
   rows.workstations.set(digestOf(token), "ws_1");
@@ -275,7 +275,7 @@ test("a registration token speaks for the workstation that has its digest, for e
   assert.deepEqual(await verifier.verify(token), { principal, expiresAt: null });
 });
 
-test("a service's token speaks for it within its organizations", async () => {
+test("a service token authenticates the service within its organizations", async () => {
   const services = [
     { name: "one", sha256: digestOf("svc_one"), organizations: ["org_1"] },
     { name: "two", sha256: digestOf("svc_two"), organizations: "*" as const },
@@ -288,7 +288,7 @@ test("a service's token speaks for it within its organizations", async () => {
   await assert.rejects(verifier.verify("svc_three"), { code: "unauthenticated" });
 });
 
-test("a thousand clients that connect at once are looked up in one statement", async () => {
+test("the tokens of 1,000 clients that connect at the same time are looked up in one statement", async () => {
   const { rows, verifier } = setUp();
   const tokens = Array.from({ length: 1_000 }, (_, index) => `wst_${String(index).padStart(43, "0")}`);
   for (const token of tokens) rows.workstations.set(digestOf(token), token);
@@ -296,7 +296,7 @@ test("a thousand clients that connect at once are looked up in one statement", a
   assert.equal(rows.statements.length, 1);
 });
 
-test("a workstation that is registered a moment after its token was refused gets in within a second", async () => {
+test("a workstation registered just after its token was rejected can connect within a second", async () => {
   const { rows, clock, verifier } = setUp();
   const token = `wst_${"c".repeat(43)}`;
   await assert.rejects(verifier.verify(token), { code: "unauthenticated" });
@@ -305,13 +305,13 @@ test("a workstation that is registered a moment after its token was refused gets
   assert.equal((await verifier.verify(token)).principal.id, "ws_1");
 });
 
-test("while the database is away, tokens that were known open, and others can't be told", async () => {
+test("while the database is unavailable, cached tokens are accepted, and others are unavailable", async () => {
   const { rows, clock, verifier } = setUp();
   const token = `wst_${"d".repeat(43)}`;
   rows.workstations.set(digestOf(token), "ws_1");
   await verifier.verify(token);
   await verifier.verify(await sign());
-  rows.failure = new HubError("unavailable", "The database is away.");
+  rows.failure = new HubError("unavailable", "The database is unavailable.");
   clock.now += CACHE_MS + 1;
   assert.equal((await verifier.verify(token)).principal.id, "ws_1");
   assert.equal((await verifier.verify(await sign())).principal.id, "user_of_ada");

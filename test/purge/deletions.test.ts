@@ -5,8 +5,8 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { fillProject, furnish, marksOf, tracesOf, withPurger } from "./support.ts";
 
-const test = suite("deletions of large things");
-/** The time limit of a statement is twice as long. */
+const test = suite("deletions of rows with many references");
+/** Half of a statement's time limit. */
 const AT_ONCE_MS = 1_000;
 
 test(
@@ -43,7 +43,7 @@ test(
   60_000,
 );
 
-test("the trail has one event of a deleted project, which is published once", () =>
+test("a deleted project has one event in the trail, which is published once", () =>
   withWorld(async ({ database, ours, call }) => {
     await furnish(database, ours);
     const last = async () =>
@@ -64,7 +64,7 @@ test("the trail has one event of a deleted project, which is published once", ()
     equal(await tracesOf(database, ours.projectId, ["audit_events"]), []);
   }));
 
-test("what agents are at in a deleted project is cancelled at once", () =>
+test("the sessions of a deleted project are cancelled immediately", () =>
   withWorld(async ({ database, ours, call }) => {
     const { sessionId } = await furnish(database, ours);
     await call(ours.admin, "projects.delete", { id: ours.projectId });
@@ -77,23 +77,23 @@ test("what agents are at in a deleted project is cancelled at once", () =>
     equal((await call(ours.workstation, "workstations.assignments", { id: ours.workstationId })).items, []);
   }));
 
-test("a deleted project comes back as it was, and not to who may not delete it", () =>
-  withWorld(async ({ database, ours, theirs, call, refusal }) => {
+test("a deleted project is restored unchanged, only by callers that may delete it", () =>
+  withWorld(async ({ database, ours, otherTenant, call, refusal }) => {
     const { admin, member, projectId: id } = ours;
     await call(admin, "projects.update", { id, set: { status: "suspended" } });
     const before = await call(member, "projects.get", { id });
     await call(admin, "projects.delete", { id });
     await withPurger(database, {}, async (purger) => {
-      await until("the purger has looked", () => purger.marked.waiting === 1);
+      await until("the purger has counted the marks", () => purger.marked.waiting === 1);
     });
     const [purge] = (await call(admin, "purges.list", {})).items;
     equal([purge?.entity, purge?.id, purge?.state, purge?.name], ["projects", id, "restorable", "P"]);
     const days = (Date.parse(purge?.restorableUntil ?? "") - Date.parse(purge?.deletedAt ?? "")) / 86_400_000;
     is(days, 30);
     equal((await call(member, "purges.list", {})).items, []);
-    equal((await call(theirs.owner, "purges.list", {})).items, []);
+    equal((await call(otherTenant.owner, "purges.list", {})).items, []);
     is((await refusal(member, "projects.undelete", { id })).code, "forbidden");
-    is((await refusal(theirs.owner, "projects.undelete", { id })).code, "not_found");
+    is((await refusal(otherTenant.owner, "projects.undelete", { id })).code, "not_found");
     const { updatedAt: _, ...restored } = await call(admin, "projects.undelete", { id });
     const { updatedAt: __, ...expected } = before;
     equal(restored, expected);
@@ -102,7 +102,7 @@ test("a deleted project comes back as it was, and not to who may not delete it",
     equal(await marksOf(database), []);
   }));
 
-test("a project that was marked without triggers comes back by SQL as it was", () =>
+test("a project that was marked without triggers can be restored by SQL", () =>
   withWorld(async ({ database, ours, call }) => {
     const { member, projectId: id } = ours;
     const before = await call(member, "projects.get", { id });
@@ -115,7 +115,7 @@ test("a project that was marked without triggers comes back by SQL as it was", (
     equal({ slug, status }, { slug: before.slug, status: before.status });
   }));
 
-test("a project whose slug was taken meanwhile comes back when the slug is free", () =>
+test("a project whose slug was taken in the meantime can be restored when the slug is free", () =>
   withWorld(async ({ ours, call, refusal }) => {
     const { admin, projectId: id, organizationId } = ours;
     await call(admin, "projects.delete", { id });
@@ -125,8 +125,8 @@ test("a project whose slug was taken meanwhile comes back when the slug is free"
     is((await call(admin, "projects.undelete", { id })).slug, "p");
   }));
 
-test("a deleted organization is found and restored by its owners alone, with rights and rows as they were", () =>
-  withWorld(async ({ ours, theirs, call, refusal, forget }) => {
+test("only owners find and restore a deleted organization, with its rights and rows", () =>
+  withWorld(async ({ ours, otherTenant, call, refusal, forget }) => {
     const { owner, admin, member, organizationId: id } = ours;
     await call(owner, "organizations.delete", { id });
     equal((await call(owner, "organizations.list", {})).items, []);
@@ -135,7 +135,7 @@ test("a deleted organization is found and restored by its owners alone, with rig
       (await call(owner, "purges.list", { entity: "organizations" })).items.map((purge) => purge.id),
       [id],
     );
-    for (const other of [admin, member, theirs.owner]) {
+    for (const other of [admin, member, otherTenant.owner]) {
       equal((await call(other, "purges.list", {})).items, []);
       is((await refusal(other, "organizations.restore", { id })).code, "not_found");
     }

@@ -2,9 +2,11 @@ import { equal, ok } from "uvu/assert";
 import { withDatabase } from "../support/database.ts";
 import { suite } from "../support/suite.ts";
 
-const test = suite("foreign keys that a removal meets");
+const test = suite("foreign keys to removed rows");
 
-/** For each removed row Postgres looks for rows that name it: without an index it would read the whole table. */
+/**
+ * For each removed row Postgres looks up the rows that reference it. Without an index it would read the whole table.
+ */
 test("each has an index that begins with one of its columns", () =>
   withDatabase(async (database) => {
     const keys = await database.query(

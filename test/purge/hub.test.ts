@@ -8,7 +8,7 @@ import { fillProject, marksOf } from "./support.ts";
 
 const test = suite("deletions on a hub");
 const LIMIT_MS = 60_000;
-/** What was lost is noticed after this time at most, and what was given back. */
+/** Lost and restored rights take effect within this time. */
 const RIGHTS_MS = 10_000;
 const AT_ONCE = { DELETED_ORGANIZATION_DAYS: "0" };
 
@@ -46,9 +46,9 @@ test(
         heardOn(service, theirBoard).map(({ type }) => type),
         ["task:updated"],
       );
-      const told = heardOn(owner, boardOf(hub)).map(({ type }) => type);
+      const types = heardOn(owner, boardOf(hub)).map(({ type }) => type);
       equal(
-        told.filter((type) => type !== "project:deleted"),
+        types.filter((type) => type !== "project:deleted"),
         [],
       );
       is(machine.disconnectReason, null);
@@ -57,7 +57,7 @@ test(
 );
 
 test(
-  "a restored organization has its channels, its members and its workstations back",
+  "a restored organization has its channels, its members and its workstations again",
   () =>
     withHub({}, async (hub) => {
       const [owner, machine] = await hub.connectAll(hub.userToken, hub.workstation.token);
@@ -72,7 +72,7 @@ test(
       );
       is((await rpc(owner, "organizations.restore", { id: hub.organizationId })).id, hub.organizationId);
       await until(
-        "the task's channel is open",
+        "the task's channel accepts subscriptions",
         async () => (await codeOf(owner.request("subscribe", { channel: hub.taskChannel }))) === null,
         RIGHTS_MS,
       );

@@ -12,13 +12,13 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { fillProject, furnish, LIMIT_MS, marksOf, rowsOf, tracesOf, untilRemoved, withPurger } from "./support.ts";
 
-const test = suite("purges beside others, and interrupted ones");
+const test = suite("concurrent and interrupted purges");
 
 test(
-  "a pool of one connection is enough, and is free for others between the batches",
+  "a pool of one connection is enough, and is free for other work between the batches",
   () =>
     withWorld(async (world) => {
-      const { database, ours, theirs, call } = world;
+      const { database, ours, otherTenant, call } = world;
       await fillProject(database, ours.projectId, 1_000);
       await call(ours.admin, "projects.delete", { id: ours.projectId });
       const single = new Database({
@@ -29,11 +29,11 @@ test(
       });
       try {
         await withPurger(single, { days: 0 }, async (purger) => {
-          await until("the purge is under way", () => purger.removed > 0);
+          await until("the purge has started", () => purger.removed > 0);
           while ((await marksOf(database)).length > 0) {
             await single.transaction(
               "test",
-              (sql) => sql`UPDATE tasks SET title = ${ulid()} WHERE id = ${theirs.taskId}`,
+              (sql) => sql`UPDATE tasks SET title = ${ulid()} WHERE id = ${otherTenant.taskId}`,
             );
           }
         });
@@ -46,7 +46,7 @@ test(
 );
 
 test(
-  "of two nodes one removes at a time, and the other follows when the first has ended",
+  "only one of two nodes removes at a time, and the other takes over when it stops",
   () =>
     withWorld(async (world) => {
       const { database, ours, call } = world;
@@ -58,10 +58,10 @@ test(
       first.start();
       await until("the first removes", () => first.removed > 0);
       second.start();
-      await until("the first goes on", () => first.removed > 500, LIMIT_MS);
+      await until("the first continues", () => first.removed > 500, LIMIT_MS);
       is(second.removed, 0);
       await first.close();
-      await until("the second goes on", () => second.removed > 0, LIMIT_MS);
+      await until("the second takes over", () => second.removed > 0, LIMIT_MS);
       await untilRemoved(database);
       await second.close();
       is(await rowsOf(world, ours), 0);
@@ -70,9 +70,9 @@ test(
 );
 
 test(
-  "a row that another transaction holds stops its own purge alone, which is tried again",
+  "a row locked by another transaction delays only its own purge, which is retried",
   () =>
-    withWorld(async ({ database, ours, theirs, call }) => {
+    withWorld(async ({ database, ours, otherTenant, call }) => {
       await call(ours.admin, "projects.delete", { id: ours.projectId });
       let release: () => void = () => undefined;
       const held = new Promise<void>((resolve) => {
@@ -83,14 +83,14 @@ test(
         await held;
       });
       await withPurger(database, { days: 0 }, async () => {
-        await until("its failure is written down", async () => {
+        await until("its failure is recorded", async () => {
           const [mark] = await database.query(
             (sql) => sql`SELECT last_error FROM purges WHERE row_id = ${ours.projectId}`,
           );
           return mark?.last_error != null;
         });
-        await call(theirs.admin, "projects.delete", { id: theirs.projectId });
-        await until("the other is removed", async () => (await marksOf(database)).length === 1);
+        await call(otherTenant.admin, "projects.delete", { id: otherTenant.projectId });
+        await until("the other project is removed", async () => (await marksOf(database)).length === 1);
         release();
         await holder;
         await database.query((sql) => sql`UPDATE purges SET failed_at = failed_at - interval '1 minute'`);
@@ -100,9 +100,9 @@ test(
   LIMIT_MS,
 );
 
-/** Each first try of a batch that removed something is a deadlock's victim, when its work is done. */
+/** The first attempt of each batch that removed something fails as a deadlock victim, after its work. */
 async function failEachFirstTry({ unlimited: sql }: Database): Promise<void> {
-  // A sequence goes on when a transaction is undone.
+  // A sequence keeps its value when a transaction rolls back.
   await sql`CREATE SEQUENCE tries`;
   await sql`CREATE FUNCTION fail_first() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN
     IF nextval('tries') % 2 = 1 THEN RAISE EXCEPTION 'the first try' USING ERRCODE = '40P01'; END IF;
@@ -111,7 +111,7 @@ async function failEachFirstTry({ unlimited: sql }: Database): Promise<void> {
 }
 
 test(
-  "transactions that are tried again skip no row, and leave none to a cascade",
+  "retried transactions skip no row, and leave none to a cascade",
   () =>
     withWorld(async ({ database, ours, call }) => {
       const { organizationId, projectId } = ours;
@@ -159,10 +159,10 @@ async function purgingProcess(url: string): Promise<{ kill(): Promise<void> }> {
 }
 
 test(
-  "a purge whose process is killed at any moment goes on where it was",
+  "a purge whose process is killed at any time continues where it stopped",
   () =>
     withWorld(async (world) => {
-      const { database, ours, theirs, call } = world;
+      const { database, ours, otherTenant, call } = world;
       await furnish(database, ours);
       await fillProject(database, ours.projectId, 3_000);
       await call(ours.owner, "organizations.delete", { id: ours.organizationId });
@@ -175,12 +175,12 @@ test(
         await child.kill();
         left = await rowsOf(world, ours);
         ok(left > 0, "it was killed in the middle");
-        // Another node would follow after 15 s.
+        // Another node would take over after 15 s.
         await database.query((sql) => sql`UPDATE purges SET held_until = now()`);
       }
       await withPurger(database, { days: 0 }, () => untilRemoved(database));
       equal(await tracesOf(database, ours.organizationId), []);
-      is(await rowsOf(world, theirs), 1);
+      is(await rowsOf(world, otherTenant), 1);
     }),
   LIMIT_MS,
 );

@@ -7,10 +7,10 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { fillProject, LIMIT_MS, marksOf, withPurger } from "./support.ts";
 
-const test = suite("marks of what is to be removed");
+const test = suite("marks of deleted rows");
 const same = (value: unknown, expected: unknown) => JSON.stringify(value) === JSON.stringify(expected);
 
-/** Marks of rows that are gone, as other programs may leave them: `entity` is a table, marked an hour ago. */
+/** Marks of missing rows, which other programs may leave behind. `entity` is a table; the marks are an hour old. */
 async function addMarks(
   database: Database,
   { entity, organizationId, count, isDue }: { entity: string; organizationId: string; count: number; isDue: boolean },
@@ -23,22 +23,22 @@ async function addMarks(
 }
 
 test(
-  "thousands of marks of one organization keep no other's project waiting, and their number is bounded",
+  "thousands of marks of one organization delay no other organization's project, and the counts are bounded",
   () =>
-    withWorld(async ({ database, ours, theirs, call }) => {
+    withWorld(async ({ database, ours, otherTenant, call }) => {
       await addMarks(database, { entity: "tasks", organizationId: ours.organizationId, count: 20_000, isDue: true });
-      await fillProject(database, theirs.projectId, 200);
-      await call(theirs.admin, "projects.delete", { id: theirs.projectId });
+      await fillProject(database, otherTenant.projectId, 200);
+      await call(otherTenant.admin, "projects.delete", { id: otherTenant.projectId });
       await withPurger(database, { days: 0, turnMs: 1_000 }, async (purger) => {
         await until(
           "their project is removed",
-          async () => !(await marksOf(database)).includes(theirs.projectId),
+          async () => !(await marksOf(database)).includes(otherTenant.projectId),
           LIMIT_MS,
         );
         is(purger.marked.due, 10_000);
       });
-      ok((await marksOf(database)).length > 15_000, "the others are still being removed");
-      ok((await marksOf(database)).length < 20_000, "each had a turn");
+      ok((await marksOf(database)).length > 15_000, "the other marks are still being removed");
+      ok((await marksOf(database)).length < 20_000, "each organization had a turn");
     }),
   LIMIT_MS,
 );
@@ -59,7 +59,7 @@ test(
   LIMIT_MS,
 );
 
-test("marks of large numbers of projects get their due times step by step, and a task's mark at once", () =>
+test("marks of many projects get their due times in steps, and a task's mark immediately", () =>
   withWorld(async ({ database, ours }) => {
     await database.query((sql) => sql`UPDATE tasks SET deleted_at = now() WHERE id = ${ours.taskId}`);
     const dueIn = async () => {
@@ -85,11 +85,11 @@ test("marks of large numbers of projects get their due times step by step, and a
       [[30, 2_500]],
     ])
       await withPurger(database, { intervalMs: LIMIT_MS }, () =>
-        until("a look", async () => same(await dueIn(), expected)).then(() => undefined),
+        until("a count", async () => same(await dueIn(), expected)).then(() => undefined),
       );
   }));
 
-test("a project whose time was prolonged is not removed before, also if its due time is not renewed yet", () =>
+test("a project with an extended retention is not removed early, even if its due time is not updated yet", () =>
   withWorld(async ({ database, ours, call }) => {
     await addMarks(database, { entity: "projects", organizationId: ours.organizationId, count: 1_500, isDue: true });
     await withPurger(database, { days: 30 }, async (purger) => {
@@ -102,18 +102,18 @@ test("a project whose time was prolonged is not removed before, also if its due 
     );
   }));
 
-test("marks of tables that only a newer hub knows are left to it", () =>
+test("marks of tables that only a newer hub knows are left to that hub", () =>
   withWorld(async ({ database, ours, call }) => {
     await addMarks(database, { entity: "comments", organizationId: ours.organizationId, count: 3, isDue: true });
     await call(ours.admin, "projects.delete", { id: ours.projectId });
     await withPurger(database, { days: 0 }, async () => {
-      await until("what it knows is removed", async () => (await marksOf(database)).length === 3);
+      await until("the marks it knows are removed", async () => (await marksOf(database)).length === 3);
     });
     const claimed = await database.query((sql) => sql`SELECT FROM purges WHERE node_id IS NOT NULL`);
     is(claimed.length, 0);
   }));
 
-test("what was deleted before the list of deleted rows was there can be restored for the whole time", () =>
+test("rows deleted before the table of marks existed can be restored for the whole retention time", () =>
   withDatabase(async (database) => {
     const id = `org_${ulid()}`;
     await database.query((sql) => sql`INSERT INTO organizations (id, name, slug) VALUES (${id}, 'x', 'x')`);
@@ -122,7 +122,7 @@ test("what was deleted before the list of deleted rows was there can be restored
     );
     equal(await marksOf(database), [id]);
     await withPurger(database, {}, async (purger) => {
-      await until("the purger has looked", () => purger.marked.waiting === 1);
+      await until("the purger has counted the marks", () => purger.marked.waiting === 1);
     });
   }));
 

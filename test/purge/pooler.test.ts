@@ -10,7 +10,7 @@ const test = suite("removals behind a transaction pooler", "pgbouncer");
 const LIMIT_MS = 60_000;
 
 test(
-  "one connection of a pooler that lends it for a transaction is enough",
+  "one connection of a transaction pooler is enough",
   () =>
     withWorld(async ({ database, ours, call }) => {
       const { socketDir = "", user = "postgres", database: name = "" } = database.connection;

@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { Purger } from "../../hub/purge/purger.ts";
 import { Database } from "../../hub/store/postgres.ts";
 
-/** Purges the database of an address, as a hub does, until it is killed. */
+/** Purges the database at a URL, like a hub, until it is killed. */
 const [url = ""] = process.argv.slice(2);
 const database = new Database({ url, max: 2, statementTimeoutMs: 2_000, connectTimeoutMs: 5_000 });
 const purger = new Purger({
@@ -13,7 +13,7 @@ const purger = new Purger({
   restShare: 0,
   log: pino({ level: "silent" }),
 });
-// The timer of the purger keeps no process alive.
+// The purger's timer does not keep the process alive.
 setInterval(() => undefined, 60_000);
 purger.start();
 console.log("purging");

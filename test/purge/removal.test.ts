@@ -4,40 +4,40 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { fillProject, furnish, LIMIT_MS, marksOf, rowsOf, tracesOf, untilRemoved, withPurger } from "./support.ts";
 
-const test = suite("what purges remove");
+const test = suite("rows that purges remove");
 
 test(
-  "of an organization whose time is over nothing is left in any table, and the other tenant keeps every row",
+  "nothing is left of an organization after its retention, and the other tenant keeps every row",
   () =>
     withWorld(async (world) => {
-      const { database, ours, theirs, call } = world;
+      const { database, ours, otherTenant, call } = world;
       const { organizationId, projectId, workstationId } = ours;
       await furnish(database, ours);
-      await furnish(database, theirs);
+      await furnish(database, otherTenant);
       await fillProject(database, projectId, 1_000);
       await call(ours.owner, "organizations.invite", { organizationId, email: "invited@example.test" });
       await database.query(
         (sql) => sql`INSERT INTO audit_events (principal, organization_id, entity, row_id, operation)
           SELECT 'test', ${organizationId}, 'tasks', ${ours.taskId}, 'updated' FROM generate_series(1, 1500)`,
       );
-      const others = await tracesOf(database, theirs.organizationId);
+      const others = await tracesOf(database, otherTenant.organizationId);
       await call(ours.owner, "organizations.delete", { id: organizationId });
       await withPurger(database, {}, async (purger) => {
-        await until("the purger has looked", () => purger.marked.waiting === 1);
+        await until("the purger has counted the marks", () => purger.marked.waiting === 1);
       });
-      ok((await tracesOf(database, organizationId)).length > 5, "everything is there until the time is over");
+      ok((await tracesOf(database, organizationId)).length > 5, "all rows exist until the retention ends");
       await database.query((sql) => sql`UPDATE purges SET marked_at = marked_at - interval '30 days'`);
       await withPurger(database, {}, () => untilRemoved(database));
       for (const id of [organizationId, projectId, workstationId, ours.taskId, "invited@example.test"])
         equal(await tracesOf(database, id), [], id);
-      equal(await tracesOf(database, theirs.organizationId), others);
-      is(await rowsOf(world, theirs), 2);
+      equal(await tracesOf(database, otherTenant.organizationId), others);
+      is(await rowsOf(world, otherTenant), 2);
     }),
   LIMIT_MS,
 );
 
 test(
-  "a purge removes one task's many rows, and those of other tasks that waited for it wait no more",
+  "a purge removes one task's many rows, and tasks that depended on it are no longer blocked",
   () =>
     withWorld(async ({ database, ours, call, refusal }) => {
       const { projectId, taskId, agentId, member, workstation } = ours;
@@ -63,7 +63,7 @@ test(
 );
 
 test(
-  "templates, actors and repositories that many tasks name are deleted at once, and the tasks lose them in small steps",
+  "templates, actors and repositories with many tasks are deleted immediately, and the tasks are updated in small steps",
   () =>
     withWorld(async ({ database, ours, call, refusal }) => {
       const { projectId, templateId, actorId, admin } = ours;
@@ -93,7 +93,7 @@ test(
 );
 
 test(
-  "a user who invited many is deleted at once, may sign in as another one, and a last owner is kept",
+  "a user who invited many others is deleted immediately and may sign in as a new user, but a last owner is kept",
   () =>
     withWorld(async ({ database, ours, call, refusal }) => {
       const { admin, owner, organizationId } = ours;
@@ -125,17 +125,17 @@ test(
 );
 
 test(
-  "what other programs delete by SQL is gone at once with every row below it, marked or not",
+  "rows that other programs delete by SQL are removed immediately with every row below them, marked or not",
   () =>
-    withWorld(async ({ database, ours, theirs, call }) => {
+    withWorld(async ({ database, ours, otherTenant, call }) => {
       await furnish(database, ours);
-      await furnish(database, theirs);
+      await furnish(database, otherTenant);
       await call(ours.admin, "projects.delete", { id: ours.projectId });
       await database.query((sql) => sql`DELETE FROM projects`);
       equal(await marksOf(database), []);
       equal(await tracesOf(database, ours.taskId, ["audit_events"]), []);
       const [event] = await database.query(
-        (sql) => sql`SELECT operation FROM audit_events WHERE row_id = ${theirs.taskId} ORDER BY id DESC LIMIT 1`,
+        (sql) => sql`SELECT operation FROM audit_events WHERE row_id = ${otherTenant.taskId} ORDER BY id DESC LIMIT 1`,
       );
       is(event?.operation, "deleted", "each row without a mark has an event");
     }),

@@ -8,7 +8,7 @@ import { until } from "../support/until.ts";
 /** For tests that purge thousands of rows. */
 export const LIMIT_MS = 60_000;
 
-/** Adds that many tasks to a project as one statement would, without the time that their triggers take. */
+/** Adds that many tasks to a project in one statement, without triggers, to save time. */
 export async function fillProject(database: Database, projectId: string, tasks: number): Promise<void> {
   await database.unlimited.begin(async (sql) => {
     await sql`SET LOCAL session_replication_role = replica`;
@@ -20,7 +20,10 @@ export async function fillProject(database: Database, projectId: string, tasks: 
   });
 }
 
-/** A row of each table below a project: two tasks that depend on each other, a session in a worktree of a clone, and so on. */
+/**
+ * A row of each table below a project: two tasks that depend on each other, a session in a worktree of a clone, and so
+ * on.
+ */
 export async function furnish(
   database: Database,
   tenant: Tenant,
@@ -43,7 +46,7 @@ export async function furnish(
   return { sessionId, repositoryId };
 }
 
-/** Runs `body` while a purger removes what is due. */
+/** Runs `body` while a purger removes due rows. */
 export async function withPurger(
   database: Database,
   settings: Partial<Pick<PurgerOptions, "days" | "intervalMs" | "turnMs">>,
@@ -66,7 +69,7 @@ export async function withPurger(
   }
 }
 
-/** Every text column of every table that holds this id, as `table.column: rows`; also inside of JSON. */
+/** Every text column of every table that contains this id, as `table.column: rows`; also inside of JSON. */
 export async function tracesOf(
   { unlimited: sql }: Database,
   id: string,
@@ -97,7 +100,7 @@ export async function untilRemoved(database: Database): Promise<void> {
   await until("nothing is left to be removed", async () => (await marksOf(database)).length === 0, LIMIT_MS);
 }
 
-/** How many tasks the tenant's project has. */
+/** The number of tasks of the tenant's project. */
 export async function rowsOf({ database }: World, { projectId }: Tenant): Promise<number> {
   const [row] = await database.query(
     (sql) => sql<{ n: number }[]>`SELECT count(*)::int AS n FROM tasks WHERE project_id = ${projectId}`,

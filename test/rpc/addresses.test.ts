@@ -4,13 +4,13 @@ import { columnOf } from "../../hub/naming.ts";
 import { ENTITIES, PROCEDURES } from "../../hub/rpc/entities/index.ts";
 import { suite } from "../support/suite.ts";
 
-const test = suite("addresses in rows");
+const test = suite("URL fields of rows");
 
 type Entity = (typeof ENTITIES)[number];
 
-/** What a field that holds an address is called. */
+/** The names of fields that contain a URL. */
 const ADDRESS = /(?:url|uri|href|link)s?$/i;
-/** Fields whose addresses are no web pages: git clones from them. */
+/** Fields whose URLs are not web pages: git clones from them. */
 const REPOSITORIES = ["projectRepositories.githubUrl"];
 
 const WEB = ["https://example.com/a?b#c", "http://localhost:3000", "HTTPS://EXAMPLE.COM"];
@@ -37,7 +37,7 @@ const NEVER = [
 const addressesOf = (entity: Entity): string[] =>
   Object.keys(entity.rows.table.columns).filter((name) => ADDRESS.test(name));
 
-/** Where a method says that these params are wrong. */
+/** Whether a method rejects these params because of this path. */
 function faultyPaths(method: string, params: unknown): string[] {
   const procedure = PROCEDURES.find((candidate) => candidate.method === method);
   ok(procedure, method);
@@ -51,7 +51,7 @@ function faultyPaths(method: string, params: unknown): string[] {
   }
 }
 
-/** Whether the methods that set this field take such an address. */
+/** Whether the methods that set this field accept such a URL. */
 function taken({ name, idPrefix }: Entity, field: string, value: string): boolean[] {
   const id = `${idPrefix}_01ARZ3NDEKTSV4RRFFQ69G5FAV`;
   return [
@@ -62,7 +62,7 @@ function taken({ name, idPrefix }: Entity, field: string, value: string): boolea
 
 const FIELDS = ENTITIES.flatMap((entity) => addressesOf(entity).map((field) => ({ entity, field })));
 
-test("every entity's addresses are found", () => {
+test("every entity's URL fields are found", () => {
   const names = FIELDS.map(({ entity, field }) => `${entity.name}.${field}`);
   equal(names.toSorted(), [
     "projectRepositories.githubUrl",
@@ -72,12 +72,12 @@ test("every entity's addresses are found", () => {
   ]);
 });
 
-test("no entity takes an address that a browser would run or open from its own disk", () => {
+test("no entity accepts a URL that a browser would execute or open from its own disk", () => {
   for (const { entity, field } of FIELDS)
     for (const value of NEVER) equal(taken(entity, field, value), [false, false], `${entity.name}.${field}: ${value}`);
 });
 
-test("addresses of pages are http and https alone, those of repositories also what git clones from", () => {
+test("URLs of pages are http or https only; URLs of repositories may also use git's other protocols", () => {
   for (const { entity, field } of FIELDS) {
     const isRepository = REPOSITORIES.includes(`${entity.name}.${field}`);
     const web = isRepository ? ["https://github.com/a/b", "http://localhost/a/b"] : WEB;

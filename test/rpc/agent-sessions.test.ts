@@ -19,7 +19,7 @@ async function neighbour({ database, ours }: World): Promise<{ workstationId: st
   return { workstationId, agentId };
 }
 
-test("a workstation tells what its agents do, as it went, and everybody of the project reads it", () =>
+test("a workstation records its agents' sessions, and every member of the project can read them", () =>
   withWorld(async ({ ours, call, refusal }) => {
     const { taskId, agentId, workstation } = ours;
     const made = await call(workstation, "agentSessions.create", {
@@ -49,13 +49,13 @@ test("a workstation tells what its agents do, as it went, and everybody of the p
     for (const long of ["outputSummary", "filesChanged", "commitsMade", "errorMessage"])
       assert.not.ok(long in (listed ?? {}), long);
     assert.equal((await call(ours.member, "agentSessions.list", { filter: { status: "active" } })).items, []);
-    // Which change may follow on which is not told by these methods.
+    // These methods do not restrict the order of statuses.
     assert.is((await call(workstation, "agentSessions.update", { id, set: { status: "active" } })).status, "active");
     assert.equal(await call(workstation, "agentSessions.delete", { id }), { id });
     assert.is((await refusal(workstation, "agentSessions.get", { id })).code, "not_found");
   }));
 
-test("a status that ends a session sets its end where nobody tells it", () =>
+test("a final status sets the session's end time if the call does not", () =>
   withWorld(async ({ database, ours, call }) => {
     const { sessionId } = await withChildren(database, ours);
     const failed = await call(ours.workstation, "agentSessions.update", {
@@ -66,9 +66,9 @@ test("a status that ends a session sets its end where nobody tells it", () =>
     assert.type(failed.durationSeconds, "number");
   }));
 
-test("sessions are written by the workstation of their agent, and by services for any", () =>
+test("only the agent's workstation and services write sessions", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call, refusal } = world;
+    const { ours, otherTenant, call, refusal } = world;
     const { taskId } = ours;
     const { agentId } = await neighbour(world);
     const { id } = await call(SERVICE, "agentSessions.create", { taskId, agentId });
@@ -82,16 +82,16 @@ test("sessions are written by the workstation of their agent, and by services fo
     const made = await refusal(ours.workstation, "agentSessions.create", { taskId, agentId });
     assert.ok(["not_found", "forbidden"].includes(made.code), made.code);
     assert.is((await refusal(ours.member, "agentSessions.create", { taskId, agentId })).code, "forbidden");
-    const crossed = { taskId, agentId: theirs.agentId };
+    const crossed = { taskId, agentId: otherTenant.agentId };
     for (const caller of [ours.workstation, SERVICE])
       assert.is((await refusal(caller, "agentSessions.create", crossed)).code, "not_found");
-    const elsewhere = { taskId: theirs.taskId, agentId: ours.agentId };
+    const elsewhere = { taskId: otherTenant.taskId, agentId: ours.agentId };
     assert.is((await refusal(ours.workstation, "agentSessions.create", elsewhere)).code, "not_found");
-    const bound = { kind: "service" as const, id: "bound", organizations: [theirs.organizationId] };
+    const bound = { kind: "service" as const, id: "bound", organizations: [otherTenant.organizationId] };
     assert.is((await refusal(bound, "agentSessions.update", { id, set })).code, "not_found");
   }));
 
-test("a session's worktree lies where its agent works, on its task's repository", () =>
+test("a session's worktree must be on its agent's workstation and of its task's repository", () =>
   withWorld(async ({ database, ours, call, refusal }) => {
     const { taskId, agentId, workstation, workstationId } = ours;
     const [repo, clone, worktreeId] = [`repo_${ulid()}`, `wsrepo_${ulid()}`, `worktree_${ulid()}`];
@@ -116,7 +116,7 @@ test("a session's worktree lies where its agent works, on its task's repository"
     );
   }));
 
-test("a session of a deleted workstation stays as history", () =>
+test("sessions of a deleted workstation remain as history", () =>
   withWorld(async ({ database, ours, call }) => {
     const { sessionId } = await withChildren(database, ours);
     await call(ours.admin, "workstations.delete", { id: ours.workstationId });

@@ -11,10 +11,10 @@ import { until } from "../support/until.ts";
 
 const test = suite("rpc agents");
 const paths = (error: HubError) => (error.details as { path: string }[]).map(({ path }) => path);
-const SECRET = "sk-never-told-anywhere";
+const SECRET = "sk-never-returned-anywhere";
 const KEYS = { API_KEY: SECRET };
 
-/** What the trail holds of agents since `from`. */
+/** The audit events of agents after `from`. */
 async function audited({ database }: World): Promise<string[]> {
   const rows = await database.query(
     (sql) => sql<{ operation: string }[]>`SELECT operation FROM audit_events WHERE entity = 'agents' ORDER BY id`,
@@ -25,7 +25,7 @@ async function audited({ database }: World): Promise<string[]> {
 const summary = (agents: readonly Pick<Agent, "name" | "status">[]) =>
   agents.map(({ name, status }) => `${name} ${status}`).sort();
 
-test("an agent lives through all its verbs, kept by its workstation and put right by admins", () =>
+test("agents support all methods; their workstation maintains them and admins correct them", () =>
   withWorld(async ({ ours, call, refusal }) => {
     const { admin, member, workstation, workstationId } = ours;
     const made = await call(workstation, "agents.create", {
@@ -78,7 +78,7 @@ test("agents are listed by workstation, type, status and project", () =>
     assert.equal(await found({}), ["other"]);
   }));
 
-test("a workstation sees and writes its own agents alone, members write none", () =>
+test("a workstation reads and writes only its own agents, and members write none", () =>
   withWorld(async ({ database, ours, call, refusal }) => {
     const { member, workstation, agentId, workstationId } = ours;
     const other = await addMachine(database, ours);
@@ -102,7 +102,7 @@ test("a workstation sees and writes its own agents alone, members write none", (
     }
   }));
 
-test("environment variables are told to those who may set them, and to nobody else", () =>
+test("environment variables are returned only to callers that may set them", () =>
   withWorld(async ({ ours, call, refusal }) => {
     const { admin, owner, member, workstation, workstationId } = ours;
     const bound = { kind: "service" as const, id: "bound", organizations: [ours.organizationId] };
@@ -119,7 +119,7 @@ test("environment variables are told to those who may set them, and to nobody el
     }
   }));
 
-test("environment variables are in no list, report, replay, kept answer, audit or refusal", () =>
+test("environment variables are in no list, report, replay, stored answer, audit event or error", () =>
   withWorld(async (world) => {
     const { database, ours, call, refusal } = world;
     const { admin, workstation, workstationId } = ours;
@@ -139,7 +139,7 @@ test("environment variables are in no list, report, replay, kept answer, audit o
       }),
       await refusal(admin, "agents.create", { ...bad, environmentVars: [SECRET] }),
     ];
-    const told = [
+    const answers = [
       replayed,
       await call(workstation, "agents.update", update, "changed"),
       await call(admin, "agents.list", {}),
@@ -151,14 +151,14 @@ test("environment variables are in no list, report, replay, kept answer, audit o
       await database.query((sql) => sql`SELECT to_jsonb(rpc_results) FROM rpc_results`),
       ...refused.map(({ message, details, code }) => ({ message, details, code })),
     ];
-    for (const answer of told) assert.not.ok(JSON.stringify(answer).includes(SECRET), JSON.stringify(answer));
+    for (const answer of answers) assert.not.ok(JSON.stringify(answer).includes(SECRET), JSON.stringify(answer));
     assert.not.ok("environmentVars" in ((await call(admin, "agents.list", {})).items[0] ?? {}));
-    // The change itself is news all the same.
+    // The change itself is still published.
     assert.equal((await audited(world)).slice(-3), ["created", "updated", "updated"]);
     assert.equal((await call(admin, "agents.get", { id })).environmentVars, update.set.environmentVars);
   }));
 
-test("an agent that has sessions is kept, and may be disabled", () =>
+test("an agent that has sessions can't be deleted, but can be disabled", () =>
   withWorld(async ({ database, ours, call, refusal }) => {
     const { agentId: id } = await withChildren(database, ours);
     const kept = await refusal(ours.admin, "agents.delete", { id });
@@ -167,7 +167,7 @@ test("an agent that has sessions is kept, and may be disabled", () =>
     assert.is((await call(ours.workstation, "agents.update", { id, set })).status, "disabled");
   }));
 
-test("a report makes, changes, disables and brings back agents, and answers with all of them", () =>
+test("a report creates, updates, disables and re-enables agents, and returns all of them", () =>
   withWorld(async (world) => {
     const { ours, call } = world;
     const { workstation } = ours;
@@ -181,7 +181,7 @@ test("a report makes, changes, disables and brings back agents, and answers with
     const limited = { status: "rate_limited", rateLimitResetAt: "2031-01-01T00:00:00+01:00", rateLimitReason: "quota" };
     const second = await report({ ...claude, ...limited, version: "2" });
     assert.equal(summary(second.agents), ["A disabled", "Claude rate_limited"]);
-    // The same moment in other words, and what is missing stays: nothing is new.
+    // The same timestamp in another format, and missing fields, change nothing.
     assert.equal(
       await report({ type: "claude-code", name: "Claude", rateLimitResetAt: "2030-12-31T23:00:00Z" }),
       second,
@@ -196,10 +196,10 @@ test("a report makes, changes, disables and brings back agents, and answers with
     assert.equal(summary((await report({ ...cursor, status: "disabled" })).agents), ["A disabled", "Claude disabled"]);
   }));
 
-test("reports at once leave what one of them said, each agent once", () =>
+test("concurrent reports result in the agents of one of them, without duplicates", () =>
   withWorld(async ({ database, ours, call }) => {
     const { member } = ours;
-    // It has no agents yet, on whose rows reports would wait for each other anyhow.
+    // It has no agents yet. Reports would wait for each other's row locks otherwise.
     const machine = await addMachine(database, ours);
     const names = ["a", "b", "c", "d", "e", "f"];
     const reports = names.map((name) => [name, "shared"].map((each) => ({ type: "custom" as const, name: each })));
@@ -213,13 +213,13 @@ test("reports at once leave what one of them said, each agent once", () =>
     assert.is(items.filter(({ status }) => status === "available").length, 2);
   }));
 
-test("a report waits for whoever is renaming one of the agents, and goes by the new name", () =>
+test("a report waits for a concurrent rename of an agent and matches the new name", () =>
   withWorld(async ({ database, ours, call }) => {
     const { workstation, agentId } = ours;
-    let told: Promise<{ agents: AgentListItem[] }> | undefined;
+    let reporting: Promise<{ agents: AgentListItem[] }> | undefined;
     await database.transaction("test", async (sql) => {
       await sql`UPDATE agents SET name = 'B' WHERE id = ${agentId}`;
-      told = call(workstation, "agents.report", { agents: [{ type: "cursor", name: "B", version: "9" }] });
+      reporting = call(workstation, "agents.report", { agents: [{ type: "cursor", name: "B", version: "9" }] });
       await until("the report waits", async () => {
         const waiting = await database.query(
           (other) =>
@@ -228,14 +228,14 @@ test("a report waits for whoever is renaming one of the agents, and goes by the 
         return waiting.length > 0;
       });
     });
-    const { agents = [] } = (await told) ?? {};
+    const { agents = [] } = (await reporting) ?? {};
     assert.equal(
       agents.map(({ id, name, version }) => [id, name, version]),
       [[agentId, "B", "9"]],
     );
   }));
 
-test("agents are reported by workstations alone, and each of its own", () =>
+test("only workstations report agents, each one its own", () =>
   withWorld(async ({ database, ours, call, refusal }) => {
     const report = { agents: [{ type: "custom" as const, name: "N" }] };
     for (const caller of [ours.member, ours.admin, ours.owner, SERVICE])
@@ -247,7 +247,7 @@ test("agents are reported by workstations alone, and each of its own", () =>
     assert.is((await refusal(other, "agents.report", report)).code, "suspended");
   }));
 
-test("a workstation whose agents would become too many is told to delete some", () =>
+test("a report that exceeds the maximum number of agents is a conflict that asks to delete some", () =>
   withWorld(async ({ database, ours, call, refusal }) => {
     const ids = Array.from({ length: 998 }, () => `agent_${ulid()}`);
     await database.query(
@@ -259,12 +259,12 @@ test("a workstation whose agents would become too many is told to delete some", 
     assert.is((await call(ours.workstation, "agents.report", report("x"))).agents.length, 1_000);
   }));
 
-test("what is wrong with an agent or a report is said by its path", () =>
+test("errors in an agent or a report name the path", () =>
   withWorld(async ({ ours, refusal }) => {
     const { workstation, workstationId, agentId: id } = ours;
     const agent = { type: "custom", name: "N" };
     const made = (more: object) => ["agents.create", { workstationId, ...agent, ...more }] as const;
-    const told = (...agents: object[]) => ["agents.report", { agents }] as const;
+    const reportOf = (...agents: object[]) => ["agents.report", { agents }] as const;
     const faults: [string, object, string][] = [
       [...made({ type: "vim" }), "type"],
       [...made({ name: " " }), "name"],
@@ -288,11 +288,11 @@ test("what is wrong with an agent or a report is said by its path", () =>
       ["agents.update", { id, set: {} }, "set"],
       ["agents.list", { filter: { name: "A" } }, "filter.name"],
       ["agents.report", {}, "agents"],
-      [...told(agent, { ...agent, version: "2" }), "agents.1"],
-      [...told(agent, { type: "custom" }), "agents.1.name"],
-      [...told({ ...agent, environmentVars: {} }), "agents.0.environmentVars"],
-      [...told({ ...agent, tasksCompleted: 1 }), "agents.0.tasksCompleted"],
-      [...told(...Array.from({ length: 101 }, (_, n) => ({ type: "custom", name: `N${n}` }))), "agents"],
+      [...reportOf(agent, { ...agent, version: "2" }), "agents.1"],
+      [...reportOf(agent, { type: "custom" }), "agents.1.name"],
+      [...reportOf({ ...agent, environmentVars: {} }), "agents.0.environmentVars"],
+      [...reportOf({ ...agent, tasksCompleted: 1 }), "agents.0.tasksCompleted"],
+      [...reportOf(...Array.from({ length: 101 }, (_, n) => ({ type: "custom", name: `N${n}` }))), "agents"],
     ];
     for (const [method, params, path] of faults) {
       const error = await refusal(workstation, method, params);
@@ -300,7 +300,7 @@ test("what is wrong with an agent or a report is said by its path", () =>
     }
   }));
 
-test("what a report changes is what differs", () => {
+test("agentDifferences returns only the fields that differ", () => {
   const rateLimitResetAt = "2030-12-31T23:00:00.000Z";
   const same = { version: "1", supportedLanguages: ["a"], status: "error" };
   const known = { id: "agent_1", type: "custom", name: "N", rateLimitResetAt, ...same };

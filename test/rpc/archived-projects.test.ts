@@ -5,7 +5,7 @@ import { withChildren } from "../support/task-children.ts";
 
 const test = suite("rpc on an archived project");
 
-test("nothing of an archived project is deleted, but the project itself", () =>
+test("nothing of an archived project can be deleted except the project itself", () =>
   withWorld(async ({ database, ours, call, refusal }) => {
     const own = await withChildren(database, ours);
     const rows: Record<string, string> = {

@@ -6,12 +6,12 @@ import { until } from "../support/until.ts";
 
 const test = suite("locks of an assignment");
 
-test("who waits for one agent keeps no other from being given a task elsewhere", () =>
+test("an assignment that waits for one agent does not block other agents from assignments elsewhere", () =>
   withWorld(async ({ ours, call, database, refusal }) => {
     const { member, taskId, workstationId, agentId } = ours;
     await database.query((sql) => sql`UPDATE workstations SET status = 'online' WHERE id = ${workstationId}`);
     await call(member, "tasks.setReady", { id: taskId, ready: true });
-    // Comes after the other, and so would be locked while the other is waited for.
+    // Sorts after the other agent, so it would stay locked during the wait for the other.
     const { id } = await call(SERVICE, "agents.create", { workstationId, type: "custom", name: "Last" });
     for (const agent of [id, agentId]) await call(SERVICE, "agents.update", { id: agent, set: { status: "disabled" } });
     let refused: Promise<HubError> | null = null;
@@ -25,7 +25,7 @@ test("who waits for one agent keeps no other from being given a task elsewhere",
       });
       await sql`SELECT FROM agents WHERE id = ${id} FOR NO KEY UPDATE NOWAIT`;
     });
-    const { code, details } = await (refused ?? Promise.reject(new Error("nobody asked")));
+    const { code, details } = await (refused ?? Promise.reject(new Error("the assignment did not start")));
     equal([code, details], ["conflict", { obstacle: "disabled" }]);
   }));
 

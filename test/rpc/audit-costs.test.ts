@@ -7,10 +7,10 @@ import { asked, rowsRead } from "../support/plans.ts";
 import { SERVICE, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 
-const test = suite("what audit.list costs");
+const test = suite("costs of audit.list");
 /** Events of the other organization. */
 const FOREIGN = 300_000;
-/** What one call may read: the events that it looks at, thrice at most. */
+/** Maximum rows that one call may read: three times the events that it scans. */
 const MOST_READ = 35_000;
 const PLAIN: Omit<AuditQuery, "limit"> = {
   organizationId: undefined,
@@ -23,20 +23,20 @@ const PLAIN: Omit<AuditQuery, "limit"> = {
   oldestFirst: false,
 };
 
-/** Events of theirs without end, one of ours after each ten thousand of them; written without triggers. */
-async function fill({ database, ours, theirs }: World): Promise<void> {
+/** Many events of the other tenant, with one of ours after every 10,000 of them. Inserted without triggers. */
+async function fill({ database, ours, otherTenant }: World): Promise<void> {
   await database.unlimited.begin(async (sql) => {
     await sql`SET LOCAL session_replication_role = replica`;
     await sql`INSERT INTO audit_events (at, principal, organization_id, project_id, entity, row_id, operation, after)
       SELECT now() - (${FOREIGN} - n) * interval '1 second', 'user:x',
-        CASE WHEN n % 10000 = 0 THEN ${ours.organizationId} ELSE ${theirs.organizationId} END,
-        CASE WHEN n % 10000 = 0 THEN ${ours.projectId} ELSE ${theirs.projectId} END,
-        'tasks', CASE WHEN n % 10000 = 0 THEN ${ours.taskId} ELSE ${theirs.taskId} END, 'updated', '{}'
+        CASE WHEN n % 10000 = 0 THEN ${ours.organizationId} ELSE ${otherTenant.organizationId} END,
+        CASE WHEN n % 10000 = 0 THEN ${ours.projectId} ELSE ${otherTenant.projectId} END,
+        'tasks', CASE WHEN n % 10000 = 0 THEN ${ours.taskId} ELSE ${otherTenant.taskId} END, 'updated', '{}'
       FROM generate_series(1, ${FOREIGN}) n`;
   });
 }
 
-function questions({ ours, theirs }: World): Partial<AuditQuery>[] {
+function questions({ ours, otherTenant }: World): Partial<AuditQuery>[] {
   const never = "2001-01-01T00:00:00.000Z";
   return [
     {},
@@ -45,14 +45,14 @@ function questions({ ours, theirs }: World): Partial<AuditQuery>[] {
     { before: FOREIGN / 2 },
     { filters: new Map([["operation", "deleted"]]) },
     { filters: new Map([["operation", "deleted"]]), after: 0, oldestFirst: true },
-    { filters: new Map([["principal", "user:nobody"]]) },
+    { filters: new Map([["principal", "user:none"]]) },
     { filters: new Map([["entity", "actors"]]), after: 0, oldestFirst: true },
     { filters: new Map([["row_id", ours.taskId]]) },
-    { filters: new Map([["row_id", theirs.taskId]]), after: 0, oldestFirst: true },
+    { filters: new Map([["row_id", otherTenant.taskId]]), after: 0, oldestFirst: true },
     { filters: new Map([["row_id", "task_nowhere"]]) },
     { projectId: ours.projectId, after: 0, oldestFirst: true },
-    { projectId: theirs.projectId },
-    { projectId: theirs.projectId, filters: new Map([["row_id", ours.taskId]]) },
+    { projectId: otherTenant.projectId },
+    { projectId: otherTenant.projectId, filters: new Map([["row_id", ours.taskId]]) },
     { until: never },
     { since: never, filters: new Map([["operation", "deleted"]]) },
     { since: "2901-01-01T00:00:00.000Z", after: 0, oldestFirst: true },
@@ -60,12 +60,12 @@ function questions({ ours, theirs }: World): Partial<AuditQuery>[] {
 }
 
 async function checkCosts(world: World, when: string): Promise<void> {
-  const { database, ours, theirs } = world;
+  const { database, ours, otherTenant } = world;
   const of = (id: string): Scope => ({ kind: "organizations", ids: [id] });
-  const several: Scope = { kind: "organizations", ids: [ours.organizationId, theirs.organizationId] };
+  const several: Scope = { kind: "organizations", ids: [ours.organizationId, otherTenant.organizationId] };
   const scopes: [string, Scope][] = [
     ["ours", of(ours.organizationId)],
-    ["theirs", of(theirs.organizationId)],
+    ["other", of(otherTenant.organizationId)],
     ["both", several],
     ["all", { kind: "all" }],
   ];
@@ -81,8 +81,8 @@ async function checkCosts(world: World, when: string): Promise<void> {
   equal(faults, []);
 }
 
-/** What a client collects that follows `nextCursor` to its end. */
-async function collected({ call, ours, theirs }: World, params: AuditListParams, principal = theirs.member) {
+/** All items that a client collects by following `nextCursor` to the end. */
+async function collected({ call, ours, otherTenant }: World, params: AuditListParams, principal = otherTenant.member) {
   const ids: number[] = [];
   let calls = 0;
   let cursor: string | undefined;
@@ -98,17 +98,17 @@ async function collected({ call, ours, theirs }: World, params: AuditListParams,
     calls += 1;
   } while (cursor !== undefined && calls < 100);
   ok(cursor === undefined, "pages have an end");
-  ok(ours.organizationId !== theirs.organizationId);
+  ok(ours.organizationId !== otherTenant.organizationId);
   return { ids, calls };
 }
 
-/** Events that few others hide among: pages that pass them by are short, or empty, and go on. */
+/** Sparse events: pages that scan past other events are short or empty, and continue. */
 async function checkPages(world: World): Promise<void> {
-  const { database, theirs, ours } = world;
+  const { database, otherTenant, ours } = world;
   const marked = await database.query(
     (sql) => sql<{ id: number }[]>`
       UPDATE audit_events SET operation = 'deleted'
-      WHERE id IN (SELECT id FROM audit_events WHERE organization_id = ${theirs.organizationId} ORDER BY id OFFSET 777) AND id % 70001 = 0
+      WHERE id IN (SELECT id FROM audit_events WHERE organization_id = ${otherTenant.organizationId} ORDER BY id OFFSET 777) AND id % 70001 = 0
       RETURNING id::float8 AS id`,
   );
   const expected = marked.map(({ id }) => id).sort((one, other) => one - other);
@@ -123,7 +123,7 @@ async function checkPages(world: World): Promise<void> {
 }
 
 test(
-  "a call reads a bounded number of rows, whatever it asks for and however many events others have",
+  "a call reads a bounded number of rows, for any params and any number of other events",
   () =>
     withWorld(async (world) => {
       await fill(world);
@@ -136,7 +136,7 @@ test(
 );
 
 test(
-  "the transitions of a workstation do not read what else was done to it",
+  "the transitions of a workstation are read without its other events",
   () =>
     withWorld(async ({ database, ours }) => {
       await database.unlimited.begin(async (sql) => {

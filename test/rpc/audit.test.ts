@@ -14,17 +14,17 @@ import { until } from "../support/until.ts";
 const test = suite("rpc audit");
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-/** The newest event that our member is told of a row. */
+/** The newest event of a row that our member can read. */
 async function latest({ ours, call }: World, rowId: string): Promise<AuditEvent> {
   const { items } = await call(ours.member, "audit.list", { filter: { rowId }, limit: 1 });
   assert.is(items.length, 1);
   return items[0] as AuditEvent;
 }
 
-/** A transaction of somebody else's that has renamed a task of ours, and ends when told to. */
+/** Another caller's open transaction that has renamed one of our tasks. It ends on request. */
 async function openWrite(database: Database, taskId: string): Promise<{ end(how: "commit" | "undo"): Promise<void> }> {
   let end: (how: "commit" | "undo") => void = () => undefined;
-  const told = new Promise<"commit" | "undo">((resolve) => {
+  const ending = new Promise<"commit" | "undo">((resolve) => {
     end = resolve;
   });
   let written = false;
@@ -32,12 +32,12 @@ async function openWrite(database: Database, taskId: string): Promise<{ end(how:
     .begin(async (sql) => {
       await sql`UPDATE tasks SET title = title || '+' WHERE id = ${taskId}`;
       written = true;
-      if ((await told) === "undo") throw new Error("undone");
+      if ((await ending) === "undo") throw new Error("undone");
     })
     .catch((error: Error) => {
       if (error.message !== "undone") throw error;
     });
-  // A test that failed before it ended this one is told by its own failure.
+  // If the test fails before it ends this transaction, the test's own failure is reported.
   transaction.catch(() => undefined);
   await until("the transaction has written", () => written);
   return {
@@ -54,7 +54,7 @@ async function newestId({ call }: World): Promise<number> {
   return (await call(SERVICE, "audit.list", { limit: 1 })).items[0]?.id ?? 0;
 }
 
-test("who changed what is told in the words of the other methods", () =>
+test("events use the field and entity names of the other methods", () =>
   withWorld(async (world) => {
     const { ours, call } = world;
     const { taskId: id, projectId, organizationId, member } = ours;
@@ -87,7 +87,7 @@ test("who changed what is told in the words of the other methods", () =>
     assert.equal(deleted.before, made);
   }));
 
-test("values over 8 KiB are kept as their size and digest, whoever writes them, and named to those who follow the row", () =>
+test("values over 8 KiB are stored as size and digest, by every writer, and listed to subscribers of the row", () =>
   withWorld(async (world) => {
     const { ours, call, database } = world;
     const { taskId: id, member } = ours;
@@ -120,7 +120,7 @@ test("values over 8 KiB are kept as their size and digest, whoever writes them, 
     assert.ok(bytes < 20_000, `an event has ${bytes} bytes`);
   }));
 
-test("a workstation's deletion and its presence are told, its secrets and what is the hub's own are not", () =>
+test("a workstation's deletion and presence are in the trail; its secrets and the hub's internal columns are not", () =>
   withWorld(async (world) => {
     const { ours, call, database } = world;
     const { admin, organizationId } = ours;
@@ -144,7 +144,7 @@ test("a workstation's deletion and its presence are told, its secrets and what i
     assert.not.match(all, /registration|hunter2|environment|presenceRevision/i);
   }));
 
-test("pages run from the newest to the oldest, without gap or repeat while others write", () =>
+test("pages run from newest to oldest, without gaps or repeats during concurrent writes", () =>
   withWorld(async (world) => {
     const { ours, call } = world;
     const rename = (n: number) => call(ours.member, "tasks.update", { id: ours.taskId, set: { title: `${n}` } });
@@ -173,14 +173,14 @@ test("events are found by row, entity, principal, operation, project and time", 
     const { member, admin, taskId, projectId, organizationId } = ours;
     await call(member, "tasks.update", { id: taskId, set: { title: "a" } });
     const other = await call(admin, "projects.create", { organizationId, name: "Other" });
-    const told = async (params: AuditListParams) =>
+    const changesOf = async (params: AuditListParams) =>
       (await call(member, "audit.list", params)).items.map(({ entity, operation }) => `${entity} ${operation}`);
-    assert.equal(await told({ filter: { rowId: taskId } }), ["tasks updated", "tasks created"]);
-    assert.equal(await told({ filter: { rowId: taskId, operation: "created" } }), ["tasks created"]);
-    assert.equal(await told({ filter: { principal: `user:${member.id}` } }), ["tasks updated"]);
-    assert.equal(await told({ projectId: other.id }), ["projects created"]);
-    assert.equal(await told({ filter: { entity: "projectWorkstations" } }), ["projectWorkstations created"]);
-    assert.equal(await told({ projectId, filter: { entity: "workstations" } }), []);
+    assert.equal(await changesOf({ filter: { rowId: taskId } }), ["tasks updated", "tasks created"]);
+    assert.equal(await changesOf({ filter: { rowId: taskId, operation: "created" } }), ["tasks created"]);
+    assert.equal(await changesOf({ filter: { principal: `user:${member.id}` } }), ["tasks updated"]);
+    assert.equal(await changesOf({ projectId: other.id }), ["projects created"]);
+    assert.equal(await changesOf({ filter: { entity: "projectWorkstations" } }), ["projectWorkstations created"]);
+    assert.equal(await changesOf({ projectId, filter: { entity: "workstations" } }), []);
     const { items } = await call(member, "audit.list", { limit: 200 });
     const at = items[0]?.at ?? "";
     const since = await call(member, "audit.list", { since: at, limit: 200 });
@@ -196,8 +196,8 @@ test("events are found by row, entity, principal, operation, project and time", 
     assert.ok(until.items.length > 5);
   }));
 
-test("nobody sees another tenant's events, or users' own unless it serves all", () =>
-  withWorld(async ({ ours, theirs, call, refusal }) => {
+test("no caller sees another tenant's events, and only services of all organizations see events of users", () =>
+  withWorld(async ({ ours, otherTenant, call, refusal }) => {
     const bound = { kind: "service" as const, id: "bound", organizations: [ours.organizationId] };
     const list = async (who: typeof ours.owner, params: AuditListParams) =>
       (await call(who, "audit.list", { limit: 200, ...params })).items;
@@ -207,9 +207,9 @@ test("nobody sees another tenant's events, or users' own unless it serves all", 
         assert.ok(events.length > 5);
         assert.ok(events.every(({ organizationId }) => organizationId === ours.organizationId));
         const foreign = [
-          { organizationId: theirs.organizationId },
-          { projectId: theirs.projectId },
-          { filter: { rowId: theirs.taskId } },
+          { organizationId: otherTenant.organizationId },
+          { projectId: otherTenant.projectId },
+          { filter: { rowId: otherTenant.taskId } },
           { filter: { entity: "users" } },
         ];
         for (const params of foreign) assert.equal(await list(who, { ...params, ...order }), []);
@@ -218,21 +218,21 @@ test("nobody sees another tenant's events, or users' own unless it serves all", 
     assert.is((await refusal(ours.workstation, "audit.list", {})).code, "forbidden");
     assert.ok((await list(SERVICE, { filter: { entity: "users" } })).every((event) => event.organizationId === null));
     assert.is((await list(SERVICE, { filter: { rowId: ours.owner.id } })).length, 1);
-    assert.ok((await list(SERVICE, { organizationId: theirs.organizationId })).length > 5);
+    assert.ok((await list(SERVICE, { organizationId: otherTenant.organizationId })).length > 5);
   }));
 
-test("the trail of a deleted organization is read by services of all organizations alone, as they read others", () =>
-  withWorld(async ({ ours, theirs, call, database }) => {
-    const { organizationId } = theirs;
+test("only services of all organizations can read the trail of a deleted organization", () =>
+  withWorld(async ({ ours, otherTenant, call, database }) => {
+    const { organizationId } = otherTenant;
     const bound = { kind: "service" as const, id: "bound", organizations: [ours.organizationId, organizationId] };
     const list = async (who: typeof ours.owner, params: AuditListParams) =>
       (await call(who, "audit.list", { limit: 200, ...params })).items;
     const before = await list(SERVICE, { organizationId });
-    await call(theirs.owner, "organizations.delete", { id: organizationId });
+    await call(otherTenant.owner, "organizations.delete", { id: organizationId });
     const readers = async () => {
       const [deletion, ...rest] = await list(SERVICE, { organizationId });
       assert.equal(rest, before);
-      assert.equal([deletion?.rowId, deletion?.principal], [organizationId, `user:${theirs.owner.id}`]);
+      assert.equal([deletion?.rowId, deletion?.principal], [organizationId, `user:${otherTenant.owner.id}`]);
       const oldestFirst = await list(SERVICE, { organizationId, after: 0 });
       assert.equal(oldestFirst.toReversed(), [deletion, ...rest]);
       const ofAll = await list(SERVICE, { after: 0 });
@@ -240,7 +240,7 @@ test("the trail of a deleted organization is read by services of all organizatio
         ofAll.filter((event) => event.organizationId === organizationId),
         oldestFirst,
       );
-      for (const who of [bound, theirs.owner, theirs.member, ours.owner]) {
+      for (const who of [bound, otherTenant.owner, otherTenant.member, ours.owner]) {
         assert.equal(await list(who, { organizationId }), []);
         assert.ok((await list(who, {})).every((event) => event.organizationId === ours.organizationId));
       }
@@ -250,14 +250,14 @@ test("the trail of a deleted organization is read by services of all organizatio
     await readers();
   }));
 
-test("an invitation's events tell no more of whose address it is than the invitation does", () =>
+test("an invitation's events reveal no more about the address's owner than the invitation does", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call } = world;
+    const { ours, otherTenant, call } = world;
     const { admin, organizationId } = ours;
     const invited = await call(admin, "organizations.invite", { organizationId, email: "new@example.test" });
     const made = await latest(world, invited.id);
     assert.equal([made.after?.userId, made.after?.status], [null, "invited"]);
-    const userId = theirs.member.id;
+    const userId = otherTenant.member.id;
     const member = await call(SERVICE, "organizationMemberships.create", { organizationId, userId });
     assert.is((await latest(world, member.id)).after?.userId, userId);
     await call(admin, "organizationMemberships.delete", { id: invited.id });
@@ -268,7 +268,7 @@ test("an invitation's events tell no more of whose address it is than the invita
     assert.match(String(whole?.before?.userId), /^user_/);
   }));
 
-test("what is wrong with the params is said by its path", () =>
+test("errors in the params name the path", () =>
   withWorld(async ({ ours, call, refusal }) => {
     const faults: [object, string][] = [
       [{ filter: { entity: "rpc_results" } }, "filter.entity"],
@@ -289,7 +289,7 @@ test("what is wrong with the params is said by its path", () =>
     assert.is(elsewhere.code, "bad_request");
   }));
 
-test("a reader goes on from the last event it has, oldest first, in pages or not", () =>
+test("a reader continues after its last event, in ascending order, with or without pages", () =>
   withWorld(async (world) => {
     const { ours, call } = world;
     const all = ids((await call(ours.member, "audit.list", { after: 0, limit: 200 })).items);
@@ -307,9 +307,9 @@ test("a reader goes on from the last event it has, oldest first, in pages or not
     assert.equal((await call(ours.member, "audit.list", { after: await newestId(world) })).items, []);
   }));
 
-test("no event is skipped because its transaction commits late, and those before it do not wait", () =>
+test("no event is skipped because its transaction commits late, and earlier events do not wait", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call, database } = world;
+    const { ours, otherTenant, call, database } = world;
     const after = await newestId(world);
     await call(ours.member, "projects.updateMemory", { id: ours.projectId, memory: "first" });
     const open = await openWrite(database, ours.taskId);
@@ -321,9 +321,9 @@ test("no event is skipped because its transaction commits late, and those before
       ["first"],
     );
     assert.equal(await read(before[0]?.id ?? 0), []);
-    // Whoever looks at what is newest sees it at once.
+    // A query for the newest events sees it immediately.
     assert.is((await call(ours.member, "audit.list", { limit: 1 })).items[0]?.after?.memory, "last");
-    await call(theirs.member, "projects.updateMemory", { id: theirs.projectId, memory: "theirs" });
+    await call(otherTenant.member, "projects.updateMemory", { id: otherTenant.projectId, memory: "other" });
     await open.end("commit");
     assert.equal(
       (await read(before[0]?.id ?? 0)).map(({ entity, after }) => [entity, after?.memory]),
@@ -334,15 +334,15 @@ test("no event is skipped because its transaction commits late, and those before
     );
   }));
 
-test("a transaction that began first and wrote last hides none that began later and is still open", () =>
+test("a transaction that began first and wrote last hides no event of an open one that began later", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call, database } = world;
+    const { ours, otherTenant, call, database } = world;
     const after = await newestId(world);
     let open: Awaited<ReturnType<typeof openWrite>> | undefined;
     await database.unlimited.begin(async (sql) => {
-      // Takes its transaction id before the other one, and an audit id after it.
+      // Gets a lower transaction id than the other one, but a higher audit id.
       await sql`SELECT pg_current_xact_id()`;
-      open = await openWrite(database, theirs.taskId);
+      open = await openWrite(database, otherTenant.taskId);
       await sql`UPDATE tasks SET title = 'late' WHERE id = ${ours.taskId}`;
     });
     const read = async () => ids((await call(SERVICE, "audit.list", { after })).items);
@@ -351,7 +351,7 @@ test("a transaction that began first and wrote last hides none that began later 
     assert.equal(await read(), [after + 1, after + 2]);
   }));
 
-test("what was undone leaves a gap that nobody waits for, and an open transaction that changed nothing holds nothing back", () =>
+test("a rollback leaves a gap that does not delay readers, nor does an open transaction without changes", () =>
   withWorld(async (world) => {
     const { ours, call, database } = world;
     const after = await newestId(world);
@@ -364,7 +364,7 @@ test("what was undone leaves a gap that nobody waits for, and an open transactio
     });
   }));
 
-test("a reader that polls gets every event once and in order while many write at once", () =>
+test("a polling reader gets every event once and in order during many concurrent writes", () =>
   withWorld(async (world) => {
     const { ours, call, database } = world;
     const after = await newestId(world);
@@ -380,7 +380,7 @@ test("a reader that polls gets every event once and in order while many write at
     const write = (end: "COMMIT AND CHAIN" | "ROLLBACK AND CHAIN") =>
       database.unlimited.begin(async (sql) => {
         await sql`INSERT INTO actors (id, project_id, name) VALUES (${`actor_${ulid()}`}, ${ours.projectId}, 'A')`;
-        // So that they commit in another order than they wrote in.
+        // So that the commits have another order than the inserts.
         await sql`SELECT pg_sleep(random() * 0.02)`;
         await sql.unsafe(end);
       });

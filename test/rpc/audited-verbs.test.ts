@@ -12,7 +12,7 @@ const test = suite("audit of verbs");
 type Answer = { id: string };
 type Call = (who: Principal, method: RpcMethod, params: object) => Promise<Answer>;
 
-/** Each method that writes at least once, every time so that it changes something. */
+/** Calls every write method at least once, each time with a change. */
 async function everything(call: Call, world: World, ours: Tenant, { repositoryId }: WorktreeSite): Promise<void> {
   const { owner, admin, member, workstation, organizationId, projectId, workstationId, agentId } = ours;
   const neighbour = await neighbourOf(world, ours);
@@ -89,7 +89,7 @@ async function everything(call: Call, world: World, ours: Tenant, { repositoryId
   await call(owner, "organizations.restore", { id: organizationId });
 }
 
-/** Makes a row, changes it, and deletes it unless it is kept. */
+/** Creates a row, updates it, and deletes it unless it is kept. */
 async function rowLife(
   call: Call,
   who: Principal,
@@ -166,7 +166,7 @@ async function tasks(
   await call(member, "tasks.delete", { id });
 }
 
-test("every method that changes something leaves an audit event of its caller", () =>
+test("every method that changes something creates an audit event of its caller", () =>
   withWorktreeSite(async (world, ours, site) => {
     const called = new Set<string>();
     const silent: string[] = [];

@@ -7,7 +7,7 @@ import { suite } from "../support/suite.ts";
 const test = suite("rpc calls");
 const paths = (error: HubError) => (error.details as { path: string }[]).map(({ path }) => path);
 
-test("what is wrong with the params is said by its path", () =>
+test("errors in the params name the path", () =>
   withWorld(async ({ ours: { member, taskId, projectId }, refusal }) => {
     const faults: [string, unknown, string][] = [
       ["tasks.get", {}, "id"],
@@ -38,7 +38,7 @@ test("what is wrong with the params is said by its path", () =>
     }
   }));
 
-test("a text over 256 KiB is too large, and an unknown method is unknown, whatever its name", () =>
+test("a string over 256 KiB is too large, and an unknown method name is an error for any name", () =>
   withWorld(async ({ ours, refusal, call }) => {
     const id = ours.taskId;
     const description = "ä".repeat(128 * 1024);
@@ -49,7 +49,7 @@ test("a text over 256 KiB is too large, and an unknown method is unknown, whatev
       assert.is((await refusal(ours.member, method, {})).code, "unknown_method");
   }));
 
-test("pages have no gap and no repeat while others insert", () =>
+test("pages have no gaps and no repeats during concurrent inserts", () =>
   withWorld(async ({ ours: { member, projectId, taskId }, call }) => {
     const before = new Set([taskId]);
     for (let n = 0; n < 20; n += 1)
@@ -64,13 +64,13 @@ test("pages have no gap and no repeat while others insert", () =>
       });
       seen.push(...page.items.map(({ id }) => id));
       cursor = page.nextCursor;
-      if (seen.length < 30) await call(member, "tasks.create", { projectId, title: "meanwhile", priority: 3 });
+      if (seen.length < 30) await call(member, "tasks.create", { projectId, title: "concurrent", priority: 3 });
     } while (cursor !== null);
     assert.is(new Set(seen).size, seen.length);
     assert.ok([...before].every((id) => seen.includes(id)));
   }));
 
-test("a cursor serves the list it came from alone, unchanged", () =>
+test("a cursor is valid only unchanged and for its own list", () =>
   withWorld(async ({ ours: { member, projectId }, call, refusal }) => {
     await call(member, "tasks.create", { projectId, title: "second" });
     const { nextCursor } = await call(member, "tasks.list", { projectId, limit: 1 });
@@ -97,7 +97,7 @@ test("a row that changed since it was read is not overwritten or deleted", () =>
     assert.is((await call(member, "tasks.get", { id })).title, "first");
   }));
 
-test("a key repeats the first answer, refuses other params, and belongs to one principal and method", () =>
+test("a key replays the first answer, rejects other params, and is scoped to one principal and method", () =>
   withWorld(async ({ ours, call, refusal, touched }) => {
     const { projectId } = ours;
     const first = await call(ours.member, "tasks.create", { projectId, title: "once" }, "key");
@@ -113,7 +113,7 @@ test("a key repeats the first answer, refuses other params, and belongs to one p
     );
   }));
 
-test("a failed call leaves its key free, a deletion may be repeated, and a key is free again after a day", () =>
+test("a failed call leaves its key free, a deletion can be replayed, and a key is free again after a day", () =>
   withWorld(async ({ database, ours, call, refusal }) => {
     const { projectId, taskId, member } = ours;
     const missing = { projectId, title: "x", actorId: `actor_${ulid()}` };
@@ -125,7 +125,7 @@ test("a failed call leaves its key free, a deletion may be repeated, and a key i
     assert.is.not((await call(member, "tasks.create", { projectId, title: "x" }, "k")).id, made.id);
   }));
 
-test("parallel twins have one effect and one answer", () =>
+test("concurrent calls with one key have one effect and one answer", () =>
   withWorld(async ({ ours: { member, projectId }, call }) => {
     const twins = await Promise.all(
       Array.from({ length: 6 }, () => call(member, "tasks.create", { projectId, title: "twin" }, "twins")),
@@ -135,7 +135,7 @@ test("parallel twins have one effect and one answer", () =>
     assert.is(items.filter(({ title }) => title === "twin").length, 1);
   }));
 
-test("a replay tells no secret and asks for the rights anew", () =>
+test("a replay reveals no secret and checks the rights again", () =>
   withWorld(async ({ database, ours, call, refusal, forget }) => {
     const { admin, organizationId } = ours;
     const params = { organizationId, name: "laptop" };
@@ -145,12 +145,12 @@ test("a replay tells no secret and asks for the rights anew", () =>
     const [kept] = await database.query((sql) => sql<{ text: string }[]>`SELECT answer::text AS text FROM rpc_results`);
     assert.not.ok(kept?.text.includes("wst_"));
     await database.query((sql) => sql`UPDATE organization_memberships SET role = 'member' WHERE user_id = ${admin.id}`);
-    // As the change feed does when a membership changes behind the router's back.
+    // Like the change feed after a change of a membership outside of the router.
     forget([{ entity: "user", id: admin.id }]);
     assert.is((await refusal(admin, "workstations.register", params, "r")).code, "forbidden");
   }));
 
-test("a key on a read is ignored", () =>
+test("reads ignore idempotency keys", () =>
   withWorld(async ({ database, ours, call }) => {
     await call(SERVICE, "tasks.get", { id: ours.taskId }, "k");
     const kept = await database.query((sql) => sql`SELECT 1 FROM rpc_results`);

@@ -27,7 +27,7 @@ const idOf = (client: RawClient): string => client.socket.id ?? "";
 const idsOf = ({ items }: { items: LiveConnection[] }): string[] => items.map(({ id }) => id);
 const sorted = (...clients: RawClient[]): string[] => clients.map(idOf).sort();
 
-test("a service is told who is connected from where, with what, since when, and what it listens to", () =>
+test("a service lists connections with their origin, client, time and subscriptions", () =>
   withHub({}, async (hub) => {
     const before = Date.now();
     const { id, token, channel } = hub.workstation;
@@ -54,10 +54,10 @@ test("a service is told who is connected from where, with what, since when, and 
     const own = items.find((item) => item.id === idOf(service));
     equal([own?.principal, own?.client, own?.channels], [{ kind: "service", id: "test" }, null, []]);
     machine.close();
-    await until("it is gone", async () => !idsOf(await list(service)).includes(connectionId));
+    await until("the connection is closed", async () => !idsOf(await list(service)).includes(connectionId));
   }));
 
-test("what waits for a connection that does not read is counted", () =>
+test("bytes queued for a connection that does not read are counted", () =>
   withHub({}, async (hub) => {
     const [machine, service] = await hub.connectAll(hub.workstation.token, hub.serviceToken);
     const { channel } = hub.workstation;
@@ -75,11 +75,11 @@ test("what waits for a connection that does not read is counted", () =>
     machine.resumeReading();
   }));
 
-test("admins and bound services see their workstations, and members on their channels alone, and nothing of others", () =>
+test("admins and bound services see their workstations, members only on their channels, and no other tenant's connections", () =>
   withHub({}, async (hub) => {
-    const theirs = await hub.otherTenant();
-    const both = await memberOf(hub, { [hub.organizationId]: "member", [theirs.organizationId]: "admin" });
-    const [theirChannel, ourChannel] = [`task:${theirs.taskId}`, hub.taskChannel];
+    const otherTenant = await hub.otherTenant();
+    const both = await memberOf(hub, { [hub.organizationId]: "member", [otherTenant.organizationId]: "admin" });
+    const [theirChannel, ourChannel] = [`task:${otherTenant.taskId}`, hub.taskChannel];
     const connected = await hub.connectAll(
       both.token,
       both.token,
@@ -95,55 +95,63 @@ test("admins and bound services see their workstations, and members on their cha
     await machine.request("subscribe", { channel: ourChannel });
 
     is(idsOf(await list(service)).length, connected.length);
-    const foreign = [theirs.organizationId, theirs.taskId, theirs.projectId, idOf(there), idOf(idle), idOf(service)];
+    const foreign = [
+      otherTenant.organizationId,
+      otherTenant.taskId,
+      otherTenant.projectId,
+      idOf(there),
+      idOf(idle),
+      idOf(service),
+    ];
     for (const [who, caller] of Object.entries({ owner, bound })) {
       const page = await list(caller);
       equal(idsOf(page), sorted(here, machine), who);
       for (const id of foreign) is(JSON.stringify(page).includes(id), false, `${who} ${id}`);
       const seen = page.items.find(({ id }) => id === idOf(here));
       equal([seen?.channels, seen?.bytesQueued], [[ourChannel], null]);
-      // Neither by a channel, nor by its user, nor by its organization.
-      for (const params of [{ channel: theirChannel }, { organizationId: theirs.organizationId }])
+      // Not found by a channel, a user or an organization.
+      for (const params of [{ channel: theirChannel }, { organizationId: otherTenant.organizationId }])
         equal(await list(caller, params as never), { items: [], nextCursor: null, incomplete: false, silentNodes: 0 });
       equal(idsOf(await list(caller, { userId: both.id })), sorted(here));
       for (const hidden of [there, idle, service]) {
-        const { traceId: _, ...told } = await refused(caller, "connections.kick", { id: idOf(hidden) });
+        const { traceId: _, ...error } = await refused(caller, "connections.kick", { id: idOf(hidden) });
         const { traceId: __, ...none } = await refused(caller, "connections.kick", { id: "x".repeat(20) });
-        is(told.code, "not_found");
-        equal(told, none);
+        is(error.code, "not_found");
+        equal(error, none);
       }
     }
-    // Their admin in turn, who happens to be the same person.
+    // The other tenant's admin, who is the same person.
     equal(idsOf(await list(there)), sorted(here, there));
     equal(
       (await list(there)).items.map(({ channels }) => channels),
       [[theirChannel], [theirChannel]],
     );
-    // A service sees what the organization's admins do, where it asks for one.
+    // For one organization, a service sees the same as its admins.
     equal(idsOf(await list(service, { organizationId: hub.organizationId })), sorted(here, machine));
     for (const client of connected) is(client.disconnectReason, null);
   }));
 
-test("who left an organization is no business of its admins any more", () =>
+test("admins no longer see the connections of a member who left", () =>
   withHub({}, async (hub) => {
-    const theirs = await hub.otherTenant();
-    const both = await memberOf(hub, { [hub.organizationId]: "member", [theirs.organizationId]: "member" });
+    const otherTenant = await hub.otherTenant();
+    const both = await memberOf(hub, { [hub.organizationId]: "member", [otherTenant.organizationId]: "member" });
     const [person, owner] = await hub.connectAll(both.token, hub.userToken);
-    for (const channel of [hub.taskChannel, `task:${theirs.taskId}`]) await person.request("subscribe", { channel });
+    for (const channel of [hub.taskChannel, `task:${otherTenant.taskId}`])
+      await person.request("subscribe", { channel });
     equal(idsOf(await list(owner)), sorted(person));
     await hub.database.query(
       (sql) => sql`DELETE FROM organization_memberships
         WHERE user_id = ${both.id} AND organization_id = ${hub.organizationId}`,
     );
-    await until("he is not seen", async () => (await list(owner)).items.length === 0);
+    await until("the user is not listed", async () => (await list(owner)).items.length === 0);
     is(person.disconnectReason, null);
   }));
 
-test("members and workstations are told of no connection, also where they are admins elsewhere", () =>
+test("members and workstations see no connections, even if the user is an admin elsewhere", () =>
   withHub({}, async (hub) => {
-    const theirs = await hub.otherTenant();
+    const otherTenant = await hub.otherTenant();
     const person = await memberOf(hub, { [hub.organizationId]: "member" });
-    const both = await memberOf(hub, { [hub.organizationId]: "member", [theirs.organizationId]: "owner" });
+    const both = await memberOf(hub, { [hub.organizationId]: "member", [otherTenant.organizationId]: "owner" });
     const [member, machine, stranger, mixed] = await hub.connectAll(
       person.token,
       hub.workstation.token,
@@ -159,16 +167,16 @@ test("members and workstations are told of no connection, also where they are ad
     is((await refused(mixed, "connections.kick", { id: idOf(machine) })).code, "not_found");
   }));
 
-test("pages tell each connection once, in the order of ids, and a cursor serves its own list alone", () =>
+test("pages return each connection once, in the order of ids, and a cursor is valid only for its own list", () =>
   withHub({}, async (hub) => {
     const [service] = await hub.connectAll(hub.serviceToken);
     const machines = await hub.connectAll(...Array.from({ length: 11 }, () => hub.workstation.token));
     for (const machine of machines.slice(0, 5)) await machine.request("subscribe", { channel: hub.taskChannel });
     const params = { workstationId: hub.workstation.id, limit: 4 };
-    const told: string[] = [];
+    const listed: string[] = [];
     let page = await list(service, params);
     for (let pages = 1; ; pages += 1) {
-      told.push(...idsOf(page));
+      listed.push(...idsOf(page));
       if (page.nextCursor === null) {
         is(pages, 3);
         break;
@@ -176,7 +184,7 @@ test("pages tell each connection once, in the order of ids, and a cursor serves 
       is(page.items.length, 4);
       page = await list(service, { ...params, cursor: page.nextCursor });
     }
-    equal(told, sorted(...machines));
+    equal(listed, sorted(...machines));
     equal(idsOf(await list(service, { channel: hub.taskChannel })), sorted(...machines.slice(0, 5)));
     const { nextCursor } = await list(service, params);
     for (const other of [{ limit: 4 }, { ...params, channel: hub.taskChannel }]) {
@@ -185,7 +193,7 @@ test("pages tell each connection once, in the order of ids, and a cursor serves 
     }
   }));
 
-test("what is no filter is refused by its path", () =>
+test("invalid filters are rejected with their path", () =>
   withHub({}, async (hub) => {
     const [service] = await hub.connectAll(hub.serviceToken);
     const wrong: [string, object, string][] = [
@@ -203,7 +211,7 @@ test("what is no filter is refused by its path", () =>
     }
   }));
 
-test("a kicked connection is told why, ends, and may come back; the trail says who did it, once", () =>
+test("a kicked connection receives the reason, closes, and may reconnect; the trail records it once", () =>
   withHub({}, async (hub) => {
     const [machine, owner, service] = await hub.connectAll(hub.workstation.token, hub.userToken, hub.serviceToken);
     const id = idOf(machine);
@@ -213,11 +221,11 @@ test("a kicked connection is told why, ends, and may come back; the trail says w
       ),
     );
     equal(twins.map((ack) => (ack.ok ? "ok" : ack.error.code)).sort(), ["not_found", "not_found", "ok"]);
-    const [told] = (await machine.push("closing")) as [ErrorObject];
-    equal([told.code, told.temporary], ["unavailable", true]);
-    equal(told.details, { kicked: true, reason: "it floods the board" });
-    ok(told.message.includes("it floods the board"), told.message);
-    await until("it is gone", () => machine.disconnectReason !== null);
+    const [closing] = (await machine.push("closing")) as [ErrorObject];
+    equal([closing.code, closing.temporary], ["unavailable", true]);
+    equal(closing.details, { kicked: true, reason: "it floods the board" });
+    ok(closing.message.includes("it floods the board"), closing.message);
+    await until("the connection is closed", () => machine.disconnectReason !== null);
     is((await refused(service, "connections.kick", { id })).code, "not_found");
 
     const params = { filter: { entity: "connections", rowId: id } };
@@ -232,13 +240,14 @@ test("a kicked connection is told why, ends, and may come back; the trail says w
     not.equal(idOf(again), id);
   }));
 
-test("whom an admin kicks of several organizations' people his own organization's trail tells, and no other's", () =>
+test("kicking a user of several organizations is recorded only in the admin's own organization", () =>
   withHub({}, async (hub) => {
-    const theirs = await hub.otherTenant();
-    const both = await memberOf(hub, { [hub.organizationId]: "member", [theirs.organizationId]: "member" });
-    const their = await memberOf(hub, { [theirs.organizationId]: "owner" });
+    const otherTenant = await hub.otherTenant();
+    const both = await memberOf(hub, { [hub.organizationId]: "member", [otherTenant.organizationId]: "member" });
+    const their = await memberOf(hub, { [otherTenant.organizationId]: "owner" });
     const [person, ours, theirOwner] = await hub.connectAll(both.token, hub.userToken, their.token);
-    for (const channel of [hub.taskChannel, `task:${theirs.taskId}`]) await person.request("subscribe", { channel });
+    for (const channel of [hub.taskChannel, `task:${otherTenant.taskId}`])
+      await person.request("subscribe", { channel });
     await kick(ours, idOf(person));
     const trail = async (client: RawClient) => {
       const params = { filter: { entity: "connections" } };
@@ -251,7 +260,7 @@ test("whom an admin kicks of several organizations' people his own organization'
     equal(await trail(theirOwner), []);
   }));
 
-test("nobody is ended where the trail can't be written", () =>
+test("no connection is closed if the trail can't be written", () =>
   withHub({}, async (hub) => {
     const [machine, service] = await hub.connectAll(hub.workstation.token, hub.serviceToken);
     await hub.database.query(
@@ -263,7 +272,7 @@ test("nobody is ended where the trail can't be written", () =>
     is(machine.disconnectReason, null);
   }));
 
-test("a client of the SDK comes back by itself, and nobody sees its machine leave", () =>
+test("an SDK client reconnects by itself, and its workstation never leaves presence", () =>
   withHub({}, async (hub) => {
     const [service] = await hub.connectAll(hub.serviceToken);
     const { id, token } = hub.workstation;
@@ -276,7 +285,7 @@ test("a client of the SDK comes back by itself, and nobody sees its machine leav
       const first = idsOf(await list(service, { workstationId: id }));
       is(first.length, 1);
       await kick(service, first[0] ?? "");
-      await until("it is back", async () => {
+      await until("it has reconnected", async () => {
         const now = idsOf(await list(service, { workstationId: id }));
         return now.length === 1 && now[0] !== first[0];
       });

@@ -6,11 +6,11 @@ import { suite } from "../support/suite.ts";
 
 const test = suite("rpc cursors");
 
-test("a cursor gives back its keys to the list it was made for", () => {
+test("a cursor returns its keys for the list it was created for", () => {
   assert.equal(decodeCursor(["tasks", null], encodeCursor(["tasks", null], ["a", 1]), ["plain", "decimal"]), ["a", 1]);
 });
 
-test("a cursor whose check somebody worked out anew is refused where it is no place in the list", () =>
+test("a cursor with a recomputed checksum is rejected if its keys are invalid for the list", () =>
   withWorld(async ({ ours: { member }, refusal }) => {
     const binding = ["tasks", null, null, []];
     const forgeries: unknown[] = [
@@ -33,7 +33,7 @@ test("a cursor whose check somebody worked out anew is refused where it is no pl
     }
   }));
 
-test("a forged place in the audit trail is refused as well", () =>
+test("a forged position in the audit trail is rejected too", () =>
   withWorld(async ({ ours: { member }, refusal }) => {
     for (const key of ["x", "", null]) {
       const error = await refusal(member, "audit.list", { cursor: encodeCursor(["audit", [], []], [key]) });
@@ -41,7 +41,7 @@ test("a forged place in the audit trail is refused as well", () =>
     }
   }));
 
-test("whatever a cursor holds instead of JSON is a bad request", () => {
+test("a cursor that does not contain JSON is a bad request", () => {
   for (const cursor of ["", "x", encodeCursor([], []).slice(0, -1), `${encodeCursor([], [])}=`, "😀".repeat(20)]) {
     try {
       decodeCursor([], cursor, ["plain"]);

@@ -6,7 +6,7 @@ import { suite } from "../support/suite.ts";
 const test = suite("rpc entities");
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-test("an organization is made by any user, who owns it, and lives through all its verbs", () =>
+test("any user can create an organization, becomes its owner, and can use all its methods", () =>
   withWorld(async ({ database, call, refusal }) => {
     const founder = await user(database, null, "member");
     const made = await call(founder, "organizations.create", { name: "New", slug: "new-one", domain: "new.test" });
@@ -25,7 +25,7 @@ test("an organization is made by any user, who owns it, and lives through all it
     assert.is((again.details as { path: string }[])[0]?.path, "slug");
   }));
 
-test("a project is archived and restored by an admin, stays readable meanwhile, and takes no new tasks", () =>
+test("an admin archives and restores a project, which stays readable and takes no new tasks", () =>
   withWorld(async ({ ours, call, refusal, touched }) => {
     const { admin, member, organizationId } = ours;
     const made = await call(admin, "projects.create", { organizationId, name: "Second", slug: "second" });
@@ -42,7 +42,7 @@ test("a project is archived and restored by an admin, stays readable meanwhile, 
     assert.is((await refusal(admin, "projects.get", { id })).code, "not_found");
   }));
 
-test("a workstation's token is told once, works as its digest, and ends with rotation, suspension and deletion", () =>
+test("a workstation's token is returned once, works by its digest, and ends with rotation, suspension and deletion", () =>
   withWorld(async ({ database, ours, call, refusal, touched }) => {
     const { admin, organizationId } = ours;
     const { workstation, registrationToken } = await call(admin, "workstations.register", {
@@ -68,7 +68,7 @@ test("a workstation's token is told once, works as its digest, and ends with rot
     assert.ok(touched.filter(({ id }) => id === workstation.id).length >= 4);
   }));
 
-test("an admin's word on a workstation's status changes only whether it is suspended", () =>
+test("an admin's change of a workstation's status only suspends it or lifts the suspension", () =>
   withWorld(async ({ database, ours, call }) => {
     const id = ours.workstationId;
     await database.query(
@@ -84,7 +84,7 @@ test("an admin's word on a workstation's status changes only whether it is suspe
     assert.is((await call(ours.admin, "workstations.update", { id, set: { status: "offline" } })).status, "offline");
   }));
 
-test("deleting a workstation gives its tasks back and takes its attachments out of sight", () =>
+test("deleting a workstation returns its tasks and hides its attachments", () =>
   withWorld(async ({ database, ours, call }) => {
     await database.query(
       (sql) =>
@@ -97,7 +97,7 @@ test("deleting a workstation gives its tasks back and takes its attachments out 
     assert.equal((await call(ours.member, "projectWorkstations.list", { projectId: ours.projectId })).items, []);
   }));
 
-test("an attachment is made once, changed and ended, and touches both its sides", () =>
+test("an attachment is created once, updated and deleted, and touches both its sides", () =>
   withWorld(async ({ ours, call, refusal, touched }) => {
     const { admin, projectId, workstationId } = ours;
     const twice = await refusal(admin, "projectWorkstations.create", { projectId, workstationId });
@@ -115,7 +115,7 @@ test("an attachment is made once, changed and ended, and touches both its sides"
     );
   }));
 
-test("a task carries its own workflow, its template's, its project's default or its organization's", () =>
+test("a task has its own workflow, or its template's, its project's default or its organization's", () =>
   withWorld(async ({ database, ours, call }) => {
     const steps = (mode: string) => [{ mode, requireReview: true }];
     const template = async (mode: string) => {
@@ -146,7 +146,7 @@ test("a task carries its own workflow, its template's, its project's default or 
     assert.equal(await effective(), [{ mode: "iterate", requireReview: false }]);
   }));
 
-test("tasks are appended to their list, listed without long texts, in the order of the board", () =>
+test("tasks are appended to their list, listed without long fields, in the order of the board", () =>
   withWorld(async ({ ours, call }) => {
     const { member, projectId } = ours;
     const orders = [];
@@ -172,7 +172,7 @@ test("tasks are appended to their list, listed without long texts, in the order 
     assert.is(typeof items[0]?.listOrder, "number");
   }));
 
-test("a list whose numbers ran out is spaced anew, in its order", () =>
+test("a list without free numbers is renumbered in its order", () =>
   withWorld(async ({ ours, call }) => {
     const { member, projectId } = ours;
     await call(member, "tasks.create", { projectId, title: "last", listOrder: 99_995 });
@@ -185,7 +185,7 @@ test("a list whose numbers ran out is spaced anew, in its order", () =>
     );
   }));
 
-test("deleted is deleted, and a task that is done says when", () =>
+test("deletions take effect, and a task that is done has a completion time", () =>
   withWorld(async ({ ours, call, refusal }) => {
     const id = ours.taskId;
     assert.match((await call(ours.member, "tasks.update", { id, set: { list: "done" } })).completedAt ?? "", ISO);

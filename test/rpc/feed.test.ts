@@ -19,7 +19,7 @@ const refusalOf = (work: Promise<unknown>) =>
     (error: { code: string }) => error.code,
   );
 
-test("a refused change is listed, published again as what its row is now, and kept in the audit trail", () =>
+test("a refused change is listed, republished as the current row, and kept in the audit trail", () =>
   withHub({}, async (hub) => {
     const [admin, service] = await hub.connectAll(hub.userToken, hub.serviceToken);
     await admin.request("subscribe", { channel: boardOf(hub) });
@@ -35,7 +35,7 @@ test("a refused change is listed, published again as what its row is now, and ke
     is((await call<Page<RefusedChange>>(admin, "feed.refused")).items[0]?.reason, null);
 
     const { id: again } = await call<{ id: number }>(service, "feed.republish", { id });
-    await until("it is refused under its new number", async () => {
+    await until("it is refused with its new id", async () => {
       const { items: left } = await call<Page<RefusedChange>>(service, "feed.refused");
       return left.length === 1 && left[0]?.id === again && left[0].operation === "created";
     });
@@ -55,7 +55,7 @@ test("a refused change is listed, published again as what its row is now, and ke
     is(await refusalOf(call(admin, "feed.republish", { id })), "not_found");
   }));
 
-test("of a row that is gone the deletion is published", () =>
+test("republishing a deleted row publishes its deletion", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.serviceToken);
     await client.request("subscribe", { channel: boardOf(hub) });
@@ -64,10 +64,10 @@ test("of a row that is gone the deletion is published", () =>
     await call(client, "feed.republish", { id });
     const deletions = () =>
       heardOn(client, boardOf(hub)).filter(({ type, payload }) => type === "task:deleted" && payload.id === task);
-    await until("both are heard of", () => deletions().length === 2);
+    await until("both publications arrive", () => deletions().length === 2);
   }));
 
-test("nobody sees or publishes what belongs to others", () =>
+test("no caller sees or republishes changes of other tenants", () =>
   withHub({}, async (hub) => {
     const other = await hub.otherTenant();
     const { id } = await insertUnpublishableTask({ ...hub, projectId: other.projectId });
@@ -83,7 +83,7 @@ test("nobody sees or publishes what belongs to others", () =>
     }
   }));
 
-test("the organizations whose changes wait are told, the longest first, and of other organizations nothing", () =>
+test("organizations with pending changes are listed, longest wait first, without other tenants' organizations", () =>
   withDatabase(async (database) => {
     const ids = [1, 2, 3].map((number) => `org_${String(number).padStart(26, "0")}`);
     for (const [place, id] of ids.entries()) {

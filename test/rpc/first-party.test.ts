@@ -15,7 +15,7 @@ const tokenFor = (person: { id: string }, clientId: string): UserPrincipal => ({
   clientIds: [clientId],
 });
 
-/** What methods take that name no row. The rest of these are lists, which take nothing. */
+/** Params of methods that name no row. Other such methods are lists without params. */
 const WITHOUT_ROW = new Map<string, object>([
   ["organizations.create", { name: "Mine", slug: "mine" }],
   ["users.create", { monsterAuthUserId: "made", email: "made@example.test" }],
@@ -26,7 +26,7 @@ async function rowsOf(world: World, tenant: Tenant): Promise<Rows> {
   return withOnSite(world.database, await withChildren(world.database, tenant));
 }
 
-/** Every method of the hub, on these rows, and on the person itself. */
+/** Every method of the hub, called on these rows and on the user itself. */
 function everyCall(rows: Rows, person: { id: string }): [string, object][] {
   const methods = PROCEDURES.map(({ method }) => method);
   const calls: [string, object][] = [
@@ -42,13 +42,15 @@ function everyCall(rows: Rows, person: { id: string }): [string, object][] {
   assert.equal(
     methods.filter((method) => !asked.has(method)),
     [],
-    "methods that this table forgot",
+    "methods that this table lacks",
   );
   return calls;
 }
 
 async function events({ database }: World): Promise<number> {
-  const [row] = await database.query((sql) => sql<{ count: number }[]>`SELECT count(*)::int FROM audit_events`);
+  const [row] = await database.query(
+    (sql) => sql<{ count: number }[]>`Empty, forbidden, or the same answer as for a missing row.`,
+  );
   return row?.count ?? Number.NaN;
 }
 
@@ -63,7 +65,7 @@ async function assertOpensNothing(world: World, principal: UserPrincipal, calls:
   }
 }
 
-test("a token that opens none of its person's organizations gets nothing of any method, and changes nothing", () =>
+test("a token that covers none of its user's organizations gets nothing from any method, and changes nothing", () =>
   withWorld(async (world) => {
     const rows = await rowsOf(world, world.ours);
     for (const person of [world.ours.owner, world.ours.admin, world.ours.member]) {
@@ -73,24 +75,24 @@ test("a token that opens none of its person's organizations gets nothing of any 
     }
   }));
 
-test("a token that opens one organization gets nothing of its person's others", () =>
+test("a token that covers one organization gets nothing of its user's other organizations", () =>
   withWorld(async (world) => {
-    const { ours, theirs, database, call } = world;
+    const { ours, otherTenant, database, call } = world;
     const { owner, organizationId: id } = ours;
     await call(owner, "organizations.update", { id, set: { monsterAuthClientId: "our-app" } });
     await database.query(
       (sql) => sql`INSERT INTO organization_memberships (id, organization_id, user_id, role)
-        VALUES ('orgmem_01ARZ3NDEKTSV4RRFFQ69G5FAV', ${theirs.organizationId}, ${owner.id}, 'owner')`,
+        VALUES ('orgmem_01ARZ3NDEKTSV4RRFFQ69G5FAV', ${otherTenant.organizationId}, ${owner.id}, 'owner')`,
     );
     world.forget([{ entity: "user", id: owner.id }]);
-    const rows = await rowsOf(world, theirs);
+    const rows = await rowsOf(world, otherTenant);
     assert.is((await call(owner, "organizations.list", {})).items.length, 2);
     const before = await events(world);
     await assertOpensNothing(world, tokenFor(owner, "our-app"), callsOn(rows));
     assert.is(await events(world), before);
   }));
 
-test("a token that opens one organization works there by its role, and never on its own person", () =>
+test("a token that covers one organization has its user's role there, and never acts on the user itself", () =>
   withWorld(async (world) => {
     const { ours, call, refusal } = world;
     const { owner, organizationId, projectId, membershipId } = ours;
@@ -119,7 +121,7 @@ test("a token that opens one organization works there by its role, and never on 
     assert.ok(items.some(({ id, monsterAuthUserId }) => id === owner.id && monsterAuthUserId === owner.id));
   }));
 
-test("the refusal of an action on oneself says which token it takes", () =>
+test("the error of an action on oneself names the token that it needs", () =>
   withWorld(async ({ ours: { member }, refusal }) => {
     const params = { id: member.id, set: { displayName: "Taken" } };
     const { message } = await refusal(tokenFor(member, "stranger"), "users.update", params);

@@ -6,11 +6,11 @@ import { fillProject, furnish } from "../purge/support.ts";
 import { SERVICE, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 
-const test = suite("timestamps that other programs wrote");
+const test = suite("timestamps written by other programs");
 
 type Row = Record<string, unknown> & { id: string };
 
-/** What SQL writes → how callers get it. */
+/** Value written by SQL → value returned to callers. */
 const WRITTEN: ReadonlyMap<string, string> = new Map([
   ["infinity", "infinity"],
   ["-infinity", "-infinity"],
@@ -26,7 +26,7 @@ const list = ({ router }: World, method: string, params: object = {}) =>
 const timestampsOf = ({ rows }: (typeof ENTITIES)[number]): string[] =>
   Object.entries(rows.table.columns).flatMap(([field, kind]) => (kind === "timestamp" ? [field] : []));
 
-/** Writes a value into every timestamp of all rows, past the triggers. */
+/** Writes a value into every timestamp of all rows, without triggers. */
 async function overwrite({ database }: World, entity: (typeof ENTITIES)[number], value: string): Promise<void> {
   const set = timestampsOf(entity).map((field) => `${columnOf(field)} = '${value}'`);
   await database.unlimited.begin(async (sql) => {
@@ -36,10 +36,10 @@ async function overwrite({ database }: World, entity: (typeof ENTITIES)[number],
 }
 
 for (const entity of ENTITIES)
-  test(`fail neither ${entity.name}.list nor ${entity.name}.get, and pages go past them`, () =>
+  test(`they break neither ${entity.name}.list nor ${entity.name}.get, and pages continue past them`, () =>
     withWorld(async (world) => {
       await furnish(world.database, world.ours);
-      await furnish(world.database, world.theirs);
+      await furnish(world.database, world.otherTenant);
       const fields = timestampsOf(entity);
       ok(fields.length > 0);
       for (const [written, shown] of WRITTEN) {
@@ -63,9 +63,9 @@ for (const entity of ENTITIES)
       }
     }));
 
-test("fail no update, and none but the row that has them is refused for the version it was read at", () =>
+test("they break no update, and only their own row fails the check of `ifUpdatedAt`", () =>
   withWorld(async (world) => {
-    const { database, ours, theirs, call, refusal } = world;
+    const { database, ours, otherTenant, call, refusal } = world;
     await database.unlimited.begin(async (sql) => {
       await sql`SET LOCAL session_replication_role = replica`;
       await sql`UPDATE tasks SET created_at = 'infinity', updated_at = '-infinity' WHERE id = ${ours.taskId}`;
@@ -74,11 +74,11 @@ test("fail no update, and none but the row that has them is refused for the vers
     const stale = await refusal(SERVICE, "tasks.update", { id: ours.taskId, set: { title: "x" }, ifUpdatedAt });
     equal([stale.code, stale.details], ["conflict", { updatedAt: "-infinity" }]);
     is((await call(SERVICE, "tasks.update", { id: ours.taskId, set: { title: "x" } })).createdAt, "infinity");
-    const { updatedAt } = await call(SERVICE, "tasks.get", { id: theirs.taskId });
-    await call(SERVICE, "tasks.update", { id: theirs.taskId, set: { title: "x" }, ifUpdatedAt: updatedAt });
+    const { updatedAt } = await call(SERVICE, "tasks.get", { id: otherTenant.taskId });
+    await call(SERVICE, "tasks.update", { id: otherTenant.taskId, set: { title: "x" }, ifUpdatedAt: updatedAt });
   }));
 
-test("keep no task from being placed beside one that has them", () =>
+test("they do not prevent placing a task beside one that has them", () =>
   withWorld(async (world) => {
     const { database, ours, call } = world;
     await fillProject(database, ours.projectId, 20);
@@ -91,7 +91,7 @@ test("keep no task from being placed beside one that has them", () =>
     await call(ours.member, "tasks.move", { id: last, list: "todo", afterId: first });
   }));
 
-test("fail no list of what the hub itself writes", () =>
+test("they break no list of rows that the hub itself writes", () =>
   withWorld(async (world) => {
     const { database, ours, call } = world;
     const { organizationId, admin } = ours;

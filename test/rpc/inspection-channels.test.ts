@@ -24,7 +24,7 @@ async function addTasks({ database, projectId }: Pick<TestHub, "database" | "pro
   return ids.map((id) => `task:${id}`).sort();
 }
 
-test("a channel is told with its subscribers, who is present, and how much is published on it", () =>
+test("a channel is listed with its subscribers, its presence and its publication rate", () =>
   withHub({}, async (hub) => {
     const { channel, token } = hub.workstation;
     const [service, machine, user] = await hub.connectAll(hub.serviceToken, token, hub.userToken);
@@ -35,10 +35,10 @@ test("a channel is told with its subscribers, who is present, and how much is pu
     for (let number = 0; number < 30; number += 1)
       await user.request("publish", { channel, type: "note", payload: number, ephemeral: number % 3 === 0 });
     const { items } = await list(service);
-    const [{ publicationsPerSecond = 0, lastPublicationAt = null, ...told } = {}] = items;
+    const [{ publicationsPerSecond = 0, lastPublicationAt = null, ...entry } = {}] = items;
     const nodeId = hub.node.hub.nodeId;
     equal(
-      [told, items.length],
+      [entry, items.length],
       [
         {
           name: channel,
@@ -55,10 +55,10 @@ test("a channel is told with its subscribers, who is present, and how much is pu
     ok(lastPublicationAt !== null && lastPublicationAt >= before && lastPublicationAt <= Date.now());
     await user.request("unsubscribe", { channel });
     machine.close();
-    await until("nobody listens", async () => (await list(service)).items.length === 0);
+    await until("the channel has no subscribers", async () => (await list(service)).items.length === 0);
   }));
 
-test("a publication that is repeated with its id counts once", () =>
+test("a publication repeated with the same id counts once", () =>
   withHub({}, async (hub) => {
     const [service] = await hub.connectAll(hub.serviceToken);
     await service.request("subscribe", { channel: hub.taskChannel });
@@ -67,11 +67,11 @@ test("a publication that is repeated with its id counts once", () =>
     is((await list(service)).items[0]?.publications, 1);
   }));
 
-test("admins and bound services see the channels of their organizations, others are forbidden", () =>
+test("admins and bound services see the channels of their organizations, other callers are forbidden", () =>
   withHub({}, async (hub) => {
-    const theirs = await hub.otherTenant();
-    const theirChannel = `task:${theirs.taskId}`;
-    const outsider = await memberOf(hub, { [theirs.organizationId]: "owner" });
+    const otherTenant = await hub.otherTenant();
+    const theirChannel = `task:${otherTenant.taskId}`;
+    const outsider = await memberOf(hub, { [otherTenant.organizationId]: "owner" });
     const [service, bound, ours, stranger, machine] = await hub.connectAll(
       hub.serviceToken,
       hub.boundToken,
@@ -81,17 +81,17 @@ test("admins and bound services see the channels of their organizations, others 
     );
     for (const channel of [hub.taskChannel, theirChannel]) await service.request("subscribe", { channel });
     equal(namesOf(await list(service)), [hub.taskChannel, theirChannel].sort());
-    equal(namesOf(await list(service, { organizationId: theirs.organizationId })), [theirChannel]);
+    equal(namesOf(await list(service, { organizationId: otherTenant.organizationId })), [theirChannel]);
     equal(namesOf(await list(stranger)), [theirChannel]);
     for (const client of [bound, ours]) {
       equal(namesOf(await list(client)), [hub.taskChannel]);
-      equal(namesOf(await list(client, { organizationId: theirs.organizationId })), []);
+      equal(namesOf(await list(client, { organizationId: otherTenant.organizationId })), []);
       equal(namesOf(await list(client, { prefix: theirChannel })), []);
     }
     is((await machine.refused("rpc", { method: "channels.list", params: {} })).code, "forbidden");
   }));
 
-test("members are told of no channel", () =>
+test("members see no channels", () =>
   withHub({}, async (hub) => {
     const { token } = await memberOf(hub, { [hub.organizationId]: "member" });
     const [member] = await hub.connectAll(token);
@@ -103,7 +103,7 @@ test("members are told of no channel", () =>
     for (const [method, params] of calls) is((await member.refused("rpc", { method, params })).code, "forbidden");
   }));
 
-test("pages go through ten thousand channels in the order of their names, and a cursor serves its own list alone", () =>
+test("pages go through 10,000 channels in the order of their names, and a cursor is valid only for its own list", () =>
   withHub(
     { env: { CHANNELS_PER_CONNECTION: "10000", REQUESTS_PER_SECOND: "100000", RPCS_PER_SECOND: "10000" } },
     async (hub) => {
@@ -115,14 +115,14 @@ test("pages go through ten thousand channels in the order of their names, and a 
           channels.slice(from, from + 1_000).map((channel) => service.request("subscribe", { channel })),
         );
       await other.request("subscribe", { channel: hub.projectChannel });
-      const told: string[] = [];
+      const listed: string[] = [];
       let cursor: string | undefined;
       do {
         const page = await list(service, { prefix: "task:", limit: 200, ...(cursor !== undefined && { cursor }) });
-        told.push(...namesOf(page));
+        listed.push(...namesOf(page));
         cursor = page.nextCursor ?? undefined;
       } while (cursor !== undefined);
-      equal(told, channels);
+      equal(listed, channels);
       const { nextCursor } = await list(service, { limit: 5 });
       const params = { prefix: "task:", cursor: nextCursor };
       is((await service.refused("rpc", { method: "channels.list", params })).code, "bad_request");

@@ -20,7 +20,7 @@ interface Step {
   kind: Kind;
 }
 
-/** The trail as presence writes it. */
+/** Writes audit events in the format of presence. */
 async function write(
   database: Database,
   { organizationId }: Pick<Tenant, "organizationId">,
@@ -46,7 +46,7 @@ async function addWorkstation({ database }: World, { organizationId }: Tenant, s
   return id;
 }
 
-test("what a machine went through is told newest first, with why, where, and what came before", () =>
+test("a workstation's transitions are listed newest first, with reason, node and previous state", () =>
   withHub({ env: { PRESENCE_GRACE_MS: "100" } }, async (hub) => {
     const { id, token, channel } = hub.workstation;
     const [machine, user] = await hub.connectAll(token, hub.userToken);
@@ -54,12 +54,12 @@ test("what a machine went through is told newest first, with why, where, and wha
     await machine.request("presence.join", { channel, meta: meta() });
     await hub.writeBackSettled();
     machine.socket.io.engine.close();
-    const told = async () =>
+    const transitions = async () =>
       (await user.request("rpc", { method: "workstations.transitions", params: { id } })) as {
         items: WorkstationTransition[];
       };
-    await until("it is offline", async () => (await told()).items[0]?.kind === "offline");
-    const { items } = await told();
+    await until("it is offline", async () => (await transitions()).items[0]?.kind === "offline");
+    const { items } = await transitions();
     equal(
       items.map(({ at: _, revision: __, ...step }) => step),
       [
@@ -76,8 +76,8 @@ test("what a machine went through is told newest first, with why, where, and wha
     for (const { at } of items) ok(Math.abs(Date.parse(at) - Date.now()) < 10_000);
   }));
 
-test("pages of transitions go back in time, and what happened before a time is asked for by it", () =>
-  withWorld(async ({ database, ours, theirs, call, refusal }) => {
+test("pages of transitions go back in time, and `before` starts them at a time", () =>
+  withWorld(async ({ database, ours, otherTenant, call, refusal }) => {
     const id = ours.workstationId;
     const start = Date.UTC(2030, 0, 1);
     const steps = Array.from({ length: 25 }, (_, index): Step => {
@@ -111,13 +111,13 @@ test("pages of transitions go back in time, and what happened before a time is a
       (await refusal(ours.member, "workstations.transitions", { id, before, cursor: nextCursor })).code,
       "bad_request",
     );
-    is((await refusal(theirs.owner, "workstations.transitions", { id })).code, "not_found");
+    is((await refusal(otherTenant.owner, "workstations.transitions", { id })).code, "not_found");
     is((await refusal(ours.workstation, "workstations.transitions", { id })).code, "forbidden");
   }));
 
-test("how many machines were online each minute follows from their transitions and their rows", () =>
+test("the online workstations of each minute follow from transitions and rows", () =>
   withWorld(async (world) => {
-    const { database, ours, theirs, call } = world;
+    const { database, ours, otherTenant, call } = world;
     const always = await addWorkstation(world, ours, "online");
     const [came, went, flapped, lost] = [
       await addWorkstation(world, ours, "online"),
@@ -125,10 +125,10 @@ test("how many machines were online each minute follows from their transitions a
       await addWorkstation(world, ours, "online"),
       await addWorkstation(world, ours, "suspended"),
     ];
-    const foreign = await addWorkstation(world, theirs, "online");
+    const foreign = await addWorkstation(world, otherTenant, "online");
     const minute = Math.floor(Date.now() / 60_000) * 60_000;
     const ago = (minutes: number, seconds: number) => minute - minutes * 60_000 + seconds * 1_000;
-    await write(database, theirs, [{ workstationId: foreign, at: ago(5, 10), before: "offline", kind: "online" }]);
+    await write(database, otherTenant, [{ workstationId: foreign, at: ago(5, 10), before: "offline", kind: "online" }]);
     await write(database, ours, [
       { workstationId: came, at: ago(6, 30), before: "offline", kind: "online" },
       { workstationId: went, at: ago(4, 0.001), before: "online", kind: "suspect" },
@@ -137,16 +137,16 @@ test("how many machines were online each minute follows from their transitions a
       { workstationId: flapped, at: ago(8, 59), before: "offline", kind: "online" },
       { workstationId: flapped, at: ago(3, 10), before: "online", kind: "offline" },
       { workstationId: flapped, at: ago(1, 50), before: "offline", kind: "online" },
-      // Of long ago: before everything that is asked for.
+      // Before the requested range.
       { workstationId: lost, at: ago(500, 0), before: "offline", kind: "online" },
       { workstationId: lost, at: ago(499, 0), before: "online", kind: "offline" },
     ]);
-    const { points, intervalMs, ...heard } = await call(ours.member, "activity.get", {
+    const { points, intervalMs, ...coverage } = await call(ours.member, "activity.get", {
       organizationId: ours.organizationId,
       minutes: 10,
     });
-    equal([intervalMs, heard], [60_000, { incomplete: false, silentNodes: 0 }]);
-    // The minute may have turned since.
+    equal([intervalMs, coverage], [60_000, { incomplete: false, silentNodes: 0 }]);
+    // The minute may have changed in between.
     const at = points.findIndex((point) => point.at === minute - 9 * 60_000);
     ok(at === 0 || at === -1, String(at));
     const online = (minutes: number) => points.find((point) => point.at === ago(minutes, 0))?.workstationsOnline;
@@ -157,16 +157,17 @@ test("how many machines were online each minute follows from their transitions a
     const onlineAt = (minutes: number) => day.points.find((point) => point.at === ago(minutes, 0))?.workstationsOnline;
     equal([1_000, 501, 500, 499, 498, 0].map(onlineAt), [3, 4, 3, 3, 3, 3]);
     equal(
-      (await call(theirs.member, "activity.get", { organizationId: theirs.organizationId, minutes: 1 })).points.length,
+      (await call(otherTenant.member, "activity.get", { organizationId: otherTenant.organizationId, minutes: 1 }))
+        .points.length,
       1,
     );
   }));
 
-test("activity is told to members of the organization, and of no other", () =>
-  withWorld(async ({ ours, theirs, refusal }) => {
+test("only members of the organization can read its activity", () =>
+  withWorld(async ({ ours, otherTenant, refusal }) => {
     const params = { organizationId: ours.organizationId };
-    const bound = { kind: "service" as const, id: "bound", organizations: [theirs.organizationId] };
-    for (const principal of [theirs.owner, bound])
+    const bound = { kind: "service" as const, id: "bound", organizations: [otherTenant.organizationId] };
+    for (const principal of [otherTenant.owner, bound])
       is((await refusal(principal, "activity.get", params)).code, "not_found");
     is((await refusal(SERVICE, "activity.get", { organizationId: `org_${ulid()}` })).code, "not_found");
     is((await refusal(ours.workstation, "activity.get", params)).code, "forbidden");
@@ -174,9 +175,9 @@ test("activity is told to members of the organization, and of no other", () =>
       is((await refusal(ours.owner, "activity.get", { ...params, minutes })).code, "bad_request");
   }));
 
-test("publications count by the minute for the organization of their channel", () =>
+test("publications count by the minute for their channel's organization", () =>
   withHub({}, async (hub) => {
-    const theirs = await hub.otherTenant();
+    const otherTenant = await hub.otherTenant();
     const [service, user] = await hub.connectAll(hub.serviceToken, hub.userToken);
     for (let number = 0; number < 5; number += 1)
       await service.request("publish", {
@@ -185,7 +186,7 @@ test("publications count by the minute for the organization of their channel", (
         payload: number,
         ephemeral: number === 0,
       });
-    await service.request("publish", { channel: `task:${theirs.taskId}`, type: "note", payload: 0 });
+    await service.request("publish", { channel: `task:${otherTenant.taskId}`, type: "note", payload: 0 });
     const params = { organizationId: hub.organizationId, minutes: 3 };
     const { points } = (await user.request("rpc", { method: "activity.get", params })) as {
       points: { at: number; publications: number }[];
@@ -194,7 +195,7 @@ test("publications count by the minute for the organization of their channel", (
     for (const [index, { at }] of points.entries()) is(at, (points[0]?.at ?? 0) + index * 60_000);
   }));
 
-/** The indexes that a statement is planned with. */
+/** The indexes of a statement's plan. */
 async function indexesOf(database: Database, asked: (sql: Statements) => unknown): Promise<string> {
   const statements: { text: string; values: unknown[] }[] = [];
   asked({ unsafe: (text: string, values: unknown[]) => statements.push({ text, values }) } as unknown as Statements);
@@ -203,14 +204,14 @@ async function indexesOf(database: Database, asked: (sql: Statements) => unknown
   return rows.map((row) => Object.values(row).join()).join("\n");
 }
 
-test("among many other changes both are read by an index", () =>
-  withWorld(async ({ database, ours, theirs }) => {
+test("among many other events both queries use an index", () =>
+  withWorld(async ({ database, ours, otherTenant }) => {
     await database.unlimited.unsafe(
       `INSERT INTO audit_events (at, principal, organization_id, entity, row_id, operation, before, after)
       SELECT now() - n * interval '2 seconds', 'hub:n', CASE n % 10 WHEN 0 THEN $1 ELSE $2 END, 'workstations', 'ws_' || n % 500,
         CASE n % 20 WHEN 0 THEN 'presence' ELSE 'updated' END::audit_operation, '{}', '{"revision": 1}'
       FROM generate_series(1, 50000) AS n`,
-      [ours.organizationId, theirs.organizationId],
+      [ours.organizationId, otherTenant.organizationId],
     );
     await database.unlimited`ANALYZE audit_events`;
     const now = Date.now();

@@ -8,7 +8,7 @@ import { until } from "../support/until.ts";
 
 const test = suite("inspection of several nodes", "redis-server");
 const LIMIT_MS = 60_000;
-/** What a call may take, and what a busy machine adds. */
+/** Time limit of a call, plus a margin for a busy machine. */
 const ANSWERED_MS = 2_000 + 300;
 
 type Trace = PublicationTrace & NodesHeard;
@@ -24,7 +24,7 @@ interface Nodes {
   connect(index: number): Promise<RawClient>;
 }
 
-/** Runs `body` on two nodes, and a project with tasks, whose channels they are. */
+/** Runs `body` with two nodes and the task channels of a project. */
 async function withNodes(tasks: number, body: (nodes: Nodes) => Promise<void>): Promise<void> {
   const cluster = await TestCluster.start({ nodes: 2, redis: true, env: { LOG_LEVEL: "warn" } });
   const opened: RawClient[] = [];
@@ -51,13 +51,13 @@ async function withNodes(tasks: number, body: (nodes: Nodes) => Promise<void>): 
   }
 }
 
-/** Resolves when this node is answered by the other one. */
+/** Resolves when this node receives responses from the other one. */
 async function reachesAll(client: RawClient): Promise<void> {
   await until("all nodes answer", async () => !(await list(client)).incomplete, 10_000);
 }
 
 test(
-  "subscribers, rates and deliveries of all nodes are told by each, and what a killed one knew is missing and said to be",
+  "each node reports subscribers, rates and deliveries of all nodes; a killed node's data is missing and reported as incomplete",
   () =>
     withNodes(1, async ({ cluster, channels: [channel = ""], organizationId, connect }) => {
       const [one, two] = [await connect(0), await connect(1)];
@@ -77,9 +77,9 @@ test(
 
       for (const asking of [one, two]) {
         const { items, incomplete } = await list(asking);
-        const [{ publicationsPerSecond = 0, lastPublicationAt = null, ...told } = {}] = items;
+        const [{ publicationsPerSecond = 0, lastPublicationAt = null, ...channel } = {}] = items;
         equal(
-          [told, incomplete],
+          [channel, incomplete],
           [
             {
               name: channel,
@@ -135,7 +135,7 @@ test(
         deliveries.map(({ connectionId }) => connectionId),
         [idOf.get(one)],
       );
-      // The dead one is asked for as long as Redis holds it for alive.
+      // The dead node is queried until its lease in Redis expires.
       equal([incomplete, silentNodes], silentNodes > 0 ? [true, 1] : [false, 0]);
       equal([left.publishedOn, left.publishedBy, left.from], [null, null, { service: "invariants" }]);
       is((await list(one)).items[0]?.subscribers, 1);
@@ -144,7 +144,7 @@ test(
 );
 
 test(
-  "pages go through the channels of both nodes, each told once with the subscribers of both",
+  "pages go through the channels of both nodes, each listed once with the subscribers of both",
   () =>
     withNodes(300, async ({ channels, connect }) => {
       const [one, two] = [await connect(0), await connect(1)];
@@ -160,14 +160,14 @@ test(
       const expected = new Map<string, number>();
       for (const name of [...ofOne.slice(0, 100), ...ofTwo.slice(0, 100)])
         expected.set(name, (expected.get(name) ?? 0) + 1);
-      const told: [string, number][] = [];
+      const listed: [string, number][] = [];
       for (let cursor: string | null | undefined; cursor !== null; ) {
         const page: ChannelPage = await list(two, { limit: 7, ...(cursor !== undefined && { cursor }) });
-        told.push(...page.items.map(({ name, subscribers }): [string, number] => [name, subscribers]));
+        listed.push(...page.items.map(({ name, subscribers }): [string, number] => [name, subscribers]));
         cursor = page.nextCursor;
       }
       equal(
-        told,
+        listed,
         [...expected].sort(([a], [b]) => (a < b ? -1 : 1)),
       );
     }),
@@ -175,7 +175,7 @@ test(
 );
 
 test(
-  "what was published where nobody listened is found on the node that took it in, and its recovery on the other",
+  "a publication without subscribers is traced to the node that accepted it, and its recovery to the other",
   () =>
     withNodes(1, async ({ channels: [channel = ""], connect }) => {
       const [one, two] = [await connect(0), await connect(1)];

@@ -17,13 +17,13 @@ async function trace(client: RawClient, id: string, channel?: string): Promise<T
 const idOf = (client: RawClient): string => client.socket.id ?? "";
 const publish = (client: RawClient, channel: string, id: string, more: object = {}) =>
   client.request("publish", { channel, type: "note", payload: { id }, id, ...more });
-/** Who got it, and how. */
+/** The receivers and how each one received it. */
 const went = ({ deliveries }: Trace): [string, string][] =>
   deliveries.map(({ connectionId, how }): [string, string] => [connectionId, how]).sort();
 const expected = (...deliveries: [RawClient, Delivery["how"]][]) =>
   deliveries.map(([client, how]): [string, string] => [idOf(client), how]).sort();
 
-test("a publication is told with who published it where, and everybody who was live, and nobody who came or went before", () =>
+test("a trace has the publisher, the node and all live subscribers, and no subscriber from before or after", () =>
   withHub({}, async (hub) => {
     const { taskChannel: channel } = hub;
     const machine = new RawClient(hub.url, { token: hub.workstation.token, client: "agent/1.2.3" });
@@ -38,11 +38,11 @@ test("a publication is told with who published it where, and everybody who was l
     await user.push("publications");
     const { deliveries: live } = await trace(service, "first");
     await late.request("subscribe", { channel });
-    const { deliveries, at, ...told } = await trace(service, "first");
+    const { deliveries, at, ...traced } = await trace(service, "first");
     equal(deliveries, live);
     const nodeId = hub.node.hub.nodeId;
     const { id } = hub.workstation;
-    equal(told, {
+    equal(traced, {
       id: "first",
       channel,
       epoch,
@@ -75,10 +75,13 @@ test("a publication is told with who published it where, and everybody who was l
     );
     for (const delivery of deliveries) ok((delivery.at ?? 0) >= before - 1 && (delivery.at ?? 0) <= Date.now() + 1);
     machine.close();
-    await until("its end changes nothing", async () => went(await trace(service, "first")).length === 2);
+    await until(
+      "its disconnect does not change the trace",
+      async () => went(await trace(service, "first")).length === 2,
+    );
   }));
 
-test("what a subscribe recovered and what a page of the history held counts, and to nobody twice", () =>
+test("recovered and history-page deliveries count, each once per subscriber", () =>
   withHub({}, async (hub) => {
     const { taskChannel: channel } = hub;
     const [service, live, back, fresh, reader] = await hub.connectAll(
@@ -108,7 +111,7 @@ test("what a subscribe recovered and what a page of the history held counts, and
     equal(went(await trace(service, "four")), expected([live, "live"], [back, "live"], [fresh, "live"]));
   }));
 
-test("ephemeral ones are traced by their id, to those who were live at that moment", () =>
+test("ephemeral publications are traced by id to the subscribers live at that moment", () =>
   withHub({}, async (hub) => {
     const { taskChannel: channel } = hub;
     const [service, live, late] = await hub.connectAll(hub.serviceToken, hub.userToken, hub.userToken);
@@ -117,12 +120,12 @@ test("ephemeral ones are traced by their id, to those who were live at that mome
     await publish(service, channel, "brief", { ephemeral: true });
     await live.push("publications", (_, [first]: { id: string }[]) => first?.id === "brief");
     await late.request("subscribe", { channel });
-    const told = await trace(service, "brief");
-    equal([told.offset, told.ephemeral, went(told)], [null, true, expected([live, "live"])]);
-    equal(told.publishedBy, { kind: "service", id: "test" });
+    const traced = await trace(service, "brief");
+    equal([traced.offset, traced.ephemeral, went(traced)], [null, true, expected([live, "live"])]);
+    equal(traced.publishedBy, { kind: "service", id: "test" });
   }));
 
-test("a repeated publication is one, a repeated id on another channel another, the newest where none is named", () =>
+test("a repeated publication is one, its id on another channel is another, and the default is the newest", () =>
   withHub({}, async (hub) => {
     const { taskChannel: channel } = hub;
     const [service, live] = await hub.connectAll(hub.serviceToken, hub.userToken);
@@ -130,16 +133,16 @@ test("a repeated publication is one, a repeated id on another channel another, t
     const { offset } = await publish(service, channel, "same");
     const again = await publish(service, channel, "same");
     is(again.duplicate, true);
-    const told = await trace(service, "same");
-    equal([told.offset, told.publishedOn, went(told)], [offset, hub.node.hub.nodeId, expected([live, "live"])]);
-    await until("a millisecond is over", () => Date.now() > told.at);
+    const traced = await trace(service, "same");
+    equal([traced.offset, traced.publishedOn, went(traced)], [offset, hub.node.hub.nodeId, expected([live, "live"])]);
+    await until("one millisecond has passed", () => Date.now() > traced.at);
     await publish(service, hub.workstation.channel, "same");
     is((await trace(service, "same")).channel, hub.workstation.channel);
     equal(went(await trace(service, "same", channel)), expected([live, "live"]));
     is((await service.refused("rpc", { method: "publications.trace", params: { id: "never" } })).code, "not_found");
   }));
 
-test("what came after a kick, or after rights were lost, was not handed over", () =>
+test("publications after a kick or a loss of rights are not delivered", () =>
   withHub({}, async (hub) => {
     const { taskChannel: channel } = hub;
     const member = await memberOf(hub, { [hub.organizationId]: "member" });
@@ -150,7 +153,7 @@ test("what came after a kick, or after rights were lost, was not handed over", (
     await hub.database.query((sql) => sql`DELETE FROM organization_memberships WHERE user_id = ${member.id}`);
     await expelled.push("unsubscribed");
     const params = { id: idOf(kicked), reason: "for a test" };
-    // Sent together: the connection is at its end, but still there.
+    // Sent together: the connection is closing but not yet closed.
     await Promise.all([
       service.request("rpc", { method: "connections.kick", params }),
       kicked.push("closing").then(() => publish(service, channel, "after")),
@@ -159,7 +162,7 @@ test("what came after a kick, or after rights were lost, was not handed over", (
     equal(went(await trace(service, "after")), []);
   }));
 
-test("a change of a row is traced too, as the hub's, on each of its channels, also from HTTP", () =>
+test("row changes are traced too, as the hub's publications, on each of their channels, also by HTTP", () =>
   withHub({}, async (hub) => {
     const [service, user] = await hub.connectAll(hub.serviceToken, hub.userToken);
     await user.request("subscribe", { channel: hub.taskChannel });
@@ -167,48 +170,48 @@ test("a change of a row is traced too, as the hub's, on each of its channels, al
     await user.request("rpc", { method: "tasks.update", params: { id: hub.taskId, set } });
     const [, publications] = await user.push("publications");
     const [{ id = "" } = {}] = publications as { id: string }[];
-    const told = await trace(service, id, hub.taskChannel);
-    equal([told.type, told.publishedBy], ["task:updated", { kind: "service", id: "hub" }]);
-    equal([told.from, went(told)], [{ userId: hub.userId }, expected([user, "live"])]);
+    const traced = await trace(service, id, hub.taskChannel);
+    equal([traced.type, traced.publishedBy], ["task:updated", { kind: "service", id: "hub" }]);
+    equal([traced.from, went(traced)], [{ userId: hub.userId }, expected([user, "live"])]);
     const response = await fetch(`${hub.url}/v1/rpc/publications.trace`, {
       method: "POST",
       headers: { authorization: `Bearer ${hub.userToken}`, "content-type": "application/json" },
       body: JSON.stringify({ id, channel: hub.taskChannel }),
     });
-    equal(((await response.json()) as Trace).deliveries, told.deliveries);
+    equal(((await response.json()) as Trace).deliveries, traced.deliveries);
   }));
 
-test("another organization's publication is as good as none, to admins and to bound services", () =>
+test("another organization's publication is not found, for admins and bound services", () =>
   withHub({}, async (hub) => {
-    const theirs = await hub.otherTenant();
-    const admin = await memberOf(hub, { [theirs.organizationId]: "admin" });
+    const otherTenant = await hub.otherTenant();
+    const admin = await memberOf(hub, { [otherTenant.organizationId]: "admin" });
     const [service, bound, ours, their] = await hub.connectAll(
       hub.serviceToken,
       hub.boundToken,
       hub.userToken,
       admin.token,
     );
-    await publish(service, `task:${theirs.taskId}`, "secret");
+    await publish(service, `task:${otherTenant.taskId}`, "secret");
     await publish(service, hub.taskChannel, "shared");
-    await publish(service, `task:${theirs.taskId}`, "shared");
-    is((await trace(their, "secret")).channel, `task:${theirs.taskId}`);
+    await publish(service, `task:${otherTenant.taskId}`, "shared");
+    is((await trace(their, "secret")).channel, `task:${otherTenant.taskId}`);
     for (const client of [bound, ours]) {
-      const foreign = { id: "secret", channel: `task:${theirs.taskId}` };
+      const foreign = { id: "secret", channel: `task:${otherTenant.taskId}` };
       for (const params of [{ id: "secret" }, foreign]) {
-        const { traceId: _, ...told } = await client.refused("rpc", { method: "publications.trace", params });
+        const { traceId: _, ...error } = await client.refused("rpc", { method: "publications.trace", params });
         const { traceId: __, ...none } = await client.refused("rpc", {
           method: "publications.trace",
           params: { id: "x" },
         });
-        is(told.code, "not_found");
-        equal(told, none);
+        is(error.code, "not_found");
+        equal(error, none);
       }
       is((await trace(client, "shared")).channel, hub.taskChannel);
     }
   }));
 
 test(
-  "however many are asked for, of whatever id, the hub's other work goes on in between",
+  "traces of any ids in any number do not block the hub's other work",
   () => withHub({ env: { RPCS_PER_SECOND: "100000", REQUESTS_PER_SECOND: "100000" } }, storm),
   40_000,
 );
@@ -221,19 +224,19 @@ async function storm(hub: TestHub): Promise<void> {
   const payloadJson = JSON.stringify("x".repeat(700));
   const filler = { channel, publisher: "service:test", type: "note", payloadJson, from: null, ephemeral: true };
   for (let number = 0; number < 20_000; number += 1) await broker.publish({ ...filler, id: `filler-${number}` });
-  await until("all of it was handed over", () => live.received("publications").length > 0);
+  await until("all publications were delivered", () => live.received("publications").length > 0);
   const delay = monitorEventLoopDelay({ resolution: 5 });
-  // The last one stands in every publication, though not as its id.
+  // The last id is part of every publication's payload, but is no publication's id.
   for (const id of ["filler-10", "none", "payload"]) {
     delay.enable();
     const params = { id };
     await Promise.all(Array.from({ length: 300 }, () => service.ack("rpc", { method: "publications.trace", params })));
     delay.disable();
   }
-  ok(delay.max < 300e6, `the hub stood still for ${Math.round(delay.max / 1e6)} ms`);
+  ok(delay.max < 300e6, `the event loop was blocked for ${Math.round(delay.max / 1e6)} ms`);
 }
 
-test("a node that had to forget says so", () => withHub({}, forgets), 40_000);
+test("a node that discarded data reports it", () => withHub({}, forgets), 40_000);
 
 async function forgets(hub: TestHub): Promise<void> {
   const { taskChannel: channel } = hub;
@@ -244,10 +247,10 @@ async function forgets(hub: TestHub): Promise<void> {
   const filler = { channel: "task:none", publisher: "service:test", type: "note", payloadJson: "1", from: null };
   for (let number = 0; number < 20_000; number += 1)
     await broker.publish({ ...filler, id: String(number), ephemeral: true });
-  // What was handed over outlives what was taken in elsewhere.
-  const told = await trace(service, "kept");
+  // Delivery records outlive the records of the accepting node.
+  const traced = await trace(service, "kept");
   equal(
-    [told.publishedOn, told.publishedBy, told.truncated, went(told)],
+    [traced.publishedOn, traced.publishedBy, traced.truncated, went(traced)],
     [null, null, false, expected([live, "live"])],
   );
   for (let number = 0; number < 20_000; number += 1)

@@ -14,10 +14,10 @@ import { asked, type PlanNode, plan, rowsRead, type Statement } from "../support
 import { suite } from "../support/suite.ts";
 
 const test = suite("plans of lists");
-/** Smaller tables are read whole faster than by an index. */
+/** For smaller tables, a full scan is faster than an index. */
 const LARGE = 5_000;
 const MOST_SORTED = 2_000;
-/** By a tenant that has no row to list: little more than the tables of organizations and projects, which are small. */
+/** Cost limit for a tenant without rows: little more than the small tables of organizations and projects. */
 const MOST_READ = 600;
 const PAGE = 51;
 const OF_ORGANIZATION = { organizationId: rowId("org", 7), projectId: undefined };
@@ -50,7 +50,7 @@ const filtersOf = ({ schemas }: Entity): string[] => {
   return Object.keys(schema.properties?.filter?.properties ?? {});
 };
 
-/** Each filter of an entity with each of its values, or with one where there are many. */
+/** Each filter of an entity with each of its values, or with one if there are many. */
 async function filterings(database: Database, entity: Entity): Promise<Map<string, unknown>[]> {
   const { table } = entity.rows.table;
   const found = [];
@@ -91,14 +91,16 @@ async function everyList(database: Database): Promise<Asked[]> {
 const relations = (nodes: readonly PlanNode[], type: RegExp): string[] =>
   nodes.filter((node) => type.test(node["Node Type"])).map((node) => node["Relation Name"] ?? "");
 
-/** How many rows are sorted at once; an incremental sort has few at a time. */
+/** The number of rows sorted at a time. An incremental sort has few. */
 const sortedRows = (nodes: readonly PlanNode[]): number =>
   Math.max(
     0,
     ...nodes.filter((node) => node["Node Type"] === "Sort").map((node) => node.Plans?.[0]?.["Plan Rows"] ?? 0),
   );
 
-/** Every list with every filter: no large table read whole, no more sorted than a part of one tenant's rows. */
+/**
+ * Checks every list with every filter: no full scan of a large table, no sort of more than a part of one tenant's rows.
+ */
 async function checkLists(database: Database): Promise<void> {
   const large = await largeTables(database);
   const faults = [];
@@ -117,7 +119,7 @@ const NEWCOMER = {
   user: { id: rowId("user", 99_999), clientIds: null },
 };
 
-/** An organization without any row but its own, its project's and its member's, beside a hundred with a thousand each. */
+/** An organization with only its own, its project's and its member's rows, beside 100 organizations with 1,000 each. */
 async function addNewcomer(database: Database): Promise<void> {
   const { organizationId, projectId, user } = NEWCOMER;
   await database.unlimited.begin(async (sql) => {
@@ -129,7 +131,7 @@ async function addNewcomer(database: Database): Promise<void> {
   });
 }
 
-/** Every list with every filter costs a tenant with few rows little, however many rows others have. */
+/** Checks that every list with every filter is cheap for a tenant with few rows, for any number of other rows. */
 async function checkCosts(database: Database): Promise<void> {
   await addNewcomer(database);
   const { organizationId, projectId, user } = NEWCOMER;
@@ -148,7 +150,7 @@ async function checkCosts(database: Database): Promise<void> {
   equal(faults, []);
 }
 
-/** A fifth of all tasks become those of one project. */
+/** Moves a fifth of all tasks to one project. */
 async function growProject(database: Database): Promise<void> {
   await database.unlimited.begin(async (sql) => {
     await sql`SET LOCAL session_replication_role = replica`;
@@ -157,7 +159,7 @@ async function growProject(database: Database): Promise<void> {
   await database.unlimited.unsafe("VACUUM ANALYZE tasks");
 }
 
-/** A large project's board, and each list of it, on every page, for everybody: in the order of its index. */
+/** Checks that all pages of a large project's board, and of each list, use the order of the index, for every caller. */
 async function checkBoard(database: Database): Promise<void> {
   for (const scope of [MEMBER, SERVICE, WORKSTATION]) {
     for (const list of [null, "todo", "doing", "review", "done", "loop"]) {
@@ -210,7 +212,10 @@ async function checkAudit(database: Database): Promise<void> {
 const INVITER = rowId("org", 8);
 const INVITED = { address: "9@invited.test", pendingId: rowId("user", 500_009) };
 
-/** One organization invites many addresses, that of one person too, and an organization with few invites the person. */
+/**
+ * One organization invites many addresses, including one user's. An organization with few invitations invites the same
+ * user.
+ */
 async function inviteMany(database: Database): Promise<void> {
   await database.unlimited.begin(async (sql) => {
     await sql`SET LOCAL session_replication_role = replica`;
@@ -226,7 +231,7 @@ async function inviteMany(database: Database): Promise<void> {
   await database.unlimited.unsafe("VACUUM ANALYZE users, organization_memberships");
 }
 
-/** A person's invitations cost what the person was invited to, however many an organization invites. */
+/** Checks that listing a user's invitations costs as much as the user has invitations, not as an organization has. */
 async function checkInvitations(database: Database): Promise<void> {
   await inviteMany(database);
   const places = asked((sql) => pendingUsers(sql, INVITED.address));
@@ -259,7 +264,7 @@ async function checkInvitations(database: Database): Promise<void> {
 }
 
 test(
-  "every list reads large tables by an index, boards in its order",
+  "every list reads large tables by an index, and boards in its order",
   () =>
     withDatabase(async (database) => {
       await fillTables(database);

@@ -15,7 +15,7 @@ const invitations = async (client: RawClient) =>
   (await rpc<{ items: OwnInvitation[] }>(client, "organizations.invitations")).items;
 const pushes = (client: RawClient) => client.received("invitations").length;
 
-/** A guest whose token proves the address, an open connection, and the owner who may invite. */
+/** A guest whose token proves the address, an open connection of the guest, and the owner who can invite. */
 function withGuest(
   body: (scene: { hub: TestHub; owner: RawClient; guest: RawClient }) => Promise<void>,
 ): Promise<void> {
@@ -25,7 +25,7 @@ function withGuest(
   });
 }
 
-test("an invitation is pushed to its person's open connections, listed there, and accepted there", () =>
+test("an invitation is pushed to the user's open connections, listed and accepted there", () =>
   withGuest(async ({ hub, owner, guest }) => {
     const { organizationId } = hub;
     const second = await hub.connect(await hub.mint("guest"));
@@ -48,16 +48,16 @@ test("an invitation is pushed to its person's open connections, listed there, an
     equal(await invitations(guest), [expected]);
     const accepted = await rpc<OrganizationMembership>(guest, "organizations.acceptInvite", { organizationId });
     equal([accepted.id, accepted.status, accepted.role], [invited.id, "active", "admin"]);
-    await until("its other page is told too", () => pushes(second) === 2);
+    await until("its other page receives a push too", () => pushes(second) === 2);
     equal(await invitations(second), []);
     is((await rpc<{ id: string }>(second, "organizations.get", { id: organizationId })).id, organizationId);
     is((await guest.request("subscribe", { channel: hub.taskChannel })).channel, hub.taskChannel);
     equal([pushes(owner), guest.disconnectReason], [0, null]);
     const places = await hub.database.query((sql) => sql`SELECT FROM users WHERE email = ${ADDRESS}`);
-    is(places.length, 1, "the place that the invitation held is gone");
+    is(places.length, 1, "the placeholder of the invitation is removed");
   }));
 
-test("a withdrawn invitation, and one of a deleted organization, disappear and can't be accepted", () =>
+test("withdrawn invitations, and those of a deleted organization, disappear and can't be accepted", () =>
   withGuest(async ({ hub, owner, guest }) => {
     const { organizationId } = hub;
     const invite = () => rpc<OrganizationMembership>(owner, "organizations.invite", { organizationId, email: ADDRESS });
@@ -75,7 +75,7 @@ test("a withdrawn invitation, and one of a deleted organization, disappear and c
     is((await guest.refused("rpc", { method: "organizations.acceptInvite", params })).code, "not_found");
   }));
 
-test("an invitation is declined by its person alone, and a member has nothing to decline", () =>
+test("only the invited user can decline an invitation, and a member has none to decline", () =>
   withGuest(async ({ hub, owner, guest }) => {
     const params = { organizationId: hub.organizationId };
     await rpc(owner, "organizations.invite", { ...params, email: ADDRESS });
@@ -92,15 +92,15 @@ test("an invitation is declined by its person alone, and a member has nothing to
     }
   }));
 
-test("an organization is told the same, whether the address is of somebody who is connected, or of nobody", () =>
+test("an organization gets the same answers, whether the address belongs to a connected user or to no user", () =>
   withGuest(async ({ hub, owner, guest }) => {
     const { organizationId } = hub;
     const invite = (email: string) =>
       rpc<OrganizationMembership>(owner, "organizations.invite", { organizationId, email });
-    const ofNobody = await invite("nobody@test.invalid");
+    const ofUnknown = await invite("unknown@test.invalid");
     const ofGuest = await invite(ADDRESS);
     await until("the guest knows", async () => pushes(guest) === 1 && (await invitations(guest)).length === 1);
-    const told = async ({ id, email }: OrganizationMembership) => {
+    const answersTo = async ({ id, email }: OrganizationMembership) => {
       const membership = await rpc<object>(owner, "organizationMemberships.get", { id });
       const { items } = await rpc<{ items: object[] }>(owner, "audit.list", { filter: { rowId: id } });
       const text = JSON.stringify({ membership, items });
@@ -109,21 +109,21 @@ test("an organization is told the same, whether the address is of somebody who i
         .replaceAll(email, "ADDRESS")
         .replace(/"id":\d+|"\d{4}-[^"]*Z"/g, "N");
     };
-    is(await told(ofGuest), await told(ofNobody));
+    is(await answersTo(ofGuest), await answersTo(ofUnknown));
     const [row] = await hub.database.query(
       (sql) => sql`SELECT count(*)::int AS n, max(id)::int AS newest, (SELECT max(id)::int FROM audit_events
         WHERE row_id = ${ofGuest.id}) AS made FROM audit_events`,
     );
-    is(row?.newest, row?.made, "and no number in the trail is used up by it");
+    is(row?.newest, row?.made, "linking uses no id of the trail");
   }));
 
-test("the address has to be proven: nobody else's connection is told, lists or accepts", () =>
+test("the address must be verified: no other user's connection receives, lists or accepts the invitation", () =>
   withGuest(async ({ hub, owner, guest }) => {
     const { organizationId } = hub;
     await hub.database.query((sql) => sql`UPDATE users SET email = 'claimed@test.invalid' WHERE email = ${ADDRESS}`);
     await rpc(owner, "organizations.invite", { organizationId, email: "claimed@test.invalid" });
     const other = await rpc<OrganizationMembership>(owner, "organizations.invite", { organizationId, email: ADDRESS });
-    await until("the one that is the guest's", () => pushes(guest) === 1);
+    await until("the push to the guest's connection", () => pushes(guest) === 1);
     equal(
       (await invitations(guest)).map(({ membershipId }) => membershipId),
       [other.id],
@@ -131,7 +131,7 @@ test("the address has to be proven: nobody else's connection is told, lists or a
     ok(pushes(owner) === 0);
   }));
 
-/** Organizations of one attacker, each of which invites the guest, oldest first, and all of which are there at once. */
+/** Organizations of one attacker that all invite the guest at the same time, oldest first. */
 async function inviteOften(hub: TestHub, count: number): Promise<string[]> {
   const ids = Array.from({ length: count }, () => ({ org: `org_${newId()}`, membership: `orgmem_${newId()}` }));
   const place = `user_${newId()}`;
@@ -147,7 +147,7 @@ async function inviteOften(hub: TestHub, count: number): Promise<string[]> {
   return ids.map(({ membership }) => membership);
 }
 
-test("however many organizations invite somebody, every invitation is on some page, newest first", () =>
+test("every invitation of a user is on some page, newest first, for any number of organizations", () =>
   withGuest(async ({ hub, owner, guest }) => {
     const real = await rpc<OrganizationMembership>(owner, "organizations.invite", {
       organizationId: hub.organizationId,
@@ -167,7 +167,7 @@ test("however many organizations invite somebody, every invitation is on some pa
     is((await guest.refused("rpc", { method: "organizations.invitations", params: foreign })).code, "bad_request");
   }));
 
-test("an invitation that is renewed again and again is pushed once a second, and the last change is pushed", () =>
+test("repeated renewals of an invitation are pushed once per second, including the last change", () =>
   withGuest(async ({ hub, owner, guest }) => {
     const { organizationId } = hub;
     const begun = performance.now();
@@ -185,7 +185,7 @@ test("an invitation that is renewed again and again is pushed once a second, and
     equal(await invitations(guest), []);
   }));
 
-test("an organization has at most 10,000 open invitations; renewing and withdrawing them goes on", () =>
+test("an organization has at most 10,000 open invitations; it can still renew and withdraw them", () =>
   withGuest(async ({ hub, owner }) => {
     const { organizationId } = hub;
     await hub.database.unlimited.begin(async (sql) => {

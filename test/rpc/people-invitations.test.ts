@@ -12,7 +12,7 @@ async function places({ database }: World, email = ADDRESS): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** An answer without what differs between any two invitations. */
+/** An answer without the fields that differ between any two invitations. */
 function shape({
   id: _,
   email: __,
@@ -24,17 +24,22 @@ function shape({
   return rest;
 }
 
-test("an invitation answers alike for an unknown address, a user's, a foreign member's, and one invited elsewhere", () =>
+test("invitations get the same answer for unknown addresses, users, members of other tenants and invited addresses", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call, database } = world;
+    const { ours, otherTenant, call, database } = world;
     const { organizationId } = ours;
     const known = await user(database, null, "member");
-    await call(theirs.admin, "organizations.invite", {
-      organizationId: theirs.organizationId,
+    await call(otherTenant.admin, "organizations.invite", {
+      organizationId: otherTenant.organizationId,
       email: "elsewhere@example.test",
     });
     const people = await database.query((sql) => sql`SELECT * FROM users ORDER BY id`);
-    const emails = [ADDRESS, `${known.id}@example.test`, `${theirs.member.id}@example.test`, "elsewhere@example.test"];
+    const emails = [
+      ADDRESS,
+      `${known.id}@example.test`,
+      `${otherTenant.member.id}@example.test`,
+      "elsewhere@example.test",
+    ];
     const answers = [];
     for (const email of emails) answers.push(await call(ours.admin, "organizations.invite", { organizationId, email }));
     const expected = {
@@ -52,7 +57,7 @@ test("an invitation answers alike for an unknown address, a user's, a foreign me
     }
     const { items } = await call(ours.owner, "organizationMemberships.list", { filter: { status: "invited" } });
     assert.equal(items, answers);
-    // Nothing was written to anybody's own row, and nobody became visible.
+    // No existing row of a user was written, and no user became visible.
     const after = await database.query((sql) => sql`SELECT * FROM users ORDER BY id`);
     const ids = new Set(people.map(({ id }) => id));
     assert.equal(
@@ -63,9 +68,9 @@ test("an invitation answers alike for an unknown address, a user's, a foreign me
     assert.is((await call(ours.member, "tasks.get", { id: ours.taskId })).id, ours.taskId);
   }));
 
-test("an address is invited once, however often and however it is written, with the newest role", () =>
+test("an address has one invitation, for any number of calls and any spelling, with the newest role", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call } = world;
+    const { ours, otherTenant, call } = world;
     const { organizationId } = ours;
     const first = await call(ours.admin, "organizations.invite", { organizationId, email: "New@Example.test" });
     assert.is(first.email, ADDRESS);
@@ -74,18 +79,21 @@ test("an address is invited once, however often and however it is written, with 
     assert.ok((raised.invitedAt ?? "") >= (first.invitedAt ?? ""));
     const again = await call(SERVICE, "organizations.invite", { organizationId, email: "NEW@example.test" });
     assert.equal([again.id, again.role, again.invitedBy], [first.id, "admin", null]);
-    await call(theirs.admin, "organizations.invite", { organizationId: theirs.organizationId, email: ADDRESS });
+    await call(otherTenant.admin, "organizations.invite", {
+      organizationId: otherTenant.organizationId,
+      email: ADDRESS,
+    });
     assert.is((await places(world)).length, 1);
   }));
 
-test("invitations at once, of several organizations, make one place and one membership each", () =>
+test("concurrent invitations by several organizations create one placeholder and one membership each", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call, database } = world;
+    const { ours, otherTenant, call, database } = world;
     for (let round = 0; round < 10; round += 1) {
       const email = `round-${round}@example.test`;
       const written = [email, email.toUpperCase()];
       const invited = await Promise.all(
-        [ours, theirs].flatMap(({ admin, organizationId }) =>
+        [ours, otherTenant].flatMap(({ admin, organizationId }) =>
           written.map((asked) => call(admin, "organizations.invite", { organizationId, email: asked })),
         ),
       );
@@ -96,14 +104,14 @@ test("invitations at once, of several organizations, make one place and one memb
     assert.is(rows.length, 20);
   }));
 
-test("admins invite up to admin, owners owners, members nobody, and nobody to a foreign organization", () =>
-  withWorld(async ({ ours, theirs, call, refusal }) => {
+test("admins invite up to admin, owners also owners, members no one, and no caller to another organization", () =>
+  withWorld(async ({ ours, otherTenant, call, refusal }) => {
     const { organizationId } = ours;
     const asked = { organizationId, email: ADDRESS };
     assert.is((await refusal(ours.member, "organizations.invite", asked)).code, "forbidden");
     assert.is((await refusal(ours.workstation, "organizations.invite", asked)).code, "forbidden");
     assert.is((await refusal(ours.admin, "organizations.invite", { ...asked, role: "owner" })).code, "forbidden");
-    assert.is((await refusal(theirs.owner, "organizations.invite", asked)).code, "not_found");
+    assert.is((await refusal(otherTenant.owner, "organizations.invite", asked)).code, "not_found");
     assert.is((await call(ours.owner, "organizations.invite", { ...asked, role: "owner" })).role, "owner");
     assert.is((await refusal(ours.admin, "organizations.invite", { ...asked, role: "member" })).code, "forbidden");
     for (const email of ["nobody", "a b@example.test", "", `${"a".repeat(255)}@example.test`]) {
@@ -112,9 +120,9 @@ test("admins invite up to admin, owners owners, members nobody, and nobody to a 
     }
   }));
 
-test("an invitation gives no rights until its person accepts it, and is his to find", () =>
+test("an invitation gives no rights until its user accepts it, and only that user can find it", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call, refusal, touched, database } = world;
+    const { ours, otherTenant, call, refusal, touched, database } = world;
     const { organizationId } = ours;
     const person = await user(database, null, "member");
     const invitation = await call(ours.admin, "organizations.invite", {
@@ -123,7 +131,7 @@ test("an invitation gives no rights until its person accepts it, and is his to f
       role: "admin",
     });
     const early = await refusal(person, "organizations.acceptInvite", { organizationId });
-    const none = await refusal(person, "organizations.acceptInvite", { organizationId: theirs.organizationId });
+    const none = await refusal(person, "organizations.acceptInvite", { organizationId: otherTenant.organizationId });
     assert.equal([early.code, early.message], ["not_found", none.message]);
     await seen(world, person, ADDRESS);
     world.forget([{ entity: "user", id: person.id }]);
@@ -135,7 +143,7 @@ test("an invitation gives no rights until its person accepts it, and is his to f
       items.map(({ id, userId, status }) => [id, userId, status]),
       [[invitation.id, person.id, "invited"]],
     );
-    // Others are not told whose the address is.
+    // Other callers do not learn who owns the address.
     assert.is((await call(ours.owner, "organizationMemberships.get", { id: invitation.id })).userId, null);
     assert.equal((await call(ours.owner, "organizationMemberships.list", mine)).items, []);
     const bound: Principal = { kind: "service", id: "bound", organizations: [organizationId] };
@@ -152,7 +160,7 @@ test("an invitation gives no rights until its person accepts it, and is his to f
     assert.is(touched.length, 1);
   }));
 
-test("nobody else accepts or activates an invitation; who is suspended is told so instead", () =>
+test("no other user can accept or activate an invitation; a suspended user gets `suspended` instead", () =>
   withWorld(async (world) => {
     const { ours, call, refusal } = world;
     const { organizationId } = ours;
@@ -169,17 +177,17 @@ test("nobody else accepts or activates an invitation; who is suspended is told s
     assert.is((await refusal(ours.member, "organizations.acceptInvite", { organizationId })).code, "suspended");
   }));
 
-test("an invitation is declined by its person and withdrawn by admins, and its place goes with the last one", () =>
+test("users decline and admins withdraw invitations, and the placeholder is removed with the last one", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call, refusal, database } = world;
+    const { ours, otherTenant, call, refusal, database } = world;
     const invite = (email: string, { admin, organizationId } = ours) =>
       call(admin, "organizations.invite", { organizationId, email });
     const { id } = await invite(ADDRESS);
-    const elsewhere = await invite(ADDRESS, theirs);
+    const elsewhere = await invite(ADDRESS, otherTenant);
     assert.is((await refusal(ours.member, "organizationMemberships.delete", { id })).code, "forbidden");
     await call(ours.admin, "organizationMemberships.delete", { id });
     assert.is((await places(world)).length, 1);
-    await call(theirs.admin, "organizationMemberships.delete", { id: elsewhere.id });
+    await call(otherTenant.admin, "organizationMemberships.delete", { id: elsewhere.id });
     assert.equal(await places(world), []);
     const person = await user(database, null, "member");
     const declined = await invite("other@example.test");
@@ -192,21 +200,21 @@ test("an invitation is declined by its person and withdrawn by admins, and its p
     assert.is((await call(person, "users.get", { id: person.id })).id, person.id);
   }));
 
-test("an invitation is not lost with the place that a withdrawn one leaves at the same moment", () =>
+test("an invitation is not lost when a concurrent withdrawal removes the placeholder", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call } = world;
+    const { ours, otherTenant, call } = world;
     for (let round = 0; round < 20; round += 1) {
       const email = `round-${round}@example.test`;
       const { id } = await call(ours.admin, "organizations.invite", { organizationId: ours.organizationId, email });
       const [invited] = await Promise.all([
-        call(theirs.admin, "organizations.invite", { organizationId: theirs.organizationId, email }),
+        call(otherTenant.admin, "organizations.invite", { organizationId: otherTenant.organizationId, email }),
         call(ours.admin, "organizationMemberships.delete", { id }),
       ]);
-      assert.is((await call(theirs.admin, "organizationMemberships.get", { id: invited.id })).email, email);
+      assert.is((await call(otherTenant.admin, "organizationMemberships.get", { id: invited.id })).email, email);
     }
   }));
 
-test("a repeated invitation is answered as at first, without being made anew", () =>
+test("a repeated invitation replays the first answer without a new invitation", () =>
   withWorld(async (world) => {
     const { ours, call, refusal, database } = world;
     const params = { organizationId: ours.organizationId, email: ADDRESS };
@@ -221,15 +229,15 @@ test("a repeated invitation is answered as at first, without being made anew", (
     assert.is((await refusal(ours.admin, "organizations.invite", params, "k")).code, "forbidden");
   }));
 
-test("a token for some clients finds the invitations of their organizations alone, and accepts none", () =>
+test("a token for some clients finds only the invitations of their organizations, and accepts none", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call, refusal, database } = world;
+    const { ours, otherTenant, call, refusal, database } = world;
     const person = await user(database, null, "member");
     await call(ours.owner, "organizations.update", {
       id: ours.organizationId,
       set: { monsterAuthClientId: "our-app" },
     });
-    for (const { admin, organizationId } of [ours, theirs])
+    for (const { admin, organizationId } of [ours, otherTenant])
       await call(admin, "organizations.invite", { organizationId, email: ADDRESS });
     await seen(world, person, ADDRESS);
     const limited: Principal = { kind: "user", id: person.id, clientIds: ["our-app"] };
@@ -239,7 +247,7 @@ test("a token for some clients finds the invitations of their organizations alon
       items.map(({ organizationId }) => organizationId),
       [ours.organizationId],
     );
-    for (const { organizationId } of [ours, theirs])
+    for (const { organizationId } of [ours, otherTenant])
       assert.is((await refusal(limited, "organizations.acceptInvite", { organizationId })).code, "forbidden");
     const accepted = await call(person, "organizations.acceptInvite", { organizationId: ours.organizationId });
     assert.is(accepted.status, "active");

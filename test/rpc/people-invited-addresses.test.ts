@@ -8,16 +8,16 @@ import { suite } from "../support/suite.ts";
 
 const test = suite("rpc invited addresses");
 const ADDRESS = "new@example.test";
-/** As the person's own row has it. */
+/** As stored in the user's own row. */
 const SPELLED = "New@Example.test";
 
-/** Whose an invitation is, which its organization is never told. */
+/** The user of an invitation, which its organization never learns. */
 async function personOf({ database }: World, id: string): Promise<unknown> {
   const [row] = await database.query((sql) => sql`SELECT user_id FROM organization_memberships WHERE id = ${id}`);
   return row?.user_id;
 }
 
-/** All that an admin of our organization can find out about its people. */
+/** Everything that an admin of our organization can read about its users. */
 async function known({ ours, call }: World, id: string): Promise<unknown> {
   const { admin, organizationId } = ours;
   return {
@@ -39,7 +39,7 @@ function invite({ ours, call }: World, email = ADDRESS) {
   return call(ours.admin, "organizations.invite", { organizationId: ours.organizationId, email });
 }
 
-test("nothing an admin can ask for or hear changes when the invited person is seen", () =>
+test("nothing an admin can read or receive changes when the invited user first connects", () =>
   withWorld(async (world) => {
     const { ours, database } = world;
     const person = await user(database, null, "member");
@@ -47,20 +47,20 @@ test("nothing an admin can ask for or hear changes when the invited person is se
     const before = await known(world, id);
     await changes(world);
     await seen(world, person, SPELLED);
-    assert.is(await personOf(world, id), person.id, "the invitation found its person");
+    assert.is(await personOf(world, id), person.id, "the invitation was linked to its user");
     assert.equal(await known(world, id), before);
-    const heard = await changes(world);
-    assert.equal(heard.map(publicationOf).filter(Boolean), []);
-    assert.not.ok(heard.some(({ organizationId }) => organizationId === ours.organizationId));
+    const pending = await changes(world);
+    assert.equal(pending.map(publicationOf).filter(Boolean), []);
+    assert.not.ok(pending.some(({ organizationId }) => organizationId === ours.organizationId));
     assert.not.ok(JSON.stringify(before).includes(person.id));
   }));
 
-test("inviting again answers the one invitation, whether its person was seen or not", () =>
+test("inviting again returns the one invitation, whether or not its user has connected", () =>
   withWorld(async (world) => {
     const { ours, call, database } = world;
-    const invitations = [await invite(world), await invite(world, "nobody@example.test")];
+    const invitations = [await invite(world), await invite(world, "unknown@example.test")];
     await seen(world, await user(database, null, "member"), SPELLED);
-    const again = [await invite(world), await invite(world, "nobody@example.test")];
+    const again = [await invite(world), await invite(world, "unknown@example.test")];
     for (const [index, renewed] of again.entries()) {
       const { updatedAt, invitedAt } = renewed;
       assert.equal(renewed, { ...invitations[index], updatedAt, invitedAt });
@@ -69,12 +69,12 @@ test("inviting again answers the one invitation, whether its person was seen or 
     assert.equal(items, again);
   }));
 
-test("an invitation is changed and withdrawn alike, and in the same words, whether its person was seen or not", () =>
+test("changes and withdrawals get the same answers, whether or not the user has connected", () =>
   withWorld(async (world) => {
     const { ours, call, database } = world;
-    const told = [];
+    const answers = [];
     await seen(world, await user(database, null, "member"), "elsewhere@example.test");
-    for (const email of [ADDRESS, "nobody@example.test"]) {
+    for (const email of [ADDRESS, "unknown@example.test"]) {
       const { id, updatedAt } = await invite(world, email);
       if (email === ADDRESS) await seen(world, await user(database, null, "member"), SPELLED);
       const raised = await call(ours.admin, "organizationMemberships.update", {
@@ -84,16 +84,16 @@ test("an invitation is changed and withdrawn alike, and in the same words, wheth
       });
       const removed = await call(ours.admin, "organizationMemberships.delete", { id });
       const { items } = await call(ours.admin, "audit.list", { filter: { rowId: id } });
-      told.push(JSON.stringify([raised, removed, items]).replaceAll(id, "ID").replaceAll(email, "EMAIL"));
+      answers.push(JSON.stringify([raised, removed, items]).replaceAll(id, "ID").replaceAll(email, "EMAIL"));
     }
-    const [whose, nobodys] = told.map((text) =>
+    const [linked, unlinked] = answers.map((text) =>
       text.replaceAll(/"\d{4}-[^"]+Z"/g, '"AT"').replaceAll(/"id":\d+/g, '"id":0'),
     );
-    assert.is(whose, nobodys);
-    assert.ok(whose?.includes("deleted"));
+    assert.is(linked, unlinked);
+    assert.ok(linked?.includes("deleted"));
   }));
 
-test("the invited person is told the address as it was invited, and as its own once it has accepted", () =>
+test("the invited user sees the invited address, and its own address after accepting", () =>
   withWorld(async (world) => {
     const { ours, call, database } = world;
     const person = await user(database, null, "member");
@@ -108,7 +108,7 @@ test("the invited person is told the address as it was invited, and as its own o
     assert.is((await call(ours.admin, "organizationMemberships.get", { id })).email, own);
   }));
 
-test("rights that an accepted invitation gives are those of the person it found", () =>
+test("an accepted invitation gives rights to the user it was linked to", () =>
   withWorld(async (world) => {
     const { ours, call, database } = world;
     const person = await user(database, null, "member");
@@ -124,22 +124,22 @@ test("rights that an accepted invitation gives are those of the person it found"
     );
   }));
 
-test("an address that a member has is refused, as admins may list members; others' addresses are not", () =>
+test("inviting a member's address is rejected, as admins can list members; other addresses are not", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call, refusal } = world;
+    const { ours, otherTenant, call, refusal } = world;
     const { organizationId } = ours;
     const asked = (email: string) => refusal(ours.admin, "organizations.invite", { organizationId, email });
     const { code, details } = await asked(`${ours.member.id}@EXAMPLE.test`);
     assert.equal([code, (details as { path: string }[])[0]?.path], ["conflict", "email"]);
     await call(ours.admin, "organizations.suspendMember", { membershipId: ours.membershipId });
     assert.is((await asked(`${ours.member.id}@example.test`)).code, "conflict");
-    assert.is((await invite(world, `${theirs.member.id}@example.test`)).status, "invited");
-    // Who may not invite isn't told either.
+    assert.is((await invite(world, `${otherTenant.member.id}@example.test`)).status, "invited");
+    // Callers that may not invite do not learn it either.
     const member = { organizationId, email: `${ours.admin.id}@example.test` };
-    assert.is((await refusal(theirs.admin, "organizations.invite", member)).code, "not_found");
+    assert.is((await refusal(otherTenant.admin, "organizations.invite", member)).code, "not_found");
   }));
 
-test("a second address of somebody who is invited already does not give him away, and ends when he is a member", () =>
+test("a second address of an invited user does not reveal the user, and ends when the user is a member", () =>
   withWorld(async (world) => {
     const { ours, call, refusal, database } = world;
     const person = await user(database, null, "member");

@@ -10,7 +10,7 @@ import { until } from "../support/until.ts";
 const test = suite("rpc memberships");
 const ROLES = ["member", "admin", "owner"] as const;
 
-/** The id of somebody's membership in an organization. */
+/** The id of a user's membership in an organization. */
 async function membershipOf({ database }: World, { organizationId }: Tenant, { id }: Principal): Promise<string> {
   const [row] = await database.query(
     (sql) => sql<{ id: string }[]>`
@@ -19,13 +19,13 @@ async function membershipOf({ database }: World, { organizationId }: Tenant, { i
   return row?.id ?? "";
 }
 
-/** A further member of ours in this role, with his membership. */
+/** A further member of our organization with this role, and the membership. */
 async function another(world: World, role: Role): Promise<{ person: Principal; id: string }> {
   const person = await user(world.database, world.ours.organizationId, role);
   return { person, id: await membershipOf(world, world.ours, person) };
 }
 
-/** Whether anything waits for a lock. */
+/** Whether any statement waits for a lock. */
 async function waiting({ database }: World): Promise<boolean> {
   const rows = await database.query(
     (sql) => sql`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
@@ -40,7 +40,7 @@ async function outcome(call: Promise<unknown>): Promise<string> {
   );
 }
 
-test("admins change, suspend, restore and remove members and admins, only owners owners, members nobody", () =>
+test("admins change, suspend, restore and remove members and admins, only owners owners, members no one", () =>
   withWorld(async (world) => {
     const { ours, router } = world;
     const callers = { member: ours.member, admin: ours.admin, owner: ours.owner, service: SERVICE };
@@ -59,24 +59,24 @@ test("admins change, suspend, restore and remove members and admins, only owners
         for (const [method, paramsOf] of changes) {
           const { id } = await another(world, target);
           const params = paramsOf(id);
-          const told = await outcome(router.call({ principal, method, params, idempotencyKey: undefined }));
+          const result = await outcome(router.call({ principal, method, params, idempotencyKey: undefined }));
           const ownersAffair = target === "owner" || JSON.stringify(params).includes('"owner"');
           const allowed = who === "owner" || who === "service" || (who === "admin" && !ownersAffair);
-          assert.is(told, allowed ? "yes" : "forbidden", `${who} ${method} ${JSON.stringify(params)} on ${target}`);
+          assert.is(result, allowed ? "yes" : "forbidden", `${who} ${method} ${JSON.stringify(params)} on ${target}`);
         }
       }
     }
   }));
 
-test("every change of a membership touches its user, and is what the answer says", () =>
+test("every change of a membership touches its user and returns the result", () =>
   withWorld(async (world) => {
     const { ours, call, touched } = world;
     const { person, id } = await another(world, "member");
     const touches = async (change: Promise<unknown>) => {
       touched.length = 0;
-      const told = await change;
+      const answer = await change;
       assert.equal(touched, [{ entity: "user", id: person.id }]);
-      return told;
+      return answer;
     };
     const raised = await touches(call(ours.admin, "organizationMemberships.update", { id, set: { role: "admin" } }));
     assert.is((raised as { role: string }).role, "admin");
@@ -87,7 +87,7 @@ test("every change of a membership touches its user, and is what the answer says
     assert.equal(await touches(call(ours.admin, "organizationMemberships.delete", { id })), { id });
   }));
 
-test("nobody raises himself, nor anybody else by a role that he had a moment ago", () =>
+test("no user raises its own role, or another user's by a role that it has just lost", () =>
   withWorld(async (world) => {
     const { ours, call, refusal, database } = world;
     const own = await membershipOf(world, ours, ours.admin);
@@ -95,7 +95,7 @@ test("nobody raises himself, nor anybody else by a role that he had a moment ago
     assert.is((await refusal(ours.admin, "organizationMemberships.update", raise)).code, "forbidden");
     const member = { id: ours.membershipId, set: { role: "admin" as const } };
     assert.is((await refusal(ours.member, "organizationMemberships.update", member)).code, "forbidden");
-    // By another node: this one still takes him for an admin.
+    // On another node: this node's cache still has the admin role.
     await database.query((sql) => sql`UPDATE organization_memberships SET role = 'member' WHERE id = ${own}`);
     const back = { id: own, set: { role: "admin" as const } };
     assert.is((await refusal(ours.admin, "organizationMemberships.update", back)).code, "forbidden");
@@ -116,7 +116,7 @@ test("nobody raises himself, nor anybody else by a role that he had a moment ago
     );
   }));
 
-test("the last active owner stays, whoever would change, suspend or remove him", () =>
+test("no caller can demote, suspend or remove the last active owner", () =>
   withWorld(async (world) => {
     const { ours, call, refusal } = world;
     const id = await membershipOf(world, ours, ours.owner);
@@ -135,30 +135,30 @@ test("the last active owner stays, whoever would change, suspend or remove him",
     assert.equal(await call(ours.owner, "organizationMemberships.delete", { id }), { id });
   }));
 
-test("who is being lowered at this moment is waited for, and changes nobody any more", () =>
+test("a call waits for a concurrent demotion of its caller and then changes nothing", () =>
   withWorld(async (world) => {
     const { ours, database, router } = world;
     const params = { id: ours.membershipId, set: { role: "admin" } };
     const call = { principal: ours.admin, method: "organizationMemberships.update", params, idempotencyKey: undefined };
-    let told: Promise<string> | undefined;
+    let pending: Promise<string> | undefined;
     await database.transaction("test", async (sql) => {
       await sql`UPDATE organization_memberships SET role = 'member' WHERE user_id = ${ours.admin.id}`;
-      told = outcome(router.call(call));
+      pending = outcome(router.call(call));
       await until("the call waits", () => waiting(world));
     });
-    assert.is(await told, "forbidden");
+    assert.is(await pending, "forbidden");
   }));
 
-test("two owners who end each other at once leave one", () =>
+test("of two owners who concurrently remove each other, one remains", () =>
   withWorld(async (world) => {
     const { ours, call, database } = world;
     const { person, id } = await another(world, "owner");
     const first = await membershipOf(world, ours, ours.owner);
-    const told = await Promise.all([
+    const outcomes = await Promise.all([
       outcome(call(ours.owner, "organizationMemberships.update", { id, set: { role: "member" } })),
       outcome(call(person, "organizationMemberships.update", { id: first, set: { role: "member" } })),
     ]);
-    assert.equal(told.sort(), ["forbidden", "yes"]);
+    assert.equal(outcomes.sort(), ["forbidden", "yes"]);
     const owners = await database.query(
       (sql) =>
         sql`SELECT FROM organization_memberships WHERE organization_id = ${ours.organizationId} AND role = 'owner'`,
@@ -166,7 +166,7 @@ test("two owners who end each other at once leave one", () =>
     assert.is(owners.length, 1);
   }));
 
-test("anybody leaves, but not who is suspended", () =>
+test("every member can leave, except a suspended one", () =>
   withWorld(async (world) => {
     const { ours, call, refusal } = world;
     const left = await another(world, "member");
@@ -181,18 +181,18 @@ test("anybody leaves, but not who is suspended", () =>
     assert.is((await refusal(ours.member, "organizationMemberships.delete", { id: held.id })).code, "forbidden");
   }));
 
-test("memberships are listed within one's organizations, by user, role and status", () =>
+test("memberships are listed within the caller's organizations, by user, role and status", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call } = world;
+    const { ours, otherTenant, call } = world;
     const listed = async (params: object) =>
       (await call(ours.member, "organizationMemberships.list", params)).items.map(({ email }) => email.split("@")[0]);
-    const everybody = [ours.owner, ours.admin, ours.member].map(({ id }) => id).sort();
-    assert.equal((await listed({})).sort(), everybody);
-    assert.equal((await listed({ projectId: ours.projectId })).sort(), everybody);
-    assert.equal(await listed({ organizationId: theirs.organizationId }), []);
+    const allMembers = [ours.owner, ours.admin, ours.member].map(({ id }) => id).sort();
+    assert.equal((await listed({})).sort(), allMembers);
+    assert.equal((await listed({ projectId: ours.projectId })).sort(), allMembers);
+    assert.equal(await listed({ organizationId: otherTenant.organizationId }), []);
     assert.equal(await listed({ filter: { role: "admin" } }), [ours.admin.id]);
     assert.equal(await listed({ filter: { userId: ours.owner.id } }), [ours.owner.id]);
-    assert.equal(await listed({ filter: { userId: theirs.owner.id } }), []);
+    assert.equal(await listed({ filter: { userId: otherTenant.owner.id } }), []);
     assert.equal(await listed({ filter: { status: "suspended" } }), []);
     await call(ours.owner, "organizations.suspendMember", {
       membershipId: await membershipOf(world, ours, ours.admin),
@@ -200,44 +200,44 @@ test("memberships are listed within one's organizations, by user, role and statu
     assert.equal(await listed({ filter: { status: "suspended" } }), [ours.admin.id]);
   }));
 
-test("a membership made by people is an invitation, by a service a membership, and of nobody out of sight", () =>
+test("users create invitations and services create memberships, and only for users they can see", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call, refusal, database } = world;
+    const { ours, otherTenant, call, refusal, database } = world;
     const { organizationId } = ours;
     const create = (who: Principal, userId: string, role?: Role) =>
       refusal(who, "organizationMemberships.create", { organizationId, userId, ...(role && { role }) });
     const missing = await create(ours.admin, `user_${ulid()}`);
-    const foreign = await create(ours.admin, theirs.member.id);
+    const foreign = await create(ours.admin, otherTenant.member.id);
     assert.equal([foreign.code, foreign.message], ["not_found", missing.message]);
     assert.is((await create(ours.member, ours.owner.id)).code, "forbidden");
     assert.is((await create(ours.owner, ours.member.id)).code, "conflict");
-    // Somebody whom the admin knows from another organization.
+    // A user whom the admin knows from another organization.
     await database.query(
       (sql) => sql`INSERT INTO organization_memberships (id, organization_id, user_id)
-        VALUES (${`orgmem_${ulid()}`}, ${theirs.organizationId}, ${ours.admin.id})`,
+        VALUES (${`orgmem_${ulid()}`}, ${otherTenant.organizationId}, ${ours.admin.id})`,
     );
     world.forget([{ entity: "user", id: ours.admin.id }]);
-    assert.is((await create(ours.admin, theirs.member.id, "owner")).code, "forbidden");
+    assert.is((await create(ours.admin, otherTenant.member.id, "owner")).code, "forbidden");
     const asked = await call(ours.admin, "organizationMemberships.create", {
       organizationId,
-      userId: theirs.member.id,
+      userId: otherTenant.member.id,
     });
     assert.equal(
       [asked.status, asked.role, asked.invitedBy, asked.joinedAt],
       ["invited", "member", ours.admin.id, null],
     );
-    assert.is((await refusal(theirs.member, "organizations.get", { id: organizationId })).code, "not_found");
+    assert.is((await refusal(otherTenant.member, "organizations.get", { id: organizationId })).code, "not_found");
     const made = await call(SERVICE, "organizationMemberships.create", {
       organizationId,
-      userId: theirs.owner.id,
+      userId: otherTenant.owner.id,
       role: "owner",
     });
     assert.equal([made.status, made.role, made.invitedBy, made.invitedAt], ["active", "owner", null, null]);
     assert.ok(made.joinedAt);
-    assert.is((await call(theirs.owner, "organizations.get", { id: organizationId })).id, organizationId);
+    assert.is((await call(otherTenant.owner, "organizations.get", { id: organizationId })).id, organizationId);
   }));
 
-test("no place that an invitation holds is made a member, not even by a service", () =>
+test("a placeholder user can't become a member, not even by a service", () =>
   withWorld(async ({ ours, call, refusal, database }) => {
     const { organizationId } = ours;
     await call(ours.admin, "organizations.invite", { organizationId, email: "new@example.test" });
@@ -248,7 +248,7 @@ test("no place that an invitation holds is made a member, not even by a service"
     assert.is((await refusal(SERVICE, "organizationMemberships.create", params)).code, "not_found");
   }));
 
-test("an admin who was lowered meanwhile is not told again what he did", () =>
+test("an admin who has been demoted does not get a replay of the earlier answer", () =>
   withWorld(async (world) => {
     const { ours, call, refusal } = world;
     const params = { id: ours.membershipId, set: { role: "admin" as const } };
@@ -271,8 +271,8 @@ async function joined({ database, organizationId, mint }: TestHub): Promise<{ to
   return { token: await mint("m"), membershipId };
 }
 
-// Rights are looked at every five seconds anyway: sooner than that, it is by the call.
-test("who is suspended loses his subscriptions at once", () =>
+// The rights watch runs every five seconds. An earlier effect comes from the call.
+test("a suspended user loses its subscriptions immediately", () =>
   withHub({}, async (hub) => {
     const { token, membershipId } = await joined(hub);
     const [member, owner] = await hub.connectAll(token, hub.userToken);

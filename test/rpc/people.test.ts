@@ -6,7 +6,7 @@ import { suite } from "../support/suite.ts";
 
 const test = suite("rpc users");
 
-/** The ids of the users that somebody's list shows. */
+/** The ids of the users in a caller's list. */
 async function seen({ call }: World, who: Principal, params = {}): Promise<string[]> {
   return (await call(who, "users.list", params)).items.map(({ id }) => id);
 }
@@ -20,9 +20,9 @@ async function join({ database }: World, organizationId: string, { id }: Princip
   );
 }
 
-test("people see themselves and the active members of their organizations, and nobody else", () =>
+test("users see only themselves and the active members of their organizations", () =>
   withWorld(async (world) => {
-    const { ours, theirs, database, refusal } = world;
+    const { ours, otherTenant, database, refusal } = world;
     const stranger = await user(database, null, "member");
     const invited = await user(database, null, "member");
     const suspended = await user(database, null, "member");
@@ -33,54 +33,54 @@ test("people see themselves and the active members of their organizations, and n
     assert.equal(await seen(world, invited), [invited.id]);
     assert.equal(await seen(world, suspended), [suspended.id]);
     const missing = await refusal(ours.owner, "users.get", { id: `user_${ulid()}` });
-    for (const { id } of [stranger, invited, suspended, theirs.member]) {
+    for (const { id } of [stranger, invited, suspended, otherTenant.member]) {
       const hidden = await refusal(ours.owner, "users.get", { id });
       assert.equal([hidden.code, hidden.message], [missing.code, missing.message]);
     }
   }));
 
-test("whom somebody shares one organization with, is not told to be in a foreign one as well", () =>
+test("a shared organization does not reveal a user's membership in another organization", () =>
   withWorld(async (world) => {
-    const { ours, theirs } = world;
-    await join(world, theirs.organizationId, ours.member);
+    const { ours, otherTenant } = world;
+    await join(world, otherTenant.organizationId, ours.member);
     assert.ok((await seen(world, ours.owner)).includes(ours.member.id));
-    assert.equal(await seen(world, ours.owner, { organizationId: theirs.organizationId }), []);
-    assert.equal(await seen(world, ours.owner, { projectId: theirs.projectId }), []);
-    const both = await seen(world, ours.member, { organizationId: theirs.organizationId });
-    assert.equal(both, sorted(theirs.owner, theirs.admin, theirs.member, ours.member));
+    assert.equal(await seen(world, ours.owner, { organizationId: otherTenant.organizationId }), []);
+    assert.equal(await seen(world, ours.owner, { projectId: otherTenant.projectId }), []);
+    const both = await seen(world, ours.member, { organizationId: otherTenant.organizationId });
+    assert.equal(both, sorted(otherTenant.owner, otherTenant.admin, otherTenant.member, ours.member));
   }));
 
-test("services see the people of their organizations, and no place that an invitation holds for one", () =>
+test("services see the users of their organizations, and no placeholder users", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call, refusal } = world;
+    const { ours, otherTenant, call, refusal } = world;
     await call(ours.admin, "organizations.invite", { organizationId: ours.organizationId, email: "new@example.test" });
     const bound: Principal = { kind: "service", id: "bound", organizations: [ours.organizationId] };
     assert.equal(await seen(world, bound), sorted(ours.owner, ours.admin, ours.member));
-    assert.is((await refusal(bound, "users.get", { id: theirs.owner.id })).code, "not_found");
+    assert.is((await refusal(bound, "users.get", { id: otherTenant.owner.id })).code, "not_found");
     assert.is((await seen(world, SERVICE)).length, 6);
     assert.equal(await seen(world, SERVICE, { filter: { email: "new@example.test" } }), []);
     assert.is((await refusal(ours.workstation, "users.get", { id: ours.owner.id })).code, "forbidden");
   }));
 
-test("who somebody is at Monster Auth is told to himself and to services alone", () =>
+test("only the user itself and services see its Monster Auth id", () =>
   withWorld(async ({ ours, call }) => {
     const { id } = ours.member;
-    for (const [who, told] of [
+    for (const [who, expected] of [
       [ours.owner, null],
       [ours.member, id],
       [SERVICE, id],
     ] as const) {
-      assert.is((await call(who, "users.get", { id })).monsterAuthUserId, told);
+      assert.is((await call(who, "users.get", { id })).monsterAuthUserId, expected);
       const { items } = await call(who, "users.list", { filter: { email: `${id}@example.test` } });
       assert.equal(
         items.map(({ monsterAuthUserId }) => monsterAuthUserId),
-        [told],
+        [expected],
       );
     }
   }));
 
-test("people change their own profile, but not their address, and nobody else's", () =>
-  withWorld(async ({ ours, theirs, call, refusal }) => {
+test("users change their own profile except their address, and no other user's", () =>
+  withWorld(async ({ ours, otherTenant, call, refusal }) => {
     const { id } = ours.member;
     const before = await call(ours.member, "users.get", { id });
     const set = { displayName: "Mo", name: null, timezone: "Europe/Berlin", avatarUrl: "https://example.test/mo.png" };
@@ -92,7 +92,7 @@ test("people change their own profile, but not their address, and nobody else's"
       "forbidden",
     );
     assert.is((await refusal(ours.owner, "users.update", { id, set })).code, "forbidden");
-    assert.is((await refusal(theirs.owner, "users.update", { id, set })).code, "not_found");
+    assert.is((await refusal(otherTenant.owner, "users.update", { id, set })).code, "not_found");
     const stale = { id, set, ifUpdatedAt: before.updatedAt };
     assert.is((await refusal(ours.member, "users.update", stale)).code, "conflict");
     for (const bad of [{ timezone: "Mars/Base" }, { avatarUrl: "javascript:alert(1)" }, { avatarUrl: "mo.png" }]) {
@@ -102,7 +102,7 @@ test("people change their own profile, but not their address, and nobody else's"
     }
   }));
 
-test("a service of every organization makes, changes and deletes users; nobody else does", () =>
+test("only a service of all organizations creates, updates and deletes users", () =>
   withWorld(async ({ ours, call, refusal, touched }) => {
     const params = { monsterAuthUserId: "auth0|new", email: "new@example.test", displayName: "New" };
     const bound: Principal = { kind: "service", id: "bound", organizations: [ours.organizationId] };
@@ -114,7 +114,7 @@ test("a service of every organization makes, changes and deletes users; nobody e
     assert.equal([taken.code, (taken.details as { path: string }[])[0]?.path], ["conflict", "monsterAuthUserId"]);
     const place = await refusal(SERVICE, "users.create", { ...params, monsterAuthUserId: `pending:${ulid()}` });
     assert.is(place.code, "bad_request");
-    assert.is((await refusal(SERVICE, "users.create", { ...params, email: "nobody" })).code, "bad_request");
+    assert.is((await refusal(SERVICE, "users.create", { ...params, email: "no-address" })).code, "bad_request");
     const { id } = made;
     const set = { email: "newer@example.test" };
     assert.is((await call(SERVICE, "users.update", { id, set })).email, "newer@example.test");
@@ -126,7 +126,7 @@ test("a service of every organization makes, changes and deletes users; nobody e
     assert.is((await refusal(SERVICE, "users.get", { id })).code, "not_found");
   }));
 
-test("a user who is deleted takes his memberships along, unless an organization would be left without owner", () =>
+test("deleting a user deletes its memberships, unless an organization would be left without an owner", () =>
   withWorld(async ({ ours, call, refusal }) => {
     assert.is((await refusal(SERVICE, "users.delete", { id: ours.owner.id })).code, "conflict");
     await call(SERVICE, "users.delete", { id: ours.member.id });
@@ -134,7 +134,7 @@ test("a user who is deleted takes his memberships along, unless an organization 
     assert.equal(items.map(({ userId }) => userId).sort(), sorted(ours.owner, ours.admin));
   }));
 
-test("a repeated change of a profile is answered to who may still make it", () =>
+test("a repeated update of a profile is replayed only to callers that may still make it", () =>
   withWorld(async ({ ours, call, refusal }) => {
     const { id } = ours.member;
     const params = { id, set: { displayName: "Once" } };
@@ -145,7 +145,7 @@ test("a repeated change of a profile is answered to who may still make it", () =
     assert.is((await refusal(bound, "users.update", params, "k")).code, "forbidden");
   }));
 
-test("a list of people goes on where its page ended", () =>
+test("a list of users continues where its page ended", () =>
   withWorld(async ({ ours, call }) => {
     const first = await call(ours.member, "users.list", { limit: 2 });
     const rest = await call(ours.member, "users.list", { limit: 2, cursor: first.nextCursor ?? "" });

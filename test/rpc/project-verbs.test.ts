@@ -5,12 +5,12 @@ import { suite } from "../support/suite.ts";
 
 const test = suite("rpc verbs of projects");
 
-/** A second workstation of our tenant, attached to nothing. */
+/** A second workstation of our tenant, without attachments. */
 async function spare({ ours, call }: World): Promise<string> {
   return (await call(ours.admin, "workstations.create", { organizationId: ours.organizationId, name: "spare" })).id;
 }
 
-test("a project is archived and restored as often as asked", () =>
+test("archiving and restoring a project are idempotent", () =>
   withWorld(async ({ ours, call, refusal, touched }) => {
     const { admin, member, projectId: id } = ours;
     const archived = await call(admin, "projects.archive", { id });
@@ -33,7 +33,7 @@ test("neither archiving nor restoring lifts a suspension", () =>
     assert.is((await call(admin, "projects.get", { id })).status, "suspended");
   }));
 
-test("attaching makes one attachment, and attaching again changes what is given", () =>
+test("attaching creates one attachment, and attaching again updates the given fields", () =>
   withWorld(async (world) => {
     const { ours, call, touched } = world;
     const { admin, projectId } = ours;
@@ -56,7 +56,7 @@ test("attaching makes one attachment, and attaching again changes what is given"
     assert.equal((await call(admin, "projectWorkstations.list", { projectId, filter })).items, [changed]);
   }));
 
-test("many who attach the same workstation at once get the same attachment", () =>
+test("concurrent calls that attach the same workstation get the same attachment", () =>
   withWorld(async (world) => {
     const { admin, projectId } = world.ours;
     const workstationId = await spare(world);
@@ -66,7 +66,7 @@ test("many who attach the same workstation at once get the same attachment", () 
     assert.is(new Set(made.map(({ id }) => id)).size, 1);
   }));
 
-test("detaching ends the attachment, once", () =>
+test("detaching removes the attachment once", () =>
   withWorld(async ({ ours, call, refusal, touched }) => {
     const { admin, member, projectId, workstationId, attachmentId } = ours;
     const params = { projectId, workstationId };
@@ -81,13 +81,13 @@ test("detaching ends the attachment, once", () =>
     assert.is.not(again.id, attachmentId);
   }));
 
-test("workstations and projects of others answer like none", () =>
-  withWorld(async ({ ours, theirs, call, refusal }) => {
+test("workstations and projects of other tenants get the same answer as missing ones", () =>
+  withWorld(async ({ ours, otherTenant, call, refusal }) => {
     const { admin, projectId, workstationId } = ours;
     const pairs = [
-      [projectId, theirs.workstationId, `ws_${ulid()}`],
-      [theirs.projectId, workstationId, workstationId],
-      [theirs.projectId, theirs.workstationId, `ws_${ulid()}`],
+      [projectId, otherTenant.workstationId, `ws_${ulid()}`],
+      [otherTenant.projectId, workstationId, workstationId],
+      [otherTenant.projectId, otherTenant.workstationId, `ws_${ulid()}`],
     ] as const;
     for (const verb of ["projects.attachWorkstation", "projects.detachWorkstation"]) {
       for (const [project, workstation, missing] of pairs) {
@@ -99,25 +99,25 @@ test("workstations and projects of others answer like none", () =>
         assert.equal([foreign.code, foreign.message], ["not_found", none.message]);
       }
     }
-    // A service of both organizations joins them no more than anybody else.
-    const across = { projectId, workstationId: theirs.workstationId };
+    // Not even a service of both organizations can attach across them.
+    const across = { projectId, workstationId: otherTenant.workstationId };
     assert.is((await refusal(SERVICE, "projects.attachWorkstation", across)).code, "not_found");
     for (const verb of ["projects.archive", "projects.restore"])
-      assert.is((await refusal(admin, verb, { id: theirs.projectId })).code, "not_found");
-    const memory = { id: theirs.projectId, memory: "m" };
+      assert.is((await refusal(admin, verb, { id: otherTenant.projectId })).code, "not_found");
+    const memory = { id: otherTenant.projectId, memory: "m" };
     assert.is((await refusal(admin, "projects.updateMemory", memory)).code, "not_found");
     await call(ours.admin, "workstations.delete", { id: workstationId });
     assert.is((await refusal(admin, "projects.attachWorkstation", { projectId, workstationId })).code, "not_found");
   }));
 
-test("an archived project keeps its attachments as they are", () =>
+test("an archived project keeps its attachments unchanged", () =>
   withWorld(async ({ ours: { admin, projectId, workstationId }, call, refusal }) => {
     await call(admin, "projects.archive", { id: projectId });
     const params = { projectId, workstationId, priority: 1 };
     assert.is((await refusal(admin, "projects.attachWorkstation", params)).code, "conflict");
   }));
 
-test("members write a project's memory, unless somebody else has since", () =>
+test("members write a project's memory, unless it has changed since they read it", () =>
   withWorld(async ({ ours, call, refusal }) => {
     const { member, workstation, projectId: id } = ours;
     const first = await call(member, "projects.updateMemory", { id, memory: "We use pnpm." });

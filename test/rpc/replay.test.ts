@@ -10,7 +10,7 @@ import { until } from "../support/until.ts";
 
 const test = suite("rpc replays");
 
-test("a workstation that was detached from a project is not told again what it once wrote there", () =>
+test("a workstation detached from a project gets no replay of its writes there", () =>
   withWorld(async ({ database, ours, call, refusal, forget }) => {
     const params = { id: ours.taskId, set: { planSpec: "of the project" } };
     await database.query(
@@ -25,7 +25,7 @@ test("a workstation that was detached from a project is not told again what it o
     assert.is((await refusal(ours.workstation, "tasks.update", params, "k")).code, "forbidden");
   }));
 
-test("who lost an organization is not told again that he made it", () =>
+test("a user who lost an organization gets no replay of its creation", () =>
   withWorld(async ({ database, call, refusal }) => {
     const params = { name: "Mine", slug: "mine" };
     for (const lose of ["left", "suspended", "deleted"] as const) {
@@ -46,7 +46,7 @@ test("who lost an organization is not told again that he made it", () =>
     }
   }));
 
-test("who is no member any more is not told again that he accepted an invitation", () =>
+test("a former member gets no replay of accepting the invitation", () =>
   withWorld(async (world) => {
     const { database, ours, call, refusal } = world;
     const { organizationId } = ours;
@@ -59,7 +59,7 @@ test("who is no member any more is not told again that he accepted an invitation
     assert.is((await refusal(person, "organizations.acceptInvite", { organizationId }, "k")).code, "forbidden");
   }));
 
-test("a token for some clients is not told what a first-party token made", () =>
+test("a token for some clients gets no replay of a first-party token's call", () =>
   withWorld(async ({ database, call, refusal }) => {
     const person = await user(database, null, "member");
     const params = { name: "Mine", slug: "mine", monsterAuthClientId: "our-app" };
@@ -71,7 +71,7 @@ test("a token for some clients is not told what a first-party token made", () =>
     }
   }));
 
-test("an organization's maker is answered again by a hub whose facts are older than it", () =>
+test("the creator of an organization gets the replay from a hub whose facts are older than the organization", () =>
   withWorld(async ({ database, call }) => {
     const log = pino({ level: "silent" });
     const authorizer = new Authorizer({ source: new PostgresFacts(database, log), cacheMs: 60_000, outageMs: 60_000 });
@@ -91,7 +91,7 @@ test("an organization's maker is answered again by a hub whose facts are older t
     assert.equal(await elsewhere.call(again), first);
   }));
 
-test("all answers older than a day are forgotten on the heels of a new one, however many they are", () =>
+test("a new answer triggers the removal of all answers older than a day, in any number", () =>
   withWorld(async ({ database, ours: { member, taskId: id }, call }) => {
     await database.query(
       (sql) => sql`
@@ -100,7 +100,7 @@ test("all answers older than a day are forgotten on the heels of a new one, howe
         FROM generate_series(1, 5000) AS number`,
     );
     await call(member, "tasks.update", { id, set: { title: "new" } }, "k");
-    await until("the old are gone and the young are not", async () => {
+    await until("the old answers are removed and the new ones are not", async () => {
       const kept = await database.query((sql) => sql`SELECT FROM rpc_results`);
       return kept.length === 2_501;
     });

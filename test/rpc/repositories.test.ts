@@ -8,7 +8,7 @@ const test = suite("rpc repositories, clones and worktrees");
 const paths = (error: HubError) => (error.details as { path: string }[]).map(({ path }) => path);
 const URL = "https://github.com/acme/app";
 
-test("a repository lives through all its verbs, its owner and name following its address", () =>
+test("a repository supports all its methods, and its owner and name follow its URL", () =>
   withWorld(async ({ ours, call, refusal }) => {
     const { admin, member, projectId, taskId } = ours;
     const made = await call(admin, "projectRepositories.create", { projectId, name: "App", githubUrl: `${URL}.git` });
@@ -33,7 +33,7 @@ test("a repository lives through all its verbs, its owner and name following its
     assert.is((await call(member, "tasks.get", { id: taskId })).projectRepositoryId, null);
   }));
 
-test("a clone and its worktrees live through all their verbs, kept by their workstation", () =>
+test("clones and worktrees support all their methods, maintained by their workstation", () =>
   withWorld(async ({ ours, call, refusal }) => {
     const { admin, member, workstation, workstationId, projectId } = ours;
     const create = { projectId, name: "App", githubUrl: URL };
@@ -73,7 +73,7 @@ test("a clone and its worktrees live through all their verbs, kept by their work
     assert.equal((await call(member, "gitWorktrees.list", {})).items, []);
   }));
 
-test("members read them, admins and services write them, and a workstation writes no repository", () =>
+test("members read repositories and clones, admins and services write them, and a workstation writes no repository", () =>
   withWorld(async (world) => {
     const { call, refusal } = world;
     const ours = await withOnSite(world.database, world.ours);
@@ -109,7 +109,7 @@ test("members read them, admins and services write them, and a workstation write
     }
   }));
 
-test("a workstation keeps clones and worktrees of its own alone, of projects it is attached to", () =>
+test("a workstation writes only its own clones and worktrees, of projects it is attached to", () =>
   withWorld(async (world) => {
     const { database, call, refusal } = world;
     const ours = await withOnSite(database, world.ours);
@@ -145,15 +145,15 @@ test("a workstation keeps clones and worktrees of its own alone, of projects it 
     assert.is((await call(admin, "gitWorktrees.get", { id: worktreeId })).branch, "feature");
   }));
 
-test("nobody joins a workstation and a repository of different tenants", () =>
-  withWorld(async ({ database, ours, theirs, refusal }) => {
-    const foreign = await withOnSite(database, theirs);
+test("a workstation can't have a clone of another tenant's repository", () =>
+  withWorld(async ({ database, ours, otherTenant, refusal }) => {
+    const foreign = await withOnSite(database, otherTenant);
     const { workstationId } = ours;
     const clone = { workstationId, projectRepositoryId: foreign.repositoryId, mainPath: "/x" };
     assert.is((await refusal(SERVICE, "workstationRepositories.create", clone)).code, "not_found");
   }));
 
-test("an archived project keeps its repositories, clones and worktrees as they are", () =>
+test("an archived project keeps its repositories, clones and worktrees unchanged", () =>
   withWorld(async (world) => {
     const { call, refusal } = world;
     const ours = await withOnSite(world.database, world.ours);
@@ -177,7 +177,7 @@ test("an archived project keeps its repositories, clones and worktrees as they a
       assert.is((await refusal(workstation, method, { id })).code, "not_found", method);
   }));
 
-test("an address with a password or token in it is refused without being told", () =>
+test("a URL with a password or token is rejected without an echo", () =>
   withWorld(async ({ ours, refusal }) => {
     for (const githubUrl of [
       "https://ghp_token@github.com/acme/app",
@@ -192,7 +192,7 @@ test("an address with a password or token in it is refused without being told", 
     }
   }));
 
-test("what is wrong is said by its path", () =>
+test("errors in the params name the path", () =>
   withWorld(async (world) => {
     const { refusal } = world;
     const ours = await withOnSite(world.database, world.ours);

@@ -14,7 +14,7 @@ type Who = "member" | "admin" | "owner" | "service" | "workstation";
 const WHO = ["member", "admin", "owner", "service", "workstation"] as const;
 const PLACE = { organizationId: "org_a", projectId: "proj_a", workstationId: "ws_a", userId: "user_a" };
 
-/** data.md's table: for whom each method is, on a row of its own organization (its own row for a workstation). */
+/** The table of data.md: who may call each method on a row of its own organization (a workstation: on its own row). */
 const PEOPLE = ["member", "admin", "owner"] as const;
 const ADMINS = ["admin", "owner", "service"] as const;
 const MEMBERS = ["member", ...ADMINS] as const;
@@ -157,7 +157,7 @@ const grants = Object.entries(RIGHTS).flatMap(([entity, verbs]) =>
   Object.entries(verbs).map(([verb, grant]): [string, Grant] => [`${entity}.${verb}`, grant]),
 );
 
-/** What people do wherever they belong. */
+/** Methods that users may call in any organization. */
 const ANYWHERE = [
   "organizations.create",
   "organizations.invitations",
@@ -166,7 +166,7 @@ const ANYWHERE = [
   "users.read",
 ];
 
-test("every cell of the table is as data.md says, in the row's organization and in another", () => {
+test("every cell of the table matches data.md, in the row's organization and in another", () => {
   assert.equal(grants.map(([name]) => name).sort(), Object.keys(EXPECTED).sort());
   for (const [name, grant] of grants) {
     for (const who of WHO) {
@@ -179,7 +179,7 @@ test("every cell of the table is as data.md says, in the row's organization and 
   }
 });
 
-test("members write a project's memory alone, workstations the worked-out fields of a task alone", () => {
+test("members write only a project's memory, workstations only the worked-out fields of a task", () => {
   const { projects, tasks } = RIGHTS;
   assert.ok(may(callerOf("member"), projects.update, PLACE, ["memory"]));
   assert.not.ok(may(callerOf("member"), projects.update, PLACE, ["memory", "name"]));
@@ -188,7 +188,7 @@ test("members write a project's memory alone, workstations the worked-out fields
     assert.not.ok(may(callerOf("workstation"), tasks.update, PLACE, [field]), field);
 });
 
-test("everybody writes his own profile but his address, and ends his own membership, in no other role", () => {
+test("every user writes its own profile except the address, and ends its own membership, only as `self`", () => {
   const { users, organizationMemberships } = RIGHTS;
   const self = { ...PLACE, userId: "u" };
   const profile = ["name", "avatarUrl", "displayName", "timezone"];
@@ -205,7 +205,7 @@ test("everybody writes his own profile but his address, and ends his own members
   assert.not.ok(mayAnywhere(callerOf("workstation"), users.read));
 });
 
-test("admins manage up to admin, owners all, and nobody else anybody", () => {
+test("admins manage roles up to admin, owners all roles, and other callers none", () => {
   const managed = (own: "owner" | "admin" | "member" | null) =>
     (["member", "admin", "owner"] as const).filter((role) => mayManage(own, [role]));
   assert.equal(managed("owner"), ["member", "admin", "owner"]);
@@ -216,7 +216,7 @@ test("admins manage up to admin, owners all, and nobody else anybody", () => {
   assert.not.ok(mayManage("admin", ["member", "owner"]));
 });
 
-test("who may do something nowhere is refused without a look at any row", () => {
+test("a caller without the right anywhere is rejected before any row is read", () => {
   assert.not.ok(mayAnywhere(callerOf("workstation"), RIGHTS.tasks.delete));
   assert.not.ok(mayAnywhere(callerOf("service"), RIGHTS.organizations.create));
   assert.ok(mayAnywhere(callerOf("workstation"), RIGHTS.tasks.update));
@@ -231,17 +231,17 @@ async function answersOn(world: World, caller: Tenant["owner"], tenant: Rows): P
   return answers;
 }
 
-test("another tenant's rows answer like rows that are not there, to everybody and on every method", () =>
+test("another tenant's rows get the same answers as missing rows, for every caller and method", () =>
   withWorld(async (world) => {
     const { ours } = world;
-    const theirs = await withOnSite(world.database, await withChildren(world.database, world.theirs));
+    const otherTenant = await withOnSite(world.database, await withChildren(world.database, world.otherTenant));
     const bound = { kind: "service" as const, id: "bound", organizations: [ours.organizationId] };
     for (const caller of [ours.owner, ours.member, ours.workstation, bound]) {
-      const foreign = await answersOn(world, caller, theirs);
+      const foreign = await answersOn(world, caller, otherTenant);
       assert.equal(foreign, await answersOn(world, caller, missing()));
       assert.ok(foreign.every((answer) => / (not_found|forbidden) /.test(answer)));
     }
-    const asked = new Set(callsOn(theirs).map(([method]) => method));
+    const asked = new Set(callsOn(otherTenant).map(([method]) => method));
     const methods = PROCEDURES.map(({ method }) => method);
     assert.equal(
       methods.filter((method) => !NAMES_NO_ROW.test(method) && !asked.has(method)),
@@ -249,8 +249,8 @@ test("another tenant's rows answer like rows that are not there, to everybody an
     );
   }));
 
-test("lists show a caller's own tenants alone, whatever the params ask for", () =>
-  withWorld(async ({ ours, theirs, router }) => {
+test("lists show only the caller's own tenants, for any params", () =>
+  withWorld(async ({ ours, otherTenant, router }) => {
     for (const entity of [
       "organizations",
       "projects",
@@ -260,7 +260,7 @@ test("lists show a caller's own tenants alone, whatever the params ask for", () 
       "actors",
       "tasks",
     ]) {
-      for (const params of [{}, { organizationId: theirs.organizationId }, { projectId: theirs.projectId }]) {
+      for (const params of [{}, { organizationId: otherTenant.organizationId }, { projectId: otherTenant.projectId }]) {
         const call = {
           principal: ours.owner,
           method: `${entity}.list`,
@@ -274,13 +274,13 @@ test("lists show a caller's own tenants alone, whatever the params ask for", () 
     }
   }));
 
-test("an attachment joins no workstation of another tenant, even for somebody of both", () =>
-  withWorld(async ({ ours, theirs, refusal }) => {
-    const params = { projectId: ours.projectId, workstationId: theirs.workstationId };
+test("a workstation of another tenant can't be attached, not even by a user of both tenants", () =>
+  withWorld(async ({ ours, otherTenant, refusal }) => {
+    const params = { projectId: ours.projectId, workstationId: otherTenant.workstationId };
     assert.is((await refusal(SERVICE, "projectWorkstations.create", params)).code, "not_found");
   }));
 
-test("a workstation reads itself and its projects, and changes what it works on while it is assigned", () =>
+test("a workstation reads itself and its projects, and writes its tasks while they are assigned to it", () =>
   withWorld(async ({ database, ours, call, refusal }) => {
     const { workstation, taskId, projectId, organizationId } = ours;
     const other = await call(ours.admin, "projects.create", { organizationId, name: "Other" });
@@ -305,7 +305,7 @@ test("a workstation reads itself and its projects, and changes what it works on 
     assert.is((await refusal(workstation, "tasks.update", { id: taskId, set: { title: "no" } })).code, "forbidden");
   }));
 
-test("a workstation that is suspended may call nothing", () =>
+test("a suspended workstation can't call any method", () =>
   withWorld(async ({ ours, call, refusal }) => {
     await call(ours.admin, "workstations.update", { id: ours.workstationId, set: { status: "suspended" } });
     assert.is((await refusal(ours.workstation, "tasks.get", { id: ours.taskId })).code, "suspended");

@@ -25,9 +25,9 @@ const OWN_TABLES = [
   "serving_hub",
 ];
 
-/** Columns that no answer tells, and why. */
+/** Columns that no answer contains, and why. */
 const HIDDEN: ReadonlyMap<string, string> = new Map([
-  ["organizations.deleted_at", "what is deleted is not told at all"],
+  ["organizations.deleted_at", "deleted rows are never returned"],
   ...[
     "users",
     "agents",
@@ -38,23 +38,23 @@ const HIDDEN: ReadonlyMap<string, string> = new Map([
     "workflow_templates",
     "actors",
     "tasks",
-  ].map((table) => [`${table}.deleted_at`, "what is deleted is not told at all"] as const),
-  ["organization_memberships.invited_email", "told as the email, while it is an invitation"],
-  ["workstations.deleted_at", "what is deleted is not told at all"],
-  ["workstations.registration_token", "a secret's digest; register and rotateToken tell the token, once"],
-  ["workstations.presence_revision", "how the hub keeps presence in order"],
+  ].map((table) => [`${table}.deleted_at`, "deleted rows are never returned"] as const),
+  ["organization_memberships.invited_email", "returned as the email of an invitation"],
+  ["workstations.deleted_at", "deleted rows are never returned"],
+  ["workstations.registration_token", "the digest of a secret; register and rotateToken return the token once"],
+  ["workstations.presence_revision", "the hub's order of presence writes"],
 ]);
 
-/** Fields that are null to some callers though the column never is, and why. */
+/** Fields that are null for some callers although the column never is, and why. */
 const MASKED: ReadonlyMap<string, string> = new Map([
-  ["users.monsterAuthUserId", "to the user itself and services alone"],
-  ["organizationMemberships.userId", "an invitation tells nobody whose its address is"],
+  ["users.monsterAuthUserId", "only for the user itself and services"],
+  ["organizationMemberships.userId", "an invitation does not reveal its address's owner"],
 ]);
 
-/** Fields of params that take fewer values than their column, and why. */
+/** Fields of params that accept fewer values than their column, and why. */
 const NARROWED: ReadonlyMap<string, string> = new Map([
-  ["workstations.update.status", "whether it is online, presence alone says"],
-  ["organizationMemberships.update.status", "nobody is made an invited one again"],
+  ["workstations.update.status", "only presence sets whether it is online"],
+  ["organizationMemberships.update.status", "a membership can't become an invitation again"],
 ]);
 
 interface Column {
@@ -63,10 +63,10 @@ interface Column {
   type: string;
   nullable: boolean;
   hasDefault: boolean;
-  /** Of a varchar. */
+  /** Maximum length of a varchar. */
   maxLength: number | null;
   values: string[] | null;
-  /** What a check holds JSON to. */
+  /** The JSON type that a check requires. */
   json: "array" | "object" | null;
 }
 
@@ -120,36 +120,39 @@ function expectedKind({ type }: Column): ColumnKind {
   return kinds[type] ?? "plain";
 }
 
-test("every table is an entity's or the hub's own", () =>
+test("every table belongs to an entity or is internal to the hub", () =>
   withDatabase(async (database) => {
     const tables = new Set((await catalog(database)).map(({ table }) => table));
     equal(ENTITIES.map(({ rows }) => rows.table.table).sort(), [...tables].sort());
-    equal(ENTITIES.map(({ name }) => columnOf(name)).sort(), [...tables].sort(), "an entity is called like its table");
+    equal(ENTITIES.map(({ name }) => columnOf(name)).sort(), [...tables].sort(), "a table is named like its entity");
   }));
 
-test("every column is told, or hidden for a reason, and what is told is a column", () =>
+test("every column is exposed or hidden for a reason, and every exposed field is a column", () =>
   withColumns((entity, columns) => {
     const { table } = entity.rows.table;
     const fields = kindsOf(entity).map(([field, kind]) => ({ column: columnOf(field), kind }));
-    const told = new Set(fields.map(({ column }) => column));
+    const exposed = new Set(fields.map(({ column }) => column));
     return [
       ...[...columns.keys()]
-        .filter((column) => told.has(column) === HIDDEN.has(`${table}.${column}`))
-        .map((column) => `${table}.${column} is ${told.has(column) ? "hidden and told" : "neither told nor hidden"}`),
+        .filter((column) => exposed.has(column) === HIDDEN.has(`${table}.${column}`))
+        .map(
+          (column) =>
+            `${table}.${column} is ${exposed.has(column) ? "hidden and exposed" : "neither exposed nor hidden"}`,
+        ),
       ...fields
         .filter(({ column, kind }) => !columns.has(column) && !isComputed(kind))
-        .map(({ column }) => `${table}.${column} is told but is no column`),
+        .map(({ column }) => `${table}.${column} is exposed but is no column`),
     ];
   }));
 
-test("what is hidden or masked is there", () =>
+test("hidden and masked columns exist", () =>
   withDatabase(async (database) => {
     const columns = (await catalog(database)).map(({ table, name }) => `${table}.${name}`);
     const masked = [...MASKED.keys()].map((field) => field.split(".").map(columnOf).join("."));
     for (const column of [...HIDDEN.keys(), ...masked]) ok(columns.includes(column), column);
   }));
 
-test("a secret that some may get is in no list", () => {
+test("a secret that some callers can read is in no list", () => {
   const listed = ENTITIES.flatMap((entity) => {
     const unlisted = new Set<string>(entity.rows.table.longFields ?? []);
     return kindsOf(entity).flatMap(([field]) => (unlisted.has(field) ? [] : [`${entity.name}.${field}`]));
@@ -161,7 +164,7 @@ test("a secret that some may get is in no list", () => {
   );
 });
 
-test("columns are read as what they are kept as", () =>
+test("columns are read with their types", () =>
   withColumns((entity, columns) =>
     kindsOf(entity).flatMap(([field, kind]) => {
       const column = columns.get(columnOf(field));
@@ -170,13 +173,13 @@ test("columns are read as what they are kept as", () =>
     }),
   ));
 
-test("the protocol's types say what the columns hold: kind, null and values", () => {
+test("the protocol's types match the columns: type, null and values", () => {
   const types = rowTypes();
   return withColumns(({ name, rows }, columns) => {
     const fields = types.get(name);
-    if (!fields) return [`the protocol has no ${name}`];
-    const told = Object.keys(rows.table.columns).sort();
-    if (told.join() !== [...fields.keys()].sort().join()) return [`${name}: other fields than the protocol's`];
+    if (!fields) return [`the protocol lacks ${name}`];
+    const columnNames = Object.keys(rows.table.columns).sort();
+    if (columnNames.join() !== [...fields.keys()].sort().join()) return [`${name}: fields differ from the protocol`];
     return [...fields].flatMap(([field, type]) => {
       const column = columns.get(columnOf(field));
       if (!column) return [];
@@ -189,7 +192,7 @@ test("the protocol's types say what the columns hold: kind, null and values", ()
   });
 });
 
-/** A field of params, as JSON Schema tells it. */
+/** A field of params in JSON Schema. */
 interface ParamField {
   type?: string | string[];
   enum?: (string | null)[];
@@ -203,7 +206,7 @@ interface ParamObject {
 const jsonSchema = (schema: z.ZodType): ParamObject =>
   z.toJSONSchema(schema, { unrepresentable: "any" }) as ParamObject;
 
-/** The fields of an entity's params, `create.title` or `update.title` → field; and what `create` asks for. */
+/** The fields of an entity's params, `create.title` or `update.title` → field; and the required fields of `create`. */
 function paramsOf({ schemas }: Entity): { fields: Map<string, ParamField>; required: readonly string[] } {
   const create = jsonSchema(schemas.create);
   const update = jsonSchema(schemas.update).properties?.set;
@@ -223,7 +226,7 @@ const valuesOf = (field: ParamField): string[] | null =>
     ?.enum?.filter((value) => value !== null)
     .sort() ?? null;
 
-test("params take the values of their columns, null where those do, and nothing that is no column", () =>
+test("params accept the values of their columns, null if those do, and nothing that is not a column", () =>
   withColumns((entity, columns) => {
     const { fields, required } = paramsOf(entity);
     const faults = [...fields].flatMap(([path, field]) => {
@@ -248,7 +251,7 @@ test("params take the values of their columns, null where those do, and nothing 
     return [...faults, ...missing];
   }));
 
-test("a text longer than its column is refused by its path", () =>
+test("a string longer than its column is rejected with its path", () =>
   withColumns((entity, columns) => {
     const refuses = (schema: z.ZodType, params: object, path: string): boolean =>
       schema.safeParse(params).error?.issues.some((issue) => issue.path.join(".") === path) ?? false;
@@ -265,7 +268,7 @@ test("a text longer than its column is refused by its path", () =>
     });
   }));
 
-test("the audit trail can be asked for every operation and every table's rows", () =>
+test("the audit trail can be filtered by every operation and every table", () =>
   withDatabase(async (database) => {
     const list = PROCEDURES.find(({ method }) => method === "audit.list");
     const operations = await database.query(
@@ -276,7 +279,7 @@ test("the audit trail can be asked for every operation and every table's rows", 
     for (const { table } of await catalog(database)) list?.bind({ filter: { entity: fieldOf(table) } });
   }));
 
-test("columns are timestamps where their names end in _at, which is how the audit trail tells them", () =>
+test("timestamp columns are exactly those whose names end in _at, which the audit trail relies on", () =>
   withColumns(({ name }, columns) =>
     [...columns.values()]
       .filter((column) => column.name.endsWith("_at") !== (column.type === "timestamptz"))

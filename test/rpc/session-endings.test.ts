@@ -4,7 +4,7 @@ import { suite } from "../support/suite.ts";
 
 const test = suite("session endings");
 
-/** An assignment of a ready task whose workstation is there. */
+/** An assignment of a ready task whose workstation is online. */
 async function withAssignment(body: (world: World, ours: Tenant, id: string) => Promise<void>): Promise<void> {
   await withWorld(async (world) => {
     const { ours, call, database } = world;
@@ -15,7 +15,7 @@ async function withAssignment(body: (world: World, ours: Tenant, id: string) => 
   });
 }
 
-test("what the hub counts and times of a session that goes on is not set past it", () =>
+test("an open session's fields that the hub uses for counts and timeouts can't be updated directly", () =>
   withAssignment(async ({ call, refusal }, { workstation, member }, id) => {
     await call(workstation, "agentSessions.start", { id });
     for (const set of [
@@ -29,7 +29,7 @@ test("what the hub counts and times of a session that goes on is not set past it
     is((await call(member, "agentSessions.get", { id })).status, "completed");
   }));
 
-test("an agent that has worked for longer than its counter reaches ends its sessions all the same", () =>
+test("an agent whose total execution time is at its maximum can still end its sessions", () =>
   withAssignment(async ({ call, database }, { workstation, member, agentId }, id) => {
     await call(workstation, "agentSessions.start", { id });
     await database.query((sql) => sql`UPDATE agents SET total_execution_time = 2147483000 WHERE id = ${agentId}`);
@@ -40,7 +40,7 @@ test("an agent that has worked for longer than its counter reaches ends its sess
     is((await call(member, "agents.get", { id: agentId })).totalExecutionTime, 2_147_483_647);
   }));
 
-test("a session that ended with a word of the hub's own is still counted as a try", () =>
+test("reserved end reasons are rejected, and a session that ended with another one counts as an attempt", () =>
   withAssignment(async ({ call, refusal }, { workstation, member, taskId }, id) => {
     await call(workstation, "agentSessions.start", { id });
     for (const endReason of ["cancelled", "refused", "not_started"]) {
@@ -55,7 +55,7 @@ test("a session that ended with a word of the hub's own is still counted as a tr
     is((await call(member, "tasks.assign", { id: taskId })).recoveryAttempts, 1);
   }));
 
-test("a session completes the mode it was in, and a task whose mode was changed meanwhile waits in the new one", () =>
+test("a session completes its own mode, and a task whose mode was changed during it waits in the new mode", () =>
   withAssignment(async ({ call }, { workstation, member, taskId }, id) => {
     const workflowConfig = [
       { mode: "clarify", requireReview: true },
@@ -73,7 +73,7 @@ test("a session completes the mode it was in, and a task whose mode was changed 
     is((await call(member, "tasks.get", { id: taskId })).list, "done");
   }));
 
-test("the sessions of a workstation that is deleted end with it, and their tasks are tried again elsewhere", () =>
+test("a deleted workstation's sessions end with it, and their tasks are retried elsewhere", () =>
   withAssignment(async ({ call, database }, { workstation, workstationId, admin, member, taskId }, id) => {
     await call(workstation, "agentSessions.start", { id });
     await call(admin, "workstations.delete", { id: workstationId });
@@ -87,7 +87,7 @@ test("the sessions of a workstation that is deleted end with it, and their tasks
     is(open?.n, 0);
   }));
 
-test("what an agent is at in an archived project can be taken back from it, and is over when it ends", () =>
+test("a task in an archived project can be cancelled, and its session can end", () =>
   withAssignment(async ({ call, database }, { admin, member, workstation, projectId, taskId }, id) => {
     await call(workstation, "agentSessions.start", { id });
     await call(admin, "projects.archive", { id: projectId });
@@ -101,7 +101,7 @@ test("what an agent is at in an archived project can be taken back from it, and 
     is((await call(workstation, "agentSessions.finish", { id: again.id, outcome: "completed" })).status, "completed");
   }));
 
-test("an archived project says by name that it is in the way", () =>
+test("an archived project is reported as the obstacle", () =>
   withAssignment(async ({ call, refusal }, { admin, projectId, taskId, workstation }, id) => {
     await call(admin, "projects.archive", { id: projectId });
     for (const [method, params] of [

@@ -4,7 +4,7 @@ import type { Caller } from "../../hub/rpc/caller.ts";
 import { shareOf } from "../../hub/rpc/share.ts";
 import { suite } from "../support/suite.ts";
 
-const test = suite("who a call's database work is charged to");
+const test = suite("shares of database work");
 
 const user = (...organizations: string[]): Caller => ({
   kind: "user",
@@ -25,7 +25,7 @@ test("a call is charged to the organization that it names, if the caller belongs
   }
 });
 
-test("a call without an organization is charged to the caller's first, in whatever order they are known", () => {
+test("a call without an organization is charged to the caller's first one by id, in any order of the ids", () => {
   for (const params of [undefined, null, {}, { organizationId: 7 }]) {
     for (const organizations of [
       ["org_a", "org_b", "org_c"],

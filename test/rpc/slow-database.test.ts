@@ -11,7 +11,7 @@ import { suite } from "../support/suite.ts";
 const test = suite("rpc on a slow database");
 const log = pino({ level: "silent" });
 
-test("a call that waits too long for a row is told that it took too long, and has changed nothing", () =>
+test("a call that waits too long for a row fails with a timeout and changes nothing", () =>
   withWorld(async ({ database, ours, call }) => {
     const impatient = new Database({ ...database.connection, statementTimeoutMs: 500, connectTimeoutMs: 2_000 });
     const authorizer = new Authorizer({ source: new PostgresFacts(impatient, log), cacheMs: 5_000, outageMs: 60_000 });

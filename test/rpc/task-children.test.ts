@@ -6,12 +6,12 @@ import { refusalOf, SERVICE, type World, withWorld } from "../support/rpc-world.
 import { suite } from "../support/suite.ts";
 import { type TaskChildren, withChildren } from "../support/task-children.ts";
 
-const test = suite("what hangs on tasks");
+const test = suite("rows that belong to tasks");
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const path = (error: { details?: unknown }) => (error.details as { path: string }[] | undefined)?.[0]?.path;
 const cycleOf = (error: { details?: unknown }) => (error.details as { cycle?: string[] } | undefined)?.cycle;
 
-/** So many tasks of our project. */
+/** Creates that many tasks in our project. */
 async function tasks({ ours, call }: World, count: number): Promise<string[]> {
   const made = [];
   for (let n = 0; n < count; n += 1)
@@ -22,7 +22,7 @@ async function tasks({ ours, call }: World, count: number): Promise<string[]> {
 const wait = ({ ours, call }: World, taskId: string, dependsOnTaskId: string): Promise<TaskDependency> =>
   call(ours.member, "taskDependencies.create", { taskId, dependsOnTaskId });
 
-test("a dependency is counted while it is active, and resolved by hand or by what it waits for being done", () =>
+test("an active dependency counts; it is resolved by a call or when its task is done", () =>
   withWorld(async (world) => {
     const { ours, call, refusal } = world;
     const [a = "", b = "", c = ""] = await tasks(world, 3);
@@ -51,7 +51,7 @@ test("a dependency is counted while it is active, and resolved by hand or by wha
     assert.is((await refusal(ours.member, "taskDependencies.get", { id: first.id })).code, "not_found");
   }));
 
-test("a dependency that would close a cycle is refused with the cycle, however it would come about", () =>
+test("a dependency that would close a cycle is rejected with the cycle, in every order of creation", () =>
   withWorld(async (world) => {
     const { ours, call, refusal } = world;
     const [a = "", b = "", c = "", d = ""] = await tasks(world, 4);
@@ -72,7 +72,7 @@ test("a dependency that would close a cycle is refused with the cycle, however i
     assert.equal(cycleOf(await refusal(ours.member, "taskDependencies.update", back)), [a, b, c]);
   }));
 
-test("what is done blocks nobody, so it closes no cycle", () =>
+test("a task that is done blocks no task, so it closes no cycle", () =>
   withWorld(async (world) => {
     const { ours, call } = world;
     const [a = "", b = ""] = await tasks(world, 2);
@@ -81,7 +81,7 @@ test("what is done blocks nobody, so it closes no cycle", () =>
     assert.is((await wait(world, b, a)).status, "resolved");
   }));
 
-test("of crossing dependencies one is made, and the other is told the cycle", () =>
+test("of two crossing dependencies one is created, and the other is rejected with the cycle", () =>
   withWorld(async (world) => {
     for (let round = 0; round < 5; round += 1) {
       const [a = "", b = ""] = await tasks(world, 2);
@@ -94,7 +94,7 @@ test("of crossing dependencies one is made, and the other is told the cycle", ()
     }
   }));
 
-test("the cycle is found in a ladder whose ways nobody could count", () => {
+test("the cycle is found in a ladder with too many paths to enumerate", () => {
   const waits = Array.from({ length: 60 }, (_, n) =>
     ["l", "r"].flatMap((side) =>
       ["l", "r"].map((next) => ({ taskId: `${side}${n}`, dependsOnTaskId: `${next}${n + 1}` })),
@@ -105,9 +105,9 @@ test("the cycle is found in a ladder whose ways nobody could count", () => {
   assert.equal(shortestWay([], "a", "a"), ["a"]);
 });
 
-test("a dependency joins two tasks of one project, once, and no task with itself", () =>
+test("a dependency joins two different tasks of one project, once", () =>
   withWorld(async (world) => {
-    const { ours, theirs, call, refusal } = world;
+    const { ours, otherTenant, call, refusal } = world;
     const { id: projectId } = await call(ours.admin, "projects.create", {
       organizationId: ours.organizationId,
       name: "Other",
@@ -115,31 +115,34 @@ test("a dependency joins two tasks of one project, once, and no task with itself
     const { id: elsewhere } = await call(ours.member, "tasks.create", { projectId, title: "elsewhere" });
     const [a = "", b = ""] = await tasks(world, 2);
     await wait(world, a, b);
-    const told: [string, string, string, string?][] = [
+    const cases: [string, string, string, string?][] = [
       [a, elsewhere, "conflict"],
       [elsewhere, a, "conflict"],
       [a, b, "conflict", "dependsOnTaskId"],
       [a, a, "bad_request", "dependsOnTaskId"],
-      [a, theirs.taskId, "not_found"],
-      [theirs.taskId, a, "not_found"],
+      [a, otherTenant.taskId, "not_found"],
+      [otherTenant.taskId, a, "not_found"],
       [a, `task_${ulid()}`, "not_found"],
     ];
-    for (const [taskId, dependsOnTaskId, code, where] of told) {
+    for (const [taskId, dependsOnTaskId, code, where] of cases) {
       const error = await refusal(ours.member, "taskDependencies.create", { taskId, dependsOnTaskId });
       assert.equal([error.code, path(error)], [code, where], `${taskId} ${dependsOnTaskId}`);
     }
-    const both = { taskId: a, dependsOnTaskId: theirs.taskId };
+    const both = { taskId: a, dependsOnTaskId: otherTenant.taskId };
     assert.is((await refusal(SERVICE, "taskDependencies.create", both)).code, "conflict");
   }));
 
-test("an agent is given to a task of its organization, once, and goes with its workstation", () =>
-  withWorld(async ({ ours, theirs, call, refusal }) => {
+test("an agent is added to a task of its organization, once, and disappears with its workstation", () =>
+  withWorld(async ({ ours, otherTenant, call, refusal }) => {
     const { taskId, agentId } = ours;
     const made = await call(ours.member, "taskAgents.create", { taskId, agentId, priority: 5 });
     assert.equal([made.taskId, made.agentId, made.priority], [taskId, agentId, 5]);
     assert.is((await refusal(ours.member, "taskAgents.create", { taskId, agentId })).code, "conflict");
     for (const caller of [ours.member, SERVICE])
-      assert.is((await refusal(caller, "taskAgents.create", { taskId, agentId: theirs.agentId })).code, "not_found");
+      assert.is(
+        (await refusal(caller, "taskAgents.create", { taskId, agentId: otherTenant.agentId })).code,
+        "not_found",
+      );
     const set = { priority: 7 };
     assert.is((await call(ours.member, "taskAgents.update", { id: made.id, set })).priority, 7);
     const { items } = await call(ours.member, "taskAgents.list", { filter: { agentId, taskId } });
@@ -151,7 +154,7 @@ test("an agent is given to a task of its organization, once, and goes with its w
     assert.is((await refusal(ours.member, "taskAgents.get", { id: made.id })).code, "not_found");
   }));
 
-test("an attachment is what is known of a file, its size a number however large", () =>
+test("an attachment has the metadata of a file, with its size as a number of any size", () =>
   withWorld(async ({ ours, call }) => {
     const { taskId } = ours;
     const fileSize = Number.MAX_SAFE_INTEGER;
@@ -175,9 +178,9 @@ const childrenOf = ({ dependencyId, taskAgentId, taskAttachmentId, sessionId }: 
   ["agentSessions", sessionId],
 ];
 
-test("whoever sees a task sees what hangs on it, and nobody sees another tenant's", () =>
-  withWorld(async ({ database, ours, theirs, router, forget }) => {
-    const [own, foreign] = [await withChildren(database, ours), await withChildren(database, theirs)];
+test("callers that can read a task can read its rows, and no caller reads another tenant's", () =>
+  withWorld(async ({ database, ours, otherTenant, router, forget }) => {
+    const [own, foreign] = [await withChildren(database, ours), await withChildren(database, otherTenant)];
     const listed = async (principal: typeof ours.member, entity: string, params: object) => {
       const call = { principal, method: `${entity}.list`, params, idempotencyKey: undefined };
       return ((await router.call(call)) as { items: { id: string }[] }).items.map(({ id }) => id);
@@ -186,8 +189,8 @@ test("whoever sees a task sees what hangs on it, and nobody sees another tenant'
       for (const caller of [ours.member, ours.workstation]) {
         assert.equal(await listed(caller, entity, {}), [id], entity);
         assert.equal(await listed(caller, entity, { projectId: ours.projectId }), [id]);
-        assert.equal(await listed(caller, entity, { projectId: theirs.projectId }), []);
-        assert.equal(await listed(caller, entity, { organizationId: theirs.organizationId }), []);
+        assert.equal(await listed(caller, entity, { projectId: otherTenant.projectId }), []);
+        assert.equal(await listed(caller, entity, { organizationId: otherTenant.organizationId }), []);
         assert.equal(await listed(caller, entity, { filter: { taskId: foreign.taskId } }), []);
       }
     }
@@ -196,7 +199,7 @@ test("whoever sees a task sees what hangs on it, and nobody sees another tenant'
     for (const [entity] of childrenOf(own)) assert.equal(await listed(ours.workstation, entity, {}), [], entity);
   }));
 
-test("rows without updatedAt take no ifUpdatedAt, and archived projects no changes of them", () =>
+test("rows without updatedAt accept no ifUpdatedAt, and archived projects allow no changes of them", () =>
   withWorld(async ({ database, ours, call, refusal }) => {
     const own = await withChildren(database, ours);
     const sets: Record<string, object> = {
@@ -219,7 +222,7 @@ test("rows without updatedAt take no ifUpdatedAt, and archived projects no chang
     assert.is((await refusal(SERVICE, "taskDependencies.resolve", { id: own.dependencyId })).code, "conflict");
   }));
 
-test("bad input is told by its path, and large input is too large", () =>
+test("bad input is rejected with its path, and large input is too large", () =>
   withWorld(async ({ database, ours, refusal }) => {
     const { taskId, agentId, taskAttachmentId, sessionId, dependencyId } = await withChildren(database, ours);
     const file = { taskId, filename: "a", originalFilename: "a", storagePath: "a" };
@@ -267,7 +270,7 @@ test("bad input is told by its path, and large input is too large", () =>
       assert.is((await refusal(SERVICE, method, params)).code, "payload_too_large", method);
   }));
 
-test("lists keep to their limits and their own cursors", () =>
+test("lists respect their limits and accept only their own cursors", () =>
   withWorld(async (world) => {
     const { ours, call, refusal } = world;
     const ids = await tasks(world, 4);
@@ -290,8 +293,8 @@ test("lists keep to their limits and their own cursors", () =>
     }
   }));
 
-test("a task moves to another project of its organization while nothing holds it, and leaves behind what is not there", () =>
-  withWorld(async ({ database, ours, theirs, call, refusal, touched }) => {
+test("an idle task moves to another project of its organization, without references that the project lacks", () =>
+  withWorld(async ({ database, ours, otherTenant, call, refusal, touched }) => {
     const { organizationId, taskId: id } = ours;
     const made = await call(ours.admin, "projects.create", { organizationId, name: "Other" });
     const { member, admin } = ours;
@@ -303,10 +306,13 @@ test("a task moves to another project of its organization while nothing holds it
     await database.query((sql) => sql`UPDATE tasks SET agent_session_status = 'PUSHING' WHERE id = ${id}`);
     assert.is(await code({}), "conflict");
     await database.query((sql) => sql`UPDATE tasks SET agent_session_status = 'INACTIVE' WHERE id = ${id}`);
-    assert.is(await code({ set: { projectId: theirs.projectId } }), "not_found");
+    assert.is(await code({ set: { projectId: otherTenant.projectId } }), "not_found");
     assert.is(await code({ set: { projectId: `proj_${ulid()}` } }), "not_found");
     assert.is(await code({ ifUpdatedAt: "2020-01-01T00:00:00.000Z" }), "conflict");
-    assert.is((await refusal(SERVICE, "tasks.update", { id, set: { projectId: theirs.projectId } })).code, "conflict");
+    assert.is(
+      (await refusal(SERVICE, "tasks.update", { id, set: { projectId: otherTenant.projectId } })).code,
+      "conflict",
+    );
     await database.query((sql) => sql`UPDATE tasks SET active_agent_id = ${ours.agentId} WHERE id = ${id}`);
     assert.is((await refusal(ours.workstation, "tasks.update", { id, set })).code, "forbidden");
     await call(admin, "projects.archive", { id: made.id });
@@ -325,19 +331,19 @@ test("a task moves to another project of its organization while nothing holds it
     assert.is((await refusal(ours.workstation, "tasks.get", { id })).code, "not_found");
   }));
 
-test("who may write in one of two projects only moves no task between them", () =>
-  withWorld(async ({ database, ours, theirs, refusal }) => {
+test("a user who may write in only one of two projects can't move a task between them", () =>
+  withWorld(async ({ database, ours, otherTenant, refusal }) => {
     await database.query(
       (sql) => sql`INSERT INTO organization_memberships (id, organization_id, user_id, role)
-        VALUES (${`orgmem_${ulid()}`}, ${theirs.organizationId}, ${ours.member.id}, 'member')`,
+        VALUES (${`orgmem_${ulid()}`}, ${otherTenant.organizationId}, ${ours.member.id}, 'member')`,
     );
-    const move = { id: ours.taskId, set: { projectId: theirs.projectId } };
+    const move = { id: ours.taskId, set: { projectId: otherTenant.projectId } };
     const error = await refusal(ours.member, "tasks.update", move);
     assert.is(error.code, "conflict");
     assert.match(error.message, /organization/);
   }));
 
-test("a task's number in its list may be set as before", () =>
+test("a task's listOrder can still be set directly", () =>
   withWorld(async ({ ours, call }) => {
     const set = { listOrder: 12.34567 };
     assert.is((await call(ours.member, "tasks.update", { id: ours.taskId, set })).listOrder, 12.34567);

@@ -9,7 +9,7 @@ const test = suite("tasks.move");
 
 type Seed = Pick<Task, "list" | "listOrder" | "priority">;
 
-/** A project of one's own with these tasks, made in their order. */
+/** A project of its own with these tasks, in the order of creation. */
 async function board({ database, ours }: World, seeds: readonly Seed[]): Promise<{ projectId: string; ids: string[] }> {
   const projectId = `proj_${ulid()}`;
   const ids = seeds.map(() => `task_${ulid()}`);
@@ -23,11 +23,11 @@ async function board({ database, ours }: World, seeds: readonly Seed[]): Promise
 }
 
 const todo = (...orders: number[]): Seed[] => orders.map((listOrder) => ({ list: "todo", listOrder, priority: 3 }));
-/** As many tasks, named a, b, c, … by their places in `ids`. */
+/** As many tasks, named a, b, c, … by their index in `ids`. */
 const named = (ids: readonly string[], found: readonly { id: string }[]) =>
   found.map(({ id }) => "abcdefghijklmnop"[ids.indexOf(id)] ?? "?").join("");
 
-/** What waits to be published of tasks that were numbered anew. */
+/** The pending announcements of renumbered tasks. */
 async function announcedOn({ database }: World, projectId: string): Promise<TasksReordered[]> {
   const rows = await database.query(
     (sql) => sql<{ after: TasksReordered }[]>`SELECT after FROM audit_events
@@ -40,7 +40,7 @@ async function listed({ call, ours }: World, projectId: string, list = "todo") {
   return (await call(ours.member, "tasks.list", { projectId, filter: { list }, limit: 200 })).items;
 }
 
-test("a task goes behind another, before another, or behind all", () =>
+test("a task moves after another, before another, or after all", () =>
   withWorld(async (world) => {
     const { projectId, ids } = await board(world, todo(1_000, 1_010, 1_020, 1_030));
     const [a = "", b = "", c = "", d = ""] = ids;
@@ -60,7 +60,7 @@ test("a task goes behind another, before another, or behind all", () =>
     assert.equal(await announcedOn(world, projectId), []);
   }));
 
-test("a task goes to another list and gets another priority, and what it is behind counts in both", () =>
+test("a task moves to another list and priority, and its neighbour must have both", () =>
   withWorld(async (world) => {
     const seeds: Seed[] = [
       ...todo(1_000, 1_010),
@@ -78,19 +78,19 @@ test("a task goes to another list and gets another priority, and what it is behi
     assert.equal([done.priority, done.completedAt === null], [5, false]);
   }));
 
-test("neighbours elsewhere are a conflict, foreign ones not there, and impossible ones a bad request", () =>
+test("neighbours elsewhere are a conflict, those of other tenants are not found, and impossible ones are a bad request", () =>
   withWorld(async (world) => {
-    const { ours, theirs, refusal, call } = world;
+    const { ours, otherTenant, refusal, call } = world;
     const seeds: Seed[] = [...todo(1_000, 1_010, 1_020), { list: "doing", listOrder: 1, priority: 3 }];
     const { projectId, ids } = await board(world, [...seeds, { list: "todo", listOrder: 1, priority: 4 }]);
     const [a = "", b = "", c = "", doing = "", urgent = ""] = ids;
-    const told: [object, string, string?][] = [
+    const cases: [object, string, string?][] = [
       [{ afterId: doing }, "conflict", "afterId"],
       [{ beforeId: urgent }, "conflict", "beforeId"],
       [{ afterId: b, priority: 4 }, "conflict", "afterId"],
       [{ afterId: ours.taskId }, "conflict", "afterId"],
       [{ afterId: c, beforeId: b }, "conflict", "beforeId"],
-      [{ afterId: theirs.taskId }, "not_found"],
+      [{ afterId: otherTenant.taskId }, "not_found"],
       [{ beforeId: `task_${ulid()}` }, "not_found"],
       [{ afterId: a }, "bad_request", "afterId"],
       [{ beforeId: a }, "bad_request", "beforeId"],
@@ -100,7 +100,7 @@ test("neighbours elsewhere are a conflict, foreign ones not there, and impossibl
       [{ listOrder: 5 }, "bad_request", "listOrder"],
       [{ afterId: "b\0" }, "bad_request", "afterId"],
     ];
-    for (const [params, code, path] of told) {
+    for (const [params, code, path] of cases) {
       const error = await refusal(ours.member, "tasks.move", { id: a, list: "todo", ...params });
       const [detail] = (error.details ?? []) as { path: string }[];
       assert.equal([error.code, detail?.path], [code, path], JSON.stringify(params));
@@ -110,7 +110,7 @@ test("neighbours elsewhere are a conflict, foreign ones not there, and impossibl
     assert.is((await refusal(ours.member, "tasks.move", { id: a, list: "todo" })).code, "conflict");
   }));
 
-test("a workstation moves what it is assigned to, but gives no priorities", () =>
+test("a workstation moves the tasks assigned to it, but sets no priorities", () =>
   withWorld(async (world) => {
     const { database, ours, call, refusal } = world;
     const { id } = await call(ours.member, "tasks.create", { projectId: ours.projectId, title: "T" });
@@ -121,26 +121,26 @@ test("a workstation moves what it is assigned to, but gives no priorities", () =
     assert.is((await refusal(ours.workstation, "tasks.move", { ...plain, priority: 5 })).code, "forbidden");
   }));
 
-test("where the numbers run out, the tasks around are spaced anew, told by one announcement and not by the feed", () =>
+test("when the numbers leave no room, neighbours are renumbered, with one announcement and no other publications", () =>
   withWorld(async (world) => {
     const { database, ours, call } = world;
     const { projectId, ids } = await board(world, todo(1_000, 1_000.00001, 1_020));
     const [a = "", b = "", c = ""] = ids;
     await database.query((sql) => sql`DELETE FROM feed_queue`);
     const moved = await call(ours.member, "tasks.move", { id: c, list: "todo", afterId: a }, "key");
-    const [told, ...others] = await announcedOn(world, projectId);
+    const [announcement, ...others] = await announcedOn(world, projectId);
     assert.equal(others, []);
-    assert.is(told?.list, "todo");
+    assert.is(announcement?.list, "todo");
     const rows = await listed(world, projectId);
     assert.is(named(ids, rows), "acb");
     const around = rows
       .filter(({ id }) => id !== c)
       .map(({ id, listOrder, updatedAt }) => ({ id, listOrder, updatedAt }));
     assert.equal(
-      told?.tasks,
-      around.filter(({ id }) => told?.tasks?.some((task) => task.id === id)),
+      announcement?.tasks,
+      around.filter(({ id }) => announcement?.tasks?.some((task) => task.id === id)),
     );
-    assert.ok(told?.tasks?.some(({ id }) => id === b));
+    assert.ok(announcement?.tasks?.some(({ id }) => id === b));
     const pending = await database.query(
       (sql) =>
         sql`SELECT row_id AS id FROM audit_events WHERE lane IS NOT NULL AND operation = 'updated'
@@ -158,14 +158,17 @@ test("where the numbers run out, the tasks around are spaced anew, told by one a
     assert.is((await announcedOn(world, projectId)).length, 1);
   }));
 
-test("a full list takes a new task all the same, and only as many are numbered anew as make room", () =>
+test("a full list accepts a new task, and renumbers only as many as needed", () =>
   withWorld(async (world) => {
     const { ours, call } = world;
     const orders = Array.from({ length: 60 }, (_, n) => 99_399 + n * 10);
     const { projectId, ids } = await board(world, todo(...orders));
     const made = await call(ours.member, "tasks.create", { projectId, title: "new" });
-    const [told] = await announcedOn(world, projectId);
-    assert.ok(told?.tasks && told.tasks.length > 0 && told.tasks.length < 20, JSON.stringify(told?.tasks?.length));
+    const [announcement] = await announcedOn(world, projectId);
+    assert.ok(
+      announcement?.tasks && announcement.tasks.length > 0 && announcement.tasks.length < 20,
+      JSON.stringify(announcement?.tasks?.length),
+    );
     assert.equal(
       (await listed(world, projectId)).map(({ id }) => id),
       [...ids, made.id],
@@ -173,7 +176,7 @@ test("a full list takes a new task all the same, and only as many are numbered a
     assert.ok(made.listOrder < 100_000);
   }));
 
-test("the gap that everybody moves into never closes, and few moves number others anew", () =>
+test("a gap that all moves target never closes, and few moves renumber others", () =>
   withWorld(async (world) => {
     const { ours, call } = world;
     const { projectId, ids } = await board(world, todo(1_000, 1_010, 1_020, 1_030));
@@ -185,7 +188,7 @@ test("the gap that everybody moves into never closes, and few moves number other
     assert.ok(announced.length >= 1 && announced.length <= 5, `${announced.length}`);
   }));
 
-/** Moves into one gap from both its sides, moves behind all, and new tasks, all at once. */
+/** Moves into one gap from both its sides, moves after all, and new tasks, all concurrently. */
 async function crowd(world: World): Promise<void> {
   const { ours, call } = world;
   const { projectId, ids } = await board(world, todo(1_000, 1_000.00003, ...Array.from({ length: 8 }, () => 2_000)));
@@ -205,7 +208,7 @@ async function crowd(world: World): Promise<void> {
   assert.equal(new Set(order.slice(7)), new Set([...behind, ...created.map(({ id }) => id)]));
 }
 
-test("tasks moved into one gap, or behind all, at once each get a place of their own there", () =>
+test("tasks moved concurrently into one gap, or after all, each get their own position there", () =>
   withWorld(async (world) => {
     for (let round = 0; round < 5; round += 1) await crowd(world);
   }));
@@ -214,14 +217,14 @@ interface Modelled {
   id: string;
   priority: number;
 }
-/** A list's tasks as an array: who is where among all, whatever the priorities. */
+/** A list's tasks as an array, in list order regardless of priority. */
 type Model = Map<string, Modelled[]>;
 type Step = { who: number; list: string; priority: number | null; side: "afterId" | "beforeId" | null; whom: number };
 
 const LISTS = ["todo", "doing"];
 const seed: fc.Arbitrary<Seed> = fc.record({
   list: fc.constantFrom(...LISTS),
-  // Close together, equal, and at the ends of what the column holds.
+  // Close together, equal, and at the limits of the column.
   listOrder: fc.constantFrom(1_000, 1_000.00001, 1_000.00002, 1_010, 99_999, 99_989, -99_999),
   priority: fc.constantFrom(3, 4),
 });
@@ -235,7 +238,7 @@ const step: fc.Arbitrary<Step> = fc.record({
 
 function modelOf(seeds: readonly Seed[], ids: readonly string[]): Model {
   const rows = seeds.map((row, n) => ({ ...row, id: ids[n] ?? "" }));
-  // Made in one transaction: only the id tells which came first.
+  // Created in one transaction: only the id determines the order.
   const sorted = rows.sort((a, b) => a.listOrder - b.listOrder || (a.id < b.id ? -1 : 1));
   return new Map(LISTS.map((list) => [list, sorted.filter((row) => row.list === list)]));
 }
@@ -244,7 +247,7 @@ function boardOf(model: Model, list: string): string[] {
   return [...(model.get(list) ?? [])].sort((a, b) => b.priority - a.priority).map(({ id }) => id);
 }
 
-/** The params of a step, and what it does to the model; null where its neighbour is not to be found there. */
+/** The params of a step, and its effect on the model; null if its neighbour is not in the target list. */
 function play(model: Model, ids: readonly string[], { who, list, priority, side, whom }: Step) {
   const id = ids[who % ids.length] ?? "";
   const [from, task] = [...model.values()].flatMap((tasks) =>
@@ -261,7 +264,7 @@ function play(model: Model, ids: readonly string[], { who, list, priority, side,
 }
 
 test(
-  "whatever is moved wherever, the order is the one that a plain array has",
+  "after any sequence of moves, the order equals that of a plain array",
   () =>
     withWorld(async (world) => {
       const { ours, call } = world;
@@ -286,7 +289,7 @@ test(
   90_000,
 );
 
-test("a task is made ready, and not ready, by those who write tasks", () =>
+test("callers that can write tasks set a task ready and not ready", () =>
   withWorld(async ({ ours, call, refusal }) => {
     const id = ours.taskId;
     assert.is((await call(ours.member, "tasks.setReady", { id, ready: true })).ready, true);

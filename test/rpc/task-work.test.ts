@@ -17,7 +17,7 @@ const WORKFLOW = [
   { mode: "execute", requireReview: false },
 ];
 
-/** A task that is ready, and an agent whose workstation is there. */
+/** A ready task, and an agent whose workstation is online. */
 async function withWork(body: (world: World, ours: Tenant) => Promise<void>): Promise<void> {
   await withWorld(async (world) => {
     const { ours, call } = world;
@@ -88,7 +88,7 @@ test("a task goes from an agent through review to the next agent and is done", (
     ok(task.completedAt);
   }));
 
-test("a task that can't be assigned says what is in the way, and nothing changes", () =>
+test("a task that can't be assigned returns the obstacle, and nothing changes", () =>
   withWork(async (world, ours) => {
     const { call, database, refusal } = world;
     const { member, taskId, projectId, agentId, workstationId } = ours;
@@ -132,13 +132,13 @@ test("a task that can't be assigned says what is in the way, and nothing changes
     await call(ours.admin, "projects.archive", { id: projectId });
     is((await refusal(member, "tasks.assign", { id: taskId })).code, "conflict");
     await call(ours.admin, "projects.restore", { id: projectId });
-    is((await refusal(world.theirs.member, "tasks.assign", { id: taskId })).code, "not_found");
+    is((await refusal(world.otherTenant.member, "tasks.assign", { id: taskId })).code, "not_found");
     is((await refusal(ours.workstation, "tasks.assign", { id: taskId })).code, "forbidden");
     const after = await taskOf(world, ours);
     equal([after.agentSessionStatus, after.activeAgentId, after.list], [before.agentSessionStatus, null, "todo"]);
   }));
 
-test("a repository takes as many tasks at once as it says, 0 as many as there are", () =>
+test("a repository takes as many concurrent tasks as its limit; 0 is unlimited", () =>
   withWork(async (world, ours) => {
     const { call, refusal } = world;
     const { member, admin, projectId, agentId } = ours;
@@ -162,7 +162,7 @@ test("a repository takes as many tasks at once as it says, 0 as many as there ar
     await call(member, "tasks.assign", { id: c });
   }));
 
-test("a task that runs is not moved into a repository that takes no more, and one that rests is", () =>
+test("a running task can't move into a full repository, and an inactive one can", () =>
   withWork(async (world, ours) => {
     const { call, refusal } = world;
     const { member, admin, projectId, agentId } = ours;
@@ -180,7 +180,7 @@ test("a task that runs is not moved into a repository that takes no more, and on
     for (const id of [running, moved]) await call(member, "tasks.assign", { id });
     const params = { id: moved, set: { projectRepositoryId: full } };
     equal(obstacleOf(await refusal(member, "tasks.update", params)), ["conflict", "repository"]);
-    // Naming the one that it is in moves nothing.
+    // Setting its current repository moves nothing.
     await call(member, "tasks.update", { id: moved, set: { projectRepositoryId: wide, title: "Same" } });
     is(
       (await call(member, "tasks.update", { id: resting, set: { projectRepositoryId: wide } })).projectRepositoryId,
@@ -191,7 +191,7 @@ test("a task that runs is not moved into a repository that takes no more, and on
     await call(member, "tasks.update", { id: moved, set: { projectRepositoryId: null } });
   }));
 
-test("of many who assign at once each agent gets what it takes, and each task one agent", () =>
+test("concurrent assignments respect each agent's limit, and each task gets one agent", () =>
   withWork(async (world, ours) => {
     const { call, database } = world;
     const { member, projectId, workstationId } = ours;
@@ -215,12 +215,12 @@ test("of many who assign at once each agent gets what it takes, and each task on
     for (const { tasks, limit } of counts) ok(tasks <= limit);
   }));
 
-test("an assignment is started once, by its own workstation, and what has ended is ended", () =>
+test("an assignment is started once, by its own workstation, and an ended one can't be started", () =>
   withWork(async (world, ours) => {
     const { call, refusal } = world;
     const { member, workstation, taskId } = ours;
     const { id } = await call(member, "tasks.assign", { id: taskId });
-    is((await refusal(world.theirs.workstation, "agentSessions.start", { id })).code, "not_found");
+    is((await refusal(world.otherTenant.workstation, "agentSessions.start", { id })).code, "not_found");
     is((await refusal(member, "agentSessions.start", { id })).code, "forbidden");
     const finish = { id, outcome: "completed" } as const;
     equal(obstacleOf(await refusal(workstation, "agentSessions.finish", finish)), ["conflict", "not_started"]);
@@ -237,7 +237,7 @@ test("an assignment is started once, by its own workstation, and what has ended 
     is((await refusal(workstation, "agentSessions.start", { id: `session_${ulid()}` })).code, "not_found");
   }));
 
-test("the status of a session that goes on is not set past its task", () =>
+test("the status of an open session can't be updated without its task", () =>
   withWork(async (world, ours) => {
     const { call, refusal } = world;
     const { id } = await call(ours.member, "tasks.assign", { id: ours.taskId });
@@ -248,7 +248,7 @@ test("the status of a session that goes on is not set past its task", () =>
     is((await taskOf(world, ours)).agentSessionStatus, "PUSHING");
   }));
 
-test("what is refused goes back, with a rate limit for the agent where it says so", () =>
+test("a refused task becomes available, and a given rate limit applies to the agent", () =>
   withWork(async (world, ours) => {
     const { call } = world;
     const { id } = await call(ours.member, "tasks.assign", { id: ours.taskId });
@@ -261,7 +261,7 @@ test("what is refused goes back, with a rate limit for the agent where it says s
     equal([task.list, task.ready, task.agentSessionStatus], ["todo", true, "INACTIVE"]);
   }));
 
-test("a task that fails again and again is given up, says so, and begins anew when it is set ready", () =>
+test("a task that fails repeatedly is given up with an error, and restarts its count when it is set ready", () =>
   withWork(async (world, ours) => {
     const { call } = world;
     const attempts: number[] = [];
@@ -282,7 +282,7 @@ test("a task that fails again and again is given up, says so, and begins anew wh
     is((await taskOf(world, ours)).lastError, null);
   }));
 
-test("what is cancelled is no longer ready, and its session has ended", () =>
+test("a cancelled task is no longer ready, and its session has ended", () =>
   withWork(async (world, ours) => {
     const { call, refusal } = world;
     equal(obstacleOf(await refusal(ours.member, "tasks.cancel", { id: ours.taskId })), ["conflict", "inactive"]);
@@ -296,7 +296,7 @@ test("what is cancelled is no longer ready, and its session has ended", () =>
     equal(obstacleOf(await refusal(ours.workstation, "agentSessions.finish", finish)), ["conflict", "ended"]);
   }));
 
-test("a review is of what is in review, and a rejection says what is to be done", () =>
+test("only tasks in review can be reviewed, and a rejection requires feedback", () =>
   withWork(async (world, ours) => {
     const { call, refusal } = world;
     const review = { id: ours.taskId, decision: "approve" };
@@ -305,20 +305,20 @@ test("a review is of what is in review, and a rejection says what is to be done"
     is((await refusal(ours.member, "tasks.review", { ...review, decision: "reject" })).code, "bad_request");
     is((await refusal(ours.member, "tasks.review", { ...review, decision: "maybe" })).code, "bad_request");
     is((await refusal(ours.workstation, "tasks.review", review)).code, "forbidden");
-    is((await refusal(world.theirs.member, "tasks.review", review)).code, "not_found");
+    is((await refusal(world.otherTenant.member, "tasks.review", review)).code, "not_found");
     const task = await call(ours.member, "tasks.review", {
       id: ours.taskId,
       decision: "approve",
       attachments: [{ n: 1 }],
     });
     equal([task.list, task.mode, task.reviewAttachments], ["doing", "execute", [{ n: 1 }]]);
-    // They belong to the feedback that they came with.
+    // The attachments belong to the feedback they were sent with.
     await call(ours.member, "tasks.update", { id: ours.taskId, set: { list: "review" } });
     const rejected = await call(ours.member, "tasks.review", { id: ours.taskId, decision: "reject", feedback: "No" });
     equal([rejected.reviewFeedback, rejected.reviewAttachments], ["No", null]);
   }));
 
-test("a task that loops goes back behind the others of its list, and unblocking follows done", () =>
+test("a looping task goes to the end of its list, and a done task unblocks others", () =>
   withWork(async (world, ours) => {
     const { call } = world;
     const { member, workstation, taskId, projectId } = ours;

@@ -17,7 +17,7 @@ const MARKER = `mark${ulid().slice(-12)}`;
 
 type Ids = Record<Table, string>;
 
-/** A tenant whose rows carry the marker wherever text goes. */
+/** A tenant whose rows contain the marker in every text. */
 async function marked({ database }: TestHub): Promise<Ids> {
   const rows = new Rows(database);
   const ids = await makeEverything(rows);
@@ -45,7 +45,9 @@ async function marked({ database }: TestHub): Promise<Ids> {
 const tableOf = (method: string): string =>
   (method.split(".")[0] ?? "").replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** Everything that any method takes, about the other tenant's rows. What a method does not take, it names. */
+/**
+ * Params for every method, about the other tenant's rows. A method's error names the params that it does not accept.
+ */
 function everything(method: RpcMethod, ids: Ids): Record<string, unknown> {
   const id = (ids as Record<string, string>)[tableOf(method)] ?? ids.organizations;
   const related = {
@@ -96,7 +98,7 @@ function everything(method: RpcMethod, ids: Ids): Record<string, unknown> {
     modeSequence: [{ mode: "plan", requireReview: true }],
   };
   const filter = { ...related, rowId: ids.tasks, entity: "tasks", slug: MARKER.slice(0, 6) };
-  // An event of the other tenant, which is no row of a table.
+  // An event of the other tenant, which is not a row of an entity.
   return {
     ...(method === "feed.republish" ? { id: 1 } : { id }),
     ...related,
@@ -106,7 +108,7 @@ function everything(method: RpcMethod, ids: Ids): Record<string, unknown> {
   };
 }
 
-/** Without what was refused about it; the same object where nothing of it was named. */
+/** The params without the rejected ones; the same object if none was rejected. */
 function without(params: Record<string, unknown>, { details }: ErrorObject): Record<string, unknown> {
   const left = structuredClone(params);
   for (const { path } of (details ?? []) as { path: string }[]) {
@@ -120,13 +122,13 @@ function without(params: Record<string, unknown>, { details }: ErrorObject): Rec
 
 const MAX_TRIES = 12;
 
-/** Calls a method with all of the other tenant's ids that it takes, and answers what came of it. */
+/** Calls a method with all ids of the other tenant that it accepts, and returns the outcome. */
 async function attempt(client: RawClient, method: RpcMethod, ids: Ids): Promise<string> {
   let params = everything(method, ids);
   for (let tries = 1; ; tries += 1) {
     const ack = await client.ack("rpc", { method, params });
-    const told = JSON.stringify(ack);
-    if (told.includes(MARKER)) throw new Error(`${method} ${JSON.stringify(params)} told: ${told}`);
+    const answer = JSON.stringify(ack);
+    if (answer.includes(MARKER)) throw new Error(`${method} ${JSON.stringify(params)} revealed: ${answer}`);
     if (ack.ok || ack.error.code !== "bad_request" || tries === MAX_TRIES) return ack.ok ? "ok" : ack.error.code;
     params = without(params, ack.error);
   }
@@ -174,8 +176,10 @@ async function walkHttp(hub: TestHub, token: string, ids: Ids): Promise<string> 
   return [...(await Promise.all(answers.map((answer) => answer.text()))), await rpc.text()].join();
 }
 
-/** Somebody of every role in the hub's first tenant, its workstation, a service bound to it, and a stranger. */
-async function everybody(hub: TestHub): Promise<Map<string, string>> {
+/**
+ * Tokens of a user of every role in the hub's first tenant, its workstation, a service bound to it, and an outsider.
+ */
+async function tokensByRole(hub: TestHub): Promise<Map<string, string>> {
   const rows = new Rows(hub.database);
   for (const role of ["admin", "member"]) {
     const user_id = await rows.insert("users", { monster_auth_user_id: role });
@@ -191,7 +195,7 @@ async function everybody(hub: TestHub): Promise<Map<string, string>> {
   ]);
 }
 
-/** The marked tenant lives on: its workstation comes, goes and says things, its tasks change. */
+/** Activity of the marked tenant: its workstation connects, disconnects and publishes, and its tasks change. */
 async function stir(
   hub: TestHub,
   ids: Ids,
@@ -214,7 +218,7 @@ async function stir(
   await hub.database.query(
     (sql) => sql`UPDATE tasks SET description = ${`${MARKER} ${ulid()}`} WHERE id = ${ids.tasks}`,
   );
-  await until("its own people hear it", () => JSON.stringify(service.pushes).includes(MARKER));
+  await until("its own service receives the marker", () => JSON.stringify(service.pushes).includes(MARKER));
   return { service, machine };
 }
 
@@ -241,7 +245,7 @@ test("nothing of a tenant reaches another one: by no method, channel, push, erro
   await withHub({ env, log: pino({ level: "trace" }, sink) }, async (hub) => {
     const ids = await marked(hub);
     const station = await tokenFor(hub, ids.workstations);
-    for (const [who, token] of await everybody(hub)) {
+    for (const [who, token] of await tokensByRole(hub)) {
       const client = await hub.connect(token);
       if (who !== "stranger") {
         for (const channel of [hub.taskChannel, hub.projectChannel, `project:${hub.projectId}:tasks`])
@@ -261,7 +265,7 @@ test("nothing of a tenant reaches another one: by no method, channel, push, erro
       for (const one of [service, machine]) one.close();
     }
     const rows = new Rows(hub.database);
-    for (const table of TABLES) ok(await rows.has(table, ids[table]), `the row of ${table} is still there`);
+    for (const table of TABLES) ok(await rows.has(table, ids[table]), `the row of ${table} still exists`);
   });
   is(
     lines.find((line) => line.includes(MARKER)),

@@ -18,7 +18,7 @@ async function join({ database, organizationId, mint }: TestHub, role: "member" 
   return mint(role);
 }
 
-test("members, admins, owners, workstations and services each may what data.md says, and no more", () =>
+test("members, admins, owners, workstations and services have exactly the rights of data.md", () =>
   withHub({}, async (hub) => {
     const { organizationId, projectId, taskId, workstation } = hub;
     const [member, admin] = [await join(hub, "member"), await join(hub, "admin")];

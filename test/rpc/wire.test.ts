@@ -29,7 +29,7 @@ const WORKSTATION =
   "id organizationId name hostname os arch platformVersion cliVersion lastIpAddress lastUserAgent status lastSeenAt " +
   "lastHeartbeatAt realtimeMemberKey realtimePresenceMeta devServerEnabled devServerPort devServerPublicUrl createdAt updatedAt";
 
-test("rows have the fields of the protocol, no more and no less", () =>
+test("rows have exactly the fields of the protocol", () =>
   withHub({}, async (hub) => {
     const { userToken, organizationId, projectId, taskId, workstation } = hub;
     const owner = await hub.connect(userToken);
@@ -52,28 +52,28 @@ test("rows have the fields of the protocol, no more and no less", () =>
     assert.is(new Date(task.createdAt).toISOString(), task.createdAt);
   }));
 
-test("rotating a token ends the connection of the old one at once, and the new one opens", () =>
+test("rotating a token ends the old token's connection immediately, and the new token connects", () =>
   withHub({}, async (hub) => {
     const [owner, machine] = await hub.connectAll(hub.userToken, hub.workstation.token);
     const { registrationToken } = await rpc(owner, "workstations.rotateToken", { id: hub.workstation.id });
-    const [told] = await machine.push("closing");
-    assert.is((told as { code: string }).code, "unauthenticated");
-    await until("the old connection is gone", () => machine.disconnectReason !== null);
+    const [closing] = await machine.push("closing");
+    assert.is((closing as { code: string }).code, "unauthenticated");
+    await until("the old connection is closed", () => machine.disconnectReason !== null);
     await hub.connect(hub.workstation.token).then(
-      () => assert.unreachable("the old token opened the hub"),
+      () => assert.unreachable("the old token connected"),
       (error: { code: string }) => assert.is(error.code, "unauthenticated"),
     );
     const again = await hub.connect(registrationToken ?? "");
     assert.is((await rpc(again, "workstations.get", { id: hub.workstation.id })).id, hub.workstation.id);
   }));
 
-test("deleting a workstation ends its connection, and deleting an organization shuts everybody out of it", () =>
+test("deleting a workstation ends its connection, and deleting an organization ends all access to it", () =>
   withHub({}, async (hub) => {
     const [owner, machine] = await hub.connectAll(hub.userToken, hub.workstation.token);
     await owner.request("subscribe", { channel: hub.taskChannel });
     await rpc(owner, "workstations.delete", { id: hub.workstation.id });
-    const [told] = await machine.push("closing");
-    assert.is((told as { code: string }).code, "unauthenticated");
+    const [closing] = await machine.push("closing");
+    assert.is((closing as { code: string }).code, "unauthenticated");
     await rpc(owner, "organizations.delete", { id: hub.organizationId });
     await owner.push("unsubscribed");
     assert.is((await refused(owner, "projects.get", { id: hub.projectId })).code, "not_found");
@@ -81,7 +81,7 @@ test("deleting a workstation ends its connection, and deleting an organization s
     assert.equal((await rpc(owner, "organizations.list", {})).items, []);
   }));
 
-test("deleting a project takes its tasks and attachments along, and the workstation stays", () =>
+test("deleting a project deletes its tasks and attachments, and the workstation stays", () =>
   withHub({}, async (hub) => {
     const owner = await hub.connect(hub.userToken);
     await rpc(owner, "projects.delete", { id: hub.projectId });
@@ -91,14 +91,14 @@ test("deleting a project takes its tasks and attachments along, and the workstat
     assert.is((await rpc(owner, "workstations.get", { id: hub.workstation.id })).id, hub.workstation.id);
   }));
 
-test("a registration token is told once and kept nowhere but as its digest in its row", () =>
+test("a registration token is returned once and stored only as its digest", () =>
   withHub({}, async (hub) => {
     const owner = await hub.connect(hub.userToken);
     const params = { organizationId: hub.organizationId, name: "laptop" };
     const { workstation, registrationToken } = await rpc(owner, "workstations.register", params, "once");
     const token = registrationToken ?? "";
     const digest = createHash("sha256").update(token).digest("hex");
-    const told = [
+    const answers = [
       await rpc(owner, "workstations.register", params, "once"),
       await rpc(owner, "workstations.get", { id: workstation.id }),
       await rpc(owner, "workstations.list", {}),
@@ -106,7 +106,7 @@ test("a registration token is told once and kept nowhere but as its digest in it
       await hub.database.query((sql) => sql`SELECT answer FROM rpc_results`),
       await hub.database.query((sql) => sql`SELECT to_jsonb(audit_events) FROM audit_events`),
     ];
-    for (const answer of told) {
+    for (const answer of answers) {
       assert.not.ok(JSON.stringify(answer).includes(token));
       assert.not.ok(JSON.stringify(answer).includes(digest));
     }
@@ -131,7 +131,7 @@ async function seedParts({ database }: TestHub, projectId: string): Promise<Reco
   return { workflowTemplateId: template, actorId: actor, projectRepositoryId: repository };
 }
 
-test("a template, actor or repository of another project is refused like one that does not exist", () =>
+test("a template, actor or repository of another project is rejected like a missing one", () =>
   withHub({}, async (hub) => {
     const owner = await hub.connect(hub.userToken);
     const own = await seedParts(hub, hub.projectId);
@@ -142,17 +142,17 @@ test("a template, actor or repository of another project is refused like one tha
       projectRepositoryId: `repo_${ulid()}`,
     };
     for (const [field, absent] of Object.entries(missing)) {
-      const told = async (value: string | undefined) => {
+      const refusalFor = async (value: string | undefined) => {
         const error = await refused(owner, "tasks.update", { id: hub.taskId, set: { [field]: value } });
         return [error.code, error.message, error.details];
       };
-      assert.equal(await told(foreign[field]), await told(absent));
-      assert.is((await told(absent))[0], "bad_request");
+      assert.equal(await refusalFor(foreign[field]), await refusalFor(absent));
+      assert.is((await refusalFor(absent))[0], "bad_request");
       await rpc(owner, "tasks.update", { id: hub.taskId, set: { [field]: own[field] } });
     }
   }));
 
-test("params that are no object, too deep, too many or out of range are refused and the connection lives", () =>
+test("params that are no object, too deep, too many or out of range are rejected, and the connection stays open", () =>
   withHub({}, async (hub) => {
     const owner = await hub.connect(hub.userToken);
     const deep = JSON.parse(`${"[".repeat(3_000)}${"]".repeat(3_000)}`) as unknown;
@@ -170,7 +170,7 @@ test("params that are no object, too deep, too many or out of range are refused 
     assert.is((await rpc(owner, "tasks.get", { id })).title, "Task");
   }));
 
-test("a row is changed by whoever has its timestamp, and by nobody who has an older one", () =>
+test("only callers with a row's current timestamp can change it", () =>
   withHub({}, async (hub) => {
     const owner = await hub.connect(hub.userToken);
     const [listed] = (await rpc(owner, "tasks.list", {})).items;

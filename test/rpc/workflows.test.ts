@@ -11,7 +11,7 @@ const STEPS = [
   { mode: "execute", requireReview: false },
 ];
 
-test("a template lives through all its verbs, and counts the tasks that name it", () =>
+test("a template supports all its methods, and counts the tasks that use it", () =>
   withWorld(async ({ ours, call, refusal }) => {
     const { admin, member, projectId, taskId } = ours;
     const made = await call(admin, "workflowTemplates.create", { projectId, name: "Flow", modeSequence: STEPS });
@@ -30,7 +30,7 @@ test("a template lives through all its verbs, and counts the tasks that name it"
     assert.is((await call(member, "tasks.get", { id: taskId })).workflowTemplateId, null);
   }));
 
-test("an actor lives through all its verbs, and counts the tasks that name it", () =>
+test("an actor supports all its methods, and counts the tasks that use it", () =>
   withWorld(async ({ ours, call }) => {
     const { admin, member, projectId, taskId } = ours;
     const made = await call(admin, "actors.create", {
@@ -49,7 +49,7 @@ test("an actor lives through all its verbs, and counts the tasks that name it", 
     assert.is((await call(member, "tasks.get", { id: taskId })).actorId, null);
   }));
 
-test("one template and one actor are a project's default, and the project follows", () =>
+test("a project has one default template and one default actor, which follow their flags", () =>
   withWorld(async ({ ours, call }) => {
     const { admin, projectId } = ours;
     const first = await call(admin, "workflowTemplates.create", {
@@ -77,7 +77,7 @@ test("one template and one actor are a project's default, and the project follow
     assert.equal(await defaults(), [null, null, []]);
   }));
 
-test("many who make their template the default leave one, the project's", () =>
+test("concurrent calls that set a default template leave one, the project's", () =>
   withWorld(async ({ ours, call }) => {
     const { admin, projectId } = ours;
     const made = await Promise.all(
@@ -93,7 +93,7 @@ test("many who make their template the default leave one, the project's", () =>
     );
   }));
 
-test("what is wrong with a template or an actor is said by its path", () =>
+test("errors in a template or an actor name the path", () =>
   withWorld(async ({ ours, call, refusal }) => {
     const { admin, projectId } = ours;
     const { id } = await call(admin, "workflowTemplates.create", { projectId, name: "a", modeSequence: STEPS });
@@ -122,11 +122,11 @@ test("what is wrong with a template or an actor is said by its path", () =>
     }
   }));
 
-test("a template and an actor of another tenant answer like none, and name no foreign project", () =>
-  withWorld(async ({ ours, theirs, call, refusal }) => {
-    const params = { projectId: theirs.projectId, name: "n", modeSequence: STEPS };
-    const template = await call(theirs.admin, "workflowTemplates.create", params);
-    const actor = await call(theirs.admin, "actors.create", { projectId: theirs.projectId, name: "n" });
+test("a template and an actor of another tenant get the same answer as missing ones, and no project of another tenant can be named", () =>
+  withWorld(async ({ ours, otherTenant, call, refusal }) => {
+    const params = { projectId: otherTenant.projectId, name: "n", modeSequence: STEPS };
+    const template = await call(otherTenant.admin, "workflowTemplates.create", params);
+    const actor = await call(otherTenant.admin, "actors.create", { projectId: otherTenant.projectId, name: "n" });
     const rows: [string, string, string][] = [
       ["workflowTemplates", template.id, `wftpl_${ulid()}`],
       ["actors", actor.id, `actor_${ulid()}`],
@@ -147,12 +147,12 @@ test("a template and an actor of another tenant answer like none, and name no fo
       }
     }
     assert.is((await refusal(ours.admin, "workflowTemplates.create", params)).code, "not_found");
-    assert.equal((await call(ours.admin, "workflowTemplates.list", { projectId: theirs.projectId })).items, []);
+    assert.equal((await call(ours.admin, "workflowTemplates.list", { projectId: otherTenant.projectId })).items, []);
     const set = { workflowTemplateId: template.id };
     assert.is((await refusal(ours.member, "tasks.update", { id: ours.taskId, set })).code, "bad_request");
   }));
 
-test("members and workstations read them, and a project that is archived takes no changes", () =>
+test("members and workstations read templates and actors, and an archived project allows no changes", () =>
   withWorld(async ({ ours, call, refusal }) => {
     const { admin, member, workstation, projectId } = ours;
     const { id } = await call(SERVICE, "workflowTemplates.create", { projectId, name: "a", modeSequence: STEPS });

@@ -6,7 +6,7 @@ import { until } from "../support/until.ts";
 
 const test = suite("rpc verbs of workstations");
 
-test("a workstation is suspended and resumed as often as asked, and calls nothing in between", () =>
+test("suspending and resuming are idempotent, and a suspended workstation can call no method", () =>
   withWorld(async ({ ours, call, refusal, touched }) => {
     const { admin, workstation, workstationId: id } = ours;
     const suspended = await call(admin, "workstations.suspend", { id });
@@ -21,35 +21,35 @@ test("a workstation is suspended and resumed as often as asked, and calls nothin
     assert.is((await call(workstation, "workstations.get", { id })).status, "offline");
   }));
 
-test("resuming a workstation that is online leaves it online", () =>
+test("resuming an online workstation leaves it online", () =>
   withWorld(async ({ database, ours: { admin, workstationId: id }, call }) => {
     await database.query((sql) => sql`UPDATE workstations SET status = 'online' WHERE id = ${id}`);
     assert.is((await call(admin, "workstations.resume", { id })).status, "online");
   }));
 
-test("members, workstations and other tenants suspend and resume none", () =>
-  withWorld(async ({ ours, theirs, call, refusal }) => {
+test("members, workstations and other tenants can't suspend or resume a workstation", () =>
+  withWorld(async ({ ours, otherTenant, call, refusal }) => {
     const id = ours.workstationId;
     for (const verb of ["workstations.suspend", "workstations.resume"]) {
       for (const caller of [ours.member, ours.workstation])
         assert.is((await refusal(caller, verb, { id })).code, "forbidden", verb);
-      assert.is((await refusal(theirs.owner, verb, { id })).code, "not_found", verb);
+      assert.is((await refusal(otherTenant.owner, verb, { id })).code, "not_found", verb);
       assert.is((await refusal(ours.admin, verb, { id, status: "online" })).code, "bad_request", verb);
     }
     await call(ours.admin, "workstations.delete", { id });
     assert.is((await refusal(ours.admin, "workstations.resume", { id })).code, "not_found");
   }));
 
-test("suspending ends the connection at once, and resuming lets the same token in again", () =>
+test("suspending ends the connection immediately, and after resuming the same token connects again", () =>
   withHub({}, async (hub) => {
     const [owner, machine] = await hub.connectAll(hub.userToken, hub.workstation.token);
     const params = { id: hub.workstation.id };
     await owner.request("rpc", { method: "workstations.suspend", params });
-    const [told] = await machine.push("closing");
-    assert.is((told as { code: string }).code, "suspended");
-    await until("the connection is gone", () => machine.disconnectReason !== null);
+    const [closing] = await machine.push("closing");
+    assert.is((closing as { code: string }).code, "suspended");
+    await until("the connection is closed", () => machine.disconnectReason !== null);
     await hub.connect(hub.workstation.token).then(
-      () => assert.unreachable("a suspended workstation came in"),
+      () => assert.unreachable("a suspended workstation connected"),
       (error: { code: string }) => assert.is(error.code, "suspended"),
     );
     await owner.request("rpc", { method: "workstations.resume", params });

@@ -7,7 +7,7 @@ const test = suite("worktree holds");
 const times = <Result>(count: number, make: (n: number) => Promise<Result>) =>
   Promise.all(Array.from({ length: count }, (_, n) => make(n)));
 
-test("twenty at once for one branch share its worktree, and twenty for as many branches have their own", () =>
+test("twenty concurrent calls for one branch share its worktree, and twenty for different branches each get their own", () =>
   withWorktreeSite(async ({ call }, ours, { acquire, recount }) => {
     const same = await times(20, () => acquire("same"));
     is(new Set(same.map(({ id }) => id)).size, 1);
@@ -26,7 +26,7 @@ test("twenty at once for one branch share its worktree, and twenty for as many b
     );
   }));
 
-test("vacant worktrees that many want at once go to one each", () =>
+test("concurrent calls take different vacant worktrees", () =>
   withWorktreeSite(async ({ database }, _, { acquire, release, recount }) => {
     const old = await times(5, (n) => acquire(`old-${n}`));
     await Promise.all(old.map(({ id }) => release(id)));
@@ -41,7 +41,7 @@ test("vacant worktrees that many want at once go to one each", () =>
     );
   }));
 
-test("what was acquired without a session is given back as often as it was acquired, and sessions keep theirs", () =>
+test("holds without a session are released as often as they were acquired, and sessions keep their holds", () =>
   withWorktreeSite(async ({ call, refusal }, { workstation }, { acquire, session, recount }) => {
     const { id } = await acquire("b", await session());
     await times(4, () => acquire("b"));
@@ -58,12 +58,12 @@ test("what was acquired without a session is given back as often as it was acqui
     equal([code, details], ["conflict", { obstacle: "not_held" }]);
   }));
 
-test("a session that asks more than once at once holds one worktree, of the branch it asked for last", () =>
+test("a session that acquires concurrently holds one worktree, that of its last branch", () =>
   withWorktreeSite(async ({ call, database }, { member }, { acquire, session, recount }) => {
     const id = await session();
     const same = await times(5, () => acquire("same", id));
     equal([...new Set(same.map(({ id, activeTaskCount }) => `${id} ${activeTaskCount}`))], [`${same[0]?.id} 1`]);
-    // Other worktrees are there to be reused: what it gives back is its own next one only where that is vacant.
+    // Other vacant worktrees exist: the session gets the one it released only if that is next.
     await database.query((sql) => sql`UPDATE git_worktrees SET status = 'ready'`);
     await times(6, (n) => acquire(`branch-${n}`, id));
     const { worktreeId } = await call(member, "agentSessions.get", { id });
@@ -72,9 +72,9 @@ test("a session that asks more than once at once holds one worktree, of the bran
     is((await acquire("last", id)).branch, "last");
   }));
 
-test("only an open session, of an agent of this workstation and a task of this repository, is given a worktree", () =>
+test("only an open session, of an agent of this workstation and a task of this repository, gets a worktree", () =>
   withWorktreeSite(async (world, ours, { acquire, session, recount, repositoryId }) => {
-    const { call, refusal, theirs } = world;
+    const { call, refusal, otherTenant } = world;
     const { workstation, workstationId, taskId, agentId, member, admin, projectId } = ours;
     const refused = async (sessionId: string) => {
       const params = { workstationId, projectRepositoryId: repositoryId, branch: "b", sessionId };
@@ -84,8 +84,8 @@ test("only an open session, of an agent of this workstation and a task of this r
     const elsewhere = { taskId, agentId: neighbour.agentId };
     is(await refused((await call(neighbour, "agentSessions.create", elsewhere)).id), "conflict");
     for (const status of ["completed", "failed", "timeout"]) is(await refused(await session({ status })), "conflict");
-    const foreign = { taskId: theirs.taskId, agentId: theirs.agentId };
-    is(await refused((await call(theirs.workstation, "agentSessions.create", foreign)).id), "not_found");
+    const foreign = { taskId: otherTenant.taskId, agentId: otherTenant.agentId };
+    is(await refused((await call(otherTenant.workstation, "agentSessions.create", foreign)).id), "not_found");
     const other = { projectId, name: "O", githubUrl: "https://github.com/acme/other" };
     const { id: projectRepositoryId } = await call(admin, "projectRepositories.create", other);
     const { id: otherTask } = await call(member, "tasks.create", { projectId, title: "T", projectRepositoryId });
@@ -94,7 +94,7 @@ test("only an open session, of an agent of this workstation and a task of this r
     is((await acquire("b", await session({ status: "active" }))).activeTaskCount, 1);
   }));
 
-test("sessions that are written as rows are counted by the worktrees they name, as long as they go on", () =>
+test("open sessions written as rows count in the worktrees they name", () =>
   withWorktreeSite(async ({ call }, { workstation }, { acquire, session, count }) => {
     const [a, b] = [await acquire("a"), await acquire("b")];
     not.equal(a.id, b.id);
@@ -118,7 +118,7 @@ test("sessions that are written as rows are counted by the worktrees they name, 
     is(await count(a.id), 1);
   }));
 
-test("a worktree that was acquired stays held when a session that named it too is over", () =>
+test("an acquired worktree stays held when a session that also named it ends", () =>
   withWorktreeSite(async ({ call, database }, { workstation }, { acquire, session }) => {
     const held = await acquire("held");
     await database.query((sql) => sql`UPDATE git_worktrees SET status = 'ready'`);
@@ -128,9 +128,9 @@ test("a worktree that was acquired stays held when a session that named it too i
     is.not((await acquire("next")).id, held.id);
   }));
 
-test("admins, owners and services acquire and release like the workstation, and nobody else does", () =>
+test("admins, owners and services acquire and release like the workstation, and other callers can't", () =>
   withWorktreeSite(async (world, ours, { repositoryId, count }) => {
-    const { call, refusal, theirs } = world;
+    const { call, refusal, otherTenant } = world;
     const params = { workstationId: ours.workstationId, projectRepositoryId: repositoryId, branch: "b" };
     for (const caller of [ours.admin, ours.owner, SERVICE, ours.workstation]) {
       const { id } = await call(caller, "gitWorktrees.acquire", params);
@@ -141,8 +141,8 @@ test("admins, owners and services acquire and release like the workstation, and 
     const refusals = [
       [ours.member, "forbidden"],
       [neighbour, "not_found"],
-      [theirs.owner, "not_found"],
-      [theirs.workstation, "not_found"],
+      [otherTenant.owner, "not_found"],
+      [otherTenant.workstation, "not_found"],
     ] as const;
     for (const [caller, code] of refusals) {
       is((await refusal(caller, "gitWorktrees.acquire", params)).code, code);
@@ -151,7 +151,7 @@ test("admins, owners and services acquire and release like the workstation, and 
     is(await count(id), 1);
   }));
 
-test("a worktree that somebody works in is neither deleted nor given another branch, until he is done", () =>
+test("a worktree in use is neither deleted nor given another branch until its sessions end", () =>
   withWorktreeSite(async ({ call, refusal }, { workstation, admin }, { acquire, release, session }) => {
     const sessionId = await session();
     const { id } = await acquire("held", sessionId);
@@ -163,9 +163,9 @@ test("a worktree that somebody works in is neither deleted nor given another bra
         for (const { code, details } of [moved, removed]) equal([code, details], ["conflict", { obstacle: "held" }]);
       }
     }
-    // What changes no branch is theirs to tell.
-    const told = await call(workstation, "gitWorktrees.update", { id, set: { branch: "held", status: "ready" } });
-    equal([told.branch, told.status, told.activeTaskCount], ["held", "ready", 1]);
+    // Its workstation may update it as long as the branch stays.
+    const updated = await call(workstation, "gitWorktrees.update", { id, set: { branch: "held", status: "ready" } });
+    equal([updated.branch, updated.status, updated.activeTaskCount], ["held", "ready", 1]);
     await call(workstation, "agentSessions.update", { id: sessionId, set: { status: "completed" } });
     await release(byHand.id);
     is((await call(workstation, "gitWorktrees.update", { id, set: { branch: "other" } })).branch, "other");
@@ -173,7 +173,7 @@ test("a worktree that somebody works in is neither deleted nor given another bra
       equal(await call(workstation, "gitWorktrees.delete", { id: vacant }), { id: vacant });
   }));
 
-test("of deleting a worktree and acquiring it at once one comes first, and nobody holds what is gone", () =>
+test("of a concurrent delete and acquire one wins, and no deleted worktree is held", () =>
   withWorktreeSite(async ({ call, database }, { workstation }, { acquire, release }) => {
     for (let turn = 0; turn < 10; turn += 1) {
       const { id } = await acquire(`turn-${turn}`);
@@ -189,7 +189,7 @@ test("of deleting a worktree and acquiring it at once one comes first, and nobod
     }
   }));
 
-test("the branch that the clone itself has checked out is worked on there", () =>
+test("the branch that the clone itself has checked out can't have a worktree", () =>
   withWorktreeSite(async ({ call, refusal }, { workstation, workstationId }, { acquire, repositoryId }) => {
     const params = { workstationId, projectRepositoryId: repositoryId, branch: "main" };
     const { code, details } = await refusal(workstation, "gitWorktrees.acquire", params);

@@ -12,8 +12,8 @@ const pathsOf = ({ details }: HubError) => (details as { path: string }[]).map((
 const ready = ({ call }: World, { workstation }: Tenant, id: string) =>
   call(workstation, "gitWorktrees.update", { id, set: { status: "ready" } });
 
-test("a workstation's reports make its clone once and keep it true", () =>
-  withWorld(async ({ ours, theirs, call, refusal, database }) => {
+test("a workstation's reports create its clone once and update it", () =>
+  withWorld(async ({ ours, otherTenant, call, refusal, database }) => {
     const { workstation, projectId, admin } = ours;
     const repository = { projectId, name: "R", githubUrl: "https://github.com/acme/app" };
     const { id: projectRepositoryId } = await call(admin, "projectRepositories.create", repository);
@@ -35,7 +35,7 @@ test("a workstation's reports make its clone once and keep it true", () =>
     equal([moved.mainPath, moved.mainBranch, moved.cloneError], ["/moved", "trunk", null]);
     is(moved.lastSyncedAt, done.lastSyncedAt);
     for (const caller of [admin, ours.owner, SERVICE]) is((await refusal(caller, method, report)).code, "forbidden");
-    is((await refusal(theirs.workstation, method, report)).code, "not_found");
+    is((await refusal(otherTenant.workstation, method, report)).code, "not_found");
     is((await refusal(await addMachine(database, ours), method, report)).code, "not_found");
     const wrong = [
       { mainBranch: "a b" },
@@ -48,17 +48,17 @@ test("a workstation's reports make its clone once and keep it true", () =>
     is((await refusal(workstation, method, report)).code, "conflict");
   }));
 
-test("each workstation reports a clone of its own", () =>
+test("each workstation reports its own clone", () =>
   withWorktreeSite(async (world, ours, { repositoryId }) => {
     const { call } = world;
     const neighbour = await neighbourOf(world, ours);
-    const report = { projectRepositoryId: repositoryId, mainPath: "/theirs", cloneStatus: "ready" } as const;
+    const report = { projectRepositoryId: repositoryId, mainPath: "/other", cloneStatus: "ready" } as const;
     is((await call(neighbour, "workstationRepositories.report", report)).workstationId, neighbour.id);
     const { items } = await call(ours.member, "workstationRepositories.list", {});
-    equal(items.map(({ mainPath }) => mainPath).sort(), ["/src/app", "/theirs"]);
+    equal(items.map(({ mainPath }) => mainPath).sort(), ["/src/app", "/other"]);
   }));
 
-test("a branch has its worktree, another takes a vacant one, and else a new one is made beside the clone", () =>
+test("a branch has its worktree, another one reuses a vacant worktree, else a new one is created beside the clone", () =>
   withWorktreeSite(async (world, ours, { acquire }) => {
     const { call } = world;
     const first = await acquire("feature/login");
@@ -77,7 +77,7 @@ test("a branch has its worktree, another takes a vacant one, and else a new one 
     is(reused.worktreePath, second.worktreePath);
   }));
 
-test("of vacant worktrees the one that was not used for longest is given, and none that is not ready", () =>
+test("the longest unused vacant worktree is reused, and only a ready one", () =>
   withWorktreeSite(async ({ database, call }, ours, { acquire, release }) => {
     const made = await Promise.all(["a", "b", "c", "d", "e"].map((branch) => acquire(branch)));
     await Promise.all(made.slice(0, 4).map(({ id }) => release(id)));
@@ -94,16 +94,16 @@ test("of vacant worktrees the one that was not used for longest is given, and no
     is((await acquire("y")).id, made[0]?.id);
     const fresh = await acquire("z");
     not.ok(made.some(({ id }) => id === fresh.id));
-    // Its own worktree a branch gets whatever state that is in.
+    // A branch gets its own worktree in any status.
     equal([(await acquire("c")).id, (await acquire("c")).status], [made[2]?.id, "error"]);
-    // The branch that lost its worktree gets another one, in a folder of its own.
+    // The branch that lost its worktree gets another one, in its own folder.
     const again = await acquire("b");
     is.not(again.id, made[1]?.id);
     is.not(again.worktreePath, made[1]?.worktreePath);
     is((await call(ours.member, "gitWorktrees.list", {})).items.length, 7);
   }));
 
-test("a session holds one worktree, and its end gives it back", () =>
+test("a session holds one worktree, which its end releases", () =>
   withWorktreeSite(async ({ call, refusal, database }, ours, { acquire, repositoryId }) => {
     const { member, workstation, taskId } = ours;
     await database.query((sql) => sql`UPDATE workstations SET status = 'online' WHERE id = ${ours.workstationId}`);
@@ -129,11 +129,11 @@ test("a session holds one worktree, and its end gives it back", () =>
     is((await call(member, "gitWorktrees.get", { id: second.id })).activeTaskCount, 0);
   }));
 
-test("what can't be is refused, and nothing is counted", () =>
-  withWorktreeSite(async ({ call, refusal, database, theirs }, ours, { acquire, repositoryId }) => {
+test("invalid calls are rejected, and no count changes", () =>
+  withWorktreeSite(async ({ call, refusal, database, otherTenant }, ours, { acquire, repositoryId }) => {
     const { workstation, workstationId } = ours;
     const params = { workstationId, projectRepositoryId: repositoryId, branch: "b" };
-    is((await refusal(theirs.workstation, "gitWorktrees.acquire", params)).code, "not_found");
+    is((await refusal(otherTenant.workstation, "gitWorktrees.acquire", params)).code, "not_found");
     is((await refusal(await addMachine(database, ours), "gitWorktrees.acquire", params)).code, "not_found");
     is((await refusal(ours.member, "gitWorktrees.acquire", params)).code, "forbidden");
     for (const branch of ["-rf", "a b", "a..b", "", "x".repeat(101), 1]) {
@@ -146,8 +146,8 @@ test("what can't be is refused, and nothing is counted", () =>
     };
     is((await refusal(workstation, "gitWorktrees.acquire", elsewhere)).code, "not_found");
     const report = { projectRepositoryId: repositoryId, mainPath: "/src/app" };
-    for (const told of [{ cloneStatus: "cloning" }, { cloneStatus: "error", cloneError: "no space" }] as const) {
-      await call(workstation, "workstationRepositories.report", { ...report, ...told });
+    for (const state of [{ cloneStatus: "cloning" }, { cloneStatus: "error", cloneError: "no space" }] as const) {
+      await call(workstation, "workstationRepositories.report", { ...report, ...state });
       is((await refusal(workstation, "gitWorktrees.acquire", params)).code, "conflict");
     }
     await call(workstation, "workstationRepositories.report", { ...report, cloneStatus: "ready" });
@@ -160,9 +160,9 @@ test("what can't be is refused, and nothing is counted", () =>
     is((await refusal(workstation, "gitWorktrees.acquire", params)).code, "conflict");
   }));
 
-test("worktrees that nobody used for long are listed for their removal, those left for longest first", () =>
+test("long unused worktrees are listed for removal, longest unused first", () =>
   withWorktreeSite(async (world, ours, { acquire, release, session }) => {
-    const { call, refusal, database, theirs } = world;
+    const { call, refusal, database, otherTenant } = world;
     const { member, workstation, workstationId } = ours;
     const [left, never] = [await acquire("left"), await acquire("never")];
     await Promise.all([release(left.id), release(never.id)]);
@@ -184,7 +184,7 @@ test("worktrees that nobody used for long are listed for their removal, those le
     equal(await stale(), []);
     equal(await stale({ unusedDays: 0 }), [left.id, never.id].sort());
     const neighbour = await neighbourOf(world, ours);
-    for (const caller of [neighbour, theirs.owner, theirs.workstation])
+    for (const caller of [neighbour, otherTenant.owner, otherTenant.workstation])
       is((await refusal(caller, "gitWorktrees.stale", { workstationId })).code, "not_found");
     equal(await stale({ workstationId: neighbour.id, unusedDays: 0 }), []);
     for (const unusedDays of [-1, 1.5, "7", 3_651]) {
@@ -193,7 +193,7 @@ test("worktrees that nobody used for long are listed for their removal, those le
     }
   }));
 
-test("paths are made in the manner of the machine", () => {
+test("paths use the format of the workstation's system", () => {
   is(freePath("/src/app/", "a/b", []), "/src/app-worktrees/a-b");
   is(freePath("C:\\src\\app", "a", []), "C:\\src\\app-worktrees\\a");
   is(freePath("/s", "a", ["/s-worktrees/a", "/s-worktrees/a-2"]), "/s-worktrees/a-3");

@@ -14,7 +14,10 @@ import { withDatabase } from "./database.ts";
 import { loneNode } from "./lone-node.ts";
 import { until } from "./until.ts";
 
-/** An organization with a user of each role, a project, a task, a template, an actor, and a workstation attached to the project. */
+/**
+ * An organization with a user of each role, a project, a task, a template, an actor, and a workstation attached to the
+ * project.
+ */
 export interface Tenant {
   organizationId: string;
   projectId: string;
@@ -37,9 +40,9 @@ export interface World {
   database: Database;
   router: RpcRouter;
   ours: Tenant;
-  theirs: Tenant;
+  otherTenant: Tenant;
   touched: Touched[];
-  /** What sessions told of how far they are. */
+  /** The progress that sessions reported. */
   progress: SessionProgress[];
   /** Reads what rights hang on anew. */
   forget(changed: readonly Touched[]): void;
@@ -65,17 +68,17 @@ export async function withWorld(body: (world: World) => Promise<void>): Promise<
       touched.push(...changed);
       authorizer.drop(changed);
     };
-    const onProgress = (told: SessionProgress) => progress.push(told);
+    const onProgress = (report: SessionProgress) => progress.push(report);
     const parts = { database, authorizer, ...loneNode(authorizer, log), log };
     const router = createRpcRouter({ ...parts, onTouched, onProgress });
-    const [ours, theirs] = [await tenant(database), await tenant(database)];
+    const [ours, otherTenant] = [await tenant(database), await tenant(database)];
     const send = (principal: Principal, method: string, params: unknown, idempotencyKey?: string) =>
       router.call({ principal, method, params, idempotencyKey });
     await body({
       database,
       router,
       ours,
-      theirs,
+      otherTenant,
       touched,
       progress,
       forget: (changed) => authorizer.drop(changed),

@@ -22,8 +22,8 @@ async function rpc<Method extends RpcMethod>(
   return (await client.request("rpc", { method, params })) as RpcResult<Method>;
 }
 
-/** What a channel brought of this type, in order. */
-function heard<Payload>(client: RawClient, channel: string, type: string): Payload[] {
+/** The payloads of this type received on a channel, in order. */
+function payloadsOn<Payload>(client: RawClient, channel: string, type: string): Payload[] {
   const publications = client.received("publications", channel).flatMap(([, list]) => list as Publication[]);
   return publications.filter((publication) => publication.type === type).map(({ payload }) => payload as Payload);
 }
@@ -35,7 +35,7 @@ interface Station {
   cancelled(): AssignmentCancelled[];
 }
 
-/** A workstation that is present, with one agent, and hears its channel. */
+/** A connected workstation with one agent, subscribed to its channel. */
 async function station(hub: TestHub, { token, channel }: TestWorkstation, limit = 1): Promise<Station> {
   const client = await hub.connect(token);
   const reported = { type: "custom", name: "A", maxConcurrencyLimit: limit };
@@ -45,8 +45,8 @@ async function station(hub: TestHub, { token, channel }: TestWorkstation, limit 
   return {
     client,
     agentId: agents[0]?.id ?? "",
-    assigned: () => heard(client, channel, "task:assign"),
-    cancelled: () => heard(client, channel, "task:cancel"),
+    assigned: () => payloadsOn(client, channel, "task:assign"),
+    cancelled: () => payloadsOn(client, channel, "task:cancel"),
   };
 }
 
@@ -60,7 +60,7 @@ const isLost = async ({ database }: TestHub, id: string) => {
   return row?.status === "timeout";
 };
 
-test("assignments and their ends reach the workstation within seconds, however few connections the hub has", async () => {
+test("assignments and cancellations reach the workstation within seconds, with any size of the hub's pool", async () => {
   for (const poolSize of [1, 2, 3, 4]) {
     await withHub({ poolSize }, async (hub) => {
       const { assigned, cancelled } = await station(hub, hub.workstation);
@@ -68,15 +68,15 @@ test("assignments and their ends reach the workstation within seconds, however f
       await rpc(owner, "tasks.update", { id: hub.taskId, set: { ready: true } });
       await until("the row says online", () => isOnline(hub, hub.workstation.id));
       const given = await rpc(owner, "tasks.assign", { id: hub.taskId });
-      const told = await until(`task:assign with ${poolSize} connections`, () => assigned()[0], 4_000);
-      is(told.id, given.id);
+      const assignment = await until(`task:assign with ${poolSize} connections`, () => assigned()[0], 4_000);
+      is(assignment.id, given.id);
       await rpc(owner, "tasks.cancel", { id: hub.taskId, reason: "Not today" });
       await until(`task:cancel with ${poolSize} connections`, () => cancelled()[0], 4_000);
     });
   }
 });
 
-test("an assignment and its taking back reach the workstation once, with large values named", () =>
+test("an assignment and its cancellation reach the workstation once, and name omitted large values", () =>
   withHub({}, async (hub) => {
     const { client, assigned, cancelled } = await station(hub, hub.workstation);
     const owner = await hub.connect(hub.userToken);
@@ -85,8 +85,8 @@ test("an assignment and its taking back reach the workstation once, with large v
     await until("the row says online", () => isOnline(hub, hub.workstation.id));
     const given = await rpc(owner, "tasks.assign", { id: hub.taskId });
     is(given.task.description, description);
-    const told = await until("task:assign", () => assigned()[0]);
-    equal(told, { ...given, task: { ...given.task, description: null }, omitted: ["task.description"] });
+    const assignment = await until("task:assign", () => assigned()[0]);
+    equal(assignment, { ...given, task: { ...given.task, description: null }, omitted: ["task.description"] });
     equal((await rpc(client, "workstations.assignments", {})).items, [given]);
     await rpc(owner, "tasks.cancel", { id: hub.taskId, reason: "Not today" });
     const back = await until("task:cancel", () => cancelled()[0]);
@@ -95,7 +95,7 @@ test("an assignment and its taking back reach the workstation once, with large v
     equal([assigned().length, cancelled().length], [1, 1]);
   }));
 
-test("progress is heard by those who watch the task: the first at once, then the newest", () =>
+test("subscribers of the task receive progress: the first report immediately, then the newest", () =>
   withHub({}, async (hub) => {
     const { client } = await station(hub, hub.workstation);
     const owner = await hub.connect(hub.userToken);
@@ -106,13 +106,13 @@ test("progress is heard by those who watch the task: the first at once, then the
     await rpc(client, "agentSessions.start", { id });
     for (let percent = 1; percent <= 20; percent++) await rpc(client, "agentSessions.progress", { id, percent });
     const percents = () =>
-      heard<{ percent: number }>(owner, hub.taskChannel, "session:progress").map(({ percent }) => percent);
+      payloadsOn<{ percent: number }>(owner, hub.taskChannel, "session:progress").map(({ percent }) => percent);
     await until("the newest", () => percents().at(-1) === 20);
     is(percents()[0], 1);
     ok(percents().length < 20);
   }));
 
-test("a hub that dispatches gives a task as soon as it is ready, an agent is there, or one becomes free", () =>
+test("a dispatching hub assigns a task as soon as it is ready, an agent connects, or one becomes free", () =>
   withHub({ env: { DISPATCH: "auto" } }, async (hub) => {
     const owner = await hub.connect(hub.userToken);
     const { projectId, taskId } = hub;
@@ -131,17 +131,17 @@ test("a hub that dispatches gives a task as soon as it is ready, an agent is the
     is(assigned()[2]?.task.id, second.id);
   }));
 
-test("what nobody starts goes to another agent", () =>
+test("a task that is not started in time goes to another agent", () =>
   withHub({ env: { DISPATCH: "auto", ASSIGNMENT_TIMEOUT_MS: "1000" } }, async (hub) => {
     const stations = [await station(hub, hub.workstation), await station(hub, await hub.addWorkstation())];
     const owner = await hub.connect(hub.userToken);
     await rpc(owner, "tasks.setReady", { id: hub.taskId, ready: true });
-    await until("both were asked", () => stations.every(({ assigned }) => assigned().length > 0), 20_000);
+    await until("both received the assignment", () => stations.every(({ assigned }) => assigned().length > 0), 20_000);
     const first = stations.find(({ cancelled }) => cancelled().length > 0);
     equal(first?.cancelled()[0], { id: first?.assigned()[0]?.id, taskId: hub.taskId, reason: "not_started" });
   }));
 
-test("a workstation that stays away loses its sessions, and the task goes to another with its count", () =>
+test("a workstation that stays offline loses its sessions, and the task goes to another with its attempt count", () =>
   withHub({ env: { DISPATCH: "auto", SESSION_TIMEOUT_MS: "1000", PRESENCE_GRACE_MS: "200" } }, async (hub) => {
     const first = await station(hub, hub.workstation);
     const owner = await hub.connect(hub.userToken);
@@ -149,7 +149,7 @@ test("a workstation that stays away loses its sessions, and the task goes to ano
     const given = await until("the assignment", () => first.assigned()[0]);
     await rpc(first.client, "agentSessions.start", { id: given?.id ?? "" });
     const second = await station(hub, await hub.addWorkstation());
-    // Of sessions that no task is in, however many, none is in the way.
+    // Any number of sessions that are not a task's current one do not delay the sweep.
     await hub.database.query(
       (sql) => sql`INSERT INTO agent_sessions (id, task_id, agent_id, status, started_at)
         SELECT 'session_' || lpad(n::text, 26, '0'), ${hub.taskId}, ${first.agentId}, 'active', now() - interval '1 day'
@@ -162,7 +162,7 @@ test("a workstation that stays away loses its sessions, and the task goes to ano
     equal([session.status, session.errorType], ["timeout", "workstation_lost"]);
   }));
 
-test("a rate limit that has run out is lifted", () =>
+test("an expired rate limit is lifted", () =>
   withHub({}, async (hub) => {
     const { client, agentId } = await station(hub, hub.workstation);
     const rateLimitResetAt = new Date(Date.now() + 500).toISOString();
@@ -176,7 +176,7 @@ test("a rate limit that has run out is lifted", () =>
     await until("it is available", async () => (await status()) === "available", 20_000);
   }));
 
-test("a workstation that is taken from the project loses its sessions, and one whose task is deleted is told", () =>
+test("a detached workstation loses its sessions, and a workstation whose task is deleted receives a cancellation", () =>
   withHub({}, async (hub) => {
     const { client, cancelled } = await station(hub, hub.workstation, 2);
     const owner = await hub.connect(hub.userToken);

@@ -19,14 +19,14 @@ const agent = (id: string, more: Partial<FreeAgent> = {}): FreeAgent => ({
   pushedAtMs: null,
   ...more,
 });
-const told = (tasks: WaitingTask[], agents: FreeAgent[], room: Record<string, number> = {}) =>
+const matched = (tasks: WaitingTask[], agents: FreeAgent[], room: Record<string, number> = {}) =>
   match(tasks, agents, new Map(Object.entries(room))).map(({ taskId, agentId }) => `${taskId}→${agentId}`);
 
-test("the task's own priorities come before the project's, and those before who waited longer", () => {
+test("the task's own priorities come before the project's, and those before the longest wait", () => {
   const agents = [agent("a", { priority: 1 }), agent("b", { priority: 2 }), agent("c", { priority: 2, pushedAtMs: 5 })];
-  assert.equal(told([task("1")], agents), ["1→a"]);
+  assert.equal(matched([task("1")], agents), ["1→a"]);
   assert.equal(
-    told(
+    matched(
       [
         task("1", {
           allowed: new Map([
@@ -39,17 +39,17 @@ test("the task's own priorities come before the project's, and those before who 
     ),
     ["1→c"],
   );
-  assert.equal(told([task("1"), task("2"), task("3"), task("4")], agents), ["1→a", "2→b", "3→c"]);
+  assert.equal(matched([task("1"), task("2"), task("3"), task("4")], agents), ["1→a", "2→b", "3→c"]);
 });
 
-test("goes round among equals, never asked first", () => {
+test("alternates among equal agents, those without an assignment first", () => {
   const agents = [
     agent("a", { room: 2, pushedAtMs: 7 }),
     agent("b", { room: 2, pushedAtMs: 3 }),
     agent("c", { room: 2 }),
   ];
   assert.equal(
-    told(
+    matched(
       ["1", "2", "3", "4", "5", "6"].map((id) => task(id)),
       agents,
     ),
@@ -57,13 +57,13 @@ test("goes round among equals, never asked first", () => {
   );
 });
 
-test("leaves out who refused a moment ago, and repositories that are full", () => {
-  assert.equal(told([task("1", { avoided: new Set(["a"]) }), task("2")], [agent("a"), agent("b")]), ["1→b", "2→a"]);
+test("skips agents that refused recently, and full repositories", () => {
+  assert.equal(matched([task("1", { avoided: new Set(["a"]) }), task("2")], [agent("a"), agent("b")]), ["1→b", "2→a"]);
   const tasks = ["1", "2", "3"].map((id) => task(id, { repositoryId: id === "3" ? "other" : "r" }));
-  assert.equal(told(tasks, [agent("a", { room: 9 })], { r: 1 }), ["1→a", "3→a"]);
+  assert.equal(matched(tasks, [agent("a", { room: 9 })], { r: 1 }), ["1→a", "3→a"]);
 });
 
-test("never gives a task twice, an agent or a repository too many, or a task past one that its agent could have had", () => {
+test("never assigns a task twice, exceeds an agent's or a repository's limit, or passes over a task that its agent could take", () => {
   const ids = fc.constantFrom("a", "b", "c");
   const tasks = fc.array(
     fc.record({

@@ -8,7 +8,7 @@ const test = suite("randomized dispatch");
 const LIMIT_MS = 180_000;
 const WORKSTATIONS = 20;
 const TASKS = 60;
-/** Set both to run a case that failed again. */
+/** Set both to repeat a failed case. */
 const { SEED, RUNS } = process.env;
 
 const BEHAVIOURS: readonly Behaviour[] = [
@@ -54,7 +54,7 @@ const scenarios: fc.Arbitrary<Scenario> = fc.record({
 });
 
 test(
-  "whatever workstations do, two hubs give every task once at a time, within all limits, the best first, until all are done",
+  "two hubs assign every task to one agent at a time, within all limits, best first, until all are done, for any workstation behaviour",
   () =>
     fc.assert(
       fc.asyncProperty(scenarios, async (scenario) => {
@@ -72,7 +72,7 @@ test(
 );
 
 test(
-  "without locks that is noticed",
+  "a run without locks is detected",
   async () => {
     const agents = Array.from({ length: WORKSTATIONS }, (_, workstation) => ({ workstation, limit: 1 }));
     const task = { priority: 3, repository: 0, allowed: [], after: null };

@@ -9,7 +9,7 @@ import { until } from "../support/until.ts";
 
 const test = suite("sweeper");
 
-/** Sweeps over a database of which it does not wait long for others. */
+/** A sweeper with a short lock timeout. */
 async function withSweeper(
   { database }: World,
   body: (sweeper: WorkSweeper) => Promise<void>,
@@ -32,7 +32,9 @@ async function withSweeper(
   }
 }
 
-/** Gives sessions that never were started, the oldest first; the database refuses to end the first `stuck` of them. */
+/**
+ * Creates sessions that were never started, oldest first. The database rejects the end of the first `stuck` of them.
+ */
 async function forgotten(
   { database }: World,
   ours: Tenant,
@@ -52,7 +54,7 @@ async function forgotten(
   });
 }
 
-test("sessions that can't be ended, however many, keep nobody from ending the others", () =>
+test("any number of sessions that can't be ended do not prevent the end of the others", () =>
   withWorld(async (world) => {
     await forgotten(world, world.ours, { count: 130, stuck: 110 });
     await withSweeper(world, async () => {
@@ -70,7 +72,7 @@ test("sessions that can't be ended, however many, keep nobody from ending the ot
     });
   }));
 
-/** Our task is given to our agent, whose workstation's row says `status`. */
+/** Assigns our task to our agent, whose workstation's row has this `status`. */
 async function given({ database, ours }: World, status: "online" | "offline"): Promise<string> {
   const sessionId = `session_${ulid()}`;
   await database.transaction("test", async (sql) => {
@@ -91,21 +93,21 @@ const statusOf = async ({ database }: World, sessionId: string) => {
 
 const NEVER_MS = 3_600_000;
 
-test("what a workstation did not start goes back as soon as its absence is written, without a sweep", () =>
+test("assignments that a workstation did not start are returned when it is written as offline, without a sweep", () =>
   withWorld(async (world) => {
     const sessionId = await given(world, "offline");
     await withSweeper(
       world,
       async (sweeper) => {
-        sweeper.workstationLeft(world.theirs.workstationId);
+        sweeper.workstationLeft(world.otherTenant.workstationId);
         sweeper.workstationLeft(world.ours.workstationId);
-        await until("it went back", async () => (await statusOf(world, sessionId)) === "failed workstation_left");
+        await until("it was returned", async () => (await statusOf(world, sessionId)) === "failed workstation_left");
       },
       NEVER_MS,
     );
   }));
 
-test("a workstation whose row says online again keeps what it was given, whatever was told of it", () =>
+test("a workstation whose row is online again keeps its assignments, even after an offline report", () =>
   withWorld(async (world) => {
     const sessionId = await given(world, "online");
     await withSweeper(
@@ -119,7 +121,7 @@ test("a workstation whose row says online again keeps what it was given, whateve
     );
   }));
 
-test("what an agent was given of a project that another program marks as deleted goes back", () =>
+test("assignments of a project that another program marks as deleted are returned", () =>
   withWorld(async (world) => {
     const { database, ours } = world;
     const sessionId = await given(world, "online");
@@ -131,29 +133,29 @@ test("what an agent was given of a project that another program marks as deleted
     is(task?.active_agent_id, null, "the agent is free");
   }));
 
-test("the sessions of a deleted organization are left as they are for its restoration", () =>
+test("the sessions of a deleted organization are kept for its restoration", () =>
   withWorld(async (world) => {
-    const { database, ours, theirs } = world;
+    const { database, ours, otherTenant } = world;
     const sessionId = await given(world, "offline");
     await database.query((sql) => sql`UPDATE organizations SET deleted_at = now() WHERE id = ${ours.organizationId}`);
-    const other = await given({ ...world, ours: theirs }, "offline");
+    const other = await given({ ...world, ours: otherTenant }, "offline");
     await withSweeper(world, async () => {
       await until("a sweep has passed", async () => (await statusOf(world, other)).startsWith("failed"));
     });
     is(await statusOf(world, sessionId), "starting");
   }));
 
-test("the sweeps of others return what a hub did not that died after it wrote the absence", () =>
+test("other hubs' sweeps return assignments if a hub fails after it wrote a workstation as offline", () =>
   withWorld(async (world) => {
     const sessionId = await given(world, "offline");
     await withSweeper(world, () =>
-      until("it went back", async () => (await statusOf(world, sessionId)) === "failed workstation_left").then(
+      until("it was returned", async () => (await statusOf(world, sessionId)) === "failed workstation_left").then(
         () => undefined,
       ),
     );
   }));
 
-test("an assignment that is committed after its workstation's absence was looked at goes back with the next sweep", () =>
+test("the next sweep returns an assignment that is committed after the check of its offline workstation", () =>
   withWorld(async (world) => {
     const { database, ours } = world;
     await database.query((sql) => sql`UPDATE workstations SET status = 'online' WHERE id = ${ours.workstationId}`);
@@ -169,15 +171,15 @@ test("an assignment that is committed after its workstation's absence was looked
         );
         sweeper.workstationLeft(ours.workstationId);
       });
-      await until("it went back", async () => (await statusOf(world, sessionId)) === "failed workstation_left");
+      await until("it was returned", async () => (await statusOf(world, sessionId)) === "failed workstation_left");
     });
   }));
 
-test("a project that somebody keeps locked is in nobody else's way", () =>
+test("a project that another transaction keeps locked delays no other project", () =>
   withWorld(async (world) => {
-    const { database, ours, theirs } = world;
+    const { database, ours, otherTenant } = world;
     await forgotten(world, ours, { count: 1, stuck: 0 });
-    await forgotten(world, theirs, { count: 1, stuck: 0 });
+    await forgotten(world, otherTenant, { count: 1, stuck: 0 });
     await database.unlimited.begin(async (sql) => {
       await sql`SELECT FROM projects WHERE id = ${ours.projectId} FOR UPDATE`;
       await withSweeper(world, () =>
@@ -185,7 +187,7 @@ test("a project that somebody keeps locked is in nobody else's way", () =>
           "the other project's session has ended",
           async () => {
             const [row] =
-              await sql`SELECT agent_session_status FROM tasks WHERE project_id = ${theirs.projectId} AND ready`;
+              await sql`SELECT agent_session_status FROM tasks WHERE project_id = ${otherTenant.projectId} AND ready`;
             return row?.agent_session_status === "INACTIVE";
           },
           15_000,
@@ -194,7 +196,7 @@ test("a project that somebody keeps locked is in nobody else's way", () =>
     });
   }));
 
-test("the end of a rate limit is told as the hub's own change", () =>
+test("the end of a rate limit is published as the hub's own change", () =>
   withWorld(async (world) => {
     const { database } = world;
     const { agentId } = world.ours;

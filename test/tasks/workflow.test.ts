@@ -18,37 +18,37 @@ const standing = (more: Partial<TaskStanding>): TaskStanding => ({
   workflow: WORKFLOW,
   ...more,
 });
-const told = (task: Partial<TaskStanding>, event: WorkflowEvent) => {
+const resultOf = (task: Partial<TaskStanding>, event: WorkflowEvent) => {
   const next = nextStanding(standing(task), event);
   return next && `${next.list} ${next.mode} ${next.step}`;
 };
 
-/** What a completed session makes of each mode, and what a reviewer's word then does: one line a mode. */
+/** The result of a completed session in each mode, and of the review after it: one line per mode. */
 const COMPLETED: readonly [TaskMode, number | null, string, string | null, string | null][] = [
-  // mode, step run last, completed, then approved, or rejected
+  // mode, last step, completed, then approved or rejected
   ["clarify", 0, "doing plan 1", null, null],
   ["plan", 1, "review plan 1", "doing execute 2", "todo iterate 1"],
   ["execute", 2, "doing review 3", null, null],
   ["review", 3, "review review 3", "done review 3", "todo iterate 3"],
   ["iterate", 1, "review iterate 1", "doing execute 2", "todo iterate 1"],
   ["iterate", 3, "review iterate 3", "done iterate 3", "todo iterate 3"],
-  // Put into a mode by hand that the workflow does not have: somebody looks, and then the workflow begins.
+  // Set by hand to a mode outside of the workflow: a review, then the workflow begins.
   ["iterate", null, "review iterate null", "doing clarify 0", "todo iterate null"],
-  // Put into another mode of the workflow by hand: it goes on from there.
+  // Set by hand to another mode of the workflow: it continues from there.
   ["execute", 0, "doing review 3", null, null],
 ];
 
-test("goes from mode to mode as the workflow says, with reviews where it asks for them", () => {
+test("goes from mode to mode of the workflow, with its reviews", () => {
   for (const [mode, at, completed, approved, rejected] of COMPLETED) {
-    assert.is(told({ mode, step: at }, "completed"), completed, `${mode} ${at}`);
+    assert.is(resultOf({ mode, step: at }, "completed"), completed, `${mode} ${at}`);
     const after = nextStanding(standing({ mode, step: at }), "completed");
     if (after?.list !== "review") continue;
-    assert.is(told(after, "approved"), approved, `${mode} ${at} approved`);
-    assert.is(told(after, "rejected"), rejected, `${mode} ${at} rejected`);
+    assert.is(resultOf(after, "approved"), approved, `${mode} ${at} approved`);
+    assert.is(resultOf(after, "rejected"), rejected, `${mode} ${at} rejected`);
   }
 });
 
-test("every mode of every list takes every event, or says that it is not allowed there", () => {
+test("every event in every mode of every list has a result or is not allowed", () => {
   const allowed: Readonly<Record<WorkflowEvent, readonly TaskList[]>> = {
     started: ["todo", "doing", "loop"],
     completed: LISTS,
@@ -70,35 +70,35 @@ test("every mode of every list takes every event, or says that it is not allowed
         }
 });
 
-test("is in doing while an agent is at it, and waits where it came from when it is given up", () => {
-  for (const list of ["todo", "doing", "loop"] as const) assert.is(told({ list }, "started"), "doing clarify 0");
-  assert.is(told({}, "failed"), "doing clarify 0");
-  assert.is(told({}, "gave_up"), "todo clarify 0");
-  assert.is(told({ loops: true }, "gave_up"), "loop clarify 0");
+test("is in doing while an agent works on it, and returns to its list when it is given up", () => {
+  for (const list of ["todo", "doing", "loop"] as const) assert.is(resultOf({ list }, "started"), "doing clarify 0");
+  assert.is(resultOf({}, "failed"), "doing clarify 0");
+  assert.is(resultOf({}, "gave_up"), "todo clarify 0");
+  assert.is(resultOf({ loops: true }, "gave_up"), "loop clarify 0");
 });
 
-test("goes round where it loops, from its first mode on", () => {
+test("repeats from its first mode if it loops", () => {
   const last = { mode: "review", step: 3, loops: true } as const;
-  assert.is(told({ ...last, list: "review" }, "approved"), "loop clarify 0");
-  assert.is(told({ ...last, list: "review" }, "rejected"), "loop iterate 3");
+  assert.is(resultOf({ ...last, list: "review" }, "approved"), "loop clarify 0");
+  assert.is(resultOf({ ...last, list: "review" }, "rejected"), "loop iterate 3");
   assert.is(
-    told({ loops: true, mode: "execute", step: 0, workflow: [step("execute")] }, "completed"),
+    resultOf({ loops: true, mode: "execute", step: 0, workflow: [step("execute")] }, "completed"),
     "loop execute 0",
   );
 });
 
-test("a task without workflow has its mode alone, and somebody looks at what came of it", () => {
+test("a task without workflow has only its own mode, followed by a review", () => {
   for (const workflow of [null, []]) {
-    assert.is(told({ workflow, mode: "execute", step: null }, "completed"), "review execute null");
-    assert.is(told({ workflow, mode: "execute", step: null, list: "review" }, "approved"), "done execute null");
+    assert.is(resultOf({ workflow, mode: "execute", step: null }, "completed"), "review execute null");
+    assert.is(resultOf({ workflow, mode: "execute", step: null, list: "review" }, "approved"), "done execute null");
     assert.is(
-      told({ workflow, mode: "execute", step: null, list: "review", loops: true }, "approved"),
+      resultOf({ workflow, mode: "execute", step: null, list: "review", loops: true }, "approved"),
       "loop execute null",
     );
   }
 });
 
-test("a mode that comes twice is gone through twice", () => {
+test("a mode that occurs twice runs twice", () => {
   const workflow = [step("plan"), step("execute"), step("plan"), step("execute", true)];
   let task = standing({ workflow, mode: "plan", step: null });
   const way: string[] = [];
@@ -109,25 +109,25 @@ test("a mode that comes twice is gone through twice", () => {
   assert.equal(way, ["doing execute 1", "doing plan 2", "doing execute 3", "review execute 3"]);
 });
 
-test("skips no step where its mode is none of the workflow's", () => {
+test("skips no step after a mode outside of the workflow", () => {
   const approved = (task: Partial<TaskStanding>) => {
     const after = nextStanding(standing(task), "completed");
     assert.is(after?.list, "review");
-    return told({ ...task, ...after }, "approved");
+    return resultOf({ ...task, ...after }, "approved");
   };
-  // Tasks are made in clarify, where nobody says otherwise.
+  // Tasks start in clarify by default.
   const short = [step("plan"), step("execute")];
   assert.is(approved({ workflow: short, mode: "clarify", step: null }), "doing plan 0");
-  // Its step was taken from the workflow: it goes on with what stands there now, and is done where nothing does.
+  // Its step was removed from the workflow: it continues with the step at that index, or is done if there is none.
   assert.is(approved({ workflow: [step("clarify"), step("execute")], mode: "plan", step: 1 }), "doing execute 1");
   const taken = { workflow: [step("clarify"), step("execute")], mode: "plan", step: 1, list: "review" } as const;
   const again = { ...taken, ...nextStanding(standing(taken), "rejected"), list: "doing" } as const;
-  assert.is(told(again, "completed"), "doing execute 1");
+  assert.is(resultOf(again, "completed"), "doing execute 1");
   assert.is(approved({ workflow: short, mode: "review", step: 2 }), "done review 2");
   assert.is(approved({ workflow: short, mode: "review", step: 2, loops: true }), "loop plan 0");
 });
 
-test("finds its place again where people changed mode or workflow", () => {
+test("finds its step again after changes of mode or workflow", () => {
   assert.is(stepOf(standing({ mode: "plan", step: 0 })), 1);
   assert.is(stepOf(standing({ mode: "plan", step: 7 })), 1);
   assert.is(stepOf(standing({ mode: "iterate", step: 7 })), null);

@@ -18,7 +18,7 @@ async function join(hub: TestHub, { token, channel }: TestWorkstation): Promise<
 }
 
 async function rowOf({ database }: TestHub, id: string, status: string): Promise<void> {
-  await until(`the row of ${id} says ${status}`, async () => {
+  await until(`the row of ${id} is ${status}`, async () => {
     const [row] = await database.query((sql) => sql`SELECT status FROM workstations WHERE id = ${id}`);
     return row?.status === status;
   });
@@ -28,13 +28,13 @@ interface Scene {
   hub: TestHub;
   owner: RawClient;
   station: RawClient;
-  /** Gives the task to the workstation's agent. */
+  /** Assigns the task to the workstation's agent. */
   assign(): Promise<string>;
-  /** What its channel's history says that was taken back. */
+  /** The cancellations in its channel's history. */
   cancelled(): Promise<unknown[]>;
 }
 
-/** A workstation with an agent that is present, and a task that is ready. */
+/** A connected workstation with an agent, and a ready task. */
 function withScene(graceMs: number, body: (scene: Scene) => Promise<void>): Promise<void> {
   return withHub({ env: { PRESENCE_GRACE_MS: String(graceMs) } }, async (hub) => {
     const { workstation, taskId } = hub;
@@ -68,11 +68,11 @@ const LEAVES: Record<string, (scene: Scene) => Promise<unknown> | unknown> = {
 };
 
 for (const [reason, leave] of Object.entries(LEAVES)) {
-  test(`an assignment that was not started goes back when its workstation leaves (${reason}), and is no attempt`, () =>
+  test(`an assignment that was not started is returned when its workstation leaves (${reason}), and is no attempt`, () =>
     withScene(200, async (scene) => {
       const { hub, owner, assign, cancelled } = scene;
       const isNodeLost = reason === "node_lost";
-      // The row of a node that died says online until the reconciler looks.
+      // The row of a failed node's workstation is online until the reconciler runs.
       if (isNodeLost) await leave(scene);
       const id = await assign();
       if (isNodeLost) await hub.node.reconciler.runOnce();
@@ -91,7 +91,7 @@ for (const [reason, leave] of Object.entries(LEAVES)) {
     }));
 }
 
-test("a workstation that comes back within its grace keeps what it was given", () =>
+test("a workstation that reconnects within its grace period keeps its assignments", () =>
   withScene(60_000, async ({ hub, owner, station, assign, cancelled }) => {
     const id = await assign();
     station.cut();
@@ -103,13 +103,13 @@ test("a workstation that comes back within its grace keeps what it was given", (
     await until("it is suspect", async () => (await state()) === "suspect");
     await hub.writeBackSettled();
     const back = await join(hub, hub.workstation);
-    await until("it is back", async () => (await state()) === "live");
+    await until("it has reconnected", async () => (await state()) === "live");
     await hub.writeBackSettled();
     await rpc(back, "agentSessions.start", { id });
     equal(await cancelled(), []);
   }));
 
-test("a session that was started outlives its workstation's leave", () =>
+test("a started session survives its workstation's leave", () =>
   withScene(200, async ({ hub, owner, station, assign, cancelled }) => {
     const id = await assign();
     await rpc(station, "agentSessions.start", { id });

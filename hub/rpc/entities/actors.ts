@@ -29,7 +29,7 @@ const table: EntityTable<Actor> = {
 };
 
 const name = field.filledText(255);
-// Whether it is the default is written on the actor; the database makes the project and its other actors follow.
+// `isDefault` is written on the actor. Triggers update the project and its other actors.
 const settings = {
   description: field.longText.nullable(),
   systemPrompt: field.longText.nullable(),

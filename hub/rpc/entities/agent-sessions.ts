@@ -49,16 +49,16 @@ const table: EntityTable<AgentSession> = {
   longFields: ["outputSummary", "filesChanged", "commitsMade", "errorMessage"],
   joins: `${base.joins}
     JOIN agents ON agents.id = agent_sessions.agent_id`,
-  // Whose agent it is, its workstation writes it; deleted workstations leave their sessions as history.
+  // The agent's workstation writes the session. Sessions of deleted workstations remain as history.
   workstationId: "agents.workstation_id",
 };
 
-/** What a session did to its repository. */
+/** The files that a session changed. */
 export const filesChanged = z.array(field.longText);
 const sha = z.string().regex(/^[0-9a-f]{4,64}$/, "must be a commit's hash");
 export const commitsMade = z.array(z.strictObject({ sha, message: field.longText }));
 
-const told = {
+const settable = {
   externalSessionId: field.text(100).nullable(),
   mode: field.oneOf<TaskMode>(MODES).nullable(),
   worktreeId: field.id("worktree").nullable(),
@@ -98,9 +98,9 @@ const entity: Entity<
     ),
     get: field.paramsOf<"agentSessions.get">()(field.idParams("session")),
     create: field.paramsOf<"agentSessions.create">()(
-      z.strictObject({ taskId: field.id("task"), agentId: field.id("agent"), ...field.optional(told) }),
+      z.strictObject({ taskId: field.id("task"), agentId: field.id("agent"), ...field.optional(settable) }),
     ),
-    update: field.paramsOf<"agentSessions.update">()(field.unversionedUpdateParams("session", told)),
+    update: field.paramsOf<"agentSessions.update">()(field.unversionedUpdateParams("session", settable)),
     delete: field.paramsOf<"agentSessions.delete">()(field.idParams("session")),
   },
   async placeOf(context, { taskId, agentId }) {
@@ -120,7 +120,7 @@ const entity: Entity<
 
 export const agentSessions = { ...entity, procedures: crud(entity) };
 
-/** A worktree counts the sessions that go on in it, however they are written. Of those deleted, the database takes care. */
+/** Keeps a worktree's count of open sessions correct after a direct update. Triggers handle deleted sessions. */
 async function keepHold({ sql }: WriteContext, id: string, set: AgentSessionSet): Promise<void> {
   if (set.status === undefined && set.worktreeId === undefined) return;
   const before = await read(entity.rows, sql, id);
@@ -128,10 +128,13 @@ async function keepHold({ sql }: WriteContext, id: string, set: AgentSessionSet)
   await moveHold(sql, heldBy(before), heldBy({ status, worktreeId }));
 }
 
-/** Of a session that a task is in the hub keeps these: it times and counts by them, and goes on in the workflow. */
+/**
+ * Fields that only the hub changes while the session is a task's current one, because timeouts and the workflow use
+ * them.
+ */
 const KEPT_WHILE_OPEN = ["status", "mode", "startedAt", "endedAt", "recoveryAttempts"] as const;
 
-/** What its task is in ends with it, by the methods that know of both. */
+/** A task's current session ends only through methods that also update the task. */
 async function refuseWhileOpen({ sql }: WriteContext, id: string, set: AgentSessionSet | null): Promise<void> {
   if (set !== null && KEPT_WHILE_OPEN.every((name) => set[name] === undefined)) return;
   if (!(await isTaskIn(sql, id))) return;

@@ -63,7 +63,7 @@ const facts = {
 /** One agent of a report. */
 export const reportedAgent = z.strictObject({ ...identity, ...field.optional(facts) });
 
-/** Of which only the workstation and admins learn. */
+/** Fields that only the workstation and admins may read. */
 const secrets = { environmentVars: environmentVars.nullable() };
 
 const entity: Entity<Agent, NonNullable<RpcParams<"agents.list">["filter"]>, AgentCreate, AgentSet> = {
@@ -90,7 +90,7 @@ const entity: Entity<Agent, NonNullable<RpcParams<"agents.list">["filter"]>, Age
     delete: field.paramsOf<"agents.delete">()(field.deleteParams("agent")),
   },
   placeOf: (context, { workstationId }) => parent(workstations, context, workstationId),
-  // The one place that decides: whoever may set them may read them. Pages have not read them at all.
+  // The only check: callers that may set the variables may read them. Pages never select them.
   shownTo: (caller, agent) =>
     may(caller, RIGHTS.agents.update, { ...agent, projectId: null }, ["environmentVars"])
       ? agent

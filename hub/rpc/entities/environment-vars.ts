@@ -7,18 +7,19 @@ const SHOWN_OF_NAME = 64;
 const isObject = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
- * Variables by name. Not zod's own record, which passes `__proto__` over without a word. What is wrong is told by the
- * variable's name, never by its value.
+ * Variables by name. Not zod's record, which silently ignores `__proto__`. Errors name the variable and never contain
+ * its value.
  */
 export const environmentVars = z
-  .custom<Record<string, string>>(isObject, "must be an object of texts")
+  .custom<Record<string, string>>(isObject, "must be an object of strings")
   .superRefine((variables, context) => {
     const entries = Object.entries(variables);
     const refuse = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
     if (entries.length > MAX_VARIABLES) refuse([], `must be at most ${MAX_VARIABLES} variables`);
     for (const [name, value] of entries.slice(0, MAX_VARIABLES)) {
       const path = [name.slice(0, SHOWN_OF_NAME)];
-      if (!NAME.test(name)) refuse(path, "must be named in at most 255 letters, digits and _, the first no digit");
-      if (typeof value !== "string") refuse(path, "must be a text");
+      if (!NAME.test(name))
+        refuse(path, "must have a name of at most 255 letters, digits and _, not starting with a digit");
+      if (typeof value !== "string") refuse(path, "must be a string");
     }
   });

@@ -2,22 +2,22 @@ import { filledText, longText, text } from "../fields.ts";
 
 const MAX_BRANCH = 100;
 const MAX_ADDRESS = 2_048;
-/** What Git refuses anywhere in the name of a branch. */
+/** Sequences that Git rejects in a branch name. */
 const NOT_IN_BRANCHES = /[\0-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)/;
 
-/** The name of a branch that Git takes, and that no command line takes for an option. */
+/** A branch name that Git accepts, and that a command line does not parse as an option. */
 export const branch = filledText(MAX_BRANCH).refine(
   (name) => !NOT_IN_BRANCHES.test(name) && !/^[-./]|[./]$|^@$/.test(name),
-  "must be a name that Git takes for a branch",
+  "must be a valid Git branch name",
 );
 
-/** The path of a folder on a workstation, in whatever form its system has. */
+/** The path of a folder on a workstation, in the format of its operating system. */
 export const folder = longText.refine((path) => path.trim() !== "", "must not be empty");
 
 const OWNER_AND_REPO = /^([A-Za-z0-9][A-Za-z0-9._-]{0,99})\/(?!\.+(?:git)?\/?$)([A-Za-z0-9._-]{1,100}?)(?:\.git)?\/?$/;
 const SSH_SHORT = /^git@[A-Za-z0-9.-]+:(.*)$/;
 
-/** The address of a repository. A password or token in it would be told to everybody who may read the row. */
+/** The URL of a repository. Credentials in it are rejected, because all readers of the row would see them. */
 export const repositoryUrl = text(MAX_ADDRESS).refine(
   (url) => ownerAndRepo(url) !== null,
   "must be like https://github.com/owner/repo or git@github.com:owner/repo.git, without a password or token",
@@ -28,7 +28,7 @@ export interface OwnerAndRepo {
   githubRepo: string;
 }
 
-/** Whose repository an address names, and which; null where it names none. */
+/** The owner and name of the repository of a URL. Null if the URL is no repository's. */
 export function ownerAndRepo(url: string): OwnerAndRepo | null {
   const [, githubOwner, githubRepo] = OWNER_AND_REPO.exec(pathOf(url) ?? "") ?? [];
   return githubOwner !== undefined && githubRepo !== undefined ? { githubOwner, githubRepo } : null;

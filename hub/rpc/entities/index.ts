@@ -40,7 +40,7 @@ import { workflowTemplates } from "./workflow-templates.ts";
 import { workstationRepositories } from "./workstation-repositories.ts";
 import { workstations } from "./workstations.ts";
 
-/** Every entity: one for each table that callers know. */
+/** All entities, one for each table that the API exposes. */
 export const ENTITIES = [
   organizations,
   users,
@@ -61,7 +61,7 @@ export const ENTITIES = [
   agentSessions,
 ] as const;
 
-/** What goes beyond the five methods of each. */
+/** Methods beyond the five of each entity. */
 const VERBS = [
   audit,
   connections,
@@ -88,5 +88,5 @@ const VERBS = [
   dependencyResolve,
 ] as const;
 
-/** Every method. */
+/** All methods. */
 export const PROCEDURES: readonly Procedure[] = [...ENTITIES, ...VERBS].flatMap(({ procedures }) => procedures);

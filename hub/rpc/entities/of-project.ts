@@ -4,7 +4,7 @@ import type { Located } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
 import { projects } from "./projects.ts";
 
-/** What tables have in common whose rows belong to a project: attached workstations read them. */
+/** The common definition of tables whose rows belong to a project. Attached workstations can read these rows. */
 export function ofProject(table: string) {
   return {
     joins: `JOIN projects ON projects.id = ${table}.project_id
@@ -19,7 +19,7 @@ export function ofProject(table: string) {
   } satisfies Partial<EntityTable<object>>;
 }
 
-/** The project that a row to be made belongs to, locked. Throws `not_found`, or `conflict` where it is not active. */
+/** Locks the project of a new row. Throws `not_found`, or `conflict` if the project is not active. */
 export async function projectOf(context: WriteContext, { projectId }: { projectId: string }): Promise<Located> {
   const project = await parent(projects, context, projectId);
   refuseInactiveProject(project);

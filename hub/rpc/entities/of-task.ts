@@ -5,7 +5,7 @@ import type { EntityTable } from "../sql/table.ts";
 import { agents } from "./agents.ts";
 import { tasks } from "./tasks.ts";
 
-/** What tables have in common whose rows belong to a task: whoever sees the task sees them. */
+/** The common definition of tables whose rows belong to a task. Callers that can read the task can read these rows. */
 export function ofTask(table: string) {
   return {
     joins: `JOIN tasks ON tasks.id = ${table}.task_id
@@ -20,17 +20,17 @@ export function ofTask(table: string) {
   } satisfies Partial<EntityTable<object>>;
 }
 
-/** The task that a row to be made belongs to, locked. Throws `not_found`, or `conflict` where its project is not active. */
+/** Locks the task of a new row. Throws `not_found`, or `conflict` if the task's project is not active. */
 export async function taskOf(context: WriteContext, taskId: string): Promise<Located> {
   const task = await parent(tasks, context, taskId);
   refuseInactiveProject(task);
   return task;
 }
 
-/** An agent of the task's organization, locked. Throws `not_found`. */
+/** Locks an agent of the task's organization. Throws `not_found`. */
 export async function agentFor(context: WriteContext, task: Located, agentId: string): Promise<Located> {
   const agent = await parent(agents, context, agentId);
-  // Of an organization that the caller is in as well, but not of the task's.
+  // The agent belongs to another organization of the caller, not to the task's.
   if (agent.organizationId !== task.organizationId) throw notFound("agent");
   return agent;
 }

@@ -28,7 +28,7 @@ const table: EntityTable<OrganizationMembership> = {
     id: "plain",
     organizationId: "plain",
     userId: "plain",
-    // An invitation shows what was invited, not what its person's row has; one by the person's id has no such address.
+    // An invitation shows the invited address, not the address of the user's row. An invitation by user id has none.
     email: {
       computed: `CASE organization_memberships.status WHEN 'invited'
         THEN coalesce(organization_memberships.invited_email, users.email) ELSE users.email END`,
@@ -44,9 +44,9 @@ const table: EntityTable<OrganizationMembership> = {
   joins: `JOIN organizations ON organizations.id = organization_memberships.organization_id
     JOIN users ON users.id = organization_memberships.user_id`,
   visible: "organizations.deleted_at IS NULL",
-  // One's own too, whatever its status: who is invited or suspended is told so.
+  // Includes the caller's own memberships of any status, so that invited and suspended users can read them.
   seenBy(scope, parameters) {
-    // By its own column, not the joined one, so that an index serves either side of the OR.
+    // Uses the table's own column, not the joined one, so that an index serves either side of the OR.
     const shared = `organization_memberships.organization_id = ANY(${parameters.add([...scope.ids])}::text[])`;
     if (!scope.user) return shared;
     const { id, clientIds } = scope.user;
@@ -55,7 +55,7 @@ const table: EntityTable<OrganizationMembership> = {
     return `(${shared} OR (${own} AND organizations.monster_auth_client_id = ANY(${parameters.add([...clientIds])}::text[])))`;
   },
   filters: {
-    // Or an invitation would tell by it whose address it went to.
+    // Excludes invitations of other users, or the filter would reveal who owns an invited address.
     userId(value, scope, parameters) {
       const ofUser = `organization_memberships.user_id = ${value}`;
       if (scope.kind !== "organizations") return ofUser;
@@ -107,7 +107,7 @@ const entity: Entity<
     await parent(users, context, userId);
     return { ...organization, userId };
   },
-  // People ask, services know: nobody is made a member by somebody else's word alone.
+  // Users invite; only services add members directly. A user joins only by accepting an invitation.
   completed: async (_, __, caller) =>
     caller.kind === "service"
       ? new Map([["joinedAt", new Date()]])
@@ -125,14 +125,15 @@ const entity: Entity<
 
 export const organizationMemberships = { ...entity, procedures: crud(entity) };
 
-/** Whose rights hang on a membership. */
+/** The user whose rights depend on a membership. */
 export function memberTouched({ userId }: Place): Touched[] {
   return userId ? [{ entity: "user", id: userId }] : [];
 }
 
 /**
- * Throws `forbidden` unless the caller may make, change or end memberships of these roles in the place's organization. Its
- * own role is read under lock: what it was seconds ago must not raise anybody, least of all itself.
+ * Throws `forbidden` unless the caller may create, change or end memberships of these roles in the place's
+ * organization. Reads the caller's role under lock: a role that the caller has just lost must not grant roles to
+ * anyone.
  */
 export async function refuseUnmanaged({ sql, caller }: WriteContext, place: Place, roles: Role[]): Promise<void> {
   if (caller.kind === "service") return;
@@ -148,12 +149,12 @@ async function refuseUnruly(
   const { caller, sql } = context;
   const standing = await standingOf(sql, id);
   if (!standing) return;
-  // Who is suspended can't leave: he would come back by an invitation as if nothing had been.
+  // A suspended member can't leave, or a new invitation would lift the suspension.
   if (set === null && place.userId === caller.principal.id) return refuseUnless(standing.status !== "suspended");
   await refuseUnmanaged(context, place, set?.role ? [standing.role, set.role] : [standing.role]);
   if (set?.status !== undefined && standing.status === "invited") {
     const message =
-      "This is an invitation: whom it is for accepts it with organizations.acceptInvite. To withdraw it, delete it.";
+      "An invitation has no status to set. The invited user calls organizations.acceptInvite. To withdraw it, delete it.";
     throw new HubError("conflict", message);
   }
 }

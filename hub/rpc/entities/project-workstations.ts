@@ -63,7 +63,7 @@ const entity: Entity<
   async placeOf(context, { projectId, workstationId }) {
     const project = await parent(projects, context, projectId);
     const workstation = await parent(workstations, context, workstationId);
-    // Of an organization that the caller is in as well, but not of the project's.
+    // The workstation belongs to another organization of the caller, not to the project's.
     if (workstation.organizationId !== project.organizationId) throw notFound("workstation");
     refuseInactiveProject(project);
     return { ...project, workstationId };
@@ -71,7 +71,7 @@ const entity: Entity<
   touched: ({ place }, set) => (set === null ? both(place) : []),
 };
 
-/** Both sides of an attachment: the workstation's projects, and the project's roster. */
+/** Both sides of an attachment: it affects the workstation's projects and the project's presence. */
 function both({ projectId, workstationId }: Place): Touched[] {
   return [
     ...(workstationId === null ? [] : [{ entity: "workstation" as const, id: workstationId }]),

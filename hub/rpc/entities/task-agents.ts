@@ -17,7 +17,7 @@ const table: EntityTable<TaskAgent> = {
   joins: `${base.joins}
     JOIN agents ON agents.id = task_agents.agent_id
     JOIN workstations ON workstations.id = agents.workstation_id`,
-  // Nobody can be given a task who is on no workstation any more.
+  // Hides agents that were deleted or whose workstation was deleted: they can't take tasks.
   visible: `${base.visible} AND agents.deleted_at IS NULL AND workstations.deleted_at IS NULL`,
 };
 

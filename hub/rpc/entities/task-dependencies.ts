@@ -74,7 +74,7 @@ const entity: Entity<
     delete: field.paramsOf<"taskDependencies.delete">()(field.idParams("taskdep")),
   },
   async placeOf(context, { taskId, dependsOnTaskId }) {
-    // In the order of their ids, so that two who join the same tasks crosswise don't wait for each other in a circle.
+    // Locks the tasks in the order of their ids, so that concurrent calls don't deadlock.
     const places = new Map<string, Awaited<ReturnType<typeof taskOf>>>();
     for (const id of [taskId, dependsOnTaskId].sort()) places.set(id, await taskOf(context, id));
     const place = places.get(taskId);
@@ -96,12 +96,15 @@ const entity: Entity<
 
 export const taskDependencies = { ...entity, procedures: crud(entity) };
 
-/** The database refuses it too; here it is told which tasks they are. All are of one project, which the caller reads. */
+/**
+ * Throws `conflict` with the tasks of the cycle. They are all of one project, which the caller can read. The database
+ * rejects cycles too.
+ */
 async function refuseCycle(sql: Statements, id: string | null, wait: Wait): Promise<void> {
   const cycle = await cycleThrough(sql, id, wait);
   if (!cycle) return;
-  const told = `Each of these tasks would wait for the next, and the last for the first: ${cycle.join(", ")}.`;
-  throw new HubError("conflict", `${told} Resolve or delete one of the dependencies between them first.`, {
+  const reason = `The dependency would close a cycle, in which each task waits for the next: ${cycle.join(", ")}.`;
+  throw new HubError("conflict", `${reason} Resolve or delete one of the dependencies between them first.`, {
     details: { cycle },
   });
 }

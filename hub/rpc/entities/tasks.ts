@@ -66,7 +66,7 @@ const table: EntityTable<Task> = {
     "reviewFeedback",
     "reviewAttachments",
   ],
-  // Of the agent that is at it.
+  // The workstation of the task's current agent.
   workstationId: "(SELECT agents.workstation_id FROM agents WHERE agents.id = tasks.active_agent_id)",
   sort: [{ field: "priority", descending: true }, { field: "listOrder" }, { field: "createdAt" }, { field: "id" }],
 };
@@ -119,7 +119,7 @@ const entity: Entity<Task, NonNullable<RpcParams<"tasks.list">["filter"]>, TaskC
     delete: field.paramsOf<"tasks.delete">()(field.deleteParams("task")),
   },
   placeOf: projectOf,
-  // The project is locked by now, so that no two tasks are given one place.
+  // The project is locked, so that two tasks never get the same position.
   async completed(sql, { projectId, list = "todo", listOrder }) {
     if (listOrder !== undefined) return new Map();
     const placed = await placeIn(sql, { projectId, list }, null, null);
@@ -138,7 +138,9 @@ const entity: Entity<Task, NonNullable<RpcParams<"tasks.list">["filter"]>, TaskC
 
 export const tasks = { ...entity, procedures: crud(entity) };
 
-/** A task moves to a project that the caller may write tasks in as well; whether the task itself may go, the database says. */
+/**
+ * Throws unless the caller may also write tasks in the target project. The database checks whether the task can move.
+ */
 async function refuseUnlessMovable(
   context: WriteContext,
   { place }: { place: Located },

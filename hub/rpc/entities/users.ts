@@ -24,7 +24,8 @@ const table: EntityTable<User> = {
     updatedAt: "timestamp",
     lastActiveAt: "timestamp",
   },
-  // A person is of no organization: what statements know as one belongs to the services of all of them.
+  // A user belongs to no single organization. The statement's empty organization id is visible to services of all
+  // organizations.
   joins: "CROSS JOIN (SELECT '' AS id) AS organizations",
   visible: `users.deleted_at IS NULL AND users.monster_auth_user_id NOT LIKE '${PENDING_PREFIX}%'`,
   seenBy({ ids, user }, parameters) {
@@ -34,7 +35,8 @@ const table: EntityTable<User> = {
         AND shared.organization_id = ANY(${parameters.add([...ids])}::text[]))`;
     return user && isFirstParty(user) ? `(users.id = ${parameters.add(user.id)} OR ${coMember})` : coMember;
   },
-  // `seenBy` would look at every user for a page. The ids of those whom the caller sees are few, and in the order of pages.
+  // For a page, `seenBy` would scan all users. The ids of the visible users are few, and an index returns them in page
+  // order.
   listedBy({ ids, user }, parameters) {
     const coMembers = `SELECT shared.user_id FROM organization_memberships shared
       JOIN organizations living ON living.id = shared.organization_id AND living.deleted_at IS NULL
@@ -48,7 +50,7 @@ const table: EntityTable<User> = {
   projectId: null,
   workstationId: null,
   readableBy: () => "false",
-  // Nobody is of a project; never true, but Postgres wants to see each parameter used.
+  // Users belong to no project, so this is never true. It uses the parameter because Postgres requires that.
   inProject: (project) => `${project}::text IS NULL`,
   sort: [{ field: "id" }],
 };

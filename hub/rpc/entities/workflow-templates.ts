@@ -34,7 +34,7 @@ const required = {
   name: field.filledText(255),
   modeSequence: workflowSteps.min(1, "must name at least one mode"),
 };
-// Whether it is the default is written on the template; the database makes the project and its other templates follow.
+// `isDefault` is written on the template. Triggers update the project and its other templates.
 const settings = { description: field.longText.nullable(), isDefault: z.boolean() };
 
 const entity: Entity<

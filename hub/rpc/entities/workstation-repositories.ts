@@ -41,7 +41,7 @@ const table: EntityTable<WorkstationRepository> = {
     AND projects.deleted_at IS NULL AND workstations.deleted_at IS NULL AND organizations.deleted_at IS NULL`,
   projectId: "projects.id",
   workstationId: "workstation_repositories.workstation_id",
-  // Of projects it is no longer attached to, a workstation tells nobody anything.
+  // A workstation can't read clones of projects from which it was detached.
   readableBy: (workstation) => `workstation_repositories.workstation_id = ${workstation}
     AND ${projectRepositories.rows.table.readableBy(workstation)}`,
   inProject: (project) => `project_repositories.project_id = ${project}`,
@@ -87,7 +87,7 @@ const entity: Entity<
   async placeOf(context, { workstationId, projectRepositoryId }) {
     const workstation = await parent(workstations, context, workstationId);
     const repository = await parent(projectRepositories, context, projectRepositoryId);
-    // Of an organization that the caller is in as well, but not of the workstation's.
+    // The repository belongs to another organization of the caller, not to the workstation's.
     if (repository.organizationId !== workstation.organizationId) throw notFound(projectRepositories.noun);
     refuseInactiveProject(repository);
     const { projectId } = repository;

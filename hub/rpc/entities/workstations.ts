@@ -88,7 +88,7 @@ const entity: Entity<
       field.updateParams("ws", {
         name: field.filledText(255),
         ...described,
-        // Whether it is online is presence's to say; an admin says only whether it may be.
+        // Presence decides whether a workstation is online. An admin only suspends it or lifts the suspension.
         status: z.enum(["offline", "suspended"]),
       }),
     ),
@@ -110,7 +110,7 @@ const register = defineProcedure<RpcParams<"workstations.register">>({
   async handler(context, input) {
     const { token, digest } = mintRegistrationToken();
     const made = await create(entity, RIGHTS.workstations.register, context, input, { registrationToken: digest });
-    return { ...made, ...told(made.result, token) };
+    return { ...made, ...withToken(made.result, token) };
   },
 });
 
@@ -124,12 +124,12 @@ const rotateToken = defineProcedure<RpcParams<"workstations.rotateToken">>({
     const place = await lock(entity, RIGHTS.workstations.rotateToken, context, { id });
     await entity.rows.update(context.sql, id, new Map([["registrationToken", digest]]));
     const workstation = await read(entity.rows, context.sql, id);
-    return { ...told(workstation, token), place, touched: [{ entity: "workstation", id }] };
+    return { ...withToken(workstation, token), place, touched: [{ entity: "workstation", id }] };
   },
 });
 
-/** The token is told once: whoever repeats the call gets the workstation without it. */
-function told(workstation: Workstation, token: string): Pick<Written, "result" | "replayed"> {
+/** The result contains the token; a replay of the call does not. */
+function withToken(workstation: Workstation, token: string): Pick<Written, "result" | "replayed"> {
   const result: RegisteredWorkstation = { workstation, registrationToken: token };
   return { result, replayed: { ...result, registrationToken: null } };
 }

@@ -1,7 +1,7 @@
 import type { Statements } from "../../statements.ts";
 import { ask } from "../../statements.ts";
 
-/** The id of the attachment of a workstation to a project; null where there is none. */
+/** The id of the attachment of a workstation to a project, or null. */
 export async function attachmentOf(sql: Statements, projectId: string, workstationId: string): Promise<string | null> {
   const [row] = await ask(sql, `SELECT id FROM project_workstations WHERE project_id = $1 AND workstation_id = $2`, [
     projectId,

@@ -2,35 +2,35 @@ import { setTimeout as pause } from "node:timers/promises";
 import { ask } from "../../statements.ts";
 import type { Queries } from "../../store/postgres.ts";
 
-/** How long a reader waits for those who are just writing; what commits later is told later. */
+/** How long a reader waits for open transactions. A later page returns the events that commit afterwards. */
 const PATIENCE_MS = 500;
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 50;
-/** Events looked through for one that is missing. */
-const LOOKED_THROUGH = 10_000;
+/** Events scanned for a gap in the ids. */
+const MAX_SCANNED = 10_000;
 
-/** Whoever has inserted an event holds this lock until its transaction is visible or undone. */
+/** SQL: the writers. A transaction that inserted an event holds this lock until it has committed or rolled back. */
 const WRITERS = `SELECT virtualtransaction FROM pg_locks
   WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted AND relation = 'audit_events'::regclass
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
 
 /**
- * The id up to which a reader that has everything up to `after` can see every event that there will ever be. An id is
- * given before its transaction commits, so that an older one may become visible after a newer one; that it never will
- * is known
- *  * of all ids there were, once the transactions that were then writing have ended: waited for, because most take
+ * The id up to which a reader that has all events up to `after` can see every event, now and in future. Ids are
+ * allocated before the commit, so an event with a lower id may become visible after one with a higher id. That can't
+ * happen
+ *  * for all existing ids, once the transactions that were writing have ended: the function waits, because most take
  *    milliseconds;
- *  * of an unbroken run of ids, whoever writes.
- * Neither transaction ids nor timestamps show it: the transaction with the lower one may insert later.
+ *  * within an unbroken run of ids, regardless of open transactions.
+ * Transaction ids and timestamps don't prove it: the transaction with the lower one may insert later.
  */
 export async function auditHorizon(database: Queries, after: number): Promise<number> {
-  const { newest, writers } = await look(database);
+  const { newest, writers } = await newestAndWriters(database);
   if (newest <= after) return after;
   return (await haveEnded(database, writers)) ? newest : endOfRun(database, after, newest);
 }
 
-/** The snapshot that `newest` is from is taken before the locks are looked at: nobody who may hold an older id is missed. */
-async function look(database: Queries): Promise<{ newest: number; writers: string[] }> {
+/** The snapshot of `newest` is taken before the locks are read, so every transaction with an older id is included. */
+async function newestAndWriters(database: Queries): Promise<{ newest: number; writers: string[] }> {
   const text = `SELECT (SELECT coalesce(max(id), 0)::float8 FROM audit_events) AS newest, ARRAY(${WRITERS}) AS writers`;
   const [row] = await database.query((sql) => ask(sql, text, []));
   return { newest: Number(row?.newest), writers: row?.writers ?? [] };
@@ -52,7 +52,7 @@ async function haveEnded(database: Queries, writers: string[]): Promise<boolean>
 async function endOfRun(database: Queries, after: number, newest: number): Promise<number> {
   const text = `SELECT coalesce(max(id), $1::bigint)::float8 AS last FROM (
       SELECT id, row_number() OVER (ORDER BY id) AS place FROM audit_events
-      WHERE id > $1::bigint AND id <= $2::bigint ORDER BY id LIMIT ${LOOKED_THROUGH}) run
+      WHERE id > $1::bigint AND id <= $2::bigint ORDER BY id LIMIT ${MAX_SCANNED}) run
     WHERE id = $1::bigint + place`;
   const [row] = await database.query((sql) => ask(sql, text, [after, newest]));
   return Number(row?.last);

@@ -7,7 +7,7 @@ import { toldColumns } from "../../told-columns.ts";
 import type { Scope } from "./scope.ts";
 import { Parameters } from "./table.ts";
 
-/** Which events. Ids are bounds that are not in it themselves; null: none. */
+/** Selects events. `after` and `before` are exclusive bounds by id; null: no bound. */
 export interface AuditQuery {
   organizationId: string | undefined;
   projectId: string | undefined;
@@ -25,49 +25,52 @@ interface AuditRow extends Omit<AuditEvent, "at"> {
   at: Date;
 }
 
-/** Columns that nobody is told of. The trail holds no secrets; this is so even if it ever should. */
+/** Columns that no caller receives. The trail contains no secrets; this is a second line of defence. */
 const HIDDEN: ReadonlySet<string> = new Set(["registration_token", "environment_vars", "presence_revision"]);
 const SELECTED = `event.id::float8 AS id, event.at, event.principal, event.organization_id AS "organizationId",
   event.project_id AS "projectId", event.entity, event.row_id AS "rowId", event.operation, event.before, event.after,
   event.omitted`;
 
-/** A page, and where the walk for it ended if it found too little among the events that one call looks at. */
+/** A page, and the end of its scan if it reached the limit of scanned events before the page was full. */
 export interface AuditPage {
   events: AuditEvent[];
-  /** The last id that the walk looked at; null: it looked at everything that was asked for. */
+  /** The last scanned id; null: the scan covered the whole query. */
   walkedTo: number | null;
 }
 
 /** At most `limit` events within `scope`, in the order of their ids. */
 export async function auditEvents(database: Queries, query: AuditQuery, scope: Scope): Promise<AuditPage> {
   const rows = await database.query((sql) => askForEvents(sql, query, scope));
-  const events = rows.filter(({ id }) => id !== null).map((row) => told(row as unknown as AuditRow & Found, scope));
+  const events = rows.filter(({ id }) => id !== null).map((row) => eventOf(row as unknown as AuditRow & Found, scope));
   const walkedTo: unknown = rows[0]?.walkedTo;
   return { events, walkedTo: typeof walkedTo === "number" ? walkedTo : null };
 }
 
-/** The same as rows, each with `walkedTo`; at least one, whose `id` is null if there is no event. */
+/**
+ * The query of `auditEvents`. Each row has `walkedTo`. There is at least one row, whose `id` is null if there is no
+ * event.
+ */
 export function askForEvents(sql: Statements, query: AuditQuery, scope: Scope): PendingQuery<Found[]> {
   const parameters = new Parameters();
   const text = statement(query, walkOf(query, scope, parameters), parameters);
   return ask(sql, text, parameters.values);
 }
 
-/** Events that one call looks at, over all its walks. */
-const LOOKED_AT = 10_000;
+/** Maximum events that one call scans, over all its walks. */
+const MAX_SCANNED = 10_000;
 const LARGEST_ID = "9223372036854775807";
 
-/** Walks along an index of (`column`, id), one for each of `keys`; without a column along the ids of all events. */
+/** Scans of an index of (`column`, id), one for each of `keys`. Without a column: a scan of all events by id. */
 interface Walk {
   column: string | null;
-  /** SQL of the rows `key`. */
+  /** SQL that selects the keys, as `key`. */
   keys: string;
   count: number;
-  /** What events on the walk have to meet besides. */
+  /** Further conditions on the scanned events. */
   conditions: string[];
 }
 
-/** Rows and projects have few events; only without them are those of whole organizations looked at. */
+/** Scans by row or project if the query has one, because these have few events, else by organization. */
 function walkOf(query: AuditQuery, scope: Scope, parameters: Parameters): Walk {
   const { projectId, filters, since, until } = query;
   const organizations = organizationsOf(query, scope, parameters);
@@ -98,14 +101,14 @@ function walkOf(query: AuditQuery, scope: Scope, parameters: Parameters): Walk {
   return { column: "organization_id", ...organizations, conditions };
 }
 
-/** SQL of the ids of the organizations whose events may be seen, as `key`; null: all of them. */
+/** SQL that selects the ids of the organizations whose events the caller may see, as `key`. Null: all organizations. */
 function organizationsOf(
   { organizationId }: AuditQuery,
   scope: Scope,
   parameters: Parameters,
 ): Pick<Walk, "keys" | "count"> | null {
   if (scope.kind === "all") {
-    // Deleted organizations included: the trail is what remains of them.
+    // Includes deleted organizations: the trail is all that remains of them.
     return organizationId === undefined
       ? null
       : { keys: `SELECT ${parameters.add(organizationId)}::text AS key`, count: 1 };
@@ -120,31 +123,31 @@ function organizationsOf(
 }
 
 /**
- * A walk has to pass events that do not meet its conditions, perhaps all of a large organization. So a call looks at a
- * bounded number: `walk` is the id that the shortest of its walks ends at, beyond which nothing is returned. The range is
- * one of (column, id), because with `column = key` the planner may prefer the order of the ids, and pass the events of
- * all other organizations. The planner neither sees how far a walk goes, because it would sort everything instead, nor
- * the conditions in the walk, because it would use another index for them.
+ * A walk may scan many events that do not meet its conditions, such as all of a large organization. So a call scans a
+ * bounded number. `walk` is the id at which the shortest walk ends; no event beyond it is returned. The condition is a
+ * range of (column, id), because with `column = key` the planner may scan by id, through the events of all other
+ * organizations. The limit is hidden from the planner, or it would sort everything. The conditions stay outside of the
+ * walk, or the planner would use another index for them.
  */
 function statement(query: AuditQuery, walk: Walk, parameters: Parameters): string {
   const { oldestFirst, limit } = query;
   const first = `${parameters.add(query.after === null ? 0 : query.after + 1)}::bigint`;
   const last = `${parameters.add(query.before === null ? LARGEST_ID : query.before - 1)}::bigint`;
-  const looked = Math.max(limit, Math.floor(LOOKED_AT / Math.max(1, walk.count)));
+  const scanned = Math.max(limit, Math.floor(MAX_SCANNED / Math.max(1, walk.count)));
   const order = `ORDER BY ${orderOf(walk, oldestFirst)}`;
   const end =
     walk.conditions.length === 0
       ? "SELECT NULL::bigint AS id"
       : `SELECT ${oldestFirst ? "min" : "max"}(ended.id) AS id FROM (${walk.keys}) AS walked CROSS JOIN LATERAL (
           SELECT event.id FROM audit_events event WHERE ${rangeOf(walk, first, last)}
-          ${order} OFFSET (SELECT ${looked - 1}) LIMIT 1) ended`;
+          ${order} OFFSET (SELECT ${scanned - 1}) LIMIT 1) ended`;
   const [from, to] = oldestFirst ? [first, `least(${last}, walk.id)`] : [`greatest(${first}, walk.id)`, last];
   const page = `ORDER BY id ${oldestFirst ? "" : "DESC"} LIMIT ${limit}`;
   return `WITH walk AS MATERIALIZED (${end})
     SELECT walk.id::float8 AS "walkedTo", page.* FROM walk LEFT JOIN LATERAL (
       SELECT found.* FROM (${walk.keys}) AS walked CROSS JOIN LATERAL (
         SELECT ${SELECTED} FROM (
-          SELECT * FROM audit_events event WHERE ${rangeOf(walk, from, to)} ${order} LIMIT (SELECT ${looked})) event
+          SELECT * FROM audit_events event WHERE ${rangeOf(walk, from, to)} ${order} LIMIT (SELECT ${scanned})) event
         WHERE ${["true", ...walk.conditions].join(" AND ")} ${order} LIMIT ${limit}) found
       ${page}) page ON true
     ORDER BY page.id ${oldestFirst ? "" : "DESC"}`;
@@ -161,12 +164,12 @@ function orderOf({ column }: Walk, oldestFirst: boolean): string {
   return column === null ? `event.id${direction}` : `event.${column}${direction}, event.id${direction}`;
 }
 
-/** The column and value that a filter's field asks for. */
+/** The column and value of a filter's field. */
 export function auditFilter(field: string, value: string): [column: string, value: string] {
   return [columnOf(field), field === "entity" ? columnOf(value) : value];
 }
 
-function told(
+function eventOf(
   { at, entity, before, after, omitted, walkedTo: _, ...event }: AuditRow & Found,
   scope: Scope,
 ): AuditEvent {
@@ -185,7 +188,10 @@ function fieldsOf(large: OmittedValues): OmittedValues {
   return Object.fromEntries(Object.entries(large).map(([column, value]) => [fieldOf(column), value]));
 }
 
-/** An invitation tells nobody whose its address is; services of all organizations see every user anyway. */
+/**
+ * Hides the user of an invitation, so that the owner of its address stays unknown. Services of all organizations see
+ * every user.
+ */
 function shownTo(scope: Scope, entity: string, columns: Record<string, unknown>): Record<string, unknown> {
   const joined = columns.status === "active" || columns.status === "suspended";
   if (scope.kind === "all" || entity !== "organization_memberships" || joined || !("user_id" in columns))

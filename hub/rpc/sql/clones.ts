@@ -1,6 +1,6 @@
 import { ask, type Statements } from "../../statements.ts";
 
-/** The id of a workstation's clone of a repository, in whoever's sight; null where there is none. */
+/** The id of a workstation's clone of a repository, or null. Does not check the caller's access. */
 export async function cloneOf(
   sql: Statements,
   workstationId: string,

@@ -2,10 +2,10 @@ import type { PendingQuery } from "postgres";
 import { ask, type Statements, type Transaction } from "../../statements.ts";
 import { cancelSessions } from "../../tasks/sessions.ts";
 
-/** The largest number of rows that a deletion removes or changes itself. A row that more rows name is marked. */
-const AT_ONCE = 200;
+/** The largest number of rows that a deletion removes or changes itself. A row with more references is marked. */
+const MAX_DIRECT_ROWS = 200;
 
-/** Table → the rows that Postgres would remove or change together with one of its rows. */
+/** Table → the rows that Postgres removes or changes when it deletes one of the table's rows. */
 const CONCERNED = {
   users: ["organization_memberships WHERE user_id = $1", "organization_memberships WHERE invited_by = $1"],
   tasks: [
@@ -32,48 +32,50 @@ const CONCERNED = {
   agents: ["task_agents WHERE agent_id = $1"],
 } as const satisfies Record<string, readonly string[]>;
 
-/** The deletion of a row: at once if few rows name it, by a mark if many do. */
+/** The deletion of a row: directly if it has few references, by a mark if it has many. */
 export function removing(table: keyof typeof CONCERNED): (sql: Transaction, id: string) => Promise<void> {
-  const few = CONCERNED[table].map((rows) => `(SELECT 1 FROM ${rows} LIMIT ${AT_ONCE + 1})`).join(" UNION ALL ");
+  const few = CONCERNED[table]
+    .map((rows) => `(SELECT 1 FROM ${rows} LIMIT ${MAX_DIRECT_ROWS + 1})`)
+    .join(" UNION ALL ");
   return async (sql, id) => {
     const [counted] = await ask<{ rows: number }>(
       sql,
-      `SELECT count(*)::int AS rows FROM (SELECT FROM (${few}) AS concerned LIMIT ${AT_ONCE + 1}) AS counted`,
+      `SELECT count(*)::int AS rows FROM (SELECT FROM (${few}) AS concerned LIMIT ${MAX_DIRECT_ROWS + 1}) AS counted`,
       [id],
     );
-    if ((counted?.rows ?? 0) <= AT_ONCE || (await isRefused(sql, table, id))) {
+    if ((counted?.rows ?? 0) <= MAX_DIRECT_ROWS || (await isRefused(sql, table, id))) {
       await ask(sql, `DELETE FROM ${table} WHERE id = $1`, [id]);
       return;
     }
     if (table === "tasks") await cancelSessions(sql, "id = $1", id);
-    // At once, because each may be refused: the last owner of an organization stays.
+    // Deleted in this transaction, because the database may reject it: the last owner of an organization stays.
     if (table === "users") await ask(sql, "DELETE FROM organization_memberships WHERE user_id = $1", [id]);
     const further = table === "tasks" ? ", ready = false" : "";
     await ask(sql, `UPDATE ${table} SET deleted_at = now()${further} WHERE id = $1`, [id]);
   };
 }
 
-/** An agent that has sessions stays, which the database says where it is to be deleted. */
+/** Whether the database rejects the deletion: an agent with sessions can't be deleted. */
 async function isRefused(sql: Transaction, table: string, id: string): Promise<boolean> {
   if (table !== "agents") return false;
   const [session] = await ask(sql, "SELECT FROM agent_sessions WHERE agent_id = $1 LIMIT 1", [id]);
   return session !== undefined;
 }
 
-/** Marks an organization, and with it everything in it; its slug stays taken for its restoration. */
+/** Marks an organization and everything in it as deleted. Its slug stays reserved for a restoration. */
 export async function markOrganization(sql: Transaction, id: string): Promise<void> {
   await ask(sql, "UPDATE organizations SET deleted_at = now() WHERE id = $1", [id]);
 }
 
-/** Marks a project, whose slug is free from then on, and cancels its open sessions. */
+/** Marks a project as deleted, which frees its slug, and cancels its open sessions. */
 export async function markProject(sql: Transaction, id: string): Promise<void> {
   await cancelSessions(sql, "project_id = $1", id);
   await ask(sql, "UPDATE projects SET deleted_at = now() WHERE id = $1", [id]);
 }
 
-/** Takes the mark off. False: the removal has started, or there is no mark. */
+/** Removes the mark. False: the removal has started, or there is no mark. */
 export async function unmark(sql: Transaction, table: "organizations" | "projects", id: string): Promise<boolean> {
-  // Locked before the row: the purge claims no row whose mark is being taken off.
+  // Locks the mark before the row, so that the purge does not claim a row that is being restored.
   const [mark] = await ask<{ started: boolean }>(
     sql,
     "SELECT started_at IS NOT NULL AS started FROM purges WHERE entity = $1 AND row_id = $2 FOR UPDATE",
@@ -84,7 +86,7 @@ export async function unmark(sql: Transaction, table: "organizations" | "project
   return true;
 }
 
-/** The deleted organizations that this user owns, by the clients that its token is for. */
+/** The deleted organizations that this user owns, limited to the clients of the user's token. */
 export function ownDeletedOrganizations(
   sql: Statements,
   { id, clientIds }: { id: string; clientIds: readonly string[] | null },

@@ -7,13 +7,13 @@ export interface Wait {
   dependsOnTaskId: string;
 }
 
-/** What is read of the dependencies behind one task. */
+/** Maximum dependencies that the search reads. */
 const MAX_WAITS = 10_000;
 
 /**
- * The cycle that this dependency would close if it were an active block: tasks, each of which waits for the next, the
- * first of them `taskId`. Null where there is none, and where it is too long to be found: whether there is one, the
- * database decides. Until the transaction ends, nobody else changes the dependencies of the project.
+ * The cycle that this dependency would close if it were an active block: tasks that each wait for the next, starting
+ * with `taskId`. Null if there is none, or if it is too long to find; the database rejects every cycle. Locks the
+ * project's dependencies until the transaction ends.
  */
 export async function cycleThrough(sql: Statements, id: string | null, wait: Wait): Promise<string[] | null> {
   await ask(sql, "SELECT hub_lock_dependencies($1)", [wait.taskId]);
@@ -35,7 +35,7 @@ export async function cycleThrough(sql: Statements, id: string | null, wait: Wai
   return way && [wait.taskId, ...way.slice(0, -1)];
 }
 
-/** From one task to another by what each waits for, both included; null where none leads there. */
+/** The shortest path of dependencies from one task to another, including both. Null if there is none. */
 export function shortestWay(waits: readonly Wait[], from: string, to: string): string[] | null {
   const next = new Map<string, string[]>();
   for (const { taskId, dependsOnTaskId } of waits) next.set(taskId, [...(next.get(taskId) ?? []), dependsOnTaskId]);

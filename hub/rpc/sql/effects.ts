@@ -13,7 +13,7 @@ export async function addOwner(sql: Transaction, organizationId: string, userId:
   );
 }
 
-/** Hides a workstation, ends its token, and ends what its agents were at. */
+/** Marks a workstation as deleted, revokes its token, and ends its agents' sessions. */
 export async function endWorkstation(sql: Transaction, id: string): Promise<void> {
   await ask(
     sql,

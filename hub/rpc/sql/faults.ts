@@ -2,17 +2,17 @@ import { HubError } from "../../errors.ts";
 import { fieldOf } from "../../naming.ts";
 import { type DatabaseFault, isDatabaseFault } from "../../store/postgres.ts";
 
-/** What was under way: says where a fault of a value lies in the params. */
+/** The failed call. The method decides the path of a column in the params. */
 export interface FaultContext {
   method: string;
 }
 
-type Told = (fault: DatabaseFault, path: string, method: string) => HubError;
+type ErrorFactory = (fault: DatabaseFault, path: string, method: string) => HubError;
 
-const unfit: Told = (_, path) => refused("bad_request", path, "is not a value this field takes");
+const unfit: ErrorFactory = (_, path) => refused("bad_request", path, "is not a valid value of this field");
 
-/** By SQLSTATE. What is missing here is a fault of the hub's and stays as it is. */
-const FAULTS: ReadonlyMap<string, Told> = new Map<string, Told>([
+/** Errors of callers, by SQLSTATE. Any other code is an internal error. */
+const FAULTS: ReadonlyMap<string, ErrorFactory> = new Map<string, ErrorFactory>([
   ["23505", (_, path) => refused("conflict", path, "is taken; choose another, or update the row that has it")],
   ["23503", foreignKey],
   ["23514", unfit],
@@ -29,21 +29,21 @@ const FAULTS: ReadonlyMap<string, Told> = new Map<string, Told>([
   ["40001", busy],
 ]);
 
-/** A database's refusal as the caller is told it; anything else unchanged. */
-export function toldFault(error: unknown, { method }: FaultContext): unknown {
+/** Converts a database error to the `HubError` that the caller receives. Returns other errors unchanged. */
+export function toHubError(error: unknown, { method }: FaultContext): unknown {
   if (!isDatabaseFault(error)) return error;
-  const told = FAULTS.get(error.code);
-  return told ? told(error, pathOf(error, method), method) : error;
+  const create = FAULTS.get(error.code);
+  return create ? create(error, pathOf(error, method), method) : error;
 }
 
 function foreignKey(_: DatabaseFault, path: string, method: string): HubError {
   if (method.endsWith(".delete"))
     return new HubError("conflict", "Other rows still refer to this one. Delete or change them first.");
-  return refused("bad_request", path, "names nothing that this row may refer to");
+  return refused("bad_request", path, "refers to a row that does not exist or does not fit; check the id");
 }
 
 function busy(fault: DatabaseFault): HubError {
-  const message = "Others were changing the same rows all the time. Nothing was changed. Try again.";
+  const message = "Concurrent changes of the same rows prevented this call. Nothing was changed. Try again.";
   return new HubError("unavailable", message, { retryAfterMs: 100, cause: fault });
 }
 
@@ -51,7 +51,7 @@ function refused(code: "conflict" | "bad_request", path: string, message: string
   return new HubError(code, path ? `${path}: ${message}` : `A value ${message}.`, { details: [{ path, message }] });
 }
 
-/** The last column of a key is the one a caller chose: those before it say within what it is unique. */
+/** Takes the last column of a key: the caller chose its value, and the columns before it are its scope. */
 function pathOf({ column_name, detail, constraint_name, table_name }: DatabaseFault, method: string): string {
   const key = /\(([^()]+)\)=\(/
     .exec(detail ?? "")?.[1]

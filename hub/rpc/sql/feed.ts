@@ -4,9 +4,9 @@ import { fieldOf } from "../../naming.ts";
 import { ask, type Statements, type Transaction } from "../../statements.ts";
 
 export interface RefusedQuery {
-  /** Of these organizations, or of all and of none (null). */
+  /** Only changes of these organizations. Null: all changes, also those outside of organizations. */
   organizationIds: readonly string[] | null;
-  /** The number before the page. */
+  /** The id before the page. */
   after: number;
   limit: number;
 }
@@ -25,15 +25,15 @@ export function askForRefused(sql: Statements, query: RefusedQuery): PendingQuer
   );
 }
 
-/** One that was published again and refused has the first operation. */
+/** SQL: the operation. A republished change that was refused again keeps its original operation. */
 const OPERATION = "CASE WHEN e.operation = 'republished' THEN e.before ->> 'operation' ELSE e.operation::text END";
 
-/** The row as callers get it; the reason is for operators. */
+/** The row as callers receive it. Only operators receive the reason. */
 export function refusedChangeOf({ entity, reason, refusedAt, ...row }: RefusedRow, isOperator: boolean): RefusedChange {
   return { ...row, entity: fieldOf(entity), reason: isOperator ? reason : null, refusedAt: refusedAt.toISOString() };
 }
 
-/** Where a refused change belongs, locked; null: there is none. */
+/** Locks a refused change and returns its place, or null. */
 export async function lockRefused(sql: Transaction, id: number) {
   const [row] = await ask<{ organizationId: string | null; projectId: string | null; entity: string; rowId: string }>(
     sql,
@@ -44,15 +44,15 @@ export async function lockRefused(sql: Transaction, id: number) {
   return row ?? null;
 }
 
-/** The names of tables come from triggers alone. */
+/** Table names come only from triggers. */
 const TABLE = /^[a-z_]+$/;
 
 /**
- * Queues what the row of a refused change is now, as an event of the caller. The row is locked, so that its number follows
- * all earlier changes of the row. Returns the event's number.
+ * Queues the current row of a refused change for publication, as an event of the caller. Locks the row, so that the new
+ * event's id is higher than those of all earlier changes of the row. Returns the event's id.
  */
 export async function republish(sql: Transaction, id: number, { entity, rowId }: { entity: string; rowId: string }) {
-  if (!TABLE.test(entity)) throw new Error(`audit event ${id} is of no table: ${entity}`);
+  if (!TABLE.test(entity)) throw new Error(`The audit event ${id} has an invalid table name: ${entity}`);
   const [now] = await ask<{ row: string }>(
     sql,
     `SELECT (to_jsonb(t) - ARRAY['registration_token', 'environment_vars'])::text AS row FROM ${entity} t WHERE id = $1 FOR NO KEY UPDATE`,
@@ -71,6 +71,6 @@ export async function republish(sql: Transaction, id: number, { entity, rowId }:
     RETURNING id::float8 AS id`,
     [id, now?.row ?? null],
   );
-  if (!event) throw new Error(`audit event ${id} is gone while it is locked`);
+  if (!event) throw new Error(`The audit event ${id} disappeared while it was locked.`);
   return event.id;
 }

@@ -1,19 +1,19 @@
 import { ask, type Statements } from "../../statements.ts";
 
-/** A connection that is ended, for the audit trail. */
+/** A disconnected connection, for the audit trail. */
 export interface KickedConnection {
   id: string;
   nodeId: string;
   kind: string;
   principalId: string;
-  /** By which organization it was seen; a workstation's is looked up. */
+  /** The organization in whose view it was found. The statement reads a workstation's organization from its row. */
   organizationId: string | null;
   reason: string | null;
 }
 
 /**
- * Writes down who ended whose connection, in the caller's transaction. No row of a table changes, so it is no news for the
- * change feed.
+ * Records the disconnect in the audit trail, in the caller's transaction. No row changes, so the change feed publishes
+ * nothing.
  */
 export async function recordKick(sql: Statements, kicked: KickedConnection): Promise<void> {
   const { id, nodeId, kind, principalId, organizationId, reason } = kicked;

@@ -5,7 +5,7 @@ import { newId } from "../../ids.ts";
 import type { Statements } from "../../statements.ts";
 import { ask } from "../../statements.ts";
 
-/** A membership as far as rules need it. */
+/** The fields of a membership that rules need. */
 export interface MembershipStanding {
   id: string;
   role: Role;
@@ -18,7 +18,9 @@ export interface NewInvitation {
   invitedBy: string | null;
 }
 
-/** A user's role in an organization as it is now, kept until the transaction ends; null for who is no active member. */
+/**
+ * A user's current role in an organization, locked until the transaction ends. Null if the user is no active member.
+ */
 export async function activeRole(sql: Statements, organizationId: string, userId: string): Promise<Role | null> {
   const [row] = await ask(
     sql,
@@ -47,7 +49,7 @@ export async function standingOf(sql: Statements, id: string): Promise<Membershi
   return row ? (row as MembershipStanding) : null;
 }
 
-/** The id of a user's membership in an organization, whatever its status. */
+/** The id of a user's membership in an organization, in any status. */
 export async function membershipOf(sql: Statements, organizationId: string, userId: string): Promise<string | null> {
   const [row] = await ask(sql, "SELECT id FROM organization_memberships WHERE organization_id = $1 AND user_id = $2", [
     organizationId,
@@ -56,14 +58,14 @@ export async function membershipOf(sql: Statements, organizationId: string, user
   return row ? String(row.id) : null;
 }
 
-/** Keeps everybody else from the pending row of this address. */
+/** Locks this address: no other transaction changes its placeholder user or its invitations. */
 export async function lockAddress(sql: Statements, email: string): Promise<void> {
   await ask(sql, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [invitationLock(email)]);
 }
 
 /**
- * The invitation of this address into an organization, locked. By the address that was invited, whoever it is of by now: the
- * stored address of a user is not proven, and an invitation must not go to whoever claims it.
+ * Locks the invitation of this address to an organization. Matches the invited address, not the users' stored
+ * addresses: these are not verified, and an invitation must not go to a user who merely claims the address.
  */
 export async function invitationOf(
   sql: Statements,
@@ -90,7 +92,7 @@ export async function isMembersAddress(sql: Statements, organizationId: string, 
   return found.length > 0;
 }
 
-/** Whether the organization has as many open invitations as `most`, or more. */
+/** Whether the organization has at least `most` open invitations. */
 export async function hasOpenInvitations(sql: Statements, organizationId: string, most: number): Promise<boolean> {
   const [counted] = await ask<{ open: number }>(
     sql,
@@ -101,7 +103,7 @@ export async function hasOpenInvitations(sql: Statements, organizationId: string
   return counted?.open === most;
 }
 
-/** Invites an address, which is locked, and gives the membership's id. */
+/** Invites an address, which the caller has locked, and returns the membership's id. */
 export async function invite(
   sql: Statements,
   { organizationId, email, role, invitedBy }: NewInvitation,
@@ -117,7 +119,7 @@ export async function invite(
   return id;
 }
 
-/** Makes an invitation anew, with another role perhaps. */
+/** Renews an invitation, possibly with another role. */
 export async function renewInvitation(
   sql: Statements,
   id: string,
@@ -134,7 +136,7 @@ export async function activate(sql: Statements, id: string): Promise<void> {
   await ask(sql, "UPDATE organization_memberships SET status = 'active', joined_at = now() WHERE id = $1", [id]);
 }
 
-/** Removes a membership, and with the last invitation of an address its pending row. */
+/** Removes a membership. With the last invitation of an address, its placeholder user is removed too. */
 export async function endMembership(sql: Statements, id: string): Promise<void> {
   const [pending] = await ask(
     sql,
@@ -157,8 +159,8 @@ async function removeVacantPlace(sql: Statements, pendingId: string): Promise<vo
 }
 
 /**
- * The user's membership in an organization, whatever its status. Where there is none, an invitation of the user's proven
- * address becomes the user's first, still as an invitation. Null: there is neither.
+ * The id of the user's membership in an organization, in any status. If there is none, an invitation of the user's
+ * proven address is linked to the user, still as an invitation. Null: there is neither.
  */
 export async function ownMembership(
   sql: Statements,

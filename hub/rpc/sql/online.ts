@@ -1,23 +1,24 @@
 import type { PendingQuery } from "postgres";
 import { ask, type Statements } from "../../statements.ts";
 
-/** Points in time, a minute apart but for the last one. */
+/** Points in time, one minute apart except for the last one. */
 export interface OnlineQuery {
   organizationId: string;
   /** Milliseconds since 1970 of the first point. */
   first: number;
   points: number;
-  /** Of the last point, which is now. */
+  /** Time of the last point. */
   now: number;
 }
 
 /**
- * How many workstations of an organization were online at each of these points, the first first; no row: there is no such
- * organization.
+ * The number of online workstations of an organization at each of these points, in order. No rows if the organization
+ * does not exist.
  *
- * A machine is online from a transition that says so (`suspect` counts: its row says online) until the next; before its
- * first one here it was what that one says it came from; and now it is what its row says. Each stretch counts one more from
- * the first point in it on, and one less from the first behind it: so the points are sums, however many stretches there are.
+ * A machine is online from a transition to `online` or `suspect` (whose row says online) until its next transition.
+ * Before its first transition in the range, its state is that transition's previous state. Now, its state is its row's
+ * status. Each online period adds one at its first point and subtracts one at the first point after it, so the points
+ * are running sums.
  */
 export function askForOnline(
   sql: Statements,

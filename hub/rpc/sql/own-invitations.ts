@@ -4,7 +4,7 @@ import { PENDING_PREFIX } from "../../email-address.ts";
 import type { Statements } from "../../statements.ts";
 import { ask } from "../../statements.ts";
 
-/** Which invitations: to a user's id, or to a proven address, whose place is held by the users `pendingIds`. */
+/** Selects invitations to a user's id, or to a proven address, whose placeholder users are `pendingIds`. */
 export interface OwnInvitationQuery {
   userId: string;
   address: string | null;
@@ -14,7 +14,7 @@ export interface OwnInvitationQuery {
   limit: number;
 }
 
-/** The users that hold the place of this address until its person is seen: one, or none. */
+/** The placeholder user of this address until its owner first connects: one or none. */
 export function pendingUsers(sql: Statements, address: string): PendingQuery<{ id: string }[]> {
   return ask(sql, `SELECT id FROM users WHERE email = $1 AND monster_auth_user_id LIKE '${PENDING_PREFIX}%'`, [
     address,
@@ -22,9 +22,9 @@ export function pendingUsers(sql: Statements, address: string): PendingQuery<{ i
 }
 
 /**
- * The page, by ids that sort by the time of the first invitation, newest first: to renew one does not move it. Nothing is
- * written: no trace says whose an invitation is. Each arm reads an index from its begin to the end of the page, and so costs
- * what the person was invited to, and not what one organization invites.
+ * Reads a page by id, newest first. Ids sort by the time of the first invitation, so renewing one does not move it.
+ * Writes nothing, so no trace reveals who owns an invited address. Each arm reads an index up to the end of the page,
+ * so the cost depends on the person's invitations, not on those of an organization.
  */
 export function askForInvitations(
   sql: Statements,

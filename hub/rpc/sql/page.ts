@@ -2,7 +2,7 @@ import { columnOf } from "../../naming.ts";
 import { type Scope, withinScope } from "./scope.ts";
 import { type EntityTable, type Parameters, type SortKey, selectList } from "./table.ts";
 
-/** Which page of a table. Filters are equalities, field → value. */
+/** Selects a page of a table. Filters are equalities, field → value. */
 export interface PageQuery {
   organizationId: string | undefined;
   projectId: string | undefined;
@@ -28,8 +28,9 @@ export function pageStatement<Entity extends object>(
 }
 
 /**
- * The scope of a page. The rows of one organization or project are within it all or none: said so, because a condition on
- * each row makes the planner expect fewer of them than there are, and sort a whole list where an index has its order.
+ * The scope of a page. All rows of one organization or project are within the scope, or none. The condition states this
+ * once, because a condition on each row makes the planner underestimate the rows and sort a list instead of using an
+ * index.
  */
 function withinPage<Entity extends object>(
   table: EntityTable<Entity>,
@@ -74,14 +75,14 @@ function inOrganization<Entity extends object>(
   parameters: Parameters,
 ): string {
   if (!table.inOrganization) return `organizations.id = ${parameters.add(organizationId)}`;
-  // A row seen by way of one organization must not tell that it is of a foreign one too.
+  // A row visible through one organization must not reveal that it also belongs to another one.
   if (scope.kind === "organizations" && !scope.ids.includes(organizationId)) return "false";
   return table.inOrganization(parameters.add(organizationId));
 }
 
 /**
- * Rows behind these keys. Directions may differ, so that no row comparison serves; the bound on the first key alone says
- * nothing new, but lets an index begin there.
+ * Rows after these keys. Directions may differ, so a row comparison does not work. The extra bound on the first key is
+ * redundant, but lets an index scan start there.
  */
 function afterKeys<Entity extends object>(
   table: EntityTable<Entity>,

@@ -3,7 +3,7 @@ import type { PendingQuery } from "postgres";
 import { fieldOf } from "../../naming.ts";
 import { ask, type Statements } from "../../statements.ts";
 
-/** Which marks: of these organizations, or of all (null); and these deleted organizations themselves. */
+/** Selects marks of these organizations, or of all (null), and the marks of these deleted organizations. */
 export interface PurgeQuery {
   organizationIds: readonly string[] | null;
   deletedIds: readonly string[];
@@ -39,7 +39,7 @@ export function askForPurges(sql: Statements, query: PurgeQuery): PendingQuery<P
   );
 }
 
-/** The row as callers get it; causes of failures are for operators. */
+/** The row as callers receive it. Only operators receive the causes of failures. */
 export function purgeOf(
   { entity, error, deletedAt, restorableUntil, startedAt, ...row }: PurgeRow,
   isOperator: boolean,

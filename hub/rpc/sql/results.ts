@@ -2,24 +2,24 @@ import type { Statements } from "../../statements.ts";
 import { ask } from "../../statements.ts";
 import type { Database } from "../../store/postgres.ts";
 
-/** Whose call, of which method, under which key. */
+/** The caller, method and idempotency key of a call. */
 export interface ResultKey {
   principal: string;
   method: string;
   key: string;
 }
-/** What the first call with a key left. */
+/** The stored result of the first call with a key. */
 export interface FirstResult {
   paramsHash: string;
   answer: unknown;
 }
 
 const KEPT = "interval '24 hours'";
-const FORGOTTEN_AT_ONCE = 1_000;
+const FORGET_BATCH = 1_000;
 
 /**
- * Takes the key in this transaction; null: it was free. Otherwise what its first call, not older than a day, left. Waits
- * while another transaction holds the key, and sees what became of it.
+ * Claims the key in this transaction. Returns null if it was free, else the result of its first call within the last 24
+ * hours. Waits while another transaction holds the key, and returns that transaction's result.
  */
 export async function claimKey(
   sql: Statements,
@@ -42,11 +42,11 @@ export async function claimKey(
     WHERE principal = $1 AND method = $2 AND idempotency_key = $3`,
     [principal, method, key],
   );
-  // Nothing there: it ran out between the two statements and was swept away.
+  // No row: it expired and was removed between the two statements.
   return first ? (first as FirstResult) : claimKey(sql, { principal, method, key }, paramsHash);
 }
 
-/** Keeps what the same key is to be answered from now on. */
+/** Stores the answer for further calls with this key. */
 export async function keepAnswer(
   sql: Statements,
   { principal, method, key }: ResultKey,
@@ -59,9 +59,9 @@ export async function keepAnswer(
   );
 }
 
-/** Removes the answers that are older than a day, in short statements. */
+/** Removes the answers that are older than 24 hours, in short statements. */
 export async function forgetOldAnswers(database: Database): Promise<void> {
-  while ((await forgetSome(database)) === FORGOTTEN_AT_ONCE);
+  while ((await forgetSome(database)) === FORGET_BATCH);
 }
 
 async function forgetSome(database: Database): Promise<number> {
@@ -70,7 +70,7 @@ async function forgetSome(database: Database): Promise<number> {
       sql,
       `DELETE FROM rpc_results WHERE (principal, method, idempotency_key) IN (
         SELECT principal, method, idempotency_key FROM rpc_results
-        WHERE created_at < now() - ${KEPT} ORDER BY created_at LIMIT ${FORGOTTEN_AT_ONCE} FOR UPDATE SKIP LOCKED)
+        WHERE created_at < now() - ${KEPT} ORDER BY created_at LIMIT ${FORGET_BATCH} FOR UPDATE SKIP LOCKED)
       RETURNING true`,
       [],
     ),

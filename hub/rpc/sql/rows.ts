@@ -5,14 +5,14 @@ import { type PageQuery, pageStatement } from "./page.ts";
 import { type Scope, withinScope } from "./scope.ts";
 import { type ColumnKind, type EntityTable, Parameters, selectList, timestampFields, written } from "./table.ts";
 
-/** A row under lock, as far as rights and preconditions need it. */
+/** The fields of a locked row that rights and preconditions need. */
 export interface Located {
   organizationId: string;
   projectId: string | null;
   workstationId: string | null;
-  /** Null where the row is no person's. */
+  /** Null if the row belongs to no user. */
   userId: string | null;
-  /** Null where the row belongs to no project. */
+  /** Null if the row belongs to no project. */
   projectStatus: string | null;
   updatedAt: Date | null;
 }
@@ -20,7 +20,7 @@ export interface Located {
 /** Reads and writes the rows of one table. */
 export class EntityRows<Entity extends object> {
   readonly table: EntityTable<Entity>;
-  /** Of the columns that pages are sorted by, in their order. */
+  /** The kinds of the columns that pages are sorted by, in their order. */
   readonly sortKinds: readonly (ColumnKind | undefined)[];
   readonly #fields: string[];
   readonly #listed: string[];
@@ -38,21 +38,26 @@ export class EntityRows<Entity extends object> {
     this.#select = `SELECT ${selectList(table, this.#fields)} FROM ${table.table} ${table.joins}`;
   }
 
-  /** The row of `id` within `scope`, or none. One text for each kind of scope, so that each connection prepares it once. */
+  /** The row of `id` within `scope`, or none. One SQL text per kind of scope, so that a connection prepares it once. */
   byId(sql: Statements, id: string, scope: Scope): PendingQuery<Found[]> {
     const parameters = new Parameters();
     const condition = `${this.table.table}.id = ${parameters.add(id)} AND ${withinScope(this.table, scope, parameters)}`;
     return ask(sql, `${this.#select} WHERE ${condition}`, parameters.values, true);
   }
 
-  /** At most `query.limit` rows after `query.after`, in the table's order. Not prepared: filters make many texts. */
+  /**
+   * At most `query.limit` rows after `query.after`, in the table's order. Not prepared, because filters vary the SQL
+   * text.
+   */
   page(sql: Statements, query: PageQuery, scope: Scope): PendingQuery<Found[]> {
     const parameters = new Parameters();
     const text = pageStatement(this.table, this.#listed, query, scope, parameters);
     return ask(sql, text, parameters.values);
   }
 
-  /** At most `limit` rows as pages have them that meet a further condition, in an order of SQL. */
+  /**
+   * At most `limit` rows that meet a further condition, with the fields of pages, in the order of an SQL expression.
+   */
   meeting(
     sql: Statements,
     { condition, order, limit }: { condition: (parameters: Parameters) => string; order: string; limit: number },
@@ -66,13 +71,13 @@ export class EntityRows<Entity extends object> {
     return ask(sql, text, parameters.values);
   }
 
-  /** Locks the row of `id` within `scope` against other writers; null where there is none. */
+  /** Locks the row of `id` within `scope` against other writers. Null if there is none. */
   async locate(sql: Statements, id: string, scope: Scope): Promise<Located | null> {
     const [row] = await this.#place(sql, id, scope, `FOR NO KEY UPDATE OF ${this.table.table}`);
     return row ?? null;
   }
 
-  /** The same for readers, without a lock. */
+  /** Like `locate`, without a lock, for readers. */
   placeOf(sql: Statements, id: string, scope: Scope): PendingQuery<Located[]> {
     return this.#place(sql, id, scope, "");
   }
@@ -98,9 +103,9 @@ export class EntityRows<Entity extends object> {
   async update(sql: Statements, id: string, values: ReadonlyMap<string, unknown>): Promise<void> {
     const parameters = new Parameters();
     const set = [...values].map(([field, value]) => {
-      const told = this.#written(field, value, parameters);
+      const expression = this.#written(field, value, parameters);
       const assigned = this.table.assigned?.[field as keyof Entity & string];
-      return `${columnOf(field)} = ${assigned ? assigned(told) : told}`;
+      return `${columnOf(field)} = ${assigned ? assigned(expression) : expression}`;
     });
     const text = `UPDATE ${this.table.table} SET ${set.join(", ")} WHERE id = ${parameters.add(id)}`;
     await ask(sql, text, parameters.values);
@@ -110,8 +115,8 @@ export class EntityRows<Entity extends object> {
     await ask(sql, `DELETE FROM ${this.table.table} WHERE id = $1`, [id]);
   }
 
-  /** The row as callers get it: timestamps as ISO 8601. */
-  told(row: Found): Entity & Found {
+  /** The row as callers receive it: timestamps as ISO 8601. */
+  toEntity(row: Found): Entity & Found {
     for (const field of this.#timestamps) {
       const at: unknown = row[field];
       if (at instanceof Date) row[field] = at.toISOString();

@@ -1,6 +1,6 @@
 import type { EntityTable, Parameters } from "./table.ts";
 
-/** Which rows a statement may see at all. `all` is for services of every organization alone. */
+/** The rows that a statement may see. `all` is only for services of all organizations. */
 export type Scope =
   | { readonly kind: "all" }
   | OrganizationsScope
@@ -8,11 +8,11 @@ export type Scope =
 export interface OrganizationsScope {
   readonly kind: "organizations";
   readonly ids: readonly string[];
-  /** The person who asks, and the clients that its token is limited to, as in `UserPrincipal`. */
+  /** The calling user, and the clients that its token is limited to, as in `UserPrincipal`. */
   readonly user?: { readonly id: string; readonly clientIds: readonly string[] | null };
 }
 
-/** The condition that keeps a statement within `scope`; a foreign row fails it just as one that does not exist. */
+/** The condition that limits a statement to `scope`. Rows of other tenants look the same as missing rows. */
 export function withinScope<Entity extends object>(
   table: EntityTable<Entity>,
   scope: Scope,

@@ -2,8 +2,9 @@ import { columnOf } from "../../naming.ts";
 import type { OrganizationsScope, Scope } from "./scope.ts";
 
 /**
- * How a field is kept in its column, whose name is the field's in snake case. `decimal`: a number to callers, NUMERIC or
- * BIGINT in the row; `address`: INET, told without its mask; `computed`: SQL, never written.
+ * How a column stores a field. The column's name is the field's name in snake case. `decimal`: a number for callers,
+ * NUMERIC or BIGINT in the row; `address`: INET, returned without its mask; `computed`: an SQL expression, never
+ * written.
  */
 export type ColumnKind = "plain" | "timestamp" | "json" | "decimal" | "address" | { readonly computed: string };
 
@@ -13,36 +14,36 @@ export interface SortKey {
 }
 
 /**
- * One table as RPC sees it. SQL in here names tables by their own names, and may use what `joins` brings in, among which
- * are always `organizations`. Parameters of the functions are placeholders like `$3`.
+ * The definition of a table for RPC. Its SQL uses the tables' own names, and may use the tables of `joins`, which
+ * always include `organizations`. Parameters of the functions are placeholders like `$3`.
  */
 export interface EntityTable<Entity extends object> {
   readonly table: string;
   readonly columns: Readonly<Record<keyof Entity & string, ColumnKind>>;
-  /** Fields that pages leave out. */
+  /** Fields that pages omit. */
   readonly longFields?: readonly (keyof Entity & string)[];
   readonly joins: string;
-  /** What an update makes of a value where it is not simply the value: SQL of its placeholder. */
+  /** The SQL expression that an update assigns, from the value's placeholder. Default: the value. */
   readonly assigned?: Readonly<Partial<Record<keyof Entity & string, (value: string) => string>>>;
   /** False for rows that count as deleted. */
   readonly visible: string;
-  /** Which rows users and bound services see, where that is not simply those of their organizations. */
+  /** The condition for rows that users and bound services see. Default: the rows of their organizations. */
   readonly seenBy?: (scope: OrganizationsScope, parameters: Parameters) => string;
-  /** The same rows as `seenBy` for pages, if they can be found faster than by looking at each row of the table. */
+  /** A faster condition for the same rows as `seenBy`, for pages. Avoids a check of each row of the table. */
   readonly listedBy?: (scope: OrganizationsScope, parameters: Parameters) => string;
-  /** Which rows `organizationId` in a list's params asks for, where rows may be of several organizations. */
+  /** The condition of `organizationId` in a list's params, if rows may belong to several organizations. */
   readonly inOrganization?: (organization: string) => string;
-  /** What a filter asks for where it is not simply equality: SQL of its placeholder. */
+  /** The condition of a filter, from its placeholder. Default: equality. */
   readonly filters?: Readonly<Record<string, (value: string, scope: Scope, parameters: Parameters) => string>>;
-  /** The person a row is of, where it is a person's. */
+  /** SQL of the user that a row belongs to. */
   readonly userId?: string;
-  /** The project a row belongs to, where it belongs to one. */
+  /** SQL of the project that a row belongs to, or null. */
   readonly projectId: string | null;
-  /** The workstation a row is of, or is assigned to. */
+  /** SQL of the workstation that a row belongs to or is assigned to, or null. */
   readonly workstationId: string | null;
-  /** Which rows a workstation may read. */
+  /** The condition for rows that a workstation may read. */
   readonly readableBy: (workstation: string) => string;
-  /** Which rows `projectId` in a list's params asks for. */
+  /** The condition of `projectId` in a list's params. */
   readonly inProject: (project: string) => string;
   /** The order of pages. Its last key is unique. */
   readonly sort: readonly SortKey[];
@@ -52,14 +53,14 @@ export interface EntityTable<Entity extends object> {
 export class Parameters {
   readonly values: unknown[] = [];
 
-  /** Keeps the value; gives its placeholder. */
+  /** Adds the value and returns its placeholder. */
   add(value: unknown): string {
     this.values.push(value);
     return `$${this.values.length}`;
   }
 }
 
-/** The select list for `fields`, each named as callers know it. */
+/** The select list for `fields`, with the field names as aliases. */
 export function selectList<Entity extends object>(table: EntityTable<Entity>, fields: readonly string[]): string {
   const columns = new Map<string, ColumnKind>(Object.entries(table.columns));
   return fields.map((field) => `${expression(table.table, field, columns.get(field))} AS "${field}"`).join(", ");
@@ -72,7 +73,9 @@ function expression(table: string, field: string, kind: ColumnKind | undefined):
   return kind === "address" ? `host(${column})` : column;
 }
 
-/** The placeholder for a value to write. JSON goes as text, because the driver would take an array for an SQL array. */
+/**
+ * The placeholder for a value to write. JSON is sent as text, because the driver would send an array as an SQL array.
+ */
 export function written(kind: ColumnKind | undefined, value: unknown, parameters: Parameters): string {
   if (kind !== "json" || value === null) return parameters.add(value);
   return `${parameters.add(JSON.stringify(value))}::text::jsonb`;

@@ -2,13 +2,13 @@ import type { WorkstationTransition } from "@monster-realtime/client/protocol";
 import type { PendingQuery } from "postgres";
 import { ask, type Found, type Statements } from "../../statements.ts";
 
-/** A transition with where it stands in the trail. */
+/** A transition with its id in the audit trail. */
 export interface TransitionRow extends Omit<WorkstationTransition, "at"> {
   id: number;
   at: Date;
 }
 
-/** Which ones. `beforeId`: only older ones in the trail; null: from the newest. */
+/** Selects transitions. `beforeId`: only those with a lower id; null: from the newest. */
 export interface TransitionQuery {
   workstationId: string;
   before: string | null;
@@ -16,7 +16,7 @@ export interface TransitionQuery {
   limit: number;
 }
 
-/** The newest first, as they were written down. */
+/** The recorded transitions, newest first. */
 export function askForTransitions(
   sql: Statements,
   { workstationId, before, beforeId, limit }: TransitionQuery,

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { MAX_MINUTES, MINUTE_MS } from "../../inspection/publication-counts.ts";
 import { notFound } from "../crud.ts";
 import * as field from "../fields.ts";
-import { heard } from "../heard.ts";
+import { nodeCoverage } from "../heard.ts";
 import { defineProcedure, type ReadContext } from "../procedure.ts";
 import { may, RIGHTS } from "../rights.ts";
 import { askForOnline } from "../sql/online.ts";
@@ -43,7 +43,7 @@ async function activityOf(
     workstationsOnline: row.online,
     publications: counts[index] ?? 0,
   }));
-  return { intervalMs: MINUTE_MS, points, ...heard(silentNodes) };
+  return { intervalMs: MINUTE_MS, points, ...nodeCoverage(silentNodes) };
 }
 
 export const activity = { procedures: [get] };

@@ -13,7 +13,7 @@ import { may, RIGHTS } from "../rights.ts";
 import { lockAgentsOf } from "../sql/agents.ts";
 
 const MAX_REPORTED = 100;
-/** Names that differ at every start would fill the table for ever. */
+/** Bounds the table, in case a workstation reports new names at every start. */
 const MAX_KNOWN = 1_000;
 
 const reported = z
@@ -36,7 +36,7 @@ const report = defineProcedure<AgentsReport>({
   async handler(context, input) {
     const { sql, caller } = context;
     const workstationId = caller.principal.id;
-    // Locked, so that of two reports at once the second finds what the first left.
+    // Locks the workstation, so that of two concurrent reports the second one sees the result of the first.
     const place = await parent(workstations, context, workstationId);
     refuseUnless(may(caller, RIGHTS.agents.report, place));
     await lockAgentsOf(sql, workstationId);
@@ -56,17 +56,17 @@ async function write(sql: Statements, workstationId: string, { created, changed 
   for (const { id, set } of changed) await agents.rows.update(sql, id, set);
 }
 
-/** As pages have them, without secrets. */
+/** The agents with the fields of pages, which exclude secrets. */
 async function agentsOf(sql: Statements, workstationId: string): Promise<AgentListItem[]> {
   const filters = new Map([["workstationId", workstationId]]);
   const query = { organizationId: undefined, projectId: undefined, filters, after: null, limit: MAX_KNOWN + 1 };
   const found = await agents.rows.page(sql, query, { kind: "all" });
-  return found.map((row) => agents.rows.told(row));
+  return found.map((row) => agents.rows.toEntity(row));
 }
 
 function refuseTooMany(count: number): void {
   if (count <= MAX_KNOWN) return;
-  const message = `A workstation has at most ${MAX_KNOWN} agents, disabled ones too. Delete some that are gone first.`;
+  const message = `A workstation has at most ${MAX_KNOWN} agents, including disabled ones. Delete unused agents first.`;
   throw new HubError("conflict", message);
 }
 

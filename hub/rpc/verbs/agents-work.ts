@@ -46,7 +46,7 @@ const available = defineProcedure<RpcParams<"agents.available">>({
     const rows = await database.query((sql) =>
       agents.rows.meeting(sql, { condition, order, limit }, readScope(caller)),
     );
-    const items: AgentListItem[] = rows.map((row) => agents.rows.told(row));
+    const items: AgentListItem[] = rows.map((row) => agents.rows.toEntity(row));
     const counts = await database.query((sql) =>
       runningOf(
         sql,
@@ -74,7 +74,7 @@ const assignments = defineProcedure<RpcParams<"workstations.assignments">>({
 
 function ownId(caller: Caller): string {
   if (caller.kind === "workstation") return caller.principal.id;
-  const message = "is missing: say whose assignments are meant";
+  const message = "is missing: set the workstation whose assignments to list";
   throw new HubError("bad_request", `id: ${message}`, { details: [{ path: "id", message }] });
 }
 

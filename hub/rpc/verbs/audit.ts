@@ -9,9 +9,9 @@ import { auditHorizon } from "../sql/audit-horizon.ts";
 
 const DEFAULT_LIMIT = 50;
 const OPERATIONS = ["created", "updated", "deleted", "presence", "reordered", "republished"] as const;
-/** Every entity has rights, and so has what only tells of others, the trail itself among it. */
-const TELLS_ONLY: readonly string[] = ["audit", "channels", "publications", "activity", "purges", "feed"];
-const ENTITY_NAMES = Object.keys(RIGHTS).filter((name) => !TELLS_ONLY.includes(name));
+/** Keys of `RIGHTS` without rows in the trail: they only report on other entities. */
+const REPORTS: readonly string[] = ["audit", "channels", "publications", "activity", "purges", "feed"];
+const ENTITY_NAMES = Object.keys(RIGHTS).filter((name) => !REPORTS.includes(name));
 
 const eventId = z.int().min(0);
 const input = field.paramsOf<"audit.list">()(
@@ -44,7 +44,7 @@ async function page(context: ReadContext, params: AuditListParams): Promise<Page
   return { items, nextCursor: reachedId === null ? null : encodeCursor(binding, [reachedId]) };
 }
 
-/** From `reached` on, where a page before this one ended. */
+/** The query of the page that starts at `reached`, the end of the previous page. */
 function queryOf(params: AuditListParams, reached: number | null): Omit<AuditQuery, "limit"> {
   const { organizationId, projectId, filter, after, before, since, until } = params;
   const oldestFirst = after !== undefined;
@@ -60,7 +60,10 @@ function queryOf(params: AuditListParams, reached: number | null): Omit<AuditQue
   };
 }
 
-/** Oldest first, only what nothing can come before any more: the reader goes on from the last one. */
+/**
+ * In ascending order, returns only events before which no other event can still appear: readers continue from the last
+ * one.
+ */
 async function eventsOf({ database, caller }: ReadContext, query: AuditQuery): Promise<AuditPage> {
   const scope = readScope(caller);
   if (!query.oldestFirst || query.after === null) return auditEvents(database, query, scope);
@@ -70,7 +73,7 @@ async function eventsOf({ database, caller }: ReadContext, query: AuditQuery): P
   return auditEvents(database, { ...query, before }, scope);
 }
 
-/** What a cursor holds for: everything asked but how much at once. */
+/** The params that a cursor is bound to: all except `limit` and `cursor`. */
 function bindingOf({ filter, ...params }: AuditListParams): unknown {
   const sorted = (entries: object) => Object.entries(entries).sort(([a], [b]) => (a < b ? -1 : 1));
   return ["audit", sorted(params), sorted(filter ?? {})];

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { narrowed } from "../../connections/view.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import * as field from "../fields.ts";
-import { heard } from "../heard.ts";
+import { nodeCoverage } from "../heard.ts";
 import { defineProcedure, type ReadContext } from "../procedure.ts";
 import { RIGHTS } from "../rights.ts";
 import { viewOf } from "../views.ts";
@@ -35,7 +35,7 @@ async function page({ caller, inspection }: ReadContext, params: ChannelListPara
   const after = cursor === undefined ? null : String(decodeCursor(binding, cursor, ["plain"])[0]);
   const { items, more, silentNodes } = await inspection.channels({ view, prefix, after, limit });
   const last = more ? items.at(-1) : undefined;
-  return { items, nextCursor: last ? encodeCursor(binding, [last.name]) : null, ...heard(silentNodes) };
+  return { items, nextCursor: last ? encodeCursor(binding, [last.name]) : null, ...nodeCoverage(silentNodes) };
 }
 
 export const channels = { procedures: [list] };

@@ -11,7 +11,7 @@ import { narrowed } from "../../connections/view.ts";
 import { notFound } from "../crud.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import * as field from "../fields.ts";
-import { heard } from "../heard.ts";
+import { nodeCoverage } from "../heard.ts";
 import { defineProcedure, type ReadContext } from "../procedure.ts";
 import { RIGHTS } from "../rights.ts";
 import { recordKick } from "../sql/kicks.ts";
@@ -39,7 +39,7 @@ const list = defineProcedure<ConnectionListParams>({
   handler: page,
 });
 
-/** Changes no row, so that there is no first answer to repeat: once it has ended, nobody sees it. */
+/** A read, because it changes no row. A repeated call finds no connection, so there is no answer to replay. */
 const kick = defineProcedure<ConnectionKick>({
   method: "connections.kick",
   kind: "read",
@@ -66,13 +66,14 @@ async function page({ caller, connections }: ReadContext, params: ConnectionList
   return {
     items: items.map(({ connection }) => connection),
     nextCursor: last ? encodeCursor(binding, [last.connection.id]) : null,
-    ...heard(silentNodes),
+    ...nodeCoverage(silentNodes),
   };
 }
 
 /**
- * The trail tells of it if it happened, and of the one call that did it: written first, ended then, and undone where
- * somebody else was faster. The transaction may be run again; the connection ends once.
+ * The trail records the disconnect only if it happened, and only for the call that caused it. The call writes the
+ * event, then ends the connection, and rolls back if another call was faster. The transaction may be retried; the
+ * connection ends once.
  */
 async function end(
   context: ReadContext,

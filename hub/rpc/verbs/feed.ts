@@ -81,7 +81,7 @@ const placeIn = (organizationId: string, projectId: string | null = null) => ({
   workstationId: null,
 });
 
-/** The organizations of which the caller may know this; null: all, and what belongs to none. */
+/** The organizations for which the caller has this grant. Null: all, including changes outside of organizations. */
 function organizationsOf(caller: Caller, grant: Grant, only?: string): readonly string[] | null {
   if (only !== undefined) return may(caller, grant, placeIn(only)) ? [only] : [];
   if (caller.kind === "user") return [...caller.roles.keys()].filter((id) => may(caller, grant, placeIn(id)));

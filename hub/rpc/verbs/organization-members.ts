@@ -22,13 +22,13 @@ import {
   renewInvitation,
 } from "../sql/members.ts";
 
-/** What an organization may have open at once: more than any has people to invite, and few enough to be read as one list. */
+/** Maximum open invitations of an organization: more than any needs, and few enough to read as one list. */
 const MAX_OPEN_INVITATIONS = 10_000;
 
 /**
- * An invitation goes to an address, never to the user who is said to have it: stored addresses are not proven, and no
- * answer, by its shape, code or ids, tells whether the address is known. Only that a member of the organization itself
- * has it is told, by `conflict`: its members are listed anyway.
+ * An invitation goes to an address, never to the user whose row has it, because stored addresses are not verified. No
+ * answer reveals by its shape, code or ids whether the hub knows the address. The exception is a `conflict` for the
+ * address of a member of the organization, whose members the caller can list.
  */
 const inviteMember = defineProcedure<RpcParams<"organizations.invite">>({
   method: "organizations.invite",
@@ -59,7 +59,7 @@ const inviteMember = defineProcedure<RpcParams<"organizations.invite">>({
     if (!standing && (await hasOpenInvitations(sql, organizationId, MAX_OPEN_INVITATIONS))) throw tooManyOpen();
     const id = standing?.id ?? (await invite(sql, invitation));
     if (standing) await renewInvitation(sql, id, invitation);
-    return { result: await told(context, id), place };
+    return { result: await membershipFor(context, id), place };
   },
 });
 
@@ -68,7 +68,7 @@ const restoreMember = changingStatus("restoreMember", "active");
 
 export const organizationMembers = { procedures: [inviteMember, suspendMember, restoreMember] };
 
-/** Both verbs take and answer the same. */
+/** Both verbs have the same params and results. */
 function changingStatus(verb: "suspendMember" | "restoreMember", status: "active" | "suspended"): Procedure {
   const rights = RIGHTS.organizations[verb];
   return defineProcedure<RpcParams<"organizations.suspendMember">>({
@@ -80,13 +80,13 @@ function changingStatus(verb: "suspendMember" | "restoreMember", status: "active
       const place = await lock(organizationMemberships, rights, context, { id });
       await organizationMemberships.guard?.(context, { id, place }, { status });
       await organizationMemberships.rows.update(context.sql, id, new Map([["status", status]]));
-      return { result: await told(context, id), place, touched: memberTouched(place) };
+      return { result: await membershipFor(context, id), place, touched: memberTouched(place) };
     },
   });
 }
 
 function tooManyOpen(): HubError {
-  const message = `The organization has ${MAX_OPEN_INVITATIONS} open invitations, the most that there may be. Withdraw some of them first.`;
+  const message = `The organization has ${MAX_OPEN_INVITATIONS} open invitations, which is the maximum. Withdraw some first.`;
   return new HubError("conflict", message);
 }
 
@@ -95,6 +95,6 @@ function membersAddress(): HubError {
   return new HubError("conflict", `email: ${message}`, { details: [{ path: "email", message }] });
 }
 
-export async function told({ sql, caller }: WriteContext, id: string): Promise<OrganizationMembership> {
+export async function membershipFor({ sql, caller }: WriteContext, id: string): Promise<OrganizationMembership> {
   return shown(organizationMemberships, caller, await read(organizationMemberships.rows, sql, id));
 }

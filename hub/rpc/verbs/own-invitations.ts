@@ -15,8 +15,8 @@ const DEFAULT_LIMIT = 50;
 const input = z.strictObject({ organizationId: field.id("org") });
 
 /**
- * By the caller's own address as its token proves it: nothing is written, so that neither the audit trail nor its ids tell
- * an organization that an address is somebody's.
+ * Lists invitations to the address that the caller's token proves. Writes nothing, so that neither the audit trail nor
+ * its ids reveal to an organization that the address has an owner.
  */
 const list = defineProcedure<RpcParams<"organizations.invitations">>({
   method: "organizations.invitations",
@@ -51,7 +51,7 @@ const accept = defineProcedure<RpcParams<"organizations.acceptInvite">>({
     const { sql, caller } = context;
     const { id, place, status } = await held(context, organizationId);
     if (status === "suspended")
-      throw new HubError("suspended", "You are suspended in this organization. Ask an admin of it.");
+      throw new HubError("suspended", "You are suspended in this organization. Ask one of its admins.");
     const isInvited = status === "invited";
     if (isInvited) await activate(sql, id);
     const result = shown(organizationMemberships, caller, await read(organizationMemberships.rows, sql, id));
@@ -77,7 +77,7 @@ const decline = defineProcedure<RpcParams<"organizations.declineInvite">>({
 
 export const ownInvitations = { procedures: [list, accept, decline] };
 
-/** The caller's membership in the organization under lock. Throws `not_found` where there is none. */
+/** Locks the caller's membership in the organization. Throws `not_found` if there is none. */
 async function held(context: WriteContext, organizationId: string) {
   const { sql, caller } = context;
   const rights = RIGHTS.organizations.acceptInvite;
@@ -87,7 +87,7 @@ async function held(context: WriteContext, organizationId: string) {
   return { id, place, status: (await standingOf(sql, id))?.status };
 }
 
-/** Throws `forbidden` for callers that are no people, whom the methods' rights let in nowhere. */
+/** Throws `forbidden` for callers that are not users. The methods' rights exclude them already. */
 function personOf(caller: Caller) {
   refuseUnless(caller.kind === "user");
   return caller.principal as Extract<Caller, { kind: "user" }>["principal"];

@@ -17,7 +17,7 @@ const attach = defineProcedure<Attach>({
   input: projectWorkstations.schemas.create,
   rights: RIGHTS.projects.attachWorkstation,
   async handler(context, input) {
-    // Locked, so that of two who attach at once the second finds what the first made.
+    // Locks both rows, so that of two concurrent calls the second one finds the attachment of the first.
     await parent(projects, context, input.projectId);
     await parent(workstations, context, input.workstationId);
     const id = await attachmentOf(context.sql, input.projectId, input.workstationId);
@@ -43,7 +43,7 @@ const detach = defineProcedure<RpcParams<"projects.detachWorkstation">>({
   },
 });
 
-/** Of an attachment that is there, what is given. */
+/** Updates the given fields of an existing attachment. */
 async function change(context: WriteContext, id: string, input: Attach): Promise<Written> {
   const { rows } = projectWorkstations;
   const place = await lock(projectWorkstations, RIGHTS.projects.attachWorkstation, context, { id });

@@ -24,9 +24,12 @@ const restore = defineProcedure<RpcParams<"projects.restore">>({
 
 async function put(context: WriteContext, grant: Grant, id: string, status: "active" | "archived"): Promise<Written> {
   const place = await lock(projects, grant, context, { id });
-  // Archiving and restoring in turn would lift a suspension that nobody meant to lift.
+  // Archiving and then restoring would lift a suspension by accident.
   if (place.projectStatus === "suspended")
-    throw new HubError("conflict", "The project is suspended. Set its status with projects.update, if that is meant.");
+    throw new HubError(
+      "conflict",
+      "The project is suspended. To lift the suspension, set its status with projects.update.",
+    );
   await projects.rows.update(context.sql, id, new Map([["status", status]]));
   const result = await read(projects.rows, context.sql, id);
   return { result, place, touched: [{ entity: "project", id }] };

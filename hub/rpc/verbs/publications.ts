@@ -9,7 +9,7 @@ import type { Traced } from "../../inspection/inspection.ts";
 import { publicationId } from "../../schemas.ts";
 import { notFound } from "../crud.ts";
 import * as field from "../fields.ts";
-import { heard } from "../heard.ts";
+import { nodeCoverage } from "../heard.ts";
 import { defineProcedure, type ReadContext } from "../procedure.ts";
 import { RIGHTS } from "../rights.ts";
 import { viewOf } from "../views.ts";
@@ -36,10 +36,10 @@ async function traced(
   const view = viewOf(caller, RIGHTS.publications.trace);
   const found = await inspection.trace({ view, id, channel });
   if (!found) throw notFound("publication");
-  return { ...told(found), ...heard(found.silentNodes) };
+  return { ...traceOf(found), ...nodeCoverage(found.silentNodes) };
 }
 
-function told({ channel, epoch, head, accepted, deliveries, truncated }: Traced): PublicationTrace {
+function traceOf({ channel, epoch, head, accepted, deliveries, truncated }: Traced): PublicationTrace {
   const { id, offset, type, at, from, ephemeral = false } = head;
   return {
     id,

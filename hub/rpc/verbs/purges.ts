@@ -19,7 +19,7 @@ import { EntityRows } from "../sql/rows.ts";
 import type { Scope } from "../sql/scope.ts";
 
 const DEFAULT_LIMIT = 50;
-/** Rows of these are marked before they are removed. */
+/** Entities whose rows are marked before they are removed. */
 const MARKED = [
   "organizations",
   "projects",
@@ -84,7 +84,7 @@ const deletedOrganizations = {
   rows: new EntityRows({ ...organizations.rows.table, visible: "organizations.deleted_at IS NOT NULL" }),
 };
 
-/** Callers have no role in a deleted organization: its owners are read from their memberships. */
+/** Callers have no role in a deleted organization, so its owners are read from the memberships. */
 const restoreOrganization = defineProcedure<RpcParams<"organizations.restore">>({
   method: "organizations.restore",
   kind: "write",
@@ -127,7 +127,7 @@ const undelete = defineProcedure<RpcParams<"projects.undelete">>({
 });
 
 function tooLate(noun: string): HubError {
-  return conflict("started", `The ${noun} is being removed, so it can't be restored any more.`);
+  return conflict("started", `The ${noun} is being removed and can no longer be restored.`);
 }
 
 export const purges = { procedures: [list, restoreOrganization, undelete] };

@@ -22,20 +22,20 @@ const report = defineProcedure<RepositoryReport>({
       })
       .refine(({ cloneStatus, cloneError }) => cloneStatus !== "error" || cloneError?.trim(), {
         path: ["cloneError"],
-        error: "is missing: say what went wrong",
+        error: "is missing: describe the error",
       }),
   ),
   rights: RIGHTS.workstationRepositories.report,
   async handler(context, input) {
     const workstationId = context.caller.principal.id;
     const { projectRepositoryId, mainPath, mainBranch, cloneStatus, cloneError } = input;
-    // Locks workstation and repository, so that of two first reports the second finds the first one's row.
+    // Locks workstation and repository, so that of two concurrent reports the second one finds the row of the first.
     const place = await workstationRepositories.placeOf(context, { workstationId, projectRepositoryId, mainPath }, "");
     refuseUnless(may(context.caller, RIGHTS.workstationRepositories.report, place));
-    const told = { mainPath, cloneStatus, ...(mainBranch === undefined ? {} : { mainBranch }) };
+    const reported = { mainPath, cloneStatus, ...(mainBranch === undefined ? {} : { mainBranch }) };
     const cloned = cloneStatus === "ready" ? { lastSyncedAt: new Date().toISOString() } : {};
     const error = cloneStatus === "error" ? (cloneError ?? null) : null;
-    const values = new Map<string, unknown>(Object.entries({ ...told, ...cloned, cloneError: error }));
+    const values = new Map<string, unknown>(Object.entries({ ...reported, ...cloned, cloneError: error }));
     const id = await cloneOf(context.sql, workstationId, projectRepositoryId);
     const rowId = id ?? `${workstationRepositories.idPrefix}_${newId()}`;
     const { rows } = workstationRepositories;

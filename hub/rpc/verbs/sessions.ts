@@ -35,10 +35,10 @@ const start = defineProcedure<SessionStart>({
     }),
   ),
   rights: RIGHTS.agentSessions.start,
-  async handler(context, { id, ...told }) {
+  async handler(context, { id, ...details }) {
     const { session, place } = await hold(context, RIGHTS.agentSessions.start, id);
     refuseInactiveProject(place);
-    await startSession(context.sql, session, told);
+    await startSession(context.sql, session, details);
     return { result: await assignmentBy(context.sql, id), place };
   },
 });
@@ -60,22 +60,22 @@ const finish = defineProcedure<SessionFinish>({
         errorMessage: field.longText,
         endReason: field.longText.refine(
           (reason) => !ownReasons.has(reason),
-          "is a word of the hub's own: say it in others",
+          "is reserved for the hub; use another reason",
         ),
         reviewInstructions: field.longText,
       }),
     }),
   ),
   rights: RIGHTS.agentSessions.finish,
-  async handler(context, { id, outcome, endReason = outcome, reviewInstructions, ...told }) {
+  async handler(context, { id, outcome, endReason = outcome, reviewInstructions, ...details }) {
     const { sql } = context;
     const { session, place } = await hold(context, RIGHTS.agentSessions.finish, id);
     refuseUnlessOpen(session);
     if (session.status !== "active")
       throw conflict("not_started", "This assignment was not started. Start or refuse it.");
-    await endSession(sql, session, { ...told, status: outcome, endReason });
-    if (outcome === "completed") await completeTask(sql, session, reviewInstructions ?? told.outputSummary ?? null);
-    else await retryTask(sql, session, told.errorMessage ?? told.errorType ?? outcome);
+    await endSession(sql, session, { ...details, status: outcome, endReason });
+    if (outcome === "completed") await completeTask(sql, session, reviewInstructions ?? details.outputSummary ?? null);
+    else await retryTask(sql, session, details.errorMessage ?? details.errorType ?? outcome);
     return { result: await read(agentSessions.rows, sql, id), place };
   },
 });
@@ -122,7 +122,7 @@ const progress = defineProcedure<RpcParams<"agentSessions.progress">>({
     }),
   ),
   rights: RIGHTS.agentSessions.progress,
-  async handler({ caller, database, progressed }, { id, ...told }) {
+  async handler({ caller, database, progressed }, { id, ...details }) {
     const scope = readScope(caller);
     const [place] = await database.query((sql) => agentSessions.rows.placeOf(sql, id, scope));
     if (!place) throw notFound("session");
@@ -130,7 +130,7 @@ const progress = defineProcedure<RpcParams<"agentSessions.progress">>({
     const [session] = await database.query((sql) => agentSessions.rows.byId(sql, id, scope));
     if (!session) throw notFound("session");
     if (session.status !== "active") throw conflict("not_active", `This session is ${session.status}, not active.`);
-    progressed({ sessionId: id, taskId: session.taskId, ...told });
+    progressed({ sessionId: id, taskId: session.taskId, ...details });
     return { id };
   },
 });
@@ -143,7 +143,7 @@ function isSmall(data: Record<string, unknown>): boolean {
 
 function refuseUnlessOpen(session: HeldSession): void {
   if (isOpen(session)) return;
-  throw conflict("ended", "This session has ended. Ask for workstations.assignments to see what goes on.");
+  throw conflict("ended", "This session has ended. Call workstations.assignments for the open ones.");
 }
 
 async function limitAgent(
@@ -160,7 +160,7 @@ async function limitAgent(
   );
 }
 
-/** The board and the task before the session, as all do who change more than one of them. */
+/** Locks the board and the task before the session, the order of all transactions that change more than one of them. */
 async function hold(
   context: WriteContext,
   grant: Grant,

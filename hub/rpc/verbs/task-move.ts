@@ -43,21 +43,21 @@ const move = defineProcedure<TaskMove>({
   },
 });
 
-/** The project before the task, as those do who make tasks: else two would wait for each other. */
+/** Locks the project before the task, in the order of `tasks.create`, so that the calls don't deadlock. */
 async function lockOnBoard(context: WriteContext, input: TaskMove): Promise<Located> {
   const { sql, caller } = context;
   const [seen] = await tasks.rows.byId(sql, input.id, readScope(caller));
   if (!seen) throw notFound("task");
-  const { projectId } = tasks.rows.told(seen);
+  const { projectId } = tasks.rows.toEntity(seen);
   await lockBoard(sql, projectId);
   const place = await lock(tasks, RIGHTS.tasks.move, context, { id: input.id }, Object.keys(input));
   if (place.projectId !== projectId)
-    throw new HubError("conflict", "The task was moved to another project meanwhile. Read it again.");
+    throw new HubError("conflict", "The task was moved to another project. Read it again.");
   refuseInactiveProject(place);
   return place;
 }
 
-/** The neighbour that decides: the one before the place, and only without it the one behind. */
+/** The neighbour that decides the position: the one before it, else the one after it. */
 async function neighbourOf(
   context: WriteContext,
   { afterId, beforeId }: TaskMove,
@@ -80,7 +80,7 @@ async function spotOf(context: WriteContext, path: string, id: string, target: T
   return spot;
 }
 
-/** In the order of the board, both in one list and of one priority. */
+/** Whether `a` comes before `b` on the board. Both have the same list and priority. */
 function isBefore(a: TaskSpot, b: TaskSpot): boolean {
   if (a.listOrder !== b.listOrder) return a.listOrder < b.listOrder;
   const later = b.createdAt.getTime() - a.createdAt.getTime();
@@ -88,8 +88,8 @@ function isBefore(a: TaskSpot, b: TaskSpot): boolean {
 }
 
 function misplaced(path: string, message: string): HubError {
-  const told = `${path}: ${message}. Read the list again and choose a neighbour where the task is to go.`;
-  return new HubError("conflict", told, { details: [{ path, message }] });
+  const text = `${path}: ${message}. Read the list again and choose a neighbour at the task's new position.`;
+  return new HubError("conflict", text, { details: [{ path, message }] });
 }
 
 export const taskMove = { procedures: [move] };

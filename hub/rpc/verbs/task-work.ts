@@ -38,7 +38,7 @@ const assignable = defineProcedure<RpcParams<"tasks.assignable">>({
     };
     const order = "tasks.priority DESC, tasks.list = 'loop', tasks.list_order, tasks.created_at, tasks.id";
     const rows = await database.query((sql) => tasks.rows.meeting(sql, { condition, order, limit }, readScope(caller)));
-    return { items: rows.map((row) => tasks.rows.told(row)) };
+    return { items: rows.map((row) => tasks.rows.toEntity(row)) };
   },
 });
 
@@ -66,9 +66,10 @@ const cancel = defineProcedure<RpcParams<"tasks.cancel">>({
   rights: RIGHTS.tasks.cancel,
   async handler(context, { id, reason }) {
     const { sql } = context;
-    // Also where the project is archived: there too somebody must be able to stop an agent.
+    // Allowed in archived projects too, because it must be possible to stop an agent there.
     const { task, place } = await hold(context, RIGHTS.tasks.cancel, id);
-    if (task.agentSessionStatus === "INACTIVE") throw conflict("inactive", "No agent is at this task.");
+    if (task.agentSessionStatus === "INACTIVE")
+      throw conflict("inactive", "No agent works on this task. There is nothing to cancel.");
     const session = task.sessionId === null ? null : await holdSession(sql, task.sessionId);
     if (session && isOpen(session)) {
       const ending = { status: "failed", endReason: "cancelled", errorType: "cancelled" } as const;
@@ -91,7 +92,7 @@ const review = defineProcedure<TaskReview>({
       })
       .refine(({ decision, feedback }) => decision === "approve" || feedback?.trim(), {
         path: ["feedback"],
-        error: "is missing: say what is to be done again",
+        error: "is missing: describe what to change",
       }),
   ),
   rights: RIGHTS.tasks.review,
@@ -110,11 +111,11 @@ const review = defineProcedure<TaskReview>({
 });
 
 function refuseUnlessReviewed({ list, agentSessionStatus }: HeldTask): void {
-  if (agentSessionStatus !== "INACTIVE") throw conflict("active", "An agent is at this task. Cancel it first.");
-  if (list !== "review") throw conflict("list", `The task is in the list ${list}, not in review.`);
+  if (agentSessionStatus !== "INACTIVE") throw conflict("active", "An agent works on this task. Cancel it first.");
+  if (list !== "review") throw conflict("list", `The task is in the list "${list}", not in "review".`);
 }
 
-/** The board before the task, as all do who move it. */
+/** Locks the board before the task, the order of all transactions that move it. */
 async function hold(context: WriteContext, grant: Grant, id: Task["id"]): Promise<{ task: HeldTask; place: Located }> {
   const [seen] = await tasks.rows.byId(context.sql, id, readScope(context.caller));
   const task = seen && (await holdTask(context.sql, id));

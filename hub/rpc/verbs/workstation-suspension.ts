@@ -21,7 +21,7 @@ const resume = defineProcedure<RpcParams<"workstations.resume">>({
   handler: (context, { id }) => put(context, RIGHTS.workstations.resume, id, "offline"),
 });
 
-/** What `offline` makes of one that is not suspended, the table's own rule for its status says: nothing. */
+/** `offline` changes only a suspended workstation: see the `assigned` rule of the table's status. */
 async function put(context: WriteContext, grant: Grant, id: string, status: "suspended" | "offline"): Promise<Written> {
   const place = await lock(workstations, grant, context, { id });
   await workstations.rows.update(context.sql, id, new Map([["status", status]]));

@@ -35,10 +35,10 @@ async function page(
   const found = await database.query((sql) => askForTransitions(sql, query));
   const rows = found.slice(0, limit);
   const last = found.length > limit ? rows.at(-1) : undefined;
-  return { items: rows.map(told), nextCursor: last ? encodeCursor(binding, [last.id]) : null };
+  return { items: rows.map(transitionOf), nextCursor: last ? encodeCursor(binding, [last.id]) : null };
 }
 
-function told({ id: _, at, ...transition }: TransitionRow): WorkstationTransition {
+function transitionOf({ id: _, at, ...transition }: TransitionRow): WorkstationTransition {
   return { at: at.toISOString(), ...transition };
 }
 

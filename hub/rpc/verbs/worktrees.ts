@@ -38,14 +38,14 @@ const acquire = defineProcedure<WorktreeAcquire>({
   rights: RIGHTS.gitWorktrees.acquire,
   async handler(context, { workstationId, projectRepositoryId, branch, sessionId }) {
     const { sql, caller } = context;
-    // The session before the clone, as those do who end it.
+    // Locks the session before the clone, the order of transactions that end a session.
     if (sessionId !== undefined) await holdOpen(context, sessionId);
     const id = await cloneOf(sql, workstationId, projectRepositoryId);
     if (id === null) throw notFound("clone");
     const place = await lock(workstationRepositories, RIGHTS.gitWorktrees.acquire, { sql, caller }, { id });
     refuseInactiveProject(place);
     const clone = await readyClone(sql, id);
-    // Also where it asks again: its branch's worktree is then its own, and counts it once.
+    // Releases first, also for a repeated call, so that the worktree of its branch counts the session once.
     if (sessionId !== undefined) await releaseWorktreeOf(sql, sessionId);
     const worktreeId = await acquireWorktree(sql, clone, branch);
     if (sessionId !== undefined)
@@ -62,7 +62,7 @@ const release = defineProcedure<RpcParams<"gitWorktrees.release">>({
   async handler(context, { id }) {
     const place = await lock(gitWorktrees, RIGHTS.gitWorktrees.release, context, { id });
     if (!(await releaseWorktree(context.sql, id)))
-      throw conflict("not_held", "Nobody holds this worktree but sessions, whose ends release it.");
+      throw conflict("not_held", "Only sessions hold this worktree. It is released when they end.");
     return { result: await read(gitWorktrees.rows, context.sql, id), place };
   },
 });
@@ -88,7 +88,7 @@ const stale = defineProcedure<RpcParams<"gitWorktrees.stale">>({
     const rows = await database.query((sql) =>
       gitWorktrees.rows.meeting(sql, { condition, order, limit: MAX_STALE }, readScope(caller)),
     );
-    return { items: rows.map((row) => gitWorktrees.rows.told(row)) };
+    return { items: rows.map((row) => gitWorktrees.rows.toEntity(row)) };
   },
 });
 
@@ -99,14 +99,14 @@ async function readyClone(sql: Statements, id: string): Promise<Clone> {
     [id],
   );
   if (clone?.status === "ready") return clone;
-  throw conflict("clone", `The clone is ${clone?.status}. Report it "ready" once it is there.`);
+  throw conflict("clone", `The clone is ${clone?.status}. Report it as "ready" when it is complete.`);
 }
 
-/** Locks the session, and refuses one that has ended. */
+/** Locks the session. Throws `conflict` if it has ended. */
 async function holdOpen(context: WriteContext, sessionId: string): Promise<void> {
   await parent(agentSessions, context, sessionId);
   const { status } = await read(agentSessions.rows, context.sql, sessionId);
-  if (!goesOn(status)) throw conflict("ended", `The session is ${status}: it needs no worktree any more.`);
+  if (!goesOn(status)) throw conflict("ended", `The session is ${status}. An ended session can't acquire a worktree.`);
 }
 
 export const worktrees = { procedures: [acquire, release, stale] };

@@ -1,7 +1,7 @@
 import type { Database } from "../../../hub/store/postgres.ts";
 import type { Plan, Rows } from "./factory.ts";
 
-/** What must never be seen, at whatever moment somebody looks; each as a sentence. */
+/** Invariants that must hold at any time. Returns each violation as a sentence. */
 export async function violationsNow(database: Database): Promise<string[]> {
   const found = await database.query(
     (sql) => sql<{ violation: string }[]>`
@@ -13,7 +13,7 @@ export async function violationsNow(database: Database): Promise<string[]> {
         FROM project_repositories r JOIN tasks t ON t.project_repository_id = r.id AND t.agent_session_status <> 'INACTIVE'
         WHERE r.max_concurrent_tasks > 0 GROUP BY r.id HAVING count(*) > r.max_concurrent_tasks
       UNION ALL
-      SELECT format('%s is in %s sessions at once', task_id, count(*))
+      SELECT format('%s is in %s sessions at the same time', task_id, count(*))
         FROM agent_sessions WHERE status IN ('starting', 'active') GROUP BY task_id HAVING count(*) > 1
       UNION ALL
       SELECT format('%s is %s without its session', t.id, t.agent_session_status)
@@ -28,7 +28,7 @@ export async function violationsNow(database: Database): Promise<string[]> {
   return found.map(({ violation }) => violation);
 }
 
-/** What must hold when everything is done. */
+/** Conditions that must hold when all tasks are done. */
 export async function violationsAfter(database: Database, plan: Plan, rows: Rows): Promise<string[]> {
   const found = await database.query(
     (sql) => sql<{ violation: string }[]>`
@@ -51,7 +51,7 @@ export async function violationsAfter(database: Database, plan: Plan, rows: Rows
   return [...found.map(({ violation }) => violation), ...(await overtaken(database, plan, rows))];
 }
 
-/** Tasks that anybody could have had from the start, and that others of lower rank were given before. */
+/** Tasks that any agent could take from the start, but that were assigned after tasks of lower rank. */
 async function overtaken(database: Database, plan: Plan, { taskIds }: Rows): Promise<string[]> {
   const first = await database.query(
     (sql) => sql<{ taskId: string; event: number }[]>`

@@ -10,18 +10,18 @@ import { Dispatcher } from "../../../hub/tasks/dispatcher.ts";
 import { WorkSweeper } from "../../../hub/tasks/sweeper.ts";
 import { loneNode } from "../../support/lone-node.ts";
 
-/** Short, so that what takes minutes at night takes a second here. */
+/** Short timeouts, so that a run takes seconds. */
 export const TIMES = { startTimeoutMs: 250, sessionTimeoutMs: 250, avoidMs: 40 };
 const log = pino({ level: "silent" });
 
-/** What of a hub gives tasks out, over connections of its own. */
+/** The parts of a hub that assign tasks, with their own connections. */
 export interface DispatchingHub {
   router: RpcRouter;
   database: Database;
   close(): Promise<void>;
 }
 
-/** `sabotaged`: nothing is locked, neither rows nor turns. */
+/** `sabotaged`: nothing is locked, neither rows nor rounds. */
 export function startDispatching(info: ConstructorParameters<typeof Database>[0], sabotaged: boolean): DispatchingHub {
   const database = new (sabotaged ? UnlockedDatabase : Database)({ ...info, max: 6 });
   const authorizer = new Authorizer({ source: new PostgresFacts(database, log), cacheMs: 500, outageMs: 5_000 });
@@ -44,7 +44,7 @@ export function startDispatching(info: ConstructorParameters<typeof Database>[0]
   return { router, database, close };
 }
 
-/** A database whose rows can't be locked: what a mistake in the statements would amount to. */
+/** A database whose rows can't be locked, to simulate a mistake in the statements. */
 class UnlockedDatabase extends Database {
   override transaction<Result>(principal: string, work: Parameters<Database["transaction"]>[1]): Promise<Result> {
     const unlocked: typeof work = (sql) => {
@@ -68,9 +68,9 @@ export interface AgentPlan {
 export interface TaskPlan {
   priority: number;
   repository: number | null;
-  /** Places of the agents that alone may have it. */
+  /** Indexes of the only agents that may take it. */
   allowed: readonly number[];
-  /** A task before it that it waits for. */
+  /** Index of an earlier task that it depends on. */
   after: number | null;
 }
 export interface Plan {
@@ -80,7 +80,7 @@ export interface Plan {
   tasks: readonly TaskPlan[];
 }
 
-/** The rows of a plan, by their places in it. */
+/** The rows of a plan, by their indexes in it. */
 export interface Rows {
   projectId: string;
   workstationIds: string[];
@@ -130,7 +130,7 @@ export async function makeRows(database: Database, plan: Plan): Promise<Rows> {
   return rows;
 }
 
-/** Registration tokens are kept as digests; these need no token. */
+/** Registration tokens are stored as digests. These workstations need no token. */
 export function digestOf(workstationId: string): string {
   return Buffer.from(workstationId.padEnd(32, "-").slice(-32)).toString("hex");
 }

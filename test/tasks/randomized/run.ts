@@ -6,13 +6,13 @@ import { makeRows, type Plan, startDispatching } from "./factory.ts";
 import { type Behaviour, SimulatedWorkstation } from "./workstation.ts";
 
 export interface Scenario extends Plan {
-  /** What each workstation does with its first assignments. */
+  /** The reactions of each workstation to its first assignments. */
   behaviours: readonly (readonly Behaviour[])[];
 }
 
 const LIMIT_MS = 60_000;
 
-/** Lets two hubs and the plan's workstations work until everything is done, and tells what was wrong on the way. */
+/** Lets two hubs and the plan's workstations work until all tasks are done, and returns the violations on the way. */
 export async function run(scenario: Scenario, { sabotaged = false, limitMs = LIMIT_MS } = {}): Promise<string[]> {
   const violations: string[] = [];
   await withDatabase(async (database, info) => {
@@ -52,7 +52,7 @@ export async function run(scenario: Scenario, { sabotaged = false, limitMs = LIM
   return violations;
 }
 
-/** What is not done, as far as it may say why. */
+/** The unfinished tasks, with details for diagnosis. */
 async function leftOver(database: Database): Promise<string[]> {
   const tasks = await database.query(
     (sql) => sql<{ left: string }[]>`

@@ -4,17 +4,19 @@ import type { RpcRouter } from "../../../hub/rpc/context.ts";
 import type { Database } from "../../../hub/store/postgres.ts";
 import { principalOf } from "./factory.ts";
 
-/** What a workstation does with an assignment. Everything but `work` happens as often as the plan says, and then no more. */
+/**
+ * A workstation's reaction to an assignment. Reactions other than `work` occur as often as the plan says, and no more.
+ */
 export type Behaviour = "work" | "refuse" | "limit" | "fail" | "sleep" | "crash" | "finish_twice" | "start_twice";
 
-/** A simulated workstation: asks for its assignments, as a real one does after every start, and works on them. */
+/** A simulated workstation. It reads its assignments, as a real one does after every start, and works on them. */
 export class SimulatedWorkstation {
   readonly id: string;
   readonly #router: RpcRouter;
   readonly #database: Database;
   readonly #behaviours: Behaviour[];
   readonly #handled = new Set<string>();
-  /** What the hub let through that it must not. */
+  /** Calls that the hub accepted but must reject. */
   readonly faults: string[] = [];
 
   constructor(id: string, parts: { router: RpcRouter; database: Database; behaviours: readonly Behaviour[] }) {
@@ -24,14 +26,14 @@ export class SimulatedWorkstation {
     this.#behaviours = [...parts.behaviours];
   }
 
-  /** Works until `signal` says that everything is done. */
+  /** Works until `signal` reports that all tasks are done. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const { items } = (await this.#call("workstations.assignments", {})) as { items: Assignment[] };
       const fresh = items.filter(({ id }) => !this.#handled.has(id));
       for (const { id, status } of fresh) {
         this.#handled.add(id);
-        // What it had begun before it crashed is lost to it.
+        // Work that it had begun before a crash is lost.
         if (status === "active") await this.#finish(id, "failed");
         else await this.#handle(id);
       }
@@ -84,7 +86,7 @@ export class SimulatedWorkstation {
     return this.#try("agentSessions.finish", { id, outcome }).then(() => undefined);
   }
 
-  /** As if its machine slept: its row says offline, and it was seen last when it went. */
+  /** Simulates a suspended machine: its row says offline, last seen when it went offline. */
   async #goAwayFor(ms: number): Promise<void> {
     await this.#database.query(
       (sql) => sql`UPDATE workstations SET status = 'offline', last_seen_at = now() WHERE id = ${this.id}`,
@@ -95,7 +97,7 @@ export class SimulatedWorkstation {
     );
   }
 
-  /** False where the hub says that it is no longer this workstation's to do. */
+  /** False if the hub reports that the session is no longer this workstation's. */
   async #try(method: string, params: unknown): Promise<boolean> {
     try {
       await this.#call(method, params);
