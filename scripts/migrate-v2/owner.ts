@@ -6,8 +6,8 @@ import { MigrationError } from "./source.ts";
 const MIGRATOR = "service:migrate-v2";
 
 /**
- * The user who is to own what is migrated: by id, or by an address, which is held for whoever signs in with it once it is
- * verified. Throws `MigrationError`.
+ * The user who becomes the owner of the migrated rows: by id, or by an address, which is reserved for the user who signs in
+ * with it after its verification. Throws `MigrationError`.
  */
 export async function resolveOwner(database: Database, owner: string): Promise<string> {
   if (owner.includes("@")) return placeFor(database, canonicalEmail(owner));
