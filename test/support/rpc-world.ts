@@ -32,16 +32,16 @@ export interface Tenant {
   workstation: Principal;
 }
 
-/** Two tenants over one router, which forgets rights as a hub does. */
+/** Two tenants on one router, which invalidates rights like a hub. */
 export interface World {
   database: Database;
   router: RpcRouter;
   ours: Tenant;
   theirs: Tenant;
   touched: Touched[];
-  /** What sessions told of how far they are. */
+  /** The reported progress of sessions. */
   progress: SessionProgress[];
-  /** Reads what rights hang on anew. */
+  /** Reloads the facts for rights. */
   forget(changed: readonly Touched[]): void;
   call<Method extends RpcMethod>(
     principal: Principal,
@@ -49,7 +49,7 @@ export interface World {
     params: RpcParams<Method>,
     idempotencyKey?: string,
   ): Promise<RpcResult<Method>>;
-  /** What a call, of whatever params, is refused with. */
+  /** The error of a refused call, with any params. */
   refusal(principal: Principal, method: string, params: unknown, idempotencyKey?: string): Promise<HubError>;
 }
 
@@ -65,7 +65,7 @@ export async function withWorld(body: (world: World) => Promise<void>): Promise<
       touched.push(...changed);
       authorizer.drop(changed);
     };
-    const onProgress = (told: SessionProgress) => progress.push(told);
+    const onProgress = (update: SessionProgress) => progress.push(update);
     const parts = { database, authorizer, ...loneNode(authorizer, log), log };
     const router = createRpcRouter({ ...parts, onTouched, onProgress });
     const [ours, theirs] = [await tenant(database), await tenant(database)];
@@ -135,7 +135,7 @@ export async function user(database: Database, organizationId: string | null, ro
   return { kind: "user", id, clientIds: null };
 }
 
-/** The hub sees somebody whose address is verified, and writes the address down. */
+/** The hub sees a user with a verified address, and stores the address. */
 export async function seen({ database }: World, { id }: Principal, email: string): Promise<void> {
   const source = new PostgresFacts(database, log);
   const directory = new Directory({ source, cacheMs: 5_000, outageMs: 60_000 });
