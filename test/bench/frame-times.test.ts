@@ -30,7 +30,7 @@ for (const [path, place] of [
   test(`includes ${place}`, () => measured(async ({ url }) => (await fetch(`${url}${path}`)).text()));
 }
 
-test("includes what reads the bytes of a connection that was upgraded", () =>
+test("includes the reader of an upgraded connection", () =>
   measured(async ({ url }) => {
     const { hostname, port } = new URL(url);
     const socket = connect(Number(port), hostname);
