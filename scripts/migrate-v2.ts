@@ -28,7 +28,7 @@ function choice(): Choice {
   const options = { owner: { type: "string" }, "dry-run": { type: "boolean", default: false } } as const;
   try {
     const { values } = parseArgs({ options });
-    if (!values.owner) throw new Error("--owner is missing: who is to own the migrated organizations?");
+    if (!values.owner) throw new Error("--owner is missing: it names the owner of the migrated organizations.");
     return { owner: values.owner, dryRun: values["dry-run"] };
   } catch (error) {
     throw new MigrationError((error as Error).message, USAGE);
@@ -59,7 +59,7 @@ async function run(database: Database, embeddedDir: EmbeddedDir, { owner, dryRun
     const [turn] = await lock<
       { free: boolean }[]
     >`SELECT pg_try_advisory_lock(${ADVISORY_LOCKS.migrateV2}::bigint) AS free`;
-    if (!turn?.free) throw new MigrationError("Another run is under way.", "Wait for its end, and run this again.");
+    if (!turn?.free) throw new MigrationError("Another run is in progress.", "Wait for its end, and run this again.");
     const ownerId = await resolveOwner(database, owner);
     const options = { database, ownerId, progress: progressBar() };
     const report = await (dryRun ? rehearseV2(options) : migrateV2(options));

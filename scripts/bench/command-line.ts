@@ -1,11 +1,11 @@
 import { parseArgs } from "node:util";
 
 export interface BenchCommand {
-  /** The case to run; all where `null`. */
+  /** The case to run; null: all. */
   only: string | null;
   json: boolean;
   list: boolean;
-  /** Rounds a case, instead of its own number. */
+  /** Rounds per case, instead of the case's default. */
   runs: number | null;
 }
 

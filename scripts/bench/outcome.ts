@@ -17,7 +17,7 @@ export interface Figure {
   target: Target;
 }
 
-/** One figure in one round. `peer: null` where the target is absolute. */
+/** One figure in one round. `peer: null` if the target is absolute. */
 export interface Sample {
   ours: number;
   peer: number | null;
@@ -37,7 +37,7 @@ export interface Outcome {
 
 /**
  * Sums up the rounds of one figure: medians of ours and of the peer's, and the median of the rounds' ratios.
- * A ratio is taken within a round, where both ran under the same conditions, never between medians.
+ * A ratio is computed within a round, in which both ran under the same conditions, never between medians.
  */
 export function outcomeOf(figure: Figure, samples: readonly Sample[]): Outcome {
   const ours = median(samples.map((sample) => sample.ours));

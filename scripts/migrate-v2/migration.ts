@@ -136,7 +136,7 @@ class Migration {
     const slugs = new Map<string, Slugs>();
     for (const { organization_id: id, slug } of taken) slugsOf(slugs, id).add(slug);
     await this.#inBatches<V2Project>("projects", nextProjects, (batch) => {
-      const known = this.#withParent(batch, "projects of an organization that is not there");
+      const known = this.#withParent(batch, "projects of a missing organization");
       const rows = known.map((source) => ({
         ...this.#named(source, "proj", "project", slugsOf(slugs, source.parentId)),
         organization_id: source.parentId,
@@ -154,7 +154,7 @@ class Migration {
   async #tasks(): Promise<void> {
     const places = await Places.read((ask) => this.#session.query(ask), listOfStatus);
     await this.#inBatches<V2Task>("tasks", nextTasks, (batch) => {
-      const known = this.#withParent(batch, "tasks of a project that is not there");
+      const known = this.#withParent(batch, "tasks of a missing project");
       const rows = known.map((source) => {
         const task = migratedTask(source, this.#report);
         return {

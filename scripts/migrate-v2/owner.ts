@@ -14,8 +14,8 @@ export async function resolveOwner(database: Database, owner: string): Promise<s
   const [found] = await database.query((sql) => sql<{ id: string }[]>`SELECT id FROM users WHERE id = ${owner}`);
   if (found) return found.id;
   throw new MigrationError(
-    `There is no user ${owner}.`,
-    "Give --owner the id of a user (user_…) who has signed in, or the e-mail address of somebody who is going to.",
+    `User ${owner} not found.`,
+    "Give --owner the id of a user (user_…) who has signed in, or the e-mail address of a person who will sign in.",
   );
 }
 

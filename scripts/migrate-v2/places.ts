@@ -50,7 +50,10 @@ export class Places {
 
   next(project: string, list: string): number {
     const place = this.#places.get(keyOf(project, list));
-    if (!place) throw new Error("a task came up that was not counted: somebody changes version 2 meanwhile");
+    if (!place)
+      throw new Error(
+        "A task was not counted: another program changes version 2 during the migration. Stop it, and run this again.",
+      );
     place.last += place.step;
     return Math.round(place.last * PRECISION) / PRECISION;
   }

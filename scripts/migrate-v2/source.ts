@@ -58,7 +58,7 @@ export async function inspectSource(database: Database): Promise<void> {
   );
   if (missing.length === 0) return;
   throw new MigrationError(
-    `This database has not what is to be migrated: it lacks ${missing.join(", ")}.`,
+    `The tables of version 2 are incomplete: this database lacks ${missing.join(", ")}.`,
     "Bring the tables of version 2 into the database of version 3 first, for instance with pg_dump and psql.",
   );
 }

@@ -24,8 +24,8 @@ async function measured(cause: (server: ServerProcess) => Promise<unknown>): Pro
 
 for (const [path, place] of [
   ["/request", "a request's listener"],
-  ["/immediate", "what setImmediate calls"],
-  ["/timer", "what a timer calls"],
+  ["/immediate", "the callback of setImmediate"],
+  ["/timer", "the callback of a timer"],
 ]) {
   test(`includes ${place}`, () => measured(async ({ url }) => (await fetch(`${url}${path}`)).text()));
 }

@@ -9,7 +9,7 @@ const CLIENT = join(import.meta.dirname, "faults-client.ts");
 export interface Cable {
   /** The hub's end: reachable from inside the network, and from this machine. */
   address: string;
-  /** The far end's: reachable from this machine, where something inside listens on them. */
+  /** The far end's addresses: reachable from this machine if a program inside listens on them. */
   far: readonly [string, string];
   /** The prefix of a command that runs inside. */
   inside: readonly string[];

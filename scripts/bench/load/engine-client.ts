@@ -28,7 +28,7 @@ interface Pending {
 
 /**
  * A client that speaks Engine.IO 4 and Socket.IO 4 over a bare WebSocket: about half the CPU and memory of
- * socket.io-client, so that the load is not what is measured. Events reach `onEvent` as undecoded frames.
+ * socket.io-client, so that the benchmark does not measure the load. Events reach `onEvent` as undecoded frames.
  */
 export class EngineClient {
   /** Called with every event frame, `42[…]`; the buffer is valid only during the call. */

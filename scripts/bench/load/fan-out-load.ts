@@ -18,7 +18,7 @@ export interface FanOutConnect {
 export interface FanOutResult {
   bursts: number;
   deliveries: number;
-  /** Frames received: fewer than deliveries where the server joins publications. */
+  /** Frames received: fewer than deliveries if the server joins publications. */
   frames: number;
 }
 

@@ -45,7 +45,7 @@ function timeEvents(prototype: object, events: readonly string[], counts: (emitt
   Object.defineProperty(prototype, "emit", { value: timedEmit, configurable: true, writable: true });
 }
 
-/** Times what `setImmediate` or a timer calls. Its other properties, such as its promise's form, stay as they are. */
+/** Times the callbacks of `setImmediate` or a timer. Its other properties, such as its promise form, are kept. */
 function timeCallbacks(name: "setImmediate" | "setTimeout" | "setInterval"): void {
   Reflect.set(
     globalThis,
