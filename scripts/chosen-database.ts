@@ -10,7 +10,7 @@ import type { EmbeddedDir } from "../hub/store/schema-error.ts";
 export interface ChosenDatabaseOptions {
   /** How long a statement or transaction may take. */
   statementTimeoutMs: number;
-  /** Hears which database it is. */
+  /** Called with the name of the chosen database. */
   onChosen(name: string): void;
 }
 
@@ -19,8 +19,8 @@ type Work = (database: Database, embeddedDir: EmbeddedDir) => Promise<void>;
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
- * Runs `work` on the database of DATABASE_DIRECT_URL, else of DATABASE_URL, else on the embedded one in DATA_DIR, which a
- * running hub must not hold. Throws `ConfigError` in production, where DATABASE_URL=embedded must ask for the last.
+ * Runs `work` on the database of DATABASE_DIRECT_URL, else of DATABASE_URL, else on the embedded one in DATA_DIR, which no
+ * running hub may use. Throws `ConfigError` in production, which requires DATABASE_URL=embedded for the last.
  */
 export async function withChosenDatabase(
   { statementTimeoutMs, onChosen }: ChosenDatabaseOptions,
@@ -47,7 +47,7 @@ export async function withChosenDatabase(
   }
 }
 
-/** Errors with a remedy keep their own words; one of the connection gets its reason and a remedy. */
+/** Errors with a remedy keep their message; an error of the connection gets its reason and a remedy. */
 export function explained(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   if (error instanceof ConfigError || "remedy" in error || isDatabaseFault(error)) return error.message;
@@ -56,7 +56,7 @@ export function explained(error: unknown): unknown {
   return `The database does not answer: ${reasonOf(cause) ?? error.message}. Start it, or correct DATABASE_URL (or DATABASE_DIRECT_URL).`;
 }
 
-/** An error about several addresses has a code alone. */
+/** An error about several addresses has only a code. */
 function reasonOf(error: unknown): string | null {
   if (!(error instanceof Error)) return null;
   return error.message || ("code" in error ? String(error.code) : error.name);

@@ -1,7 +1,7 @@
 /**
- * `npm run demo`, beside a hub started by `npm start`: six simulated workstations work on a board of tasks, refuse and fail
- * now and then, crash and return; somebody reviews what they did. Where DISPATCH is not `auto`, for the hub as for the demo,
- * it also gives the tasks to them. Ctrl-C gives everything back and says goodbye.
+ * `npm run demo`, beside a hub started by `npm start`: six simulated workstations work on a board of tasks, sometimes refuse
+ * and fail, crash and return, and a reviewer reviews their results. Unless DISPATCH is `auto`, for the hub and for the demo,
+ * it also assigns the tasks. Ctrl-C returns everything and disconnects cleanly.
  */
 import { createClient } from "@monster-realtime/client";
 import { loadConfig } from "../hub/config.ts";
@@ -11,7 +11,7 @@ import { anyOf } from "./demo/chance.ts";
 import { Dispatcher } from "./demo/dispatcher.ts";
 import { registerFleet } from "./demo/fleet.ts";
 import { Reviewer } from "./demo/reviewer.ts";
-import { tell } from "./demo/say.ts";
+import { logFailure } from "./demo/say.ts";
 
 const CRASH_EVERY_MS = 12_000;
 const GOODBYE_MS = 20_000;
@@ -21,7 +21,7 @@ async function main(): Promise<void> {
   const development = await readDevelopment(dataDir);
   const { url, userToken, projectId, page } = development;
   const owner = createClient({ url, token: userToken, client: "demo/0.2" });
-  owner.on("error", tell("demo"));
+  owner.on("error", logFailure("demo"));
   await owner.connect();
   const fleet = await registerFleet(owner, development);
   const board = new Board(owner, projectId);
@@ -31,11 +31,11 @@ async function main(): Promise<void> {
   const opening = board.open().then(() => Promise.all(fleet.map((workstation) => workstation.arrive())));
   const crashes = setInterval(() => {
     const unlucky = anyOf(fleet.filter(({ isBusy }) => isBusy));
-    unlucky?.crash().catch(tell("demo"));
+    unlucky?.crash().catch(logFailure("demo"));
   }, CRASH_EVERY_MS);
   const end = async () => {
     clearInterval(crashes);
-    console.log("\nEveryone says goodbye.");
+    console.log("\nAll workstations leave.");
     await Promise.allSettled([opening]);
     await Promise.all(parts.map((part) => part.close()));
     await Promise.all(fleet.map((workstation) => workstation.leave()));
@@ -47,7 +47,7 @@ async function main(): Promise<void> {
 }
 
 function endInTime(end: () => Promise<void>): void {
-  setTimeout(() => fail("The hub does not answer: not everybody could say goodbye."), GOODBYE_MS);
+  setTimeout(() => fail("The hub does not answer: some workstations could not leave cleanly."), GOODBYE_MS);
   end().catch(fail);
 }
 

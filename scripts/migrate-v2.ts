@@ -1,7 +1,7 @@
 /**
- * Brings organizations, projects and tasks of version 2 (`v2_organizations`, `v2_projects`, `v2_tasks`, in the same
- * database) into version 3: `npm run migrate:v2 -- --owner <user id or e-mail> [--dry-run]`. Exits with 1 where it can't,
- * and with 2 where rows stayed behind, which it names.
+ * Migrates organizations, projects and tasks of version 2 (`v2_organizations`, `v2_projects`, `v2_tasks`, in the same
+ * database) to version 3: `npm run migrate:v2 -- --owner <user id or e-mail> [--dry-run]`. Exits with 1 on failure,
+ * and with 2 if rows stayed behind, which it names.
  */
 import { parseArgs } from "node:util";
 import cliProgress from "cli-progress";
@@ -15,7 +15,7 @@ import { resolveOwner } from "./migrate-v2/owner.ts";
 import { MigrationError } from "./migrate-v2/source.ts";
 
 const USAGE = "npm run migrate:v2 -- --owner <user_… or e-mail address> [--dry-run]";
-/** A rehearsal is one transaction. */
+/** A dry run is one transaction. */
 const LIMIT_MS = 6 * 3_600_000;
 const LEFT_BEHIND = 2;
 
@@ -28,7 +28,7 @@ function choice(): Choice {
   const options = { owner: { type: "string" }, "dry-run": { type: "boolean", default: false } } as const;
   try {
     const { values } = parseArgs({ options });
-    if (!values.owner) throw new Error("--owner is missing: who is to own the migrated organizations?");
+    if (!values.owner) throw new Error("--owner is missing: it names the owner of the migrated organizations.");
     return { owner: values.owner, dryRun: values["dry-run"] };
   } catch (error) {
     throw new MigrationError((error as Error).message, USAGE);
@@ -55,11 +55,11 @@ async function run(database: Database, embeddedDir: EmbeddedDir, { owner, dryRun
   await assertCurrentSchema(database.unlimited, embeddedDir);
   const lock = await reserveConnection(database.unlimited);
   try {
-    // So that two runs do not make every row twice.
+    // So that two concurrent runs do not create every row twice.
     const [turn] = await lock<
       { free: boolean }[]
     >`SELECT pg_try_advisory_lock(${ADVISORY_LOCKS.migrateV2}::bigint) AS free`;
-    if (!turn?.free) throw new MigrationError("Another run is under way.", "Wait for its end, and run this again.");
+    if (!turn?.free) throw new MigrationError("Another run is in progress.", "Wait for its end, and run this again.");
     const ownerId = await resolveOwner(database, owner);
     const options = { database, ownerId, progress: progressBar() };
     const report = await (dryRun ? rehearseV2(options) : migrateV2(options));

@@ -1,8 +1,8 @@
 /**
- * Brings a database to the current schema: `npm run migrate`. The database is that of DATABASE_DIRECT_URL, else of
- * DATABASE_URL, else the embedded one in DATA_DIR, which no running hub may use. Prints each applied migration, and where
- * the database's keys are in Redis. `--new-identity` gives it others: for a copy of a whole disk, which has every sign of
- * its original. Exits with 1 on failure.
+ * Migrates a database to the current schema: `npm run migrate`. The database is that of DATABASE_DIRECT_URL, else of
+ * DATABASE_URL, else the embedded one in DATA_DIR, which no running hub may use. Prints each applied migration, and the
+ * prefix of the database's keys in Redis. `--new-identity` changes the prefix: for a copy of a whole disk, which can't be
+ * distinguished from its original. Exits with 1 on failure.
  */
 import { parseArgs } from "node:util";
 import { KeySpace } from "../hub/redis/key-space.ts";
@@ -28,7 +28,7 @@ async function bringUp(database: Database, embeddedDir: string | null, renews: b
   const result = applied.length === 0 ? "Nothing was applied." : `Applied ${applied.join(", ")}.`;
   console.log(`The schema is current. ${result}`);
   const identity = renews ? await renewIdentity(database) : (await settleIdentity(database)).value;
-  if (renews) console.log("The database has a new identity. Hubs that run on it end by themselves; start them again.");
+  if (renews) console.log("The database has a new identity. Running hubs of this database exit; start them again.");
   console.log(`In Redis, its keys and channels begin with ${new KeySpace(identity).prefix}`);
 }
 

@@ -1,9 +1,9 @@
 /**
- * Runs the tests: `npm test [-- <part of a path> …]`. Each file runs in a process of its own, so that one that crashes,
- * hangs or leaves a handle open fails alone, by name. Files named `*.timed.test.ts` run one at a time after all others.
- * Closes with `N passed, N failed[, N skipped]`. Tests that
- * need what the machine lacks are skipped, and the command that installs it is printed. `--install` runs that command
- * instead of the tests; `--no-skips` fails if anything was skipped.
+ * Runs the tests: `npm test [-- <part of a path> …]`. Each file runs in a separate process, so that a file that crashes,
+ * hangs or leaves a handle open fails alone, by name. Files named `*.timed.test.ts` run one at a time, after all others.
+ * The last line is `N passed, N failed[, N skipped]`. Tests with
+ * missing requirements are skipped, and the command that installs those is printed. `--install` runs that command
+ * instead of the tests; `--no-skips` fails if a test was skipped.
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -16,7 +16,7 @@ import { missingInstalls, skipSummary } from "./test-runner/summary.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const IS_ROOT = process.getuid?.() === 0;
-/** Debian has nginx, pgbouncer and `ip` there, and leaves it out of the PATH of those who are not root. */
+/** Debian installs nginx, pgbouncer and `ip` there, and omits it from the PATH of ordinary users. */
 process.env.PATH = [process.env.PATH, "/usr/sbin", "/sbin"].join(delimiter);
 
 function testFiles(parts: readonly string[]): string[] {
@@ -33,7 +33,7 @@ function report({ file, passed, failed, skipped, seconds, output }: FileResult):
   if (failed > 0) console.log(output);
 }
 
-/** Tests that measure time have the machine for themselves. */
+/** Tests that measure time have the machine to themselves. */
 const isTimed = (file: string): boolean => file.endsWith(".timed.test.ts");
 
 async function runAll(files: readonly string[], workers: number, env: NodeJS.ProcessEnv): Promise<FileResult[]> {

@@ -4,7 +4,7 @@ import { buildProgram } from "../../client-sdk/cli/program.ts";
 import { GENERATED } from "./page.ts";
 
 const WIDTH = 100;
-const INTRODUCTION = `What \`monster-realtime --help\` and \`monster-realtime <command> --help\` say. In the clone it is \`npm run -s cli -- …\`, elsewhere
+const INTRODUCTION = `The output of \`monster-realtime --help\` and \`monster-realtime <command> --help\`. Run it in the clone as \`npm run -s cli -- …\`, elsewhere as
 \`npx @monster-realtime/client …\`. [Debugging](../debugging.md) shows the commands at work.`;
 
 /** The help of the command line and of each of its commands. */
@@ -24,7 +24,7 @@ function visible(command: Command): Command[] {
 
 const section = (heading: string, command: Command): string => `${heading}\n\n${fenced(command)}`;
 
-/** As on a terminal of a width that is the same everywhere. Options of all commands are told once, by the first help. */
+/** As on a terminal of a fixed width. The first help lists the options of all commands once. */
 function fenced(command: Command): string {
   const parts: string[] = [];
   command.configureHelp({ ...command.configureHelp(), showGlobalOptions: false, helpWidth: WIDTH });

@@ -21,10 +21,10 @@ export type Declaration =
   | MethodDeclaration
   | GetAccessorDeclaration
   | PropertyDeclaration;
-/** The type that the compiler finds for what has none written. */
+/** The type that the compiler infers for a declaration without a written type. */
 export type TypeOf = (node: Declaration) => string;
 
-/** A declaration as whoever uses it needs it: without bodies, private members and what is marked `@internal`. */
+/** A declaration as its users need it: without bodies, private members and members marked `@internal`. */
 export function declarationText(node: Declaration, typeOf: TypeOf): string {
   switch (node.kind) {
     case SyntaxKind.ClassDeclaration:
@@ -42,7 +42,7 @@ const exported = (text: string): string => text.replace(/^export (?:declare )?/,
 const sourceOf = (node: Node): string => node.getSourceFile().text;
 const without = (text: string, ...words: string[]): string =>
   words.reduce((rest, word) => rest.replace(new RegExp(`^${word} `), ""), text);
-/** A parameter's default that nobody outside can look at. */
+/** A parameter's default that is private. */
 const PRIVATE_DEFAULT = / = this\.#[\w.]+/g;
 
 /** From the name to the return type. */
@@ -52,7 +52,7 @@ function signatureText(node: FunctionDeclaration | MethodDeclaration): string {
   return `${text.replace(/^(export )?async /, "$1").replaceAll(PRIVATE_DEFAULT, "")};`;
 }
 
-/** Tables are shown as they are; of functions and whatever is computed the type says enough. */
+/** Tables are shown unchanged; for functions and computed values the type is enough. */
 function constantText(node: VariableDeclaration, typeOf: TypeOf): string {
   const { initializer } = node;
   const plain =
@@ -68,7 +68,7 @@ function classText(node: ClassDeclaration, typeOf: TypeOf): string {
   return members.length === 0 ? `${head} }` : `${head}\n${members.join("\n")}\n}`;
 }
 
-/** Constructors, static blocks and the like have none. */
+/** Constructors, static blocks and the like have no name. */
 function nameOf(member: ClassElement): string {
   const { name } = member as { name?: Node };
   return name?.getText() ?? "";
@@ -103,7 +103,7 @@ function memberLine(member: ClassElement, owner: ClassDeclaration, typeOf: TypeO
     case SyntaxKind.PropertyDeclaration:
       return propertyLine(member as PropertyDeclaration, typeOf);
     default:
-      // A setter is told by its getter.
+      // The getter documents a setter.
       return null;
   }
 }

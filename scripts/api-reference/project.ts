@@ -5,30 +5,30 @@ import { type Declaration, declarationText } from "./declaration.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const CONFIG = join(import.meta.dirname, "tsconfig.json");
-/** What entities have in common: the five methods of each. */
+/** The five methods that all entities have. */
 const COMMON = "client-sdk/protocol/entities/common.ts";
-/** Writes types out in full, however long they are. */
+/** Writes types out in full, regardless of their length. */
 const NO_TRUNCATION = 1;
-/** Where the checker prints a type of another file. */
+/** The checker's notation for a type of another file. */
 const IMPORTED = /import\("[^"]+"\)\./g;
 /** Types of fields to change and of rows in lists: `Partial<Pick<…>>` and the like. */
 const ALIAS = /(?:Set|ListItem|Create)$/;
 
 export type ExportKind = "hook" | "component" | "function" | "class" | "error" | "type" | "constant";
 
-/** One name that an entry point gives. */
+/** One name that an entry point exports. */
 export interface Export {
   name: string;
   kind: ExportKind;
-  /** Its docstring; empty where it has none. */
+  /** Its docstring; empty if it has none. */
   doc: string;
-  /** What is declared, as TypeScript without bodies. */
+  /** The declaration, as TypeScript without bodies. */
   code: string;
   /** The file that declares it, from the repository's root. */
   file: string;
 }
 
-/** One RPC method as its types tell it. */
+/** One RPC method, as described by its types. */
 export interface RpcMethodTypes {
   method: string;
   params: string;
@@ -36,7 +36,7 @@ export interface RpcMethodTypes {
   doc: string;
 }
 
-/** The SDK as the compiler sees it. Close it: a process of its own does the work. */
+/** The SDK as the compiler sees it. Close it: a separate process does the work. */
 export class Project {
   readonly #api = new API({ cwd: ROOT });
   readonly #program: Program;
@@ -53,7 +53,7 @@ export class Project {
     this.#api.close();
   }
 
-  /** What an entry point gives, by name. */
+  /** The exports of an entry point, by name. */
   exportsOf(entry: string): Export[] {
     const symbols = this.#checker.getExportsOfModule(this.#moduleOf(this.#sourceOf(entry)));
     const named = symbols.map((symbol) => this.#export(symbol.name, this.#target(symbol)));
@@ -96,7 +96,7 @@ export class Project {
     return this.#target(found);
   }
 
-  /** Names such as `TaskSet` with what the compiler spells out in their place. */
+  /** Replaces names such as `TaskSet` by the compiler's expanded types. */
   #aliasesOf(exported: readonly CompilerSymbol[], source: SourceFile): [alias: string, spelled: string][] {
     const spelled = exported
       .filter(({ name }) => ALIAS.test(name))
@@ -154,7 +154,7 @@ export class Project {
 type CompilerSymbol = ReturnType<Checker["getExportsOfModule"]>[number];
 type CompilerType = ReturnType<Checker["getDeclaredTypeOfSymbol"]>;
 
-/** The same order on every machine, whatever its language. */
+/** The same order on every machine, independent of its language. */
 export function compare(one: string, other: string): number {
   const [a, b] = [one.toLowerCase(), other.toLowerCase()];
   if (a === b) return one < other ? -1 : 1;
@@ -165,7 +165,7 @@ function fileOf(node: Declaration): string {
   return node.getSourceFile().fileName.slice(ROOT.length + 1);
 }
 
-/** The code that an error is known by on every path, also where its class is not. */
+/** The code that identifies an error on every path, also where its class is missing. */
 function withCode(doc: string, node: Declaration): string {
   const [, code] = /\bcode: "([a-z_]+)"/.exec(node.getText()) ?? [];
   return code === undefined || doc === "" ? doc : `${doc}\n\nIts \`code\` is \`${code}\`.`;

@@ -6,7 +6,7 @@ import { rpcPageText } from "./rpc-page.ts";
 
 const PROTOCOL = "client-sdk/protocol/";
 const ENTITIES = "client-sdk/protocol/entities/";
-/** The parts that `RpcMethods` is put together from: `rpc.md` has what they say. */
+/** The parts that make up `RpcMethods`: `rpc.md` has their contents. */
 const METHOD_PARTS = /(?<!^Rpc)Methods$/;
 
 export interface Reference {
@@ -16,7 +16,7 @@ export interface Reference {
   undocumented: readonly string[];
 }
 
-/** The whole reference, made from the sources as they are. */
+/** The whole reference, generated from the sources. */
 export function renderReference(): Reference {
   const project = new Project();
   try {
@@ -43,33 +43,33 @@ function pagesOf(project: Project): Page[] {
       file: "client.md",
       title: "@monster-realtime/client",
       introduction:
-        "For Node and browsers. It also gives everything of [`@monster-realtime/client/protocol`](protocol.md) and its [rows](rows.md).",
+        "For Node and browsers. It also exports everything of [`@monster-realtime/client/protocol`](protocol.md) and its [rows](rows.md).",
       exports: root.filter(({ file }) => !file.startsWith(PROTOCOL)),
     },
     {
       file: "workstation.md",
       title: "@monster-realtime/client/workstation",
-      introduction: "For agents on workstations, in Node. [The guide](../workstation-agent.md) has a whole one.",
+      introduction: "For agents on workstations, in Node. [The guide](../workstation-agent.md) has a complete example.",
       exports: project.exportsOf("client-sdk/workstation.ts"),
     },
     {
       file: "react.md",
       title: "@monster-realtime/client/react",
-      introduction: "For React 19. [The guide](../react.md) shows them at work.",
+      introduction: "For React 19. [The guide](../react.md) shows them in use.",
       exports: project.exportsOf("client-sdk/react.ts"),
     },
     {
       file: "protocol.md",
       title: "@monster-realtime/client/protocol",
       introduction:
-        "The types of the wire, as [PROTOCOL.md](../../PROTOCOL.md) explains it. It imports nothing; the hub uses the same ones.",
+        "The types of the wire, as [PROTOCOL.md](../../PROTOCOL.md) explains it. It imports nothing; the hub uses the same types.",
       exports: protocol.filter((one) => !isEntity(one)),
     },
     {
       file: "rows.md",
       title: "Rows and params",
       introduction:
-        "What the [RPC methods](rpc.md) take and give; part of `@monster-realtime/client/protocol`. Times are ISO 8601 with milliseconds where nothing else is said.",
+        "Params and results of the [RPC methods](rpc.md); part of `@monster-realtime/client/protocol`. Times are ISO 8601 with milliseconds unless noted otherwise.",
       exports: protocol.filter(isEntity),
     },
   ];
@@ -85,8 +85,9 @@ function indexText(pages: readonly Page[]): string {
     const table = rows.length > 0 ? [`| | |\n| --- | --- |\n${rows.join("\n")}`] : [];
     return [`## [${title}](${file})`, introduction, ...table].join("\n\n");
   });
-  const head = "What the package gives, with its docstrings. To learn it, start with [the guide](../README.md).";
-  const rpc = "## [RPC methods](rpc.md)\n\nEvery method with its params, its result, and who may call it.";
+  const head =
+    "The exports of the package, with their docstrings. To learn the package, start with [the guide](../README.md).";
+  const rpc = "## [RPC methods](rpc.md)\n\nEvery method with its params, its result, and its callers.";
   const cli = "## [The command line](cli.md)\n\nEvery command of `monster-realtime` with its options.";
   return `${[GENERATED, "# API reference", head, ...sections, rpc, cli].join("\n\n")}\n`;
 }

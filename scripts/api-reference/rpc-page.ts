@@ -2,11 +2,11 @@ import { GENERATED, link, namesIn, type Places } from "./page.ts";
 import type { RpcMethodTypes } from "./project.ts";
 
 type Cell = "all" | readonly string[];
-/** Who may call a method, as the hub checks it. */
+/** The callers of a method, as the hub checks them. */
 export type Grants = ReadonlyMap<string, Readonly<Partial<Record<string, Cell>>>>;
 
 const FILE = "rpc.md";
-/** Where rows are explained: some share their names with what other entry points give. */
+/** Where rows are explained: some have the same names as exports of other entry points. */
 const ROWS = "rows.md";
 const PARTIES: readonly [party: string, text: string][] = [
   ["user", "any user"],
@@ -17,16 +17,16 @@ const PARTIES: readonly [party: string, text: string][] = [
   ["workstation", "the workstation"],
   ["service", "services"],
 ];
-/** The roles that include each other: what members may, admins and owners may. */
+/** The roles that include each other: admins and owners may do everything that members may. */
 const ROLES = ["member", "admin", "owner"];
 
-const INTRODUCTION = `Every method that \`client.rpc(method, params)\`, the request \`rpc\` and \`POST /v1/rpc/{method}\` know. What its params and its result
-hold, field by field, is behind the links; what they share is in [PROTOCOL.md](../../PROTOCOL.md#rpc). Each may be refused with \`bad_request\`, \`forbidden\`, \`not_found\`, \`rate_limited\`,
-\`timeout\` or \`unavailable\`; which other errors there are is said with the method.
+const INTRODUCTION = `All methods of \`client.rpc(method, params)\`, the request \`rpc\` and \`POST /v1/rpc/{method}\`. The links lead to the fields of
+params and results; [PROTOCOL.md](../../PROTOCOL.md#rpc) has the common rules. Each method may fail with \`bad_request\`, \`forbidden\`, \`not_found\`, \`rate_limited\`,
+\`timeout\` or \`unavailable\`; other errors are listed with the method.
 
-**Who may**: *members* are all active members of the row's organization, admins and owners among them; *admins* are admins and owners. *The workstation* does it to
-its own rows, and reads what it needs for its work. *Services* are held to their organizations, where they have some. Names in brackets are the only fields that somebody may set.
-*Any user* and *oneself* need a token of a first-party client: any other acts within the organizations that it opens, and never on its own person.`;
+**Callers**: *members* are all active members of the row's organization, including admins and owners; *admins* are admins and owners. *The workstation* changes
+its own rows, and reads the rows that it needs for its work. *Services* are restricted to their organizations, if they have any. Names in brackets are the only fields that the caller may set.
+*Any user* and *oneself* require a token of a first-party client: any other token is restricted to the organizations that it opens, and can't change its own user.`;
 
 /** All methods, a table for each entity. */
 export function rpcPageText(methods: readonly RpcMethodTypes[], grants: Grants, places: Places): string {
@@ -50,12 +50,12 @@ function tableOf(methods: readonly RpcMethodTypes[], grants: Grants, places: Pla
     ];
     return `| ${cells.join(" | ")} |`;
   });
-  return ["| method | params | result | who may | |", "| --- | --- | --- | --- | --- |", ...rows].join("\n");
+  return ["| method | params | result | callers | |", "| --- | --- | --- | --- | --- |", ...rows].join("\n");
 }
 
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ").replaceAll("|", "\\|");
 
-/** A type with links to what it is made of. */
+/** A type with links to its parts. */
 function typeCell(type: string, places: Places): string {
   const names = namesIn(type, places).filter((name) => type !== name);
   const code = names.length === 0 && places.has(type) ? link(type, FILE, places, ROWS) : `\`${oneLine(type)}\``;
@@ -66,8 +66,8 @@ function whoMay(method: string, grants: Grants): string {
   const grant = grants.get(method);
   if (!grant) throw new Error(`The hub has no method ${method}.`);
   const widest = ROLES.find((role) => grant[role] === "all");
-  const told = PARTIES.filter(([party]) => grant[party] !== undefined && !includedIn(widest, party));
-  return told.map(([party, text]) => `${text}${fieldsText(grant[party])}`).join(", ");
+  const allowed = PARTIES.filter(([party]) => grant[party] !== undefined && !includedIn(widest, party));
+  return allowed.map(([party, text]) => `${text}${fieldsText(grant[party])}`).join(", ");
 }
 
 function includedIn(widest: string | undefined, party: string): boolean {

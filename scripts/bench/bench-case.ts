@@ -1,23 +1,23 @@
 import type { BenchDatabase } from "./database.ts";
 import type { Figure, Sample } from "./outcome.ts";
 
-/** What every case may use. */
+/** The context of a case. */
 export interface BenchContext {
   rounds: number;
-  /** Says on standard error what goes on; standard output holds the result alone. */
+  /** Reports progress on standard error; standard output holds only the result. */
   progress(line: string): void;
-  /** A freshly seeded database of the case's own; the server behind it is started at the first call. */
+  /** A freshly seeded database for this case; the server behind it starts at the first call. */
   database(): Promise<BenchDatabase>;
 }
 
 /** One case: it may yield several figures, which are measured in the same rounds. */
 export interface BenchCase {
-  /** What `--only` selects. */
+  /** The name for `--only`. */
   name: string;
   description: string;
   figures: readonly Figure[];
-  /** How many rounds it takes unless `--runs` says otherwise. */
+  /** The number of rounds unless `--runs` is given. */
   rounds: number;
-  /** The samples of each figure, in the order of `figures`. Rejects where measuring itself failed. */
+  /** The samples of each figure, in the order of `figures`. Rejects if the measurement itself fails. */
   measure(context: BenchContext): Promise<Sample[][]>;
 }

@@ -1,17 +1,17 @@
 import { parseArgs } from "node:util";
 
 export interface BenchCommand {
-  /** The case to run; all where `null`. */
+  /** The case to run; null: all. */
   only: string | null;
   json: boolean;
   list: boolean;
-  /** Rounds a case, instead of its own number. */
+  /** Rounds per case, instead of the case's default. */
   runs: number | null;
 }
 
 export const USAGE = "npm run bench [-- --only <case>] [--runs <rounds>] [--json] [--list]";
 
-/** Reads the arguments; throws an error that says what is wrong with which, and how it goes. */
+/** Reads the arguments. Throws an error that names the wrong argument, the reason and the usage. */
 export function parseCommand(args: readonly string[], cases: readonly string[]): BenchCommand {
   const { values } = parseArgs({
     args: [...args],
@@ -24,13 +24,13 @@ export function parseCommand(args: readonly string[], cases: readonly string[]):
   });
   const { only = null, runs, json, list } = values;
   if (only !== null && !cases.includes(only)) {
-    throw new Error(`--only ${only}: there is no such case. Choose one of ${cases.join(", ")}.`);
+    throw new Error(`--only ${only}: case not found. Choose one of ${cases.join(", ")}.`);
   }
   return { only, json, list, runs: runs === undefined ? null : parseRuns(runs) };
 }
 
 function parseRuns(text: string): number {
   const runs = Number(text);
-  if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs ${text}: give a whole number from 1 on.`);
+  if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs ${text}: give a whole number of 1 or more.`);
   return runs;
 }

@@ -2,17 +2,17 @@ import type { Sql } from "postgres";
 import { insertPopulation, type Population, populate, sha256 } from "./population.ts";
 import { type RunningPostgres, startPostgres } from "./servers/postgres.ts";
 
-/** One case's database: migrated, with the population in it, used by nobody else. */
+/** One case's database: migrated and seeded with the population, without other users. */
 export interface BenchDatabase {
   population: Population;
-  /** What a hub is started with to serve this population. */
+  /** The environment for a hub that serves this population. */
   hubEnvironment: Record<string, string>;
-  /** What the peer is started with to query it. */
+  /** The environment for a peer that queries it. */
   peerEnvironment: Record<string, string>;
-  /** SQL statements that this database has carried out since its server started, whoever sent them. */
+  /** SQL statements that this database has executed since its server started, from all clients. */
   statements(): Promise<number>;
   presenceRows(): Promise<PresenceRow[]>;
-  /** Runs `body` with a connection of its own. */
+  /** Runs `body` with a separate connection. */
   withSql<Result>(body: (sql: Sql) => Promise<Result>): Promise<Result>;
 }
 
@@ -23,10 +23,10 @@ export interface PresenceRow {
 }
 
 const TEMPLATE = "bench_template";
-/** A hub without development mode wants an issuer; the bench's tokens are all of other kinds. */
+/** A hub without development mode requires an issuer; the bench's tokens are all of other kinds. */
 const UNUSED_ISSUER = "http://127.0.0.1:9";
 
-/** A Postgres server of the bench's own, started when the first case asks for a database, gone with `close`. */
+/** A separate Postgres server for the bench. It starts when the first case requests a database, and ends with `close`. */
 export class BenchPostgres {
   readonly #population = populate();
   #starting: Promise<RunningPostgres> | null = null;
@@ -50,7 +50,7 @@ export class BenchPostgres {
   }
 
   async close(): Promise<void> {
-    // Where it did not start there is nothing to stop, and the case that asked for it has said why.
+    // If it did not start, there is nothing to stop, and the case that requested it has reported the reason.
     const server = await this.#starting?.catch(() => null);
     await server?.stop();
   }
@@ -62,7 +62,7 @@ export class BenchPostgres {
     const sql = server.connect(TEMPLATE);
     await insertPopulation(sql, this.#population);
     await sql`VACUUM ANALYZE`;
-    // A database can be copied only while nobody is connected to it.
+    // A database can be copied only while it has no connections.
     await sql.end();
     return server;
   }
@@ -73,7 +73,7 @@ export class BenchPostgres {
   }
 }
 
-/** Counted by pg_stat_statements, read from another database so that reading does not count. */
+/** Counted by pg_stat_statements, read from another database so that the read does not count. */
 async function statementsOf(admin: Sql, database: string): Promise<number> {
   const [row] = await admin<{ calls: number }[]>`
     SELECT coalesce(sum(calls), 0)::float8 AS calls

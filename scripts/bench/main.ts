@@ -12,10 +12,10 @@ interface Row {
 }
 
 endOnSignals();
-// Not by an exit code alone: a case that failed may have left something open.
+// Exit explicitly: a failed case may have left something open.
 process.exit(await main());
 
-/** 0 whatever the figures are; 1 if a case could not be measured, with the others printed. */
+/** 0 regardless of the figures; 1 if a case could not be measured, with the others printed. */
 async function main(): Promise<number> {
   const command = readCommand();
   if (command === null) return 1;
@@ -46,7 +46,7 @@ async function main(): Promise<number> {
   return failures === 0 ? 0 : 1;
 }
 
-/** With the bench ends all that it started: see servers/keeper.ts. */
+/** All processes of the bench end with it: see servers/keeper.ts. */
 function endOnSignals(): void {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 }
@@ -76,7 +76,7 @@ async function measure(benchCase: BenchCase, { runs }: BenchCommand, postgres: B
   return benchCase.figures.map((figure, index) => ({ figure, outcome: outcomeOf(figure, samples[index] ?? []) }));
 }
 
-/** A figure without a number is none: the case did not measure what it says. */
+/** A figure without a number is no result: the case did not measure what it should. */
 function assertMeasured({ figures }: BenchCase, samples: readonly Sample[][]): void {
   for (const [index, { name }] of figures.entries()) {
     const values = samples[index] ?? [];

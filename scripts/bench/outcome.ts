@@ -1,27 +1,27 @@
 import { median } from "./statistics.ts";
 
-/** What a row must reach: its `ratio`, or `ours` where there is no peer to divide by. */
+/** The value that a row must reach: its `ratio`, or `ours` without a peer to divide by. */
 export interface Target {
   of: "ratio" | "ours";
   comparison: "atLeast" | "atMost" | "below";
   value: number;
-  /** As people read it: `≥ 5 ×`. */
+  /** The printed form: `≥ 5 ×`. */
   text: string;
 }
 
 /** One figure of a case: its name in the table, its unit and its target. */
 export interface Figure {
   name: string;
-  /** Of `ours` and `peer`; printed in the table's header of the row. */
+  /** Unit of `ours` and `peer`; printed in the table's header of the row. */
   unit: string;
   target: Target;
 }
 
-/** One figure in one round. `peer: null` where the target is absolute. */
+/** One figure in one round. `peer: null` if the target is absolute. */
 export interface Sample {
   ours: number;
   peer: number | null;
-  /** Why the round does not count as reached although the number does: the load asked for was not produced, say. */
+  /** Why the round does not count as reached despite its number, for example because the requested load was not produced. */
   fault?: string;
 }
 
@@ -37,12 +37,12 @@ export interface Outcome {
 
 /**
  * Sums up the rounds of one figure: medians of ours and of the peer's, and the median of the rounds' ratios.
- * A ratio is taken within a round, where both ran under the same conditions, never between medians.
+ * A ratio is computed within a round, in which both ran under the same conditions, never between medians.
  */
 export function outcomeOf(figure: Figure, samples: readonly Sample[]): Outcome {
   const ours = median(samples.map((sample) => sample.ours));
   const peers = samples.flatMap((sample) => (sample.peer === null ? [] : [sample.peer]));
-  // Where the peer's is 0 (no failure, say) there is nothing to divide by.
+  // If the peer's is 0 (no failures, for example) there is nothing to divide by.
   const ratios = samples.flatMap(({ ours, peer }) => (peer === null || peer === 0 ? [] : [ours / peer]));
   const ratio = ratios.length === 0 ? null : median(ratios);
   const faultless = samples.every((sample) => sample.fault === undefined);

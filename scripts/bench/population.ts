@@ -8,7 +8,7 @@ import type { Sql } from "postgres";
 import { ulid } from "ulid";
 import type { Workstation } from "./load/join-load.ts";
 
-/** Whom the bench's database knows: one organization with one project, its workstations and its tasks. */
+/** The bench's tenant: one organization with one project, its workstations and its tasks. */
 export interface Population {
   organizationId: string;
   projectId: string;
@@ -27,7 +27,7 @@ export const sha256 = (text: string): string => createHash("sha256").update(text
 export const projectChannel = projectWorkstationsChannel;
 export const taskChannel = (id: string | undefined): TaskChannel => taskChannelOf(id ?? "");
 
-/** A population with fresh ids and tokens; nothing is written yet. */
+/** A population with fresh ids and tokens, not written yet. */
 export function populate(): Population {
   return {
     organizationId: `org_${ulid()}`,
@@ -43,7 +43,7 @@ const token = (prefix: string): string => `${prefix}${randomBytes(32).toString("
 /** Writes the population into a migrated, empty database. */
 export async function insertPopulation(sql: Sql, population: Population): Promise<void> {
   const { organizationId, projectId, workstations, taskIds } = population;
-  // Every hub of the bench would begin with publishing all of it.
+  // Otherwise every hub of the bench would start by publishing all of it.
   await sql`SELECT set_config('hub.audit_publish', 'off', false)`;
   await sql`INSERT INTO organizations (id, name, slug) VALUES (${organizationId}, 'Bench', 'bench')`;
   await sql`INSERT INTO projects (id, organization_id, name, slug) VALUES (${projectId}, ${organizationId}, 'Bench', 'bench')`;
@@ -71,7 +71,7 @@ export async function insertPopulation(sql: Sql, population: Population): Promis
   await sql`INSERT INTO tasks ${sql(tasks)}`;
 }
 
-/** Adds projects with that many tasks over all of them; gives the projects' ids. */
+/** Adds projects that share that many tasks; returns the projects' ids. */
 export async function fillTasks(
   sql: Sql,
   { organizationId }: Population,
@@ -81,7 +81,7 @@ export async function fillTasks(
   const ids = Array.from({ length: projects }, () => `proj_${ulid()}`);
   const rows = ids.map((id, index) => ({ id, organization_id: organizationId, name: `Filled ${index}` }));
   await sql.begin(async (transaction) => {
-    // Only reading is measured: the rows come in without their triggers.
+    // Only reads are measured: the rows are inserted without their triggers.
     await transaction`SET LOCAL session_replication_role = replica`;
     await transaction`INSERT INTO projects ${transaction(rows)}`;
     await transaction`
@@ -95,14 +95,14 @@ export async function fillTasks(
   return ids;
 }
 
-/** Adds another organization with one project of that many tasks; gives the project's id. */
+/** Adds another organization with one project of that many tasks; returns the project's id. */
 export async function fillProject(sql: Sql, tasks: number): Promise<string> {
   const [organizationId, projectId] = [`org_${ulid()}`, `proj_${ulid()}`];
   await sql`SELECT set_config('hub.audit_publish', 'off', false)`;
   await sql`INSERT INTO organizations (id, name, slug) VALUES (${organizationId}, 'Large', 'large')`;
   await sql`INSERT INTO projects (id, organization_id, name) VALUES (${projectId}, ${organizationId}, 'Large')`;
   await sql.begin(async (transaction) => {
-    // Written without the time of the triggers, with the row that they leave for each task.
+    // Inserted without the cost of the triggers, with the row that they leave for each task.
     await transaction`SET LOCAL session_replication_role = replica`;
     await transaction`
       INSERT INTO tasks (id, project_id, title, description, priority, list_order)
@@ -113,12 +113,12 @@ export async function fillProject(sql: Sql, tasks: number): Promise<string> {
       SELECT 'tasks', id, ${organizationId}, ${projectId}, id FROM tasks WHERE project_id = ${projectId}`;
   });
   await sql`VACUUM ANALYZE tasks, audit_scope`;
-  // Or it would be written while the others are measured.
+  // Otherwise it would be written during the measurements.
   await sql`CHECKPOINT`;
   return projectId;
 }
 
-/** Adds agents that have room for all of the tasks, and the tasks, not ready yet; gives the tasks' ids. */
+/** Adds agents with capacity for all of the tasks, and the tasks, not ready yet; returns the tasks' ids. */
 export async function fillWork(
   sql: Sql,
   { projectId }: Population,

@@ -2,7 +2,7 @@ import type { BenchContext } from "./bench-case.ts";
 import type { Sample } from "./outcome.ts";
 
 /**
- * Measures ours and the peer's in turn, A B A B …: what changes on the machine in between touches both.
+ * Measures ours and the peer's in turn, A B A B …: changes on the machine in between affect both.
  * Every measurement yields one number for each figure, in the order of the figures.
  */
 export async function inTurn(

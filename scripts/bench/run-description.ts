@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { availableParallelism, cpus, totalmem } from "node:os";
 
-/** When, where and of what the figures of a run are. */
+/** The time, the machine and the commit of a run's figures. */
 export interface RunDescription {
   /** ISO 8601, in UTC. */
   startedAt: string;

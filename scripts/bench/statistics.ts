@@ -1,4 +1,4 @@
-/** The middle value; the mean of the two middle ones where their number is even. `NaN` for none. */
+/** The middle value; the mean of the two middle ones if their number is even. `NaN` for none. */
 export function median(values: readonly number[]): number {
   const sorted = ascending(values);
   const middle = Math.floor(sorted.length / 2);

@@ -25,7 +25,7 @@ export const atLeast = (value: number, unit: string): Target => ({
   value,
   text: `≥ ${value.toLocaleString("en-US")} ${unit}`,
 });
-/** A figure that is shown beside another one, and judged by none. */
+/** A figure that is shown beside another one, without a target. */
 export const shownAlone: Target = { of: "ours", comparison: "atMost", value: Number.POSITIVE_INFINITY, text: "–" };
 export const below = (value: number, unit: string): Target => ({
   of: "ours",

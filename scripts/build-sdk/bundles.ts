@@ -5,7 +5,7 @@ import { ROOT, SDK } from "./places.ts";
 
 const SHARED = { bundle: true, minify: true, format: "esm", metafile: true, absWorkingDir: ROOT } as const;
 
-/** For pages without a bundler: one script that sets the global `MonsterRealtime`, socket.io-client within. */
+/** For pages without a bundler: one script that sets the global `MonsterRealtime`, including socket.io-client. */
 export async function bundleBrowser(outdir: string): Promise<Metafile> {
   return write({
     ...SHARED,
@@ -26,7 +26,7 @@ export async function bundleCli(outdir: string): Promise<Metafile> {
     platform: "node",
     target: "node20",
     splitting: true,
-    // Packages of the older kind ask for Node's own modules by `require`.
+    // CommonJS packages load Node's own modules by `require`.
     banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
     outdir,
   });

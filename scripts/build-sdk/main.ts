@@ -1,5 +1,5 @@
 /**
- * Builds what `@monster-realtime/client` ships into client-sdk/dist: `npm run build:sdk`, and `npm pack` by itself. Nothing
+ * Builds the contents of `@monster-realtime/client` into client-sdk/dist: `npm run build:sdk`, also run by `npm pack`. Nothing
  * in the repository needs it: everything here runs from the sources.
  */
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";

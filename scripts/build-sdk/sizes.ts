@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { DIST } from "./places.ts";
 
-/** What a page loads of the SDK, in bytes of gzip: by a bundler that takes `createClient` alone, and by a script tag. */
+/** The size of the SDK on a page, in bytes of gzip: with a bundler that uses only `createClient`, and with a script tag. */
 export async function pageSizes(): Promise<{ core: number; script: number }> {
   const stdin = { contents: 'export { createClient } from "./index.js";', resolveDir: DIST };
   const options = { bundle: true, minify: true, format: "esm", platform: "browser", write: false } as const;

@@ -8,7 +8,7 @@ import {
   type WorkflowStep,
 } from "@monster-realtime/client";
 import { Pulse } from "../../hub/pulse.ts";
-import { say, tell } from "./say.ts";
+import { logFailure, say } from "./say.ts";
 
 const OPEN_TASKS = 10;
 const OPEN_LISTS = ["todo", "doing", "review", "loop"] as const;
@@ -48,18 +48,18 @@ const IDEAS: readonly Idea[] = [
   small("Update the licence header", 1),
   large("Undo for deleted comments", 3),
 ];
-/** Of the first tasks made together: which waits for which. */
+/** Dependencies between the first tasks, which are created together. */
 const WAITS: readonly [waiting: number, awaited: number][] = [
   [2, 1],
   [5, 3],
 ];
 
-/** The tasks of the demo: about ten are always open, and of those that were done only the newest stay. */
+/** The tasks of the demo: about ten are always open, and only the newest completed ones stay. */
 export class Board {
   readonly #owner: Client;
   readonly #projectId: string;
   readonly #board: Subscription;
-  readonly #filling = new Pulse(() => this.#refill(), tell("board"));
+  readonly #filling = new Pulse(() => this.#refill(), logFailure("board"));
   readonly #mine = new Set<string>();
   readonly #done: string[] = [];
   #timer: NodeJS.Timeout | null = null;
@@ -82,7 +82,7 @@ export class Board {
     this.#timer = setInterval(() => this.#filling.wake(), REFILL_MS);
   }
 
-  /** Resolves when it adds nothing more. */
+  /** Resolves when it adds no more tasks. */
   async close(): Promise<void> {
     if (this.#timer) clearInterval(this.#timer);
     await this.#filling.close();
@@ -105,12 +105,12 @@ export class Board {
     const made: Task[] = [];
     while (made.length < missing) made.push(await this.#add(this.#idea([...open, ...made]), "todo"));
     for (const [waiting, awaited] of WAITS) await this.#letWait(made[waiting], made[awaited]);
-    // Not before all is told, so that nobody takes one that has to wait.
+    // Not before all dependencies exist, so that no agent gets a task that has to wait.
     for (const { id } of [...loops, ...made]) await this.#owner.rpc("tasks.setReady", { id, ready: true });
     if (made.length > 0) say("board", `has ${made.length} new tasks`);
   }
 
-  /** One at a time, as people have ideas. */
+  /** One at a time, like ideas of people. */
   async #refill(): Promise<void> {
     const open = await this.#open();
     if (open.length >= OPEN_TASKS) return;
@@ -123,7 +123,7 @@ export class Board {
     const pages = OPEN_LISTS.map((list) =>
       this.#owner.rpc("tasks.list", { projectId: this.#projectId, filter: { list }, limit: PAGE_LIMIT }),
     );
-    // What was given up waits for people, who are not part of the demo.
+    // Tasks that were given up wait for people, who are not part of the demo.
     return (await Promise.all(pages)).flatMap(({ items }) => items).filter(({ ready }) => ready);
   }
 
@@ -139,7 +139,7 @@ export class Board {
     await this.#owner.rpc("taskDependencies.create", { taskId: waiting.id, dependsOnTaskId: awaited.id });
   }
 
-  /** In turn, without those that are on the board: there are more ideas than open tasks. */
+  /** In turn, without those on the board: there are more ideas than open tasks. */
   #idea(open: readonly Pick<Task, "title">[]): Idea {
     const titles = new Set(open.map(({ title }) => title));
     const inTurn = [...IDEAS.slice(this.#next), ...IDEAS.slice(0, this.#next)];
@@ -153,6 +153,6 @@ export class Board {
     const oldest = this.#done.length > KEPT_DONE ? this.#done.shift() : undefined;
     if (oldest === undefined) return;
     this.#mine.delete(oldest);
-    this.#owner.rpc("tasks.delete", { id: oldest }).catch(tell("board"));
+    this.#owner.rpc("tasks.delete", { id: oldest }).catch(logFailure("board"));
   }
 }

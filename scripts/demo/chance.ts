@@ -1,4 +1,4 @@
-/** True as often as `share` says, from 0 to 1. */
+/** True with probability `share`, from 0 to 1. */
 export function chance(share: number): boolean {
   return Math.random() < share;
 }
@@ -7,7 +7,7 @@ export function between(least: number, most: number): number {
   return least + Math.random() * (most - least);
 }
 
-/** Any one of them; undefined where there is none. */
+/** A random item; undefined if there is none. */
 export function anyOf<Item>(items: readonly Item[]): Item | undefined {
   return items[Math.floor(Math.random() * items.length)];
 }

@@ -2,22 +2,22 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Client, projectTasksChannel, type Subscription, type TaskListItem } from "@monster-realtime/client";
 import { Pulse } from "../../hub/pulse.ts";
 import { unlessOvertaken } from "./refusals.ts";
-import { tell } from "./say.ts";
+import { logFailure } from "./say.ts";
 
-/** For what no publication of the board tells: a workstation that came, a rate limit that is over. */
+/** For events without a publication on the board: a workstation that connects, a rate limit that ends. */
 const POLL_MS = 2_000;
-/** Changes come in flocks. */
+/** Changes come in batches. */
 const TURN_MS = 250;
 const LIMIT = 10;
-/** What goes round would go round without end. */
+/** Otherwise looping tasks would run without a pause. */
 const REST_MS = 10_000;
 
-/** Whoever gives tasks to agents, where the hub does not do it by itself: after each change it offers what can be given. */
+/** Assigns tasks to agents if the hub does not do so itself: after each change it assigns what it can. */
 export class Dispatcher {
   readonly #owner: Client;
   readonly #projectId: string;
   readonly #board: Subscription;
-  readonly #rounds = new Pulse(() => this.#round(), tell("dispatcher"));
+  readonly #rounds = new Pulse(() => this.#round(), logFailure("dispatcher"));
   readonly #poll: NodeJS.Timeout;
 
   constructor(owner: Client, projectId: string) {
@@ -28,7 +28,7 @@ export class Dispatcher {
     this.#poll = setInterval(() => this.#rounds.wake(), POLL_MS);
   }
 
-  /** Resolves when it gives nothing more. */
+  /** Resolves when it assigns no more tasks. */
   async close(): Promise<void> {
     clearInterval(this.#poll);
     await this.#rounds.close();

@@ -6,7 +6,7 @@ const NAMES = ["atlas", "borealis", "cinder", "dynamo", "ember", "flint"];
 const AGENTS = ["claude-code", "cursor", "opencode"];
 const PAGE_LIMIT = 200;
 
-/** The six workstations, registered where they are not yet, each with a token of its own. */
+/** The six workstations, registered if necessary, each with its own token. */
 export async function registerFleet(owner: Client, development: Development): Promise<SimulatedWorkstation[]> {
   const { organizationId, projectId, url } = development;
   const known = await owner.rpc("workstations.list", { organizationId, limit: PAGE_LIMIT });
@@ -24,7 +24,7 @@ export async function registerFleet(owner: Client, development: Development): Pr
   return fleet;
 }
 
-/** One agent on every other workstation, two on the rest; the first of them takes two tasks here and there. */
+/** One agent on every other workstation, two on the rest; the first workstation takes two tasks at a time. */
 function agentsOf(place: number): ReportedAgent[] {
   const types = [place, place + 1].slice(0, 1 + (place % 2)).map((index) => AGENTS[index % AGENTS.length] ?? "custom");
   return types.map((type, index) => ({

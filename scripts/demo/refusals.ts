@@ -1,9 +1,9 @@
 import { RealtimeError } from "@monster-realtime/client";
 
-/** Refusals that mean: somebody else was faster, or it is gone. */
+/** Refusals that mean that another caller was faster, or the row no longer exists. */
 const OVERTAKEN: ReadonlySet<string> = new Set(["conflict", "not_found"]);
 
-/** Null where the hub says that the moment for this call is over. Throws whatever else is in the way. */
+/** Null if the hub reports that the call came too late. Throws all other errors. */
 export async function unlessOvertaken<Result>(call: Promise<Result>, further: string[] = []): Promise<Result | null> {
   try {
     return await call;

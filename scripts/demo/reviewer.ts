@@ -8,7 +8,7 @@ import {
 } from "@monster-realtime/client";
 import { anyOf, between, chance } from "./chance.ts";
 import { unlessOvertaken } from "./refusals.ts";
-import { say, tell } from "./say.ts";
+import { logFailure, say } from "./say.ts";
 
 const LEAST_MS = 2_000;
 const MOST_MS = 5_000;
@@ -16,7 +16,7 @@ const REJECTED_SHARE = 0.2;
 const PAGE_LIMIT = 200;
 const FEEDBACK = ["An empty list is not handled.", "Please add a test for this.", "This does too much at once."];
 
-/** Somebody who looks at what came into review some seconds ago, likes it mostly, and says what is wrong otherwise. */
+/** Reviews tasks some seconds after they enter review, approves most of them, and rejects the others with feedback. */
 export class Reviewer {
   readonly #owner: Client;
   readonly #projectId: string;
@@ -30,12 +30,12 @@ export class Reviewer {
     this.#owner = owner;
     this.#projectId = projectId;
     this.#board = owner.subscribe(projectTasksChannel(projectId));
-    this.#board.on("publication", (publication) => this.#heard(publication));
+    this.#board.on("publication", (publication) => this.#onPublication(publication));
     this.#board.on("lost", () => this.#look());
     this.#look();
   }
 
-  /** Resolves when nothing more is decided on. */
+  /** Resolves when no more decisions follow. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const timer of this.#waiting.values()) clearTimeout(timer);
@@ -43,7 +43,7 @@ export class Reviewer {
     await this.#board.unsubscribe();
   }
 
-  #heard({ type, payload }: Publication): void {
+  #onPublication({ type, payload }: Publication): void {
     if (type !== "task:updated") return;
     const { id, changed } = payload as EntityChange<Task>;
     if (changed.list === "review") this.#reviewLater(id);
@@ -54,14 +54,14 @@ export class Reviewer {
     const found = this.#owner.rpc("tasks.list", page).then(({ items }) => {
       for (const { id } of items) this.#reviewLater(id);
     });
-    found.catch(tell("reviewer"));
+    found.catch(logFailure("reviewer"));
   }
 
   #reviewLater(id: string): void {
     if (this.#waiting.has(id) || this.#closed) return;
     const review = () => {
       this.#waiting.delete(id);
-      this.#turn = this.#turn.then(() => this.#review(id)).catch(tell("reviewer"));
+      this.#turn = this.#turn.then(() => this.#review(id)).catch(logFailure("reviewer"));
     };
     this.#waiting.set(id, setTimeout(review, between(LEAST_MS, MOST_MS)));
   }

@@ -1,11 +1,11 @@
 const WHO_WIDTH = 10;
 
-/** One line for one event: when, who, what. */
+/** One line per event: time, source, text. */
 export function say(who: string, what: string): void {
   console.log(`${new Date().toLocaleTimeString()}  ${who.padEnd(WHO_WIDTH)} ${what}`);
 }
 
-/** A failure of `who` that ends nothing. */
-export function tell(who: string): (error: unknown) => void {
+/** Logs a failure of `who` that ends nothing. */
+export function logFailure(who: string): (error: unknown) => void {
   return (error) => say(who, error instanceof Error ? error.message : String(error));
 }

@@ -19,7 +19,7 @@ const DOING: Readonly<Record<string, string[]>> = {
 };
 const FAILURES = ["the tests are red", "the context window is full", "the build ran out of memory"];
 
-/** What an agent does with a task: refuses it now and then, or works on it for some seconds. */
+/** An agent's work on a task: it sometimes refuses it, or works on it for some seconds. */
 export async function workOn(task: WorkstationTask, say: (what: string) => void): Promise<TaskResult | undefined> {
   const { mode, agent, signal } = task;
   const title = `"${task.task.title}"`;

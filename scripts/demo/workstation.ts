@@ -1,6 +1,6 @@
 import type { ReportedAgent } from "@monster-realtime/client";
 import { createWorkstation, type Workstation, type WorkstationTask } from "@monster-realtime/client/workstation";
-import { say, tell } from "./say.ts";
+import { logFailure, say } from "./say.ts";
 import { workOn } from "./work.ts";
 
 const AWAY_MS = 6_000;
@@ -14,14 +14,14 @@ export interface WorkstationParts {
   agents: ReportedAgent[];
 }
 
-/** A machine with its agents: present, taking tasks, and now and then gone in the middle of them. */
+/** A machine with its agents: present, accepting tasks, and sometimes crashing in the middle of them. */
 export class SimulatedWorkstation {
   readonly #parts: WorkstationParts;
   readonly #working = new Set<WorkstationTask>();
   #workstation: Workstation | null = null;
   #return: NodeJS.Timeout | null = null;
   #over = false;
-  /** Coming and going, one after the other. */
+  /** Arrivals and departures, in sequence. */
   #turn: Promise<void> = Promise.resolve();
 
   constructor(parts: WorkstationParts) {
@@ -41,23 +41,23 @@ export class SimulatedWorkstation {
     });
   }
 
-  /** Loses its work and its connection, as a machine whose plug is pulled, and comes back later. */
+  /** Loses its work and its connection, like a machine without power, and returns later. */
   crash(): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#over || !this.#workstation) return;
       say(this.#parts.name, "crashes");
       await this.#workstation.client.close({ goodbye: false });
       this.#workstation = null;
-      this.#return = setTimeout(() => this.arrive().catch(tell(this.#parts.name)), AWAY_MS);
+      this.#return = setTimeout(() => this.arrive().catch(logFailure(this.#parts.name)), AWAY_MS);
     });
   }
 
-  /** Gives everything back and says goodbye; comes back for that where it is away. Nothing of it is left open then. */
+  /** Returns all its work and leaves cleanly; reconnects for that if it is offline. Nothing of it is open afterwards. */
   leave(): Promise<void> {
     this.#over = true;
     return this.#inTurn(async () => {
       if (this.#return) clearTimeout(this.#return);
-      // Without agents it is given nothing more.
+      // Without agents it gets no more assignments.
       const workstation = this.#workstation ?? this.#make([]);
       await workstation.start();
       await workstation.setAgents([]);
@@ -76,7 +76,7 @@ export class SimulatedWorkstation {
     const { name, url, token, projectId } = this.#parts;
     const options = { url, token, client: "simulated/0.3", agents, projects: [projectId], handleSignals: false };
     const workstation = createWorkstation({ ...options, onTask: (task) => this.#work(task, workstation) });
-    workstation.on("error", tell(name));
+    workstation.on("error", logFailure(name));
     workstation.on("refused", ({ agent, task }, { reason }) =>
       say(name, `${agent.name} refuses "${task.title}": ${reason}`),
     );
@@ -98,7 +98,7 @@ export class SimulatedWorkstation {
     }
   }
 
-  /** Whoever executes something has it run. */
+  /** A dev server runs while the workstation executes a task. */
   #serve(workstation: Workstation): void {
     workstation.devServerPort = [...this.#working].some(({ mode }) => mode === "execute") ? DEV_SERVER_PORT : null;
   }

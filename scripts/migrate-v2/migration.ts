@@ -19,7 +19,7 @@ import {
 } from "./source.ts";
 import { listOfStatus, migratedTask, type V2Task } from "./task.ts";
 
-/** What is under way, for a person who waits. */
+/** Progress, for a person who waits. */
 export interface Progress {
   start(kind: string, all: number, done: number): void;
   step(rows: number): void;
@@ -33,26 +33,26 @@ export interface MigrationOptions {
   progress: Progress;
 }
 
-/** Runs statements: each in its own transaction, or all in one. */
+/** Runs statements: each in a separate transaction, or all in one. */
 interface Session {
   query<Row extends object>(ask: (sql: Statements) => PendingQuery<Row[]>): Promise<Row[]>;
-  /** What `write` did is there as a whole or not at all. */
+  /** Commits everything that `write` did, or nothing. */
   step(write: (sql: TransactionSql) => Promise<void>): Promise<void>;
 }
 
-/** A batch made ready: which rows become which, and what makes them. */
+/** A prepared batch: which rows become which, and their statements. */
 interface Prepared {
   ids: { v2: string; v3: string }[];
   write(sql: TransactionSql): Promise<void>;
 }
 
-/** Who the audit trail says it was. */
+/** The principal in the audit trail. */
 const MIGRATOR = "service:migrate-v2";
 const MAX_NAME = 255;
 
 /**
- * Brings version 2's organizations, projects and tasks into this database, a batch a transaction. `v2_id_map` says what
- * is there already, so that a run that was cut off is taken up by the next, and one after the last changes nothing.
+ * Migrates version 2's organizations, projects and tasks into this database, one transaction per batch. `v2_id_map` lists the
+ * migrated rows, so that the next run resumes an interrupted one, and a run after the last changes nothing.
  */
 export async function migrateV2(options: MigrationOptions): Promise<Report> {
   const { database } = options;
@@ -64,7 +64,7 @@ export async function migrateV2(options: MigrationOptions): Promise<Report> {
   }).run();
 }
 
-/** The same in one transaction that is rolled back: the report of what would be. */
+/** The same in one transaction that is rolled back: a report of the expected result. */
 export async function rehearseV2(options: MigrationOptions): Promise<Report> {
   await inspectSource(options.database);
   let report = new Report();
@@ -80,10 +80,10 @@ export async function rehearseV2(options: MigrationOptions): Promise<Report> {
   return report;
 }
 
-/** Ends a rehearsal, which must leave nothing. */
+/** Rolls a dry run back. */
 class Rehearsed extends Error {}
 
-/** Nobody is told of a hundred thousand tasks one by one; the audit trail has them all the same. */
+/** A hundred thousand tasks are not published one by one; the audit trail has them. */
 async function quietly(sql: TransactionSql, write: (sql: TransactionSql) => Promise<void>): Promise<void> {
   await sql`SELECT set_config('hub.audit_publish', 'off', true)`;
   await write(sql);
@@ -136,7 +136,7 @@ class Migration {
     const slugs = new Map<string, Slugs>();
     for (const { organization_id: id, slug } of taken) slugsOf(slugs, id).add(slug);
     await this.#inBatches<V2Project>("projects", nextProjects, (batch) => {
-      const known = this.#withParent(batch, "projects of an organization that is not there");
+      const known = this.#withParent(batch, "projects of a missing organization");
       const rows = known.map((source) => ({
         ...this.#named(source, "proj", "project", slugsOf(slugs, source.parentId)),
         organization_id: source.parentId,
@@ -154,7 +154,7 @@ class Migration {
   async #tasks(): Promise<void> {
     const places = await Places.read((ask) => this.#session.query(ask), listOfStatus);
     await this.#inBatches<V2Task>("tasks", nextTasks, (batch) => {
-      const known = this.#withParent(batch, "tasks of a project that is not there");
+      const known = this.#withParent(batch, "tasks of a missing project");
       const rows = known.map((source) => {
         const task = migratedTask(source, this.#report);
         return {
@@ -198,7 +198,7 @@ class Migration {
     progress.end();
   }
 
-  /** Those whose parent is there; the others are reported. */
+  /** Rows with an existing parent; the others are reported. */
   #withParent<Row extends V2Row & { parentId: string | null }>(
     batch: Row[],
     what: string,
@@ -239,7 +239,7 @@ function slugsOf(known: Map<string, Slugs>, organizationId: string): Slugs {
   return slugs;
 }
 
-/** An id whose time is that of the row, so that ids keep the order in which things were made. */
+/** An id with the row's timestamp, so that ids keep the order of creation. */
 function idOf(prefix: string, createdAt: Date | null): string {
   return `${prefix}_${ulid(Math.max(0, createdAt?.getTime() ?? Date.now()))}`;
 }

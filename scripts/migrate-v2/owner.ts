@@ -6,16 +6,16 @@ import { MigrationError } from "./source.ts";
 const MIGRATOR = "service:migrate-v2";
 
 /**
- * The user who is to own what is migrated: by id, or by an address, which is held for whoever signs in with it once it is
- * verified. Throws `MigrationError`.
+ * The user who becomes the owner of the migrated rows: by id, or by an address, which is reserved for the user who signs in
+ * with it after its verification. Throws `MigrationError`.
  */
 export async function resolveOwner(database: Database, owner: string): Promise<string> {
   if (owner.includes("@")) return placeFor(database, canonicalEmail(owner));
   const [found] = await database.query((sql) => sql<{ id: string }[]>`SELECT id FROM users WHERE id = ${owner}`);
   if (found) return found.id;
   throw new MigrationError(
-    `There is no user ${owner}.`,
-    "Give --owner the id of a user (user_…) who has signed in, or the e-mail address of somebody who is going to.",
+    `User ${owner} not found.`,
+    "Give --owner the id of a user (user_…) who has signed in, or the e-mail address of a person who will sign in.",
   );
 }
 

@@ -10,12 +10,12 @@ interface Place {
 
 const FIRST = 1_000;
 const STEP = 10;
-/** DECIMAL(10,5) ends below 100,000. */
+/** The limit of DECIMAL(10,5) is 100,000. */
 const LAST = 99_990;
 /** The column keeps five decimals. */
 const PRECISION = 1e5;
 
-/** Places on the boards: behind what is there, ten apart, or closer where a list is long. */
+/** Positions on the boards: after the existing tasks, ten apart, or closer if a list is long. */
 export class Places {
   readonly #places: ReadonlyMap<string, Place>;
 
@@ -23,7 +23,7 @@ export class Places {
     this.#places = places;
   }
 
-  /** Reads what each list holds and how much is to come. `listOf` tells the list of a status. */
+  /** Reads the size of each list and the number of tasks to come. `listOf` maps a status to its list. */
   static async read(query: Query, listOf: (status: string | null) => string): Promise<Places> {
     const held = await query(
       (sql) => sql<{ project: string; list: string; last: number }[]>`
@@ -50,7 +50,10 @@ export class Places {
 
   next(project: string, list: string): number {
     const place = this.#places.get(keyOf(project, list));
-    if (!place) throw new Error("a task came up that was not counted: somebody changes version 2 meanwhile");
+    if (!place)
+      throw new Error(
+        "A task was not counted: another program changes version 2 during the migration. Stop it, and run this again.",
+      );
     place.last += place.step;
     return Math.round(place.last * PRECISION) / PRECISION;
   }

@@ -1,4 +1,4 @@
-/** How many ids are told of each finding. */
+/** Number of example ids per finding. */
 const EXAMPLES = 5;
 
 interface Finding {
@@ -6,13 +6,13 @@ interface Finding {
   examples: string[];
 }
 
-/** What was not simply copied, and what could not be. */
+/** Rows that were changed, and rows that could not be migrated. */
 export class Report {
   readonly migrated = new Map<string, number>();
   readonly #changed = new Map<string, Finding>();
   readonly #left = new Map<string, Finding>();
 
-  /** True where rows stayed behind. */
+  /** True if rows stayed behind. */
   get incomplete(): boolean {
     return this.#left.size > 0;
   }
@@ -21,7 +21,7 @@ export class Report {
     this.migrated.set(kind, (this.migrated.get(kind) ?? 0) + rows);
   }
 
-  /** A row that is there now, but not to the letter. */
+  /** A row that was migrated with a change. */
   changed(what: string, id: string): void {
     note(this.#changed, what, id);
   }
@@ -34,8 +34,8 @@ export class Report {
   lines(): string[] {
     return [
       ...[...this.migrated].map(([kind, count]) => `${count.toLocaleString("en")} ${kind} migrated`),
-      ...[...this.#changed].map(([what, finding]) => `changed: ${what}: ${told(finding)}`),
-      ...[...this.#left].map(([what, finding]) => `left behind: ${what}: ${told(finding)}`),
+      ...[...this.#changed].map(([what, finding]) => `changed: ${what}: ${formatted(finding)}`),
+      ...[...this.#left].map(([what, finding]) => `left behind: ${what}: ${formatted(finding)}`),
     ];
   }
 }
@@ -47,7 +47,7 @@ function note(findings: Map<string, Finding>, what: string, id: string): void {
   findings.set(what, finding);
 }
 
-function told({ count, examples }: Finding): string {
+function formatted({ count, examples }: Finding): string {
   const more = count > examples.length ? ", …" : "";
   return `${count.toLocaleString("en")} (${examples.join(", ")}${more})`;
 }

@@ -1,14 +1,14 @@
 /** A slug has 100 characters at most; this leaves room for `-` and a number. */
 const MAX_BASE = 90;
 
-/** A name as a slug: lower-case ASCII letters, digits and single hyphens; `fallback` where nothing of it is left. */
+/** A name as a slug: lower-case ASCII letters, digits and single hyphens; `fallback` if nothing remains. */
 export function slugOf(name: string, fallback: string): string {
   const plain = name.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
   const slug = plain.replace(/[^a-z0-9]+/g, "-").slice(0, MAX_BASE);
   return slug.replace(/^-+|-+$/g, "") || fallback;
 }
 
-/** Hands out slugs, each once: `name`, `name-2`, `name-3`, … */
+/** Returns unique slugs: `name`, `name-2`, `name-3`, … */
 export class Slugs {
   readonly #taken: Set<string>;
   /** The last number tried of each base. */

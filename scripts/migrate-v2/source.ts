@@ -5,7 +5,7 @@ import type { V2Task } from "./task.ts";
 export type Kind = "organizations" | "projects" | "tasks";
 export type Statements = Sql | TransactionSql;
 
-/** What is read of version 2, in the same database. Ids may be of any type: they are read as text. */
+/** The data read from version 2, in the same database. Ids may be of any type: they are read as text. */
 const TABLES: Readonly<Record<Kind, { table: string; columns: readonly string[] }>> = {
   organizations: { table: "v2_organizations", columns: ["id", "name", "created_at"] },
   projects: { table: "v2_projects", columns: ["id", "organization_id", "name", "description", "created_at"] },
@@ -32,7 +32,7 @@ export interface V2Project extends V2Organization {
   parentId: string | null;
 }
 
-/** What a person can mend; the message says how. */
+/** A problem that a person can fix; the message has the remedy. */
 export class MigrationError extends Error {
   readonly remedy: string;
 
@@ -58,7 +58,7 @@ export async function inspectSource(database: Database): Promise<void> {
   );
   if (missing.length === 0) return;
   throw new MigrationError(
-    `This database has not what is to be migrated: it lacks ${missing.join(", ")}.`,
+    `The tables of version 2 are incomplete: this database lacks ${missing.join(", ")}.`,
     "Bring the tables of version 2 into the database of version 3 first, for instance with pg_dump and psql.",
   );
 }
@@ -89,7 +89,7 @@ export function nextProjects(sql: Statements, after: V2Project | null): PendingQ
     ORDER BY source.id::text LIMIT ${BATCH}`;
 }
 
-/** The next tasks, each project's in the order in which they were made. */
+/** The next tasks, in each project in the order of creation. */
 export function nextTasks(sql: Statements, after: V2Task | null): PendingQuery<V2Task[]> {
   return sql<V2Task[]>`
     SELECT id::text, coalesce(project_id::text, '') AS "projectId", title, description, priority::text, status::text,

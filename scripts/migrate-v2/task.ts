@@ -14,7 +14,7 @@ export interface V2Task {
   createdAt: Date | null;
 }
 
-/** What becomes of it, but for its id and place. */
+/** Its new fields, without id and position. */
 export interface MigratedTask {
   title: string;
   description: string | null;
@@ -30,12 +30,12 @@ const LISTS: ReadonlyMap<string, MigratedTask["list"]> = new Map([
 const DEFAULT_PRIORITY = 3;
 const MAX_TITLE = 500;
 
-/** Nothing is dropped: what does not fit is put where it does, and reported. */
+/** Drops nothing: data that does not fit is moved to another field and reported. */
 export function migratedTask(task: V2Task, report: Report): MigratedTask {
   return { ...textsOf(task, report), priority: priorityOf(task, report), list: listOf(task, report) };
 }
 
-/** The list of a status alone, for counting. */
+/** Only the list of a status, for counting. */
 export function listOfStatus(status: string | null): MigratedTask["list"] {
   return LISTS.get(status ?? "") ?? "todo";
 }

@@ -1,8 +1,8 @@
 import type { Install } from "../../test/support/needs.ts";
 
 /**
- * The one shell command that installs all of these, with `sudo` where it is not run as root; null where nothing can be
- * installed. What is done by hand is told apart, by `stepsByHand`.
+ * The shell command that installs all of these, with `sudo` unless it runs as root; null if nothing can be
+ * installed. `stepsByHand` returns the manual steps.
  */
 export function installCommand(installs: readonly Install[], root: boolean): string | null {
   const debian = installs.flatMap((install) => ("debian" in install ? install.debian : []));

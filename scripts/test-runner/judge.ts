@@ -8,8 +8,8 @@ export interface Verdict {
 }
 
 /**
- * Judges a file by what uvu printed and by its exit code. uvu's `Total` leaves skipped tests out, and it exits 0 after a
- * throw in `suite.before` and where `.run()` was forgotten.
+ * Judges a file by uvu's output and its exit code. uvu's `Total` omits skipped tests, and it exits 0 after a
+ * throw in `suite.before` and after a forgotten `.run()`.
  */
 export function judge(output: string, exitCode: number | null): Verdict {
   const total = count(output, "Total");

@@ -1,21 +1,21 @@
 import { spawn } from "node:child_process";
 import { judge, type Verdict } from "./judge.ts";
 
-/** Longer than the longest file takes on a busy machine. What keeps a file alive after its tests is a leak. */
+/** Longer than the longest file takes on a busy machine. A file that stays alive after its tests leaks something. */
 const LIMIT_MS = 240_000;
 
 export interface FileResult extends Verdict {
   file: string;
   seconds: number;
-  /** Both streams, as they came. */
+  /** Both streams, in order of arrival. */
   output: string;
 }
 
-/** Runs one test file in a process of its own, which is killed after four minutes. Never rejects. */
+/** Runs one test file in a separate process, and kills it after four minutes. Never rejects. */
 export function runFile(file: string, cwd: string, env: NodeJS.ProcessEnv): Promise<FileResult> {
   const startedAt = performance.now();
   const child = spawn(process.execPath, ["--import", "tsx", file], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
-  // Apart from errors, which could come between the halves of a line.
+  // Separate from errors, which could split a line.
   let stdout = "";
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

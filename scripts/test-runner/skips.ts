@@ -6,10 +6,10 @@ export interface Skip {
 
 const LINE = /^SKIPPED \[([^\]]+)\] (.*)$/gm;
 
-/** How a test says on a line that it was skipped; `skipsOf` reads it. */
+/** The output line of a skipped test; `skipsOf` reads it. */
 export const skipLine = ({ needs, test }: Skip): string => `SKIPPED [${needs.join(", ")}] ${test}`;
 
-/** The skipped tests that `skipLine` has told in this output. */
+/** The skipped tests in this output, from the lines of `skipLine`. */
 export function skipsOf(output: string): Skip[] {
   return [...output.matchAll(LINE)].map(([, needs = "", test = ""]) => ({ needs: needs.split(", "), test }));
 }

@@ -2,12 +2,12 @@ import { type Need, REQUIREMENTS, unmet } from "../../test/support/needs.ts";
 import { installCommand, stepsByHand } from "./install.ts";
 import { countByNeed, type Skip } from "./skips.ts";
 
-/** What installs all that the tests need and this machine lacks; null where it lacks nothing that can be installed. */
+/** The command that installs everything that the tests need and this machine lacks; null if there is nothing to install. */
 export function missingInstalls(root: boolean): string | null {
   return installCommand(installsOf(unmet(Object.keys(REQUIREMENTS) as Need[])), root);
 }
 
-/** The skipped tests by what the machine lacks for them, and how it comes to it. */
+/** The skipped tests by missing requirement, and how to install it. */
 export function skipSummary(skips: readonly Skip[], root: boolean): string[] {
   const byNeed = countByNeed(skips);
   const needs = byNeed.flatMap(([need]) => (need in REQUIREMENTS ? [need as Need] : []));

@@ -12,7 +12,7 @@ const STRIKES = 3;
 const FRAME_MS = 50;
 const [OF_VICTIMS, OF_ATTACKERS] = ["127.0.0.2", "127.0.0.3"];
 
-/** Runs the attack with its small, fixed load beside victims of another tenant, and judges by the rule for attacks. */
+/** Runs the attack with its small, fixed load beside victims of another tenant, and applies the rule for attacks. */
 export function survives(attack: Attack): Promise<void> {
   return withDatabase(async (database, info) => {
     const victims = await insertVictims(database.unlimited, VICTIMS);

@@ -2,7 +2,7 @@ import { FRAME_ATTACKS } from "../../scripts/bench/attacks/frame-attacks.ts";
 import { suite } from "../support/suite.ts";
 import { survives } from "./attacked.ts";
 
-const test = suite("another tenant's work goes on");
+const test = suite("another tenant's work continues");
 const LIMIT_MS = 60_000;
 
 for (const attack of FRAME_ATTACKS)

@@ -16,7 +16,7 @@ import { withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
-const test = suite("a member who publishes without end");
+const test = suite("a member who publishes endlessly");
 const LIMIT_MS = 120_000;
 const MIB = 1_024 * 1_024;
 const HEAP_MIB = 160;
@@ -25,7 +25,7 @@ const META = { status: "online", availableAgents: [], activeProjects: [], curren
 /** The attack must not take minutes to publish more than the heap could hold. */
 const FAST = { BYTES_PER_SECOND: String(64 * MIB), PUBLISHES_PER_SECOND: "2000", REQUESTS_PER_SECOND: "5000" };
 const [LANES, BYTES_A_STRIKE] = [4, 15 * 65_000];
-/** Of each lane, so that more is published than there is room for. */
+/** Per lane, so that more is published than fits. */
 const strikesFor = (mib: number) => Math.ceil((1.3 * mib * MIB) / (LANES * BYTES_A_STRIKE));
 
 interface Position {
@@ -95,7 +95,7 @@ function pushedTo(client: EngineClient): string[] {
   return frames;
 }
 
-/** What another organization does while the attack runs; rejects if any of it does not succeed. */
+/** The work of another organization during the attack; rejects if any of it fails. */
 async function workBeside({ victims }: Scene, victim: EngineClient, workstation: Joining): Promise<void> {
   const [taskId] = victims.taskIds;
   const pushed = pushedTo(victim);
@@ -113,7 +113,7 @@ async function historyBytes({ hub }: Scene): Promise<number> {
 }
 
 test(
-  "does not end a hub without Redis, and takes no other organization's history",
+  "does not end a hub without Redis, and removes no other organization's history",
   () =>
     withAttacked({ NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB}` }, async (scene) => {
       const { hub, attacker, victims } = scene;
@@ -141,7 +141,7 @@ test(
 );
 
 test.needing("redis-server")(
-  "does not fill Redis: another organization publishes, joins and receives changes, and the probe tells the operator",
+  "does not fill Redis: another organization publishes, joins and receives changes, and the probe warns the operator",
   () =>
     withRedis(
       ({ url, admin }) =>

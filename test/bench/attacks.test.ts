@@ -29,11 +29,11 @@ const struckBy = async (strike: Attack["strike"]) => {
   return missed(attack, await attackWith(attack, ATTACKER, { lanes: 2, strikes: 1 }));
 };
 
-test("happened if all lanes together saw what it has to observe", async () => {
+test("happened if all lanes together made its required observations", async () => {
   equal(await struckBy(async ({ saw }) => saw("bad_request")), null);
 });
 
-test("did not happen if its strikes saw something else, or too little", async () => {
+test("did not happen if its strikes observed something else, or too little", async () => {
   match(String(await struckBy(async ({ saw }) => saw("status 404"))), /"bad_request" 0 of 2 times.*status 404/);
   match(String(await struckBy(async ({ saw }) => saw("bad_request", 0.5))), /1 of 2 times/);
 });
@@ -42,7 +42,7 @@ test("did not happen if every strike was refused, and the first refusal is named
   match(String(await struckBy(() => Promise.reject(new Error("no way in")))), /2 strikes were refused.*no way in/);
 });
 
-test("of the list never happened where nothing listens", async () => {
+test("of the list never happens without a listening server", async () => {
   for (const attack of ATTACKS) {
     const struck = await attackWith(attack, ATTACKER, { lanes: 1, strikes: 1 });
     match(String(missed(attack, struck)), /did not happen/, attack.name);

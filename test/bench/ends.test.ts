@@ -15,11 +15,11 @@ interface Run {
   child: ChildProcess;
   exited: Promise<number | null>;
   output(): string;
-  /** The commands of what runs and was started by this run, directly or by one of its processes. */
+  /** The commands of running processes that this run started, directly or through one of its processes. */
   running(): string[];
 }
 
-/** A process, known by its number and the time when it started: numbers are given out again. */
+/** A process, identified by its id and its start time, because ids are reused. */
 interface Seen {
   pid: number;
   parent: number;
@@ -39,7 +39,7 @@ function processes(): Seen[] {
       if (fields[0] === "Z") return [];
       return [{ pid: Number(name), parent: Number(fields[1]), startedAt: fields[19] ?? "", command }];
     } catch {
-      // It has ended meanwhile.
+      // It has already ended.
       return [];
     }
   });
@@ -99,7 +99,7 @@ const PARTS = ["redis-server", "postgres", "load/worker.ts", "hub/main.ts"];
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
   test(
-    `ends all that it has started when it ends by ${signal}`,
+    `ends all its processes when it ends by ${signal}`,
     () =>
       withRun(["--only", "cluster-latency"], PATH, async ({ child, exited, output, running }) => {
         await until(
@@ -120,7 +120,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
 }
 
 test(
-  "fails, says why and leaves nothing behind where a case can't be measured",
+  "fails with a reason and leaves nothing running if a case can't be measured",
   async () => {
     const programs = mkdtempSync(join(tmpdir(), "bench-programs-"));
     writeFileSync(join(programs, "redis-server"), "#!/bin/sh\nexit 3\n", { mode: 0o755 });

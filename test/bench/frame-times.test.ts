@@ -24,13 +24,13 @@ async function measured(cause: (server: ServerProcess) => Promise<unknown>): Pro
 
 for (const [path, place] of [
   ["/request", "a request's listener"],
-  ["/immediate", "what setImmediate calls"],
-  ["/timer", "what a timer calls"],
+  ["/immediate", "the callback of setImmediate"],
+  ["/timer", "the callback of a timer"],
 ]) {
   test(`includes ${place}`, () => measured(async ({ url }) => (await fetch(`${url}${path}`)).text()));
 }
 
-test("includes what reads the bytes of a connection that was upgraded", () =>
+test("includes the reader of an upgraded connection", () =>
   measured(async ({ url }) => {
     const { hostname, port } = new URL(url);
     const socket = connect(Number(port), hostname);

@@ -4,7 +4,7 @@ import { suite } from "../support/suite.ts";
 
 const test = suite("the head of a benchmark's result");
 
-test("says when and of what the figures are", () => {
+test("has the time, the commit and the machine of the figures", () => {
   const run = describeRun(new Date(Date.UTC(2026, 0, 2, 3, 4, 5)));
   is(run.startedAt, "2026-01-02T03:04:05.000Z");
   is(run.node, process.version);

@@ -19,7 +19,7 @@ test("the median is the middle value, or the mean of the two in the middle", () 
   assert.ok(Number.isNaN(median([])));
 });
 
-test("a percentile is the value that so many do not exceed", () => {
+test("a percentile is the value that this share of values does not exceed", () => {
   const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
   assert.is(percentile(hundred, 0.5), 50);
   assert.is(percentile(hundred, 0.99), 99);

@@ -2,7 +2,7 @@ import { type BrokerLimits, brokerContract } from "../contract/broker.ts";
 import { RedisCluster, RedisServer } from "../support/redis.ts";
 import { age, brokerOn } from "./redis-broker.ts";
 
-/** A third of a position's life: how often a broker keeps positions alive. */
+/** A third of a position's lifetime: the interval at which a broker renews positions. */
 const TOUCHES = 3;
 
 async function under(url: string, servers: readonly RedisServer[], limits: BrokerLimits) {
@@ -10,7 +10,7 @@ async function under(url: string, servers: readonly RedisServer[], limits: Broke
   const advance = async (ms: number) => {
     const step = Math.floor(limits.positionTtlMs / TOUCHES);
     for (let left = ms; left > 0; left -= step) {
-      // Its answer comes behind those of all commands before.
+      // Its answer arrives after those of all earlier commands.
       await broker.touch();
       await redis.everywhere("PING");
       await Promise.all(servers.map((server) => age(server, Math.min(left, step))));
@@ -27,7 +27,7 @@ async function under(url: string, servers: readonly RedisServer[], limits: Broke
   };
 }
 
-/** Started by the first test, as the process's only ones. */
+/** Started by the first test, and shared by the whole process. */
 let single: Promise<RedisServer> | null = null;
 let cluster: Promise<RedisCluster> | null = null;
 

@@ -2,7 +2,16 @@ import { equal, is, ok } from "uvu/assert";
 import { RedisCluster, type RedisServer, withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
-import { type BrokerNode, brokerOn, CHANNEL, codeOf, ear, IDENTITY, message, withBrokers } from "./redis-broker.ts";
+import {
+  type BrokerNode,
+  brokerOn,
+  CHANNEL,
+  codeOf,
+  IDENTITY,
+  message,
+  recorder,
+  withBrokers,
+} from "./redis-broker.ts";
 
 const test = suite("two nodes on one Redis", "redis-server");
 
@@ -16,7 +25,7 @@ async function nodesOn(url: string, servers: readonly RedisServer[], body: Body)
 
 const alone = (body: Body) => () => withRedis((server) => nodesOn(server.url, [server], body));
 
-/** The same on a Redis that is alone and on a cluster. */
+/** The same on a single Redis and on a cluster. */
 function testBoth(behaviour: string, body: Body): void {
   test(behaviour, alone(body));
   test(`${behaviour} (cluster)`, async () => {
@@ -37,8 +46,8 @@ async function calls({ admin }: RedisServer): Promise<Map<string, number>> {
   );
 }
 
-testBoth("publications of both at once are heard by both in one order, each once", async (one, two) => {
-  const [first, second] = [ear(), ear()];
+testBoth("both nodes receive concurrent publications of both in one order, each once", async (one, two) => {
+  const [first, second] = [recorder(), recorder()];
   await one.broker.subscribe(CHANNEL, first);
   await two.broker.subscribe(CHANNEL, second);
   const count = 1_000;
@@ -47,19 +56,19 @@ testBoth("publications of both at once are heard by both in one order, each once
     return (index % 2 ? one : two).broker.publish(message(`${index}`, { ephemeral }));
   });
   await Promise.all(publishing);
-  await until("all are heard", () => first.heard.length >= count && second.heard.length >= count);
-  equal(first.heard, second.heard);
-  const stored = first.heard.filter(({ ephemeral }) => !ephemeral).map(({ offset }) => offset);
+  await until("all are received", () => first.received.length >= count && second.received.length >= count);
+  equal(first.received, second.received);
+  const stored = first.received.filter(({ ephemeral }) => !ephemeral).map(({ offset }) => offset);
   equal(
     stored,
     stored.map((_, index) => index + 1),
   );
-  is(new Set(first.heard.map(({ json }) => JSON.parse(json).id)).size, count);
+  is(new Set(first.received.map(({ json }) => JSON.parse(json).id)).size, count);
 });
 
-testBoth("one id on both is one publication, of which one answer is the duplicate", async (one, two) => {
-  const heard = ear();
-  await one.broker.subscribe(CHANNEL, heard);
+testBoth("one id on both nodes is one publication, and one of the answers is a duplicate", async (one, two) => {
+  const subscriber = recorder();
+  await one.broker.subscribe(CHANNEL, subscriber);
   for (let round = 0; round < 50; round += 1) {
     const replies = await Promise.all([one, two, one, two].map(({ broker }) => broker.publish(message(`${round}`))));
     equal(new Set(replies.map(({ offset }) => offset)), new Set([round + 1]));
@@ -67,12 +76,12 @@ testBoth("one id on both is one publication, of which one answer is the duplicat
   }
   is(await codeOf(two.broker.publish(message("0", { payloadJson: "0" }))), "conflict");
   is((await two.broker.publish(message("0", { payloadJson: ' {"id":"0"}' }))).duplicate, true);
-  await until("all are heard", () => heard.heard.length >= 50);
-  is(heard.heard.length, 50);
+  await until("all are received", () => subscriber.received.length >= 50);
+  is(subscriber.received.length, 50);
 });
 
 test(
-  "an id is forgotten at once where it need not be remembered",
+  "an id without a lifetime is discarded immediately",
   alone(async (one, two) => {
     await one.broker.publish(message("a", { rememberMs: 0 }));
     is((await two.broker.publish(message("a", { rememberMs: 60_000 }))).duplicate, undefined);
@@ -81,64 +90,64 @@ test(
 );
 
 test(
-  "whoever subscribes, unsubscribes and subscribes again hears everything since, however fast",
+  "a subscriber that resubscribes, at any speed, receives everything since",
   alone(async (one, two, [server]) => {
     let sent = 0;
     const publish = () => two.broker.publish(message(`${sent++}`));
     for (let round = 0; round < 100; round += 1) {
-      const heard = ear();
-      const subscribing = one.broker.subscribe(CHANNEL, heard);
+      const subscriber = recorder();
+      const subscribing = one.broker.subscribe(CHANNEL, subscriber);
       if (round % 3 === 0) one.broker.unsubscribe(CHANNEL);
-      const subscribed = round % 3 === 0 ? one.broker.subscribe(CHANNEL, heard) : subscribing;
+      const subscribed = round % 3 === 0 ? one.broker.subscribe(CHANNEL, subscriber) : subscribing;
       await Promise.all([subscribing, subscribed]);
       const { offset } = await publish();
-      await until(`round ${round} is heard`, () => heard.offsets().at(-1) === offset);
-      equal(heard.losses, []);
+      await until(`round ${round} is received`, () => subscriber.offsets().at(-1) === offset);
+      equal(subscriber.losses, []);
       one.broker.unsubscribe(CHANNEL);
     }
     ok(server);
-    await until("nobody is subscribed", async () => (await subscribers(server)) === 0);
+    await until("no subscription is left", async () => (await subscribers(server)) === 0);
   }),
 );
 
 test(
-  "who comes back while the last one's subscription ends is subscribed",
+  "a subscriber that arrives while the last subscription ends is subscribed",
   alone(async (one, two, [server]) => {
     ok(server);
     for (let round = 0; round < 3; round += 1) {
-      await one.broker.subscribe(CHANNEL, ear());
+      await one.broker.subscribe(CHANNEL, recorder());
       one.broker.unsubscribe(CHANNEL);
       await until("it ends", async () => (await subscribers(server)) === 0);
-      const heard = ear();
-      await one.broker.subscribe(CHANNEL, heard);
+      const subscriber = recorder();
+      await one.broker.subscribe(CHANNEL, subscriber);
       await two.broker.publish(message(`${round}`));
-      await until("it is heard", () => heard.heard.length === 1);
+      await until("the publication is received", () => subscriber.received.length === 1);
       one.broker.unsubscribe(CHANNEL);
     }
   }),
 );
 
 test(
-  "who comes back within a second costs nothing but the position's lifetime",
+  "a resubscribe within a second costs only the renewal of the position",
   alone(async (one, two, [server]) => {
     ok(server);
-    await one.broker.subscribe(CHANNEL, ear());
+    await one.broker.subscribe(CHANNEL, recorder());
     await server.admin.config("RESETSTAT");
     one.broker.unsubscribe(CHANNEL);
-    const heard = ear();
-    await one.broker.subscribe(CHANNEL, heard);
+    const subscriber = recorder();
+    await one.broker.subscribe(CHANNEL, subscriber);
     await two.broker.publish(message("a"));
-    await until("it is heard", () => heard.heard.length === 1);
+    await until("the publication is received", () => subscriber.received.length === 1);
     const counted = await calls(server);
     equal([counted.get("ssubscribe"), counted.get("sunsubscribe"), counted.get("pexpire")], [undefined, undefined, 3]);
   }),
 );
 
-test("channels that are subscribed and quiet cost nothing but the beats", () =>
+test("quiet subscribed channels cost only the heartbeats", () =>
   withRedis(async (server) => {
     const node = await brokerOn(server.url, { beatMs: 50 });
     const names = Array.from({ length: 200 }, (_, index) => `task:task_${index}`);
-    await Promise.all(names.map((name) => node.broker.subscribe(name, ear())));
+    await Promise.all(names.map((name) => node.broker.subscribe(name, recorder())));
     await server.admin.config("RESETSTAT");
     const counted = await until("it beats", async () => {
       const now = await calls(server);
@@ -150,7 +159,7 @@ test("channels that are subscribed and quiet cost nothing but the beats", () =>
   }));
 
 test(
-  "nothing is left in Redis that has no lifetime",
+  "no key without a lifetime is left in Redis",
   alone(async (one, _two, [server]) => {
     ok(server);
     await one.broker.publish(message("a"));

@@ -19,7 +19,7 @@ import { until } from "../support/until.ts";
 
 const test = suite("live connections of several nodes", "redis-server");
 const LIMIT_MS = 60_000;
-/** What a call may take, and what a busy machine adds. */
+/** The time limit of a call, plus a margin for a busy machine. */
 const ANSWERED_MS = 2_000 + 300;
 
 interface Nodes {
@@ -29,7 +29,7 @@ interface Nodes {
   connect(index: number, token?: string): Promise<RawClient>;
 }
 
-/** Runs `body` on two nodes, and makes sure that nothing went wrong unseen. */
+/** Runs `body` on two nodes, and fails on unhandled rejections. */
 async function withNodes(options: Partial<ClusterOptions>, body: (nodes: Nodes) => Promise<void>): Promise<void> {
   const cluster = await TestCluster.start({ nodes: 2, redis: true, env: { LOG_LEVEL: "warn" }, ...options });
   const opened: RawClient[] = [];
@@ -76,11 +76,11 @@ function idOf(client: RawClient): string {
 const idsOf = ({ items }: ConnectionPage): string[] => items.map(({ id }) => id);
 const sorted = (clients: readonly RawClient[]): string[] => clients.map(idOf).sort();
 
-/** Resolves when every node tells of all of these connections. */
+/** Resolves when every node lists all of these connections. */
 async function allSeen(asking: readonly RawClient[], connected = asking): Promise<void> {
   for (const client of asking) {
     await until(
-      "all connections are told",
+      "all connections are listed",
       async () => {
         const page = await list(client);
         return !page.incomplete && idsOf(page).join() === sorted(connected).join();
@@ -90,7 +90,7 @@ async function allSeen(asking: readonly RawClient[], connected = asking): Promis
   }
 }
 
-/** How long it took to be refused with `unavailable`. */
+/** The time until the refusal with `unavailable`. */
 async function timeRefused(client: RawClient, method: string, params: object): Promise<number> {
   const startedAt = performance.now();
   const { code, temporary } = (await client.refused("rpc", { method, params })) as ErrorObject;
@@ -101,24 +101,24 @@ async function timeRefused(client: RawClient, method: string, params: object): P
 async function seeAndKick({ clients, connect }: Nodes): Promise<void> {
   const victim = await connect(0);
   const others = await Promise.all([1, 0, 1, 1].map((index) => connect(index)));
-  const everybody = [...clients, victim, ...others];
-  await allSeen(clients, everybody);
+  const all = [...clients, victim, ...others];
+  await allSeen(clients, all);
   const nodeIds = (await list(clients[0])).items.map(({ nodeId }) => nodeId);
   is(new Set(nodeIds).size, 2);
-  const told: string[] = [];
+  const listed: string[] = [];
   for (let cursor: string | null | undefined; cursor !== null; ) {
     const page = await list(clients[1], { limit: 2, ...(cursor !== undefined && { cursor }) });
-    told.push(...idsOf(page));
+    listed.push(...idsOf(page));
     cursor = page.nextCursor;
   }
-  equal(told, sorted(everybody));
+  equal(listed, sorted(all));
 
   const params = { id: idOf(victim), reason: "for a test" };
   const twins = await Promise.all(clients.map((client) => client.ack("rpc", { method: "connections.kick", params })));
   equal(twins.map((ack) => (ack.ok ? "ok" : ack.error.code)).sort(), ["not_found", "ok"]);
   const [error] = (await victim.push("closing")) as [ErrorObject];
   equal([error.code, error.temporary, error.details], ["unavailable", true, { kicked: true, reason: "for a test" }]);
-  await until("it is gone", () => victim.disconnectReason !== null);
+  await until("the victim is disconnected", () => victim.disconnectReason !== null);
   const filter = { entity: "connections", rowId: idOf(victim) };
   const { items } = (await clients[0].request("rpc", {
     method: "audit.list",
@@ -130,32 +130,32 @@ async function seeAndKick({ clients, connect }: Nodes): Promise<void> {
   );
   await allSeen(
     clients,
-    everybody.filter((client) => client !== victim),
+    all.filter((client) => client !== victim),
   );
 }
 
 test(
-  "each node tells of the connections of both, in pages, and ends those of the other, once",
+  "each node lists the connections of both, in pages, and ends those of the other, once",
   () => withNodes({}, seeAndKick),
   LIMIT_MS,
 );
 
 test(
-  "an admin on one node sees on the other what is of his organization, and nothing else",
+  "an admin on one node sees only his organization's connections on the other",
   () =>
     withNodes({}, async ({ cluster, clients, connect }) => {
-      const [ours, theirs] = [await tenant(cluster), await tenant(cluster)];
+      const [ours, other] = [await tenant(cluster), await tenant(cluster)];
       const admin = await connect(0, ours.adminToken);
       const [machine, foreign, both] = [
         await connect(1, ours.workstationToken),
-        await connect(1, theirs.workstationToken),
+        await connect(1, other.workstationToken),
         await connect(1, ours.adminToken),
       ];
       await both.request("subscribe", { channel: ours.channel });
       await allSeen(clients, [...clients, admin, machine, foreign, both]);
       const page = await list(admin);
       equal(idsOf(page), sorted([machine, both]));
-      for (const hidden of [theirs.organizationId, idOf(foreign), idOf(clients[1])])
+      for (const hidden of [other.organizationId, idOf(foreign), idOf(clients[1])])
         is(JSON.stringify(page).includes(hidden), false);
       is((await admin.refused("rpc", { method: "connections.kick", params: { id: idOf(foreign) } })).code, "not_found");
       await admin.request("rpc", { method: "connections.kick", params: { id: idOf(machine) } });
@@ -173,14 +173,14 @@ test(
         const [first, second] = nodes.clients;
         await allSeen([first, second]);
         await first.request("rpc", { method: "connections.kick", params: { id: idOf(second) } });
-        await until("it is gone", () => second.disconnectReason !== null);
+        await until("the second client is disconnected", () => second.disconnectReason !== null);
       }),
     ),
   LIMIT_MS,
 );
 
 test(
-  "a node that stands still is missed in the list, and no connection of it is said not to exist",
+  "a hanging node is reported in the list, and a kick of its connections is never `not_found`",
   () =>
     withNodes({}, async ({ cluster, clients, connect }) => {
       const [first, second] = clients;
@@ -203,7 +203,7 @@ test(
         );
         const took = await timeRefused(first, "connections.kick", { id: idOf(second) });
         ok(took < ANSWERED_MS, `${took} ms`);
-        // What is known to be here is ended all the same.
+        // A connection of this node can still be ended.
         await first.request("rpc", { method: "connections.kick", params: { id: idOf(other) } });
       } finally {
         process.kill(pid, "SIGCONT");
@@ -214,7 +214,7 @@ test(
 );
 
 test(
-  "while Redis is away calls are refused in time, connections stay, and both nodes are told of afterwards",
+  "while Redis is unreachable calls are refused in time, connections stay, and both nodes are listed afterwards",
   () =>
     withNodes({}, async ({ cluster, clients }) => {
       await allSeen(clients);
@@ -233,7 +233,7 @@ test(
 );
 
 test(
-  "a killed Redis refuses calls at once, and one that comes back empty serves them again",
+  "calls are refused immediately after a Redis is killed, and served again after it restarts empty",
   () =>
     withRedis(async (redis) => {
       const env = { REDIS_URL: redis.url };
@@ -244,7 +244,7 @@ test(
         const took = await timeRefused(service, "connections.list", {});
         ok(took < ANSWERED_MS, `${took} ms`);
         await redis.start();
-        await until("it is told again", async () => idsOf(await list(service)).length === 1, 10_000);
+        await until("the connection is listed again", async () => idsOf(await list(service)).length === 1, 10_000);
         is(service.disconnectReason, null);
       });
     }),
@@ -252,18 +252,18 @@ test(
 );
 
 test(
-  "hubs with a database each on one Redis know nothing of each other",
+  "hubs of different databases on one Redis don't see each other",
   () =>
     withRedis(async (redis) => {
       await withHub({ env: { REDIS_URL: `${redis.openUrl}/1` } }, (one) =>
-        withHub({ env: { REDIS_URL: `${redis.openUrl}/2` } }, async (other) => {
-          const [ours, theirs] = [await one.connect(one.serviceToken), await other.connect(other.serviceToken)];
-          for (const client of [ours, theirs]) {
+        withHub({ env: { REDIS_URL: `${redis.openUrl}/2` } }, async (two) => {
+          const [ours, other] = [await one.connect(one.serviceToken), await two.connect(two.serviceToken)];
+          for (const client of [ours, other]) {
             const { items, incomplete } = await list(client);
             equal([items.map(({ id }) => id), incomplete], [[idOf(client)], false]);
           }
           is(
-            (await ours.refused("rpc", { method: "connections.kick", params: { id: idOf(theirs) } })).code,
+            (await ours.refused("rpc", { method: "connections.kick", params: { id: idOf(other) } })).code,
             "not_found",
           );
         }),

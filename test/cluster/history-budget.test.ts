@@ -37,7 +37,7 @@ async function withBudget(
     publish(channel: string, count: number, bytes?: number): Promise<void>;
     advance(ms: number): void;
     usedMemory(): Promise<number>;
-    /** How long ids of changes are remembered, in milliseconds. */
+    /** How long ids of changes are stored, in milliseconds. */
     idsOfChanges(): Promise<number[]>;
   }) => Promise<void>,
 ): Promise<void> {
@@ -82,7 +82,7 @@ async function withBudget(
   });
 }
 
-redisTest("an organization over its limit loses its own history in Redis, and recovery says so", () =>
+redisTest("an organization over its limit loses its own history in Redis, and recovery reports the loss", () =>
   withBudget(async ({ broker, budget, publish, usedMemory }) => {
     const before = await usedMemory();
     const [quiet, flooded] = [
@@ -93,7 +93,7 @@ redisTest("an organization over its limit loses its own history in Redis, and re
     for (let round = 0; round < 10; round += 1)
       for (const name of ["a", "b", "c"]) await publish(`flooder/${name}`, 10);
     ok(budget.bytesOf("flooder") <= LIMITS.maxBytesPerOrganization);
-    await until("Redis has given the memory back", async () => (await usedMemory()) - before < 3 * MIB);
+    await until("Redis has freed the memory", async () => (await usedMemory()) - before < 3 * MIB);
     is((await broker.recover("flooder/a", flooded, 64 * MIB)).publications, null);
     is((await broker.recover("victim/a", quiet, 64 * MIB)).publications?.length, 3);
     const page = await broker.history("flooder/c", { limit: 1_000, reverse: false, maxBytes: 64 * MIB });
@@ -101,9 +101,9 @@ redisTest("an organization over its limit loses its own history in Redis, and re
   }),
 );
 
-redisTest("what is counted is not less than what Redis uses, for small and for large publications", () =>
+redisTest("the counted bytes are at least the bytes that Redis uses, for small and for large publications", () =>
   withBudget(async ({ budget, publish, usedMemory }) => {
-    // What Redis makes once, and its buffers, are no history.
+    // One-time allocations of Redis, and its buffers, are no history.
     await publish("first/a", 500, 10);
     for (const [bytes, count] of [
       [10, 2_000],
@@ -120,7 +120,7 @@ redisTest("what is counted is not less than what Redis uses, for small and for l
   }),
 );
 
-redisTest("what Redis forgets by itself is given back", () =>
+redisTest("history that expires in Redis is freed in the budget", () =>
   withBudget(async ({ budget, publish, advance }) => {
     await publish("a/a", 20, 100);
     advance(RETENTION.ttlMs);
@@ -151,7 +151,7 @@ redisTest("publications of clients are refused before Redis is full, those of th
   }),
 );
 
-redisTest("ids of changes are remembered for their time, and for five minutes where Redis is nearly full", () =>
+redisTest("ids of changes are stored for their lifetime, and for five minutes if Redis is nearly full", () =>
   withBudget(async ({ broker, memory, idsOfChanges }) => {
     const change = { publisher: "service:hub", rememberMs: 3_600_000 };
     await broker.publish(message("audit:1", change));
@@ -162,7 +162,7 @@ redisTest("ids of changes are remembered for their time, and for five minutes wh
   }),
 );
 
-redisTest("an organization whose ids alone are over its limit is refused until they are forgotten", () =>
+redisTest("an organization whose ids alone exceed its limit is refused until they expire", () =>
   withBudget(async ({ broker, publish, advance }) => {
     is(await codeOf(publish("busy/a", 10_000, 1)), "rate_limited");
     is(await codeOf(broker.publish(message("one-more", { channel: "busy/a" }))), "rate_limited");
@@ -172,7 +172,7 @@ redisTest("an organization whose ids alone are over its limit is refused until t
   }),
 );
 
-redisTest("a shortage is logged once and asks for history with each reading, until there is memory again", () =>
+redisTest("a shortage is logged once and requests history with each reading, until memory is available", () =>
   withRedis(async ({ url, admin }) => {
     const lines: string[] = [];
     const log = pino({}, { write: (line: string) => void lines.push(line) });
@@ -189,13 +189,13 @@ redisTest("a shortage is logged once and asks for history with each reading, unt
       is(watch.warning, null);
       const { used } = memoryOf(await admin.info("memory"));
       await admin.config("SET", "maxmemory", String(Math.round(used / 0.9)));
-      await until("history is asked for again and again", () => asked >= 10);
+      await until("history is requested repeatedly", () => asked >= 10);
       match(String(watch.warning), /short of memory.*Raise maxmemory/);
       await admin.config("SET", "maxmemory", String(used * 10));
-      await until("there is memory again", () => watch.warning === null);
-      const told = lines.map((line) => JSON.parse(line).msg as string);
-      is(told.filter((line) => line.startsWith("Redis is short of memory")).length, 1);
-      is(told.at(-1), "Redis has memory again");
+      await until("memory is available again", () => watch.warning === null);
+      const logged = lines.map((line) => JSON.parse(line).msg as string);
+      is(logged.filter((line) => line.startsWith("Redis is short of memory")).length, 1);
+      is(logged.at(-1), "Redis has memory again");
     } finally {
       watch.close();
       await redis.close();
@@ -203,17 +203,17 @@ redisTest("a shortage is logged once and asks for history with each reading, unt
   }),
 );
 
-test("the memory that INFO reports is read, and a limit of 0 is none", () => {
+test("the memory is parsed from INFO, and a limit of 0 means no limit", () => {
   equal(memoryOf("# Memory\r\nused_memory:1048576\r\nused_memory_human:1M\r\nmaxmemory:0\r\n"), { used: MIB, max: 0 });
 });
 
-test("the share of history to give back grows with the shortage, and is all of it at the end", () => {
+test("the share of history to free grows with the shortage, up to all of it", () => {
   is(shareToFree(0.7), 0);
   ok(shareToFree(0.86) < shareToFree(0.95));
   is(shareToFree(10), 1);
 });
 
-test("a maxmemory that history can fill is warned of in three parts, and one that it can't is not", () => {
+test("the hub warns in three parts of a maxmemory that history can fill, and not of a larger one", () => {
   match(
     String(warningOf(256 * MIB, 150 * MIB)),
     /may run short of memory: .*150 MiB.*256 MiB.*Set maxmemory to 320 MiB/,

@@ -8,21 +8,21 @@ import { everybodyPresent, leavesOf, underLoad, withHubs } from "../support/seve
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
-const test = suite("several hubs as one", "redis-server");
+const test = suite("several hubs with one Redis", "redis-server");
 const LIMIT_MS = 120_000;
 const LEASE_MS = 3_000;
 const GRACE_MS = 700;
 const SLACK_MS = 5_000;
 
-/** For clients that move from node to node: how long that takes is the machine's affair. */
+/** Margin for clients that move from node to node on a slow machine. */
 const LONG_GRACE = { PRESENCE_GRACE_MS: "10000" };
 
-/** Runs `body` on so many hubs with one Redis and one Postgres. */
+/** Runs `body` on `count` hubs with one Redis and one Postgres. */
 const withNodes = (nodes: number, body: Parameters<typeof withHubs>[1], env = {}) =>
   withHubs({ nodes, redis: true, env }, body);
 
 test(
-  "three nodes are replaced one after the other under load: no gap, no leave, no row that says offline",
+  "three nodes are replaced one after the other under load: no gap, no leave, no offline row",
   () =>
     withNodes(
       3,
@@ -43,12 +43,12 @@ test(
 );
 
 test(
-  "a killed node's clients go on elsewhere, and whoever does not come back leaves once",
+  "a killed node's clients continue elsewhere, and a workstation that does not reconnect leaves once",
   () =>
     withNodes(2, async (cluster, world) => {
       await everybodyPresent(cluster, world);
       const [gone] = world.stations;
-      // It never comes back: its machine died with the node.
+      // It never reconnects: its machine died with the node.
       await gone?.client.close({ goodbye: false });
       if (gone) gone.meant = false;
       const killed = cluster.kill(0).then(() => cluster.heal());
@@ -68,7 +68,7 @@ test(
 );
 
 test(
-  "a node that stood still longer than its lease throws nobody out when it goes on",
+  "a node that hung longer than its lease removes no member when it resumes",
   () =>
     withNodes(2, async (cluster, world) => {
       await everybodyPresent(cluster, world);
@@ -79,7 +79,7 @@ test(
 );
 
 test(
-  "a Redis that comes back with nothing: losses are told, presence is there again, and no row said offline",
+  "after Redis restarts empty, losses are reported, presence is rebuilt, and no row was offline",
   () =>
     withNodes(2, async (cluster, world) => {
       await everybodyPresent(cluster, world);
@@ -95,16 +95,16 @@ test(
         );
       });
       is(await underLoad(cluster, world, lost), 0);
-      const told = (): boolean =>
+      const reported = (): boolean =>
         world.log.subscribers.some(({ seen }) => seen.some((entry) => entry.kind === "start" && entry.lost));
-      await until("losses were told", told, LEASE_MS);
+      await until("losses were reported", reported, LEASE_MS);
       equal(await judge(world, cluster), []);
     }),
   LIMIT_MS,
 );
 
 test(
-  "while Redis stands still publishes are refused in time, connections stay, and all is made up for afterwards",
+  "while Redis hangs publishes are refused in time, connections stay, and nodes catch up afterwards",
   () =>
     withNodes(2, async (cluster, world) => {
       await everybodyPresent(cluster, world);
@@ -116,7 +116,7 @@ test(
       const [id, channel] = [ulid(), `task:${tenant?.task}`];
       const body = `${tenant?.organization} ${id}`;
       const refusal = await client.refused("publish", { channel, id, type: "note", payload: { body } });
-      // Its outcome is unknown: it may be there once Redis goes on.
+      // Its outcome is unknown: it may be stored once Redis resumes.
       world.log.published.push({
         publisher: "raw",
         organization: tenant?.organization ?? "",
@@ -138,7 +138,7 @@ test(
 );
 
 test(
-  "of two connections of one workstation on two nodes the newest owns its presence, and nobody sees it leave",
+  "of two connections of one workstation on two nodes the newest owns its presence, and no client sees it leave",
   () =>
     withNodes(
       2,
@@ -177,7 +177,7 @@ test(
             .received("presence", channel)
             .flatMap(([, diff]) => (diff as { leaves: unknown[] }).leaves);
           is(leaves.length, 0, `round ${round}`);
-          // The next round begins from another connection's place.
+          // The next round starts with another connection.
           for (const client of clients) if (client.disconnectReason === null) client.cut();
         }
         watcher.close();

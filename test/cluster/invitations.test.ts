@@ -7,7 +7,7 @@ import { until } from "../support/until.ts";
 const test = suite("invitations over several hubs", "redis-server");
 
 test(
-  "an invitation made on one node reaches the person's connections on each",
+  "an invitation created on one node reaches the user's connections on every node",
   () =>
     withHubs({ nodes: 2, redis: true }, async (cluster, world) => {
       const organizationId = world.stations[0]?.tenant.organization ?? "";
@@ -22,7 +22,9 @@ test(
       const rpc = (client: RawClient, method: string, params: object) =>
         client.request("rpc", { method, params }) as Promise<{ items: { organizationId: string }[] }>;
       const pushed = (times: number) =>
-        until("each connection is told", () => guests.every((guest) => guest.received("invitations").length === times));
+        until("each connection is notified", () =>
+          guests.every((guest) => guest.received("invitations").length === times),
+        );
       try {
         await rpc(service, "organizations.invite", { organizationId, email: "guest@test.invalid" });
         await pushed(1);

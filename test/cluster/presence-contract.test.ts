@@ -2,7 +2,7 @@ import { presenceContract } from "../contract/presence.ts";
 import { RedisCluster, RedisServer } from "../support/redis.ts";
 import { presenceOn } from "./redis-presence.ts";
 
-/** Redises to be had empty, one for each store that is under test at the same time. */
+/** Empty Redis servers, one for each store under test at the same time. */
 class Pool {
   readonly #free: { url: string; servers: readonly RedisServer[] }[] = [];
   readonly #start: () => Promise<{ url: string; servers: readonly RedisServer[] }>;
@@ -14,7 +14,7 @@ class Pool {
   async make(graceMs: number, diffWindowMs?: number) {
     const redis = this.#free.pop() ?? (await this.#start());
     for (const server of redis.servers) await server.admin.flushall();
-    // There is nothing to settle: nobody else was here before.
+    // No settle time is needed: there were no earlier nodes.
     const window = diffWindowMs === undefined ? {} : { diffWindowMs };
     const node = await presenceOn(redis.url, { graceMs, settleMs: 0, ...window });
     const close = async () => {

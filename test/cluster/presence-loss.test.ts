@@ -15,7 +15,7 @@ import {
   workstation,
 } from "./redis-presence.ts";
 
-const test = suite("presence whose data is lost");
+const test = suite("presence after a loss of data");
 const LIMIT_MS = 40_000;
 const COUNT = 12;
 
@@ -44,18 +44,18 @@ async function joinAll(one: PresenceNode, two: PresenceNode): Promise<void> {
   await two.store.join(user("u2"));
 }
 
-/** Loses everything by `lose`, and sees it rebuilt. */
+/** Loses all data by `lose`, and checks that it is rebuilt. */
 async function rebuilt(one: PresenceNode, two: PresenceNode, lose: () => Promise<unknown>): Promise<void> {
   await joinAll(one, two);
   const [project, task] = [await watch(one, PROJECT_CHANNEL), await watch(two, TASK)];
   const all = await membersOf(one, PROJECT_CHANNEL);
   is(all.length, COUNT);
   await lose();
-  const whole = await until("the project's roster is told as a whole", () => lastWhole(project.diffs), 10_000);
+  const whole = await until("the project's whole roster is published", () => lastWhole(project.diffs), 10_000);
   ok(whole.epoch !== project.start.epoch, "in a new epoch");
-  is(whole.joins.length, COUNT, "with everybody");
+  is(whole.joins.length, COUNT, "with all members");
   ok(whole.joins.every(({ state }) => state === "live"));
-  const tasks = await until("the task's roster is told as a whole", () => lastWhole(task.diffs), 10_000);
+  const tasks = await until("the task's whole roster is published", () => lastWhole(task.diffs), 10_000);
   equal(
     tasks.joins.map(({ connections }) => connections),
     [2],
@@ -63,7 +63,7 @@ async function rebuilt(one: PresenceNode, two: PresenceNode, lose: () => Promise
   for (const { diffs } of [project, task])
     ok(
       diffs.every(({ leaves }) => leaves.length === 0),
-      "nobody left",
+      "no member left",
     );
   equal(
     await membersOf(two, PROJECT_CHANNEL).then((members) => members.map(({ key }) => key).sort()),
@@ -72,7 +72,7 @@ async function rebuilt(one: PresenceNode, two: PresenceNode, lose: () => Promise
   for (const { changed, replaced, gaveUp } of [one, two]) {
     ok(
       changed.every(({ state }) => state !== "absent"),
-      "no row is taken offline",
+      "no row is set offline",
     );
     equal([replaced, gaveUp], [[], []]);
   }
@@ -85,11 +85,11 @@ async function rebuilt(one: PresenceNode, two: PresenceNode, lose: () => Promise
   });
 }
 
-redisTest("a Redis that forgets everything is told again by live connections, and watchers get whole rosters", () =>
+redisTest("live connections register again in an emptied Redis, and watchers get whole rosters", () =>
   withRedis(({ url, admin }) => withTwo(url, (one, two) => rebuilt(one, two, () => admin.flushall()))),
 );
 
-redisTest("so is one that is killed and starts empty", () =>
+redisTest("the same after Redis is killed and restarts empty", () =>
   withRedis((server) =>
     withTwo(server.url, (one, two) =>
       rebuilt(one, two, async () => {
@@ -100,7 +100,7 @@ redisTest("so is one that is killed and starts empty", () =>
   ),
 );
 
-redisTest("so is a cluster of which one master after the other forgets", () =>
+redisTest("the same after one master of a cluster after the other is emptied", () =>
   withRedisCluster((cluster) =>
     withTwo(cluster.url, (one, two) =>
       rebuilt(one, two, async () => {
@@ -110,7 +110,7 @@ redisTest("so is a cluster of which one master after the other forgets", () =>
   ),
 );
 
-redisTest("one master that forgets costs no member of what the others hold", () =>
+redisTest("an emptied master costs no member on the other masters", () =>
   withRedisCluster((cluster) =>
     withTwo(cluster.url, async (one, two) => {
       await joinAll(one, two);
@@ -119,7 +119,7 @@ redisTest("one master that forgets costs no member of what the others hold", () 
         await server.admin.flushall();
         const held = (await cluster.ownerOf(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`)) === server;
         await until(
-          "everybody is shown, and can be found",
+          "all members are listed, and can be found",
           async () => {
             const roster = await readable(two);
             if (roster?.members.length !== COUNT || (held && roster.epoch === before)) return false;
@@ -136,34 +136,34 @@ redisTest("one master that forgets costs no member of what the others hold", () 
   ),
 );
 
-redisTest("while data is lost nobody is absent, and no roster is passed off as whole", () =>
+redisTest("while data is lost no member counts as absent, and no roster as complete", () =>
   withRedis(({ url, admin }) =>
     withTwo(url, async (one, two) => {
       await one.store.join(workstation("c1"));
       const absent = idOf(99);
-      await until("absence can be told", async () => (await two.store.mintAbsent([absent])).length === 1);
+      await until("absence can be determined", async () => (await two.store.mintAbsent([absent])).length === 1);
       await admin.flushall();
       equal(
         await two.store.mintAbsent([OWN.slice("workstation:".length), absent]),
         [],
-        "not noticed by anybody before",
+        "not detected by any node before",
       );
       is(await codeOf(two.store.list(OWN)), "unavailable");
       await until("the roster is whole", async () => (await readable(two, OWN))?.members.length === 1);
-      await until("absence can be told again", async () => (await two.store.mintAbsent([absent])).length === 1);
+      await until("absence can be determined again", async () => (await two.store.mintAbsent([absent])).length === 1);
       ok(one.changed.every(({ state }) => state === "live"));
     }),
   ),
 );
 
-redisTest("a connection that was replaced does not come back where data is lost", () =>
+redisTest("a replaced connection is not restored after a loss of data", () =>
   withRedis(({ url, admin }: RedisServer) =>
     withTwo(url, async (one, two) => {
       await one.store.join(workstation("old", { n: "old" }));
       await two.store.join(workstation("new", { n: "new" }));
-      await until("the old one is told", () => one.replaced.length === 1);
+      await until("the old one is replaced", () => one.replaced.length === 1);
       await admin.flushall();
-      await until("the new one is there", async () => (await readable(two, OWN))?.members.length === 1);
+      await until("the new one is present", async () => (await readable(two, OWN))?.members.length === 1);
       equal(
         (await membersOf(one, OWN)).map(({ meta }) => meta),
         [{ n: "new" }],
@@ -173,7 +173,7 @@ redisTest("a connection that was replaced does not come back where data is lost"
   ),
 );
 
-redisTest("updates and leaves before a loss is noticed are carried out", () =>
+redisTest("updates and leaves before a loss is detected are applied", () =>
   withRedis(({ url, admin }) =>
     withTwo(url, async (one, two) => {
       await one.store.join(workstation("c1", { n: 1 }));
@@ -191,7 +191,7 @@ redisTest("updates and leaves before a loss is noticed are carried out", () =>
   ),
 );
 
-redisTest("presence survives a Redis that is away for longer than a lease, without a leave", () =>
+redisTest("presence survives a Redis that is unreachable for longer than a lease, without a leave", () =>
   withRedis((server) =>
     withTwo(server.url, async (one, two) => {
       await joinAll(one, two);
@@ -208,7 +208,11 @@ redisTest("presence survives a Redis that is away for longer than a lease, witho
         async () => (await membersOf(one, `workstation:${idOf(1)}`))[0]?.state === "live",
         10_000,
       );
-      await until("who was lost meanwhile leaves", () => diffs.some(({ leaves }) => leaves.length > 0), 10_000);
+      await until(
+        "the member that was lost in the meantime leaves",
+        () => diffs.some(({ leaves }) => leaves.length > 0),
+        10_000,
+      );
       equal(
         diffs.flatMap(({ leaves }) => leaves.map(({ key }) => key)),
         [`workstation:${idOf(2)}`],

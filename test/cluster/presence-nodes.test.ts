@@ -45,7 +45,7 @@ async function watch({ store }: PresenceNode, channel: string) {
 }
 
 withNodes(
-  "a member with connections on two nodes is one, with the newest meta of those that remain",
+  "a member with connections on two nodes is one member, with the newest meta of the remaining ones",
   async ([one, two]) => {
     const { start, diffs } = await watch(two, TASK);
     await one.store.join(user("c1", { from: 1 }));
@@ -54,26 +54,26 @@ withNodes(
     await two.store.leave(TASK, "c2", "left");
     equal(await membersOf(two, TASK), [{ key: "user:u", state: "live", connections: 1, meta: { from: 1 } }]);
     await one.store.leave(TASK, "c1", "left");
-    await until("the leave is told on the other node", () => diffs.at(-1)?.version === start.version + 4);
-    is(diffs.flatMap(({ leaves }) => leaves).length, 1, "it leaves once, at once");
+    await until("the leave is published on the other node", () => diffs.at(-1)?.version === start.version + 4);
+    is(diffs.flatMap(({ leaves }) => leaves).length, 1, "it leaves once, immediately");
     is(diffs[0]?.from, start.version);
   },
 );
 
 withNodes(
-  "of two nodes that are joined at once one owns the workstation, the other is told, and nobody leaves",
+  "of two concurrent joins on two nodes one owns the workstation, the other is replaced, and no member leaves",
   async ([one, two]) => {
     const { diffs } = await watch(one, OWN);
     for (let round = 0; round < 20; round += 1) {
       const ids = [`a${round}`, `b${round}`];
       const joins = [one.store.join(workstation(`a${round}`)), two.store.join(workstation(`b${round}`))];
-      // Whoever comes in between the other's turn and its join lets that one not join at all.
+      // A connection that joins between the other's ticket and its join prevents that join.
       const refused = (await Promise.allSettled(joins)).filter(({ status }) => status === "rejected");
       for (const { reason } of refused as PromiseRejectedResult[]) is(reason.code, "replaced");
       ok(refused.length < 2);
-      const told = () => [...one.replaced, ...two.replaced].map(({ connectionId }) => connectionId);
+      const replaced = () => [...one.replaced, ...two.replaced].map(({ connectionId }) => connectionId);
       const losers = await until("one of them is replaced", () => {
-        const found = ids.filter((id) => told().includes(id));
+        const found = ids.filter((id) => replaced().includes(id));
         return found.length > 0 ? found : null;
       });
       is(losers.length, 1);
@@ -81,18 +81,18 @@ withNodes(
       is(await codeOf(loser.store.update(OWN, losers[0] ?? "", {})), "replaced");
       is((await membersOf(one, OWN)).length, 1);
     }
-    const told = [...one.replaced, ...two.replaced].map(({ connectionId }) => connectionId);
-    is(new Set(told).size, told.length, "each is told once");
-    is(told.length, 39);
+    const replaced = [...one.replaced, ...two.replaced].map(({ connectionId }) => connectionId);
+    is(new Set(replaced).size, replaced.length, "each is replaced once");
+    is(replaced.length, 39);
     ok(diffs.every(({ leaves }) => leaves.length === 0));
     ok([...one.changed, ...two.changed].every(({ state }) => state === "live"));
   },
 );
 
-withNodes("what a replaced connection still says changes nothing", async ([one, two]) => {
+withNodes("later calls of a replaced connection change nothing", async ([one, two]) => {
   await one.store.join(workstation("old", { n: 1 }));
   await two.store.join(workstation("new", { n: 2 }));
-  await until("the old one is told", () => one.replaced.length === 1);
+  await until("the old one is replaced", () => one.replaced.length === 1);
   is(await codeOf(one.store.leave(OWN, "old", "left")), "replaced");
   await one.store.lose(OWN, "old");
   equal(await membersOf(two, OWN), [{ key: OWN, state: "live", connections: 1, meta: { n: 2 } }]);
@@ -104,7 +104,7 @@ withNodes("what a replaced connection still says changes nothing", async ([one, 
 });
 
 withNodes(
-  "a suspect that comes back on another node is not thrown out by the time of the first",
+  "a suspect that returns on another node is not removed by the first node's deadline",
   async ([one, two]) => {
     await one.store.join(workstation("c1", { n: 1 }));
     const { diffs } = await watch(two, PROJECT_CHANNEL);
@@ -113,16 +113,16 @@ withNodes(
     await two.store.join(workstation("c2", { n: 2 }));
     await one.store.join(user("u1"));
     await one.store.lose(TASK, "u1");
-    await until("a time that began later ran out", async () => (await membersOf(one, TASK)).length === 0);
+    await until("a deadline that started later passed", async () => (await membersOf(one, TASK)).length === 0);
     equal(await membersOf(one, PROJECT_CHANNEL), [{ key: OWN, state: "live", connections: 1, meta: { n: 2 } }]);
     ok(diffs.every(({ joins, leaves }) => joins.length === 0 && leaves.length === 0));
   },
-  // Time to come back, also on a busy machine.
+  // Time to return, also on a busy machine.
   { graceMs: 2_000 },
 );
 
 withNodes(
-  "a hole in what was told makes a node read the roster again and tell it as a whole",
+  "a gap in the diffs makes a node read the roster again and publish it as a whole",
   async ([one, two], { admin }) => {
     const { start, diffs } = await watch(two, TASK);
     await one.store.join(user("c1"));
@@ -139,34 +139,34 @@ withNodes(
   },
 );
 
-withNodes(
-  "what was told while a node did not hear is in the roster that it tells afterwards",
-  async ([one, two], { admin }) => {
-    const { diffs } = await watch(two, TASK);
-    await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
-    await one.store.join(user("c1"));
-    await until("the member is known", () => diffs.some(({ joins }) => joins[0]?.key === "user:u"));
-    await one.store.join(workstation("c1"));
-    await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
-    await two.store.join(workstation("c2"));
-    await until("the old owner learns of the new one", () => one.replaced.length === 1);
-  },
-);
-
-withNodes("an older state can't overtake a newer one on a project, nor bring back what left", async ([one, two]) => {
-  await one.store.join(workstation("c1", { n: 1 }));
-  await Promise.all(Array.from({ length: 50 }, (_, n) => one.store.update(OWN, "c1", { n })));
-  const [own] = await membersOf(one, OWN);
-  equal((await membersOf(two, PROJECT_CHANNEL))[0]?.meta, own?.meta);
-  await Promise.all([
-    ...Array.from({ length: 20 }, (_, n) => one.store.update(OWN, "c1", { n }).catch(() => undefined)),
-    one.store.leave(OWN, "c1", "left"),
-  ]);
-  equal(await membersOf(two, PROJECT_CHANNEL), []);
+withNodes("diffs that a node missed are in the roster that it publishes afterwards", async ([one, two], { admin }) => {
+  const { diffs } = await watch(two, TASK);
+  await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
+  await one.store.join(user("c1"));
+  await until("the member is known", () => diffs.some(({ joins }) => joins[0]?.key === "user:u"));
+  await one.store.join(workstation("c1"));
+  await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
+  await two.store.join(workstation("c2"));
+  await until("the old owner learns of the new one", () => one.replaced.length === 1);
 });
 
 withNodes(
-  "projects that change are told by the node that hears of it, and asked for no more",
+  "an older state can't overtake a newer one on a project, nor restore a member that left",
+  async ([one, two]) => {
+    await one.store.join(workstation("c1", { n: 1 }));
+    await Promise.all(Array.from({ length: 50 }, (_, n) => one.store.update(OWN, "c1", { n })));
+    const [own] = await membersOf(one, OWN);
+    equal((await membersOf(two, PROJECT_CHANNEL))[0]?.meta, own?.meta);
+    await Promise.all([
+      ...Array.from({ length: 20 }, (_, n) => one.store.update(OWN, "c1", { n }).catch(() => undefined)),
+      one.store.leave(OWN, "c1", "left"),
+    ]);
+    equal(await membersOf(two, PROJECT_CHANNEL), []);
+  },
+);
+
+withNodes(
+  "a change of projects is applied by the node that observes it, and not queried again",
   async ([one, two], { admin }) => {
     const second = "proj_01HZZZZZZZZZZZZZZZZZZZZZZY";
     await one.store.join(workstation("c1", { n: 1 }));
@@ -180,15 +180,15 @@ withNodes(
     );
     const before = await scriptsRun(admin);
     for (let times = 0; times < 20; times += 1) await one.store.setProjects(WS, [PROJECT]);
-    ok((await scriptsRun(admin)) - before < 5, "what is so already costs Redis nothing");
+    ok((await scriptsRun(admin)) - before < 5, "an unchanged state costs Redis nothing");
   },
 );
 
-/** Nodes of a busy machine renew late. One that is later than this registers all that it holds again. */
+/** Nodes of a busy machine renew late. A node that is later than this registers all its members again. */
 const LONG_LEASE_MS = 2_500;
 
 withNodes(
-  "Redis hears of idle presence nothing but the renewals of leases",
+  "idle presence sends only the renewals of leases to Redis",
   async ([one], { admin }) => {
     await Promise.all(Array.from({ length: 200 }, (_, n) => one.store.join(workstation(`c${n}`, {}, idOf(n)))));
     const startedAt = performance.now();
@@ -204,11 +204,11 @@ withNodes(
 );
 
 withNodes(
-  "nobody is absent who is present on another node",
+  "a member on another node does not count as absent",
   async ([one, two]) => {
     const absent = "ws_01HZZZZZZZZZZZZZZZZZZZZZZY";
     await one.store.join(workstation("c1"));
-    equal(await two.store.mintAbsent([WS, absent]), [], "data this young proves nothing");
+    equal(await two.store.mintAbsent([WS, absent]), [], "recent data proves nothing");
     const minted = await until("the data is old enough", async () => {
       const found = await two.store.mintAbsent([WS, absent]);
       return found.length > 0 ? found : null;
@@ -223,18 +223,18 @@ withNodes(
   { leaseMs: LONG_LEASE_MS },
 );
 
-withNodes("a refused row tells a node of an owner that it did not hear of", async ([one, two], { admin }) => {
+withNodes("a refused row reveals an owner that the node did not know", async ([one, two], { admin }) => {
   await one.store.join(workstation("c1", { n: 1 }));
   await two.store.join(workstation("c2", { n: 2 }));
-  await until("the first is told", () => one.replaced.length === 1);
+  await until("the first is replaced", () => one.replaced.length === 1);
   const floor = (two.changed.at(-1)?.revision ?? 0) + 1_000_000;
   await two.store.raise(WS, floor);
   ok(((await two.store.touch(WS))?.revision ?? 0) > floor);
-  equal((await one.store.touch(WS))?.meta, { n: 2 }, "the truth is told, whoever asks");
+  equal((await one.store.touch(WS))?.meta, { n: 2 }, "every node returns the current state");
   is(await admin.exists(`mr:${IDENTITY}:{${OWN}}:parts`), 1);
 });
 
-withNodes("a channel that everybody left keeps nothing for ever", async ([one], { admin }) => {
+withNodes("a channel without members keeps nothing for ever", async ([one], { admin }) => {
   await one.store.join(workstation("c1"));
   await one.store.join(user("u1"));
   await one.store.leave(OWN, "c1", "left");
@@ -250,9 +250,9 @@ function idOf(n: number): string {
 }
 
 async function scriptsRun(admin: RedisServer["admin"]): Promise<number> {
-  const told = await admin.info("commandstats");
+  const stats = await admin.info("commandstats");
   return ["evalsha", "eval", "srem", "smembers"]
-    .map((name) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(told)?.[1] ?? 0))
+    .map((name) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0))
     .reduce((sum, calls) => sum + calls, 0);
 }
 

@@ -19,11 +19,11 @@ interface Parts {
   writer: PresenceWriter;
   reconciler: Reconciler;
   server: RedisServer;
-  /** A workstation that is connected here; its row says so. */
+  /** A workstation that is connected here, with a row that is online. */
   id: string;
 }
 
-/** A node's presence with its write-back, whose heartbeats and reconciliations come only when asked for. */
+/** A node's presence with its write-back; heartbeats and reconciliations run only on request. */
 function reconciled(behaviour: string, body: (parts: Parts) => Promise<void>): void {
   test(behaviour, () => withRedis((server) => withDatabase((database) => withRow(server, database, body))));
 }
@@ -56,7 +56,7 @@ async function withRow(server: RedisServer, database: Database, body: (parts: Pa
 const says = ({ database, id }: Parts, status: string) =>
   until(`the row says ${status}`, async () => (await rowOf(database, id)).status === status);
 
-/** The row says offline, and with a revision that lies a minute ahead of all that Redis has minted. */
+/** Sets the row offline, with a revision a minute ahead of all revisions of Redis. */
 async function takeOffline({ database, id }: Parts): Promise<number> {
   const ahead = (Date.now() + 60_000) * 1_000;
   await database.query(
@@ -65,7 +65,7 @@ async function takeOffline({ database, id }: Parts): Promise<number> {
   return ahead;
 }
 
-/** Redis has nothing of the workstation any more, and its revisions begin anew; nobody was told. */
+/** Deletes the workstation from Redis, and its revisions; no node is notified. */
 async function forget({ server, id }: Parts): Promise<void> {
   const keys = ["parts", "members", "roster"].map((part) => `mr:${IDENTITY}:{workstation:${id}}:${part}`);
   is(await server.admin.del(...keys), keys.length);
@@ -73,14 +73,14 @@ async function forget({ server, id }: Parts): Promise<void> {
 
 const isThere = async ({ node, id }: Parts) => (await membersOf(node, `workstation:${id}`))[0]?.state === "live";
 
-reconciled("a row that says offline by a newer revision than its live workstation's is online again", async (parts) => {
+reconciled("an offline row with a newer revision than its live workstation's becomes online again", async (parts) => {
   const ahead = await takeOffline(parts);
   await parts.reconciler.runOnce();
   await says(parts, "online");
   ok(Number((await rowOf(parts.database, parts.id)).presence_revision) > ahead);
 });
 
-reconciled("so is it where Redis lost the workstation too, which is on its roster again", async (parts) => {
+reconciled("the same after Redis lost the workstation too, and it is on its roster again", async (parts) => {
   await forget(parts);
   await takeOffline(parts);
   await parts.reconciler.runOnce();
@@ -88,15 +88,12 @@ reconciled("so is it where Redis lost the workstation too, which is on its roste
   ok(await isThere(parts));
 });
 
-reconciled(
-  "a workstation that is connected and missing in Redis is entered again, not taken offline",
-  async (parts) => {
-    await forget(parts);
-    await parts.reconciler.runOnce();
-    ok(await isThere(parts));
-    await parts.writer.flush(5_000);
-    await says(parts, "online");
-  },
-);
+reconciled("a connected workstation that is missing in Redis is registered again, not set offline", async (parts) => {
+  await forget(parts);
+  await parts.reconciler.runOnce();
+  ok(await isThere(parts));
+  await parts.writer.flush(5_000);
+  await says(parts, "online");
+});
 
 test.run();

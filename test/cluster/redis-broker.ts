@@ -7,7 +7,7 @@ import { RedisSubscriptions } from "../../hub/redis/subscriptions.ts";
 import type { RedisServer } from "../support/redis.ts";
 
 export const CHANNEL = "task:task_01HZZZZZZZZZZZZZZZZZZZZZZZ";
-/** Of the database whose brokers these are. */
+/** The identity of the brokers' database. */
 export const IDENTITY = "brokers0";
 const DEFAULTS = {
   historySize: 1_000,
@@ -17,7 +17,7 @@ const DEFAULTS = {
   identity: IDENTITY,
 };
 
-/** A node's broker with connections of its own. */
+/** A node's broker with separate connections. */
 export interface BrokerNode {
   broker: RedisBroker;
   redis: RedisConnection;
@@ -59,21 +59,21 @@ export function message(id: string, more: Partial<BrokerPublish> = {}): BrokerPu
   return { ...base, from: { userId: "a" }, ephemeral: false, ...more };
 }
 
-/** A listener that remembers what it was given. */
-export function ear() {
-  const heard: EncodedPublication[] = [];
+/** A listener that records publications and losses. */
+export function recorder() {
+  const received: EncodedPublication[] = [];
   const lost: string[] = [];
   return {
-    heard,
-    /** The channels of which it was told that they are lost. */
+    received,
+    /** The channels that were reported as lost. */
     losses: lost,
-    offsets: () => heard.map(({ offset }) => offset),
-    publication: (_: string, publication: EncodedPublication) => void heard.push(publication),
+    offsets: () => received.map(({ offset }) => offset),
+    publication: (_: string, publication: EncodedPublication) => void received.push(publication),
     lost: (channel: string) => void lost.push(channel),
   };
 }
 
-/** Makes everything in a Redis older, as if its clock had gone on. */
+/** Ages everything in a Redis, as if its clock had advanced. */
 export async function age({ admin }: RedisServer, ms: number): Promise<void> {
   for (const key of await admin.keys("*")) {
     const left = await admin.pttl(key);
@@ -93,7 +93,7 @@ function aged(id: string, ms: number): string {
   return `${offset}-${Number(time) - ms}`;
 }
 
-/** The code of the error that ends some work. */
+/** The code of the error that rejects `work`. */
 export async function codeOf(work: Promise<unknown>): Promise<unknown> {
   return work.then(
     () => "nothing was thrown",

@@ -31,7 +31,7 @@ async function refusal(work: Promise<unknown>): Promise<string> {
   return error.message;
 }
 
-test("the parts of an address are read, and a password never told", async () => {
+test("the parts of an address are parsed, and a password is never shown", async () => {
   const address = parseRedisUrl("rediss://me:p%40ss@one.example:7000,[::1]:7001/2");
   is(JSON.stringify(address.hosts), '[{"host":"one.example","port":7000},{"host":"::1","port":7001}]');
   is([address.username, address.password, address.db, address.tls].join(), "me,p@ss,2,true");
@@ -42,13 +42,13 @@ test("the parts of an address are read, and a password never told", async () => 
   }
 });
 
-test("a Redis that is away is told with what to do", async () => {
+test("an unreachable Redis is reported with the remedy", async () => {
   match(await refusal(started("redis://127.0.0.1:1")), /can't be reached .*Start Redis/);
 });
 
 const redisTest = (behaviour: string, body: () => Promise<void>) => test.needing("redis-server")(behaviour, body);
 
-redisTest("a Redis that is as it should be is entered, twice too, and says whether it is a cluster", async () => {
+redisTest("a valid Redis is accepted, also twice, and identified as a cluster or not", async () => {
   await withRedis(async ({ url }) => {
     is((await started(url)).clustered, false);
     is((await started(url)).clustered, false);
@@ -59,7 +59,7 @@ redisTest("a Redis that is as it should be is entered, twice too, and says wheth
   });
 });
 
-redisTest("a password that is missing or wrong is told", () =>
+redisTest("a missing or wrong password is reported", () =>
   withRedis(
     async ({ openUrl }) => {
       match(await refusal(started(openUrl)), /requires a password, and REDIS_URL has none/);
@@ -100,12 +100,12 @@ redisTest("a mark stays no longer than half a minute after the last hub", () =>
       const left = await admin.pttl(key);
       ok(left > 0 && left <= 30_000, `${key}: ${left}`);
     }
-    // What a hub of version 1 asks, which has no identities: it refuses everything but its own mark.
+    // The check of a hub of version 1, without identities: it refuses every mark except its own.
     is(await admin.call("SET", "mr:program", "monster-realtime 1", "NX", "GET"), "monster-realtime 2");
   }),
 );
 
-redisTest("slots of keys are those that Redis tells", () =>
+redisTest("slots of keys are the same as in Redis", () =>
   withRedisCluster(async ({ servers }) => {
     for (const key of ["", "a", "mr:checks00:{task:task_1}:m", "{}a", "a{b", "ü{ö}"]) {
       is(slotOf(key), Number(await servers[0]?.admin.call("CLUSTER", "KEYSLOT", key)), key);

@@ -6,7 +6,7 @@ import { RedisConnection } from "../../hub/redis/connection.ts";
 import { KeySpace } from "../../hub/redis/key-space.ts";
 import { RedisSubscriptions } from "../../hub/redis/subscriptions.ts";
 
-/** Of the database whose nodes these are. */
+/** The identity of the nodes' database. */
 export const IDENTITY = "presence";
 export const GRACE_MS = 400;
 export const LEASE_MS = 900;
@@ -14,21 +14,21 @@ export const LEASE_MS = 900;
 export type NodeSettings = Partial<
   Pick<RedisPresenceOptions, "graceMs" | "leaseMs" | "settleMs" | "diffWindowMs" | "monotonicNow"> & {
     nodeId: string;
-    /** Of the database whose presence it is. */
+    /** The identity of the database. */
     identity: string;
-    /** Is told of changes too. */
+    /** Also called for each change. */
     changed(presence: WorkstationPresence): void;
   }
 >;
 
-/** A node's presence with connections of its own, and what it told its node. */
+/** A node's presence with separate connections, and the events that it emitted. */
 export interface PresenceNode {
   store: RedisPresence;
   redis: RedisConnection;
   changed: WorkstationPresence[];
   replaced: { connectionId: string; channel: string }[];
   gaveUp: string[];
-  /** Ends it as a crash does: nothing is given back, nothing said. */
+  /** Ends it like a crash, without any cleanup. */
   kill(): Promise<void>;
   close(): Promise<void>;
 }
@@ -74,7 +74,7 @@ export const PROJECT = "proj_01HZZZZZZZZZZZZZZZZZZZZZZZ";
 export const PROJECT_CHANNEL = `project:${PROJECT}:workstations`;
 export const TASK = "task:task_01HZZZZZZZZZZZZZZZZZZZZZZZ";
 
-/** A workstation's join. `meta` says which one it is. */
+/** A workstation's join. `meta` identifies the join. */
 export function workstation(connectionId: string, meta = {}, id = WS, projectIds: string[] = [PROJECT]): JoinRequest {
   const key = `workstation:${id}`;
   const client = { ipAddress: null, userAgent: null, cliVersion: null };
@@ -86,7 +86,7 @@ export function user(connectionId: string, meta = {}, id = "u"): JoinRequest {
   return { channel: TASK, connectionId, key: `user:${id}`, memberKey: { userId: id }, meta };
 }
 
-/** What matters of a roster's members. */
+/** The compared fields of a roster's members. */
 export async function membersOf(
   { store }: PresenceNode,
   channel: string,

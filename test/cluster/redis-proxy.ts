@@ -1,13 +1,13 @@
 import { connect, createServer, type Socket } from "node:net";
 
-/** Stands between a hub and its Redis, and can swallow what subscribers are sent, or everything, without a FIN. */
+/** A proxy between a hub and its Redis. It can drop the data for subscribers, or all data, without a FIN. */
 export interface RedisProxy {
   url: string;
-  /** Connections that subscribed hear nothing any more; new ones do. */
+  /** Subscribed connections receive nothing more; new ones do. */
   muffle(): void;
-  /** Nothing goes through in either direction, nor does anybody connect, until it is healed. */
+  /** Blocks all data in both directions, and new connections, until it is healed. */
   cut(): void;
-  /** What was cut stays cut; who connects now gets through. */
+  /** Connections that were cut stay cut; new ones pass. */
   heal(): void;
   close(): void;
 }

@@ -17,13 +17,13 @@ const ROOT = join(import.meta.dirname, "..", "..");
 const log = pino({ level: "silent" });
 const keys = new KeySpace("rights00");
 const SINGLE = { clustered: false, db: 0, keys };
-/** A user of the tests' own: what `hub` is denied fails every test. */
+/** A separate user: a right that `hub` is denied would fail every test. */
 const urlOf = ({ openUrl }: Pick<RedisServer, "openUrl">) => openUrl.replace("//", "//tried:pw@");
 
 const redisTest = (behaviour: string, body: () => Promise<void>) =>
   test.needing("redis-server")(behaviour, body, LIMIT_MS);
 
-/** How the start with these rules ends: with nothing, or with why not. */
+/** The result of a start with these rules: empty, or the reason of the refusal. */
 async function startWith(server: RedisServer, rules: string, url = urlOf(server)): Promise<string> {
   await server.admin.call("ACL", "SETUSER", "tried", "reset", "on", ">pw", ...rules.split(" "));
   return start(url);
@@ -44,7 +44,7 @@ async function start(url: string): Promise<string> {
   }
 }
 
-/** The command that a refusal names, as Redis takes it. */
+/** The command that a refusal names, in Redis' spelling. */
 function remedyOf(refusal: string): string[] {
   const [, line = ""] = /`(ACL SETUSER [^`]+)`/.exec(refusal) ?? [];
   return line.split(" ");
@@ -60,7 +60,7 @@ function issued(folder: string, ending: string, pattern: RegExp): string[] {
 test("are for the commands that the hub's sources issue, and for no others", () => {
   const inScripts = issued("hub", ".lua", /redis\.p?call\('([A-Z]+)'/g);
   const direct = issued("hub", ".ts", /\.(?:command|everywhere)\("([A-Z]+)"/g);
-  // By their clients: scripts, subscriptions, and what Socket.IO's adapter counts nodes with.
+  // Issued by client libraries: scripts, subscriptions, and the command with which Socket.IO's adapter counts nodes.
   const others = ["eval", "evalsha", "ssubscribe", "sunsubscribe", "pubsub|shardnumsub"];
   ok(inScripts.length > 20 && direct.length > 3);
   equal(neededCommands(SINGLE).sort(), [...new Set([...inScripts, ...direct, ...others])].sort());
@@ -112,7 +112,7 @@ redisTest("without channels are refused at the start, with the line that grants 
   }),
 );
 
-redisTest("are all named where one user lacks several", () =>
+redisTest("are all named if one user lacks several", () =>
   withRedis(async (server) => {
     const refusal = await startWith(server, "~mr:rights00:* ~mr:program -@all +@all -hset -xadd -pubsub|shardnumsub");
     match(
@@ -159,7 +159,7 @@ redisTest("are refused for lack of any single one on one node of a cluster", () 
   }),
 );
 
-redisTest("taken away while the hub runs make it not ready, and are never said to be an absence", () =>
+redisTest("taken away while the hub runs make it not ready, and are never reported as an unreachable Redis", () =>
   withRedis(async (server) => {
     const lines: string[] = [];
     const listening = pino({ level: "warn" }, { write: (line: string) => void lines.push(line) });
@@ -194,10 +194,10 @@ redisTest("taken away while the hub runs make it not ready, and are never said t
         await until("it publishes", () => publish().catch(() => null));
       }
     });
-    const told = lines.join("");
-    match(told, /NOPERM|ERR The user executing the script/);
-    match(told, /Grant what is missing by `ACL SETUSER`/);
-    ok(!/can't be reached|does not answer/.test(told), told);
+    const log = lines.join("");
+    match(log, /NOPERM|ERR The user executing the script/);
+    match(log, /Grant what is missing by `ACL SETUSER`/);
+    ok(!/can't be reached|does not answer/.test(log), log);
   }),
 );
 

@@ -10,11 +10,11 @@ import { type RedisCluster, type RedisServer, withRedis, withRedisCluster } from
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
-const test = suite("a Redis that answers and refuses");
+const test = suite("a reachable Redis that refuses commands");
 const LIMIT_MS = 60_000;
 const log = pino({ level: "silent" });
 
-/** What Redis says, and the words for it. */
+/** Redis' message, the reported state and the remedy. */
 const REPLIES: readonly [reply: string, state: RegExp, remedy: RegExp][] = [
   ["NOPERM this user has no permissions to run the 'xadd' command", /denies the hub's user/, /ACL SETUSER/],
   [
@@ -46,12 +46,12 @@ const REPLIES: readonly [reply: string, state: RegExp, remedy: RegExp][] = [
   ["ERR unknown command 'EVALSHA', with args beginning with:", /lacks a command/, /Redis 7/],
 ];
 
-test("is told apart from one that is away, for the operator and for callers", () => {
+test("is distinguished from an unreachable one, for the operator and for callers", () => {
   for (const [reply, state, remedy] of REPLIES) {
-    const told = startFault(unavailable(new Error(reply))).message;
-    match(told, state);
-    match(told, remedy);
-    ok(!/can't be reached/.test(told), told);
+    const startMessage = startFault(unavailable(new Error(reply))).message;
+    match(startMessage, state);
+    match(startMessage, remedy);
+    ok(!/can't be reached/.test(startMessage), startMessage);
     const { code, message } = unavailable(new Error(reply));
     is(code, "unavailable");
     match(message, state);
@@ -59,7 +59,7 @@ test("is told apart from one that is away, for the operator and for callers", ()
   }
 });
 
-test("is none that is away, or that a script of the hub is to blame for", () => {
+test("is not confused with an unreachable one, or with a faulty script of the hub", () => {
   for (const reply of [
     "Connection is closed.",
     "connect ECONNREFUSED 127.0.0.1:1",
@@ -89,27 +89,23 @@ async function refusal(url: string): Promise<string> {
   }
 }
 
-/** What a change of its configuration makes a start say. */
+/** A change of its configuration, and the error of a start with it. */
 const states: readonly [
   name: string,
   change: (server: RedisServer) => Promise<unknown>,
-  told: RegExp,
+  expected: RegExp,
   options?: string[],
 ][] = [
   ["a replica", ({ admin }) => admin.call("REPLICAOF", "127.0.0.1", "1"), /is a replica.*Set REDIS_URL to the primary/],
-  [
-    "one without replicas that it wants",
-    ({ admin }) => admin.config("SET", "min-replicas-to-write", "1"),
-    /too few replicas/,
-  ],
+  ["one with too few replicas", ({ admin }) => admin.config("SET", "min-replicas-to-write", "1"), /too few replicas/],
   ["one that can't save", unableToSave, /can't save to its disk.*Free the disk/, ["--dir", "/sys", "--save", "3600 1"]],
 ];
 
-for (const [name, change, told, options] of states) {
+for (const [name, change, expected, options] of states) {
   redisTest(`is refused at the start with its state and the remedy: ${name}`, () =>
     withRedis(async (server) => {
       await change(server);
-      match(await refusal(server.url), told);
+      match(await refusal(server.url), expected);
     }, options),
   );
 }
@@ -119,7 +115,7 @@ async function unableToSave({ admin }: RedisServer): Promise<void> {
   await until("saving failed", async () => (await admin.info("persistence")).includes("rdb_last_bgsave_status:err"));
 }
 
-redisTest("without memory refuses publications in those words, and lets a hub start", () =>
+redisTest("without memory refuses publications with that reason, and lets a hub start", () =>
   withRedis(async ({ url, admin }) => {
     await admin.config("SET", "maxmemory", "1");
     is(await refusal(url), "nothing was refused");
@@ -142,7 +138,7 @@ redisTest("without memory refuses publications in those words, and lets a hub st
 const clusterDown: readonly [name: string, breaks: (cluster: RedisCluster) => Promise<unknown>][] = [
   ["one slot", ({ servers }) => onAll(servers, ({ admin }) => admin.call("CLUSTER", "DELSLOTS", slotOf("mr:program")))],
   ["any slot", ({ servers }) => onAll(servers, ({ admin }) => admin.call("CLUSTER", "FLUSHSLOTS"))],
-  ["the slots of a node that is gone", withoutANode],
+  ["the slots of a lost node", withoutANode],
 ];
 
 for (const [name, breaks] of clusterDown) {

@@ -21,7 +21,7 @@ import { RawClient } from "../support/raw-client.ts";
 import { type RedisServer, withRedis, withRedisCluster } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
-import { brokerOn, ear, message } from "./redis-broker.ts";
+import { brokerOn, message, recorder } from "./redis-broker.ts";
 import { membersOf, presenceOn, user } from "./redis-presence.ts";
 
 const test = suite("one Redis for several databases", "redis-server");
@@ -33,7 +33,7 @@ const SERVICES = JSON.stringify([
 
 interface Scene {
   redis: RedisServer;
-  /** The hub of the original, with the rows that the copy has as well. */
+  /** The hub of the original; the copy has the same rows. */
   hub: TestHub;
   copy: Database;
   /** A hub on the copy. */
@@ -80,29 +80,29 @@ async function withScene(body: (scene: Scene) => Promise<void>): Promise<void> {
 const rpc = async <Result>(client: RawClient, method: string, params: object): Promise<Result> =>
   (await client.request("rpc", { method, params } as never)) as Result;
 
-async function eachOwnPublication({ taskChannel: channel }: TestHub, ours: RawClient, theirs: RawClient) {
-  for (const client of [ours, theirs]) await client.request("subscribe", { channel });
+async function eachOwnPublication({ taskChannel: channel }: TestHub, ours: RawClient, other: RawClient) {
+  for (const client of [ours, other]) await client.request("subscribe", { channel });
   const publish = (client: RawClient, id: string) =>
     client.request("publish", { channel, type: "note", payload: null, id } as never);
   await publish(ours, "same");
-  const other = (await publish(theirs, "same")) as { duplicate?: boolean; offset: number };
-  equal([other.duplicate, other.offset], [undefined, 1], "an id is known in its own database alone");
-  await publish(theirs, "last");
-  await theirs.push("publications", (_, [first]: Publication[]) => first?.id === "last");
-  const ids = theirs
+  const published = (await publish(other, "same")) as { duplicate?: boolean; offset: number };
+  equal([published.duplicate, published.offset], [undefined, 1], "an id is known only in its own database");
+  await publish(other, "last");
+  await other.push("publications", (_, [first]: Publication[]) => first?.id === "last");
+  const ids = other
     .received("publications", channel)
     .flatMap(([, list]) => (list as Publication[]).map(({ id }) => id));
   equal(ids, ["same", "last"]);
 }
 
 test(
-  "a copy's hub has streams, rosters, connections, channels and traces of its own under the same ids",
+  "a copy's hub has separate streams, rosters, connections, channels and traces under the same ids",
   () =>
     withScene(async ({ redis, hub, copy, start, connect }) => {
       const node = await start();
-      const [ours, theirs] = [await connect(hub.url), await connect(node.url)];
+      const [ours, other] = [await connect(hub.url), await connect(node.url)];
       not.equal((await settleIdentity(copy)).value, (await settleIdentity(hub.database)).value);
-      await eachOwnPublication(hub, ours, theirs);
+      await eachOwnPublication(hub, ours, other);
 
       const station = await connect(hub.url, hub.workstation.token);
       await station.request("presence.join", { channel: hub.workstation.channel, meta: meta() });
@@ -110,14 +110,14 @@ test(
         client.request("presence.list", { channel } as never) as Promise<unknown> as Promise<Roster>;
       for (const channel of [hub.workstation.channel, hub.projectChannel]) {
         await until("it is present", async () => (await roster(ours, channel)).members.length === 1);
-        equal((await roster(theirs, channel)).members, [], channel);
+        equal((await roster(other, channel)).members, [], channel);
       }
 
-      const mine = await rpc<ConnectionPage>(theirs, "connections.list", {});
-      equal([mine.items.map(({ id }) => id), mine.incomplete], [[theirs.socket.id], false]);
+      const mine = await rpc<ConnectionPage>(other, "connections.list", {});
+      equal([mine.items.map(({ id }) => id), mine.incomplete], [[other.socket.id], false]);
       const kick = { method: "connections.kick", params: { id: ours.socket.id } };
-      is((await theirs.refused("rpc", kick)).code, "not_found");
-      const channels = await rpc<ChannelPage>(theirs, "channels.list", {});
+      is((await other.refused("rpc", kick)).code, "not_found");
+      const channels = await rpc<ChannelPage>(other, "channels.list", {});
       equal(
         channels.items.map(({ name, subscribers }) => [name, subscribers]),
         [[hub.taskChannel, 1]],
@@ -125,7 +125,7 @@ test(
       await ours.request("publish", { channel: hub.taskChannel, type: "note", payload: null, id: "ours" } as never);
       const traced = await rpc<PublicationTrace>(ours, "publications.trace", { id: "ours" });
       is(traced.id, "ours");
-      is((await theirs.refused("rpc", { method: "publications.trace", params: { id: "ours" } })).code, "not_found");
+      is((await other.refused("rpc", { method: "publications.trace", params: { id: "ours" } })).code, "not_found");
 
       const prefixes = (await redis.admin.keys("*")).map((key) => /^mr:([^:]+):|^mr:program$/.exec(key)?.[1] ?? "");
       const identities = [hub.database, copy].map(async (database) => (await settleIdentity(database)).value);
@@ -135,7 +135,7 @@ test(
 );
 
 test(
-  "hubs that start on a fresh copy at the same time serve it together, and go when its identity is renewed",
+  "hubs that start on a fresh copy at the same time serve it together, and exit when its identity is renewed",
   () =>
     withScene(async ({ copy, start, hub, connect }) => {
       const nodes = await Promise.all([start(), start(), start()]);
@@ -154,14 +154,14 @@ test(
         match(reason, /identity is another one.*Start it again/);
         match(Object.values((await nodes[index]?.readiness()) ?? {}).join(), /identity/);
       }
-      equal(await hub.node.readiness(), {}, "the original's hub goes on");
-      equal(await (await start()).readiness(), {}, "one that is started again serves");
+      equal(await hub.node.readiness(), {}, "the original's hub continues");
+      equal(await (await start()).readiness(), {}, "a restarted hub serves");
     }),
   LIMIT_MS,
 );
 
 test(
-  "a hub with the keys of a former identity publishes no change, neither before it notices nor while it drains",
+  "a hub with the keys of a former identity publishes no change, neither before it detects the new one nor while it drains",
   () =>
     withScene(async ({ copy, start, hub: { taskChannel: channel }, connect }) => {
       const former = await start();
@@ -198,7 +198,7 @@ for (const [name, withUrl] of [
   ["a cluster", (body: (url: string) => Promise<void>) => withRedisCluster(({ url }) => body(url))],
 ] as const) {
   test(
-    `streams and rosters of two databases do not meet in ${name}`,
+    `two databases have separate streams and rosters in ${name}`,
     () =>
       withUrl(async (url) => {
         const brokers = [await brokerOn(url, { identity: "first000" }), await brokerOn(url, { identity: "second00" })];
@@ -210,12 +210,12 @@ for (const [name, withUrl] of [
           const [first, second] = brokers;
           const [here, there] = stores;
           if (!first || !second || !here || !there) throw new Error("too few");
-          const [near, far] = [ear(), ear()];
+          const [near, far] = [recorder(), recorder()];
           await first.broker.subscribe(message("").channel, near);
           await second.broker.subscribe(message("").channel, far);
           is((await first.broker.publish(message("1"))).offset, 1);
           is((await second.broker.publish(message("1", { payloadJson: "2" }))).offset, 1);
-          await until("each received its own", () => near.heard.length === 1 && far.heard.length === 1);
+          await until("each received its own", () => near.received.length === 1 && far.received.length === 1);
           is(first.broker.foreignMessages + second.broker.foreignMessages, 0);
           const request = user("c1");
           await here.store.join(request);

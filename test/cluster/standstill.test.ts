@@ -5,12 +5,12 @@ import { until } from "../support/until.ts";
 
 const test = suite("standstill");
 
-/** As if the process were stopped. */
+/** Blocks the process, as if it were stopped. */
 function standStill(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
-test("is noticed before anything else is done, and for a moment after; being busy is none", async () => {
+test("is detected before other work runs, and for a moment afterwards; being busy is not a standstill", async () => {
   const standstill = new Standstill();
   try {
     is(standstill.recent, false);

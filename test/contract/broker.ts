@@ -6,7 +6,7 @@ import { until } from "../support/until.ts";
 
 export interface BrokerUnderTest {
   broker: Broker;
-  /** Moves the clock that retention and positions go by. */
+  /** Advances the clock of retention and positions. */
   advance(ms: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -16,7 +16,7 @@ export interface BrokerLimits {
   positionTtlMs: number;
 }
 const LIMITS: BrokerLimits = { historySize: 5, historyTtlMs: 8_000, positionTtlMs: 20_000 };
-/** What a test may take while the clock goes on by itself too. */
+/** The maximum duration of a test, because the real clock also runs. */
 const SLACK_MS = 2_000;
 const CHANNEL = "task:task_01HZZZZZZZZZZZZZZZZZZZZZZZ";
 const OTHER = "task:task_01HZZZZZZZZZZZZZZZZZZZZZZY";
@@ -27,17 +27,17 @@ function message(id: string, more: Partial<BrokerPublish> = {}): BrokerPublish {
 }
 
 function listener() {
-  const heard: EncodedPublication[] = [];
+  const received: EncodedPublication[] = [];
   const lost: string[] = [];
   return {
-    heard,
+    received,
     lost,
-    publication: (_channel: string, publication: EncodedPublication) => void heard.push(publication),
+    publication: (_channel: string, publication: EncodedPublication) => void received.push(publication),
     lostChannel: lost,
   };
 }
 
-/** What every broker promises; run by each implementation's own test file. */
+/** The promises of every broker; each implementation's test file runs them. */
 export function brokerContract(
   name: string,
   make: (limits: BrokerLimits) => Promise<BrokerUnderTest>,
@@ -53,9 +53,9 @@ export function brokerContract(
     }
   };
   const subscribe = async ({ broker }: BrokerUnderTest) => {
-    const { heard, lost, publication } = listener();
+    const { received, lost, publication } = listener();
     await broker.subscribe(CHANNEL, { publication, lost: (channel) => void lost.push(channel) });
-    return heard;
+    return received;
   };
 
   test(
@@ -72,16 +72,16 @@ export function brokerContract(
   );
 
   test(
-    "subscribers hear every publication once, in order, encoded as JSON",
+    "subscribers receive every publication once, in order, encoded as JSON",
     withBroker(async (under) => {
-      const heard = await subscribe(under);
+      const received = await subscribe(under);
       for (const id of ["a", "b", "c"]) await under.broker.publish(message(id));
-      await until("all are heard", () => heard.length >= 3);
+      await until("all are received", () => received.length >= 3);
       equal(
-        heard.map(({ offset }) => offset),
+        received.map(({ offset }) => offset),
         [1, 2, 3],
       );
-      const first = JSON.parse(heard[0]?.json ?? "");
+      const first = JSON.parse(received[0]?.json ?? "");
       equal(
         [first.offset, first.id, first.type, first.payload, first.from],
         [1, "a", "note", { id: "a" }, { userId: "a" }],
@@ -91,25 +91,25 @@ export function brokerContract(
   );
 
   test(
-    "nothing is heard after unsubscribing",
+    "nothing is received after unsubscribing",
     withBroker(async (under) => {
-      const heard = await subscribe(under);
+      const received = await subscribe(under);
       under.broker.unsubscribe(CHANNEL);
       await under.broker.publish(message("a"));
-      is(heard.length, 0);
+      is(received.length, 0);
     }),
   );
 
   test(
     "the same publisher and id is one publication, answered as a duplicate",
     withBroker(async (under) => {
-      const heard = await subscribe(under);
+      const received = await subscribe(under);
       const first = await under.broker.publish(message("a"));
       const second = await under.broker.publish(message("a"));
       equal(second, { ...first, duplicate: true });
       await under.broker.publish(message("b"));
-      await until("what came after is heard", () => heard.at(-1)?.offset === 2);
-      is(heard.length, 2);
+      await until("the later publication is received", () => received.at(-1)?.offset === 2);
+      is(received.length, 2);
     }),
   );
 
@@ -132,7 +132,7 @@ export function brokerContract(
   );
 
   test(
-    "an id is forgotten after five minutes",
+    "an id is discarded after five minutes",
     withBroker(async ({ broker, advance }) => {
       await broker.publish(message("a"));
       await advance(5 * 60_000 + 1);
@@ -141,33 +141,33 @@ export function brokerContract(
   );
 
   test(
-    "an ephemeral publication is delivered each time, whatever its id was used for",
+    "an ephemeral publication is delivered each time, even if its id was used before",
     withBroker(async (under) => {
-      const heard = await subscribe(under);
+      const received = await subscribe(under);
       await under.broker.publish(message("a"));
       for (let time = 0; time < 3; time += 1)
         not((await under.broker.publish(message("a", { ephemeral: true }))).duplicate);
       is((await under.broker.publish(message("a"))).duplicate, true);
-      await until("all are heard", () => heard.length === 4);
+      await until("all are received", () => received.length === 4);
     }),
   );
 
   test(
     "an ephemeral publication carries the newest stored offset and is in no history",
     withBroker(async (under) => {
-      const heard = await subscribe(under);
+      const received = await subscribe(under);
       const { epoch } = await under.broker.publish(message("a"));
       const reply = await under.broker.publish(message("b", { ephemeral: true }));
       equal(reply, { id: "b", epoch, offset: 1 });
-      await until("both are heard", () => heard.length >= 2);
+      await until("both are received", () => received.length >= 2);
       equal(
-        heard.map(({ offset, ephemeral }) => [offset, ephemeral]),
+        received.map(({ offset, ephemeral }) => [offset, ephemeral]),
         [
           [1, false],
           [1, true],
         ],
       );
-      is(JSON.parse(heard[1]?.json ?? "").ephemeral, true);
+      is(JSON.parse(received[1]?.json ?? "").ephemeral, true);
       const { publications } = await under.broker.recover(CHANNEL, { epoch, offset: 0 }, 1e6);
       equal(
         publications?.map(({ id }) => id),
@@ -178,7 +178,7 @@ export function brokerContract(
   );
 
   test(
-    "recovery gives everything after the offset, or nothing at all",
+    "recovery returns everything after the offset, or nothing",
     withBroker(async ({ broker }) => {
       for (const id of ["1", "2", "3", "4", "5", "6", "7"]) await broker.publish(message(id));
       const { epoch } = await broker.publish(message("8"));
@@ -198,13 +198,13 @@ export function brokerContract(
   );
 
   test(
-    "who recovers on a subscribed channel has been given what the recovery ends with",
+    "a recovery on a subscribed channel ends with a publication that the subscriber has already received",
     withBroker(async (under) => {
-      const heard = await subscribe(under);
+      const received = await subscribe(under);
       for (let round = 1; round <= 20; round += 1) {
         const { epoch } = await under.broker.publish(message(`${round}`));
         const { offset } = await under.broker.recover(CHANNEL, { epoch, offset: 0 }, 1e6);
-        equal([offset, heard.at(-1)?.offset], [round, round]);
+        equal([offset, received.at(-1)?.offset], [round, round]);
       }
     }),
   );
@@ -236,7 +236,7 @@ export function brokerContract(
   );
 
   test(
-    "an idle position lives for its time, and a stream that comes back has another epoch",
+    "an idle position lives for its lifetime, and a stream that is created again has another epoch",
     withBroker(async ({ broker, advance }) => {
       const { epoch } = await broker.publish(message("a"));
       await advance(LIMITS.positionTtlMs - SLACK_MS);
@@ -250,7 +250,7 @@ export function brokerContract(
   );
 
   test(
-    "a position lives for its time after the last subscriber went, however long that one was there",
+    "a position lives for its lifetime after the last subscriber left, regardless of that subscription's duration",
     withBroker(async (under) => {
       const { broker, advance } = under;
       await subscribe(under);
@@ -266,7 +266,7 @@ export function brokerContract(
   );
 
   test(
-    "history pages both ways, bounds exclusive, and says what was trimmed",
+    "history pages both ways, with exclusive bounds, and reports what was trimmed",
     withBroker(async ({ broker }) => {
       for (const id of ["1", "2", "3", "4", "5", "6", "7"]) await broker.publish(message(id));
       const page = async (query: {

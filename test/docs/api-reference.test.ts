@@ -8,7 +8,7 @@ const test = suite("API reference");
 const FOLDER = join(import.meta.dirname, "..", "..", "docs", "api");
 const { files, undocumented } = renderReference();
 
-test("is what the docstrings say", () => {
+test("is up to date with the docstrings", () => {
   const written = readdirSync(FOLDER);
   const names = new Set([...files.keys(), ...written]);
   const stale = [...names].filter(
@@ -17,11 +17,11 @@ test("is what the docstrings say", () => {
   equal(stale, [], "Run `npm run docs:api` and commit docs/api.");
 });
 
-test("finds a docstring for every name that the package gives", () => {
+test("finds a docstring for every export of the package", () => {
   equal(undocumented, []);
 });
 
-test("has every method with those who may call it", async () => {
+test("has every method with its callers", async () => {
   const { PROCEDURES } = await import("../../hub/rpc/entities/index.ts");
   const page = files.get("rpc.md") ?? "";
   const missing = PROCEDURES.filter(({ method }) => !page.includes(`| \`${method}\` |`));
@@ -30,7 +30,7 @@ test("has every method with those who may call it", async () => {
   match(page, /\| `tasks\.assign` \|[^|]*\|[^|]*\| members, services \|/);
 });
 
-test("tells nothing of the machine it was made on", () => {
+test("contains no path of the machine that generated it", () => {
   for (const [name, text] of files) ok(!/\/(?:work|home|root|Users|tmp)\/|file:\/\//.test(text), name);
 });
 

@@ -8,17 +8,17 @@ import { until } from "../support/until.ts";
 import { missingFrom, stepsOf } from "./support/transcript.ts";
 import { typed } from "./support/typed.ts";
 
-const test = suite("debugging, as the guide says");
+const test = suite("the debugging guide");
 const LIMIT_MS = 60_000;
 const GUIDE = readFileSync(join(import.meta.dirname, "..", "..", "docs", "debugging.md"), "utf8");
 
-/** What each chapter is about, made true; gives the ids that stand in the place of those in the guide. */
+/** Sets up the situation of a chapter; returns the ids that replace those in the guide. */
 type Scene = (hub: TestHub) => Promise<Record<string, string>>;
 const SCENES: Record<string, Scene> = {
   "A machine shows offline": async (hub) => {
     (await present(hub)).cut();
     const owner = await hub.connect(hub.userToken);
-    await until("it is offline", async () => {
+    await until("the workstation is offline", async () => {
       const row = await owner.request("rpc", { method: "workstations.get", params: { id: hub.workstation.id } });
       return (row as { status: string }).status === "offline";
     });
@@ -52,8 +52,8 @@ async function present(hub: TestHub): Promise<RawClient> {
   return machine;
 }
 
-/** The command with what the hub of the test has in the place of what the guide has. */
-function told(command: string, hub: TestHub, { publication = "", connection = "" }: Record<string, string>): string {
+/** The guide's command with the ids of the test's hub. */
+function adapted(command: string, hub: TestHub, { publication = "", connection = "" }: Record<string, string>): string {
   const ulid = "[0-9A-HJKMNP-TV-Z]{26}";
   return command
     .replaceAll(new RegExp(`ws_${ulid}`, "g"), hub.workstation.id)
@@ -87,7 +87,7 @@ for (const [title, blocks] of chapters()) {
       const ids = (await SCENES[title]?.(hub)) ?? {};
       const env = { MONSTER_REALTIME_URL: hub.url, MONSTER_REALTIME_TOKEN: hub.userToken, HOME: "/nonexistent" };
       for (const { command, expected } of blocks.flatMap(stepsOf)) {
-        const { lines } = await typed(told(command, hub, ids), env);
+        const { lines } = await typed(adapted(command, hub, ids), env);
         equal(missingFrom(lines, expected), [], `${command}\n${lines.join("\n")}`);
       }
     });

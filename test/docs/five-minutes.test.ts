@@ -19,7 +19,7 @@ const command = (part: string): string => {
   return found[0] ?? "";
 };
 
-test("names scripts that there are", () => {
+test("names existing scripts", () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
     scripts: Record<string, string>;
   };
@@ -49,7 +49,7 @@ test(
           20_000,
         );
         await shell.run(command("publish"));
-        await until("it is shown", () => tail.output.includes('{"text":"hello"}'), 10_000);
+        await until("the publication is shown", () => tail.output.includes('{"text":"hello"}'), 10_000);
         await tail.end();
       } finally {
         await hub.stop();

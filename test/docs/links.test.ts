@@ -22,7 +22,7 @@ const DOCUMENTS = [
 
 const textOf = (document: string) => readFileSync(join(ROOT, document), "utf8").replaceAll(/^```[\s\S]*?^```$/gm, "");
 
-/** Where a document's headings are, as GitHub names them. */
+/** The anchors of a document's headings, as GitHub creates them. */
 function anchorsOf(document: string): Set<string> {
   const counts = new Map<string, number>();
   const headings = [...textOf(document).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading]) => heading ?? "");
@@ -43,7 +43,7 @@ function linksOf(document: string): string[] {
     .filter((link) => !/^[a-z]+:/.test(link));
 }
 
-function isThere(document: string, link: string): boolean {
+function exists(document: string, link: string): boolean {
   const [path = "", anchor] = link.split("#");
   const target = path === "" ? document : join(dirname(document), path);
   if (!existsSync(join(ROOT, target))) return false;
@@ -51,15 +51,15 @@ function isThere(document: string, link: string): boolean {
 }
 
 for (const document of DOCUMENTS) {
-  test(`lead somewhere in ${document}`, () => {
+  test(`have existing targets in ${document}`, () => {
     equal(
-      linksOf(document).filter((link) => !isThere(document, link)),
+      linksOf(document).filter((link) => !exists(document, link)),
       [],
     );
   });
 }
 
-test("every page of the guide is found from its index", () => {
+test("the index links every page of the guide", () => {
   const index = linksOf("docs/README.md").map((link) => link.split("#")[0]);
   const pages = readdirSync(join(ROOT, "docs")).filter((file) => file.endsWith(".md") && file !== "README.md");
   ok(pages.length > 5);

@@ -15,7 +15,7 @@ const agent = fencedBlock("docs/workstation-agent.md", "ts", "createWorkstation"
 const rereading = fencedBlock("docs/recovery.md", "ts", '"lost"');
 const hello = fencedBlock("docs/five-minute-start.md", "ts", "hello from the SDK");
 
-/** A user's connection, and calls by it. */
+/** A user's connection, and RPC calls over it. */
 async function owner(hub: TestHub) {
   const client = await hub.connect(hub.userToken);
   const rpc = (method: string, params: object) =>
@@ -23,13 +23,13 @@ async function owner(hub: TestHub) {
   return { client, rpc };
 }
 
-test("the workstation agent is what it says in length", () => {
+test("the workstation agent has the stated length", () => {
   ok(agent.trimEnd().split("\n").length <= 30);
   ok(fencedBlock("docs/react.md", "tsx", "usePresence").trimEnd().split("\n").length <= 20);
 });
 
 test(
-  "the workstation agent does a task, and says goodbye",
+  "the workstation agent runs a task, and leaves cleanly",
   () =>
     withHub({}, async (hub) => {
       const { client, rpc } = await owner(hub);
@@ -57,7 +57,7 @@ test(
 );
 
 test(
-  "what is loaded anew after a loss is as new as the rows",
+  "state reloaded after a loss is as new as the rows",
   () =>
     withHub({ env: { HISTORY_SIZE: "2" } }, async (hub) => {
       const { rpc } = await owner(hub);
@@ -85,7 +85,7 @@ test(
 );
 
 test(
-  "hello.ts speaks as the workstation, and is unreachable for a while when it is ended",
+  "hello.ts acts as the workstation, and is unreachable for a while after its end",
   () =>
     withHub({}, async (hub) => {
       const watcher = await hub.connect(hub.userToken);

@@ -9,18 +9,18 @@ import { type PythonExample, withPython } from "./support/python.ts";
 const test = suite("the client in Python of PROTOCOL.md", "python3-socketio");
 const example = fencedBlock("PROTOCOL.md", "python", "import socketio");
 
-/** The example on the hub's task, with the owner's token where nothing else is said. */
+/** The example on the hub's task, by default with the owner's token. */
 const following = (hub: TestHub, body: (python: PythonExample) => Promise<void>, more: object = {}) =>
   withPython(example, { url: hub.url, token: hub.userToken, channel: hub.taskChannel, ...more }, async (python) => {
     await body(python);
-    // What it never awaited, closed or caught, Python would tell here.
+    // Python would report coroutines and sockets that were never awaited, closed or caught here.
     equal(python.stderr, "");
   });
 
 const offsets = (python: PythonExample) => python.shown("publication").map(({ fields }) => fields.offset);
 const away = ({ why }: Record<string, unknown>) => why === "disconnected";
 
-test("follows a channel over a connection that breaks, without gap or repeat", () =>
+test("follows a channel across a broken connection, without gap or repeat", () =>
   withHub({}, async (hub) => {
     const proxy = await startCuttingProxy(hub.url);
     const publisher = await hub.connect(hub.serviceToken);
@@ -48,14 +48,14 @@ test("follows a channel over a connection that breaks, without gap or repeat", (
     ).finally(() => proxy.close());
   }));
 
-test("takes a hub's address with a path, with and without a slash at its end", () =>
+test("accepts a hub's address with a path, with and without a trailing slash", () =>
   withHub({ env: { BASE_PATH: "/tools/realtime" } }, async (hub) => {
     for (const url of [hub.url, `${hub.url}/`]) {
       await following(hub, (python) => python.shows("subscribed").then(() => undefined), { url });
     }
   }));
 
-test("says so where the hub can't give what was missed", () =>
+test("reports a loss if the hub can't recover publications", () =>
   withHub({ env: { HISTORY_SIZE: "1" } }, async (hub) => {
     const proxy = await startCuttingProxy(hub.url);
     const publisher = await hub.connect(hub.serviceToken);
@@ -81,7 +81,7 @@ test("says so where the hub can't give what was missed", () =>
     ).finally(() => proxy.close());
   }));
 
-test("publishes once what it has to send twice", () =>
+test("publishes once even if it sends twice", () =>
   withHub({}, async (hub) => {
     const proxy = await startCuttingProxy(hub.url);
     await following(
@@ -106,7 +106,7 @@ test("publishes once what it has to send twice", () =>
     ).finally(() => proxy.close());
   }));
 
-test("keeps the roster of those present, and is in it", () =>
+test("keeps the roster, and is a member of it", () =>
   withHub({}, (hub) =>
     following(hub, async (python) => {
       const own = await python.shows("join");
@@ -127,7 +127,7 @@ test("keeps the roster of those present, and is in it", () =>
     }),
   ));
 
-test("goes when its node asks it to, and comes back at the moment it was given", () =>
+test("disconnects when its node drains, and reconnects at the given time", () =>
   withHub({}, (hub) =>
     following(hub, async (python) => {
       await python.shows("join");
@@ -139,7 +139,7 @@ test("goes when its node asks it to, and comes back at the moment it was given",
     }),
   ));
 
-test("comes back after a kick, and stays away where a newer connection has its place", () =>
+test("reconnects after a kick, and does not reconnect after a newer connection replaced it", () =>
   withHub({}, (hub) =>
     following(
       hub,
@@ -152,7 +152,7 @@ test("comes back after a kick, and stays away where a newer connection has its p
         await rpc("connections.kick", { id: items[0]?.id, reason: "a test" });
         is((await python.shows("closing")).code, "unavailable");
         await python.shows("away", ({ why }) => why === "unavailable");
-        await until("it is back", () => python.shown("welcome").length === 2, 15_000);
+        await until("it is connected again", () => python.shown("welcome").length === 2, 15_000);
         await python.shows("subscribed", ({ recovered }) => recovered === true);
         await until("it has joined again", () => python.shown("update").length > 0, 15_000);
 
@@ -167,9 +167,9 @@ test("comes back after a kick, and stays away where a newer connection has its p
     ),
   ));
 
-test("renews a token that runs out", () =>
+test("refreshes an expiring token", () =>
   withHub({}, async (hub) => {
-    // The hub asks for another three seconds before the end.
+    // The hub requests another token three seconds before the expiry.
     const token = await hub.mint("owner", 7);
     const next = await hub.mint("owner", 3_600);
     await following(
@@ -187,7 +187,7 @@ test("renews a token that runs out", () =>
     );
   }));
 
-test("says in a sentence what the hub refuses", () =>
+test("reports the hub's refusal in a sentence", () =>
   withHub({}, async (hub) => {
     const { taskId } = await hub.otherTenant();
     await following(

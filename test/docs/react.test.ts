@@ -9,7 +9,7 @@ import { bundled } from "./support/program.ts";
 const test = suite("the page in React of the guide");
 const block = fencedBlock("docs/react.md", "tsx", "usePresence");
 
-/** The block with what a real page has around it. */
+/** The block inside a real page. */
 const page = (projectId: string, token: string) => `
 sessionStorage.setItem("token", ${JSON.stringify(token)});
 const { createRoot } = await import("react-dom/client");
@@ -17,13 +17,13 @@ ${block}
 createRoot(document.body).render(<Page projectId=${JSON.stringify(projectId)} />);
 `;
 
-browserTest(test, "shows who is there, comes, works, breaks off and goes", () =>
+browserTest(test, "shows members that are present, join, work, disconnect and leave", () =>
   withHub({}, (hub) =>
     withBrowser(async (browser) => {
       const tab = await browser.newPage({ bypassCSP: true });
       const faults = faultsOf(tab);
       const script = await bundled(page(hub.projectId, hub.userToken), "tsx", "browser");
-      // A page of the hub's own origin, which nothing else is on.
+      // An otherwise empty page of the hub's origin.
       await tab.route("**/favicon.ico", (route) => route.fulfill({ status: 204 }));
       await tab.goto(`${hub.url}/healthz`);
       await tab.addScriptTag({ content: script, type: "module" });

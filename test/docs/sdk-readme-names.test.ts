@@ -8,15 +8,15 @@ import { COMMANDS } from "../../client-sdk/cli/commands/index.ts";
 import { suite } from "../support/suite.ts";
 import { fencedBlock } from "./support/fenced.ts";
 
-const test = suite("what the SDK's README names");
+const test = suite("names in the SDK's README");
 const FILE = "client-sdk/README.md";
 const ROOT = join(import.meta.dirname, "..", "..");
 const readme = readFileSync(join(ROOT, FILE), "utf8");
 
-/** Those that the README does not name as code, alone or at the beginning of it. */
+/** The names that the README does not have as code, alone or at its beginning. */
 const unnamed = (names: readonly string[]) => names.filter((name) => !new RegExp(`\`${name}\\b`).test(readme));
 
-/** The options that a refusal of an unknown one says are known. */
+/** The known options, according to the refusal of an unknown one. */
 function optionsOf(make: (options: never) => unknown): string[] {
   try {
     make({ nonsense: true } as never);
@@ -24,7 +24,7 @@ function optionsOf(make: (options: never) => unknown): string[] {
     const [, known = ""] = /Known are (.*)\.$/.exec(String(error)) ?? [];
     return known.split(/, ?/);
   }
-  throw new Error("It takes options that it does not know.");
+  throw new Error("It accepted an unknown option.");
 }
 
 test("every option of the client and of the workstation kit", () => {
@@ -49,7 +49,7 @@ test("everything for React", () => {
   equal(unnamed(Object.keys(react)), []);
 });
 
-test("every channel, by the function that makes its name", () => {
+test("every channel, by the function that creates its name", () => {
   equal(unnamed(Object.keys(sdk).filter((name) => name.endsWith("Channel") && name !== "parseChannel")), []);
 });
 

@@ -25,7 +25,7 @@ async function withFolder<Result>(body: (folder: string) => Promise<Result>): Pr
   }
 }
 
-/** A page at an origin that the hub allows, with these files beside it. */
+/** A page at an origin that the hub allows, with these files. */
 function withPage(files: Record<string, string>, body: (hub: TestHub, page: Page) => Promise<void>): Promise<void> {
   return withFolder((folder) => {
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
@@ -44,7 +44,7 @@ function withPage(files: Record<string, string>, body: (hub: TestHub, page: Page
   });
 }
 
-/** What the examples name. */
+/** The names that the examples use. */
 async function supply(page: Page, { url, projectId, userToken }: TestHub): Promise<void> {
   await page.addInitScript(`Object.assign(window, ${JSON.stringify({ hubUrl: url, projectId })});
     window.fetchAccessToken = async () => ${JSON.stringify(userToken)};`);
@@ -73,7 +73,7 @@ browserTest(test, "show workstations in a page with a plain script tag", async (
   });
 });
 
-/** What the example in React names. */
+/** The names that the React example uses. */
 const PRELUDE = `
   import { createClient } from "@monster-realtime/client";
   const client = createClient({ url: hubUrl, token: fetchAccessToken });
@@ -100,7 +100,7 @@ interface Shell {
   stderr: string;
 }
 
-/** Runs a script as somebody would type it, in `folder`, which has its programs and its home. */
+/** Runs a script as a person would type it, in `folder`, which has its programs and its home. */
 function shell(script: string, folder: string, names: Record<string, string>): Promise<Shell> {
   const home = join(folder, "home");
   const env = { PATH: `${folder}:${process.env.PATH}`, HOME: home, XDG_CONFIG_HOME: home, ...names };

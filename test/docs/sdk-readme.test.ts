@@ -13,7 +13,7 @@ import { fencedBlock, fencedBlocks } from "./support/fenced.ts";
 
 const test = suite("examples of the SDK's README");
 const README = "client-sdk/README.md";
-/** What examples name and don't make. */
+/** The names that examples use but don't define. */
 const SUPPLIED = `
 declare const client: import("@monster-realtime/client").Client;
 declare const taskId: string;
@@ -27,22 +27,22 @@ declare function runAgent(task: object, options: { signal: AbortSignal }): Promi
 `;
 const ran = new Set<string>();
 
-/** A hub, an example's client behind a network that breaks on demand, and what the example did. */
+/** A hub, an example's client behind a network that breaks on demand, and the example's output. */
 interface Scene {
   hub: TestHub;
   client: sdk.Client;
   proxy: CuttingProxy;
-  /** Removed when all that the example opened has ended: what runs may write until then. */
+  /** Removed when everything that the example opened has ended: it may write until then. */
   folder: string;
   /** Lines of the example's console. */
   said: string[];
-  /** What it called, with the arguments. */
+  /** The functions that it called, with the arguments. */
   called: [name: string, ...args: unknown[]][];
   /** Another client, of another run. */
   connect(): Promise<sdk.Client>;
-  /** Runs the example that holds `marker`, to its end, with something in it replaced by something else. */
+  /** Runs the example that contains `marker`, to its end, with optional replacements in its text. */
   run(marker: string, supplied?: Record<string, unknown>, replaced?: [from: string, to: string]): Promise<void>;
-  /** Publishes on the task's channel, by somebody else. */
+  /** Publishes on the task's channel, by another client. */
   publish(type: string, payload: unknown): Promise<unknown>;
 }
 
@@ -121,29 +121,29 @@ test("compile as strictly as the SDK itself", () => {
   is(complaintsOf(examples, SUPPLIED), "");
 });
 
-test("connect with a function that gives tokens", () =>
+test("connect with a function that returns tokens", () =>
   scene({}, async ({ hub, run, said }) => {
     await run("createClient({");
     equal(said, ["connecting", "connected", `connected as user ${hub.userId}`]);
   }));
 
-test("follow a channel, recover what was missed, and say what is lost", () =>
+test("follow a channel, recover missed publications, and report losses", () =>
   scene({ env: { HISTORY_SIZE: "1" } }, async ({ hub, run, publish, proxy, said, called }) => {
     await run('task.on("lost"');
     await publish("note", { text: "one" });
     await until("the first", () => said.includes('1 note {"text":"one"}'));
     proxy.cut();
     await publish("note", 2);
-    await until("what was missed", () => said.includes("1 were missed, and came"));
+    await until("the missed publications", () => said.includes("1 were missed, and came"));
     equal(called, []);
     proxy.cut();
     for (const n of [3, 4]) await publish("note", n);
-    await until("it is told", () => called.length > 0);
+    await until("the loss is reported", () => called.length > 0);
     equal(called, [["reloadTask", hub.taskId]]);
     equal(said.slice(1, 3), ["2 note 2", "1 were missed, and came"]);
   }));
 
-test("go on where an earlier run ended", () =>
+test("continue after an earlier run", () =>
   scene({}, async ({ client, connect, hub, run, publish, said }) => {
     const kept = new Map<string, string>();
     const localStorage = {
@@ -161,7 +161,7 @@ test("go on where an earlier run ended", () =>
     equal(said, ["note 1", "note 2"]);
   }));
 
-test("loop over publications until it is enough", () =>
+test("loop over publications until a condition", () =>
   scene({}, async ({ client, hub, run, publish, said }) => {
     const channel = hub.taskChannel as sdk.TaskChannel;
     const held = client.subscribe(channel);
@@ -173,15 +173,15 @@ test("loop over publications until it is enough", () =>
     equal(said, ["note 1", "build:done 2"]);
   }));
 
-test("publish what is kept and what is not", () =>
+test("publish stored and ephemeral publications", () =>
   scene({}, async ({ client, hub, run, said }) => {
-    const heard: [string, unknown][] = [];
+    const received: [string, unknown][] = [];
     const task = client.subscribe(hub.taskChannel as sdk.TaskChannel);
-    task.on("publication", ({ type, payload }) => heard.push([type, payload]));
+    task.on("publication", ({ type, payload }) => received.push([type, payload]));
     await task.ready();
     await run("ephemeral: true");
-    await until("both", () => heard.length === 2);
-    equal(heard, [
+    await until("both", () => received.length === 2);
+    equal(received, [
       ["note", { text: "hello" }],
       ["typing", { by: "Ada" }],
     ]);
@@ -204,23 +204,23 @@ test("show who is present", () =>
     equal(called, [["show", []]]);
     const machine = await hub.connect(token);
     await machine.request("presence.join", { channel, meta: meta() });
-    await until("it comes", () => said.includes(`${key} is online`));
+    await until("it joins", () => said.includes(`${key} is online`));
     await machine.request("presence.update", { channel, meta: meta({ status: "busy" }) });
-    await until("it works", () => said.includes(`${key} is live, busy`));
+    await until("it is busy", () => said.includes(`${key} is live, busy`));
     await machine.request("presence.leave", { channel });
-    await until("it goes", () => said.includes(`${key} left: left`));
+    await until("it leaves", () => said.includes(`${key} left: left`));
   }));
 
 test("be present on a task", () =>
   scene({}, async ({ client, hub, run }) => {
-    const told: string[] = [];
+    const events: string[] = [];
     const { presence } = client.subscribe(hub.taskChannel as sdk.TaskChannel, { presence: true });
-    presence?.on("join", ({ meta }) => told.push(`join ${meta.looksAt}`));
-    presence?.on("leave", (_, reason) => told.push(reason));
+    presence?.on("join", ({ meta }) => events.push(`join ${meta.looksAt}`));
+    presence?.on("leave", (_, reason) => events.push(reason));
     await until("the roster", () => presence?.synced);
     await run("presence.join(");
-    await until("it left", () => told.length === 2);
-    equal(told, ["join plan", "left"]);
+    await until("it left", () => events.length === 2);
+    equal(events, ["join plan", "left"]);
   }));
 
 test("call the hub", () =>
@@ -234,7 +234,7 @@ test("call the hub", () =>
     ]);
   }));
 
-test("tell errors apart", () =>
+test("distinguish errors", () =>
   scene({}, async ({ hub, run, said }) => {
     await run("instanceof RealtimeError");
     equal(said, []);
@@ -244,7 +244,7 @@ test("tell errors apart", () =>
     match(said[1] ?? "", /\(trace \w+\)$/);
   }));
 
-test("be a workstation that runs what it is given", () =>
+test("be a workstation that runs its assignments", () =>
   scene({}, async ({ hub, client, folder, run }) => {
     const runAgent = async ({ task }: workstationKit.WorkstationTask) => `did ${task.title}`;
     const example = { registrationToken: hub.workstation.token, runAgent };
@@ -259,7 +259,7 @@ test("be a workstation that runs what it is given", () =>
     is(await until("its result", ended, 10_000), "did it");
   }));
 
-test("are all run by a test", () => {
+test("all run in a test", () => {
   const idle = fencedBlocks(README, "ts").filter((example) => !ran.has(example));
   equal(idle, []);
 });

@@ -23,7 +23,7 @@ function blocks(): Map<string, string> {
   );
 }
 
-test("are right by the strictest settings", () => {
+test("pass the strictest settings", () => {
   // Within the repository: the compiler looks for packages in the folders above a file.
   const folder = mkdtempSync(join(ROOT, "node_modules", ".docs-types-"));
   try {
@@ -32,7 +32,7 @@ test("are right by the strictest settings", () => {
     for (const [file, block] of found) writeFileSync(join(folder, file), `${block}\nexport {};\n`);
     const settings = { extends: join(ROOT, "tsconfig.json"), include: [], files: [...found.keys()] };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(settings));
-    // As in a module: `await` at the top is for those alone.
+    // A module, because only modules allow top-level `await`.
     writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
     const { status, stdout } = spawnSync("npx", ["tsc", "-p", folder], { cwd: ROOT, encoding: "utf8" });
     is(status, 0, stdout);

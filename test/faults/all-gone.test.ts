@@ -7,10 +7,10 @@ import { until } from "../support/until.ts";
 
 const test = suite("a hub whose clients have all left");
 const GRACE_MS = 300;
-const WAYS = ["goodbye", "cut", "unsubscribed", "polling", "frozen"] as const;
+const WAYS = ["left", "cut", "unsubscribed", "polling", "frozen"] as const;
 type Way = (typeof WAYS)[number];
 
-/** One client that subscribes, joins and watches, and the machine it is, present. */
+/** One client that subscribes, joins and watches, with its workstation present. */
 async function arrive(hub: TestHub, way: Way): Promise<RawClient> {
   const { token, channel } = await hub.addWorkstation();
   const transports = [way === "polling" ? "polling" : "websocket"];
@@ -36,13 +36,13 @@ function webSocketOf(client: RawClient): WebSocket {
   return (client.socket.io.engine as unknown as { transport: { ws: WebSocket } }).transport.ws;
 }
 
-/** What /metrics says of this number. */
+/** The value of this metric in /metrics. */
 async function metric(hub: TestHub, name: string): Promise<number> {
   const text = await (await fetch(`${hub.url}/metrics`)).text();
   return Number(new RegExp(`^${name} (.*)$`, "m").exec(text)?.[1]);
 }
 
-test("connections, channels, subscriptions, rosters and sockets are back at none, however they left", () =>
+test("no connection, channel, subscription, roster or socket is left, regardless of how the clients left", () =>
   withHub(
     { env: { PING_INTERVAL_MS: "500", PING_TIMEOUT_MS: "500", PRESENCE_GRACE_MS: String(GRACE_MS) } },
     async (hub) => {
@@ -53,16 +53,16 @@ test("connections, channels, subscriptions, rosters and sockets are back at none
         is(hub.node.hub.connectionCount, WAYS.length);
         is(fanOut.channelCount, WAYS.length + 2);
         const [frozen] = clients.filter((_, index) => WAYS[index] === "frozen").map(webSocketOf);
-        await Promise.all(clients.map((client, index) => depart(hub, client, WAYS[index] ?? "goodbye")));
+        await Promise.all(clients.map((client, index) => depart(hub, client, WAYS[index] ?? "left")));
         await until("no connection is left", () => hub.node.hub.connectionCount === 0);
         is(fanOut.channelCount, 0);
-        await until("nobody is present", async () => (await presence.present()).length === 0);
+        await until("no member is present", async () => (await presence.present()).length === 0);
         await until(
           "the task's roster is empty",
           async () => (await presence.list(hub.taskChannel)).members.length === 0,
         );
         await hub.writeBackSettled();
-        // The frozen client's own end is all that may be left, until it is let go too.
+        // Only the frozen client's end of its connection may be left, until it is closed too.
         await until("the sockets are closed", () => openSockets() <= socketsBefore + 1);
         frozen?.terminate();
         await until("the last socket is closed", () => openSockets() <= socketsBefore);
@@ -73,7 +73,7 @@ test("connections, channels, subscriptions, rosters and sockets are back at none
     },
   ));
 
-/** Open TCP connections of this process, which holds both ends. */
+/** Open TCP connections of this process, which has both ends. */
 function openSockets(): number {
   return process.getActiveResourcesInfo().filter((kind) => kind === "TCPSocketWrap").length;
 }

@@ -18,9 +18,9 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { rowOf, transitionsOf } from "../support/workstation-rows.ts";
 
-const test = suite("hubs whose clocks are wrong", "redis-server", "faketime");
+const test = suite("hubs with wrong clocks", "redis-server", "faketime");
 const LIMIT_MS = 60_000;
-/** How wrong the clock of each hub is: four minutes lie between the two. */
+/** The error of each hub's clock: four minutes between the two. */
 const [AHEAD, BEHIND] = [120, -120];
 const LEEWAY_S = 5;
 const UPDATES = 5;
@@ -28,11 +28,11 @@ const UPDATES = 5;
 interface Clocks {
   cluster: TestCluster;
   world: World;
-  /** A client of the hub that is ahead, or behind; closed in the end. */
+  /** A client of the hub that is ahead, or behind; closed at the end. */
   connect(hub: "ahead" | "behind", token: string): Promise<RawClient>;
 }
 
-/** Two hubs on one Redis and one Postgres, whose own clocks are right. What is seen in the end is judged. */
+/** Two hubs on one Redis and one Postgres with correct clocks. The observations are checked at the end. */
 function withWrongClocks(body: (clocks: Clocks) => Promise<void>): Promise<void> {
   const envOf = (index: number) => clockEnv(index === 0 ? AHEAD : BEHIND);
   return withHubs({ nodes: 2, redis: true, envOf }, async (cluster, world) => {
@@ -66,7 +66,7 @@ async function refusalOf(connecting: Promise<RawClient>): Promise<string> {
 }
 
 test(
-  "a workstation that goes from one to the other and back is shown and written as it last was, and leaves once",
+  "a workstation that moves from one to the other and back is listed and written with its last state, and leaves once",
   () =>
     withWrongClocks(async ({ cluster, world, connect }) => {
       const [tenant] = world.tenants;
@@ -77,12 +77,12 @@ test(
 
       const shownBy = async (watcher: RawClient): Promise<Member | undefined> =>
         (await watcher.request("presence.list", { channel: project })).members[0];
-      /** Every roster and the row say this, and both hubs have told it. */
+      /** Every roster and the row have this count, and both hubs have published it. */
       const agreeOn = async (count: number) => {
         for (const watcher of watchers) {
           await until(`${count} is listed`, async () => (await shownBy(watcher))?.meta.currentTaskCount === count);
           const shows = (_: string, { joins, updates }: PresenceDiff) =>
-            [...joins, ...updates].some(({ meta: told }) => told.currentTaskCount === count);
+            [...joins, ...updates].some(({ meta: reported }) => reported.currentTaskCount === count);
           await watcher.push("presence", shows);
         }
         const written = async () => {
@@ -99,12 +99,12 @@ test(
         await machine.request("presence.join", { channel, meta: meta({ currentTaskCount: ++count }) });
         await agreeOn(count);
         const replaced = before;
-        if (replaced) await until("the connection before is replaced", () => replaced.disconnectReason !== null);
+        if (replaced) await until("the previous connection is replaced", () => replaced.disconnectReason !== null);
         for (let update = 0; update < UPDATES; update += 1) {
           await machine.request("presence.update", { channel, meta: meta({ currentTaskCount: ++count }) });
         }
         await agreeOn(count);
-        // Heartbeats and reconciliation of both hubs leave it as it is.
+        // Heartbeats and reconciliation of both hubs do not change it.
         await pause(Number(TIMES.HEARTBEAT_INTERVAL_MS));
         await agreeOn(count);
         before = machine;
@@ -114,7 +114,7 @@ test(
         ["online"],
       );
 
-      // It is gone without a goodbye from the one that is behind, and back at the one that is ahead.
+      // It drops its connection to the hub that is behind, and reconnects to the one that is ahead.
       before?.cut();
       const back = await connect("ahead", token);
       await back.request("presence.join", { channel, meta: meta({ currentTaskCount: ++count }) });
@@ -132,7 +132,7 @@ test(
 );
 
 test(
-  "publications of both have one order on both, and those that move between them all the time miss and lose nothing",
+  "publications of both have one order on both, and clients that keep moving between them miss and lose nothing",
   () =>
     withWrongClocks(async ({ cluster, world, connect }) => {
       const clients = [await connect("ahead", cluster.serviceToken), await connect("behind", cluster.serviceToken)];
@@ -142,7 +142,7 @@ test(
         const meant = index === 0 ? AHEAD : BEHIND;
         ok(Math.abs(wrongBy - meant) < 10, `the clock of hub ${index} is wrong by ${wrongBy} s`);
       }
-      // Nobody of the world publishes here: the second organization's other workstation is not subscribed to.
+      // No publisher of the world uses this channel: the second organization's other workstation has no subscribers.
       const channel = workstationChannel(world.tenants[1]?.workstations[1]?.id ?? "");
       for (const client of clients) await client.request("subscribe", { channel });
       const ids: string[] = [];
@@ -153,13 +153,13 @@ test(
           await client.request("publish", { channel, id, type: "note", payload: round });
         }
       }
-      const heard = (client: RawClient) =>
+      const receivedBy = (client: RawClient) =>
         client
           .received("publications", channel)
           .flatMap(([, pushed]) => (pushed as { id: string }[]).map(({ id }) => id));
       for (const client of clients) {
-        await until("all is heard", () => heard(client).length === ids.length);
-        equal(heard(client), ids);
+        await until("all publications are received", () => receivedBy(client).length === ids.length);
+        equal(receivedBy(client), ids);
       }
 
       await everybodyPresent(cluster, world);
@@ -175,7 +175,7 @@ test(
   LIMIT_MS,
 );
 
-test("a token issued within the leeway of a hub's future is taken, and one beyond it is refused for its iat", () =>
+test("a token issued in the future within the leeway is accepted, and one beyond it is refused for its iat", () =>
   withWrongClocks(async ({ cluster, connect }) => {
     const mint = (issuedAt: number, ttlSeconds: number) =>
       cluster.issuer.mint({ subject: "punctual", email: "punctual@test.invalid", issuedAt, ttlSeconds });

@@ -9,7 +9,7 @@ import { suite } from "../support/suite.ts";
 
 const test = suite("wrong configuration");
 
-/** What a hub says that must not come up, after it ended with 1 and left no database running. */
+/** The output of a hub that must refuse to start, after it exited with 1 and left no database running. */
 async function refusal(dataDir: string, env: Record<string, string>): Promise<string> {
   const hub = HubProcess.spawn(dataDir, env);
   try {
@@ -22,10 +22,10 @@ async function refusal(dataDir: string, env: Record<string, string>): Promise<st
   }
 }
 
-test("every wrong variable is named with its fault and the remedy, and nothing was begun", () =>
+test("every wrong variable is named with its fault and the remedy, and nothing was started", () =>
   withFolder(async (folder) => {
     const dataDir = join(folder, "data");
-    const told = await refusal(dataDir, {
+    const output = await refusal(dataDir, {
       PORT: "http",
       PRESENCE_GRACE_MS: "-1",
       PING_TIMEOUT_MS: "9000",
@@ -34,39 +34,39 @@ test("every wrong variable is named with its fault and the remedy, and nothing w
       ALLOWED_ORIGINS: "*",
     });
     for (const name of ["PORT", "PRESENCE_GRACE_MS", "PING_TIMEOUT_MS", "LOG_LEVEL", "ALLOWED_ORIGINS"]) {
-      match(told, name);
+      match(output, name);
     }
-    match(told, "Set PING_TIMEOUT_MS to at most PING_INTERVAL_MS");
+    match(output, "Set PING_TIMEOUT_MS to at most PING_INTERVAL_MS");
     is(existsSync(dataDir), false);
   }));
 
-test("a database password is never part of what is told", () =>
+test("a database password is never part of the output", () =>
   withFolder(async (folder) => {
-    const told = await refusal(folder, { DATABASE_URL: "mysql://hub:sekrit@localhost/hub" });
-    match(told, "DATABASE_URL");
-    match(told, "postgres://user:password@host:5432/database");
-    not.match(told, "sekrit");
+    const output = await refusal(folder, { DATABASE_URL: "mysql://hub:sekrit@localhost/hub" });
+    match(output, "DATABASE_URL");
+    match(output, "postgres://user:password@host:5432/database");
+    not.match(output, "sekrit");
   }));
 
-test("a database that nobody runs is told with DATABASE_URL and the remedy", () =>
+test("an unreachable database is reported with DATABASE_URL and the remedy", () =>
   withFolder(async (folder) => {
-    const told = await refusal(folder, { DATABASE_URL: "postgres://hub:sekrit@127.0.0.1:1/hub" });
-    match(told, "DATABASE_URL");
-    not.match(told, "sekrit");
+    const output = await refusal(folder, { DATABASE_URL: "postgres://hub:sekrit@127.0.0.1:1/hub" });
+    match(output, "DATABASE_URL");
+    not.match(output, "sekrit");
   }));
 
 const PRODUCTION = { NODE_ENV: "production", MONSTER_AUTH_ISSUER: "http://127.0.0.1:1" };
 
-test("production without a database is refused with the remedy, and nothing was begun", () =>
+test("production without a database is refused with the remedy, and nothing was started", () =>
   withFolder(async (folder) => {
     const dataDir = join(folder, "data");
-    const told = await refusal(dataDir, PRODUCTION);
-    match(told, "DATABASE_URL: is not set, and NODE_ENV is production");
-    match(told, "or DATABASE_URL=embedded to use the embedded database");
+    const output = await refusal(dataDir, PRODUCTION);
+    match(output, "DATABASE_URL: is not set, and NODE_ENV is production");
+    match(output, "or DATABASE_URL=embedded to use the embedded database");
     is(existsSync(dataDir), false);
   }));
 
-test("production on the embedded database serves if asked to, and the log says where the data is and what a backup is", () =>
+test("production serves on the embedded database if configured, and the log has its folder and the way to back it up", () =>
   withFolder(async (folder) => {
     const hub = await HubProcess.start(folder, { ...PRODUCTION, DATABASE_URL: "embedded" });
     await hub.stop();
@@ -74,14 +74,14 @@ test("production on the embedded database serves if asked to, and the log says w
     match(hub.output, `A backup is a copy of ${folder}`);
   }));
 
-test("development says nothing of it", () =>
+test("development does not log it", () =>
   withFolder(async (folder) => {
     const hub = await HubProcess.start(folder, { DATABASE_URL: "embedded" });
     await hub.stop();
     not.match(hub.output, "backup");
   }));
 
-test("the Procfile's commands are production's, unless the environment says otherwise", () => {
+test("the Procfile's commands run in production, unless the environment overrides it", () => {
   const lines = readFileSync(join(import.meta.dirname, "..", "..", "Procfile"), "utf8")
     .trim()
     .split("\n");
@@ -93,37 +93,37 @@ test("the Procfile's commands are production's, unless the environment says othe
   }
 });
 
-test("a Redis that nobody runs is told with REDIS_URL and the remedy, without its password", () =>
+test("an unreachable Redis is reported with REDIS_URL and the remedy, without its password", () =>
   withFolder(async (folder) => {
-    const told = await refusal(folder, { REDIS_URL: "redis://hub:sekrit@127.0.0.1:1" });
-    match(told, "REDIS_URL");
-    not.match(told, "sekrit");
+    const output = await refusal(folder, { REDIS_URL: "redis://hub:sekrit@127.0.0.1:1" });
+    match(output, "REDIS_URL");
+    not.match(output, "sekrit");
   }));
 
-test("a taken port is told with the remedy, and the database that was started for it is ended", () =>
+test("a taken port is reported with the remedy, and the database that was started is stopped", () =>
   withFolder(async (folder) => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
     const { port } = taken.address() as AddressInfo;
     try {
-      const told = await refusal(folder, { PORT: String(port) });
-      match(told, `${port} is in use`);
-      match(told, "Set PORT");
+      const output = await refusal(folder, { PORT: String(port) });
+      match(output, `${port} is in use`);
+      match(output, "Set PORT");
     } finally {
       taken.close();
     }
   }));
 
-test("a DATA_DIR that can't be made is told with its name", () =>
+test("a DATA_DIR that can't be created is reported with its name", () =>
   withFolder(async (folder) => {
     const file = join(folder, "file");
     writeFileSync(file, "");
-    const told = await refusal(join(file, "data"), {});
-    match(told, "DATA_DIR");
-    match(told, file);
+    const output = await refusal(join(file, "data"), {});
+    match(output, "DATA_DIR");
+    match(output, file);
   }));
 
-test("a database of a newer hub is told with the remedy, and is ended again", () =>
+test("a database of a newer hub is reported with the remedy, and stopped again", () =>
   withFolder(async (folder) => {
     const hub = await HubProcess.start(folder);
     await hub.stop();
@@ -132,12 +132,12 @@ test("a database of a newer hub is told with the remedy, and is ended again", ()
         (sql) => sql`INSERT INTO schema_migrations (name, checksum) VALUES ('9999-of-the-future', ${"0".repeat(64)})`,
       ),
     );
-    const told = await refusal(folder, {});
-    match(told, "newer than this hub");
-    match(told, "Deploy the newer hub");
+    const output = await refusal(folder, {});
+    match(output, "newer than this hub");
+    match(output, "Deploy the newer hub");
   }));
 
-test("a second hub on one DATA_DIR is refused, and the first goes on", () =>
+test("a second hub on one DATA_DIR is refused, and the first continues", () =>
   withFolder(async (folder) => {
     const first = await HubProcess.start(folder);
     try {

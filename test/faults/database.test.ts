@@ -14,8 +14,8 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { rowOf, transitionsOf } from "../support/workstation-rows.ts";
 
-const test = suite("a hub whose database is away");
-/** Rights are read anew so often that an outage of two seconds outlives every cached one. */
+const test = suite("a hub during an outage of its database");
+/** Rights are reloaded so often that an outage of two seconds outlives every cached one. */
 const ENV = { RIGHTS_CACHE_MS: "500", HEARTBEAT_INTERVAL_MS: "60000" };
 const DATABASE_TIMEOUT_MS = 2_000;
 
@@ -26,11 +26,11 @@ interface Under {
   connect(token: string): Promise<RawClient>;
   stopDatabase(): Promise<void>;
   startDatabase(): Promise<void>;
-  /** Answers what lets it go on. */
+  /** Returns a function that resumes it. */
   freezeDatabase(): () => void;
 }
 
-/** A hub of this process on a server of its own, which can be stopped and frozen. */
+/** A hub of this process on a separate database server, which can be stopped and frozen. */
 function withFragileDatabase(body: (under: Under) => Promise<void>, env: Record<string, string> = {}): Promise<void> {
   return withFolder(async (dataDir) => {
     const startServer = () => startEmbeddedPostgres({ dataDir: `${dataDir}/postgres`, fsync: false });
@@ -87,7 +87,7 @@ type Story = Awaited<ReturnType<typeof startStory>>;
 const shows = (currentTaskCount: number) => (_channel: string, diff: PresenceDiff) =>
   diff.updates[0]?.meta.currentTaskCount === currentTaskCount;
 
-/** Everything that has to go on, once: a publication, a new subscription, a new connection's, presence. */
+/** Everything that must continue, once: a publication, a new subscription, a new connection, presence. */
 async function goesOn({ connect, development }: Under, { viewer, machine, channel, project }: Story, round: number) {
   const { offset } = await machine.request("publish", { channel, type: "note", payload: { round } });
   await viewer.push("publications", (_channel: string, pushed: { offset: number }[]) => pushed[0]?.offset === offset);
@@ -100,7 +100,7 @@ async function goesOn({ connect, development }: Under, { viewer, machine, channe
   await viewer.push("presence", shows(round));
 }
 
-/** An RPC that needs the database: refused as `unavailable`, and in which time. */
+/** The time until an RPC that needs the database is refused as `unavailable`. */
 async function refusedAfter({ viewer, projectId }: Story): Promise<number> {
   const askedAt = performance.now();
   const error = await viewer.refused("rpc", { method: "projects.get", params: { id: projectId } });
@@ -112,7 +112,7 @@ const answers = ({ viewer, projectId }: Story) =>
   viewer.request("rpc", { method: "projects.get", params: { id: projectId } }).then(() => true);
 
 test(
-  "stopped: all goes on that needs no database, RPC is refused at once, and rows equal presence soon after its return",
+  "stopped: everything without the database continues, RPC is refused immediately, and rows equal presence soon after the restart",
   () =>
     withFragileDatabase(async (under) => {
       const { node, database, development } = under;
@@ -127,15 +127,15 @@ test(
       const unready = await fetch(`${node.url}/readyz`);
       const { status, faults } = (await unready.json()) as { status: string; faults: Record<string, string> };
       equal([unready.status, status, Object.keys(faults)], [503, "not ready", ["database", "serving"]]);
-      // Whoever asks is told what is wrong in a sentence, and nothing of where or as whom it is reached.
+      // The error names the problem in a sentence, without the database's address or user.
       match(faults.database ?? "", /^The database [^@/]+\.$/);
       is((await fetch(`${node.url}/healthz`)).status, 200);
       await story.machine.request("presence.update", { channel: story.channel, meta: meta({ status: "busy" }) });
-      is(node.writer.pending, 1, "one state a workstation waits, however many there were");
+      is(node.writer.pending, 1, "one state per workstation waits, regardless of the number of updates");
 
       await under.startDatabase();
-      await until("what waited is written", () => node.writer.pending === 0, 10_000);
-      await until("RPC is back", () => answers(story));
+      await until("the pending state is written", () => node.writer.pending === 0, 10_000);
+      await until("RPC works again", () => answers(story));
       await until("it is ready", async () => (await fetch(`${node.url}/readyz`)).status === 200);
       const row = await rowOf(database, development.workstationId);
       equal([row.status, row.realtime_presence_meta], ["online", meta({ status: "busy" })]);
@@ -149,7 +149,7 @@ test(
 );
 
 test(
-  "frozen: RPC is refused in two seconds, all else goes on meanwhile, and it heals by itself",
+  "frozen: RPC is refused in two seconds, everything else continues, and the hub recovers by itself",
   () =>
     withFragileDatabase(async (under) => {
       const { node, database, development } = under;
@@ -168,8 +168,8 @@ test(
       } finally {
         thaw();
       }
-      await until("RPC is back", () => answers(story), 10_000);
-      await until("what waited is written", () => node.writer.pending === 0, 10_000);
+      await until("RPC works again", () => answers(story), 10_000);
+      await until("the pending state is written", () => node.writer.pending === 0, 10_000);
       const row = await rowOf(database, development.workstationId);
       equal([row.status, row.realtime_presence_meta], ["online", meta({ currentTaskCount: 2 })]);
       for (const client of [story.viewer, story.machine]) is(client.disconnectReason, null);
@@ -178,7 +178,7 @@ test(
 );
 
 test(
-  "away for longer than rights may be unknown: connections end for now, and presence has its grace like any that is lost",
+  "longer than the outage limit: connections end temporarily, and their presence gets the usual grace time",
   () =>
     withFragileDatabase(
       async (under) => {

@@ -10,7 +10,7 @@ import { until } from "../support/until.ts";
 import { rowOf } from "../support/workstation-rows.ts";
 
 const test = suite("a full disk", "a small tmpfs");
-/** Postgres' own files and a few dozen megabytes for the log that it writes ahead. */
+/** Postgres' files and a few dozen megabytes for its write-ahead log. */
 const SIZE = "160m";
 const HEALED_MS = 10_000;
 
@@ -26,7 +26,7 @@ function withSmallDisk(body: (folder: string) => Promise<void>): Promise<void> {
   });
 }
 
-/** Takes all the space there is left; answers what gives it back. */
+/** Fills all remaining space; returns a function that frees it. */
 function fill(folder: string): () => void {
   const file = join(folder, "filler");
   const block = Buffer.alloc(64 * 1024);
@@ -42,7 +42,7 @@ function fill(folder: string): () => void {
 }
 
 test(
-  "writes fail as unavailable, connections and publications go on, and it heals when there is space again",
+  "writes fail as unavailable, connections and publications continue, and the hub recovers when space is available",
   () =>
     withSmallDisk(async (folder) => {
       const hub = await HubProcess.start(folder, { RPCS_PER_SECOND: "500", HEARTBEAT_INTERVAL_MS: "60000" });
@@ -80,7 +80,7 @@ test(
 
         giveBack();
         const spaceAt = performance.now();
-        await until("tasks are made again", async () => (await create(9_999)).ok, HEALED_MS);
+        await until("tasks can be created again", async () => (await create(9_999)).ok, HEALED_MS);
         await until(
           "the row equals presence",
           async () => (await rowsMeta(folder, workstationId)).status === "busy",
@@ -101,7 +101,7 @@ test(
   60_000,
 );
 
-/** What does not compress away. */
+/** Incompressible data. */
 function noise(): string {
   return Array.from({ length: 3_000 }, () => Math.random().toString(36).slice(2, 12)).join("");
 }

@@ -8,14 +8,14 @@ import { RawClient } from "../support/raw-client.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
-const test = suite("the change feed of hubs that are killed", "redis-server");
+const test = suite("the change feed of killed hubs", "redis-server");
 /** `FEED_KILLS=100` for the long form. */
 const KILLS = Number(process.env.FEED_KILLS ?? 3);
 const SEED = Number(process.env.FEED_SEED ?? Date.now() % 100_000);
 const TASKS = 40;
 const WRITERS = 4;
 const PER_TRANSACTION = 5;
-/** Between two transactions of a writer: a long run must fit into the history that is compared. */
+/** The pause between two transactions of a writer: a long run must fit into the compared history. */
 const APART_MS = Math.max(5, KILLS);
 const SETTLE_MS = 60_000;
 const ENV = {
@@ -89,7 +89,7 @@ test(
       );
       client.close();
       ok(committed.length > KILLS * 10, "there was load");
-      is(new Set(published.map(({ id }) => id)).size, published.length, `an id came twice (seed ${SEED})`);
+      is(new Set(published.map(({ id }) => id)).size, published.length, `an id was published twice (seed ${SEED})`);
       for (const task of tasks) {
         equal(
           published.filter(({ payload }) => (payload as { id: string }).id === task).map(({ id }) => id),

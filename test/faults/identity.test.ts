@@ -7,12 +7,12 @@ import { withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
-const test = suite("hubs whose database got another identity", "redis-server");
+const test = suite("hubs of a database with a new identity", "redis-server");
 const LIMIT_MS = 90_000;
 
 for (const processes of [1, 2]) {
   test(
-    `end, or are started again by their supervisor, and serve under the new one: processes ${processes}`,
+    `exit, or are restarted by their supervisor, and serve under the new one: processes ${processes}`,
     () =>
       withFolder((folder) =>
         withRedis((redis) =>
@@ -23,7 +23,7 @@ for (const processes of [1, 2]) {
             const serving = processes === 1 ? null : hub;
             try {
               const identity = await renewIdentity(database);
-              await until("it says why", () => hub.output.includes("identity is another one"), 20_000);
+              await until("it logs the reason", () => hub.output.includes("identity is another one"), 20_000);
               if (!serving) is(await hub.exited, 1, hub.output);
               const next = serving ?? (await start());
               const marked = `mr:${identity}:{mr:program}:program`;

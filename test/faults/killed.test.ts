@@ -8,7 +8,7 @@ import { rowOf, transitionsOf } from "../support/workstation-rows.ts";
 
 const test = suite("a hub that is killed");
 const ENV = { PRESENCE_GRACE_MS: "0", RECONCILE_INTERVAL_MS: "1000", WRITE_BACK_INTERVAL_MS: "50" };
-/** What a hub leaves to clients to find back, beside the grace time. */
+/** The time for clients to reconnect, beside the grace time. */
 const RETURN_MS = 15_000;
 
 interface Machine {
@@ -46,7 +46,7 @@ const trailOf = (dataDir: string, { id }: Machine) =>
   askRunning(dataDir, async (database) => (await transitionsOf(database, id)).map(({ after }) => after.presence));
 
 test(
-  "its database is taken over, who came back was never offline, and who didn't is offline after the settle time",
+  "its database is taken over, workstations that reconnected were never offline, and others are offline after the settle time",
   () =>
     withFolder(async (dataDir) => {
       const first = await HubProcess.start(dataDir, ENV);
@@ -61,16 +61,20 @@ test(
         const leftover = postgresOf(dataDir);
         first.kill("SIGKILL");
         await first.exited;
-        await until("the clients notice", () => clients.every((client) => client.disconnectReason !== null));
+        await until("the clients are disconnected", () => clients.every((client) => client.disconnectReason !== null));
         ok(postgresOf(dataDir).length > 0, "the database outlives its hub");
 
         const startedAt = performance.now();
         second = await HubProcess.start(dataDir, ENV);
-        ok(!postgresOf(dataDir).some((pid) => leftover.includes(pid)), "the database left over was ended");
+        ok(!postgresOf(dataDir).some((pid) => leftover.includes(pid)), "the leftover database was stopped");
         const returned = await join(second, back);
-        is(await statusOf(dataDir, gone), "online", "nobody is taken offline before clients had time to come back");
+        is(
+          await statusOf(dataDir, gone),
+          "online",
+          "no workstation is set offline before clients had time to reconnect",
+        );
         await until(
-          "who did not come back is offline",
+          "the workstation that did not reconnect is offline",
           async () => (await statusOf(dataDir, gone)) === "offline",
           RETURN_MS + 10_000,
         );
@@ -88,7 +92,7 @@ test(
   60_000,
 );
 
-test("calls that were under way when their hub was killed have one effect each, repeated at the next hub", () =>
+test("calls in flight when their hub was killed have one effect each, repeated at the next hub", () =>
   withFolder(async (dataDir) => {
     const first = await HubProcess.start(dataDir, { ...ENV, RPCS_PER_SECOND: "500" });
     let second: HubProcess | null = null;
@@ -104,7 +108,7 @@ test("calls that were under way when their hub was killed have one effect each, 
       const acknowledged = new Map<string, string>();
       for (const call of calls) {
         const answer = before.request("rpc", call) as Promise<{ id: string }>;
-        // Those that are under way when the hub is killed are never answered.
+        // Calls in flight when the hub is killed are never answered.
         answer.then(
           ({ id }) => acknowledged.set(call.idempotencyKey, id),
           () => undefined,

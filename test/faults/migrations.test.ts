@@ -15,7 +15,7 @@ const STEPS = (await readMigrations()).map(({ name }) => name);
 const MIGRATE = "scripts/migrate.ts";
 const NEXT = "9999-next";
 
-/** `npm run migrate`, of this version or another. */
+/** `npm run migrate`, of this version or another one. */
 const startMigration = (url: string, program = MIGRATE) =>
   HubProcess.spawn("/nonexistent", { DATABASE_URL: url }, program);
 
@@ -28,7 +28,7 @@ const appliedIn = async ({ unlimited: sql }: Database) =>
   (await sql<{ name: string }[]>`SELECT name FROM schema_migrations ORDER BY name`).map(({ name }) => name);
 
 test(
-  "two processes that migrate at once apply each migration once, and the second says that it waited",
+  "two concurrent migrations apply each migration once, and the second reports that it waited",
   () =>
     withOtherVersion((newer) =>
       withDatabase(async (database, info) => {
@@ -52,7 +52,7 @@ test(
 );
 
 test(
-  "a migration killed in the middle leaves nothing of itself, and does not hold up the next one",
+  "a migration killed in the middle has no effect, and does not block the next one",
   () =>
     withOtherVersion((newer) =>
       withDatabase(async (database, info) => {
@@ -77,7 +77,7 @@ test(
 );
 
 test(
-  "a migration that fails is named with the reason, and leaves nothing",
+  "a failed migration is named with the reason, and has no effect",
   () =>
     withOtherVersion((newer) =>
       withDatabase(async (database, info) => {
@@ -94,7 +94,7 @@ test(
 );
 
 test(
-  "a checkout with other line endings has the same migrations and makes the same schema",
+  "a checkout with other line endings has the same migrations and creates the same schema",
   () =>
     withOtherVersion((windows) =>
       withEmptyDatabase(async (_, info) => {

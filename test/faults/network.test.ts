@@ -11,7 +11,7 @@ const test = suite("a client behind a broken network", "ip", "network namespaces
 const SLACK_MS = 1_500;
 const PING = { interval: 500, timeout: 500 };
 const GRACE_MS = 1_000;
-/** A dead client is seen within this time. */
+/** A dead client is detected within this time. */
 const DEAD_MS = PING.interval + PING.timeout;
 const SHORT = {
   PING_INTERVAL_MS: String(PING.interval),
@@ -26,7 +26,7 @@ interface Story {
 }
 
 /** A present workstation, started with `inside` before its command, and a viewer of its project. */
-async function tell(hub: TestHub, inside: readonly string[], body: (story: Story) => Promise<void>): Promise<void> {
+async function runStory(hub: TestHub, inside: readonly string[], body: (story: Story) => Promise<void>): Promise<void> {
   const viewer = await hub.connect(hub.serviceToken);
   await viewer.request("subscribe", { channel: hub.projectChannel, presence: true });
   const { token, channel } = hub.workstation;
@@ -41,7 +41,7 @@ async function tell(hub: TestHub, inside: readonly string[], body: (story: Story
   }
 }
 
-/** Development mode is for loopback alone, so the hub on a cable is one with an issuer. */
+/** Development mode allows only loopback, so the hub on a cable has an issuer. */
 const onCable = (address: string, env: Record<string, string>) => ({
   env: { HOST: address, DEVELOPMENT: "off", MONSTER_AUTH_ISSUER: "https://issuer.invalid", ...env },
 });
@@ -52,7 +52,7 @@ async function goesSilently({ hub, viewer }: Story, vanish: () => void): Promise
   await viewer.push("presence", (_channel: string, { updates }: PresenceDiff) => updates[0]?.state === "suspect");
   const suspectAfter = performance.now() - vanishedAt;
   ok(suspectAfter < DEAD_MS + SLACK_MS, `suspect after ${suspectAfter} ms`);
-  is((await rowOf(hub.database, hub.workstation.id)).status, "online", "the suspect keep their row");
+  is((await rowOf(hub.database, hub.workstation.id)).status, "online", "the row of a suspect stays online");
   await viewer.push("presence", (_channel: string, { leaves }: PresenceDiff) => leaves[0]?.reason === "timeout");
   const goneAfter = performance.now() - vanishedAt;
   ok(goneAfter >= GRACE_MS && goneAfter < DEAD_MS + GRACE_MS + SLACK_MS, `gone after ${goneAfter} ms`);
@@ -66,15 +66,15 @@ async function goesSilently({ hub, viewer }: Story, vanish: () => void): Promise
     ["online", "suspect", "offline"],
   );
   equal((await viewer.request("presence.list", { channel: hub.projectChannel })).members, []);
-  is(hub.node.hub.connectionCount, 1, "nothing of it is left but the viewer");
+  is(hub.node.hub.connectionCount, 1, "only the viewer's connection is left");
 }
 
-test("a client that is frozen is suspect when its ping is overdue, and offline after the grace time", () =>
-  withHub({ env: SHORT }, (hub) => tell(hub, [], (story) => goesSilently(story, () => story.machine.freeze()))));
+test("a frozen client is suspect when its ping is overdue, and offline after the grace time", () =>
+  withHub({ env: SHORT }, (hub) => runStory(hub, [], (story) => goesSilently(story, () => story.machine.freeze()))));
 
-test("a client frozen for less than the ping timeout notices nothing, misses nothing and nobody else sees it", () =>
+test("a client frozen for less than the ping timeout stays connected, misses nothing, and other clients see no change", () =>
   withHub({ env: { PING_INTERVAL_MS: "2000", PING_TIMEOUT_MS: "2000", PRESENCE_GRACE_MS: "300" } }, (hub) =>
-    tell(hub, [], (story) =>
+    runStory(hub, [], (story) =>
       survives(
         story,
         1_000,
@@ -84,7 +84,7 @@ test("a client frozen for less than the ping timeout notices nothing, misses not
     ),
   ));
 
-/** Breaks for `ms`, publishes meanwhile, heals, and finds that nothing was lost and nobody noticed. */
+/** Breaks the connection for `ms`, publishes, heals it, and checks that nothing was lost and no presence changed. */
 async function survives({ hub, viewer, machine }: Story, ms: number, breakOff: () => void, heal: () => void) {
   const before = viewer.received("presence").length;
   const brokenAt = performance.now();
@@ -93,10 +93,10 @@ async function survives({ hub, viewer, machine }: Story, ms: number, breakOff: (
     await viewer.request("publish", { channel: hub.workstation.channel, type: "note", payload: round });
   }
   await until("the break is over", () => performance.now() - brokenAt >= ms, ms + SLACK_MS);
-  is(machine.count("publications"), 0, "it really was broken off");
+  is(machine.count("publications"), 0, "the connection really was broken");
   heal();
   const publications = () =>
-    machine.told.flatMap(({ event, detail }) => (event === "publications" ? (detail as Publication[]) : []));
+    machine.events.flatMap(({ event, detail }) => (event === "publications" ? (detail as Publication[]) : []));
   await until("all was delivered", () => publications().length === 5);
   equal(
     publications().map(({ payload }) => payload),
@@ -116,23 +116,21 @@ async function survives({ hub, viewer, machine }: Story, ms: number, breakOff: (
 test("a client whose cable is pulled is suspect, and offline after the grace time", () =>
   withCable((cable) =>
     withHub(onCable(cable.address, SHORT), (hub) =>
-      tell(hub, cable.inside, (story) => goesSilently(story, cable.pull)),
+      runStory(hub, cable.inside, (story) => goesSilently(story, cable.pull)),
     ),
   ));
 
-test.needing("nft")(
-  "a client that is killed where none of its packets comes through is offline after the grace time",
-  () =>
-    withCable((cable) =>
-      withHub(onCable(cable.address, SHORT), (hub) =>
-        tell(hub, cable.inside, (story) =>
-          goesSilently(story, () => {
-            cable.drop(...cable.far);
-            story.machine.kill();
-          }),
-        ),
+test.needing("nft")("a client that is killed while its packets are blocked is offline after the grace time", () =>
+  withCable((cable) =>
+    withHub(onCable(cable.address, SHORT), (hub) =>
+      runStory(hub, cable.inside, (story) =>
+        goesSilently(story, () => {
+          cable.drop(...cable.far);
+          story.machine.kill();
+        }),
       ),
     ),
+  ),
 );
 
 test(
@@ -141,7 +139,7 @@ test(
     withCable((cable) => {
       const env = { PING_INTERVAL_MS: "4000", PING_TIMEOUT_MS: "4000", PRESENCE_GRACE_MS: "300" };
       return withHub(onCable(cable.address, env), (hub) =>
-        tell(hub, cable.inside, (story) => survives(story, 2_000, cable.pull, cable.plug)),
+        runStory(hub, cable.inside, (story) => survives(story, 2_000, cable.pull, cable.plug)),
       );
     }),
   30_000,

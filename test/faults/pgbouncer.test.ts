@@ -12,7 +12,7 @@ const CONNECTIONS = 10;
 const WRITES = 12;
 
 test(
-  "in transaction mode it answers every write, pushes changes, and logs once what the pooler costs",
+  "in transaction mode it executes every write, pushes changes, and logs once the limits of the pooler",
   () =>
     withFolder((folder) =>
       withDatabase((direct, info) =>

@@ -19,22 +19,16 @@ import {
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
-const test = suite(
-  "hubs that can't reach their Redis, and are not told",
-  "redis-server",
-  "ip",
-  "nft",
-  "network namespaces",
-);
+const test = suite("hubs that silently can't reach their Redis", "redis-server", "ip", "nft", "network namespaces");
 const LIMIT_MS = 90_000;
 const REFUSED_MS = 2_000;
 const PAUSE_MS = 100;
 const HEALED_MS = 5_000;
 const LEASE_MS = 4_000;
 const GRACE_MS = 3_000;
-/** What a node that does not come back is given in all, before its workstations are gone. */
+/** The time after which the workstations of a lost node leave. */
 const GONE_MS = LEASE_MS + GRACE_MS;
-/** A lease may be a third old when the node is cut off: nothing leaves within this time. */
+/** A lease may be a third old when the node is cut off: no member leaves within this time. */
 const SHORT_CUT_MS = GONE_MS - LEASE_MS / 3 - 1_000;
 const ENV = { NODE_LEASE_MS: String(LEASE_MS), PRESENCE_GRACE_MS: String(GRACE_MS), LOG_LEVEL: "error" };
 
@@ -47,14 +41,14 @@ interface Story {
   channel: string;
 }
 
-/** Two hubs, each of which reaches their Redis, at the end of a cable, by an address of its own. All machines are present. */
+/** Two hubs, which reach their Redis over a cable by separate addresses. All machines are present. */
 function withFarRedis(body: (story: Story) => Promise<void>): Promise<void> {
   return withCable(async (cable) => {
     const server = await RedisServer.start([], { inside: cable.inside, hosts: cable.far });
     const envOf = (index: number) => ({ REDIS_URL: server.urlAt(cable.far[index] ?? "") });
     try {
       await withHubs({ nodes: 2, redis: server, env: ENV, envOf }, (cluster, world) =>
-        tell(cable, cluster, world, body),
+        runStory(cable, cluster, world, body),
       );
     } finally {
       await server.stop();
@@ -62,8 +56,8 @@ function withFarRedis(body: (story: Story) => Promise<void>): Promise<void> {
   });
 }
 
-/** What is seen of it in the end is judged as that of random runs is. */
-async function tell(cable: Cable, cluster: TestCluster, world: World, body: (story: Story) => Promise<void>) {
+/** The observations are checked like those of random runs. */
+async function runStory(cable: Cable, cluster: TestCluster, world: World, body: (story: Story) => Promise<void>) {
   await everybodyPresent(cluster, world);
   const channel = taskChannel(world.tenants[0]?.task ?? "");
   const connect = (port: number | undefined) =>
@@ -82,7 +76,7 @@ async function tell(cable: Cable, cluster: TestCluster, world: World, body: (sto
   }
 }
 
-/** Publishes as one of the world, whose judge knows of it; answers how it went. */
+/** Publishes as a client of the world, and records it for the checks; returns the result. */
 async function publish({ world, channel }: Story, client: RawClient) {
   const organization = world.tenants[0]?.organization ?? "";
   const id = ulid();
@@ -95,7 +89,7 @@ async function publish({ world, channel }: Story, client: RawClient) {
   return answer;
 }
 
-/** Publishes until `ms` have passed since `since`; each attempt is refused in time. */
+/** Publishes until `ms` have passed since `since`; each attempt must be refused in time. */
 async function refusedFor(story: Story, client: RawClient, since: number, ms: number): Promise<void> {
   while (performance.now() - since < ms) {
     const askedAt = performance.now();
@@ -103,7 +97,7 @@ async function refusedFor(story: Story, client: RawClient, since: number, ms: nu
     const tookMs = performance.now() - askedAt;
     is("code" in answer && answer.code, "unavailable");
     ok(tookMs < REFUSED_MS, `refused after ${tookMs} ms`);
-    // Once nothing is connected, refusals are immediate.
+    // Without any connection, refusals are immediate.
     await pause(PAUSE_MS);
   }
 }
@@ -119,7 +113,7 @@ const published = (story: Story, client: RawClient) =>
     HEALED_MS,
   );
 
-/** Offsets of what the client heard on the channel. */
+/** Offsets of the client's publications on the channel. */
 const offsetsOf = ({ channel }: Story, client: RawClient) =>
   client
     .received("publications", channel)
@@ -127,7 +121,7 @@ const offsetsOf = ({ channel }: Story, client: RawClient) =>
 
 const isGapless = (offsets: number[]) => offsets.every((offset, index) => offset === (offsets[0] ?? 0) + index);
 
-/** From now on no connection and no hub may end, and no workstation may leave: the returned function checks that. */
+/** The returned function checks that since this call no connection and no hub has ended, and no workstation has left. */
 function observe(story: Story): () => Promise<void> {
   const { cluster, world, clients } = story;
   const pids = cluster.pids;
@@ -156,7 +150,7 @@ function noHubEnded({ pids, output }: TestCluster, before: (number | undefined)[
 }
 
 test(
-  "both for longer than their leases: publishes are refused in time, all stay, and are caught up with soon after",
+  "both for longer than their leases: publishes are refused in time, all clients stay, and catch up soon after",
   () =>
     withFarRedis(async (story) => {
       const { cable, cluster, world, clients } = story;
@@ -169,9 +163,9 @@ test(
         const healedAt = performance.now();
         const last = Math.max(...(await Promise.all(clients.map((client) => published(story, client)))));
         const reached = () => clients.every((client) => offsetsOf(story, client).includes(last));
-        await until("both heard both", reached, HEALED_MS);
+        await until("both received both", reached, HEALED_MS);
         ok(performance.now() - healedAt < HEALED_MS, `${performance.now() - healedAt} ms`);
-        // Whoever is wrongly taken for gone is so by then.
+        // Members that are wrongly removed have left by then.
         await pause(GONE_MS);
       })();
       is(await underLoad(cluster, world, outage, PAUSE_MS), 0);
@@ -181,7 +175,7 @@ test(
 );
 
 test(
-  "one alone: its subscribers get what the other published meanwhile, in order, and its workstations never leave",
+  "one alone: its subscribers get the other's publications afterwards, in order, and its workstations never leave",
   () =>
     withFarRedis(async (story) => {
       const { cable, clients } = story;
@@ -189,7 +183,7 @@ test(
       const [near, far] = clients;
       cable.drop(cable.far[0]);
       const cutAt = performance.now();
-      const heardBefore = offsetsOf(story, near).length;
+      const receivedBefore = offsetsOf(story, near).length;
       const others = async () => {
         let last = 0;
         for (let round = 0; round < 20; round += 1) {
@@ -199,9 +193,9 @@ test(
         return last;
       };
       const [last] = await Promise.all([others(), refusedFor(story, near, cutAt, SHORT_CUT_MS)]);
-      is(offsetsOf(story, near).length, heardBefore, "it really was cut off");
+      is(offsetsOf(story, near).length, receivedBefore, "it really was cut off");
       cable.pass();
-      await until("what was missed is heard", () => offsetsOf(story, near).includes(last), HEALED_MS);
+      await until("missed publications are received", () => offsetsOf(story, near).includes(last), HEALED_MS);
       await published(story, near);
       await pause(GONE_MS);
       await nothingWasLost();
@@ -210,7 +204,7 @@ test(
 );
 
 test(
-  "one alone for longer than it is waited for: its workstations leave, and are back when it is",
+  "one alone for longer than lease and grace: its workstations leave, and return with it",
   () =>
     withFarRedis(async (story) => {
       const { cable, cluster, world } = story;

@@ -39,7 +39,7 @@ const CHANNEL = `task:${TASK}` as const;
 
 const idOf = (flag: "-u" | "-g") => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }));
 
-/** A Postgres 15 of Debian, a Redis, and hubs on both. */
+/** A Debian Postgres 15, a Redis, and hubs on both. */
 class Site {
   readonly folder: string;
   readonly redis: RedisServer;
@@ -106,7 +106,7 @@ class Site {
     }
   }
 
-  /** What a deployment's `npm run migrate` does, with arguments. */
+  /** Runs the steps of a deployment's `npm run migrate`, with arguments. */
   migrate(database: string, ...args: string[]): void {
     const url = urlOf({ socketDir: this.socketDir, user: "postgres", database });
     const root = join(import.meta.dirname, "../..");
@@ -148,7 +148,7 @@ class Site {
 const subscribe = (client: RawClient, recover?: { epoch: string; offset: number }) =>
   client.request("subscribe", { channel: CHANNEL, ...(recover && { recover }) }) as Promise<SubscribeReply>;
 
-/** Titles that the channel's stream has, in its order. */
+/** The titles in the channel's stream, in order. */
 async function titlesOn(client: RawClient): Promise<string[]> {
   const { publications } = (await client.request("history", { channel: CHANNEL, limit: 1_000 })) as HistoryReply;
   return publications.flatMap(({ payload }) => (payload as { changed?: { title?: string } }).changed?.title ?? []);
@@ -166,7 +166,7 @@ const refusedOf = (site: Site, database: string) =>
     .on(database, (opened) => opened.query((sql) => sql`SELECT id, reason FROM feed_refused`))
     .then((rows) => [...rows]);
 
-/** A hub that has published two changes of a task, and where a subscriber of it stands. */
+/** A hub that has published two changes of a task, and the position of a subscriber. */
 async function withSite(
   body: (site: Site, position: { epoch: string; offset: number }) => Promise<void>,
 ): Promise<void> {
@@ -202,7 +202,7 @@ async function withSite(
 }
 
 test(
-  "dump and restore: what waited in the dump is published, and subscribers read again",
+  "dump and restore: waiting changes in the dump are published, and subscribers reload",
   () =>
     withSite(async (site, position) => {
       await site.stopHub();
@@ -231,7 +231,7 @@ function giveTo(folder: string, { uid, gid }: { uid: number; gid: number }): voi
   chmodSync(folder, 0o700);
 }
 
-/** A base backup, changes that are kept, a restore point, and changes that are lost: then the database is as at the point. */
+/** A base backup, kept changes, a restore point, and lost changes. Then the database is restored to the point. */
 async function restoreToPoint(site: Site): Promise<void> {
   const [archive, backup] = [join(site.folder, "archive"), join(site.folder, "backup")];
   mkdirSync(archive);
@@ -276,7 +276,7 @@ async function restoreToPoint(site: Site): Promise<void> {
 }
 
 test(
-  "restored to a point in time beside its Redis, with a new identity: subscribers read again",
+  "restored to a point in time beside its Redis, with a new identity: subscribers reload",
   () =>
     withSite(async (site, position) => {
       await restoreToPoint(site);
@@ -293,7 +293,7 @@ test(
 );
 
 test(
-  "restored to a point in time without a new identity: numbers of events come again, and every change is published",
+  "restored to a point in time without a new identity: event numbers repeat, and every change is published",
   () =>
     withSite(async (site) => {
       await restoreToPoint(site);
@@ -317,7 +317,7 @@ test(
 
 for (const isPutBack of [false, true]) {
   test(
-    `Redis ${isPutBack ? "restored from a copy" : "lost"} beside the database: live subscribers get lost, others read again, and changes go on`,
+    `Redis ${isPutBack ? "restored from a copy" : "lost"} beside the database: live subscribers get lost, others reload, and changes are published`,
     () =>
       withSite(async (site) => {
         const client = await site.connect();
@@ -328,7 +328,7 @@ for (const isPutBack of [false, true]) {
         const { epoch, offset } = await subscribe(await site.connect());
         await site.redis.kill();
         await site.redis.start();
-        await until("subscribers are told", () => client.received("unsubscribed", CHANNEL).length > 0, 20_000);
+        await until("subscribers are notified", () => client.received("unsubscribed", CHANNEL).length > 0, 20_000);
         await write(site, "hub", "after");
         await isPublished(await site.connect(), "after");
         is((await subscribe(await site.connect(), { epoch, offset })).recovered, false);

@@ -10,7 +10,7 @@ const PAYLOAD = 60 * 1024;
 const MAX_ROUNDS = 600;
 
 test(
-  "it is ended as a slow consumer at the cap, disturbs nobody, and recovers what it missed",
+  "it is ended as a slow consumer at the cap, affects no other client, and recovers what it missed",
   () =>
     withHub({ env: { PUBLISHES_PER_SECOND: "5000", REQUESTS_PER_SECOND: "5000" } }, async (hub) => {
       const channel = hub.taskChannel;
@@ -30,33 +30,33 @@ test(
       }
       is(held.ending?.code, "slow_consumer");
       ok(most < CAP + 2 * PAYLOAD, `${most} bytes waited at most`);
-      // The kernel may still hand over all that was sent before.
+      // The kernel may still deliver everything that was sent before.
       for (let more = 0; more < 10; more += 1) {
         last = (await publisher.request("publish", { channel, type: "big", payload: "x".repeat(PAYLOAD) })).offset;
       }
-      await until("nothing of it is left", () => hub.node.hub.connectionCount === 2, 10_000);
+      await until("its connection is removed", () => hub.node.hub.connectionCount === 2, 10_000);
 
       const received = () => reader.received("publications", channel).flatMap(([, pushed]) => pushed as unknown[]);
       await until("the other reader has everything", () => received().length === last);
       is(reader.disconnectReason, null);
 
       slow.resumeReading();
-      await until("it notices", () => slow.disconnectReason !== null);
-      const heard = slow
+      await until("it is disconnected", () => slow.disconnectReason !== null);
+      const offsets = slow
         .received("publications", channel)
         .flatMap(([, pushed]) => pushed as { offset: number }[])
         .map(({ offset }) => offset);
       equal(
-        heard,
-        heard.map((_, index) => index + 1),
-        "what it heard has no gap",
+        offsets,
+        offsets.map((_, index) => index + 1),
+        "its publications have no gap",
       );
       const back = await hub.connect(hub.workstation.token);
       const near = { epoch, offset: last - 5 };
       const recovered = await back.request("subscribe", { channel, recover: near });
       equal([recovered.recovered, recovered.publications.length], [true, 5]);
-      const far = await back.request("history", { channel, epoch, after: heard.length, limit: 1 });
-      is(far.publications[0]?.offset, heard.length + 1, "what is too much for a recovery is in the history");
+      const far = await back.request("history", { channel, epoch, after: offsets.length, limit: 1 });
+      is(far.publications[0]?.offset, offsets.length + 1, "publications beyond a recovery are in the history");
     }),
   30_000,
 );

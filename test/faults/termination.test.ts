@@ -6,20 +6,20 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { rowOf, transitionsOf } from "../support/workstation-rows.ts";
 
-const test = suite("a hub that is told to end");
+const test = suite("a hub that receives SIGTERM");
 const DRAIN_MS = 8_000;
-/** So slow that what is written at the end is written by the drain alone. */
+/** So slow that only the drain writes the final state. */
 const ENV = { DRAIN_MS: String(DRAIN_MS), WRITE_BACK_INTERVAL_MS: "30000", PRESENCE_GRACE_MS: "300" };
 
 test(
-  "SIGTERM sends clients away and serves them until they go, keeps their presence, writes what waits, and exits 0",
+  "SIGTERM sends clients away and serves them until they leave, keeps their presence, writes pending state, and exits 0",
   () =>
     withFolder(async (dataDir) => {
       const hub = await HubProcess.start(dataDir, ENV);
       try {
         const { client, url, id, channel } = await joinedWorkstation(hub);
         await client.request("subscribe", { channel });
-        const toldAt = performance.now();
+        const signalledAt = performance.now();
         hub.kill("SIGTERM");
         const [goaway] = await client.push("goaway");
         ok((goaway as { reconnectInMs: number }).reconnectInMs >= 0);
@@ -34,7 +34,7 @@ test(
         hub.kill("SIGTERM");
         hub.kill("SIGINT");
         is(await hub.exited, 0, hub.output);
-        ok(performance.now() - toldAt < DRAIN_MS, "within DRAIN_MS");
+        ok(performance.now() - signalledAt < DRAIN_MS, "within DRAIN_MS");
         is(((await client.push("closing"))[0] as { code: string }).code, "draining");
         equal(postgresOf(dataDir), [], "no database is left running");
 
@@ -52,20 +52,20 @@ test(
 );
 
 test(
-  "a client that reads nothing any more keeps the hub no longer than the drain time",
+  "a client that stops reading delays the hub no longer than the drain time",
   () =>
     withFolder(async (dataDir) => {
       const hub = await HubProcess.start(dataDir, { ...ENV, DRAIN_MS: "1000" });
       try {
         const { client } = await joinedWorkstation(hub);
         client.pauseReading();
-        const toldAt = performance.now();
+        const signalledAt = performance.now();
         hub.kill("SIGTERM");
         is(await hub.exited, 0, hub.output);
-        ok(performance.now() - toldAt < 5_000);
+        ok(performance.now() - signalledAt < 5_000);
         equal(postgresOf(dataDir), []);
         client.resumeReading();
-        await until("the client notices", () => client.disconnectReason !== null);
+        await until("the client is disconnected", () => client.disconnectReason !== null);
       } finally {
         await hub.stop();
       }

@@ -17,7 +17,7 @@ const MARKER = "mr:program";
 interface Scene {
   redis: RedisServer;
   newer: OtherVersion;
-  /** A hub of one version on the Redis and the Postgres of all; ended with them. */
+  /** A hub of one version on the shared Redis and Postgres; it ends with them. */
   spawn(program?: string): HubProcess;
   start(program?: string): Promise<HubProcess>;
 }
@@ -51,13 +51,13 @@ function withScene(body: (scene: Scene) => Promise<void>): Promise<void> {
   );
 }
 
-/** What a hub says that must not come up. */
+/** The output of a hub that must refuse to start. */
 async function refusal(hub: HubProcess): Promise<string> {
   is(await hub.exited, 1, hub.output);
   return hub.output;
 }
 
-/** A publication through the one is heard from the other. */
+/** A publication on one hub is received from the other. */
 async function serveTogether(one: HubProcess, other: HubProcess): Promise<void> {
   const [here, there] = [await one.development(), await other.development()];
   const channel = `workstation:${here.workstationId}`;
@@ -79,19 +79,19 @@ const ready = async (hub: HubProcess) => fetch(`${(await hub.development()).url}
 const redisTest = (behaviour: string, body: () => Promise<void>) =>
   test.needing("redis-server")(behaviour, body, LIMIT_MS);
 
-redisTest("one that has other keys in Redis does not come up beside the older, which goes on", () =>
+redisTest("a version with other keys in Redis refuses to start beside the older, which continues", () =>
   withScene(async ({ newer, spawn, start }) => {
     newer.change("hub/redis/marker.ts", "SCHEMA_VERSION = 2", "SCHEMA_VERSION = 3");
     const older = await start();
-    const told = await refusal(spawn(newer.hub));
-    match(told, /REDIS_URL/);
-    match(told, /holds version 2 of the hub's keys; this hub knows version 3/);
-    match(told, /Stop every hub of the other version/);
+    const output = await refusal(spawn(newer.hub));
+    match(output, /REDIS_URL/);
+    match(output, /holds version 2 of the hub's keys; this hub knows version 3/);
+    match(output, /Stop every hub of the other version/);
     await serveTogether(older, older);
   }),
 );
 
-redisTest("nor after a Redis that came back empty, whose keys the older has marked again", () =>
+redisTest("the same after Redis restarted empty and the older version has marked its keys again", () =>
   withScene(async ({ redis, newer, spawn, start }) => {
     newer.change("hub/redis/marker.ts", "SCHEMA_VERSION = 2", "SCHEMA_VERSION = 3");
     const older = await start();
@@ -104,7 +104,7 @@ redisTest("nor after a Redis that came back empty, whose keys the older has mark
   }),
 );
 
-redisTest("where a newer one was the first on an empty Redis, the older says that it must not be used", () =>
+redisTest("if a newer version was first on an empty Redis, the older is not ready and reports the reason", () =>
   withScene(async ({ redis, start }) => {
     const older = await start();
     await redis.admin.set(MARKER, "monster-realtime 3");
@@ -119,13 +119,13 @@ redisTest("where a newer one was the first on an empty Redis, the older says tha
   }),
 );
 
-redisTest("a newer one waits for the database to be migrated; the older runs on, and does not start anew", () =>
+redisTest("a newer version requires a migration; the older keeps running, and refuses to restart", () =>
   withScene(async ({ newer, spawn, start }) => {
     newer.addMigration(LATER, "SELECT 1;\n");
     const older = await start();
-    const told = await refusal(spawn(newer.hub));
-    match(told, `it lacks ${LATER}`);
-    match(told, "npm run migrate");
+    const output = await refusal(spawn(newer.hub));
+    match(output, `it lacks ${LATER}`);
+    match(output, "npm run migrate");
 
     const migrating = spawn(newer.migrate);
     is(await migrating.exited, 0, migrating.output);

@@ -1,22 +1,22 @@
-/** An event with an id, as PROTOCOL.md has it: its own answer, whatever the rest is. */
+/** An event with an id, as PROTOCOL.md has it: it gets its own answer, regardless of the rest. */
 const EVENT_WITH_ID = /^42(?:\/,)?(\d{1,15})(?![\d/])/;
 const ANSWER = /^43(\d+)\[/;
 
-/** What a connection sent that must be answered, and what it received. */
+/** The events of a connection that must be answered, and the packets that it received. */
 export class Answers {
-  /** Events that wait, by id. */
+  /** Unanswered events, by id. */
   readonly #waiting = new Map<number, number>();
   readonly #forbidden: readonly string[];
   #admitted = false;
   #refused = false;
   #reasonSaid = false;
   #excused = false;
-  /** It may have sent events that are not among those that wait: in frames made by hand, or before its welcome. */
+  /** It may have sent events that are not recorded: in raw frames, or before its welcome. */
   #sentMore = false;
   /** The first packet that no client may receive, or null. */
   wrong: string | null = null;
 
-  /** `forbidden`: what no packet may hold. */
+  /** `forbidden`: text that no packet may contain. */
   constructor(forbidden: readonly string[]) {
     this.#forbidden = forbidden;
   }
@@ -25,17 +25,17 @@ export class Answers {
     return this.#admitted;
   }
 
-  /** The hub did not let it in. */
+  /** The hub refused it. */
   get refused(): boolean {
     return this.#refused;
   }
 
-  /** The ids of events that were not answered, without a reason for it. */
+  /** The ids of events that were not answered, without a reason. */
   get unanswered(): number[] {
     return this.#excused || this.#reasonSaid ? [] : [...this.#waiting.keys()];
   }
 
-  /** What was sent lets the hub end the connection without a word: it is no packet, or it ends the connection itself. */
+  /** The hub may end the connection without a reason: the input is no packet, or it ends the connection itself. */
   excuse(): void {
     this.#excused = true;
     this.#sentMore = true;

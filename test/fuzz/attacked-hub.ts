@@ -11,10 +11,10 @@ import { type BoundService, createServices, createTenant, serviceTokens, type Te
 
 /** Text of the other tenant's rows, which no attacker may see. */
 export const SECRET = "only-the-other-tenant-may-read-this";
-/** The tenants that attack, one after the other: what one has deleted, the next has again. */
+/** The attacking tenants, one after the other: each one starts with all rows again. */
 const ORGANIZATIONS = 100;
 /**
- * All clients have one address, which would be refused after some faulty handshakes. What is remembered for long would
+ * All clients have one address, which would be refused after some faulty handshakes. State that is kept for long would
  * look like a leak in a run of minutes.
  */
 const ENV = {
@@ -27,19 +27,19 @@ const ENV = {
   POSITION_TTL_MS: "10000",
   DATABASE_OUTAGE_MS: "5000",
   PRESENCE_GRACE_MS: "1000",
-  // Twelve tenants attack at once: more than would have all connections of the default.
+  // Twelve tenants attack concurrently: they need more connections than the default.
   DATABASE_POOL_SIZE: "40",
 };
 const MEBIBYTE = 1_024 ** 2;
 
-/** What the hub holds open for its clients. */
+/** The resources that the hub holds for its clients. */
 export interface Held {
   connections: number;
   transports: number;
   sockets: number;
 }
 
-/** A hub in a process of its own, with the tenants that attack it and one that only watches. */
+/** A hub in a separate process, with the attacking tenants and one that only observes. */
 export class AttackedHub {
   readonly url: string;
   readonly observer: Observer;
@@ -89,7 +89,7 @@ export class AttackedHub {
     const database = new Database({ socketDir, max: 2, statementTimeoutMs: 30_000, connectTimeoutMs: 10_000 });
     const issuer = await DevelopmentIssuer.open(process.dataDir);
     const [own, ...others] = services;
-    if (!own) throw new Error("There is no organization for the observer.");
+    if (!own) throw new Error("No organization for the observer.");
     const other = await createTenant({ database, issuer }, own, SECRET);
     const observer = await Observer.start(url, other, SECRET);
     return new AttackedHub({ process, url, database, issuer, services: others, other, observer });
@@ -98,7 +98,7 @@ export class AttackedHub {
   /** The names of a tenant with all its rows, and of the other one with `!`. */
   async tenant(): Promise<Tenant> {
     const service = this.#services[this.#tenants % this.#services.length];
-    if (!service) throw new Error("There is no organization for a tenant.");
+    if (!service) throw new Error("No organization for a tenant.");
     this.#tenants += 1;
     const parts = { database: this.#database, issuer: this.#issuer };
     const own = await createTenant(parts, service, "own");
@@ -106,7 +106,7 @@ export class AttackedHub {
     return new Map([...own, ...foreign]);
   }
 
-  /** What is wrong with the hub as a whole; null: nothing. */
+  /** A fault of the hub as a whole; null: none. */
   fault(): string | null {
     if (this.#process.ended) return `The hub ended.\n${this.#written()}`;
     const errors = this.#written();
@@ -133,7 +133,7 @@ export class AttackedHub {
     };
   }
 
-  /** How many requests were answered with each code. */
+  /** The number of answers with each code. */
   async answers(): Promise<ReadonlyMap<string, number>> {
     const counts = new Map<string, number>();
     const text = await (await fetch(`${this.url}/metrics`)).text();
@@ -150,7 +150,7 @@ export class AttackedHub {
     rmSync(this.#dataDir, { recursive: true, force: true });
   }
 
-  /** What the process wrote beyond its greeting. */
+  /** The output of the process after its greeting. */
   #written(): string {
     const lines = this.#process.output.split("\n");
     return lines

@@ -1,3 +1,3 @@
-/** The program that runs the hub, and what it writes after each garbage collection. */
+/** The program that runs the hub, and its output after each garbage collection. */
 export const PROGRAM = "test/fuzz/collecting-hub.ts";
 export const COLLECTED = "garbage was collected";

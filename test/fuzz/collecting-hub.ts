@@ -1,4 +1,4 @@
-/** A hub that collects its garbage at SIGUSR2, so that what is left of its heap is what it holds. */
+/** A hub that collects its garbage at SIGUSR2, so that its heap contains only live objects. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { COLLECTED } from "./collected.ts";

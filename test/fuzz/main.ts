@@ -1,6 +1,6 @@
 /**
- * Sends a hub what no honest client sends, and what honest clients send beside it:
- * `npm run test:fuzz -- [--inputs 1000000] [--seed N]`. Exits with 1 where a promise was broken, with the smallest attack that
+ * Sends a hub malicious input, beside the input of honest clients:
+ * `npm run test:fuzz -- [--inputs 1000000] [--seed N]`. Exits with 1 if a promise was broken, with the smallest attack that
  * breaks it and the command that repeats it: `npm run test:fuzz -- --again SEED:PATH`.
  */
 import { parseArgs } from "node:util";
@@ -9,7 +9,7 @@ import { faultsOf, halvesOf } from "./verdict.ts";
 
 const LANES = 12;
 const HOUR_MS = 3_600_000;
-/** How long one attack is made smaller. */
+/** Time limit for shrinking one attack. */
 const SHRINK_LIMIT_MS = 120_000;
 
 const { values } = parseArgs({

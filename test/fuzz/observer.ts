@@ -2,12 +2,12 @@ import { RawClient } from "../support/raw-client.ts";
 import type { Tenant } from "./tenants.ts";
 
 const INTERVAL_MS = 200;
-/** The hub answers within 5 s; as much again is for a machine that has other things to do. */
+/** The hub answers within 5 s; the rest is a margin for a busy machine. */
 const LIMIT_MS = 10_000;
 
-/** A client of a tenant that has nothing to do with the attack: its requests succeed, and it is never disconnected. */
+/** A client of a tenant outside of the attack: its requests must succeed, and it must never be disconnected. */
 export class Observer {
-  /** The first thing that went wrong, or null. */
+  /** The first fault, or null. */
   fault: string | null = null;
   rounds = 0;
   slowestMs = 0;
@@ -24,7 +24,7 @@ export class Observer {
     this.#text = text;
   }
 
-  /** Connects, and makes a round of requests five times a second until it is stopped. `text`: the title of its task. */
+  /** Connects, and sends a round of requests five times a second until it is stopped. `text`: the title of its task. */
   static async start(url: string, tenant: Tenant, text: string): Promise<Observer> {
     const client = new RawClient(url, { token: tenant.get("owner") });
     await client.welcomed();

@@ -5,7 +5,7 @@ import { fragments } from "./inputs/frames.ts";
 import type { Outcome } from "./run.ts";
 import { faultsOf } from "./verdict.ts";
 
-const test = suite("how attacks are judged");
+const test = suite("the checks of attacks");
 
 function admitted(): Answers {
   const answers = new Answers(["secret"]);
@@ -13,7 +13,7 @@ function admitted(): Answers {
   return answers;
 }
 
-test("every event with an id waits for its own answer, also one that is no JSON", () => {
+test("every event with an id expects its own answer, also invalid JSON", () => {
   const answers = admitted();
   for (const packet of ['425["publish",{}]', "425[", "42/,7x", '42["publish",{}]', "429/x"]) answers.sent(packet);
   answers.received("435[{}]");
@@ -24,7 +24,7 @@ test("every event with an id waits for its own answer, also one that is no JSON"
   is(answers.wrong, null);
 });
 
-test("the reason for an end stands for the answers, an end without one does not", () => {
+test("the reason for an end replaces the answers, an end without one does not", () => {
   const answers = admitted();
   answers.sent("425[]");
   answers.sent("4nonsense");
@@ -33,7 +33,7 @@ test("the reason for an end stands for the answers, an end without one does not"
   equal(answers.unanswered, []);
 });
 
-test("nothing is expected before the client is let in, or after it has left", () => {
+test("no answer is expected before the client is accepted, or after it has left", () => {
   const early = new Answers([]);
   early.sent("425[]");
   equal(early.unanswered, []);
@@ -43,7 +43,7 @@ test("nothing is expected before the client is let in, or after it has left", ()
   equal(left.unanswered, []);
 });
 
-test("a packet that holds what is forbidden is wrong, and so is an answer to nothing", () => {
+test("a packet with forbidden text is wrong, and so is an answer to no event", () => {
   const leaked = admitted();
   leaked.received('431[{"title":"secret"}]');
   is(leaked.wrong, '431[{"title":"secret"}]');

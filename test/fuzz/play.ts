@@ -11,12 +11,12 @@ import { WebSocketLink } from "./links/web-socket.ts";
 import type { Tenant } from "./tenants.ts";
 
 const FORBIDDEN = [SECRET, '"code":"internal"'];
-/** The hub answers within 5 s; as much again is for a machine that has other things to do. */
+/** The hub answers within 5 s; the rest is a margin for a busy machine. */
 const ANSWER_LIMIT_MS = 10_000;
-/** So many inputs follow one that may end its connection. */
+/** The number of inputs after one that may end its connection. */
 const INPUTS_AFTER_FAULT = 3;
 
-/** Sends an attack, and waits for the answers. Throws with everything that breaks a promise of the hub. */
+/** Sends an attack, and waits for the answers. Throws an error with every broken promise of the hub. */
 export async function play(hub: AttackedHub, names: Tenant, attack: Attack): Promise<void> {
   const player = new Player(hub, names, attack.actors);
   try {
@@ -34,7 +34,7 @@ class Player {
   readonly #names: Tenant;
   readonly #actors: readonly Actor[];
   readonly #current = new Map<number, { link: Link; left: number }>();
-  /** Actors whose token opens nothing any more: their rows were deleted or suspended. */
+  /** Actors with an invalid token: their rows were deleted or suspended. */
   readonly #shutOut = new Set<number>();
   readonly #links: Link[] = [];
   readonly #exchanges: Socket[] = [];
@@ -61,7 +61,7 @@ class Player {
     else if (mayEndIt(actor, input)) current.left = INPUTS_AFTER_FAULT;
   }
 
-  /** Resolves when every event was answered or needs no answer; when the time for it is over, too. */
+  /** Resolves when every event was answered or needs no answer, or when the time is up. */
   async settled(): Promise<void> {
     const done = () => this.#links.every(({ ended, answers }) => ended || answers.unanswered.length === 0);
     const over = performance.now() + ANSWER_LIMIT_MS;
@@ -101,7 +101,7 @@ class Player {
   }
 }
 
-/** Whether the hub may end the connection for this input: what follows for long would only be sent into nothing. */
+/** Whether the hub may end the connection for this input: many later inputs would be lost. */
 function mayEndIt({ principal }: Actor, input: Input): boolean {
   if (input.kind === "frames" || principal === "nobody") return true;
   const packets = input.kind === "packets" ? input.packets : input.kind === "fragments" ? [input.packet] : [];

@@ -6,12 +6,12 @@ import { play } from "./play.ts";
 import type { Tenant } from "./tenants.ts";
 
 export interface RunOptions {
-  /** The run ends when this many were sent. */
+  /** The run ends after this many inputs. */
   inputs: number;
   seed: number;
-  /** Attacks that are played at the same time, each by a tenant of its own. */
+  /** Number of concurrent attacks, each by a separate tenant. */
   lanes: number;
-  /** The run ends after this time, however many were sent. */
+  /** The run ends after this time, regardless of the number of inputs. */
   limitMs: number;
   say(line: string): void;
 }
@@ -19,26 +19,26 @@ export interface RunOptions {
 export interface Outcome {
   inputs: number;
   seconds: number;
-  /** What went wrong first; null: nothing. */
+  /** The first fault; null: none. */
   fault: string | null;
-  /** The attacks during which it went wrong, as `--again` takes them; the first is the likeliest. */
+  /** The attacks at the time of the fault, in the format of `--again`; the first is the likeliest. */
   suspects: string[];
   /** MiB in use after garbage collections, in order. */
   memory: number[];
   heldBefore: Held;
   heldAfter: Held;
   observer: { rounds: number; slowestMs: number };
-  /** By code. */
+  /** The number of answers, by code. */
   answers: ReadonlyMap<string, number>;
 }
 
-/** Attacks of one tenant, after which another one begins with all its rows. */
+/** Attacks per tenant; the next tenant starts with all its rows. */
 const ATTACKS_PER_TENANT = 4;
 const MEMORY_SAMPLES = 40;
-/** A connection that is cut is noticed by the next ping, at the latest after 15 s. */
+/** The next ping detects a cut connection, within 15 s. */
 const RELEASE_LIMIT_MS = 60_000;
 
-/** Attacks a hub of its own until enough inputs were sent or a promise was broken. */
+/** Attacks a separate hub until enough inputs were sent or a promise was broken. */
 export async function run(options: RunOptions): Promise<Outcome> {
   const hub = await AttackedHub.start();
   try {
@@ -123,14 +123,14 @@ class Run {
     await fc.assert(property, { seed, numRuns: ATTACKS_PER_TENANT, endOnFailure: true });
   }
 
-  /** `id`: of the attack that failed; null: of none alone. */
+  /** `id`: the id of the failed attack; null: no single attack. */
   #failed(id: string | null, error: unknown): void {
     if (this.#fault !== null) return;
     this.#fault = this.#hub.fault() ?? (error instanceof Error ? error.message : String(error));
     this.#suspects = [...new Set([...(id === null ? [] : [id]), ...this.#playing])];
   }
 
-  /** Measures memory whenever a part of the inputs was sent. */
+  /** Measures memory after each part of the inputs. */
   async #sample(): Promise<void> {
     const { inputs, say } = this.#options;
     for (let part = 1; !this.#over; part += 1) {
@@ -148,15 +148,15 @@ class Run {
     let held = await this.#hub.held();
     const back = async () => {
       held = await this.#hub.held();
-      // Two more are those that ask for the figures.
+      // Two more are the connections that query the figures.
       return held.connections <= connections && held.transports <= transports && held.sockets <= sockets + 2;
     };
-    await until("the hub has released what its clients held", back, RELEASE_LIMIT_MS).catch(() => undefined);
+    await until("the hub has released its clients' resources", back, RELEASE_LIMIT_MS).catch(() => undefined);
     return held;
   }
 }
 
-/** Plays one attack of a run alone, and looks for the smallest part of it that breaks the promise. Null: none was broken. */
+/** Plays one attack of a run alone, and shrinks it to the smallest part that breaks the promise. Null: none was broken. */
 export async function again(id: string, limitMs: number): Promise<{ attack: Attack; fault: string } | null> {
   const [seed = "", ...path] = id.split(":");
   let hub = await AttackedHub.start();

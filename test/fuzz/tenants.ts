@@ -4,13 +4,13 @@ import type { DevelopmentIssuer } from "../../hub/auth/development-issuer.ts";
 import { mintRegistrationToken } from "../../hub/rpc/registration-token.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 
-/** A service that may do everything in one organization. */
+/** A service with all rights in one organization. */
 export interface BoundService {
   organizationId: string;
   token: string;
 }
 
-/** A tenant by the names of placeholders: prefixes of ids to the id of one row, principals to their tokens. */
+/** A tenant's values of placeholders: from prefixes of ids to the id of one row, from principals to their tokens. */
 export type Tenant = ReadonlyMap<string, string>;
 
 const PREFIXES = [
@@ -39,7 +39,7 @@ export function createServices(count: number): BoundService[] {
   }));
 }
 
-/** As SERVICE_TOKENS has them. */
+/** The format of SERVICE_TOKENS. */
 export function serviceTokens(services: readonly BoundService[]): string {
   const entries = services.map(({ organizationId, token }, index) => ({
     name: `service-${index}`,
@@ -49,7 +49,7 @@ export function serviceTokens(services: readonly BoundService[]): string {
   return JSON.stringify(entries);
 }
 
-/** Makes an organization with one row of each kind. Every text of its rows is `text`. An organization with this id is deleted before. */
+/** Creates an organization with one row of each kind. Every text of its rows is `text`. An existing organization with this id is deleted first. */
 export async function createTenant(
   { database, issuer }: { database: Database; issuer: DevelopmentIssuer },
   { organizationId, token }: BoundService,

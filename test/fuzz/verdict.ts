@@ -1,6 +1,6 @@
 import type { Outcome } from "./run.ts";
 
-/** How much more memory the second half of a run may use than the first. */
+/** The maximum growth of memory from the first half of a run to the second. */
 const GROWTH_FACTOR = 1.1;
 const GROWTH_MEBIBYTES = 8;
 
@@ -9,7 +9,7 @@ export interface Halves {
   second: number;
 }
 
-/** The medians of the first half, without its beginning, when caches fill, and of the second. Null where there are too few. */
+/** The medians of the first half, without its beginning (caches fill), and of the second. Null if there are too few samples. */
 export function halvesOf(memory: readonly number[]): Halves | null {
   const warm = memory.slice(Math.floor(memory.length / 8));
   if (warm.length < 4) return null;
@@ -17,7 +17,7 @@ export function halvesOf(memory: readonly number[]): Halves | null {
   return { first: median(warm.slice(0, middle)), second: median(warm.slice(middle)) };
 }
 
-/** Everything that is wrong with a run, in sentences. */
+/** All faults of a run, in sentences. */
 export function faultsOf({ fault, memory, heldBefore, heldAfter }: Outcome): string[] {
   if (fault !== null) return [fault];
   const faults: string[] = [];

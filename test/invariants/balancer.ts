@@ -6,8 +6,8 @@ interface Pair {
 }
 
 /**
- * What stands between a client and the nodes: it takes each connection to a node that answers, in turn, and can cut the
- * connections of this client, or freeze them as a machine does that went to sleep.
+ * A proxy between a client and the nodes. It sends each connection to a reachable node, in turn, and can cut the
+ * connections of this client, or freeze them like a sleeping machine.
  */
 export class Balancer {
   readonly #ports: readonly number[];
@@ -21,7 +21,7 @@ export class Balancer {
     this.#server = createServer((near) => this.#take(near));
   }
 
-  /** `first` is the node of the first connection; every further one begins with the next. */
+  /** `first` is the node of the first connection; each further one starts with the next node. */
   static async start(ports: readonly number[], first: number): Promise<Balancer> {
     const balancer = new Balancer(ports, first);
     await new Promise<void>((resolve) => balancer.#server.listen(0, "127.0.0.1", resolve));
@@ -51,7 +51,7 @@ export class Balancer {
     this.#try(near, this.#ports.length);
   }
 
-  /** A node that is killed refuses at once, and the next is tried. */
+  /** A killed node refuses immediately, and the next one is tried. */
   #try(near: Socket, left: number): void {
     if (left === 0) {
       near.destroy();

@@ -3,7 +3,7 @@ import { suite } from "../support/suite.ts";
 import { unsettled, violationsOf } from "./checks.ts";
 import type { Published, RunLog, Seen, SubscriberLog } from "./log.ts";
 
-const test = suite("what judges a run");
+const test = suite("the checks of a run");
 
 const CHANNEL = "task:task_01HZZZZZZZZZZZZZZZZZZZZZZZ";
 const EPOCH = "e1";
@@ -19,8 +19,8 @@ function published(offset: number): Published {
 }
 
 function got(offset: number): Seen {
-  const told = { id: `m${offset}`, type: "note", body: `o m${offset}`, ephemeral: false };
-  return { kind: "publication", epoch: EPOCH, offset, ...told, at: 0 };
+  const content = { id: `m${offset}`, type: "note", body: `o m${offset}`, ephemeral: false };
+  return { kind: "publication", epoch: EPOCH, offset, ...content, at: 0 };
 }
 
 const begin = (offset: number): Seen => ({ kind: "start", epoch: EPOCH, offset, at: 0 });
@@ -38,7 +38,7 @@ function logOf(parts: Partial<RunLog>): RunLog {
   return { subscribers: [], published: [], requests: [], revoked: [], rows: [], streamsLost: [], final, ...parts };
 }
 
-test("what was acknowledged and skipped is missed, but not behind a loss that was told", () => {
+test("an acknowledged publication that was skipped is missing, unless a loss was reported", () => {
   const skipped = subscriber("skipped", [begin(0), got(1), got(3)]);
   const lost = subscriber("lost", [
     begin(0),
@@ -54,7 +54,7 @@ test("what was acknowledged and skipped is missed, but not behind a loss that wa
   ]);
 });
 
-test("a roster that its subscriber knew when it was cut off agrees with nothing", () => {
+test("an outdated roster of a disconnected subscriber agrees with nothing", () => {
   const known = { subscriber: "s", organization: "o", keys: ["workstation:w"] };
   const meant = { meant: new Map([["w", true]]), rows: new Map([["w", "online"]]) };
   const { final } = logOf({});
@@ -63,19 +63,19 @@ test("a roster that its subscriber knew when it was cut off agrees with nothing"
     return logOf({ final: { ...final, ...meant, rosters, workstations: [{ id: "w", organization: "o" }] } });
   };
   equal(unsettled(at(true)), []);
-  equal(unsettled(at(false)), ["10: s is cut off, and knows the roster as it was"]);
+  equal(unsettled(at(false)), ["10: s is disconnected, with an outdated roster"]);
 });
 
-test("whoever does not have the last publication is not settled", () => {
+test("a subscriber without the last publication is not settled", () => {
   const { final } = logOf({});
   const last = new Map([[CHANNEL, { epoch: EPOCH, offset: 2 }]]);
   const subscribers = [subscriber("there", [begin(0), got(1), got(2)]), subscriber("behind", [begin(0), got(1)])];
   equal(unsettled(logOf({ subscribers, final: { ...final, last } })), [
-    `3: behind on ${CHANNEL} did not come to e1/2, but to e1/1 (publication)`,
+    `3: behind on ${CHANNEL} did not reach e1/2, only e1/1 (publication)`,
   ]);
 });
 
-test("judging a long run takes time in proportion to it: the clients live in the same process", () => {
+test("checking a run takes time in proportion to its length: the clients run in the same process", () => {
   const offsets = Array.from({ length: 50_000 }, (_, index) => index + 1);
   const seen = [begin(0), ...offsets.map(got)];
   const subscribers = ["a", "b", "c", "d"].map((name) => subscriber(name, seen));

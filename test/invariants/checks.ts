@@ -1,18 +1,18 @@
 import type { RunLog, Seen, SubscriberLog } from "./log.ts";
 
-/** A promise that was broken; empty where all were kept. */
+/** The broken promises; empty if all were kept. */
 export type Violation = string;
 
 type Check = (log: RunLog) => Violation[];
 type SeenPublication = Extract<Seen, { kind: "publication" }>;
 
-/** Answers end within five seconds; beyond it lies what a busy machine needs to notice. */
+/** Answers arrive within five seconds; the rest is a margin for a busy machine. */
 const ANSWER_MS = 5_500;
 /** After a right was lost. */
 const REVOKED_MS = 5_000;
-/** As many publications as every channel's history holds. */
+/** The number of publications that every channel's history holds. */
 const KEPT = 200;
-/** What was on its way when a stream was lost. */
+/** The margin for data in flight when a stream was lost. */
 const IN_FLIGHT_MS = 1_000;
 
 const publicationsOf = ({ seen }: SubscriberLog): SeenPublication[] =>
@@ -20,7 +20,7 @@ const publicationsOf = ({ seen }: SubscriberLog): SeenPublication[] =>
 const storedOf = (log: SubscriberLog) => publicationsOf(log).filter(({ ephemeral }) => !ephemeral);
 const ours = ({ id }: { id: string }) => !id.startsWith("audit:");
 
-/** 1. Offsets of stored publications grow by exactly one, but where a loss is declared. */
+/** 1. Offsets of stored publications grow by exactly one, except after a reported loss. */
 const gapless: Check = ({ subscribers }) =>
   subscribers.flatMap(({ name, channel, seen }) => {
     let position: { epoch: string; offset: number } | null = null;
@@ -35,7 +35,7 @@ const gapless: Check = ({ subscribers }) =>
     });
   });
 
-/** 2. A place holds one publication, whoever sees it. */
+/** 2. A position holds one publication, for every subscriber. */
 const onePlace: Check = ({ subscribers }) => {
   const known = new Map<string, string>();
   return subscribers.flatMap((log) =>
@@ -49,7 +49,7 @@ const onePlace: Check = ({ subscribers }) => {
   );
 };
 
-/** 3. What was acknowledged reached everybody who was there. */
+/** 3. An acknowledged publication reached every subscriber that was present. */
 const acknowledged: Check = ({ subscribers, published }) =>
   subscribers.flatMap((log) => {
     const places = new Set(storedOf(log).map(place));
@@ -62,15 +62,15 @@ const acknowledged: Check = ({ subscribers, published }) =>
       .map((lost) => `3: ${log.name} on ${log.channel} never got ${lost.id}, which was acknowledged`);
   });
 
-/** 3 too: all of the last publications are everywhere. */
+/** 3 too: all subscribers have all of the last publications. */
 const arrived: Check = ({ subscribers, final }) =>
   subscribers.flatMap((log) => {
     const last = final.last.get(log.channel);
     if (!last || log.seen.at(-1)?.kind === "ended" || reached(log, last)) return [];
-    return [`3: ${log.name} on ${log.channel} did not come to ${place(last)}, but to ${latest(log)}`];
+    return [`3: ${log.name} on ${log.channel} did not reach ${place(last)}, only ${latest(log)}`];
   });
 
-/** Whether it stands there or further on, be it after a loss that it was told of. */
+/** Whether the subscriber reached this position or a later one, also after a reported loss. */
 function reached({ seen }: SubscriberLog, at: { epoch: string; offset: number }): boolean {
   const entry = seen.findLast((one) => "epoch" in one);
   return entry !== undefined && "epoch" in entry && entry.epoch === at.epoch && entry.offset >= at.offset;
@@ -82,14 +82,14 @@ function latest({ seen }: SubscriberLog): string {
   return "epoch" in entry ? `${place(entry)} (${entry.kind})` : entry.kind;
 }
 
-/** Places without a declared loss between them: those behind `from`, up to `to`. */
+/** Positions without a reported loss between them: those after `from`, up to `to`. */
 interface Stretch {
   epoch: string;
   from: number;
   to: number;
 }
 
-/** What a subscriber was told of, in as few stretches as it was told of losses. */
+/** The positions that a subscriber received, one stretch between each two reported losses. */
 function stretchesOf({ seen }: SubscriberLog): Stretch[] {
   const stretches: Stretch[] = [];
   for (const entry of seen) {
@@ -105,23 +105,23 @@ function stretchesOf({ seen }: SubscriberLog): Stretch[] {
 const covers = ({ epoch, from, to }: Stretch, at: { epoch: string; offset: number }): boolean =>
   epoch === at.epoch && at.offset > from && at.offset <= to;
 
-/** 3 too: nobody is told of a loss where the stream goes on and its history reaches back. */
+/** 3 too: no loss is reported while the stream continues and its history reaches back. */
 const nothingLost: Check = ({ subscribers }) =>
   subscribers.flatMap(({ name, channel, seen }) =>
     seen
       .filter((entry) => entry.kind === "start" && entry.lost?.epoch === entry.epoch)
       .filter((entry) => entry.kind === "start" && entry.offset - (entry.lost?.offset ?? 0) <= KEPT)
-      .map(() => `3: ${name} on ${channel} was told of a loss, but nothing was lost`),
+      .map(() => `3: ${name} on ${channel} received a loss, but nothing was lost`),
   );
 
-/** 4. Nothing is received that nobody sent. */
+/** 4. Every received publication was sent. */
 const sent: Check = ({ subscribers, published }) => {
   const known = new Map(published.map((one) => [`${one.channel} ${one.id}`, one.body]));
   return subscribers.flatMap((log) =>
     publicationsOf(log)
       .filter(ours)
       .filter(({ id, body }) => known.get(`${log.channel} ${id}`) !== body)
-      .map(({ id, body }) => `4: ${log.name} on ${log.channel} got ${id} ${body}, which nobody sent`),
+      .map(({ id, body }) => `4: ${log.name} on ${log.channel} got ${id} ${body}, which was never sent`),
   );
 };
 
@@ -153,7 +153,7 @@ const ordered: Check = ({ published }) => {
     });
 };
 
-/** 7. After a loss of the streams nobody is told that he recovered in one of before. */
+/** 7. After a loss of the streams no subscriber recovers in an earlier epoch. */
 const newEpochs: Check = ({ subscribers, streamsLost }) =>
   streamsLost.flatMap((lostAt) =>
     subscribers.flatMap(({ name, channel, seen }) => {
@@ -189,11 +189,11 @@ const revoked: Check = (log) =>
         const back = seen.find((entry) => entry.kind === "start" && entry.at > at + REVOKED_MS)?.at ?? Infinity;
         return seen
           .filter((entry) => entry.kind === "publication" && entry.at > at + REVOKED_MS && entry.at < back)
-          .map(() => `9: ${subscriber} on ${channel} went on hearing after its right was lost`);
+          .map(() => `9: ${subscriber} on ${channel} still received publications after its right was lost`);
       }),
   );
 
-/** 10 and 12. Rosters, rows and what the workstations last asked for agree; a row's revision never falls. */
+/** 10 and 12. Rosters, rows and the workstations' last requests agree; a row's revision never decreases. */
 const agreed: Check = ({ rows, final }) => {
   const present = ({ organization }: { organization: string }) =>
     final.workstations
@@ -203,7 +203,7 @@ const agreed: Check = ({ rows, final }) => {
   return [
     ...final.rosters
       .filter(({ current }) => !current)
-      .map(({ subscriber }) => `10: ${subscriber} is cut off, and knows the roster as it was`),
+      .map(({ subscriber }) => `10: ${subscriber} is disconnected, with an outdated roster`),
     ...final.rosters
       .filter((roster) => JSON.stringify([...roster.keys].sort()) !== JSON.stringify(present(roster)))
       .map((roster) => `10: ${roster.subscriber} sees ${roster.keys.sort()}, present are ${present(roster)}`),
@@ -237,7 +237,7 @@ const alternating: Check = ({ subscribers }) =>
 const answered: Check = ({ requests }) =>
   requests.filter(({ ms }) => ms > ANSWER_MS).map(({ what, ms }) => `13: ${what} took ${Math.round(ms)} ms`);
 
-/** 14. When everybody has left, the nodes hold nothing any more. */
+/** 14. When all clients have left, the nodes hold nothing. */
 const emptied: Check = ({ final: { leftover } }) =>
   leftover.connections === 0 && leftover.channels === 0 ? [] : [`14: left over are ${JSON.stringify(leftover)}`];
 
@@ -260,8 +260,8 @@ const CHECKS: readonly Check[] = [
 ];
 
 /**
- * What is not settled yet: asked again and again while clients in the same process come back, so it looks at how things
- * stand alone, not at all that happened.
+ * The state that is not settled yet. It is polled while clients in the same process reconnect, so it checks only
+ * the current state, not the whole log.
  */
 export const unsettled = (log: RunLog): Violation[] => [...arrived(log), ...agreed(log)];
 

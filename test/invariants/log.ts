@@ -1,8 +1,8 @@
 import type { MemberKey } from "@monster-realtime/client";
 
-/** What one subscriber saw of one channel, in order. */
+/** The events of one subscriber on one channel, in order. */
 export type Seen =
-  /** It begins here, or after a declared loss. */
+  /** The start of the subscription, or of its continuation after a reported loss. */
   | { kind: "start"; epoch: string; offset: number; at: number; lost?: { epoch: string; offset: number } }
   | {
       kind: "publication";
@@ -15,7 +15,7 @@ export type Seen =
       at: number;
     }
   | { kind: "recovered"; epoch: string; offset: number; at: number }
-  /** The right to it is lost, and with it the subscription. */
+  /** The right to the channel was lost, and the subscription with it. */
   | { kind: "ended"; code: string; at: number };
 
 export interface SubscriberLog {
@@ -23,11 +23,11 @@ export interface SubscriberLog {
   organization: string;
   channel: string;
   seen: Seen[];
-  /** Joins and leaves of the roster as the application was told them. */
+  /** Joins and leaves of the roster, as reported to the application. */
   roster: { kind: "join" | "leave"; key: string; at: number }[];
 }
 
-/** One publish as its publisher saw it. */
+/** One publish from its publisher's view. */
 export interface Published {
   publisher: string;
   organization: string;
@@ -40,7 +40,7 @@ export interface Published {
   answer: { epoch: string; offset: number; duplicate: boolean; at: number } | { code: string } | null;
 }
 
-/** A request and how long its answer took. */
+/** A request and the duration until its answer. */
 export interface Timed {
   what: string;
   ms: number;
@@ -58,33 +58,33 @@ export interface RowLog {
   revisions: number[];
 }
 
-/** What a run leaves behind, to be judged. */
+/** The log of a run, for the checks. */
 export interface RunLog {
   subscribers: SubscriberLog[];
   published: Published[];
   requests: Timed[];
   revoked: Revoked[];
   rows: RowLog[];
-  /** Moments after which streams of before are gone for good. */
+  /** Moments after which earlier streams are lost. */
   streamsLost: number[];
   final: FinalState;
 }
 
-/** How things stand once all is healed and quiet. */
+/** The final state, when everything is healed and quiet. */
 export interface FinalState {
-  /** Workstation → whether it is meant to be present; those the clients last asked for. */
+  /** Workstation → whether it should be present, by its client's last request. */
   meant: Map<string, boolean>;
-  /** Workstation → how its client stands. */
+  /** Workstation → the state of its client. */
   clients: Map<string, string>;
-  /** Of each project channel's subscriber: keys on its roster, and whether that is current or what it knew when it was cut off. */
+  /** For each subscriber of a project channel: the keys on its roster, and whether the roster is current or outdated by a disconnect. */
   rosters: { subscriber: string; organization: string; keys: string[]; current: boolean }[];
-  /** Workstation → what its row says. */
+  /** Workstation → the status in its row. */
   rows: Map<string, string>;
   /** The workstations of each organization. */
   workstations: { id: string; organization: string }[];
-  /** Channel → the newest publication after the heal, that everybody who may must have. */
+  /** Channel → the newest publication after the heal, which all authorized subscribers must have. */
   last: Map<string, { epoch: string; offset: number }>;
-  /** Connections and channels that the nodes hold when everybody has left. */
+  /** Connections and channels that the nodes hold after all clients have left. */
   leftover: { connections: number; channels: number };
 }
 

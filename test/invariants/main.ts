@@ -1,7 +1,7 @@
 /**
- * Random operations and faults against real hubs, Postgres and Redis; afterwards the promises of the protocol are judged
- * from what the clients saw: `npm run test:invariants -- --runs 200 [--seed=N] [--path=P] [--nodes 2] [--sabotage NAME]`.
- * Exits with 1 where one was broken, with the seed that shows it again; with a sabotage, where none was.
+ * Random operations and faults against real hubs, Postgres and Redis. Afterwards the protocol's promises are checked
+ * on the clients' observations: `npm run test:invariants -- --runs 200 [--seed=N] [--path=P] [--nodes 2] [--sabotage NAME]`.
+ * Exits with 1 if a promise was broken, with the seed that repeats it; with a sabotage, if none was broken.
  */
 import { parseArgs } from "node:util";
 import fc from "fast-check";

@@ -11,10 +11,10 @@ import { GUARD, RedisServer } from "../support/redis.ts";
 import { until } from "../support/until.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
-/** A start is three seconds of work, for which a busy machine takes many times as long. The limits of tests are about what follows. */
+/** A start takes three seconds of CPU, and many times as long on a busy machine. The limits of tests exclude it. */
 const START_LIMIT_MS = 60_000;
 
-/** Short, so that a run is over in seconds; their proportions are those of the defaults. */
+/** Short, so that a run takes seconds; in the same proportions as the defaults. */
 export const TIMES = {
   PING_INTERVAL_MS: "400",
   PING_TIMEOUT_MS: "300",
@@ -30,17 +30,17 @@ export const TIMES = {
 
 export interface ClusterOptions {
   nodes: number;
-  /** Whether they have one, started on this machine; or one that is there, and is stopped with them. */
+  /** Whether to start a Redis on this machine; or an existing one, which is stopped with the nodes. */
   redis: boolean | RedisServer;
-  /** Settings of the nodes beside those that keep runs short. */
+  /** Additional settings of all nodes. */
   env?: Record<string, string>;
-  /** Settings of one node alone. */
+  /** Settings of only one node. */
   envOf?: (index: number) => Record<string, string>;
-  /** A module that is loaded into each node before anything else: what breaks it on purpose. */
+  /** A module that is loaded into each node first, to break it on purpose. */
   preload?: string;
 }
 
-/** Every revision that a workstation's row ever had: looking now and then would miss what is mended a moment later. */
+/** Records every revision of a workstation's row: polling would miss states that are corrected immediately. */
 const EVERY_REVISION = `
   CREATE TABLE seen_revisions (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, workstation_id TEXT, revision BIGINT);
   CREATE FUNCTION see_revision() RETURNS TRIGGER LANGUAGE plpgsql AS $$
@@ -53,10 +53,10 @@ const EVERY_REVISION = `
 
 type TestServer = Awaited<ReturnType<typeof startTestServer>>;
 
-/** Hub processes on one Postgres and, where there are several, one Redis. */
+/** Hub processes on one Postgres and, if there are several, one Redis. */
 export class TestCluster {
   readonly ports: readonly number[];
-  /** What the nodes wrote to their log. */
+  /** The nodes' log output. */
   output = "";
   readonly serviceToken = `svc_${randomBytes(16).toString("hex")}`;
   readonly database: Database;
@@ -111,7 +111,7 @@ export class TestCluster {
       await cluster.heal();
       return cluster;
     } catch (error) {
-      // Its servers would keep the test's process alive.
+      // Otherwise its servers would keep the test's process alive.
       await cluster.stop();
       throw error;
     }
@@ -121,7 +121,7 @@ export class TestCluster {
     return this.#redis !== null;
   }
 
-  /** The nodes' processes; another one stands in the place of one that ended. */
+  /** The nodes' processes; a successor replaces an ended one. */
   get pids(): (number | undefined)[] {
     return this.#nodes.map((node) => (node?.exitCode === null ? node.pid : undefined));
   }
@@ -143,7 +143,7 @@ export class TestCluster {
     await gone;
   }
 
-  /** Drains a node as a deployment does, and starts its successor; answers the exit code. */
+  /** Drains a node like a deployment, and starts its successor; returns the exit code. */
   async replace(index: number): Promise<number | null> {
     const node = this.#nodes[index];
     this.#nodes[index] = null;
@@ -162,20 +162,20 @@ export class TestCluster {
     node?.kill("SIGCONT");
   }
 
-  /** Redis crashes and comes back with nothing. */
+  /** Redis crashes and restarts empty. */
   async loseRedis(): Promise<void> {
     await this.#redis?.kill();
     await this.#redis?.start();
   }
 
-  /** Redis answers nobody for a while. */
+  /** Redis does not answer for a while. */
   async freezeRedis(ms: number): Promise<void> {
     this.#redis?.signal("SIGSTOP");
     await new Promise((resolve) => setTimeout(resolve, ms));
     this.#redis?.signal("SIGCONT");
   }
 
-  /** Ends all connections to the database, as its restart does. */
+  /** Ends all connections to the database, like a restart. */
   async restartPostgres(): Promise<void> {
     await this.database.query(
       (sql) => sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -186,7 +186,7 @@ export class TestCluster {
   /** Every node runs and is ready. */
   heal(): Promise<void> {
     this.#healing = this.#healing.then(async () => {
-      // One after the other: the first makes what the others find.
+      // One after the other: the first creates the rows that the others need.
       for (const index of this.ports.keys()) await this.#ensure(index);
     });
     return this.#healing;
@@ -239,7 +239,7 @@ export class TestCluster {
     });
     child.stderr?.on("data", (chunk: Buffer) => {
       this.output += chunk.toString("utf8");
-      // Whoever asks for more of the log reads it by himself.
+      // Tests that request a more verbose log read it themselves.
       if (this.#options.env?.LOG_LEVEL === undefined) process.stderr.write(chunk);
     });
     return child;

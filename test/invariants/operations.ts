@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { TestCluster } from "./nodes.ts";
 import type { World } from "./world.ts";
 
-/** What may happen in a run; numbers choose among those that are there. */
+/** The operations of a run; numbers select among the existing clients, nodes and channels. */
 export type Operation =
   | { kind: "publish"; who: number; channel: number; count: number; ephemeral: boolean }
   | { kind: "join" | "leave" | "cut" | "ask" | "suspend" | "change"; who: number }
@@ -12,7 +12,7 @@ export type Operation =
 
 const who = fc.nat({ max: 30 });
 
-/** Mostly work, some trouble. `alone`: a single node has no other to move to, and no Redis. */
+/** Mostly work, some faults. `alone`: a single node, without other nodes and without Redis. */
 export function operations({ redis }: { redis: boolean }): fc.Arbitrary<Operation[]> {
   const plain = (kind: Operation["kind"]) => fc.record({ kind: fc.constant(kind), who }) as fc.Arbitrary<Operation>;
   const publish = fc.record({
@@ -49,7 +49,7 @@ export function operations({ redis }: { redis: boolean }): fc.Arbitrary<Operatio
 
 const PAUSE_MS = 1_500;
 
-/** Does one thing; what goes on by itself afterwards is pushed to `running`. */
+/** Executes one operation; its background work is pushed to `running`. */
 export async function perform(
   operation: Operation,
   world: World,
@@ -91,7 +91,7 @@ export async function perform(
       running.push(cluster.pause(operation.node % cluster.ports.length, PAUSE_MS));
       break;
     case "lose-redis":
-      // Before it begins: what is seen while it goes on may be of the new one already.
+      // Before it starts: observations during it may already be of the new stream.
       world.log.streamsLost.push(performance.now());
       await cluster.loseRedis();
       break;

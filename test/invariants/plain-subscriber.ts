@@ -5,8 +5,8 @@ import type { SubscriberLog } from "./log.ts";
 const RETRY_MS = 100;
 
 /**
- * A subscriber without the SDK's defences: it takes whatever the hub sends at its word, asks to recover from the last
- * offset it saw, and writes all of it down. What the SDK would mend by itself shows here.
+ * A subscriber without the SDK's defences: it trusts all data of the hub, recovers from the last
+ * offset it received, and logs all of it. It reveals faults that the SDK would correct.
  */
 export class PlainSubscriber {
   readonly #socket: Socket;
@@ -28,11 +28,11 @@ export class PlainSubscriber {
     });
     this.#socket.on("publications", (channel: string, list: Publication[]) => this.#take(channel, list));
     this.#socket.on("unsubscribed", (channel: string, error: ErrorObject) => this.#ended(channel, error));
-    // A connection that the server ended is not made again by the client itself.
+    // The client does not reconnect by itself after the server ended a connection.
     this.#socket.on("disconnect", (reason) => {
       if (reason === "io server disconnect") this.#later(() => this.#socket.connect());
     });
-    // Nor is one that was refused, or that failed right after a refusal.
+    // Nor after a refusal, or a failure right after a refusal.
     this.#socket.on("connect_error", (error: Error & { data?: ErrorObject }) => {
       if (error.data?.temporary !== false) this.#later(() => this.#socket.connect());
     });
@@ -47,7 +47,7 @@ export class PlainSubscriber {
     const recover = this.#positions.get(channel);
     const { id } = this.#socket;
     this.#socket.emit("subscribe", { channel, ...(recover && { recover }) }, (ack: Ack<SubscribeReply>) => {
-      // An answer of the connection before says nothing about this one.
+      // An answer of the previous connection does not apply to this one.
       if (this.#closed || this.#socket.id !== id) return;
       if (ack.ok) this.#begin(channel, recover, ack.data);
       else this.#ended(channel, ack.error);

@@ -6,10 +6,10 @@ import type { TestCluster } from "./nodes.ts";
 import { type Operation, perform } from "./operations.ts";
 import { World } from "./world.ts";
 
-/** How long all may take to agree again: what the times of `nodes.ts` add up to, and what a busy machine needs. */
+/** Time limit for convergence: the sum of the times in `nodes.ts`, plus a margin for a busy machine. */
 const CONVERGE_MS = 15_000;
 
-/** One run: operations and faults, then everything is healed and grows quiet, then the promises are judged. */
+/** One run: operations and faults, then everything is healed and becomes quiet, then the promises are checked. */
 export async function run(cluster: TestCluster, operations: readonly Operation[]): Promise<Violation[]> {
   await cluster.heal();
   const world = new World(cluster);
@@ -24,7 +24,7 @@ export async function run(cluster: TestCluster, operations: readonly Operation[]
   }
 }
 
-/** Heals everything, lets it grow quiet, and judges what was seen. The world is closed afterwards. */
+/** Heals everything, waits until it is quiet, and checks the log. The world is closed afterwards. */
 export async function judge(world: World, cluster: TestCluster): Promise<Violation[]> {
   await cluster.heal();
   await world.restoreAll();
@@ -36,7 +36,7 @@ export async function judge(world: World, cluster: TestCluster): Promise<Violati
   return violationsOf({ ...world.log, final: { ...agreement, last, leftover } });
 }
 
-/** After the last publication on each channel nobody has anything more to say. */
+/** After the last publication on each channel no client sends anything. */
 async function finish(world: World): Promise<FinalState["last"]> {
   await world.settle();
   for (const [index] of world.publishers.entries())
@@ -53,13 +53,13 @@ async function finish(world: World): Promise<FinalState["last"]> {
 
 type Agreement = Pick<FinalState, "meant" | "clients" | "rosters" | "rows" | "workstations">;
 
-/** Waits until all agree, and answers how things stand then, or when the time is over. */
+/** Waits until all agree, or the time is up, and returns the final state. */
 async function agreed(world: World, cluster: TestCluster, last: FinalState["last"]): Promise<Agreement> {
   const look = async (): Promise<Agreement> => ({
     meant: new Map(world.stations.map(({ id, meant }) => [id, meant])),
     clients: new Map(world.stations.map(({ id, client }) => [id, standingOf(client, id)])),
     rosters: world.subscribers.flatMap(({ name, tenant, roster }) => {
-      // Who lost the right in between keeps what he knew, and is told no more.
+      // A subscriber that lost its right keeps its roster, and receives no updates.
       if (!roster?.presence || roster.state.name === "ended") return [];
       const keys = roster.presence.members.map(({ key }) => key);
       return [{ subscriber: name, organization: tenant.organization, keys, current: roster.presence.synced }];
@@ -73,7 +73,7 @@ async function agreed(world: World, cluster: TestCluster, last: FinalState["last
     const final = { ...seen, last, leftover: { connections: 0, channels: 0 } };
     return unsettled({ ...world.log, final }).length === 0;
   };
-  // Who does not agree in time is told of by the checks.
+  // The checks report subscribers that do not agree in time.
   await until("all agree", quiet, CONVERGE_MS).catch(() => undefined);
   return seen;
 }
@@ -100,10 +100,10 @@ async function emptied(cluster: TestCluster): Promise<FinalState["leftover"]> {
   return seen;
 }
 
-/** For whoever reads a violation: connected, waiting, or ended, and with what. */
+/** A description for violations: connected, waiting, or ended, with the error. */
 function standingOf(client: Client, id: string): string {
   const { state } = client;
   const error = "error" in state && state.error ? ` with ${state.error.code}` : "";
-  const wants = client.presence(workstationChannel(id)).meta === null ? "wants to be away" : "wants to be present";
+  const wants = client.presence(workstationChannel(id)).meta === null ? "should be absent" : "should be present";
   return `${state.name}${error}, ${wants}`;
 }

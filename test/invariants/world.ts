@@ -23,7 +23,7 @@ interface Tenant {
   workstations: { id: string; token: string }[];
 }
 
-/** A client behind a balancer of its own. */
+/** A client behind a separate balancer. */
 interface Party {
   name: string;
   tenant: Tenant;
@@ -32,7 +32,7 @@ interface Party {
 }
 export interface Subscriber extends Party {
   membershipId: string;
-  /** Of its project's workstations. */
+  /** The channel of its project's workstations. */
   roster: Subscription | null;
 }
 export interface Station extends Party {
@@ -44,7 +44,7 @@ const SUBSCRIBERS = 3;
 const STATIONS = 2;
 const PUBLISHERS = ["user", "service", "service"] as const;
 
-/** Two organizations with their people and machines, all connected; and the log of what they see. */
+/** Two organizations with their users and workstations, all connected, and the log of their observations. */
 export class World {
   readonly tenants: Tenant[] = [];
   readonly publishers: (Party & { turns: number })[] = [];
@@ -115,7 +115,7 @@ export class World {
     ];
   }
 
-  /** Subscribes to everything of the subscriber's organization, and logs what it sees. */
+  /** Subscribes to everything of the subscriber's organization, and logs its events. */
   listen(subscriber: Subscriber): void {
     for (const channel of this.channelsOf(subscriber.tenant)) {
       const subscription = subscriber.client.subscribe(channel as never, { presence: channel.startsWith("project") });
@@ -177,7 +177,7 @@ export class World {
     );
   }
 
-  /** A request whose time is measured. */
+  /** A request with a measured duration. */
   ask(index: number): void {
     const { client, tenant, name } = this.subscribers[index % this.subscribers.length] as Subscriber;
     const startedAt = performance.now();
@@ -198,7 +198,7 @@ export class World {
     this.log.revoked.push({ subscriber: subscriber.name, at: performance.now() });
   }
 
-  /** A foreign writer changes the task of somebody's organization. */
+  /** A foreign writer changes a task of one of the organizations. */
   async change(index: number): Promise<void> {
     const { task } = this.#tenant(index);
     await this.#cluster.database.query((sql) => sql`UPDATE tasks SET title = ${ulid()} WHERE id = ${task}`);
@@ -222,7 +222,7 @@ export class World {
     }
   }
 
-  /** Resolves when everything asked for so far was answered, one way or the other. */
+  /** Resolves when all requests so far were answered or failed. */
   async settle(): Promise<void> {
     while (this.#pending.size > 0) await Promise.all(this.#pending);
   }
@@ -234,7 +234,7 @@ export class World {
 
   #tenant(index: number): Tenant {
     const tenant = this.tenants[index % this.tenants.length];
-    if (!tenant) throw new Error("no tenant was made");
+    if (!tenant) throw new Error("no tenant was created");
     return tenant;
   }
 

@@ -88,8 +88,8 @@ test("organizations, projects and tasks come over with real ids, unique slugs an
       "3 organizations migrated",
       "2 projects migrated",
       "7 tasks migrated",
-      "left behind: projects of an organization that is not there: 1 (lost)",
-      "left behind: tasks of a project that is not there: 1 (7)",
+      "left behind: projects of a missing organization: 1 (lost)",
+      "left behind: tasks of a missing project: 1 (7)",
       'unknown status "someday", now in todo: 1 (5)',
       "priority 9, now 5: 1 (2)",
       "priority -1, now 1: 1 (3)",
@@ -201,7 +201,7 @@ test("what is missing is named, with the remedy", () =>
     match(output, "pg_dump");
     match((await run(info, [])).output, "--owner is missing");
     await makeSource(database);
-    match((await run(info, ["--owner", "user_nobody"])).output, "There is no user user_nobody");
+    match((await run(info, ["--owner", "user_nobody"])).output, "User user_nobody not found");
   }));
 
 test.run();

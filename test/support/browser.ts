@@ -23,7 +23,7 @@ export async function withBrowser(body: (browser: Browser) => Promise<void>): Pr
   }
 }
 
-/** What goes wrong in the page, as it comes. */
+/** Errors in the page, in order. */
 export function faultsOf(page: Page): string[] {
   const faults: string[] = [];
   page.on("pageerror", (error) => faults.push(error.message));

@@ -10,7 +10,7 @@ export type Rows = Tenant & TaskChildren & OnSite;
 export const NAMES_NO_ROW =
   /\.list$|organizations\.create|\.invitations$|users\.create|agents\.report|\.assignable$|\.available$|^feed\.(?:lag|refused)$/;
 
-/** Every method that names a row, with params that would be good for one of this tenant's rows. */
+/** Every method that takes a row's id, with params that are valid for one of this tenant's rows. */
 export function callsOn(tenant: Rows): [string, Record<string, unknown>][] {
   const { organizationId, projectId, workstationId, attachmentId, taskId, templateId, actorId } = tenant;
   const { membershipId, member, repositoryId, cloneId, worktreeId } = tenant;
@@ -90,7 +90,7 @@ export function callsOn(tenant: Rows): [string, Record<string, unknown>][] {
   ];
 }
 
-/** Ids of rows that are not there. */
+/** Ids of rows that do not exist. */
 export const missing = (): Rows =>
   ({
     organizationId: `org_${ulid()}`,

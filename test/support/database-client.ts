@@ -8,7 +8,7 @@ const TIMES = { statementTimeoutMs: 2_000, connectTimeoutMs: 2_000 };
 /** The limit is two seconds; the deadlines are swept twenty times in it. */
 const LIMIT_MS = 2_200;
 
-/** Runs `body` with a client of its own, of two seconds. */
+/** Runs `body` with a separate client, with a timeout of two seconds. */
 export async function withClient(
   info: DatabaseInfo | { url: string },
   body: (database: Database) => Promise<void>,
@@ -22,7 +22,7 @@ export async function withClient(
   }
 }
 
-/** What a call rejects with, and after how many milliseconds. */
+/** The error that a call rejects with, and the time in milliseconds. */
 export async function refusal(call: Promise<unknown>): Promise<{ error: unknown; ms: number }> {
   const started = performance.now();
   try {
@@ -33,14 +33,14 @@ export async function refusal(call: Promise<unknown>): Promise<{ error: unknown;
   throw new Error("the call was not refused");
 }
 
-/** Fails where a call is not refused as `unavailable` in its time. */
+/** Fails if a call is not refused as `unavailable` in time. */
 export async function isUnavailable(call: Promise<unknown>): Promise<void> {
   const { error, ms } = await refusal(call);
   ok(error instanceof HubError && error.code === "unavailable", String(error));
   ok(ms < LIMIT_MS, `${ms} ms`);
 }
 
-/** Resolves when a call succeeds, at the latest after `limitMs`. */
+/** Resolves when a call succeeds; rejects after `limitMs`. */
 export async function answersAgain(database: Database, limitMs?: number): Promise<void> {
   const answers = () =>
     database.ping().then(
@@ -50,7 +50,7 @@ export async function answersAgain(database: Database, limitMs?: number): Promis
   await until("the database answers", answers, limitMs);
 }
 
-/** Runs `body` while these processes of Postgres stand still. */
+/** Runs `body` while these processes of Postgres are stopped. */
 export async function whileFrozen(pids: readonly number[], body: () => Promise<unknown>): Promise<void> {
   for (const pid of pids) process.kill(pid, "SIGSTOP");
   try {

@@ -2,7 +2,7 @@ import { Database } from "../../hub/store/postgres.ts";
 
 const TIMES = { statementTimeoutMs: 10_000, connectTimeoutMs: 5_000 };
 
-/** Runs `body` with a copy of a database, as `createdb -T` makes it, and drops it. Who uses the original is cut off for a moment. */
+/** Runs `body` with a copy of a database, as `createdb -T` creates it, and drops it. Users of the original are disconnected briefly. */
 export async function withCopy(original: Database, body: (copy: Database) => Promise<void>): Promise<void> {
   const { database = "", ...server } = original.connection;
   const name = `${database}_copy`;

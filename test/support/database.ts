@@ -13,7 +13,7 @@ export interface DatabaseInfo {
   database: string;
 }
 
-/** As DATABASE_URL has it. */
+/** The value for DATABASE_URL. */
 export function urlOf({ socketDir, user, database }: DatabaseInfo): string {
   return `postgres://${user}@localhost/${database}?host=${encodeURIComponent(socketDir)}`;
 }
@@ -37,7 +37,7 @@ export async function startTestServer(
   try {
     await prepareTemplate(server);
   } catch (error) {
-    // Left running, it would keep the test's process alive.
+    // Otherwise it would keep the test's process alive.
     await stop();
     throw error;
   }
@@ -57,7 +57,7 @@ async function prepareTemplate({ connection }: EmbeddedPostgres): Promise<void> 
 
 let own: ReturnType<typeof startTestServer> | null = null;
 
-/** The server of the run; a file run by hand starts one of its own, which ends with the process's tests. */
+/** The server of the run; a file that is run by hand starts its own, which ends with the process's tests. */
 async function serverOfRun(): Promise<DatabaseInfo> {
   if (!process.env[ENV]) {
     own ??= startTestServer();
@@ -66,7 +66,7 @@ async function serverOfRun(): Promise<DatabaseInfo> {
   return JSON.parse(process.env[ENV] ?? "") as DatabaseInfo;
 }
 
-/** What a test does with a database of its own. */
+/** The body of a test with a separate database. */
 export type WithDatabase = (body: (database: Database, info: DatabaseInfo) => Promise<void>) => Promise<void>;
 
 /** Runs `body` with a fresh, migrated database, and drops it. */
@@ -95,7 +95,7 @@ export const withEmptyDatabase: WithDatabase = (body) =>
     }
   });
 
-/** Runs `body` with a server of another installation's programs, whose databases are made as those of the run are. */
+/** Runs `body` with a server of another installation; its databases are created like those of the run. */
 export async function withServer(binaries: string, body: (withDatabase: WithDatabase) => Promise<void>): Promise<void> {
   const { env, stop } = await startTestServer(binaries);
   const server = JSON.parse(env[ENV] ?? "") as DatabaseInfo;
@@ -106,7 +106,7 @@ export async function withServer(binaries: string, body: (withDatabase: WithData
   }
 }
 
-/** How tests reach a database: directly, or by a pooler that loses prepared statements (CONTRIBUTING). */
+/** How tests reach a database: directly, or through a pooler that loses prepared statements (CONTRIBUTING). */
 function reaching(info: DatabaseInfo, body: (way: Way) => Promise<void>): Promise<void> {
   const poolSize = Number(process.env.TEST_POOLER ?? 0);
   if (poolSize === 0) return body(info);
@@ -143,7 +143,7 @@ async function withDatabaseOn(server: DatabaseInfo, body: Parameters<WithDatabas
   }
 }
 
-/** By hand, each database has the server to itself: what is left open would keep the process alive. */
+/** In a run by hand each database has a separate server: an open one would keep the process alive. */
 async function endOwnServer(): Promise<void> {
   const server = await own;
   own = null;

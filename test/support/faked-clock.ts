@@ -1,14 +1,14 @@
 import { spawnSync } from "node:child_process";
 
-/** The library that shows a program another time. */
+/** The library that fakes a program's time. */
 function library(): string {
   const { stdout } = spawnSync("faketime", ["-m", "-f", "+1s", "printenv", "LD_PRELOAD"], { encoding: "utf8" });
   return stdout.trim();
 }
 
 /**
- * The environment of a program whose clock is wrong by this much, for tests that need `faketime`. Its monotonic clock is
- * right: intervals are true.
+ * The environment of a program with a clock that is off by this much, for tests that need `faketime`. Its monotonic clock
+ * is correct: intervals are true.
  */
 export function clockEnv(seconds: number): Record<string, string> {
   const offset = `${seconds < 0 ? "" : "+"}${seconds}s`;

@@ -5,23 +5,23 @@ import { until } from "./until.ts";
 
 const CLIENT = join(import.meta.dirname, "faults-client.ts");
 
-/** A network of its own at the end of a cable that can be pulled. */
+/** A separate network at the end of a cable that can be pulled. */
 export interface Cable {
   /** The hub's end: reachable from inside the network, and from this machine. */
   address: string;
-  /** The far end's: reachable from this machine, where something inside listens on them. */
+  /** The far end's addresses: reachable from this machine if a program inside listens on them. */
   far: readonly [string, string];
-  /** What to put before a command that shall run inside. */
+  /** The prefix of a command that runs inside. */
   inside: readonly string[];
   pull(): void;
   plug(): void;
-  /** Drops whatever goes to one of the far end's addresses and comes from there: nobody is told, and no connection ends. */
+  /** Silently drops all packets to and from these addresses of the far end; no connection ends. */
   drop(...addresses: string[]): void;
-  /** Drops nothing any more. */
+  /** Stops dropping packets. */
   pass(): void;
 }
 
-/** Why there can be no networks here, or no packet can be dropped in one, or null. Needs `ip`; tries `nft` if it is installed. */
+/** Why networks, or dropping packets in one, are impossible here; null if both work. Needs `ip`; tries `nft` if it is installed. */
 export function networkProblem(): string | null {
   if (process.platform !== "linux") return "network namespaces are a feature of Linux";
   if (process.getuid?.() !== 0) return "only root can make network namespaces";
@@ -37,10 +37,10 @@ export function networkProblem(): string | null {
   return installed && filtered.status !== 0 ? `no nft here: ${filtered.stderr.toString().trim()}` : null;
 }
 
-/** Runs `body` with a network of its own, and removes it. */
+/** Runs `body` with a separate network, and removes it. */
 export async function withCable(body: (cable: Cable) => Promise<void>): Promise<void> {
   const name = `hub${process.pid}`;
-  // A /29 of the range for benchmarks, by the process, so that runs side by side don't meet.
+  // A /29 of the range for benchmarks, derived from the process id, so that concurrent runs don't collide.
   const base = `198.18.${(process.pid >> 5) & 255}`;
   const first = (process.pid & 31) * 8;
   const address = `${base}.${first + 1}`;
@@ -71,12 +71,12 @@ export async function withCable(body: (cable: Cable) => Promise<void>): Promise<
 }
 
 function removeNetwork(name: string): void {
-  // Left to itself, the cable would go some time after its network.
+  // Otherwise the cable would be removed some time after its network.
   spawnSync("ip", ["link", "del", name]);
   run("netns", "del", name);
 }
 
-/** What processes left that were killed. */
+/** Removes the networks of killed processes. */
 function removeStale(): void {
   const names = spawnSync("ip", ["netns", "list"])
     .stdout.toString()
@@ -89,7 +89,7 @@ const droppingAll = (addresses: readonly string[]) => `table inet faults {
   chain outward { type filter hook output priority 0; ip saddr { ${addresses.join(", ")} } drop; }
 }`;
 
-/** The rules go with the network that they are in. */
+/** The rules are removed with their network. */
 function filter(name: string, rules: string): SpawnSyncReturns<Buffer> {
   return spawnSync("ip", ["netns", "exec", name, "nft", "-f", "-"], { input: rules });
 }
@@ -102,13 +102,13 @@ function orThrow(what: string, { status, stderr }: SpawnSyncReturns<Buffer>): vo
   if (status !== 0) throw new Error(`${what}: ${stderr.toString()}`);
 }
 
-/** A workstation in a process of its own. */
+/** A workstation in a separate process. */
 export class ClientProcess {
-  readonly told: { event: string; detail?: unknown }[] = [];
+  readonly events: { event: string; detail?: unknown }[] = [];
   readonly #child: ChildProcess;
   #errors = "";
 
-  /** `inside`: what to put before the command. */
+  /** `inside`: the prefix of the command. */
   constructor(inside: readonly string[], url: string, token: string, channel: string) {
     const [file = "", ...args] = [...inside, process.execPath, "--import", "tsx", CLIENT, url, token, channel];
     this.#child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"] });
@@ -116,7 +116,7 @@ export class ClientProcess {
     this.#child.stdout?.on("data", (chunk: Buffer) => {
       const lines = (rest + chunk.toString("utf8")).split("\n");
       rest = lines.pop() ?? "";
-      this.told.push(...lines.map((line) => JSON.parse(line)));
+      this.events.push(...lines.map((line) => JSON.parse(line)));
     });
     this.#child.stderr?.on("data", (chunk: Buffer) => {
       this.#errors += chunk.toString("utf8");
@@ -124,21 +124,21 @@ export class ClientProcess {
   }
 
   count(event: string): number {
-    return this.told.filter((line) => line.event === event).length;
+    return this.events.filter((line) => line.event === event).length;
   }
 
   async joined(): Promise<void> {
     await until(
       "the client joined",
       () => {
-        if (this.count("joined") === 0) throw new Error(`${JSON.stringify(this.told)} ${this.#errors}`);
+        if (this.count("joined") === 0) throw new Error(`${JSON.stringify(this.events)} ${this.#errors}`);
         return true;
       },
       15_000,
     );
   }
 
-  /** SIGSTOP: its sockets stay open, and nobody answers on them. */
+  /** SIGSTOP: its sockets stay open, without answers. */
   freeze(): void {
     this.#child.kill("SIGSTOP");
   }

@@ -21,12 +21,12 @@ export async function withFolder(body: (folder: string) => Promise<void>): Promi
   }
 }
 
-/** A hub as `npm start` runs it: a process of its own with the embedded Postgres. */
+/** A hub as `npm start` runs it: a separate process with the embedded Postgres. */
 export class HubProcess {
   readonly dataDir: string;
   /** Everything it wrote to both streams. */
   output = "";
-  /** Its exit code; null where a signal ended it. */
+  /** Its exit code; null if a signal ended it. */
   readonly exited: Promise<number | null>;
   readonly #child: ChildProcess;
 
@@ -34,7 +34,7 @@ export class HubProcess {
     this.dataDir = dataDir;
     this.#child = spawn(process.execPath, ["--import", "tsx", program], {
       cwd: ROOT,
-      // Nothing of the tests' own environment may reach it.
+      // The tests' environment must not reach it.
       env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: "0", DATA_DIR: dataDir, LOG_LEVEL: "warn", ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -46,7 +46,7 @@ export class HubProcess {
     this.exited = new Promise((resolve) => this.#child.once("close", resolve));
   }
 
-  /** Starts a process and doesn't wait for anything: for hubs that must not come up. */
+  /** Starts a process without waiting: for hubs that must refuse to start. */
   static spawn(dataDir: string, env: Record<string, string> = {}, program = PROGRAM): HubProcess {
     return new HubProcess(dataDir, env, program);
   }
@@ -77,7 +77,7 @@ export class HubProcess {
     this.#child.kill(signal);
   }
 
-  /** Whether no process of this number runs any more; one that nobody has waited for yet has ended all the same. */
+  /** Whether the process with this id has ended; a zombie counts as ended. */
   static isGone(pid: number): boolean {
     return ["", "Z"].includes(read(`/proc/${pid}/stat`).split(") ").at(-1)?.charAt(0) ?? "");
   }
@@ -87,7 +87,7 @@ export class HubProcess {
     return readDevelopment(this.dataDir);
   }
 
-  /** Ends it in order, at last by force, and whatever it leaves. */
+  /** Ends it cleanly, finally by force, and removes its leftovers. */
   async stop(): Promise<void> {
     if (!this.ended) this.kill("SIGTERM");
     const hard = setTimeout(() => this.kill("SIGKILL"), 10_000);
@@ -109,7 +109,7 @@ export function postgresOf(dataDir: string): number[] {
   return [...new Set([...servers, ...backends])];
 }
 
-/** Freezes the server first, so that it makes no new backend; answers what lets all go on. */
+/** Freezes the server first, so that it starts no new backend; returns a function that resumes all. */
 export function freezePostgres(dataDir: string): () => void {
   const frozen = new Set<number>();
   for (let before = -1; before < frozen.size; ) {
@@ -124,12 +124,12 @@ export function freezePostgres(dataDir: string): () => void {
   };
 }
 
-/** Asks the database of a hub that runs, beside it. */
+/** Queries the database of a running hub. */
 export async function askRunning<Result>(dataDir: string, ask: (database: Database) => Promise<Result>) {
   return askAt(join(dataDir, "postgres-socket"), ask);
 }
 
-/** Asks the database of a hub that does not run any more, by a server started for it. */
+/** Queries the database of a hub that has ended, with a server started for it. */
 export async function askStopped<Result>(dataDir: string, ask: (database: Database) => Promise<Result>) {
   const server = await startEmbeddedPostgres({ dataDir: join(dataDir, "postgres"), fsync: false });
   try {
@@ -164,7 +164,7 @@ function read(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch {
-    // The process ended since the folder was listed.
+    // The process has ended since the folder was listed.
     return "";
   }
 }

@@ -9,14 +9,14 @@ const id = (prefix: string, number: string): string => `'${prefix}_' || lpad((${
 const pick = (type: string, values: readonly string[], number: string): string =>
   `(ARRAY['${values.join("','")}'])[${number} % ${values.length} + 1]::${type}`;
 
-/** The id of row `number`, from 1 on, of those that `fillTables` makes. */
+/** The id of row `number`, from 1 on, created by `fillTables`. */
 export const rowId = (prefix: string, number: number): string => `${prefix}_${String(number).padStart(26, "0")}`;
 
 interface Filled {
   table: string;
   rows: number;
   columns: string;
-  /** Of row `n`, from 1 on. */
+  /** For row `n`, from 1 on. */
   values: string;
 }
 
@@ -154,7 +154,7 @@ const TABLES: readonly Filled[] = [
   },
 ];
 
-/** Fills every table of callers and the audit trail with rows as many tenants would leave them; without their triggers. */
+/** Fills every table of callers and the audit trail with rows of many tenants, without their triggers. */
 export async function fillTables(database: Database): Promise<void> {
   await database.unlimited.begin(async (sql) => {
     await sql`SET LOCAL session_replication_role = replica`;

@@ -1,14 +1,14 @@
 type Method = (...values: never[]) => Promise<unknown>;
 
-/** Calls that wait to be let go. */
+/** Calls that wait for their release. */
 export interface Held {
-  /** How many have come. */
+  /** The number of calls so far. */
   readonly waiting: number;
-  /** Lets go those that wait, and whoever comes later. */
+  /** Releases the waiting calls, and all later ones. */
   release(): void;
 }
 
-/** Lets every call of a real part's method wait until `release`, as a part that is slow would. */
+/** Makes every call of a real part's method wait until `release`, like a slow part. */
 export function hold<Name extends PropertyKey>(part: Record<Name, Method>, name: Name): Held {
   const method = part[name].bind(part) as (...values: unknown[]) => Promise<unknown>;
   let release: () => void = () => undefined;

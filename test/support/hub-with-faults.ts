@@ -1,4 +1,4 @@
-/** The hub's program, in which a signal causes an exception that nothing catches. */
+/** The hub's program, in which a signal causes an uncaught exception. */
 process.on("SIGUSR2", () => {
   throw new Error("an exception for the test");
 });

@@ -15,17 +15,17 @@ import { RawClient } from "./raw-client.ts";
 import { until } from "./until.ts";
 
 export interface HubOptions {
-  /** Environment of the hub beside what every test has. */
+  /** Additional environment of the hub. */
   env?: Record<string, string>;
   settleMs?: number;
-  /** Where the hub writes its log, for tests that read it. */
+  /** The destination of the hub's log, for tests that read it. */
   log?: Logger;
   httpTimes?: NodeOptions["httpTimes"];
-  /** Connections of a pool for the hub alone. Default: it shares the test's. */
+  /** Size of a separate pool for the hub. Default: it shares the test's. */
   poolSize?: number;
 }
 
-/** A workstation of the test, with the token that opens it. */
+/** A workstation of the test, with its token. */
 export interface TestWorkstation {
   id: string;
   token: string;
@@ -43,13 +43,13 @@ export interface TestHub {
   taskId: string;
   workstation: TestWorkstation;
   userToken: string;
-  /** Of a service of all organizations. */
+  /** A token of a service of all organizations. */
   serviceToken: string;
-  /** Of a service of this organization alone. */
+  /** A token of a service of this organization only. */
   boundToken: string;
   taskChannel: string;
   projectChannel: string;
-  /** A token of the development issuer, for a day where nothing else is said. */
+  /** A token of the development issuer, by default for a day. */
   mint(subject: string, ttlSeconds?: number): Promise<string>;
   connect(token: string): Promise<RawClient>;
   connectAll<Tokens extends string[]>(...tokens: Tokens): Promise<{ [Index in keyof Tokens]: RawClient }>;
@@ -66,7 +66,7 @@ export function meta(more: Record<string, unknown> = {}): WorkstationPresenceMet
   return { status: "online", availableAgents: ["claude-code"], activeProjects: [], currentTaskCount: 0, ...more };
 }
 
-/** Runs `body` with a hub on a free port and a database of its own, and closes everything. */
+/** Runs `body` with a hub on a free port and a separate database, and closes everything. */
 export async function withHub(options: HubOptions, body: (hub: TestHub) => Promise<void>): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), "hub-"));
   try {
@@ -165,7 +165,7 @@ async function describe(
   };
 }
 
-/** Writes rows that no subscriber is to hear of: what a test hears is of its own making. */
+/** Writes rows without publications: a test must receive only its own changes. */
 async function seed(database: Database, write: (sql: TransactionSql) => Promise<void>): Promise<void> {
   await database.transaction("test", async (sql) => {
     await sql`SELECT set_config('hub.audit_publish', 'off', true)`;

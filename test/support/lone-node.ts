@@ -12,7 +12,7 @@ import { OrderedMap } from "../../hub/kernel/ordered-map.ts";
 import { MemoryPresence } from "../../hub/presence/memory.ts";
 import type { RpcRouterOptions } from "../../hub/rpc/router.ts";
 
-/** What a router asks of a node that nobody is connected to, and on which nothing is published. */
+/** The parts of a node that a router needs, without connections and publications. */
 export function loneNode(authorizer: Authorizer, log: Logger): Pick<RpcRouterOptions, "connections" | "inspection"> {
   const [io, nodeId, deliveries] = [new Server(), "node", new DeliveryLog()];
   const presence = new MemoryPresence({

@@ -11,16 +11,16 @@ export const POSTGRES_15 = "/usr/lib/postgresql/15/bin";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const NODE_22 = `node-${process.platform}-${process.arch}`;
-/** Outside of `node_modules/.bin`, from which npm would take it as the Node that runs everything. */
+/** Outside of `node_modules/.bin`; from there npm would use it as its own Node. */
 const NODE_22_FOLDER = join("node_modules", ".cache", "node-22");
 
-/** How a requirement is met: Debian packages, one npm package in a folder, or by hand as the sentence says. */
+/** How a requirement is installed: Debian packages, one npm package in a folder, or by hand, as described. */
 export type Install = { debian: readonly string[] } | { npm: string; folder: string } | { byHand: string };
 
 /** What a test needs beside Node and the packages of `npm ci`. */
 export interface Requirement {
   install: Install;
-  /** Why tests that need it can't run here, or null where they can. Looks at the machine at each call. */
+  /** Why tests that need it can't run here; null if they can. Checks the machine at each call. */
   problem(): string | null;
 }
 
@@ -29,7 +29,7 @@ export const REQUIREMENTS = {
   "redis-server": program("redis-server", "redis-server", "--version"),
   "PostgreSQL 15": {
     install: { debian: ["postgresql-15"] },
-    // The client's package makes the folder too.
+    // The client's package also creates the folder.
     problem: () => missing(["initdb", "postgres"].map((name) => join(POSTGRES_15, name))),
   },
   nginx: program("nginx", "nginx", "-v"),
@@ -49,7 +49,7 @@ export const REQUIREMENTS = {
   nft: program("nftables", "nft", "--version"),
   "network namespaces": {
     install: { byHand: "Run as root on a Linux whose kernel and container allow network namespaces, veth and nft." },
-    // Unknown without `ip`, which a test that needs namespaces names as well.
+    // Unknown without `ip`, which is a separate requirement of tests with namespaces.
     problem: () => (trial("ip", "-V") === null ? networkProblem() : null),
   },
   "a small tmpfs": {
@@ -66,7 +66,7 @@ export type Need = keyof typeof REQUIREMENTS;
 
 const found = new Map<Need, string | null>();
 
-/** Those of the needs that this machine does not meet, in their order. Each is detected once in a process. */
+/** The needs that this machine does not meet, in their order. Each is detected once in a process. */
 export function unmet(needs: readonly Need[]): Need[] {
   return needs.filter((need) => {
     if (!found.has(need)) found.set(need, REQUIREMENTS[need].problem());
@@ -74,7 +74,7 @@ export function unmet(needs: readonly Need[]): Need[] {
   });
 }
 
-/** The program of a Node 22: `NODE22`, one of the PATH, or the one that the table installs; null where there is none. */
+/** The program of a Node 22: `NODE22`, one of the PATH, or the one that the table installs; null if there is none. */
 export function findNode22(): string | null {
   const installed = join(ROOT, NODE_22_FOLDER, "node_modules", NODE_22, "bin", "node");
   const candidates = [process.env.NODE22, "node22", "node-22", "node", installed].filter((name) => name !== undefined);

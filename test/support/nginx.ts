@@ -15,8 +15,8 @@ export interface Nginx {
 }
 
 /**
- * Runs `body` with a real nginx that has this configuration, which is written as in docs/deploy.md: for a hub at
- * 127.0.0.1:4000, on port 443, with certificates in /etc/ssl. Host, ports and certificates are put in here.
+ * Runs `body` with a real nginx with this configuration, which is written as in docs/deploy.md: for a hub at
+ * 127.0.0.1:4000, on port 443, with certificates in /etc/ssl. This function replaces host, ports and certificates.
  */
 export async function withNginx(configuration: string, hubUrl: string, body: (nginx: Nginx) => Promise<void>) {
   const folder = mkdtempSync(join(tmpdir(), "nginx-"));
@@ -46,7 +46,7 @@ export async function withNginx(configuration: string, hubUrl: string, body: (ng
   }
 }
 
-/** A port of loopback that is free now. */
+/** A free port of loopback. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

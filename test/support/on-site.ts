@@ -31,7 +31,7 @@ export async function withOnSite<Rows extends Tenant>(database: Database, tenant
   return { ...tenant, ...ids };
 }
 
-/** What makes such rows of the tenant's, and what is done to its workstation, with good params. */
+/** Calls that create such rows of the tenant, and calls on its workstation, with valid params. */
 export function callsOnSite({ projectId, workstationId, repositoryId, cloneId }: Tenant & OnSite) {
   return [
     ["agents.create", { workstationId, type: "custom", name: "A" }],

@@ -6,14 +6,14 @@ const ROOT = join(import.meta.dirname, "..", "..");
 const MIGRATIONS = "hub/store/migrations";
 const PARTS = ["hub", "scripts", "schema.sql", "package.json"];
 
-/** Another version of the programs: a copy in which something was changed. */
+/** Another version of the programs: a changed copy. */
 export interface OtherVersion {
   hub: string;
   migrate: string;
-  /** Puts `after` in the place of `before` in one of its files. */
+  /** Replaces `before` by `after` in one of its files. */
   change(file: string, before: string | RegExp, after: string): void;
   write(file: string, text: string): void;
-  /** Adds one after all others. */
+  /** Adds a migration after all others. */
   addMigration(name: string, text: string): void;
 }
 
@@ -29,7 +29,7 @@ export function withOtherVersion(body: (other: OtherVersion) => Promise<void>): 
       migrate: join(folder, "scripts", "migrate.ts"),
       change(file, before, after) {
         const text = read(file);
-        if (text.replace(before, after) === text) throw new Error(`${file} holds no ${before}`);
+        if (text.replace(before, after) === text) throw new Error(`${file} does not contain ${before}`);
         write(file, text.replace(before, after));
       },
       write,

@@ -1,7 +1,7 @@
 import { ulid } from "ulid";
 import type { TestHub } from "./hub.ts";
 
-/** A user who is a member of these organizations, and his token. */
+/** A user who is a member of these organizations, with a token. */
 export async function memberOf(hub: TestHub, roles: Record<string, string>): Promise<{ id: string; token: string }> {
   const [id, subject] = [`user_${ulid()}`, ulid().toLowerCase()];
   await hub.database.transaction("test", async (sql) => {

@@ -21,7 +21,7 @@ export interface PgBouncerOptions {
 
 export interface PgBouncer {
   connection: ConnectionOptions & { url: string };
-  /** Stops its process as SIGSTOP does, or lets it go on. */
+  /** Stops its process by SIGSTOP, or resumes it. */
   signal(signal: "SIGSTOP" | "SIGCONT"): void;
 }
 
@@ -67,7 +67,7 @@ export async function withPgBouncer(
   }
 }
 
-/** What still runs could write into the folder while it is removed. */
+/** A running process could write into the folder while it is removed. */
 async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((resolve) => child.once("exit", resolve));
@@ -75,7 +75,7 @@ async function ended(child: ChildProcess): Promise<void> {
   await gone;
 }
 
-/** As the user who may enter Postgres' folder. */
+/** Runs as the user who may enter Postgres' folder. */
 function start(folder: string, file: string, { uid, gid }: { uid: number; gid: number }): ChildProcess {
   const root = process.getuid?.() === 0;
   const front = root && uid === 0 ? NAMESPACE : [];

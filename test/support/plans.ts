@@ -17,12 +17,12 @@ export interface Statement {
   values: unknown[];
 }
 
-/** What `ask` would ask the database for, had it one. */
+/** The statement that `ask` would execute, without a database. */
 export function asked(ask: (sql: Statements) => unknown): Statement {
   const statements: Statement[] = [];
   ask({ unsafe: (text: string, values: unknown[]) => statements.push({ text, values }) } as unknown as Statements);
   const [statement] = statements;
-  if (!statement) throw new Error("nothing was asked");
+  if (!statement) throw new Error("no statement was executed");
   return statement;
 }
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** What a field of the protocol holds, as far as a column can be compared with it. */
+/** The type of a protocol field, as far as it can be compared with a column. */
 export interface FieldType {
   kind: "text" | "number" | "boolean" | "array" | "object" | "enum";
   nullable: boolean;
@@ -12,8 +12,8 @@ export interface FieldType {
 const FOLDER = join(import.meta.dirname, "../../client-sdk/protocol/entities");
 
 /**
- * The row types of the protocol, entity → field → type, read from their text: types leave nothing to ask at run time.
- * Understands what the protocol's files write: flat interfaces, unions, `Open<…>`, aliases. Throws for anything else.
+ * The row types of the protocol, entity → field → type, parsed from their text, because types do not exist at run time.
+ * Supports the syntax of the protocol's files: flat interfaces, unions, `Open<…>`, aliases. Throws for anything else.
  */
 export function rowTypes(): Map<string, Map<string, FieldType>> {
   const text = readdirSync(FOLDER)
@@ -57,10 +57,10 @@ function single(text: string, type: string): Omit<FieldType, "nullable"> {
   const alias = new RegExp(`^export type ${type} = ([\\s\\S]*?);$`, "m").exec(text)?.[1];
   if (alias !== undefined) return typeOf(text, alias);
   if (new RegExp(`^export interface ${type} \\{`, "m").test(text)) return { kind: "object", values: [] };
-  throw new Error(`not understood: ${type}`);
+  throw new Error(`unknown syntax: ${type}`);
 }
 
-/** The members of a union; what stands in brackets is not divided. */
+/** The members of a union; text in brackets is not split. */
 function unionOf(type: string): string[] {
   const members = [""];
   let depth = 0;

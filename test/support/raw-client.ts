@@ -9,7 +9,7 @@ export interface ReceivedPush {
   values: unknown[];
 }
 
-/** A plain Socket.IO client that keeps everything it hears: what an outsider who only read PROTOCOL.md would write. */
+/** A plain Socket.IO client that records everything it receives, written only from PROTOCOL.md. */
 export class RawClient {
   readonly socket: Socket;
   readonly pushes: ReceivedPush[] = [];
@@ -34,12 +34,12 @@ export class RawClient {
     return this.last("welcome")?.values[0] as Welcome;
   }
 
-  /** The whole ack, with whatever argument a test wants to send. */
+  /** The whole ack, for any argument. */
   ack(event: string, ...values: unknown[]): Promise<Ack<unknown>> {
     return this.socket.timeout(10_000).emitWithAck(event, ...values);
   }
 
-  /** The data of an ack that is ok; throws the error object of one that is not. */
+  /** The data of an ack; throws the error object of a refusal. */
   async request<Name extends RequestName>(
     name: Name,
     request: Requests[Name]["request"],
@@ -65,13 +65,13 @@ export class RawClient {
     return this.pushes.findLast((push) => push.event === event);
   }
 
-  /** The next push of this event that fits. */
+  /** The next matching push of this event. */
   push(event: string, fits: (...values: never[]) => boolean = () => true, limitMs = 5_000): Promise<unknown[]> {
     const found = () => this.pushes.find((push) => push.event === event && fits(...(push.values as never[])));
     return until(`a push of ${event}`, () => found()?.values, limitMs);
   }
 
-  /** Stops taking anything from the socket, as a reader that hangs does. */
+  /** Stops reading from the socket, like a hanging reader. */
   pauseReading(): void {
     this.#webSocket().pause();
   }
@@ -80,7 +80,7 @@ export class RawClient {
     this.#webSocket().resume();
   }
 
-  /** Cuts the connection without a goodbye. */
+  /** Cuts the connection without a clean disconnect. */
   cut(): void {
     this.#webSocket().terminate();
   }

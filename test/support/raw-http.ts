@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 
-/** A connection on which a test writes HTTP byte by byte, and everything that came back. */
+/** A connection on which a test writes HTTP byte by byte, with the received data. */
 export class RawHttp {
   readonly socket: Socket;
   received = "";
@@ -19,7 +19,7 @@ export class RawHttp {
     });
   }
 
-  /** Sends the head of a request, and what follows it. */
+  /** Sends the head of a request, and its body. */
   send(requestLine: string, headers: readonly string[] = [], body = ""): this {
     this.socket.write([`${requestLine} HTTP/1.1`, "Host: hub", ...headers, "", body].join("\r\n"));
     return this;
@@ -35,7 +35,7 @@ export class RawHttp {
   }
 }
 
-/** Runs `body` with a way to open connections, and closes them all. */
+/** Runs `body` with a function that opens connections, and closes them all. */
 export async function withRawHttp(url: string, body: (open: () => RawHttp) => Promise<void>): Promise<void> {
   const opened: RawHttp[] = [];
   try {

@@ -6,7 +6,7 @@ export class RawTransport {
   /** Every message that arrived, as text. */
   readonly received: string[] = [];
   readonly webSocket: WebSocket;
-  /** Resolves with the code that the WebSocket was closed with. */
+  /** Resolves with the close code of the WebSocket. */
   readonly closed: Promise<number>;
 
   private constructor(url: string, options: { localAddress?: string; headers?: Record<string, string> }) {
@@ -17,7 +17,7 @@ export class RawTransport {
     this.webSocket.on("error", () => undefined);
   }
 
-  /** Resolves when the hub has opened the transport. Rejects where it refuses the upgrade, with its status. */
+  /** Resolves when the hub has opened the transport. Rejects with the status if it refuses the upgrade. */
   static async open(
     url: string,
     options: { localAddress?: string; headers?: Record<string, string> } = {},
@@ -34,7 +34,7 @@ export class RawTransport {
     return transport;
   }
 
-  /** Opens a transport, sends CONNECT with this token, and waits until the client is let in. */
+  /** Opens a transport, sends CONNECT with this token, and waits until the hub accepts the client. */
   static async connect(url: string, token: string): Promise<RawTransport> {
     const transport = await RawTransport.open(url);
     transport.send(`40${JSON.stringify({ token })}`);
@@ -50,7 +50,7 @@ export class RawTransport {
     this.webSocket.send(packet);
   }
 
-  /** Sends one message in fragments. The last one ends it where `whole`; more may follow otherwise. */
+  /** Sends one message in fragments. If `whole`, the last one ends it; otherwise more may follow. */
   sendFragments(fragments: readonly string[], whole: boolean): void {
     for (const [index, fragment] of fragments.entries())
       this.webSocket.send(fragment, { fin: whole && index === fragments.length - 1 });
@@ -62,7 +62,7 @@ export class RawTransport {
     return events.map((packet) => (JSON.parse(packet.slice(2)) as unknown[]).slice(1));
   }
 
-  /** What the event with this id was answered, once it was. */
+  /** Resolves with the answer to the event with this id. */
   async answer(id: number): Promise<{ ok: boolean; data?: unknown; error?: { code: string; message: string } }> {
     const prefix = `43${id}[`;
     await until(`event ${id} is answered`, () => this.received.some((packet) => packet.startsWith(prefix)));
@@ -85,7 +85,7 @@ export class RawPolling {
     return new RawPolling(`${address}&sid=${sid}`);
   }
 
-  /** Opens a session, sends CONNECT with this token, and reads until the client is let in. */
+  /** Opens a session, sends CONNECT with this token, and reads until the hub accepts the client. */
   static async connect(url: string, token: string): Promise<RawPolling> {
     const polling = await RawPolling.open(url);
     await polling.post(`40${JSON.stringify({ token })}`);
@@ -93,19 +93,19 @@ export class RawPolling {
     return polling;
   }
 
-  /** Sends a body; resolves with the status it was answered with. */
+  /** Sends a body; resolves with the status of the response. */
   async post(body: string): Promise<number> {
     const response = await fetch(this.#url, { method: "POST", body, headers: { "Content-Type": "text/plain" } });
     await response.text();
     return response.status;
   }
 
-  /** What waited for the client: packets, or an error of Engine.IO once the session is over. */
+  /** Polls once: returns packets, or an error of Engine.IO after the session's end. */
   async read(): Promise<string> {
     return (await fetch(this.#url)).text();
   }
 
-  /** Reads until a packet holds `text`. */
+  /** Reads until a packet contains `text`. */
   async readUntil(text: string): Promise<string> {
     let all = "";
     await until(`a packet with ${text}`, async () => {

@@ -17,28 +17,28 @@ const CLUSTERED = [
   ["--cluster-require-full-coverage", "no"],
   ["--repl-diskless-sync-delay", "0"],
 ].flat();
-/** The cluster bus listens this much above. */
+/** Offset of the cluster bus' port. */
 const BUS = 10_000;
 const LOWEST_PORT = 11_000;
 const ATTEMPTS = 5;
-/** Whom the hubs of the tests connect as: it has the rights that docs/deploy.md names, for all identities, and no others. */
+/** The user of the tests' hubs: it has only the rights that docs/deploy.md names, for all identities. */
 export const HUB_USER = "hub";
 const ANSWERED_MS = 500;
 const HUB_PASSWORD = "sesame";
-/** What to put before a command that shall end with the tests, however they end; where the system has the means. */
+/** Prefix of a command that ends with the tests in any case, if the system supports it. */
 export const GUARD = spawnSync("setpriv", ["--version"]).status === 0 ? ["setpriv", "--pdeathsig", "KILL"] : [];
 
-/** Where a server runs: in this machine's own network, or in another one. */
+/** The network in which a server runs: this machine's, or another one. */
 export interface RedisPlace {
-  /** What to put before a command that shall run there. */
+  /** The prefix of a command that runs there. */
   inside: readonly string[];
-  /** The addresses that it is reached at. */
+  /** The addresses of the server. */
   hosts: readonly string[];
 }
 
 const HERE: RedisPlace = { inside: [], hosts: [HOST] };
 
-/** A redis-server of a test's own, which keeps nothing on disk. */
+/** A separate redis-server for a test, without persistence. */
 export class RedisServer {
   readonly port: number;
   readonly #place: RedisPlace;
@@ -46,7 +46,7 @@ export class RedisServer {
   readonly #folder = mkdtempSync(join(tmpdir(), "hub-redis-"));
   #child: ChildProcess | null = null;
   #admin: Redis | null = null;
-  /** Whatever ends the tests ends their servers. */
+  /** The servers end with the tests. */
   readonly #end = () => {
     this.#child?.kill("SIGKILL");
     rmSync(this.#folder, { recursive: true, force: true });
@@ -67,23 +67,23 @@ export class RedisServer {
         return server;
       } catch (error) {
         await server.stop();
-        // Somebody else may have taken the port meanwhile.
+        // Another process may have taken the port.
         if (attempt === ATTEMPTS) throw error;
       }
     }
   }
 
-  /** For a hub, whose user may do what the hub needs and nothing else. */
+  /** The URL for a hub; its user has only the rights that the hub needs. */
   get url(): string {
     return this.urlAt(this.#host);
   }
 
-  /** By one of several addresses. */
+  /** The same with one of several addresses. */
   urlAt(host: string): string {
     return `redis://${HUB_USER}:${HUB_PASSWORD}@${host}:${this.port}`;
   }
 
-  /** For the user `default`, who may do everything. */
+  /** The URL for the user `default`, which has all rights. */
   get openUrl(): string {
     return `redis://${this.#host}:${this.port}`;
   }
@@ -92,16 +92,16 @@ export class RedisServer {
     return this.#place.hosts[0] ?? HOST;
   }
 
-  /** To look into it and to disturb it. */
+  /** A connection for inspections and faults. */
   get admin(): Redis {
     this.#admin ??= new Redis(this.port, this.#host, { retryStrategy: () => 50 }).on("error", () => undefined);
     return this.#admin;
   }
 
-  /** Starts it, empty, where it was before. */
+  /** Starts it again, empty, on the same port. */
   async start(): Promise<void> {
     const { inside, hosts } = this.#place;
-    // Without a password it would answer loopback alone.
+    // Without a password it would answer only on loopback.
     const reached = ["--bind", ...hosts, "--protected-mode", "no"];
     const base = ["--port", String(this.port), ...reached, "--dir", this.#folder];
     const user = ["--user", HUB_USER, "on", `>${HUB_PASSWORD}`, ...this.#rules.split(" ")];
@@ -117,7 +117,7 @@ export class RedisServer {
     await Promise.race([ended, until("redis-server answers", () => this.#answers(child))]);
   }
 
-  /** One that wants a password answers too. Another one on its port is not it. */
+  /** A server that requires a password answers too. Another server on its port does not count. */
   async #answers({ pid }: ChildProcess): Promise<boolean> {
     const report = await this.admin.info("server").catch((error: Error) => error.message);
     return report.startsWith("NOAUTH") || report.includes(`process_id:${pid}\r`);
@@ -127,7 +127,7 @@ export class RedisServer {
     this.#child?.kill(signal);
   }
 
-  /** As a crash: without a word, and with all that it held. */
+  /** Like a crash: abruptly, with a loss of all data. */
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = null;
@@ -137,14 +137,14 @@ export class RedisServer {
     await gone;
   }
 
-  /** Lets the process end without it being stopped: it ends then. */
+  /** Lets the test process exit without stopping the server; the server ends with it. */
   unref(): void {
     this.#admin?.disconnect();
     this.#admin = null;
     this.#child?.unref();
   }
 
-  /** Throws where the hubs were denied something: docs/deploy.md names too few rights then. */
+  /** Throws if a right was denied to the hubs: then docs/deploy.md lacks a right. */
   async stop(): Promise<void> {
     const denied = this.#child === null ? [] : await this.#denied();
     this.#admin?.disconnect();
@@ -159,7 +159,7 @@ export class RedisServer {
   }
 
   async #denied(): Promise<string[]> {
-    // One that was stopped, or wants a password, keeps its log to itself.
+    // A stopped server, or one that requires a password, does not show its log.
     const entries = (await within(ANSWERED_MS, this.admin.acl("LOG"))) as string[][];
     return entries.filter((entry) => entry.includes(HUB_USER)).map((entry) => entry.join(" "));
   }
@@ -205,14 +205,14 @@ export class RedisCluster {
     throw new Error(`no master has ${key}`);
   }
 
-  /** Starts a replica of a master, which takes over when that one is gone. Who asked for it stops it. */
+  /** Starts a replica of a master, which takes over when the master fails. The caller stops it. */
   async addReplica(master: RedisServer): Promise<RedisServer> {
     const replica = await RedisServer.start(CLUSTERED);
     const id = String(await master.admin.call("CLUSTER", "MYID"));
     await replica.admin.call("CLUSTER", "MEET", HOST, master.port);
     await until("the replica knows its master", () => replica.admin.call("CLUSTER", "REPLICATE", id), 15_000);
     await until(
-      "it has the data",
+      "the replica has the data",
       async () => (await replica.admin.info("replication")).includes("link_status:up"),
       15_000,
     );
@@ -222,11 +222,11 @@ export class RedisCluster {
     return replica;
   }
 
-  /** Gives one key's slot, with what is in it, to another master. */
+  /** Moves one key's slot, with its data, to another master. */
   async moveSlot(key: string): Promise<void> {
     const from = await this.ownerOf(key);
     const to = this.servers.find((server) => server !== from);
-    if (!to) throw new Error("there is no other master");
+    if (!to) throw new Error("the cluster has no other master");
     const slot = Number(await from.admin.call("CLUSTER", "KEYSLOT", key));
     const [fromId, toId] = [
       String(await from.admin.call("CLUSTER", "MYID")),
@@ -244,10 +244,10 @@ export class RedisCluster {
   }
 
   async #joined(): Promise<boolean> {
-    const told = await Promise.all(this.servers.map(({ admin }) => admin.call("CLUSTER", "INFO")));
+    const reports = await Promise.all(this.servers.map(({ admin }) => admin.call("CLUSTER", "INFO")));
     const joined = (report: unknown) =>
       /cluster_state:ok/.test(String(report)) && /cluster_known_nodes:3/.test(String(report));
-    return told.every((report) => joined(report) && /cluster_slots_ok:16384/.test(String(report)));
+    return reports.every((report) => joined(report) && /cluster_slots_ok:16384/.test(String(report)));
   }
 }
 
@@ -271,13 +271,13 @@ export async function withRedisCluster(body: (cluster: RedisCluster) => Promise<
   }
 }
 
-/** What comes in time; nothing where it fails, or nothing comes. */
+/** The result if it arrives in time; undefined on a failure or timeout. */
 function within<Value>(ms: number, work: Promise<Value>): Promise<Value | []> {
   const late = new Promise<[]>((resolve) => setTimeout(resolve, ms, []).unref());
   return Promise.race([work.catch((): [] => []), late]);
 }
 
-/** A port that is free, and the one of a cluster's bus with it; below those that systems give to connections. */
+/** A free port, with a free port for a cluster's bus; below the ephemeral ports. */
 async function freePort(): Promise<number> {
   for (;;) {
     const port = LOWEST_PORT + Math.floor(Math.random() * BUS);

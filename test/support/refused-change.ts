@@ -2,7 +2,7 @@ import { ulid } from "ulid";
 import type { TestHub } from "./hub.ts";
 import { until } from "./until.ts";
 
-/** Inserts a task whose time no client can read: the change feed refuses the event `id`. */
+/** Inserts a task with a timestamp that no client can parse: the change feed refuses the event `id`. */
 export async function insertUnpublishableTask({
   database,
   projectId,
@@ -23,7 +23,7 @@ export async function insertUnpublishableTask({
   return { task, id };
 }
 
-/** Gives the task a time that clients can read. */
+/** Sets a timestamp that clients can parse. */
 export async function makePublishable({ database }: Pick<TestHub, "database">, task: string): Promise<void> {
   await database.query((sql) => sql`UPDATE tasks SET created_at = now(), title = 'now' WHERE id = ${task}`);
 }

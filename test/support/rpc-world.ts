@@ -35,16 +35,16 @@ export interface Tenant {
   workstation: Principal;
 }
 
-/** Two tenants over one router, which forgets rights as a hub does. */
+/** Two tenants on one router, which invalidates rights like a hub. */
 export interface World {
   database: Database;
   router: RpcRouter;
   ours: Tenant;
   otherTenant: Tenant;
   touched: Touched[];
-  /** The progress that sessions reported. */
+  /** The reported progress of sessions. */
   progress: SessionProgress[];
-  /** Reads what rights hang on anew. */
+  /** Reloads the facts for rights. */
   forget(changed: readonly Touched[]): void;
   call<Method extends RpcMethod>(
     principal: Principal,
@@ -52,7 +52,7 @@ export interface World {
     params: RpcParams<Method>,
     idempotencyKey?: string,
   ): Promise<RpcResult<Method>>;
-  /** What a call, of whatever params, is refused with. */
+  /** The error of a refused call, with any params. */
   refusal(principal: Principal, method: string, params: unknown, idempotencyKey?: string): Promise<HubError>;
 }
 
@@ -68,7 +68,7 @@ export async function withWorld(body: (world: World) => Promise<void>): Promise<
       touched.push(...changed);
       authorizer.drop(changed);
     };
-    const onProgress = (report: SessionProgress) => progress.push(report);
+    const onProgress = (update: SessionProgress) => progress.push(update);
     const parts = { database, authorizer, ...loneNode(authorizer, log), log };
     const router = createRpcRouter({ ...parts, onTouched, onProgress });
     const [ours, otherTenant] = [await tenant(database), await tenant(database)];
@@ -138,7 +138,7 @@ export async function user(database: Database, organizationId: string | null, ro
   return { kind: "user", id, clientIds: null };
 }
 
-/** The hub sees somebody whose address is verified, and writes the address down. */
+/** The hub sees a user with a verified address, and stores the address. */
 export async function seen({ database }: World, { id }: Principal, email: string): Promise<void> {
   const source = new PostgresFacts(database, log);
   const directory = new Directory({ source, cacheMs: 5_000, outageMs: 60_000 });

@@ -6,7 +6,7 @@ import { until } from "./until.ts";
 
 /** Without a pause the load itself would keep a machine with few processors from starting a node. */
 const PUBLISH_EVERY_MS = 25;
-/** Workstations of one organization: those that each of its members sees. */
+/** Workstations of one organization, which each of its members sees. */
 const STATIONS = 2;
 
 /** Runs `body` on several hubs, and people and machines of two organizations on them. */
@@ -25,14 +25,14 @@ export async function withHubs(
   }
 }
 
-/** All machines are present, and everybody and every row knows. */
+/** All workstations are present on every roster and in every row. */
 export async function everybodyPresent(cluster: TestCluster, world: World): Promise<void> {
   for (const index of world.stations.keys()) world.join(index, 0);
   await world.settle();
   await everybodyKnown(cluster, world);
 }
 
-/** Resolves when every roster shows all machines live, and every row says online. */
+/** Resolves when every roster lists all workstations as live, and every row is online. */
 export async function everybodyKnown(cluster: TestCluster, world: World, limitMs = 5_000): Promise<void> {
   const live = ({ roster }: World["subscribers"][number]) =>
     roster?.presence?.members.filter(({ state }) => state === "live").length === STATIONS;
@@ -48,7 +48,7 @@ export async function offlineRows({ database }: TestCluster, world: World): Prom
   return rows.length;
 }
 
-/** How often a workstation was written to be offline, however briefly. */
+/** How often a workstation's row became offline, even briefly. */
 export async function timesOffline({ database }: TestCluster, world: World): Promise<number> {
   const ids = world.stations.map(({ id }) => id);
   const steps = await database.query(
@@ -58,17 +58,17 @@ export async function timesOffline({ database }: TestCluster, world: World): Pro
   return steps.length;
 }
 
-/** Every leave that somebody's roster showed. */
+/** Every leave on any subscriber's roster. */
 export const leavesOf = (world: World) =>
   world.log.subscribers.flatMap(({ roster }) => roster.filter(({ kind }) => kind === "leave"));
 
-/** No roster showed a leave, and no workstation was written to be offline. */
+/** No roster had a leave, and no workstation's row became offline. */
 export async function noneLeft(cluster: TestCluster, world: World): Promise<void> {
   equal([leavesOf(world), await timesOffline(cluster, world)], [[], 0]);
 }
 
 /**
- * Publishes and looks at the rows for as long as `work` takes, at most every `everyMs`; answers how often a row was seen
+ * Publishes and reads the rows while `work` runs, at most every `everyMs`; returns how often a row was seen
  * offline.
  */
 export async function underLoad(
@@ -82,7 +82,7 @@ export async function underLoad(
   const done = work.finally(() => {
     over = true;
   });
-  // It may fail while nobody waits for it.
+  // It may fail before it is awaited.
   done.catch(() => undefined);
   for (let turn = 0; !over; turn += 1) {
     world.publish(turn, turn, false);

@@ -8,14 +8,14 @@ type AddTest = (name: string, behaviour: () => Promise<void> | void, limitMs?: n
 
 export interface TimedSuite {
   (name: string, behaviour: () => Promise<void> | void, limitMs?: number): void;
-  /** Adds tests that need more than the suite does; skipped, by name, where the machine lacks some of it. */
+  /** Adds tests that need more than the suite; they are skipped, by name, if the machine lacks it. */
   needing(...needs: Need[]): AddTest;
   run(): void;
 }
 
 /**
- * A uvu suite whose tests each have a time limit: uvu itself would wait for ever. Where the machine lacks something of
- * `needs`, each test is skipped, and the runner says what to install.
+ * A uvu suite with a time limit per test, which uvu itself does not have. If the machine lacks one of
+ * `needs`, each test is skipped, and the runner prints what to install.
  */
 export function suite(name: string, ...needs: Need[]): TimedSuite {
   const inner = uvuSuite(name);
@@ -49,7 +49,7 @@ async function withLimit(body: () => Promise<void> | void, limitMs: number): Pro
   }
 }
 
-/** Of anything else uvu shows nothing, and ends the suite: it takes `details` for a text. */
+/** For anything else uvu shows nothing, and ends the suite: it expects `details` to be a text. */
 function isShown(thrown: unknown): thrown is Error {
   return thrown instanceof Error && (!("details" in thrown) || typeof (thrown.details ?? "") === "string");
 }

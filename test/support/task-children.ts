@@ -2,7 +2,7 @@ import { ulid } from "ulid";
 import type { Database } from "../../hub/store/postgres.ts";
 import type { Tenant } from "./rpc-world.ts";
 
-/** One row of each kind that belongs to a tenant's task, and the other task that it has to do with. */
+/** One row of each kind that belongs to a tenant's task, and the other task that it depends on. */
 export interface TaskChildren {
   otherTaskId: string;
   dependencyId: string;

@@ -1,6 +1,6 @@
 /**
- * A supervisor of tiny hubs, as a program: what they serve shows which of them answers, and makes it misbehave. The file
- * FAULT holds the numbers of the places whose processes fail at their start.
+ * A supervisor of tiny hubs, as a program: their responses show which of them answers, and requests make it misbehave. The file
+ * FAULT lists the places whose processes fail at their start.
  */
 import cluster from "node:cluster";
 import { existsSync, readFileSync } from "node:fs";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Certificate, certificateFor } from "./certificate.ts";
 
-/** Addresses at which TLS goes wrong in its ways, each on localhost. */
+/** Addresses with TLS faults, each on localhost. */
 export interface TlsServers {
   selfSigned: string;
   expired: string;

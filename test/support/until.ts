@@ -1,8 +1,8 @@
 const POLL_MS = 5;
 
 /**
- * Waits until `condition` returns something truthy and gives that back; fails after `limitMs` with `what`
- * and the last error that the condition threw.
+ * Waits until `condition` returns a truthy value and returns that value; fails after `limitMs` with `what`
+ * and the last error of the condition.
  */
 export async function until<Value>(
   what: string,

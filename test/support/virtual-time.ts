@@ -1,4 +1,4 @@
-/** Time that passes only when a test lets it, for timers and `performance.now()` of this process. */
+/** Time that passes only when a test advances it, for timers and `performance.now()` of this process. */
 export interface VirtualTime {
   readonly nowMs: number;
   /** Calls every timer that is due within the next `ms`, in order, with the promises of each settled before the next. */

@@ -34,7 +34,7 @@ export type Refusal = { workstationId: string; rowRevision: number; presence: Wo
 
 export const QUIET = 60_000;
 
-/** An organization with `count` workstations; answers their ids, in order. */
+/** An organization with `count` workstations; returns their ids, in order. */
 export async function seedWorkstations(database: Database, count: number): Promise<string[]> {
   const organizationId = `org_${ulid()}`;
   const ids = Array.from({ length: count }, () => `ws_${ulid()}`).sort();
@@ -90,7 +90,7 @@ export async function rowOf(database: Database, id: string): Promise<Workstation
   return row;
 }
 
-/** What the audit trail tells of a workstation's presence, oldest first. */
+/** The audit trail of a workstation's presence, oldest first. */
 export async function transitionsOf(database: Database, id: string): Promise<TransitionRow[]> {
   const rows = await database.query(
     (sql) => sql<TransitionRow[]>`
@@ -107,7 +107,7 @@ export interface WriterUnderTest {
   logged: { level: number; msg: string; workstationId?: string }[];
 }
 
-/** A writer that flushes when asked (or every `intervalMs`), and is closed afterwards. */
+/** A writer that flushes on request (or every `intervalMs`), and is closed afterwards. */
 export async function withWriter(
   database: Database,
   body: (under: WriterUnderTest) => Promise<void>,

@@ -4,16 +4,16 @@ import type { Principal } from "../../hub/auth/principal.ts";
 import { addMachine } from "./on-site.ts";
 import { type Tenant, type World, withWorld } from "./rpc-world.ts";
 
-/** A repository of the tenant's project whose clone on its workstation is ready, and that the tenant's task is about. */
+/** A repository of the tenant's project with a ready clone on its workstation; the tenant's task uses it. */
 export interface WorktreeSite {
   repositoryId: string;
-  /** As the workstation. */
+  /** Calls as the workstation. */
   acquire(branch: string, sessionId?: string): Promise<GitWorktree>;
   release(id: string): Promise<GitWorktree>;
-  /** A session of the tenant's agent, by rows alone: the task is not in it. */
+  /** A session row of the tenant's agent, without an effect on the task. */
   session(more?: object): Promise<string>;
   count(id: string): Promise<number>;
-  /** Of all worktrees by their id, the open sessions and what is counted beyond them. */
+  /** For each worktree id, the open sessions and the additional holds. */
   recount(): Promise<Map<string, { sessions: number; beyond: number }>>;
 }
 
@@ -26,8 +26,8 @@ export async function withWorktreeSite(
     const repository = { projectId, name: "R", githubUrl: "https://github.com/acme/app", maxConcurrentTasks: 0 };
     const { id: projectRepositoryId } = await call(ours.admin, "projectRepositories.create", repository);
     await call(member, "tasks.update", { id: taskId, set: { projectRepositoryId } });
-    const told = { projectRepositoryId, mainPath: "/src/app", cloneStatus: "ready" } as const;
-    await call(workstation, "workstationRepositories.report", told);
+    const report = { projectRepositoryId, mainPath: "/src/app", cloneStatus: "ready" } as const;
+    await call(workstation, "workstationRepositories.report", report);
     await body(world, ours, {
       repositoryId: projectRepositoryId,
       acquire: (branch, sessionId) =>

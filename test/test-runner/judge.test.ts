@@ -14,11 +14,11 @@ const counts = (output: string, exitCode: number | null) => {
   return [passed, failed, skipped.length];
 };
 
-test("a file that passes has nothing that failed", () => equal(counts(report(3, 3, 0), 0), [3, 0, 0]));
+test("a file that passes has no failure", () => equal(counts(report(3, 3, 0), 0), [3, 0, 0]));
 
 test("a file whose tests are all skipped did not fail", () => equal(counts(skips(2) + report(0, 0, 2), 0), [0, 0, 2]));
 
-test("a failure counts beside a skipped test, which uvu's total leaves out", () => {
+test("a failure counts beside a skipped test, which uvu's total omits", () => {
   equal(counts(skips(1) + report(3, 2, 1), 1), [2, 1, 1]);
   equal(counts(skips(2) + report(3, 1, 2), 1), [1, 2, 2]);
 });
@@ -43,7 +43,7 @@ test("a process that fails or is killed after its tests is one failure", () => {
 
 test("the sums of all reports of a file count", () => equal(counts(report(2, 2, 0) + report(3, 1, 0), 1), [3, 2, 0]));
 
-test("what was skipped is told with all that it needs", () => {
+test("a skipped test is reported with all its requirements", () => {
   const skip = { needs: ["redis-server", "network namespaces"], test: "hubs: two [of three] are lost" };
   equal(judge(`${skipLine(skip)}\n${report(0, 0, 1)}`, 0).skipped, [skip]);
   is(judge("some SKIPPED [tmux] in a line\n", 0).skipped.length, 0);

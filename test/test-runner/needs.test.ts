@@ -5,7 +5,7 @@ import { skipSummary } from "../../scripts/test-runner/summary.ts";
 import { type Need, REQUIREMENTS, unmet } from "../support/needs.ts";
 import { suite } from "../support/suite.ts";
 
-const test = suite("what tests need");
+const test = suite("requirements of tests");
 
 const REDIS = { debian: ["redis-server"] };
 const PYTHON = { debian: ["python3-socketio", "python3-aiohttp"] };
@@ -21,16 +21,16 @@ test("one command installs all of it, the Debian packages together", () => {
   );
 });
 
-test("the command asks for root where it is not run as root", () =>
+test("the command uses sudo if it does not run as root", () =>
   match(installCommand([REDIS], false) ?? "", /^sudo apt-get install /));
 
-test("there is no command for what is done by hand, but a sentence", () => {
+test("a manual step has no command, but a sentence", () => {
   is(installCommand([ROOT], true), null);
   is(installCommand([], true), null);
   equal(stepsByHand([REDIS, ROOT]), ["Run as root."]);
 });
 
-test("tests are counted by each thing that they lack, the most frequent first", () => {
+test("tests are counted by missing requirement, the most frequent first", () => {
   const skips = [{ needs: ["nft", "ip"] }, { needs: ["tmux"] }, { needs: ["ip"] }].map((skip) => ({
     ...skip,
     test: "one",
@@ -42,7 +42,7 @@ test("tests are counted by each thing that they lack, the most frequent first", 
   ]);
 });
 
-test("the end of a run names each thing that is missing, and one command for all of them", () => {
+test("the end of a run lists each missing requirement, and one command for all of them", () => {
   const skips = [
     { needs: ["redis-server"], test: "one" },
     { needs: ["redis-server", "network namespaces"], test: "two" },

@@ -1,6 +1,6 @@
 import type { EventEmitter } from "node:events";
 
-/** An organization's own people, who attack: nothing of another tenant is theirs. */
+/** The attackers: members of an organization without access to other tenants. */
 export interface Attacker {
   /** `http://127.0.0.1:4000`. */
   url: string;
@@ -12,55 +12,55 @@ export interface Attacker {
   workstationId: string;
   organizationId: string;
   projectId: string;
-  /** An issuer on loopback that the hub trusts, and whose keys the attackers don't have. */
+  /** An issuer on loopback that the hub trusts. The attackers don't have its keys. */
   remoteIssuer: string;
 }
 
-/** An attacker during an attack, who counts what the hub does. */
+/** An attacker during an attack. It counts the hub's reactions. */
 export interface Striker extends Attacker {
   /**
-   * Counts a sighting: `connected`, `ok`, an error code, `status 413`, `closed 1009`, `answered` (bytes on a bare connection),
+   * Counts an observation: `connected`, `ok`, an error code, `status 413`, `closed 1009`, `answered` (bytes on a bare connection),
    * `reset`, `sent` (packets).
    */
   saw(sighting: string, count?: number): void;
 }
 
-/** How often each sighting has to be made, or the attack did not happen. */
+/** How often each observation must be made; otherwise the attack did not happen. */
 export type Sightings = Readonly<Record<string, number>>;
 
-/** One attack of the reliability rules; the benchmark measures it, and a test runs it with a small load. */
+/** One attack of the reliability rules. The benchmark measures it, and a test runs it with a small load. */
 export interface Attack {
   name: string;
   description: string;
-  /** How many strike at the same time: in a test, and in the benchmark. */
+  /** Number of concurrent lanes: in a test, and in the benchmark. */
   lanes: { test: number; bench: number };
-  /** What the attackers must see at least, all together. */
+  /** The minimum observations of all attackers together. */
   observes: Sightings;
-  /** The attack is made of failed handshakes or calls, for which the hub limits the attackers' address by design. */
+  /** The attack consists of failed handshakes or calls, for which the hub limits the attackers' address by design. */
   limitsAddress?: true;
-  /** The effect builds up over the limits of seconds (shares, pauses): the benchmark measures it for longer. */
+  /** The effect builds up over limits of seconds (shares, pauses): the benchmark measures it for longer. */
   builds?: true;
-  /** Strikes once, within about a second. Rejects if the hub refuses it, which is what a hub may do. */
+  /** Strikes once, within about a second. Rejects if the hub refuses the strike, which is allowed. */
   strike(striker: Striker): Promise<void>;
 }
 
 export interface StrikeOptions {
   lanes: number;
-  /** Strikes of each lane; without it they go on until `signal` aborts. */
+  /** Strikes of each lane; without it the lanes continue until `signal` aborts. */
   strikes?: number;
   signal?: AbortSignal;
 }
 
-/** What became of an attack. */
+/** The result of an attack. */
 export interface Struck {
   strikes: number;
   refused: number;
-  /** What the hub said to the first refused strike. */
+  /** The hub's message for the first refused strike. */
   refusal: string | null;
   seen: Sightings;
 }
 
-/** Strikes in all lanes at once, one strike after the other in each. */
+/** Runs all lanes concurrently; each lane strikes sequentially. */
 export async function attackWith(
   attack: Attack,
   attacker: Attacker,
@@ -76,7 +76,7 @@ export async function attackWith(
         struck.refused += 1;
         struck.refusal ??= String(error);
       });
-      // A hub that refuses at once is not asked in a closed circle, which would measure this process.
+      // After an immediate refusal, wait: a busy loop would measure this process.
       await pause(10);
     }
   };
@@ -96,7 +96,7 @@ export function missed({ name, observes }: Attack, { seen, strikes, refused, ref
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Resolves when the event comes, or after `limitMs`. */
+/** Resolves when the event occurs, or after `limitMs`. */
 export function eventOr(emitter: EventEmitter, event: string, limitMs: number): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

@@ -11,7 +11,7 @@ const MEBIBYTE = 2 ** 20;
 const FLOOD = 200_000;
 const FLOOD_MS = 1_000;
 const MANY = 10;
-/** What a connection may send in a second. */
+/** The byte budget of a connection for a second. */
 const BUDGET_MEBIBYTES = 4;
 
 const floodsWith =
@@ -26,7 +26,7 @@ const floodsWith =
 const call = (striker: Striker, token: string) =>
   ask(striker, "/v1/rpc/users.list", { body: JSON.stringify({ organizationId: striker.organizationId }), token });
 
-/** More calls with wrong tokens than an address may make at once. */
+/** More calls with wrong tokens than an address may make in one burst. */
 const FAILURES = 400;
 const RESETS = 20;
 
@@ -51,7 +51,7 @@ async function upgradeWhilePaused(striker: Striker): Promise<void> {
   await ask(striker, `/socket.io/?EIO=4&transport=polling&sid=${sid}`);
   const body = `420["publish",{"payload":"${"x".repeat(MEBIBYTE)}"}]`;
   for (let posts = 0; posts < BUDGET_MEBIBYTES; posts += 1) await post(striker, sid, body);
-  // This one waits in the hub until the pause is over.
+  // This one waits in the hub until the pause ends.
   const parked = post(striker, sid, body).catch(() => null);
   const socket = upgrading(striker, sid);
   socket.on("error", () => undefined);
@@ -70,7 +70,7 @@ async function upgradeWhilePaused(striker: Striker): Promise<void> {
 }
 
 const encoded = (part: object): string => Buffer.from(JSON.stringify(part)).toString("base64url");
-/** A token of the remote issuer, signed by a key that neither it nor anyone else has. */
+/** A token of the remote issuer, signed by a key that the issuer does not have. */
 const withMadeUpKey = ({ remoteIssuer }: Striker): string =>
   [
     encoded({ alg: "ES256", kid: randomUUID() }),
@@ -133,7 +133,7 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
   },
   {
     name: "connect-close",
-    description: "connections with a valid token that end at once",
+    description: "connections with a valid token that end immediately",
     lanes: { test: 4, bench: 16 },
     observes: { connected: MANY },
     strike: async (striker) => {
@@ -156,7 +156,7 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
   },
   {
     name: "made-up-keys",
-    description: "tokens of a remote issuer with key ids that it does not have, over sockets and HTTP",
+    description: "tokens of a remote issuer with unknown key ids, over sockets and HTTP",
     lanes: { test: 4, bench: 16 },
     observes: { unavailable: 1 },
     limitsAddress: true,

@@ -7,7 +7,7 @@ const MEBIBYTE = 2 ** 20;
 /** Almost the largest frame that a client may send: `frameBytes` of PROTOCOL.md. */
 const LARGE = 600_000;
 const SMALL = { test: 4, bench: 8 };
-/** Lanes whose strike is megabytes. */
+/** Lanes for strikes of megabytes. */
 const HEAVY = { test: 2, bench: 4 };
 
 /** An event with 65,000 arguments, 130 KB: Socket.IO would spread them over the stack. */
@@ -21,10 +21,10 @@ const postOf = (packet: string) =>
   Array.from({ length: Math.floor(LARGE / (packet.length + 1)) }, () => packet).join("\x1e");
 const [NOOPS, PONGS, CONNECTS] = [postOf("6"), postOf("3"), postOf("40/x,")];
 
-/** How long a strike keeps its connection, and how long it waits for the hub's first error: the byte budget delays that. */
+/** How long a strike keeps its connection, and how long it waits for the hub's first error, which the byte budget delays. */
 const [STRIKE_MS, JUDGED_MS] = [500, 5_000];
 
-/** Sends frames on an authenticated connection, and waits until the hub has judged the first of them. */
+/** Sends frames on an authenticated connection, and waits for the hub's reaction to the first of them. */
 const sends =
   (...frames: (string | Buffer)[]) =>
   (striker: Striker) =>
@@ -41,7 +41,7 @@ const sendsIgnored = (frame: string, striker: Striker) =>
     await peer.ended(STRIKE_MS);
   });
 
-/** The same before any token was sent. */
+/** The same before a token was sent. */
 const sendsFirst =
   (...frames: string[]) =>
   (striker: Striker) =>
@@ -87,7 +87,7 @@ const MALFORMED = [
 ];
 const BINARY = Buffer.alloc(64 * 1024, 7);
 
-/** A WebSocket whose end the peer ignores: it neither answers the close frame nor ends its TCP connection. */
+/** A WebSocket peer that ignores the end: it neither answers the close frame nor ends its TCP connection. */
 const ignoresClose = (striker: Striker) => onFrames(striker, "wst_made-up", () => pause(500));
 
 export const FRAME_ATTACKS: readonly Attack[] = [
@@ -170,7 +170,7 @@ export const FRAME_ATTACKS: readonly Attack[] = [
   },
   {
     name: "malformed",
-    description: "packets that are none of Engine.IO, Socket.IO or the protocol",
+    description: "packets that are invalid in Engine.IO, Socket.IO or the protocol",
     lanes: SMALL,
     observes: { bad_request: 1 },
     limitsAddress: true,

@@ -41,7 +41,7 @@ export function ask(striker: Striker, path: string, { body, token }: AskOptions 
   });
 }
 
-/** Opens a session by polling, and resolves with its id. Rejects where the hub opens none. */
+/** Opens a session by polling, and resolves with its id. Rejects if the hub opens none. */
 export async function openSession(striker: Striker): Promise<string> {
   const { status, body } = await ask(striker, `${SOCKET_PATH}&transport=polling`);
   if (status !== 200) throw new Error(`no session: status ${status}`);
@@ -51,7 +51,7 @@ export async function openSession(striker: Striker): Promise<string> {
 export const post = (striker: Striker, sid: string, body: string): Promise<Answer> =>
   ask(striker, `${SOCKET_PATH}&transport=polling&sid=${sid}`, { body });
 
-/** Opens a session by polling, posts these bodies on it, one after the other, and fetches what the hub says unless it refused one. */
+/** Opens a session by polling, posts the bodies on it sequentially, and polls the hub's answers unless it refused a body. */
 export async function poll(striker: Striker, ...bodies: string[]): Promise<void> {
   const sid = await openSession(striker);
   for (const body of bodies) if ((await post(striker, sid, body)).status !== 200) return;

@@ -9,13 +9,13 @@ const ERROR_CODE = /"code":"([a-z_]+)"/;
 export const connectPacket = (token: string): string =>
   `40${JSON.stringify({ token, protocol: 1, client: "attack/1" })}`;
 
-/** Counts the answers and error codes in what the hub sent. */
+/** Counts the answers and error codes in the hub's output. */
 export function sawIn(striker: Striker, text: string): void {
   for (const [, code = ""] of text.matchAll(new RegExp(ERROR_CODE, "g"))) striker.saw(code);
   if (/^43\d+\[\{"ok":true/.test(text)) striker.saw("ok");
 }
 
-/** A WebSocket that says whatever it is told to, and answers pings. */
+/** A WebSocket that sends arbitrary frames, and answers pings. */
 export class RawPeer {
   readonly socket: WebSocket;
   readonly #striker: Striker;
@@ -31,14 +31,14 @@ export class RawPeer {
     });
     this.socket.on("message", (data: Buffer) => this.#receive(data.toString()));
     this.socket.on("close", (code) => striker.saw(`closed ${code}`));
-    // What ends it is seen by its end.
+    // The close event reports the error.
     this.socket.on("error", (error) => {
       const [, status] = /server response: (\d+)/.exec(error.message) ?? [];
       if (status !== undefined) striker.saw(`status ${status}`);
     });
   }
 
-  /** Runs `body` with a peer whose transport is open, authenticated if there is a token, and cuts it. */
+  /** Runs `body` with a peer with an open transport, authenticated if there is a token, and cuts it afterwards. */
   static async use(striker: Striker, token: string | null, body: (peer: RawPeer) => Promise<void>): Promise<void> {
     const peer = new RawPeer(striker);
     try {
@@ -59,7 +59,7 @@ export class RawPeer {
     return this.socket.readyState === WebSocket.OPEN;
   }
 
-  /** Sends one packet if the connection is open; it counts as sent when the system has taken it. */
+  /** Sends one packet if the connection is open. It counts as sent when the system has accepted it. */
   send(frame: string | Buffer): void {
     if (!this.isOpen) return;
     this.socket.send(frame, (error) => {
@@ -67,7 +67,7 @@ export class RawPeer {
     });
   }
 
-  /** Sends requests and waits until all are answered, the connection ends, or a second is over. Resolves with the answers. */
+  /** Sends requests and waits until all are answered, the connection ends, or a second has passed. Resolves with the answers. */
   async ask(frames: readonly string[]): Promise<readonly string[]> {
     this.#frames = [];
     for (const frame of frames) this.send(frame);
@@ -91,7 +91,7 @@ export class RawPeer {
     while (this.isOpen && !isJudged() && performance.now() < deadline) await eventOr(this.socket, "message", 100);
   }
 
-  /** Resolves when all that was sent has left this process, or after `limitMs`. */
+  /** Resolves when all frames have left this process, or after `limitMs`. */
   async drained(limitMs: number): Promise<void> {
     const deadline = performance.now() + limitMs;
     while (this.isOpen && this.socket.bufferedAmount > 0 && performance.now() < deadline) await pause(10);

@@ -16,11 +16,11 @@ export const UPGRADE = [
   "\r\n",
 ].join("\r\n");
 
-/** Runs `body` with a bare TCP connection, and cuts it. */
+/** Runs `body` with a bare TCP connection, and cuts it afterwards. */
 export async function onTcp(striker: Striker, body: (socket: Socket) => Promise<void>): Promise<void> {
   const { hostname, port } = new URL(striker.url);
   const socket = connect({ host: hostname, port: Number(port), localAddress: striker.localAddress });
-  // What ends it is seen by its end.
+  // The close event reports the error.
   socket.on("error", () => undefined);
   socket.on("data", (chunk) => {
     const text = chunk.toString("latin1");
@@ -38,7 +38,7 @@ export async function onTcp(striker: Striker, body: (socket: Socket) => Promise<
   }
 }
 
-/** Runs `body` with a WebSocket that is spoken frame by frame, after its CONNECT. */
+/** Runs `body` with a WebSocket, written frame by frame, after its CONNECT. */
 export function onFrames(striker: Striker, token: string, body: (socket: Socket) => Promise<void>): Promise<void> {
   return onTcp(striker, async (socket) => {
     socket.write(UPGRADE);
@@ -59,7 +59,7 @@ export function frame(kind: keyof typeof OPCODES, payload: string, final = true)
   return Buffer.concat([Buffer.from(head), bytes]);
 }
 
-/** Writes `count` times the same frames as fast as the hub reads them, for at most `limitMs`; each frame counts as sent. */
+/** Writes the same frames `count` times as fast as the hub reads them, for at most `limitMs`. Each frame counts as sent. */
 export async function flood(
   striker: Striker,
   socket: Socket,

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** An issuer whose keys the hub reads over HTTP, as it reads those of Monster Auth. It lives as long as its process. */
+/** An issuer whose keys the hub reads over HTTP, as it reads those of Monster Auth. It runs until its process ends. */
 export class RemoteIssuer {
   readonly #server: Server;
 

@@ -10,7 +10,7 @@ import { RemoteIssuer } from "./remote-issuer.ts";
 
 const ANNOUNCED_WITHIN_MS = 10_000;
 
-/** A tenant who is attacked by another one. */
+/** The tenant that is attacked by another one. */
 export interface VictimTenant {
   organizationId: string;
   taskIds: readonly string[];
@@ -34,7 +34,7 @@ export interface AttackedHub {
   stop(): Promise<void>;
 }
 
-/** Starts a hub with the limits that it ships with, which knows the victims' token; the attackers are its development tenant. */
+/** Starts a hub with its default limits, which accepts the victims' token. The attackers are its development tenant. */
 export async function startAttacked(
   environment: Record<string, string> & { DATA_DIR: string },
   victims: VictimTenant,
@@ -76,7 +76,7 @@ function startHub(environment: Record<string, string>, victims: VictimTenant): P
   });
 }
 
-/** A hub is ready a moment before it has written its development tenant down. */
+/** A hub is ready a moment before it has written its development tenant. */
 async function announced(dataDir: string): Promise<Development> {
   const deadline = performance.now() + ANNOUNCED_WITHIN_MS;
   for (;;) {

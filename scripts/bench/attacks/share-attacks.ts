@@ -3,12 +3,12 @@ import { ask } from "./raw-http.ts";
 import { RawPeer } from "./raw-peer.ts";
 
 const IN_FLIGHT = 12;
-/** More than a connection may send at once, and less than what ends it. */
+/** Above the burst of a connection, and below the limit that ends it. */
 const STORM = 700;
 const rpc = (ack: number, method: string, params: object) => `42${ack}${JSON.stringify(["rpc", { method, params }])}`;
 const frames = (count: number, frame: (ack: number) => string) => Array.from({ length: count }, (_, ack) => frame(ack));
 
-/** The strike of an authenticated connection whose requests are all sent at once. */
+/** A strike of an authenticated connection that sends all its requests in one burst. */
 const asks =
   (count: number, frame: (ack: number, attacker: Attacker) => string) =>
   (striker: Striker): Promise<void> =>
@@ -32,7 +32,7 @@ const FORGED = [
 const LARGE_PUBLICATIONS = 15;
 const LARGE_PAYLOAD = "x".repeat(65_000);
 
-/** Makes a task and fills the history of its channel. */
+/** Creates a task and fills the history of its channel. */
 function floodHistory(striker: Striker): Promise<void> {
   return RawPeer.use(striker, striker.userToken, async (peer) => {
     const [made = ""] = await peer.ask([rpc(0, "tasks.create", { projectId: striker.projectId, title: "Flood" })]);
@@ -54,7 +54,7 @@ export const SHARE_ATTACKS: readonly Attack[] = [
   },
   {
     name: "subscribe-storm",
-    description: "subscribe and unsubscribe in a circle",
+    description: "subscribe and unsubscribe in a loop",
     lanes: { test: 4, bench: 20 },
     observes: { ok: 1, rate_limited: 1 },
     builds: true,
@@ -84,7 +84,7 @@ export const SHARE_ATTACKS: readonly Attack[] = [
   },
   {
     name: "scans",
-    description: "audit queries from the beginning, in a circle",
+    description: "audit queries from the beginning, in a loop",
     lanes: { test: 4, bench: 20 },
     observes: { ok: 1 },
     builds: true,
@@ -92,7 +92,7 @@ export const SHARE_ATTACKS: readonly Attack[] = [
   },
   {
     name: "probes",
-    description: "health probes and metrics in a circle",
+    description: "health probes and metrics in a loop",
     lanes: { test: 4, bench: 16 },
     observes: { "status 200": 3 },
     strike: async (striker) => {

@@ -3,41 +3,41 @@ import { EngineClient, type EngineClientOptions } from "../load/engine-client.ts
 export interface VictimsOptions {
   url: string;
   token: string;
-  /** One task for each victim; each has a connection of its own. */
+  /** One task for each victim; each victim has a separate connection. */
   taskIds: readonly string[];
   localAddress: string;
-  /** The attackers' address, from which one victim in four connects again before each request; null: the hub limits it by design. */
+  /** The attackers' address, from which one victim in four reconnects before each request; null: the hub limits it by design. */
   besideAttackers: string | null;
 }
 
 interface Victim {
   client: EngineClient;
   taskId: string;
-  /** Connects again; null: this one stays connected. */
+  /** Reconnects; null: this one stays connected. */
   reconnect: (() => Promise<EngineClient>) | null;
-  /** When it connected last, or tried to. */
+  /** The time of the last connect, or attempt. */
   connectedAt: number;
 }
 
-/** What the victims met. */
+/** What the victims observed. */
 export interface Suffering {
   /** Milliseconds of each request that succeeded. */
   latencies: number[];
-  /** What each failed request said. */
+  /** The error of each failed request. */
   failures: string[];
   disconnects: number;
 }
 
-/** A request that is not answered in that time has failed, as it has for the SDK. */
+/** A request without an answer within this time has failed, as in the SDK. */
 const REQUEST_LIMIT_MS = 5_000;
 const EVERY_MS = 150;
-/** A principal may connect so often and no more: all victims are one. */
+/** A principal's connect rate is limited: all victims are one principal. */
 const RECONNECT_EVERY_MS = 2_000;
 const NEVER = Number.NEGATIVE_INFINITY;
 
 /**
- * Clients of a tenant who work as ever: they publish, subscribe and call `tasks.get`, and count what goes wrong. Every
- * second one stays connected; the others connect again every two seconds, half of them from the attackers' address.
+ * Clients of a tenant with normal work: they publish, subscribe and call `tasks.get`, and count failures. Every
+ * second one stays connected; the others reconnect every two seconds, half of them from the attackers' address.
  */
 export class Victims {
   readonly #victims: Victim[] = [];
@@ -56,7 +56,7 @@ export class Victims {
     }
   }
 
-  /** Lets them work until `over` resolves and gives what they met since. Each sends its next request after the answer to its last. */
+  /** Runs the victims until `over` resolves and returns their observations. Each sends its next request after its last answer. */
   async work(over: Promise<unknown>): Promise<Suffering> {
     this.#suffering = none();
     let ended = false;

@@ -17,7 +17,7 @@ const CALM_MS = 1_000;
 const ATTACK_MS = 2_000;
 /** Shares and pauses are limits over seconds. */
 const BUILDING_MS = 5_000;
-/** What an attack leaves behind (connections that end, queues) belongs to it, and not to the next round's calm. */
+/** The after-effects of an attack (ending connections, queues) belong to it, and not to the next round's calm. */
 const SETTLE_MS = 200;
 const [CORE_OF_HUB, CORE_OF_LOAD] = [0, 1];
 
@@ -29,7 +29,7 @@ const figuresOf = ({ name }: Attack): Figure[] => [
   { name: `${name}: timer lag`, unit: "ms, the longest", target: shownAlone },
 ];
 
-/** Each attack of the reliability rules, and what it does to twenty clients of another tenant. */
+/** Each attack of the reliability rules, and its effect on twenty clients of another tenant. */
 export const abuse: BenchCase = {
   name: "abuse",
   description: `${ATTACKS.length} attacks, each beside ${VICTIMS} clients of another tenant that publish, subscribe and call tasks.get`,
@@ -49,7 +49,7 @@ export const abuse: BenchCase = {
   },
 };
 
-/** The attacked hub. Attacks share it for as long as it lives and remembers nothing of them: a start takes seconds. */
+/** The attacked hub. Attacks share it because a start takes seconds; it keeps no state of past attacks. */
 class Scene {
   readonly victims: VictimTenant;
   readonly #environment: Record<string, string>;
@@ -76,7 +76,7 @@ class Scene {
   }
 }
 
-/** The rounds of one attack; a hub that an attack has ended is replaced for the next round. */
+/** The rounds of one attack. A hub that an attack has ended is replaced for the next round. */
 async function measureAttack({ rounds, progress }: BenchContext, attack: Attack, scene: Scene): Promise<Sample[][]> {
   const samples: Sample[][] = figuresOf(attack).map(() => []);
   const struck: Struck[] = [];
@@ -101,7 +101,7 @@ async function measureAttack({ rounds, progress }: BenchContext, attack: Attack,
         }
       }),
     );
-    // It goes on refusing the attackers' address.
+    // It keeps refusing the attackers' address.
     if (attack.limitsAddress) await scene.close();
   }
   const notStruck = missed(attack, together(struck));
@@ -109,7 +109,7 @@ async function measureAttack({ rounds, progress }: BenchContext, attack: Attack,
   return samples;
 }
 
-/** The rounds as one attack. */
+/** The rounds combined into one attack. */
 function together(rounds: readonly Struck[]): Struck {
   const seen: Record<string, number> = {};
   for (const { seen: some } of rounds)
@@ -119,7 +119,7 @@ function together(rounds: readonly Struck[]): Struck {
   return { strikes: sum("strikes"), refused: sum("refused"), refusal, seen };
 }
 
-/** What the victims meet before the attack, on connections and in code that have run for a while. */
+/** The victims' figures before the attack, with warm connections and code. */
 async function calmOf(victims: LoadProcess<"victim">): Promise<Suffering> {
   await victims.call("work", { durationMs: WARM_UP_MS });
   const calm = await victims.call("work", { durationMs: CALM_MS });
@@ -138,7 +138,7 @@ interface Round {
   samples: Sample[];
   struck: Struck;
   text: string;
-  /** Whether the hub or a victim's connection did not survive it: the next round needs new ones. */
+  /** Whether the hub or a victim's connection did not survive: the next round needs new ones. */
   lost: boolean;
 }
 
@@ -153,7 +153,7 @@ async function round({ hub, victims, calm, durationMs }: RoundOptions, strike: (
   const samples = values.map((ours, index) => ({
     ours,
     peer: index === 0 ? p99.calm : null,
-    // The median of three must not hide the one round in which a victim was hurt.
+    // The median of three must not hide the one round that hurt a victim.
     ...(fault !== null && index < 3 && { fault }),
   }));
   const text = `p99 ${p99.calm.toFixed(1)} → ${p99.during.toFixed(1)} ms, ${during.failures.length} failures, ${during.disconnects} disconnects, frame ${frameMs.toFixed(1)} ms, timer lag ${lagMs.toFixed(1)} ms; ${struck.refused} of ${struck.strikes} strikes refused${hub.ended ? "; the hub ended" : ""}`;
@@ -169,7 +169,7 @@ function faultOf(calm: Suffering, during: Suffering): string | null {
   return during.disconnects > 0 ? `${during.disconnects} victims were disconnected` : null;
 }
 
-/** Keeps a process on one core, where the system can do so and there are two: load and hub must not take turns. */
+/** Pins a process to one core, if the system supports it and has two: load and hub must not share a core. */
 function pin(pid: number, core: number): void {
   if (process.platform !== "linux" || availableParallelism() < 2) return;
   const { error, status } = spawnSync("taskset", ["-a", "-p", "-c", String(core), String(pid)]);

@@ -13,8 +13,8 @@ const WARM_UP_MS = 1_500;
 const ROUND_MS = 3_000;
 
 /**
- * Measures two hubs and two peers one after the other, each pair on a Redis of its own: four servers and two Redis at
- * once would share two cores.
+ * Measures two hubs and two peers one after the other, each pair on a separate Redis: four servers and two Redis at the
+ * same time would share two cores.
  */
 async function inPairs(
   { rounds, progress, database }: BenchContext,
@@ -90,10 +90,10 @@ const STORM = 2_000;
 const VIEWERS = 50;
 const STORM_MS = 4_500;
 
-/** All workstations of a project come up over both nodes while people watch on both. */
+/** All workstations of a project connect over both nodes while people watch on both. */
 const joinStorm: BenchCase = {
   name: "cluster-join",
-  description: `${STORM} workstations join over two nodes before ${VIEWERS} viewers`,
+  description: `${STORM} workstations join over two nodes, observed by ${VIEWERS} viewers`,
   figures: [{ name: "cluster-join whole", unit: "ms after the last join", target: atMost(1_500, "ms") }],
   rounds: 2,
   measure: (context) =>
@@ -113,13 +113,13 @@ const joinStorm: BenchCase = {
 };
 
 const LOST = 1_000;
-/** Lease, grace and five seconds, by the defaults. */
+/** Lease, grace and five seconds, with the defaults. */
 const LEAVE_LIMIT_MS = 35_000;
 
-/** A node dies with its workstations: all viewers see each of them leave, once. */
+/** A node dies with its workstations: all viewers observe that each of them leaves, once. */
 const nodeKilled: BenchCase = {
   name: "node-kill",
-  description: `a node with ${LOST} workstations is killed before ${VIEWERS} viewers on the other`,
+  description: `a node with ${LOST} workstations is killed, observed by ${VIEWERS} viewers on the other`,
   figures: [
     { name: "node-kill gone", unit: "ms until all have left", target: atMost(LEAVE_LIMIT_MS, "ms") },
     { name: "node-kill extra", unit: "leaves seen beyond one each", target: atMost(0, "leaves") },
@@ -145,10 +145,10 @@ const nodeKilled: BenchCase = {
 };
 
 const IDLE = 5_000;
-/** Three reconcile periods and more: what comes once a minute is a part of what idling costs. */
+/** More than three reconcile periods: work that occurs once a minute is a part of the cost of idling. */
 const IDLE_MS = 300_000;
 
-/** Everybody is there and says nothing. */
+/** All clients are connected and idle. */
 const idle: BenchCase = {
   name: "redis-idle",
   description: `Redis commands with ${IDLE} idle connections, two subscriptions and presence each, over two nodes`,
@@ -172,7 +172,7 @@ const idle: BenchCase = {
     ),
 };
 
-/** The commands of a second on average, and in that second which had the most. Asking is a command too, and not counted. */
+/** The commands of a second on average, and in the busiest second. The query itself is a command too, and not counted. */
 async function idleCommands(redis: BenchRedis, durationMs: number): Promise<{ perSecond: number; most: number }> {
   const begun = performance.now();
   const first = await redis.commands();
@@ -187,10 +187,10 @@ async function idleCommands(redis: BenchRedis, durationMs: number): Promise<{ pe
   return { perSecond: (last - first - asked) / ((performance.now() - begun) / 1_000), most };
 }
 
-/** A node dies with everybody on it; all of them come to the other at once. */
+/** A node dies with all clients; all of them connect to the other node at the same time. */
 const failOver: BenchCase = {
   name: "cluster-recover",
-  description: `${IDLE} clients lose their node and recover on the other, all at once`,
+  description: `${IDLE} clients lose their node and recover on the other at the same time`,
   figures: [
     { name: "cluster-recover back", unit: "ms until all are back", target: atMost(15_000, "ms") },
     { name: "cluster-recover stall", unit: "ms, longest of the event loop", target: below(1_000, "ms") },

@@ -14,13 +14,13 @@ const HUBS = 4;
 const WARM_UP = 100;
 const PER_SECOND = 50;
 const STEADY_MS = 5_000;
-/** Nobody starts what it is given here. */
+/** No workstation starts its assignments here. */
 const ENVIRONMENT = { DISPATCH: "auto", ASSIGNMENT_TIMEOUT_MS: "3600000" };
 
-/** From ready to the workstation, as fast as one hub gives them. */
+/** From ready to the workstation, at the maximum rate of one hub. */
 const rate: BenchCase = {
   name: "dispatch",
-  description: `${READY} tasks set ready at once, ${AGENTS} agents on ${WORKSTATIONS} workstations, each heard by its workstation`,
+  description: `${READY} tasks set ready in one statement, ${AGENTS} agents on ${WORKSTATIONS} workstations, each received by its workstation`,
   figures: [{ name: "dispatch", unit: "assignments / s", target: atLeast(200, "/ s") }],
   rounds: 3,
   measure: (context) =>
@@ -50,7 +50,7 @@ const latency: BenchCase = {
 
 const together: BenchCase = {
   name: "dispatch-four",
-  description: `the same by ${HUBS} hubs at once, against one of them alone, both with a Redis`,
+  description: `the same by ${HUBS} hubs, against a single one, both with a Redis`,
   figures: [{ name: "dispatch-four", unit: "assignments / s", target: ratioAtLeast(0.8) }],
   rounds: 3,
   measure: (context) =>
@@ -82,7 +82,7 @@ async function inRounds(
   return samples;
 }
 
-/** A fresh database with work to be done, hubs on it, and the workstations that wait for it. */
+/** A fresh database with ready work, hubs on it, and workstations that wait for it. */
 async function measure<Result>(
   { database }: BenchContext,
   hubs: number,

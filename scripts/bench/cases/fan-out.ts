@@ -12,7 +12,7 @@ const PAYLOAD_BYTES = 100;
 const WARM_UP_MS = 1_000;
 const ROUND_MS = 2_500;
 
-/** `fanout-<burst>`: deliveries per CPU second of the server, `burst` publications arriving at once. */
+/** `fanout-<burst>`: deliveries per CPU second of the server, for bursts of `burst` publications. */
 export const fanOut = (burst: number, ratio: number): BenchCase => ({
   name: `fanout-${burst}`,
   description: `${SUBSCRIBERS} subscribers, ${PAYLOAD_BYTES}-byte payloads, ${burst} publications a burst, against io.to(room).emit`,

@@ -14,10 +14,10 @@ const FLOOD = { perTransaction: 50, durationMs: 6_000 };
 const WARM_UP = { perSecond: 200, durationMs: 2_000 };
 const STEADY = { perSecond: 200, durationMs: 5_000 };
 
-/** Changes by plain SQL, from their writing to their delivery to a subscriber of the board. */
+/** Changes by plain SQL, from their write to their delivery to a subscriber of the board. */
 export const feed: BenchCase = {
   name: "feed",
-  description: `rows changed by plain SQL from 8 writers, ${FLOOD.perTransaction} a transaction, as fast as the database takes them, each delivered`,
+  description: `rows changed by plain SQL from 8 writers, ${FLOOD.perTransaction} a transaction, at the maximum rate of the database, each delivered`,
   figures: [{ name: "feed", unit: "changes / s", target: atLeast(8_000, "/ s") }],
   rounds: 3,
   measure: (context) => measure(context, async (load) => [await load.call("flood", FLOOD)]),
@@ -41,7 +41,7 @@ export const feedLatency: BenchCase = {
 const INSERTED = 200_000;
 const FAIR = { durationMs: 5_000, workstations: 20, agents: 100, work: 4_000 };
 
-/** Measured against the same hub right before: most of what a change takes is the machine's. */
+/** Measured against the same hub right before: most of a change's latency depends on the machine. */
 export const feedFair: BenchCase = {
   name: "feed-fair",
   description: `single changes and assignments, commit → delivery, while another tenant inserts ${INSERTED} rows, against calm`,
@@ -97,7 +97,7 @@ async function measureFair(context: BenchContext): Promise<Sample[][]> {
 
 const POLL_MS = 200;
 
-/** Resolves when the feed has published everything: a calm round has no backlog of the busy one before. */
+/** Resolves when the feed has published everything: a calm round must not start with the backlog of the busy one. */
 async function published(sql: Sql): Promise<void> {
   const waits = async () => (await sql`SELECT FROM feed_queue LIMIT 1`).length > 0;
   while (await waits()) await setTimeout(POLL_MS);

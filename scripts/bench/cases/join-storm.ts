@@ -14,10 +14,10 @@ const STORM_MS = 4_500;
 const STORM_LIMIT_MS = 5_000;
 const JOINING_PROCESSES = 2;
 
-/** All workstations of a project come up at once while people watch. The peer sends its viewers one packet a join. */
+/** All workstations of a project connect at the same time while people watch. The peer sends its viewers one packet per join. */
 export const joinStorm: BenchCase = {
   name: "join-storm",
-  description: `${WORKSTATIONS} workstations connect and join within ${STORM_LIMIT_MS} ms before ${VIEWERS} viewers, against one packet a join`,
+  description: `${WORKSTATIONS} workstations connect and join within ${STORM_LIMIT_MS} ms, observed by ${VIEWERS} viewers, against one packet per join`,
   figures: [
     { name: "join-storm packets", unit: "packets / viewer", target: { ...ratioAtMost(0.05), text: "≤ 5 %" } },
     { name: "join-storm whole", unit: "ms after the last join", target: atMost(1_000, "ms") },

@@ -9,11 +9,11 @@ import { ratioAtMost } from "../targets.ts";
 const SUBSCRIBERS = 100;
 const PER_SECOND = 100;
 const PAYLOAD_BYTES = 100;
-/** A server that has run for a while: at the measured rate its code would stay cold for minutes. */
+/** A warm server: at the measured rate its code would stay cold for minutes. */
 const WARM_UP = { perSecond: 1_000, durationMs: 3_000 };
 const ROUND_MS = 3_000;
 
-/** From the publisher's send until each subscriber has the publication. */
+/** From the publisher's send until each subscriber has received the publication. */
 export const latency: BenchCase = {
   name: "latency",
   description: `${SUBSCRIBERS} subscribers, ${PER_SECOND} publications a second, publish → delivery, against io.to(room).emit`,

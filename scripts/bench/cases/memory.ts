@@ -6,11 +6,11 @@ import type { ServerProcess } from "../servers/server-process.ts";
 import { startHub, startPeer, withServers } from "../servers/servers.ts";
 import { ratioAtMost } from "../targets.ts";
 
-/** Connected before the first reading: what the first clients bring about is paid once, not by each. */
+/** Connected before the first reading: the fixed costs of the first clients are paid once, not by each client. */
 const FIRST = 1_000;
 const CONNECTIONS = 3_000;
 
-/** Resident memory of one more connection that has two subscriptions and presence, and says nothing. */
+/** Resident memory of one more idle connection with two subscriptions and presence. */
 export const memory: BenchCase = {
   name: "memory",
   description: `${CONNECTIONS} idle connections with two subscriptions and presence, against Socket.IO with two rooms`,

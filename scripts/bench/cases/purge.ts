@@ -13,10 +13,10 @@ const CONNECTIONS = 8;
 const PER_SECOND = 100;
 const WARM_UP_MS = 5_000;
 const ROUND_MS = 15_000;
-/** A batch under way ends within this time. */
+/** A running batch ends within this time. */
 const PAUSED_MS = 500;
 const RESUME_LIMIT_MS = 30_000;
-/** What is deleted is removed at once. */
+/** Deleted rows are removed immediately. */
 const ENVIRONMENT = { DELETED_ORGANIZATION_DAYS: "0" };
 
 /** Another tenant's updates while a large project is removed, over those of the same round before it. */
@@ -74,13 +74,13 @@ async function deleteProject(load: LoadProcess<"query">, id: string): Promise<nu
   return performance.now() - begun;
 }
 
-/** Takes the removal from the hub, as another node would. */
+/** Takes the removal over from the hub, as another node would. */
 async function pausePurge({ withSql }: BenchDatabase): Promise<void> {
   await withSql((sql) => sql`UPDATE purges SET node_id = 'bench', held_until = now() + interval '1 hour'`);
   await pause(PAUSED_MS);
 }
 
-/** Gives it back; resolves with the rows removed so far when the hub removes. */
+/** Returns the removal to the hub; resolves with the number of rows removed so far once the hub removes rows. */
 async function resumePurge(database: BenchDatabase): Promise<number> {
   const before = await removedRows(database);
   await database.withSql((sql) => sql`UPDATE purges SET held_until = now()`);
@@ -88,7 +88,7 @@ async function resumePurge(database: BenchDatabase): Promise<number> {
   for (;;) {
     const removed = await removedRows(database);
     if (removed > before) return removed;
-    if (performance.now() > deadline) throw new Error("the hub did not go on with the removal");
+    if (performance.now() > deadline) throw new Error("the hub did not continue the removal");
     await pause(PAUSED_MS);
   }
 }

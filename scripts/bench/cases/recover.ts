@@ -14,10 +14,10 @@ const CHANNELS = 100;
 const MISSED = 10;
 const PAYLOAD_BYTES = 100;
 
-/** Everyone comes back at the same moment and asks for what they missed. */
+/** All clients reconnect at the same moment and recover the publications they missed. */
 export const recover: BenchCase = {
   name: "recover",
-  description: `${CLIENTS} clients connect, subscribe and recover ${MISSED} publications each, all at once`,
+  description: `${CLIENTS} clients connect, subscribe and recover ${MISSED} publications each, at the same time`,
   figures: [
     { name: "recover stall", unit: "ms, longest of the event loop", target: below(1_000, "ms") },
     { name: "recover failures", unit: "clients", target: atMost(0, "clients") },
@@ -50,13 +50,13 @@ async function storm(context: BenchContext, server: ServerProcess, population: P
 export interface Recovered {
   /** From the first connect to the last recovery, in milliseconds. */
   durationMs: number;
-  /** The longest of the server's event loop meanwhile. */
+  /** The longest stall of the server's event loop during that time. */
   stallMs: number;
   failed: number;
 }
 
 /**
- * All clients come to this server at once and recover what they missed. One process holds them: two of them and the
+ * All clients connect to this server at the same time and recover what they missed. One process runs them: two of them and the
  * server would share two cores, and waiting for one looks like a stall.
  */
 export function recoverAll(context: BenchContext, server: ServerProcess, population: Population): Promise<Recovered> {
@@ -73,7 +73,7 @@ export function recoverAll(context: BenchContext, server: ServerProcess, populat
   });
 }
 
-/** Fills the histories, and says where each client stood before. */
+/** Fills the histories, and returns the position of each client before that. */
 async function publishMissed(url: string, { publisherToken, taskIds, workstations }: Population): Promise<Returning[]> {
   const publisher = await EngineClient.connect({ url, token: publisherToken });
   const positions = await Promise.all(taskIds.slice(0, CHANNELS).map((id) => fill(publisher, taskChannel(id))));

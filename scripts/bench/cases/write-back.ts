@@ -13,16 +13,16 @@ const UPDATES_PER_SECOND = 10_000;
 const DURATION_MS = 10_000;
 const PROCESSES = 1;
 const SETTLE_LIMIT_MS = 5_000;
-/** Below this share of the rate asked for, the figure says nothing. */
+/** Below this share of the requested rate, the figure is meaningless. */
 const LEAST_RATE = 0.95;
 
-/** Presence that changes far faster than the database should hear of it. */
+/** Presence that changes far faster than the hub should write it to the database. */
 export const writeBack: BenchCase = {
   name: "write-back",
   description: `${UPDATES_PER_SECOND} presence updates a second over ${WORKSTATIONS} workstations for ${DURATION_MS / 1_000} s`,
   figures: [
     { name: "write-back statements", unit: "SQL statements / s", target: atMost(20, "/ s") },
-    { name: "write-back rows", unit: "rows as last told", target: atLeast(WORKSTATIONS, "rows") },
+    { name: "write-back rows", unit: "rows with the last state", target: atLeast(WORKSTATIONS, "rows") },
   ],
   rounds: 1,
   measure,
@@ -83,7 +83,7 @@ function expectedMetas(
   return expected;
 }
 
-/** How many rows hold exactly the final presence, as soon as all do or the time is up. */
+/** The number of rows that hold exactly the final presence, as soon as all do or the time is up. */
 async function settledRows(database: BenchDatabase, expected: ReadonlyMap<string, number>): Promise<number> {
   const deadline = performance.now() + SETTLE_LIMIT_MS;
   for (;;) {
@@ -97,7 +97,7 @@ async function settledRows(database: BenchDatabase, expected: ReadonlyMap<string
   }
 }
 
-/** jsonb keeps no order of keys. */
+/** jsonb does not preserve the order of keys. */
 function isMeta(stored: Record<string, unknown> | null, expected: Record<string, unknown>): boolean {
   if (stored === null || Object.keys(stored).length !== Object.keys(expected).length) return false;
   return Object.entries(expected).every(([key, value]) => JSON.stringify(stored[key]) === JSON.stringify(value));

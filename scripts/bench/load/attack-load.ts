@@ -2,7 +2,7 @@ import { setPriority } from "node:os";
 import { type Attacker, attackWith, type Struck } from "../attacks/attack.ts";
 import { attackNamed } from "../attacks/index.ts";
 
-/** Below the victims, who share the attackers' core: what is measured is what the hub does to them. */
+/** Lower priority than the victims, who share the attackers' core: the bench measures the hub's effect on them. */
 const NICE = 10;
 
 export interface AttackOptions {
@@ -20,7 +20,7 @@ export class AttackLoad {
     setPriority(NICE);
   }
 
-  /** Attacks for that long, and resolves with what became of it. */
+  /** Attacks for that long, and resolves with the result. */
   run({ attack, attacker, durationMs }: AttackOptions): Promise<Struck> {
     const { lanes } = attackNamed(attack);
     const signal = AbortSignal.timeout(durationMs);

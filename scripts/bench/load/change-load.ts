@@ -7,7 +7,7 @@ export interface ChangeConnect {
   url: string;
   token: string;
   channel: string;
-  /** Where the database is: `DATABASE_URL`, `PGHOST`, `PGUSER`. */
+  /** The database: `DATABASE_URL`, `PGHOST`, `PGUSER`. */
   database: Record<string, string>;
   taskIds: readonly string[];
 }
@@ -15,14 +15,14 @@ export interface ChangeConnect {
 const SETTLE_LIMIT_MS = 60_000;
 const WRITERS = 8;
 
-/** A foreign writer and a subscriber of the board in one process, so that both ends are read off one clock. */
+/** A foreign writer and a subscriber of the board in one process, so that both ends use one clock. */
 export class ChangeLoad {
   readonly #localAddress: string;
   #options: ChangeConnect | undefined;
   #sql: Sql | undefined;
   #written = 0;
   #floods = 0;
-  #heard = 0;
+  #delivered = 0;
   readonly #sentAt = new Map<number, number>();
   #latenciesMs: number[] = [];
 
@@ -43,12 +43,12 @@ export class ChangeLoad {
     await subscriber.call("subscribe", { channel });
   }
 
-  /** Changes as many tasks as the database takes, some a transaction; gives back how many a second were heard. */
+  /** Changes as many tasks as the database can, several per transaction. Returns the number of deliveries per second. */
   async flood({ perTransaction, durationMs }: { perTransaction: number; durationMs: number }): Promise<number> {
     const begun = performance.now();
-    const before = this.#heard;
+    const before = this.#delivered;
     let written = 0;
-    // A title that a row has already is no change.
+    // A title that equals the row's title is no change.
     const flood = ++this.#floods;
     const ids = this.#options?.taskIds ?? [];
     const write = async (writer: number) => {
@@ -64,11 +64,11 @@ export class ChangeLoad {
       }
     };
     await Promise.all(Array.from({ length: WRITERS }, (_, writer) => write(writer)));
-    await this.#until(() => this.#heard - before >= written);
+    await this.#until(() => this.#delivered - before >= written);
     return written / ((performance.now() - begun) / 1_000);
   }
 
-  /** Changes one task a transaction at an even rate; gives back each change's time from its sending to its delivery. */
+  /** Changes one task per transaction at an even rate. Returns each change's time from its send to its delivery. */
   async run({ perSecond, durationMs }: { perSecond: number; durationMs: number }): Promise<number[]> {
     this.#latenciesMs = [];
     const count = Math.round((perSecond * durationMs) / 1_000);
@@ -92,7 +92,7 @@ export class ChangeLoad {
   #take(frame: Buffer): void {
     const now = performance.now();
     for (const payload of payloadsOf<{ changed: { title?: string } }>(frame)) {
-      this.#heard += 1;
+      this.#delivered += 1;
       const sentAt = this.#sentAt.get(Number(payload.changed.title?.slice(1)));
       if (sentAt !== undefined) this.#latenciesMs.push(now - sentAt);
     }
@@ -101,7 +101,7 @@ export class ChangeLoad {
   async #until(done: () => boolean): Promise<void> {
     const deadline = performance.now() + SETTLE_LIMIT_MS;
     while (!done()) {
-      if (performance.now() > deadline) throw new Error(`only ${this.#heard} changes were heard`);
+      if (performance.now() > deadline) throw new Error(`only ${this.#delivered} changes were delivered`);
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   }

@@ -1,6 +1,6 @@
 import { EngineClient } from "./engine-client.ts";
 
-/** Whom a client connects as, and where. */
+/** The clients' tokens and servers. */
 export interface Entry {
   url: string;
   token: string;
@@ -8,7 +8,7 @@ export interface Entry {
 
 const CONNECTING_AT_ONCE = 100;
 
-/** Connects one client for every token, to each server in turn, a hundred at a time; rejects when one is refused. */
+/** Connects one client for every token, to each server in turn, a hundred at a time; rejects if one is refused. */
 export function connectAll(
   urls: readonly string[],
   tokens: readonly string[],

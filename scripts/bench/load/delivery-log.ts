@@ -20,7 +20,7 @@ export class DeliveryLog {
     this.#next = Array.from({ length: subscribers }, () => 0);
   }
 
-  /** Takes a frame of one subscriber; throws where it is not exactly what comes next for it. */
+  /** Receives a frame of one subscriber; throws if it is not exactly the next one for it. */
   take(subscriber: number, frame: Buffer): void {
     const position = this.#next[subscriber] ?? 0;
     const known = this.#known.get(position);
@@ -31,7 +31,7 @@ export class DeliveryLog {
     this.frames += 1;
   }
 
-  /** Forgets the frames below a position that all subscribers have passed. */
+  /** Discards the frames below a position that all subscribers have passed. */
   forgetBelow(position: number): void {
     for (const known of this.#known.keys()) if (known < position) this.#known.delete(known);
   }
@@ -41,7 +41,7 @@ export class DeliveryLog {
     payloads.forEach((payload, index) => {
       const expected = position + index;
       if (numberOf(payload) !== expected)
-        throw new Error(`publication ${numberOf(payload)} came where ${expected} was due`);
+        throw new Error(`publication ${numberOf(payload)} arrived instead of ${expected}`);
     });
     if (payloads.length > 0) this.#known.set(position, { bytes: Buffer.from(frame), deliveries: payloads.length });
     return payloads.length;

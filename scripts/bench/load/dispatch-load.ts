@@ -6,22 +6,22 @@ import { pace } from "./pace.ts";
 import { workstationMeta } from "./presence-meta.ts";
 
 export interface DispatchConnect {
-  /** Workstations go round over them. */
+  /** Workstations are distributed over them in turn. */
   urls: readonly string[];
   workstations: readonly Workstation[];
-  /** Where the database is: `DATABASE_URL`, `PGHOST`, `PGUSER`. */
+  /** The database: `DATABASE_URL`, `PGHOST`, `PGUSER`. */
   database: Record<string, string>;
 }
 
 const SETTLE_LIMIT_MS = 120_000;
 const WRITERS = 4;
 
-/** Workstations that wait for tasks, and whoever sets those ready, in one process: both ends are read off one clock. */
+/** Workstations that wait for tasks, and the writer that sets tasks ready, in one process: both ends use one clock. */
 export class DispatchLoad {
   readonly #localAddress: string;
   #sql: Sql | undefined;
   readonly #clients: EngineClient[] = [];
-  readonly #heardAt = new Map<string, number>();
+  readonly #assignedAt = new Map<string, number>();
 
   constructor(localAddress: string) {
     this.#localAddress = localAddress;
@@ -49,15 +49,15 @@ export class DispatchLoad {
     });
   }
 
-  /** Sets all of these ready at once; gives back how many a second were heard of by their workstations. */
+  /** Sets all of these ready in one statement. Returns how many assignments per second the workstations received. */
   async flood({ taskIds }: { taskIds: readonly string[] }): Promise<number> {
     const begun = performance.now();
     await this.#sql?.unsafe("UPDATE tasks SET ready = true WHERE id = ANY ($1)", [[...taskIds]]);
-    await this.#until(() => this.#heardAt.size >= taskIds.length);
+    await this.#until(() => this.#assignedAt.size >= taskIds.length);
     return taskIds.length / ((performance.now() - begun) / 1_000);
   }
 
-  /** Sets one after the other ready at an even rate; gives back each one's time until its workstation heard of it. */
+  /** Sets one after the other ready at an even rate. Returns each task's time until its workstation received it. */
   async run({ taskIds, durationMs }: { taskIds: readonly string[]; durationMs: number }): Promise<number[]> {
     const sentAt = new Map<string, number>();
     const writes: Promise<unknown>[] = [];
@@ -67,13 +67,13 @@ export class DispatchLoad {
       writes.push(Promise.resolve(this.#sql?.unsafe("UPDATE tasks SET ready = true WHERE id = $1", [id])));
     });
     await Promise.all(writes);
-    await this.#until(() => taskIds.every((id) => this.#heardAt.has(id)));
-    return taskIds.map((id) => (this.#heardAt.get(id) ?? 0) - (sentAt.get(id) ?? 0));
+    await this.#until(() => taskIds.every((id) => this.#assignedAt.has(id)));
+    return taskIds.map((id) => (this.#assignedAt.get(id) ?? 0) - (sentAt.get(id) ?? 0));
   }
 
-  /** When this task's assignment was heard of, by `performance.now()`. */
-  heardAt(taskId: string): number | undefined {
-    return this.#heardAt.get(taskId);
+  /** When this task's assignment was received, by `performance.now()`. */
+  assignedAt(taskId: string): number | undefined {
+    return this.#assignedAt.get(taskId);
   }
 
   #take(frame: Buffer): void {
@@ -81,14 +81,14 @@ export class DispatchLoad {
     const [event, , publications] = decodeEvent(frame);
     if (event !== "publications") return;
     for (const { type, payload } of publications as { type: string; payload: { task?: { id: string } } }[]) {
-      if (type === "task:assign" && payload.task) this.#heardAt.set(payload.task.id, now);
+      if (type === "task:assign" && payload.task) this.#assignedAt.set(payload.task.id, now);
     }
   }
 
   async #until(done: () => boolean | Promise<boolean>): Promise<void> {
     const deadline = performance.now() + SETTLE_LIMIT_MS;
     while (!(await done())) {
-      if (performance.now() > deadline) throw new Error(`only ${this.#heardAt.size} assignments were heard of`);
+      if (performance.now() > deadline) throw new Error(`only ${this.#assignedAt.size} assignments were received`);
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   }

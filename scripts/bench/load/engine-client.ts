@@ -5,7 +5,7 @@ export interface EngineClientOptions {
   /** `http://127.0.0.1:4000`. */
   url: string;
   token: string;
-  /** The loopback address to connect from: each has ports of its own. */
+  /** The loopback address to connect from: each address has separate ports. */
   localAddress?: string;
   connectTimeoutMs?: number;
 }
@@ -28,10 +28,10 @@ interface Pending {
 
 /**
  * A client that speaks Engine.IO 4 and Socket.IO 4 over a bare WebSocket: about half the CPU and memory of
- * socket.io-client, so that the load is not what is measured. Events reach `onEvent` as undecoded frames.
+ * socket.io-client, so that the benchmark does not measure the load. Events reach `onEvent` as undecoded frames.
  */
 export class EngineClient {
-  /** Called with every event frame, `42[…]`; the buffer is valid during the call alone. */
+  /** Called with every event frame, `42[…]`; the buffer is valid only during the call. */
   onEvent: (frame: Buffer) => void = () => undefined;
   /** Called once when the connection ends without `close()`. */
   onLost: (reason: string) => void = () => undefined;
@@ -52,7 +52,7 @@ export class EngineClient {
     });
   }
 
-  /** Connects and waits for the namespace; rejects on a refusal, with the server's words, and after the time limit. */
+  /** Connects and waits for the namespace. Rejects on a refusal, with the server's message, and after the time limit. */
   static connect(options: EngineClientOptions): Promise<EngineClient> {
     const client = new EngineClient(options);
     return new Promise((resolve, reject) => client.#handshake(options, () => resolve(client), reject));
@@ -62,7 +62,7 @@ export class EngineClient {
     const limitMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
     const timer = setTimeout(() => fail(new Error(`not connected within ${limitMs} ms`)), limitMs);
     let settled = false;
-    // The end of a connection that was made is told by `onLost`.
+    // `onLost` reports the end of an established connection.
     const fail = (error: Error) => {
       if (settled) return;
       settled = true;
@@ -107,14 +107,14 @@ export class EngineClient {
     });
   }
 
-  /** Like `request`, for servers that answer `{ ok, data }`: resolves with `data`, rejects with the error's words. */
+  /** Like `request`, for servers that answer `{ ok, data }`: resolves with `data`, rejects with the server's message. */
   async call<Data = unknown>(event: string, argument: unknown): Promise<Data> {
     const ack = (await this.request(event, argument)) as { ok: boolean; data?: Data; error?: unknown };
     if (!ack?.ok) throw new Error(`${event}: ${JSON.stringify(ack?.error ?? ack)}`);
     return ack.data as Data;
   }
 
-  /** Everything sent while `send` runs leaves in one write, so that it arrives in one turn of the server's loop. */
+  /** Sends everything that `send` writes in one write, so that it arrives in one turn of the server's event loop. */
   inOneWrite<Value>(send: () => Value): Value {
     this.#transport?.cork();
     try {
@@ -124,7 +124,7 @@ export class EngineClient {
     }
   }
 
-  /** Ends the connection without goodbye, as a machine that vanishes would; pending requests reject. */
+  /** Cuts the connection without a clean disconnect, as a vanished machine would; pending requests reject. */
   close(): void {
     this.#closed = true;
     this.#rejectPending("closed by the client");

@@ -9,7 +9,7 @@ export interface FairConnect {
   url: string;
   token: string;
   channel: string;
-  /** Where the database is: `DATABASE_URL`, `PGHOST`, `PGUSER`. */
+  /** The database: `DATABASE_URL`, `PGHOST`, `PGUSER`. */
   database: Record<string, string>;
   taskIds: readonly string[];
   workstations: readonly Workstation[];
@@ -18,10 +18,10 @@ export interface FairConnect {
 export interface FairRun {
   /** Tasks to be assigned in this run; each once. */
   workIds: readonly string[];
-  /** The other tenant's project that rows are inserted into meanwhile; null: nobody disturbs. */
+  /** The other tenant's project that rows are inserted into during the run; null: no insert. */
   insertInto: string | null;
   rows: number;
-  /** How long a run without an insert takes; one with an insert lasts as long as that. */
+  /** Duration of a run without an insert; a run with an insert ends with the insert. */
   durationMs: number;
 }
 
@@ -35,7 +35,7 @@ const ASSIGNMENTS_PER_SECOND = 10;
 const WINDOW_MS = 1_000;
 const SETTLE_LIMIT_MS = 120_000;
 
-/** A tenant's single changes and assignments, from their commit to their delivery, while another tenant inserts many rows. */
+/** A tenant's single changes and assignments, from commit to delivery, while another tenant inserts many rows. */
 export class FairLoad {
   readonly #localAddress: string;
   readonly #work: DispatchLoad;
@@ -44,7 +44,7 @@ export class FairLoad {
   #caller: EngineClient | undefined;
   #written = 0;
   readonly #committedAt = new Map<number, number>();
-  readonly #heardAt = new Map<number, number>();
+  readonly #deliveredAt = new Map<number, number>();
 
   constructor(localAddress: string) {
     this.#localAddress = localAddress;
@@ -62,7 +62,7 @@ export class FairLoad {
     await this.#caller.call("subscribe", { channel });
   }
 
-  /** Gives back every latency in milliseconds; rejects where something was not delivered. */
+  /** Returns every latency in milliseconds; rejects if a delivery is missing. */
   async run({ workIds, insertInto, rows, durationMs }: FairRun): Promise<FairLatencies> {
     const first = this.#written;
     const work = [...workIds];
@@ -75,14 +75,14 @@ export class FairLoad {
     const begun = performance.now();
     while (isInserting || performance.now() - begun < durationMs) await this.#window(work, assigned);
     await inserting;
-    await this.#until(() => [...assigned.keys()].every((id) => this.#work.heardAt(id) !== undefined));
-    await this.#until(() => this.#heardAt.size >= this.#written);
+    await this.#until(() => [...assigned.keys()].every((id) => this.#work.assignedAt(id) !== undefined));
+    await this.#until(() => this.#deliveredAt.size >= this.#written);
     const numbers = Array.from({ length: this.#written - first }, (_, index) => first + index);
-    const since = (heard: number | undefined, committed: number | undefined) =>
-      Math.max(0, (heard ?? 0) - (committed ?? 0));
+    const since = (delivered: number | undefined, committed: number | undefined) =>
+      Math.max(0, (delivered ?? 0) - (committed ?? 0));
     return {
-      changesMs: numbers.map((number) => since(this.#heardAt.get(number), this.#committedAt.get(number))),
-      assignmentsMs: [...assigned].map(([id, at]) => since(this.#work.heardAt(id), at)),
+      changesMs: numbers.map((number) => since(this.#deliveredAt.get(number), this.#committedAt.get(number))),
+      assignmentsMs: [...assigned].map(([id, at]) => since(this.#work.assignedAt(id), at)),
     };
   }
 
@@ -123,7 +123,7 @@ export class FairLoad {
   #take(frame: Buffer): void {
     const now = performance.now();
     for (const { changed } of payloadsOf<{ changed?: { title?: string } }>(frame)) {
-      if (changed?.title?.startsWith("n")) this.#heardAt.set(Number(changed.title.slice(1)), now);
+      if (changed?.title?.startsWith("n")) this.#deliveredAt.set(Number(changed.title.slice(1)), now);
     }
   }
 

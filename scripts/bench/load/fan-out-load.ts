@@ -4,9 +4,9 @@ import { EngineClient } from "./engine-client.ts";
 import { numberedPayload } from "./frames.ts";
 
 export interface FanOutConnect {
-  /** Where the publisher is. */
+  /** The publisher's server. */
   url: string;
-  /** Where the subscribers are, in turn. */
+  /** The subscribers' servers, in turn. */
   subscriberUrls: readonly string[];
   publisherToken: string;
   subscriberTokens: readonly string[];
@@ -14,19 +14,19 @@ export interface FanOutConnect {
   payloadBytes: number;
 }
 
-/** What came of the bursts: all of it verified, frame by frame. */
+/** The result of the bursts, verified frame by frame. */
 export interface FanOutResult {
   bursts: number;
   deliveries: number;
-  /** Frames received: fewer than deliveries where the server joins publications. */
+  /** Frames received: fewer than deliveries if the server joins publications. */
   frames: number;
 }
 
 const DELIVERY_LIMIT_MS = 20_000;
 
 /**
- * Many subscribers of one channel and one publisher. A burst leaves in one write; the next one follows when every
- * subscriber has the last, so that bursts never merge and no queue builds up whatever the server's speed.
+ * Many subscribers of one channel and one publisher. A burst leaves in one write. The next one follows when every
+ * subscriber has received the last, so that bursts never merge and no queue builds up, regardless of the server's speed.
  */
 export class FanOutLoad {
   readonly #localAddress: string;

@@ -5,7 +5,7 @@ import { workstationMeta } from "./presence-meta.ts";
 
 const CONNECTING_AT_ONCE = 50;
 
-/** Workstations with two subscriptions and presence that then say nothing more. */
+/** Workstations with two subscriptions and presence that are idle afterwards. */
 export class IdleLoad {
   readonly #localAddress: string;
   readonly #clients: EngineClient[] = [];
@@ -14,7 +14,7 @@ export class IdleLoad {
     this.#localAddress = localAddress;
   }
 
-  /** Connects further workstations; those from before stay. */
+  /** Connects further workstations; earlier ones stay. */
   async connect(options: { url: string; workstations: readonly Workstation[]; projectChannel: string }): Promise<void> {
     const { url, workstations, projectChannel } = options;
     const clients = await inParallel(workstations, CONNECTING_AT_ONCE, async ({ id, token }) => {

@@ -8,12 +8,12 @@ export interface Workstation {
 }
 
 export interface JoinResult {
-  /** Milliseconds since 1970: processes of one machine compare. */
+  /** Milliseconds since 1970: comparable between processes of one machine. */
   firstAt: number;
   lastAckAt: number;
 }
 
-/** Workstations that come up at an even rate: each connects and joins its own channel's presence. */
+/** Workstations that connect at an even rate and join the presence of their own channel. */
 export class JoinLoad {
   readonly #localAddress: string;
   readonly #clients: EngineClient[] = [];

@@ -4,9 +4,9 @@ import { numberedPayload, numberOf, payloadsOf } from "./frames.ts";
 import { pace } from "./pace.ts";
 
 export interface LatencyConnect {
-  /** Where the publisher is. */
+  /** The publisher's server. */
   url: string;
-  /** Where the subscribers are, in turn. */
+  /** The subscribers' servers, in turn. */
   subscriberUrls: readonly string[];
   publisherToken: string;
   subscriberTokens: readonly string[];
@@ -16,7 +16,7 @@ export interface LatencyConnect {
 
 const SETTLE_LIMIT_MS = 5_000;
 
-/** Subscribers and publisher in one process, so that both ends of a delivery are read off one clock. */
+/** Subscribers and publisher in one process, so that both ends of a delivery use one clock. */
 export class LatencyLoad {
   readonly #localAddress: string;
   #options: LatencyConnect | undefined;
@@ -41,7 +41,7 @@ export class LatencyLoad {
     this.#publisher = await EngineClient.connect({ url, token, localAddress: this.#localAddress });
   }
 
-  /** Publishes at an even rate and gives back every delivery's time in milliseconds. Rejects where some are missing. */
+  /** Publishes at an even rate and returns every delivery's time in milliseconds. Rejects if some are missing. */
   async run({ perSecond, durationMs }: { perSecond: number; durationMs: number }): Promise<number[]> {
     this.#latenciesMs = [];
     const count = Math.round((perSecond * durationMs) / 1_000);
@@ -79,7 +79,8 @@ export class LatencyLoad {
   async #settled(expected: number): Promise<void> {
     const deadline = performance.now() + SETTLE_LIMIT_MS;
     while (this.#latenciesMs.length < expected) {
-      if (performance.now() > deadline) throw new Error(`${this.#latenciesMs.length} of ${expected} deliveries came`);
+      if (performance.now() > deadline)
+        throw new Error(`${this.#latenciesMs.length} of ${expected} deliveries arrived`);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }

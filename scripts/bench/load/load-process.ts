@@ -6,7 +6,7 @@ const WORKER = fileURLToPath(new URL("./worker.ts", import.meta.url));
 
 let started = 0;
 
-/** What a load process is told over IPC, and what it answers. */
+/** Messages to a load process over IPC, and its replies. */
 export interface StepRequest {
   id: number;
   step: string;
@@ -18,12 +18,12 @@ type Step<Load, Name extends keyof Load> = Load[Name] extends (options: infer Op
   ? { options: Options; result: Result }
   : never;
 
-/** A process of clients. Its load's methods are called by name; it is one process so that servers share none of its CPU time. */
+/** A process of clients. The methods of its load are called by name. It is a separate process so that servers share none of its CPU time. */
 export class LoadProcess<Name extends LoadName> {
   readonly #child: ChildProcess;
   readonly #pending = new Map<number, { resolve(result: never): void; reject(error: Error): void }>();
   #nextId = 0;
-  /** The loopback address that it connects from. */
+  /** The loopback address of its connections. */
   readonly localAddress: string;
 
   private constructor(child: ChildProcess, localAddress: string) {
@@ -33,7 +33,7 @@ export class LoadProcess<Name extends LoadName> {
     child.on("exit", (code) => this.#rejectAll(new Error(`the load process ended with ${code}`)));
   }
 
-  /** Forks a process for the load. Each has a loopback address, and so ports, of its own: those of the last are still cooling down. */
+  /** Forks a process for the load. Each has a separate loopback address, and so separate ports: the last process's ports may still be in TIME_WAIT. */
   static start<Name extends LoadName>(name: Name): LoadProcess<Name> {
     const localAddress = `127.0.${1 + Math.floor(started / 250)}.${1 + (started++ % 250)}`;
     const child = fork(WORKER, [name, localAddress], { execArgv: ["--import", "tsx"], stdio: ["ignore", 2, 2, "ipc"] });
@@ -44,7 +44,7 @@ export class LoadProcess<Name extends LoadName> {
     return this.#child.pid ?? 0;
   }
 
-  /** Runs one step of the load there; rejects with its error, or when the process ends first. */
+  /** Runs one step of the load in the process; rejects with its error, or if the process ends first. */
   call<StepName extends keyof Loads[Name] & string>(
     step: StepName,
     options: Step<Loads[Name], StepName>["options"],
@@ -77,7 +77,7 @@ export class LoadProcess<Name extends LoadName> {
   }
 }
 
-/** Runs `body` with as many processes of a load as asked for, and ends them whatever happens. */
+/** Runs `body` with a number of processes of a load, and always ends them. */
 export async function withLoad<Name extends LoadName, Result>(
   name: Name,
   count: number,

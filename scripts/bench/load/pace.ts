@@ -1,6 +1,6 @@
 /**
- * Calls `step` `count` times, evenly over `durationMs`: what falls due in one tick of the timer is called in it, and
- * a late tick makes up for what it missed. Resolves after the last call, without waiting for what the calls started.
+ * Calls `step` `count` times, evenly over `durationMs`. All calls that are due in one tick of the timer run in it, and
+ * a late tick catches up. Resolves after the last call, without waiting for what the calls started.
  */
 export function pace(count: number, durationMs: number, step: (index: number) => void): Promise<void> {
   const begun = performance.now();

@@ -1,4 +1,4 @@
-/** A workstation's meta of everyday size; `count` tells one update from the next. */
+/** A workstation's meta of typical size; `count` distinguishes one update from the next. */
 export const workstationMeta = (count: number) => ({
   status: count % 2 === 0 ? "online" : "busy",
   availableAgents: ["claude-code", "cursor"],

@@ -7,7 +7,7 @@ export interface QueryResult {
   durationMs: number;
 }
 
-/** What is asked for, in turn over `ids`: tasks by id, the first tasks of projects, or changes of tasks. */
+/** The queries, in turn over `ids`: tasks by id, the first tasks of projects, or changes of tasks. */
 export type QueryMethod = "tasks.get" | "tasks.list" | "tasks.update";
 
 export interface QueryOptions {
@@ -26,7 +26,7 @@ export interface PacedOptions {
 export interface PacedResult {
   /** From the sending of each call to its answer. */
   latenciesMs: number[];
-  /** Calls that were refused, or answered with something else. */
+  /** Calls that were refused, or returned an unexpected result. */
   failed: number;
 }
 
@@ -69,7 +69,7 @@ export class QueryLoad {
     this.#clients = await connectAll([url], tokens, this.#localAddress);
   }
 
-  /** Calls for `durationMs`, `concurrency` calls open at a time. Rejects on an answer that is not what was asked for. */
+  /** Calls for `durationMs`, `concurrency` calls open at a time. Rejects on an unexpected result. */
   async run({ method, ids, concurrency, durationMs }: QueryOptions): Promise<QueryResult> {
     const begun = performance.now();
     let calls = 0;

@@ -3,7 +3,7 @@ import { EngineClient } from "./engine-client.ts";
 export interface Returning {
   token: string;
   channel: string;
-  /** The position it had before it was cut off. */
+  /** Its position before it was cut off. */
   position: { epoch: string; offset: number };
 }
 
@@ -17,7 +17,7 @@ export interface RecoverResult {
 
 const SHOWN_FAILURES = 5;
 
-/** Clients that all come back at the same moment and ask for what they missed. */
+/** Clients that all reconnect at the same moment and recover what they missed. */
 export class RecoverLoad {
   readonly #localAddress: string;
   readonly #clients: EngineClient[] = [];
@@ -26,7 +26,7 @@ export class RecoverLoad {
     this.#localAddress = localAddress;
   }
 
-  /** All connect at once; a client has failed unless it recovers exactly `missed` publications. */
+  /** All connect at the same time; a client has failed unless it recovers exactly `missed` publications. */
   async run(options: { url: string; clients: readonly Returning[]; missed: number }): Promise<RecoverResult> {
     const begun = performance.now();
     const attempts = options.clients.map((client) => this.#recover(options.url, client, options.missed));

@@ -8,7 +8,7 @@ export interface UpdateResult {
   acknowledged: number;
   /** From the first update until the last ack. */
   durationMs: number;
-  /** The `count` that each workstation's meta was left with, in the order of the workstations. */
+  /** The final `count` in each workstation's meta, in the order of the workstations. */
   finalCounts: number[];
 }
 
@@ -33,7 +33,7 @@ export class UpdateLoad {
     });
   }
 
-  /** An update that is refused or goes unanswered is one fewer acknowledged. */
+  /** A refused or unanswered update counts as not acknowledged. */
   async run({ perSecond, durationMs }: { perSecond: number; durationMs: number }): Promise<UpdateResult> {
     const total = Math.round((perSecond * durationMs) / 1_000);
     const finalCounts = this.#clients.map(() => 0);

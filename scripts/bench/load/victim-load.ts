@@ -1,6 +1,6 @@
 import { type Suffering, Victims, type VictimsOptions } from "../attacks/victims.ts";
 
-/** The victims of an attack, in a process that attackers have no part in. */
+/** The victims of an attack, in a process without attackers. */
 export class VictimLoad {
   readonly #localAddress: string;
   readonly #victims = new Victims();

@@ -2,14 +2,14 @@ import { connectAll } from "./crowd.ts";
 import { decodeEvent } from "./frames.ts";
 
 export interface ViewerResult {
-  /** Presence packets of every viewer together. */
+  /** Presence packets of all viewers together. */
   packets: number;
-  /** When the last viewer's roster became whole, in milliseconds since 1970. */
+  /** When the last viewer's roster became complete, in milliseconds since 1970. */
   wholeAt: number;
 }
 
 export interface EmptyResult {
-  /** Leaves that all viewers together were told of. */
+  /** Leaves that all viewers together received. */
   leaves: number;
   /** When the last roster became empty, in milliseconds since 1970. */
   emptyAt: number;
@@ -52,7 +52,7 @@ export class ViewerLoad {
     return { packets: this.#packets, wholeAt: Date.now() };
   }
 
-  /** Resolves when no roster holds anybody any more. */
+  /** Resolves when all rosters are empty. */
   async empty({ limitMs }: { limitMs: number }): Promise<EmptyResult> {
     const deadline = performance.now() + limitMs;
     while (this.#rosters.some((roster) => roster.size > 0)) {

@@ -2,11 +2,11 @@ import { BenchRedis } from "./redis.ts";
 import type { ServerProcess } from "./server-process.ts";
 import { startHub, startPeer, withServers } from "./servers.ts";
 
-/** Two servers that are one, by a Redis beside them. */
+/** Two servers that share a Redis. */
 export interface ServerPair {
-  /** A: where publishers are. */
+  /** A: the publishers' server. */
   first: ServerProcess;
-  /** B: where they are not. */
+  /** B: the other server. */
   second: ServerProcess;
   urls: readonly [string, string];
   redis: BenchRedis;

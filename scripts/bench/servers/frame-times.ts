@@ -5,9 +5,9 @@ import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 
 /**
- * Measures in the server's process how long it works without a break: all that runs in one go from an event that brings
- * bytes of a client (a chunk of a connection, a WebSocket's message, a request, a chunk or the end of its body), and each
- * callback of `setImmediate` and of timers, where what had to wait for its turn or for a pause is handled.
+ * Measures in the server's process how long it works without a break. One unit is everything that runs from an event with
+ * bytes of a client (a chunk of a connection, a WebSocket's message, a request, a chunk or the end of its body), or a
+ * callback of `setImmediate` or of a timer, which handle work that waited for its turn or for a pause.
  */
 type Emit = (this: EventEmitter, event: string | symbol, ...args: unknown[]) => boolean;
 
@@ -31,7 +31,7 @@ function timed<Result>(work: () => Result): Result {
     depth -= 1;
     const elapsed = performance.now() - begun;
     const { user, system } = process.cpuUsage(cpu);
-    // On shared cores the clock goes on while the process stands still: that is the scheduler's time, not the frame's.
+    // On shared cores the clock also runs while the process is descheduled: that is the scheduler's time, not the frame's.
     longest = Math.max(longest, Math.min(elapsed, (user + system) / 1_000));
   }
 }
@@ -45,7 +45,7 @@ function timeEvents(prototype: object, events: readonly string[], counts: (emitt
   Object.defineProperty(prototype, "emit", { value: timedEmit, configurable: true, writable: true });
 }
 
-/** Times what `setImmediate` or a timer calls. Its other properties, such as its promise's form, stay as they are. */
+/** Times the callbacks of `setImmediate` or a timer. Its other properties, such as its promise form, are kept. */
 function timeCallbacks(name: "setImmediate" | "setTimeout" | "setInterval"): void {
   Reflect.set(
     globalThis,
@@ -64,7 +64,7 @@ export function startFrameTimes(): void {
   const users = [require.resolve("engine.io"), fileURLToPath(new URL("../../../hub/main.ts", import.meta.url))];
   const copies = new Set(users.map((user) => createRequire(user)("ws") as { prototype: object }));
   for (const { prototype } of copies) timeEvents(prototype, ["message", "ping", "pong"]);
-  /** All that comes on a connection, before anything reads it; databases' sockets are not a server's. */
+  /** All data of a connection, before it is parsed; sockets to databases are not a server's. */
   timeEvents(Socket.prototype, ["data"], (socket) => Boolean(Reflect.get(socket, "server")));
   timeEvents(Server.prototype, ["request", "upgrade"]);
   timeEvents(IncomingMessage.prototype, ["data", "end"]);

@@ -2,8 +2,8 @@ import { rmSync } from "node:fs";
 import type { KeeperMessage, Kept } from "./kept.ts";
 
 /**
- * A process that outlives the bench by a moment: when the bench ends, however it ends, it ends the servers that are not
- * Node's, which would not notice. Servers and loads in Node end themselves with their IPC channel.
+ * A process that outlives the bench briefly. When the bench ends for any reason, it ends the servers that are not
+ * Node's, which would not detect the end. Servers and loads in Node end themselves with their IPC channel.
  */
 const kept = new Map<number, Kept>();
 
@@ -19,7 +19,7 @@ function endAll(): void {
     try {
       process.kill(pid, signal);
     } catch (error) {
-      // It has ended by itself meanwhile.
+      // It has already ended.
       if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
     }
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });

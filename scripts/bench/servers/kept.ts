@@ -4,9 +4,9 @@ import { fileURLToPath } from "node:url";
 /** A process that must not outlive the bench. */
 export interface Kept {
   pid: number;
-  /** The signal that ends it at once. */
+  /** The signal that ends it immediately. */
   signal: NodeJS.Signals;
-  /** Removed after it. */
+  /** Removed after it ends. */
   folder?: string;
 }
 export interface KeeperMessage {
@@ -20,7 +20,7 @@ let keeper: ChildProcess | null = null;
 /** Ends this process when the bench ends: by a failure, Ctrl-C, or killed. `release` it after its ordinary end. */
 export function keep(kept: Kept): void {
   if (keeper === null) {
-    // In a process group of its own, because Ctrl-C reaches the whole group of the bench.
+    // In a separate process group, because Ctrl-C reaches the whole group of the bench.
     keeper = fork(KEEPER, [], { execArgv: ["--import", "tsx"], detached: true, stdio: ["ignore", 2, 2, "ipc"] });
     keeper.unref();
     keeper.channel?.unref();

@@ -5,8 +5,8 @@ import postgres, { type Sql } from "postgres";
 import { Server } from "socket.io";
 
 /**
- * The peer: what one would write with bare Socket.IO for the same job, and well: rooms, acks, a pool of the same
- * size as the hub's. No rights, no validation, no limits; a history of the last few only where `PEER_HISTORY` asks for one.
+ * The peer: a good implementation of the same job with bare Socket.IO: rooms, acks, a pool of the same
+ * size as the hub's. No rights, no validation, no limits; a short history only if `PEER_HISTORY` is set.
  */
 interface PeerPublish {
   channel: string;
@@ -89,7 +89,7 @@ io.on("connection", (socket) => {
   });
 });
 
-/** Keeps the newest publications of a channel; gives back the new one's number. */
+/** Stores the newest publications of a channel; returns the new one's number. */
 function remember(channel: string, payload: unknown): number {
   const history = histories.get(channel) ?? [];
   const offset = (history.at(-1)?.offset ?? 0) + 1;

@@ -6,14 +6,14 @@ import { startEmbeddedPostgres } from "../../../hub/store/embedded.ts";
 import { migrate } from "../../../hub/store/migrate.ts";
 import { keep, release } from "./kept.ts";
 
-/** The embedded Postgres with pg_stat_statements loaded, on a folder that goes with it. */
+/** The embedded Postgres with pg_stat_statements loaded, on a temporary folder. */
 export interface RunningPostgres {
-  /** Connected to the server's own database, where nothing is measured. */
+  /** Connected to the server's default database, where nothing is measured. */
   admin: Sql;
   connect(database: string): Sql;
-  /** What a server is started with to use `database`, and to leave nothing behind. */
+  /** The environment of a server that uses `database` and leaves no files behind. */
   environmentOf(database: string): Record<string, string>;
-  /** Makes a database of the current schema. */
+  /** Creates a database of the current schema. */
   migratedDatabase(name: string): Promise<void>;
   stop(): Promise<void>;
 }
@@ -31,7 +31,7 @@ export async function startPostgres(): Promise<RunningPostgres> {
   return {
     admin,
     connect,
-    // A Unix socket's folder has no place in a URL's host: postgres.js takes it from PGHOST.
+    // A URL's host can't contain a Unix socket's folder: postgres.js reads it from PGHOST.
     environmentOf: (database) => ({
       DATABASE_URL: `postgres:///${database}`,
       PGHOST: host,
@@ -53,7 +53,7 @@ export async function startPostgres(): Promise<RunningPostgres> {
   };
 }
 
-/** The library is read at the server's start alone, so it is named in a first, short run. */
+/** The library is loaded only at the server's start, so a first, short run sets it. */
 async function loadStatistics(dataDir: string): Promise<void> {
   const server = await startEmbeddedPostgres({ dataDir });
   const { pid } = server;

@@ -52,7 +52,7 @@ process.on("message", async (request: ProbeRequest) => {
   const answer = await ANSWERS[request.question]();
   process.send?.({ probe: request.probe, answer } satisfies ProbeReply);
 });
-// A server ends when its own work is done, or with the bench: the probe alone must not keep it alive.
+// A server ends when its work is done, or with the bench: the probe must not keep it alive.
 process.channel?.unref();
 process.on("disconnect", () => process.exit(1));
 if (!process.connected) process.exit(1);

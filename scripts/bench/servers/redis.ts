@@ -7,7 +7,7 @@ import { keep, release } from "./kept.ts";
 const START_LIMIT_MS = 10_000;
 const RETRY_MS = 20;
 
-/** A redis-server of the bench's own, which keeps nothing on disk. */
+/** A separate redis-server for the bench, without persistence. */
 export class BenchRedis {
   readonly url: string;
   readonly #child: ChildProcess;
@@ -22,11 +22,11 @@ export class BenchRedis {
     });
     this.url = `redis://127.0.0.1:${port}`;
     this.#admin = new Redis(port, "127.0.0.1", { maxRetriesPerRequest: null, retryStrategy: () => RETRY_MS });
-    // Until it listens, each attempt fails and is made again.
+    // Until it listens, each attempt fails and is retried.
     this.#admin.on("error", () => undefined);
   }
 
-  /** Starts it and waits for its answer. Rejects, with nothing left running, if it ends or gives none in ten seconds. */
+  /** Starts it and waits for its answer. Rejects, with nothing left running, if it ends or does not answer within ten seconds. */
   static async start(): Promise<BenchRedis> {
     const port = await freePort();
     const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
@@ -42,7 +42,7 @@ export class BenchRedis {
     }
   }
 
-  /** Commands that it has carried out since its start, whoever sent them; those inside scripts are not counted. */
+  /** Commands that it has executed since its start, from all clients; those inside scripts are not counted. */
   async commands(): Promise<number> {
     const stats = await this.#admin.info("stats");
     return Number(/total_commands_processed:(\d+)/.exec(stats)?.[1] ?? 0);

@@ -9,14 +9,14 @@ const STOP_LIMIT_MS = 10_000;
 const READY_POLL_MS = 50;
 
 export interface ServerProcessOptions {
-  /** The module that is run. */
+  /** The module to run. */
   module: string;
-  /** Asked until it answers 200. */
+  /** Polled until it answers 200. */
   readyPath: string;
   environment: Record<string, string>;
 }
 
-/** A server under measurement, in a process of its own with the probe preloaded. */
+/** A server under measurement, in a separate process with the probe preloaded. */
 export class ServerProcess {
   readonly url: string;
   readonly #child: ChildProcess;
@@ -29,13 +29,13 @@ export class ServerProcess {
     child.on("message", (reply: ProbeReply) => this.#pending.get(reply.probe)?.(reply.answer));
   }
 
-  /** Starts it on a free loopback port and waits until it is ready; rejects, and ends it, when it is not in time. */
+  /** Starts it on a free loopback port and waits until it is ready. Rejects, and ends it, if it is not ready in time. */
   static async start(options: ServerProcessOptions): Promise<ServerProcess> {
     const port = await freePort();
     const child = fork(options.module, [], {
       execArgv: ["--expose-gc", ...profiling(), "--import", "tsx", "--import", PROBE],
       env: { ...inherited(), ...options.environment, HOST: "127.0.0.1", PORT: String(port) },
-      // What servers print belongs to neither the table nor the JSON.
+      // The servers' output belongs to neither the table nor the JSON.
       stdio: ["ignore", "ignore", process.env.BENCH_SERVER_LOG === undefined ? "ignore" : 2, "ipc"],
     });
     const server = new ServerProcess(child, `http://127.0.0.1:${port}`);
@@ -58,7 +58,7 @@ export class ServerProcess {
     return this.#ask("residentBytes");
   }
 
-  /** Forgets stalls up to now. */
+  /** Resets the recorded stalls. */
   async resetStall(): Promise<void> {
     await this.#ask("resetStall");
   }
@@ -68,7 +68,7 @@ export class ServerProcess {
     return this.#ask("stallMs");
   }
 
-  /** The longest time since `resetStall` for which one frame, request or chunk of one was worked on without a break, in milliseconds; the environment needs `FRAME_TIMES=on`. */
+  /** The longest uninterrupted work on one frame, request or chunk since `resetStall`, in milliseconds; the environment needs `FRAME_TIMES=on`. */
   frameMs(): Promise<number> {
     return this.#ask("frameMs");
   }
@@ -81,7 +81,7 @@ export class ServerProcess {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  /** Ends it as a crash does. */
+  /** Ends it like a crash. */
   async kill(): Promise<void> {
     const exited = new Promise((resolve) => this.#child.once("exit", resolve));
     this.#child.kill("SIGKILL");
@@ -128,7 +128,7 @@ function profiling(): string[] {
   return folder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${folder}`];
 }
 
-/** The environment without what would point a server elsewhere than the bench says. */
+/** The environment without variables that would configure a server differently from the bench. */
 function inherited(): NodeJS.ProcessEnv {
   const { PATH, HOME, TMPDIR } = process.env;
   return { NODE_ENV: "production", PATH, HOME, TMPDIR };

@@ -4,7 +4,7 @@ import { ServerProcess } from "./server-process.ts";
 export const HUB = fileURLToPath(new URL("../../../hub/main.ts", import.meta.url));
 const PEER = fileURLToPath(new URL("./peer.ts", import.meta.url));
 
-/** Starts bare Socket.IO; `environment` is what peer.ts reads. */
+/** Starts bare Socket.IO; `environment` has the variables of peer.ts. */
 export const startPeer = (environment: Record<string, string> = {}): Promise<ServerProcess> =>
   ServerProcess.start({ module: PEER, readyPath: "/healthz", environment });
 
@@ -12,7 +12,7 @@ export const startPeer = (environment: Record<string, string> = {}): Promise<Ser
 export const startHub = (environment: Record<string, string>): Promise<ServerProcess> =>
   ServerProcess.start({ module: HUB, readyPath: "/readyz", environment: { ...HUB_LIMITS, ...environment } });
 
-// The bench measures what the hub can do, so what it would refuse to one client is raised; all else is as shipped.
+// The bench measures the hub's capacity, so the limits for one client are raised; all else is default.
 const HUB_LIMITS: Record<string, string> = {
   LOG_LEVEL: "warn",
   CONNECTIONS_PER_PRINCIPAL: "100000",
@@ -22,7 +22,7 @@ const HUB_LIMITS: Record<string, string> = {
   BYTES_PER_SECOND: "1073741824",
 };
 
-/** Runs `body` on servers that are ended whatever happens. */
+/** Runs `body` on servers, and always ends them. */
 export async function withServers<Servers extends readonly Promise<ServerProcess>[], Result>(
   starting: Servers,
   body: (...servers: { [Index in keyof Servers]: ServerProcess }) => Promise<Result>,

@@ -12,8 +12,8 @@ const AsyncFunction = (async () => undefined).constructor as new (
 ) => (...values: unknown[]) => Promise<void>;
 
 /**
- * Runs an example to its end. What it imports comes out of `modules`, and what it names and does not make (`taskId`, `console`)
- * out of `supplied`.
+ * Runs an example to its end. `modules` has the modules that it imports, and `supplied` the names that it uses but does not
+ * define (`taskId`, `console`).
  */
 export async function runExample(
   example: string,
@@ -24,7 +24,7 @@ export async function runExample(
   await new AsyncFunction("modules", ...Object.keys(supplied), body)(modules, ...Object.values(supplied));
 }
 
-/** What the compiler has to say against examples, each a module of its own, where `supplied` declares what they name. */
+/** The compiler's errors for examples, each a separate module; `supplied` declares the names that they use. */
 export function complaintsOf(examples: readonly { code: string; kind: "ts" | "tsx" }[], supplied: string): string {
   const folder = mkdtempSync(join(tmpdir(), "examples-"));
   try {
@@ -46,7 +46,7 @@ function configFor(files: string[]): object {
   return {
     extends: join(ROOT, "tsconfig.json"),
     compilerOptions: {
-      // Examples are short: they may name what they don't go on to use.
+      // Examples are short: they may declare names without using them.
       noUnusedLocals: false,
       paths: {
         "@monster-realtime/client": source("index.ts"),

@@ -3,14 +3,14 @@ import { join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
 
-/** What a document's fenced blocks in this language hold, from the first to the last. */
+/** The contents of a document's fenced blocks in this language, in order. */
 export function fencedBlocks(document: string, language: string): string[] {
   const text = readFileSync(join(ROOT, document), "utf8");
   const fence = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm");
   return [...text.matchAll(fence)].map(([, block]) => block ?? "");
 }
 
-/** The one block of a document that holds `marker`. */
+/** The only block of a document that contains `marker`. */
 export function fencedBlock(document: string, language: string, marker: string): string {
   const found = fencedBlocks(document, language).filter((block) => block.includes(marker));
   const [block] = found;

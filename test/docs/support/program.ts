@@ -19,7 +19,7 @@ export async function bundled(source: string, loader: Loader, platform: "node" |
     jsx: "automatic",
     tsconfig: join(ROOT, "tsconfig.json"),
     define: platform === "browser" ? { "process.env.NODE_ENV": '"production"' } : {},
-    // What Node's own modules and CommonJS among the dependencies ask for.
+    // Needed by Node's modules and CommonJS dependencies.
     banner:
       platform === "node"
         ? { js: 'import { createRequire } from "node:module";const require = createRequire("/");' }
@@ -28,7 +28,7 @@ export async function bundled(source: string, loader: Loader, platform: "node" |
   return outputFiles[0]?.text ?? "";
 }
 
-/** A block while it runs as a program of its own. */
+/** A block that runs as a separate program. */
 export class Program {
   readonly ended: Promise<number | null>;
   output = "";
@@ -48,7 +48,7 @@ export class Program {
     this.ended = new Promise((resolve) => this.#process.on("close", resolve));
   }
 
-  /** Resolves when it has printed this. */
+  /** Resolves when the program has printed this text. */
   async prints(text: string): Promise<void> {
     await until(`it prints ${text}`, () => this.output.includes(text), WAIT_MS).catch((error: unknown) => {
       throw new Error(`It printed:\n${this.output}`, { cause: error });
@@ -61,7 +61,7 @@ export class Program {
   }
 }
 
-/** Runs `body` with a block at work in a folder of its own, and ends it. */
+/** Runs `body` while a block runs in a separate folder, and ends the program. */
 export async function withProgram(
   source: string,
   env: Record<string, string>,

@@ -40,13 +40,13 @@ export class PythonExample {
     this.ended = new Promise((resolve) => this.#process.on("close", resolve));
   }
 
-  /** All lines of this kind, or all lines. */
+  /** All lines of this kind; without one, all lines. */
   shown(what?: string): Shown[] {
     const lines = this.stdout.split("\n").slice(0, -1).map(parsed);
     return what === undefined ? lines : lines.filter((line) => line.what === what);
   }
 
-  /** Waits for the first line of this kind that fits. */
+  /** Waits for the first matching line of this kind. */
   async shows(what: string, fits: (fields: Record<string, unknown>) => boolean = () => true): Promise<Shown["fields"]> {
     const found = () => this.shown(what).find(({ fields }) => fits(fields));
     const line = await until(`a line of ${what}`, found, WAIT_MS).catch((error: unknown) => {
@@ -79,7 +79,7 @@ function parsed(line: string): Shown {
   return { what, fields: JSON.parse(json) as Record<string, unknown> };
 }
 
-/** Runs `body` with the example at work, and ends it. */
+/** Runs `body` while the example runs, and ends it. */
 export async function withPython(
   source: string,
   at: { url: string; token: string; channel: string },

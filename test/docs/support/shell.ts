@@ -3,25 +3,25 @@ import { join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
 
-/** A line of a shell that is under way. */
+/** A running line of a shell. */
 export interface RunningLine {
   /** Everything it wrote to both streams. */
   readonly output: string;
-  /** Ends it and whatever it started. */
+  /** Ends it and its child processes. */
   end(): Promise<void>;
 }
 
-/** Runs lines as somebody types them at the root of the clone; `told` says what differs on the machine of the test. */
+/** Runs lines as a person types them at the root of the clone; `adapt` replaces what differs in the test. */
 export class Shell {
   readonly #env: Record<string, string>;
-  readonly #told: (line: string) => string;
+  readonly #adapt: (line: string) => string;
 
-  constructor(env: Record<string, string>, told: (line: string) => string) {
+  constructor(env: Record<string, string>, adapt: (line: string) => string) {
     this.#env = env;
-    this.#told = told;
+    this.#adapt = adapt;
   }
 
-  /** Runs a line to its end and gives what it wrote; throws where it failed. */
+  /** Runs a line to its end and returns its output; throws if it failed. */
   async run(line: string): Promise<string> {
     const { process, collected } = this.#spawn(line);
     const code = await new Promise((resolve) => process.on("close", resolve));
@@ -45,7 +45,7 @@ export class Shell {
 
   #spawn(line: string): { process: ChildProcess; collected: { text: string } } {
     const { PATH, HOME } = process.env;
-    const child = spawn("bash", ["-c", this.#told(line)], {
+    const child = spawn("bash", ["-c", this.#adapt(line)], {
       cwd: ROOT,
       env: { PATH, HOME, ...this.#env },
       detached: true,

@@ -1,10 +1,10 @@
-/** One command of a console block with the lines that it is said to print. */
+/** One command of a console block with its expected output lines. */
 export interface Step {
   command: string;
   expected: string[];
 }
 
-/** Takes a console block apart: lines that begin with `$ ` are typed, what follows is seen. */
+/** Parses a console block: lines that begin with `$ ` are commands, the following lines are their output. */
 export function stepsOf(block: string): Step[] {
   const steps: Step[] = [];
   for (const line of block.split("\n")) {
@@ -14,7 +14,7 @@ export function stepsOf(block: string): Step[] {
   return steps;
 }
 
-/** What differs from run to run, and what takes its place. */
+/** Values that vary between runs, and their placeholders. */
 const VARYING: readonly [RegExp, string][] = [
   [/\b([a-z]+_)?[0-9A-HJKMNP-TV-Z]{26}\b/g, "$1ID"],
   [/(?<![\w-])[\w-]{16}AAA[\w-](?![\w-])/g, "CONNECTION"],
@@ -27,7 +27,7 @@ const VARYING: readonly [RegExp, string][] = [
 const leveled = (line: string): string =>
   VARYING.reduce((text, [pattern, word]) => text.replace(pattern, word), line).trim();
 
-/** Whether a line was seen as the document has it; `…` stands for anything. */
+/** Whether an output line matches the document's line; `…` matches anything. */
 export function looksLike(expected: string, seen: string): boolean {
   const parts = leveled(expected)
     .split("…")
@@ -35,7 +35,7 @@ export function looksLike(expected: string, seen: string): boolean {
   return new RegExp(`^${parts.join(".*")}$`).test(leveled(seen));
 }
 
-/** Expected lines that were not seen in their order. */
+/** Expected lines that are missing from the output, in order. */
 export function missingFrom(seen: readonly string[], expected: readonly string[]): string[] {
   let from = 0;
   return expected.filter((line) => {

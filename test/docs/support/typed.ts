@@ -1,18 +1,18 @@
 import { spawn } from "node:child_process";
 import { CLI_COMMAND } from "../../cli/support/cli.ts";
 
-/** What a person saw on the screen, line by line, and how the command ended. */
+/** The lines that a person saw on the screen, and the command's exit code. */
 export interface Seen {
   lines: string[];
   code: number | null;
 }
 
 const COLUMNS = 150;
-/** Takes the cursor somewhere, or wipes a line: what was to be seen before is gone. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what terminals are told.
+/** Moves the cursor, or clears a line: earlier text on the line is no longer visible. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are terminal escape sequences.
 const WIPED = /^[\s\S]*(?:\r|\x1b\[[0-9;?]*[A-Za-z]|\x1b[78])/;
 
-/** Runs a line of a shell as if somebody had typed it, with `monster-realtime` as the command line. */
+/** Runs a line of a shell as if a person had typed it, with `monster-realtime` as the command line. */
 export function typed(line: string, env: Record<string, string>): Promise<Seen> {
   const command = CLI_COMMAND.map((word) => `'${word}'`).join(" ");
   const shell = `stty cols ${COLUMNS} rows 50; monster-realtime() { ${command} "$@"; }; ${line}`;

@@ -3,27 +3,27 @@ import { type FrameSpec, frames } from "./frames.ts";
 import { httpText } from "./http.ts";
 import { anonymousPacket, packet } from "./packets.ts";
 
-/** Something that is sent once. */
+/** An input that is sent once. */
 export type Input =
   /** Packets of Engine.IO, which leave in one write or one POST. */
   | { kind: "packets"; packets: string[] }
-  /** One packet in several WebSocket frames; a POST of it where the transport is polling. */
+  /** One packet in several WebSocket frames; with polling, one POST. */
   | { kind: "fragments"; packet: string; pieces: number }
-  /** Frames that may break the rules of WebSocket; a POST of their payloads where the transport is polling. */
+  /** Frames that may break the rules of WebSocket; with polling, a POST of their payloads. */
   | { kind: "frames"; frames: FrameSpec[] }
-  /** A request on a TCP connection for itself. */
+  /** A request on a separate TCP connection. */
   | { kind: "http"; text: string };
 
 export const PRINCIPALS = ["owner", "member", "station", "service", "nobody"] as const;
 
-/** A client that takes part, and connects again whenever its connection has ended. */
+/** A client of the attack, which reconnects whenever its connection has ended. */
 export interface Actor {
   transport: "websocket" | "polling";
-  /** By whose token it is let in; nobody: what it sends comes before it is let in. */
+  /** The principal of its token; nobody: it sends before it is accepted. */
   principal: (typeof PRINCIPALS)[number];
 }
 
-/** What one case sends: its steps in order, each by one of its actors. */
+/** The inputs of one case: its steps in order, each by one of its actors. */
 export interface Attack {
   actors: Actor[];
   steps: { actor: number; input: Input }[];
@@ -68,7 +68,7 @@ export const attack: fc.Arbitrary<Attack> = fc.array(actor, { minLength: 1, maxL
   return fc.record({ actors: fc.constant(actors), steps });
 });
 
-/** How many inputs an attack counts for. */
+/** The number of inputs in an attack. */
 export function inputsIn({ steps }: Attack): number {
   return steps.reduce((sum, { input }) => sum + (input.kind === "packets" ? input.packets.length : 1), 0);
 }

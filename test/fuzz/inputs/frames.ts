@@ -1,16 +1,16 @@
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 
-/** A WebSocket frame as it goes onto the wire, good or not. */
+/** A WebSocket frame on the wire, valid or not. */
 export interface FrameSpec {
   fin: boolean;
-  /** The three reserved bits; 0 is right. */
+  /** The three reserved bits; 0 is valid. */
   reserved: number;
   opcode: number;
   masked: boolean;
-  /** The length that the frame states; null: that of its payload. */
+  /** The length in the frame's header; null: that of its payload. */
   statedLength: number | null;
-  /** By how many bytes the length is written: 0 is the shortest form. */
+  /** The number of bytes for the length: 0 is the shortest form. */
   lengthBytes: 0 | 2 | 8;
   payload: string;
 }
@@ -41,7 +41,7 @@ export function frames(payload: fc.Arbitrary<string>): fc.Arbitrary<FrameSpec[]>
   return fc.array(odd, { minLength: 1, maxLength: 4 });
 }
 
-/** The frames of one text in pieces, with control frames between them: as WebSocket allows. */
+/** The frames of one text in pieces, with control frames between them, as WebSocket allows. */
 export function fragments(text: string, pieces: number): FrameSpec[] {
   const bytes = Buffer.from(text).toString("latin1");
   const size = Math.max(1, Math.ceil(bytes.length / pieces));
@@ -57,7 +57,7 @@ export function fragments(text: string, pieces: number): FrameSpec[] {
   ]);
 }
 
-/** `payload` is taken as bytes, one for each character. */
+/** `payload` is interpreted as bytes, one per character. */
 export function encodeFrame(spec: FrameSpec): Buffer {
   const payload = Buffer.from(spec.payload, "latin1");
   const first = (spec.fin ? 0x80 : 0) | (spec.reserved << 4) | spec.opcode;

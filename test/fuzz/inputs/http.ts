@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-/** What is written to a TCP connection: requests for transports, uploads of packets, calls of the HTTP API, with faults. */
+/** Data for a TCP connection: requests for transports, uploads of packets, calls of the HTTP API, with faults. */
 
 const METHODS = ["GET", "GET", "POST", "OPTIONS", "PUT", "HEAD", "CONNECT", "get", "G\u0000T", "PRI"];
 const TARGETS = [

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-/** JSON as text: values that JavaScript can't hold (twice the same key, 1e400, lone surrogates) are what matters. */
+/** JSON as text, to include values that JavaScript can't represent (duplicate keys, 1e400, lone surrogates). */
 export type JsonText = fc.Arbitrary<string>;
 
 const nested = (depth: number, [open, close]: readonly [string, string]) => open.repeat(depth) + close.repeat(depth);
@@ -74,7 +74,7 @@ const WORDS = [
   "\u00fc\u{1f600}",
 ];
 
-/** Text as callers write it, now and then any. */
+/** Typical text of callers, sometimes arbitrary text. */
 export const words: JsonText = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(...WORDS.map((word) => JSON.stringify(word))) },
   { weight: 1, arbitrary: fc.string({ unit: "binary", maxLength: 12 }).map((text) => JSON.stringify(text)) },
@@ -89,7 +89,7 @@ export const anything: JsonText = fc.oneof(
   { weight: 2, arbitrary: fc.array(fc.tuple(words, leaf), { maxLength: 3 }).map(objectOf) },
 );
 
-/** An object of these members, in this order: a key may be there twice. */
+/** An object of these members, in this order: a key may occur twice. */
 export function objectOf(members: readonly (readonly [key: string, value: string])[]): string {
   return `{${members.map(([key, value]) => `${key}:${value}`).join()}}`;
 }

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { JsonText } from "./json.ts";
 
 /**
- * Inputs name rows and tokens by placeholders, so that one input is good for each tenant: `@task@` is the id of the attacker's
+ * Inputs refer to rows and tokens by placeholders, so that one input works for each tenant: `@task@` is the id of the attacker's
  * own task, `@!task@` of the other tenant's, `@owner@` a token.
  */
 const PLACEHOLDER = /@(!?[a-z]+)@/g;
@@ -12,7 +12,7 @@ export function withNames(text: string, names: ReadonlyMap<string, string>): str
   return text.replace(PLACEHOLDER, (whole, name: string) => names.get(name) ?? whole);
 }
 
-/** An id with this prefix: mostly of an own row, else of a foreign one or of none. */
+/** An id with this prefix: mostly of an own row, else of a foreign row or of no row. */
 export function idText(prefix: string): JsonText {
   return fc.oneof(
     { weight: 8, arbitrary: fc.constant(`"@${prefix}@"`) },

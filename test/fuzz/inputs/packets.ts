@@ -29,7 +29,7 @@ const EVENTS: readonly (readonly [name: string, argument: JsonText])[] = [
   ["auth.refresh", textOf(refreshRequest)],
   ["rpc", textOf(rpcRequest)],
 ];
-/** The ids by which packets ask for acknowledgements; also some that are none. */
+/** Ids with which packets request acknowledgements, including invalid ones. */
 const ackId = fc.oneof(
   { weight: 30, arbitrary: fc.nat({ max: 100_000 }).map(String) },
   { weight: 2, arbitrary: fc.constant("") },
@@ -77,7 +77,7 @@ export const request: PacketText = fc
   )
   .map(([id, json]) => `42${id}${json}`);
 
-/** What a client sends to be let in, with faults. */
+/** CONNECT packets, with faults. */
 export const connect: PacketText = fc.oneof(
   fc.constantFrom("owner", "member", "station", "service").map((who) => `40{"token":"@${who}@"}`),
   fc.constantFrom(
@@ -153,7 +153,7 @@ const PIECES = [
   "\\u",
 ];
 
-/** A text with one part of it cut out, and something put in its place. */
+/** A text with one part replaced. */
 function mutated(packet: PacketText): PacketText {
   return fc
     .tuple(packet, fc.nat({ max: 1_000 }), fc.nat({ max: 6 }), fc.constantFrom("", ...PIECES))
@@ -163,7 +163,7 @@ function mutated(packet: PacketText): PacketText {
     });
 }
 
-/** Packets of a client that was let in, or says so. */
+/** Packets of an accepted client, or of one that claims to be. */
 export const packet: PacketText = fc.oneof(
   { weight: 80, arbitrary: request },
   { weight: 12, arbitrary: mutated(request) },
@@ -171,7 +171,7 @@ export const packet: PacketText = fc.oneof(
   { weight: 1, arbitrary: connect },
 );
 
-/** Packets of a client before it is let in. */
+/** Packets of a client before it is accepted. */
 export const anonymousPacket: PacketText = fc.oneof(
   { weight: 6, arbitrary: connect },
   { weight: 2, arbitrary: mutated(connect) },

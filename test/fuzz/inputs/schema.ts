@@ -3,7 +3,7 @@ import { z } from "zod";
 import { anything, type JsonText, objectOf, unexpected, words } from "./json.ts";
 import { CHANNELS, idText } from "./names.ts";
 
-/** What is used here of JSON Schema, as zod writes it. */
+/** The subset of zod's JSON Schema that is used here. */
 interface Schema {
   type?: string | string[];
   enum?: unknown[];
@@ -19,13 +19,13 @@ interface Schema {
   additionalProperties?: Schema | boolean;
 }
 
-/** Of this many values one is not what the schema asks for. */
+/** One in this many values violates the schema. */
 const GOOD_FOR_EACH_BAD = 25;
 const ID_PATTERN = /^\^([a-z]+)_\[/;
 const DATES = ["2026-01-01T00:00:00Z", "2026-11-29T12:00:00.123+02:00", "9999-12-31T23:59:59Z"].map((date) =>
   JSON.stringify(date),
 );
-/** Text whose form a schema checks by code, which JSON Schema does not tell. */
+/** Text with a format that a schema checks in code, which JSON Schema does not describe. */
 const BY_NAME: Readonly<Record<string, JsonText>> = {
   channel: fc.constantFrom(...CHANNELS.map((name) => JSON.stringify(name))),
   token: fc.constantFrom('"@owner@"', '"@station@"', '"@service@"', '"wst_x"', '"pat_x"'),
@@ -35,7 +35,7 @@ const BY_NAME: Readonly<Record<string, JsonText>> = {
   slug: fc.constantFrom('"a-b"', '"development"'),
 };
 
-/** JSON that a schema takes, with a few faults in it: wrong values, unknown, missing and repeated fields. */
+/** JSON that a schema accepts, with a few faults: wrong values, unknown, missing and repeated fields. */
 export function textOf(schema: z.ZodType): JsonText {
   return from(z.toJSONSchema(schema, { unrepresentable: "any", io: "input" }) as Schema, "");
 }

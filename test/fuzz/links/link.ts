@@ -12,14 +12,14 @@ export interface LinkOptions {
 export interface Link {
   readonly answers: Answers;
   readonly ended: boolean;
-  /** Resolves when inputs may be sent: the transport is open and its client let in, or it has ended. */
+  /** Resolves when inputs may be sent: the transport is open and its client accepted, or it has ended. */
   readonly ready: Promise<void>;
-  /** `name` puts ids and tokens in the place of placeholders. */
+  /** `name` replaces placeholders by ids and tokens. */
   send(input: Input, name: (text: string) => string): void;
   destroy(): void;
 }
 
-/** What an attacker's input is after its placeholders were replaced, where the transport has no frames. */
+/** An attacker's input with replaced placeholders, for a transport without frames. */
 export function bodyOf(input: Input, name: (text: string) => string): string {
   if (input.kind === "packets") return input.packets.map(name).join("\x1e");
   if (input.kind === "fragments") return name(input.packet);

@@ -7,7 +7,7 @@ const SEPARATOR = "\x1e";
 /** Engine.IO's packet that ends a session, which would otherwise wait for its ping timeout. */
 const LEAVE = "1";
 
-/** A polling session: one GET after the other, and POSTs in their order. */
+/** A polling session: sequential GETs, and POSTs in order. */
 export class PollingLink implements Link {
   readonly answers: Answers;
   readonly ready: Promise<void>;
@@ -74,7 +74,7 @@ export class PollingLink implements Link {
     try {
       await this.#exchange("POST", body);
     } catch {
-      // The hub ended the session; what it says about that is read by GET.
+      // The hub ended the session; GET reads its reason.
     }
   }
 
@@ -82,7 +82,7 @@ export class PollingLink implements Link {
     this.#ended = true;
   }
 
-  /** The packets of an answer. Rejects where it is none of a live session. */
+  /** The packets of a response. Rejects if the session is not live. */
   #exchange(method: "GET" | "POST", body: string | null): Promise<string[]> {
     return new Promise((resolve, reject) => {
       const sent = request(this.#address, { method, agent: this.#agent }, (response) => {

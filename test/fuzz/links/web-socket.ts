@@ -5,7 +5,7 @@ import type { Input } from "../inputs/attack.ts";
 import { encodeFrame, fragments } from "../inputs/frames.ts";
 import type { Link, LinkOptions } from "./link.ts";
 
-/** A WebSocket whose frames are its own where they have to be. */
+/** A WebSocket that can also send raw frames. */
 export class WebSocketLink implements Link {
   readonly answers: Answers;
   readonly ready: Promise<void>;
@@ -15,7 +15,7 @@ export class WebSocketLink implements Link {
     this.answers = answers;
     const address = `${url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`;
     this.#webSocket = new WebSocket(address, { perMessageDeflate: false, skipUTF8Validation: true });
-    // The peer ends what breaks its rules.
+    // The peer ends connections that break its rules.
     this.#webSocket.on("error", () => undefined);
     this.ready = new Promise((resolve) => {
       this.#webSocket.on("close", () => resolve());
@@ -69,7 +69,7 @@ export class WebSocketLink implements Link {
     this.#socket().write(Buffer.concat(frames));
   }
 
-  /** Below ws' types. */
+  /** Access below ws' types. */
   #socket(): Socket {
     return (this.#webSocket as unknown as { _socket: Socket })._socket;
   }

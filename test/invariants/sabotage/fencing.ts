@@ -1,4 +1,4 @@
-/** Writes presence back without comparing revisions, and later than it came: an older state may undo a newer one. */
+/** Writes presence back with a delay and without comparing revisions: an older state may undo a newer one. */
 import type { Sql } from "postgres";
 import { Database } from "../../../hub/store/postgres.ts";
 import { PresenceWriter } from "../../../hub/store/presence-writer.ts";

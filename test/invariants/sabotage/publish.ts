@@ -1,4 +1,4 @@
-/** Splits a publish in two: the history has it at once, the subscribers get it when they get it. */
+/** Splits a publish in two: the history has it immediately, the subscribers get it after a random delay. */
 import type { Broker, StreamListener } from "../../../hub/broker/broker.ts";
 import { MemoryBroker } from "../../../hub/broker/memory.ts";
 import { RedisBroker } from "../../../hub/broker/redis.ts";
@@ -6,7 +6,7 @@ import { RedisBroker } from "../../../hub/broker/redis.ts";
 const MOST_LATE_MS = 8;
 
 const late = (listener: StreamListener): StreamListener => ({
-  publication: (...told) => void setTimeout(() => listener.publication(...told), Math.random() * MOST_LATE_MS),
+  publication: (...args) => void setTimeout(() => listener.publication(...args), Math.random() * MOST_LATE_MS),
   lost: (channel) => listener.lost(channel),
 });
 

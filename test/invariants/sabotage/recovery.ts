@@ -1,4 +1,4 @@
-/** Says "recovered" and gives nothing: what the gap check is there to see. */
+/** Answers "recovered" without publications: the gap check must find it. */
 import { MemoryBroker } from "../../../hub/broker/memory.ts";
 import { RedisBroker } from "../../../hub/broker/redis.ts";
 
