@@ -1,13 +1,12 @@
 import { badRequest, HubError } from "../errors.ts";
 import type { EngineConnection } from "../outbound.ts";
 import { ByteBudget } from "./byte-budget.ts";
+import { PacketTurns, type Waiting } from "./packet-turns.ts";
 import { type PacketSource, Reading } from "./reading.ts";
 
 /** What clients may send before they are let in. An honest one sends a CONNECT, and two packets for an upgrade. */
 export const ANONYMOUS_FRAME_BYTES = 16 * 1024;
 export const ANONYMOUS_PACKETS = 8;
-/** Packets of one connection that are handled in one turn of the event loop; the rest waits for the next turns. */
-const PACKETS_PER_TURN = 64;
 /** For how long without a break a connection may use up its byte budget. */
 const MAX_EXHAUSTED_MS = 10_000;
 /** What a connection uses of its budget before it counts for its principal: most connections use less. */
@@ -42,27 +41,21 @@ interface Admitted {
   end(error: HubError): void;
 }
 
-let turn = 0;
-let turnRuns = false;
-
-/** A number that changes with each turn of the event loop. */
-function currentTurn(): number {
-  if (!turnRuns) {
-    turnRuns = true;
-    setImmediate(() => {
-      turn += 1;
-      turnRuns = false;
-    });
-  }
-  return turn;
+/** Packets of one connection, the first of which were handled. */
+interface Backlog {
+  packets: [PacketSource, unknown][];
+  handled: number;
 }
+
+/** All connections of the process share its event loop. */
+const turns = new PacketTurns();
 
 /**
  * What arrives on one connection passes here before Engine.IO and Socket.IO handle it. Until the client is let in it may
- * send few and small packets; afterwards it has a byte budget per second. A turn of the event loop handles a bounded number
- * of its packets. An exception that a packet causes ends this connection alone.
+ * send few and small packets; afterwards it has a byte budget per second. Beyond a few packets in a turn of the event loop it
+ * takes turns with the other connections. An exception that a packet causes ends this connection alone.
  */
-export class Intake {
+export class Intake implements Waiting {
   readonly #policy: IntakePolicy;
   readonly #reading = new Reading();
   readonly #bytes = new ByteBudget();
@@ -73,7 +66,7 @@ export class Intake {
   #violated = false;
   #turn = -1;
   #taken = 0;
-  #waiting: [PacketSource, unknown][] | null = null;
+  #waiting: Backlog | null = null;
   #pause: NodeJS.Timeout | null = null;
 
   constructor(policy: IntakePolicy) {
@@ -132,9 +125,21 @@ export class Intake {
   take(source: PacketSource, packet: unknown): void {
     if (!this.#admitted && !this.#takesAnonymous()) return;
     this.spendPacket();
-    if (this.#waiting) this.#waiting.push([source, packet]);
+    if (this.#waiting) this.#waiting.packets.push([source, packet]);
     else if (this.#hasTurn()) this.#deliver(source, packet);
     else this.#defer(source, packet);
+  }
+
+  handle(count: number): boolean {
+    const waiting = this.#waiting;
+    if (!waiting) return false;
+    const first = waiting.handled;
+    waiting.handled += count;
+    for (const [source, packet] of waiting.packets.slice(first, waiting.handled)) this.#deliver(source, packet);
+    if (waiting.handled < waiting.packets.length) return true;
+    this.#waiting = null;
+    this.#reading.go();
+    return false;
   }
 
   /** Whether the connection broke the limits, and is about to end. */
@@ -170,30 +175,18 @@ export class Intake {
   }
 
   #hasTurn(): boolean {
-    const now = currentTurn();
-    if (this.#turn !== now) this.#taken = 0;
-    this.#turn = now;
-    this.#taken += 1;
-    return this.#taken <= PACKETS_PER_TURN;
+    const { current } = turns;
+    if (this.#turn !== current) this.#taken = 0;
+    this.#turn = current;
+    const takes = turns.take(this.#taken);
+    if (takes) this.#taken += 1;
+    return takes;
   }
 
   #defer(source: PacketSource, packet: unknown): void {
-    this.#waiting = [[source, packet]];
+    this.#waiting = { packets: [[source, packet]], handled: 0 };
     this.#reading.stop();
-    setImmediate(() => this.#drain(0));
-  }
-
-  /** Handles what waits from `first` on, as much as fits into this turn. */
-  #drain(first: number): void {
-    const waiting = this.#waiting ?? [];
-    const last = Math.min(waiting.length, first + PACKETS_PER_TURN);
-    for (const [source, packet] of waiting.slice(first, last)) this.#deliver(source, packet);
-    if (last < waiting.length) {
-      setImmediate(() => this.#drain(last));
-      return;
-    }
-    this.#waiting = null;
-    this.#reading.go();
+    turns.add(this);
   }
 
   #deliver(source: PacketSource, packet: unknown): void {

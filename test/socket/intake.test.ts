@@ -1,4 +1,4 @@
-import { equal, is } from "uvu/assert";
+import { equal, is, ok } from "uvu/assert";
 import type { HubError } from "../../hub/errors.ts";
 import type { EngineConnection } from "../../hub/outbound.ts";
 import { Intake, type IntakePolicy } from "../../hub/socket/intake.ts";
@@ -6,6 +6,8 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
 const test = suite("intake");
+
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 function setUp({ bytesPerSecond = 1_000_000, deliver }: { bytesPerSecond?: number; deliver?: () => void } = {}) {
   const seen: string[] = [];
@@ -57,6 +59,7 @@ test("larger frames are read as soon as the client is let in, also of a transpor
 });
 
 test("a turn takes a bounded number of packets, and the others follow in order while reading pauses", async () => {
+  await nextTurn();
   const { seen, source, intake, connection } = setUp();
   intake.admit(connection);
   seen.length = 0;
@@ -70,12 +73,35 @@ test("a turn takes a bounded number of packets, and the others follow in order w
   );
 });
 
-test("reading pauses when the budget is used up, and goes on in the next second", async () => {
+test("a connection that sends one packet is handled at once, between those of connections that send thousands", async () => {
+  await nextTurn();
+  const busy = Array.from({ length: 20 }, () => setUp());
+  for (const { intake, connection, source } of busy) {
+    intake.admit(connection);
+    for (let packet = 0; packet < 1_000; packet += 1) intake.take(source, packet);
+  }
+  const quiet = setUp();
+  quiet.intake.admit(quiet.connection);
+  const handledOf = ({ seen }: { seen: string[] }) => seen.filter((what) => what.startsWith("packet")).length;
+  let before = 0;
+  for (let packet = 0; packet < 50; packet += 1) {
+    quiet.intake.take(quiet.source, packet);
+    is(handledOf(quiet), packet + 1);
+    const handled = busy.reduce((sum, one) => sum + handledOf(one), 0);
+    ok(packet === 0 || handled - before <= 64, `${handled - before} packets of others in one turn`);
+    before = handled;
+    await nextTurn();
+  }
+  const counts = busy.map(handledOf);
+  ok(Math.max(...counts) - Math.min(...counts) <= 72, `the connections alternate: ${counts}`);
+  await until("all is handled", () => busy.every((one) => handledOf(one) === 1_000));
+});
+
+test("reading pauses when the budget is used up, and goes on when that is paid for", async () => {
   const { seen, intake, connection } = setUp({ bytesPerSecond: 10_000 });
   intake.admit(connection);
   seen.length = 0;
-  intake.spend(10_000);
-  intake.spend(10);
+  intake.spend(12_000);
   equal(seen, ["pause"]);
   await until("reading goes on", () => seen.at(-1) === "resume");
 });
@@ -84,7 +110,7 @@ test("two reasons to stop reading must both be over, and a transport that is add
   const { seen, source, intake, connection } = setUp({ bytesPerSecond: 10_000 });
   intake.admit(connection);
   seen.length = 0;
-  intake.spend(10_000);
+  intake.spend(12_000);
   for (let packet = 0; packet < 70; packet += 1) intake.take(source, packet);
   const added: string[] = [];
   const other = { ...source, pause: () => void added.push("pause"), resume: () => void added.push("resume") };
