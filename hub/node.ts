@@ -195,7 +195,7 @@ async function startOn(
     broker,
     rememberMs: backend.feedRememberMs,
     ensureListening: () => listener.ensureListening(),
-    hears: () => listener.hears(),
+    isReceiving: () => listener.isReceiving(),
     onTouched: (touched) => hub.touched(touched),
     onInvited: (invited) => hub.invited(invited),
     log,

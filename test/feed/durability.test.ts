@@ -137,7 +137,7 @@ test("a change whose forgetting failed is published once, however often it is ha
     broker,
     rememberMs: 0,
     ensureListening: () => false,
-    hears: async () => false,
+    isReceiving: async () => false,
     onTouched: () => undefined,
     onInvited: () => undefined,
     onPublished: () => undefined,
@@ -187,7 +187,7 @@ test("what was committed while no hub ran is published by the next", () =>
     const source = new ChangeFeedStore(database);
     const silent = {
       ensureListening: () => false,
-      hears: async () => false,
+      isReceiving: async () => false,
       onTouched: () => undefined,
       onInvited: () => undefined,
       onPublished: () => undefined,

@@ -231,7 +231,7 @@ test("an event of a database that went back is published, though its id was publ
       broker,
       rememberMs: 60_000,
       ensureListening: () => true,
-      hears: async () => false,
+      isReceiving: async () => false,
       onTouched: () => undefined,
       onInvited: () => undefined,
       onPublished: () => undefined,

@@ -59,7 +59,7 @@ test("a row that can't be shown is left out and said to be, and everything else 
     await until("it is set aside", async () => (await refusedOf(database)).length > 0);
     const [refused, ...more] = await refusedOf(database);
     equal(more, []);
-    match(refused?.reason ?? "", "createdAt is no time: infinity");
+    match(refused?.reason ?? "", "createdAt is not a valid timestamp: infinity");
   }));
 
 test("an event whose values the database can't read is left out alone", () =>

@@ -52,7 +52,7 @@ async function withFeed(database: Database, pace: Pace, body: (feed: RunningFeed
     broker,
     rememberMs: 0,
     ensureListening: () => listener.ensureListening(),
-    hears: () => listener.hears(),
+    isReceiving: () => listener.isReceiving(),
     onTouched: () => undefined,
     onInvited: () => undefined,
     onPublished: () => undefined,

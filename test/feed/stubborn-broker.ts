@@ -57,7 +57,7 @@ export function withFeed(
       broker,
       rememberMs: 60_000,
       ensureListening: () => false,
-      hears: async () => false,
+      isReceiving: async () => false,
       onTouched: () => undefined,
       onInvited: () => undefined,
       onPublished: () => undefined,
