@@ -47,7 +47,7 @@ async function runOne(config: HubConfig, log: Logger): Promise<void> {
     stopped.then(
       () => process.exit(process.exitCode ?? exitCode),
       (error: unknown) => {
-        log.fatal({ err: error }, "the hub could not stop in order");
+        log.fatal({ err: error }, "the hub could not stop cleanly");
         process.exit(1);
       },
     );

@@ -30,7 +30,7 @@ test("what is not there and what is not allowed end with 5", () =>
 
 test("names which of several channels was refused", () =>
   withBoth(async (hub, cli) => {
-    fails(await cli.run(["tail", hub.taskId, "foo"]), 5, "error: foo: There is no such kind of channel");
+    fails(await cli.run(["tail", hub.taskId, "foo"]), 5, "error: foo: Unknown kind of channel");
   }));
 
 test("params that are wrong show path and message", () =>

@@ -73,7 +73,7 @@ test(
       is(Number(await until("the other one answers", () => get())), survivor);
       const after = await pids(2);
       ok(after.includes(survivor ?? 0) && !after.includes(crashed), `${before} then ${after}`);
-      match(supervisor.output, /"code":3,.*ended without being told to/);
+      match(supervisor.output, /"code":3,.*ended unexpectedly/);
     }),
   LIMIT_MS,
 );
@@ -119,7 +119,7 @@ test(
       await get("/crash");
       await get("/crash");
       is(await supervisor.exited, 1);
-      for (const place of [1, 2]) match(supervisor.output, new RegExp(`"process":${place},.*did not come up`));
+      for (const place of [1, 2]) match(supervisor.output, new RegExp(`"process":${place},.*failed to start`));
     }),
   LIMIT_MS,
 );
@@ -163,7 +163,7 @@ test(
         [],
       );
       is((await fetch(url)).status, 200);
-      is(count(supervisor.output, "without being told to"), 0, supervisor.output);
+      is(count(supervisor.output, "ended unexpectedly"), 0, supervisor.output);
     }),
   LIMIT_MS,
 );
@@ -195,7 +195,7 @@ test(
       supervisor.kill("SIGHUP");
       await gone(before);
       is((await pids(2)).filter((pid) => before.includes(pid)).length, 0);
-      match(supervisor.output, "did not end in order");
+      match(supervisor.output, "did not stop cleanly");
     }),
   LIMIT_MS,
 );
