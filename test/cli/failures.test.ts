@@ -21,7 +21,7 @@ test("what is not there and what is not allowed end with 5", () =>
   withBoth(async (hub, cli) => {
     const typed: [string[], RegExp | string][] = [
       [["tail", "task_01ARZ3NDEKTSV4RRFFQ69G5FAV"], "You may not read this channel"],
-      [["history", "nothing:such"], "no such kind of channel"],
+      [["history", "nothing:such"], "Unknown kind of channel"],
       [["publish", hub.taskId, "session:started", "1"], "reserved"],
       [["rpc", "task.get"], /Did you mean tasks\.get/],
     ];

@@ -207,7 +207,7 @@ const wrong: [env: Environment, variable: string, told: RegExp][] = [
   [{ DATABASE_URL: "mysql://localhost/hub" }, "DATABASE_URL", /does not begin with postgres:\/\//],
   [{ REDIS_URL: "localhost" }, "REDIS_URL", /is not the address of a Redis.*redis:\/\//],
   [{ REDIS_URL: "http://localhost" }, "REDIS_URL", /is not the address of a Redis.*rediss:\/\/ for TLS/],
-  [{ REDIS_URL: "redis://one,two:99999" }, "REDIS_URL", /no host and port/],
+  [{ REDIS_URL: "redis://one,two:99999" }, "REDIS_URL", /not a host and port/],
   [{ REDIS_URL: " " }, "REDIS_URL", /set but empty/],
   [{ MONSTER_AUTH_INTROSPECTION_URL: "x" }, "MONSTER_AUTH_INTROSPECTION_URL", /not a URL/],
   [
