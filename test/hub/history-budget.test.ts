@@ -45,7 +45,7 @@ function setUp({ size = 1_000, ttlMs = 60_000, limits = LIMITS } = {}) {
 
 const close = async ({ broker }: ReturnType<typeof setUp>) => broker.close();
 
-test("an organization over its limit loses its own history, and the others keep theirs", async () => {
+test("an organization over its limit loses its own history, and other organizations keep their history", async () => {
   const under = setUp();
   await under.publish("victim/a", 20);
   await under.publish("flooder/a", 1_000);

@@ -162,7 +162,7 @@ test("requests of one connection on one channel are executed in the order of arr
       client.request("subscribe", { channel }),
       ...Array.from({ length: 5 }, (_, payload) => client.request("publish", { channel, type: "note", payload })),
       client.request("unsubscribe", { channel }),
-      client.request("publish", { channel, type: "unheard", payload: null }),
+      client.request("publish", { channel, type: "unreceived", payload: null }),
     ];
     await Promise.all(requests);
     const received = client.received("publications", channel).flatMap(([, list]) => list as Publication[]);

@@ -123,7 +123,7 @@ for (const [change, expected] of DRIFTS) {
 test("other tables and plain indexes are ignored", () =>
   withDatabase(async ({ unlimited: sql }) => {
     await sql`CREATE TABLE foreign_table (id TEXT PRIMARY KEY)`;
-    await sql`CREATE INDEX theirs_too ON tasks (title)`;
+    await sql`CREATE INDEX foreign_index ON tasks (title)`;
     equal(await migrate(sql, EXTERNAL), { applied: [] });
   }));
 

@@ -252,7 +252,7 @@ test("a value that Postgres rejects affects its own row alone, and is logged onc
 
       writer.write(presenceOf(poisoned, 2));
       await writer.flush(FLUSH_MS);
-      is((await rowOf(database, poisoned)).status, "online", "its next state is tried anew");
+      is((await rowOf(database, poisoned)).status, "online", "its next state is tried again");
     });
   }));
 
