@@ -1,6 +1,7 @@
 /**
  * Runs the tests: `npm test [-- <part of a path> …]`. Each file runs in a process of its own, so that one that crashes,
- * hangs or leaves a handle open fails alone, by name. Closes with `N passed, N failed[, N skipped]`. Tests that
+ * hangs or leaves a handle open fails alone, by name. Files named `*.timed.test.ts` run one at a time after all others.
+ * Closes with `N passed, N failed[, N skipped]`. Tests that
  * need what the machine lacks are skipped, and the command that installs it is printed. `--install` runs that command
  * instead of the tests; `--no-skips` fails if anything was skipped.
  */
@@ -32,7 +33,10 @@ function report({ file, passed, failed, skipped, seconds, output }: FileResult):
   if (failed > 0) console.log(output);
 }
 
-async function runAll(files: string[], env: NodeJS.ProcessEnv): Promise<FileResult[]> {
+/** Tests that measure time have the machine for themselves. */
+const isTimed = (file: string): boolean => file.endsWith(".timed.test.ts");
+
+async function runAll(files: readonly string[], workers: number, env: NodeJS.ProcessEnv): Promise<FileResult[]> {
   const queue = [...files];
   const results: FileResult[] = [];
   const worker = async () => {
@@ -42,14 +46,17 @@ async function runAll(files: string[], env: NodeJS.ProcessEnv): Promise<FileResu
       results.push(result);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, worker));
+  await Promise.all(Array.from({ length: workers }, worker));
   return results;
 }
 
 async function run(files: string[], noSkips: boolean): Promise<number> {
   const server = await startTestServer();
   try {
-    const results = await runAll(files, { ...process.env, ...server.env, FORCE_COLOR: "0", NODE_ENV: "test" });
+    const env = { ...process.env, ...server.env, FORCE_COLOR: "0", NODE_ENV: "test" };
+    const untimed = files.filter((file) => !isTimed(file));
+    const results = await runAll(untimed, Math.min(2, availableParallelism()), env);
+    results.push(...(await runAll(files.filter(isTimed), 1, env)));
     const sum = (field: "passed" | "failed") => results.reduce((total, result) => total + result[field], 0);
     const skips = results.flatMap(({ skipped }) => skipped);
     if (skips.length > 0) for (const line of skipSummary(skips, IS_ROOT)) console.log(line);
