@@ -55,7 +55,7 @@ export class Connection {
   readonly outbound: Outbound;
   readonly requests: TokenBucket;
   /** The hub asked the client to reconnect: its disconnect does not leave presence. */
-  goingAway = false;
+  goawaySent = false;
   #ending: HubError | null = null;
   #endedAt: number | null = null;
   /** The last unfinished request on each channel. */

@@ -192,7 +192,7 @@ export class FanOut implements StreamListener {
     const frames = encodePublications(channel.name, batch);
     this.counters.deliveries += batch.length * channel.live.size;
     this.counters.packets += frames.length * channel.live.size;
-    this.#deliveries.hand(channel.followed, batch);
+    this.#deliveries.record(channel.followed, batch);
     for (const subscription of channel.live) {
       for (const frame of frames) subscription.connection.write(frame);
     }

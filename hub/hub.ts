@@ -315,7 +315,7 @@ export class Hub {
     this.#clock.forget(connection);
     for (const subscription of connection.subscriptions.values()) this.fanOut.remove(subscription);
     connection.subscriptions.clear();
-    const hasLeft = reason === "client namespace disconnect" && !connection.goingAway && !connection.ending;
+    const hasLeft = reason === "client namespace disconnect" && !connection.goawaySent && !connection.ending;
     const parting = revoked(connection.ending) ? "revoked" : hasLeft ? "left" : null;
     for (const { name } of connection.joined) await this.#part(connection, name, parting);
     if (this.#connections.size === 0) this.#drain.isEmpty();

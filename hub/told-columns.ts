@@ -23,7 +23,7 @@ export function toldColumns(
 }
 
 /** The first timestamp column that `timeOf` can't parse; null: there is none. */
-export function noTime(columns: Readonly<Record<string, unknown>>): string | null {
+export function firstInvalidTimestamp(columns: Readonly<Record<string, unknown>>): string | null {
   const found = Object.entries(columns).find(([column, value]) => isTimestamp(column, value) && timeOf(value) === null);
   return found?.[0] ?? null;
 }

@@ -1,5 +1,5 @@
 import { fieldOf } from "../naming.ts";
-import { noTime, toldColumns } from "../told-columns.ts";
+import { firstInvalidTimestamp, toldColumns } from "../told-columns.ts";
 
 /** Columns that no publication contains: secrets, and columns for the hub alone. */
 const HIDDEN: ReadonlySet<string> = new Set([
@@ -15,7 +15,7 @@ const HIDDEN: ReadonlySet<string> = new Set([
  * timestamp has no such form, such as `infinity`.
  */
 export function changedFields(columns: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const column = noTime(columns);
+  const column = firstInvalidTimestamp(columns);
   if (column !== null) throw new RangeError(`${fieldOf(column)} is not a valid timestamp: ${columns[column]}`);
   return toldColumns(columns, HIDDEN);
 }

@@ -72,7 +72,7 @@ export class DeliveryLog {
   }
 
   /** These were delivered to all live subscriptions of the channel. */
-  hand(followed: Followed, batch: readonly EncodedPublication[]): void {
+  record(followed: Followed, batch: readonly EncodedPublication[]): void {
     const at = performance.now();
     for (const publication of batch) this.delivered.add({ followed, publication: shortened(publication), at });
   }

@@ -42,7 +42,7 @@ export class Drain {
   }
 
   sendAway(connection: Connection, reconnectInMs: number): void {
-    connection.goingAway = true;
+    connection.goawaySent = true;
     connection.push("goaway", { reason: "The hub is restarting.", reconnectInMs });
     setTimeout(() => connection.end(drainingError()), reconnectInMs + GOAWAY_SLACK_MS).unref();
   }
