@@ -103,7 +103,7 @@ const warned: [name: string, env: Environment, expected: RegExp[]][] = [
   ],
   ["development mode in production", { ...SAFE, DEVELOPMENT: "on" }, [/development issuer open this hub/]],
   ["metrics for all clients", { ...SAFE, METRICS_TOKEN: undefined }, [/Set METRICS_TOKEN or METRICS_PORT/]],
-  ["metrics on a port of their own", { ...SAFE, METRICS_TOKEN: undefined, METRICS_PORT: "9100" }, []],
+  ["metrics on a separate port", { ...SAFE, METRICS_TOKEN: undefined, METRICS_PORT: "9100" }, []],
   ["no audience", { ...SAFE, MONSTER_AUTH_AUDIENCES: undefined }, [/Set MONSTER_AUTH_AUDIENCES/]],
 ];
 for (const [name, env, expected] of warned) {

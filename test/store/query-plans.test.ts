@@ -14,7 +14,7 @@ const id = (prefix: string, number: string): string => `'${prefix}_' || lpad((${
 async function fill(database: Database): Promise<void> {
   await database.unlimited.begin(async (sql) => {
     await sql.unsafe(`
-      -- Only the plans are looked at: the rows come in without their triggers.
+      -- Only the plans matter: rows are inserted without their triggers.
       SET LOCAL session_replication_role = replica;
       INSERT INTO organizations (id, name, slug) SELECT ${id("org", "n")}, 'o', 'o' || n FROM generate_series(1, 50) n;
       INSERT INTO projects (id, organization_id, name) SELECT ${id("proj", "n")}, ${id("org", "n")}, 'p' FROM generate_series(1, 50) n;
