@@ -21,13 +21,13 @@ import { RedisSubscriptions } from "./redis/subscriptions.ts";
 import { hasIdentity, settleIdentity } from "./store/identity.ts";
 import type { Database } from "./store/postgres.ts";
 
-/** What differs between a node that is alone and one of several. */
+/** The parts that differ between a single node and one of several nodes. */
 export interface Backend {
   broker: Broker;
   presence: PresenceStore;
-  /** By which nodes ask each other; null: Socket.IO's own, which knows of no other node. */
+  /** Creates the adapter through which nodes query each other; null: Socket.IO's own adapter, for a single node. */
   adapter: SocketAdapter["create"] | null;
-  /** What the streams hold that this node published to. */
+  /** The budget of the streams that this node published to. */
   history: HistoryBudget;
   /** How long the broker remembers the ids of the change feed. */
   feedRememberMs: number;
@@ -36,13 +36,13 @@ export interface Backend {
    * them, so that their rows need not be read.
    */
   restore: ((rows: readonly PresentRow[], settleMs: number) => void) | null;
-  /** Why it can't be relied on now, by part; empty: it can. */
+  /** Why the backend is unusable now, by part; empty: it is usable. */
   faults(): Promise<Record<string, string>>;
-  /** What an operator should correct while the node does its work, by part: sentences, the last of which is the remedy. */
+  /** Problems that an operator should correct although the node works, by part. Each text ends with its remedy. */
   warnings: () => Record<string, string>;
   /** The memory of Redis; null without Redis. */
   redisMemory: () => RedisMemory | null;
-  /** After broker and presence were closed. */
+  /** Call it after broker and presence are closed. */
   close(): Promise<void>;
 }
 
@@ -55,23 +55,23 @@ export interface BackendOptions {
   retention(channel: string): Retention;
   owners: ChannelOwners;
   events: SharedPresenceEvents;
-  /** Called once, if the node must end and start again; the reason is logged. */
+  /** Called at most once, when the node must stop and start again. The reason is logged. */
   onLost(reason: string): void;
   log: Logger;
 }
 
 const HOUR_MS = 3_600_000;
-/** How soon the channels are attributed whose organization was not known when they were written. */
+/** How soon channels are attributed that were written before their organization was known. */
 const SETTLE_MS = 1_000;
 
-/** In this process alone, or in the Redis of REDIS_URL. Throws `ConfigError` where that can't be used. */
+/** Opens the backend: in this process, or in the Redis of REDIS_URL. Throws `ConfigError` if that Redis can't be used. */
 export function openBackend(options: BackendOptions): Promise<Backend> {
   const { redis } = options.config;
   const { identity } = options;
   return redis === null || identity === null ? openAlone(options) : openShared(options, redis.url, identity);
 }
 
-/** The database's identity, which the hub's keys in Redis carry. Warns where a copy could be mistaken for its original. */
+/** The database's identity, which the hub's keys in Redis carry. Warns if a copy could be mistaken for its original. */
 export async function identityOf(database: Database, log: Logger): Promise<string> {
   const { value, certain } = await settleIdentity(database);
   if (!certain) log.warn(UNCERTAIN);
@@ -89,7 +89,7 @@ async function openAlone({ config, nodeId, retention, owners, events }: BackendO
     history,
     restore: (rows, settleMs) => presence.restore(rows, settleMs),
     adapter: null,
-    // The streams end with this process, which knows itself what it has published.
+    // The streams end with this process, which remembers what it has published.
     feedRememberMs: 0,
     faults: async () => ({}),
     warnings: () => ({}),
@@ -127,7 +127,7 @@ async function openShared(options: BackendOptions, url: string, identity: string
       history,
       restore: null,
       adapter: adapter.create,
-      // Another node takes over what one did not live to forget.
+      // When a node dies, another one publishes again the changes that the dead one had not removed from the queue.
       feedRememberMs: Math.max(HOUR_MS, IDEMPOTENCY_TTL_MS),
       faults: () => faultsOf(redis, watch.fault ?? marker.fault),
       warnings: () => warningsOf(redis.fault, memory.warning),
@@ -148,7 +148,7 @@ async function openShared(options: BackendOptions, url: string, identity: string
 }
 
 const UNCERTAIN =
-  "The database's role may not call pg_control_system(): a copy of the database is told apart by its oids alone. " +
+  "The database's role may not call pg_control_system(), so a copy of the database differs by its oids alone. " +
   "Grant it (`GRANT EXECUTE ON FUNCTION pg_control_system() TO` the role), or run `npm run migrate -- --new-identity` on every copy.";
 
 async function faultsOf(redis: RedisConnection, lasting: string | null): Promise<Record<string, string>> {
@@ -166,7 +166,7 @@ function warningsOf(fault: RedisFault | null, memory: string | null): Record<str
   return redis === null ? {} : { redis };
 }
 
-/** A Redis without memory refuses publications and still answers what was asked of it before: the node is of use. */
+/** A Redis without memory rejects publications but still answers reads, so the node stays in service. */
 function refusalOf(fault: RedisFault | null): string | null {
   return fault === null || fault.kind === "full" ? null : sentencesOf(fault);
 }
@@ -177,11 +177,11 @@ export async function readinessFaults(database: Database, backend: Backend): Pro
   try {
     await database.ping();
   } catch (error) {
-    // Anybody may ask: what the database itself says may name who the hub is there.
+    // Readiness is public, and the database's own message may name the hub's role.
     faults.database =
       error instanceof HubError
         ? error.message
-        : "The database refuses what the hub asks. The database's log says why.";
+        : "The database rejected the hub's query. Read the database's log for the reason.";
   }
   return faults;
 }

@@ -2,16 +2,16 @@ import { getHeapStatistics } from "node:v8";
 import type { ConfigReader } from "./config-reader.ts";
 import type { Numbers } from "./config-settings.ts";
 
-/** How many bytes of history this process may hold, itself or in Redis. */
+/** How many bytes of history this process may hold, in its memory or in Redis. */
 export interface HistoryBytes {
   maxBytes: number;
   maxBytesPerOrganization: number;
 }
 
-/** Of the heap, where streams are in this process. */
+/** Share of the heap, if streams are in this process. */
 const HEAP_SHARE = 1 / 4;
 const ORGANIZATION_SHARE = 1 / 4;
-/** Of each process that shares a Redis. */
+/** For each process that shares a Redis. */
 const WITH_REDIS_BYTES = 256 * 1_024 * 1_024;
 /** An organization must be able to hold a few publications of the largest size. */
 const LARGEST_PUBLICATIONS = 4;

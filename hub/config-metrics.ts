@@ -2,11 +2,11 @@ import type { ConfigReader } from "./config-reader.ts";
 import type { Numbers } from "./config-settings.ts";
 import { readHost } from "./config-values.ts";
 
-/** Where `/metrics` is served, and to whom. */
+/** Where `/metrics` is served, and who may read it. */
 export interface MetricsConfig {
-  /** An address of its own; null: the hub's. */
+  /** A separate address; null: the hub's. */
   readonly address: { readonly host: string; readonly port: number } | null;
-  /** What a scrape must send as a Bearer token; null: nothing. */
+  /** The Bearer token that a scrape must send; null: none. */
   readonly token: string | null;
 }
 
@@ -24,7 +24,7 @@ export function readMetrics(reader: ConfigReader, { METRICS_PORT: port, PORT }: 
   }
   const token = reader.text("METRICS_TOKEN") ?? null;
   if (token !== null && !TOKEN.test(token)) {
-    const remedy = "Set one such as `openssl rand -hex 32` makes";
+    const remedy = "Set a random token, such as the output of `openssl rand -hex 32`";
     reader.fault("METRICS_TOKEN", "is not 16 to 512 printable characters without a space", remedy);
   }
   return { address: port === 0 ? null : { host: host ?? LOOPBACK, port }, token };

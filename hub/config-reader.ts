@@ -2,14 +2,14 @@ import { NUMBERS, type NumberName, type Numbers, TEXTS, type TextName } from "./
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What is wrong with one variable, and what to do about it. */
+/** A fault of one variable, and its remedy. */
 export interface ConfigFault {
   variable: string;
   problem: string;
   remedy: string;
 }
 
-/** The environment can't be run with; the message has a line for each fault. */
+/** The environment is invalid. The message has a line for each fault. */
 export class ConfigError extends Error {
   readonly faults: readonly ConfigFault[];
 
@@ -21,7 +21,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Reads variables and gathers what is wrong with them, so that all of it is told at once. */
+/** Reads variables and collects their faults, so that one error reports all of them. */
 export class ConfigReader {
   readonly faults: ConfigFault[] = [];
   readonly #env: Environment;
@@ -34,7 +34,7 @@ export class ConfigReader {
     this.faults.push({ variable, problem, remedy });
   }
 
-  /** The value, or undefined where none is set. An empty one is a fault: it means "unset" to some and "none" to others. */
+  /** The value, or undefined if the variable is not set. An empty value is a fault: it could mean "unset" or "none". */
   text(name: TextName | NumberName): string | undefined {
     const value = this.#env[name];
     if (value === undefined) return undefined;
@@ -43,7 +43,7 @@ export class ConfigReader {
     return undefined;
   }
 
-  /** The parts of a comma-separated list; none where nothing is set. */
+  /** The parts of a comma-separated list; empty if the variable is not set. */
   list(name: TextName): string[] {
     const value = this.text(name);
     if (value === undefined) return [];
@@ -57,7 +57,7 @@ export class ConfigReader {
     return Object.fromEntries(names.map((name) => [name, this.#number(name)])) as Numbers;
   }
 
-  /** Tells of variables that look like ours and are not: a misspelt limit would silently not hold. */
+  /** Reports unknown variables that resemble the hub's: a misspelt limit would silently have no effect. */
   checkNames(): void {
     for (const [name, value] of Object.entries(this.#env)) {
       if (value !== undefined && !KNOWN.has(name)) this.#checkSpelling(name);
@@ -86,7 +86,7 @@ export class ConfigReader {
   }
 }
 
-/** A value as it may stand in a message: short, and on one line. */
+/** A value in the form for a message: short, and on one line. */
 export function quoted(value: string): string {
   return JSON.stringify(value.length > MAX_QUOTED ? `${value.slice(0, MAX_QUOTED)}…` : value);
 }
@@ -94,7 +94,7 @@ export function quoted(value: string): string {
 const MAX_QUOTED = 60;
 const NAMES: readonly string[] = [...TEXTS, ...Object.keys(NUMBERS)];
 const KNOWN = new Set([...NAMES, "NODE_ENV"]);
-/** Prefixes that nobody but the hub uses. Node's own variables begin with NODE_, so of those only the leases' is one. */
+/** Prefixes that only the hub uses. Node's own variables begin with NODE_, so NODE_LEASE_MS has its whole prefix here. */
 const PREFIXES = [
   "PRESENCE_",
   "HISTORY_",
@@ -105,7 +105,7 @@ const PREFIXES = [
   "RECONCILE_",
   "NODE_LEASE_",
 ];
-/** What Kubernetes sets for a service that happens to be called like one of our prefixes. */
+/** Variables that Kubernetes sets for a service whose name equals one of the hub's prefixes. */
 const KUBERNETES = /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT(?:_\d+_TCP|_\d+_UDP|$)/;
 const MAX_TYPO_DISTANCE = 2;
 /** HOME is two letters from HOST. */
@@ -120,7 +120,7 @@ function nearestTo(name: string): [string, number] {
   return nearest;
 }
 
-/** Levenshtein's: how many letters must be put in, taken out or changed. */
+/** The Levenshtein distance: how many letters must be inserted, removed or changed. */
 function editDistance(left: string, right: string): number {
   let row = Array.from({ length: right.length + 1 }, (_, index) => index);
   for (const [index, letter] of [...left].entries()) {

@@ -1,4 +1,4 @@
-/** What can be set by a number: its value where nothing is set, its bounds and its unit. */
+/** A numeric setting: its default, its bounds and its unit. */
 export interface NumberSetting {
   value: number;
   min: number;
@@ -21,21 +21,21 @@ const count = (value: number, min: number, max: number, unit: string): NumberSet
 export const NUMBERS = {
   /** 0: any free port. */
   PORT: count(4_000, 0, 65_535, "the number of a port"),
-  /** 0: that of the hub. */
+  /** 0: the hub's port. */
   METRICS_PORT: count(0, 0, 65_535, "the number of a port"),
   WEB_CONCURRENCY: count(1, 1, 64, "processes"),
   TRUST_PROXY: count(0, 0, 16, "proxies in front of the hub"),
   PING_INTERVAL_MS: ms(10 * SECOND, 100, 5 * MINUTE),
   PING_TIMEOUT_MS: ms(5 * SECOND, 100, 5 * MINUTE),
   PRESENCE_GRACE_MS: ms(15 * SECOND, 0, HOUR),
-  /** A node that is away for longer has lost what it holds; it renews three times within. */
+  /** A node that renews nothing for longer loses its members; it renews three times within this time. */
   NODE_LEASE_MS: ms(15 * SECOND, 3 * SECOND, 10 * MINUTE),
-  /** Lost rights have to be noticed within five seconds, so facts may not be older. */
+  /** Revoked rights must take effect within five seconds, so facts may not be older. */
   RIGHTS_CACHE_MS: ms(5 * SECOND, 500, 5 * SECOND),
-  /** How long the answer of an introspection serves. */
+  /** How long the response of an introspection is cached. */
   PAT_CACHE_MS: ms(10 * SECOND, 0, 5 * MINUTE),
   DATABASE_OUTAGE_MS: ms(15 * MINUTE, 5 * SECOND, 24 * HOUR),
-  /** Proxies keep a connection for 60 s, and send a request into one that the hub ends at that moment. */
+  /** Proxies keep a connection for 60 s. With a shorter time, the hub could end a connection while a request arrives. */
   KEEP_ALIVE_MS: ms(75 * SECOND, 100, HOUR),
   REQUEST_TIMEOUT_MS: ms(5 * SECOND, 100, MINUTE),
   DATABASE_TIMEOUT_MS: ms(2 * SECOND, 50, MINUTE),
@@ -59,11 +59,11 @@ export const NUMBERS = {
   PUBLISHES_PER_SECOND: count(200, 1, 100_000, "publishes a second"),
   RPCS_PER_SECOND: count(100, 1, 100_000, "RPC calls a second"),
   REQUESTS_PER_SECOND: count(500, 1, 100_000, "requests a second"),
-  /** What is read of one connection; reading pauses beyond it. */
+  /** Bytes read from one connection. Reading pauses beyond this rate. */
   BYTES_PER_SECOND: bytes(MIB, KIB, 1_024 * MIB),
-  /** Of one address; ten seconds' worth may fail at once. */
+  /** Per address. The burst is ten seconds' worth. */
   FAILED_HANDSHAKES_PER_SECOND: count(20, 1, 100_000, "handshakes a second"),
-  /** What a principal may send over all its connections of a node. */
+  /** A principal's rates over all its connections to a node. */
   PRINCIPAL_RATE_FACTOR: count(5, 1, 1_000, "times the rates of a connection"),
   SERVICE_RATE_FACTOR: count(50, 1, 1_000, "times the rates of a connection"),
   PRINCIPAL_RPCS_IN_FLIGHT: count(32, 1, 10_000, "RPC calls at once"),
@@ -73,7 +73,7 @@ export const NUMBERS = {
   RECONCILE_INTERVAL_MS: ms(MINUTE, SECOND, 24 * HOUR),
   /** 0: for ever. */
   AUDIT_RETENTION_DAYS: count(365, 0, 36_500, "days"),
-  /** 0: what is deleted is removed at once. */
+  /** 0: deleted rows are removed at once. */
   DELETED_ORGANIZATION_DAYS: count(30, 0, 36_500, "days"),
   ASSIGNMENT_TIMEOUT_MS: ms(MINUTE, SECOND, HOUR),
   ASSIGNMENT_RETRY_MS: ms(30 * SECOND, 0, HOUR),

@@ -5,7 +5,7 @@ import { ConfigError, type ConfigFault, type ConfigReader, type Environment, quo
 import { LOG_LEVELS, type LogLevel } from "./config-settings.ts";
 import { parseRedisUrl } from "./redis/url.ts";
 
-/** A backend's token as configured: never the token, only its digest. */
+/** A backend's token as configured: its digest, never the token itself. */
 export interface ServiceToken {
   name: string;
   /** SHA-256 of the whole token in hex. */
@@ -21,7 +21,7 @@ export function isLoopback(host: string): boolean {
   return bare === LOOPBACK_NAME || bare === "::1" || (isIPv4(bare) && bare.startsWith("127."));
 }
 
-/** Null: none is set, so that the mode decides. */
+/** Null: the variable is not set, so the mode decides. */
 export function readHost(reader: ConfigReader, name: "HOST" | "METRICS_HOST" = "HOST"): string | null {
   const host = reader.text(name);
   if (host === undefined || isIPv6(host) || HOST_NAME.test(host)) return host ?? null;
@@ -31,7 +31,7 @@ export function readHost(reader: ConfigReader, name: "HOST" | "METRICS_HOST" = "
 
 const BASE_PATH = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/;
 
-/** Without a slash at its end; empty where the hub serves at the root. */
+/** The path without a slash at its end; empty if the hub serves at the root. */
 export function readBasePath(reader: ConfigReader): string {
   const path = reader.text("BASE_PATH")?.replace(/\/$/, "") ?? "";
   if (BASE_PATH.test(path)) return path;
@@ -53,7 +53,7 @@ export function readProduction(reader: ConfigReader, { NODE_ENV: mode = "" }: En
   return mode === PRODUCTION;
 }
 
-/** In production the database must be named: the fault where it is not. */
+/** Production requires an explicit database. Returns the fault if none is set. */
 export function unnamedDatabase({ NODE_ENV, DATABASE_URL }: Environment): ConfigFault | null {
   if (NODE_ENV !== PRODUCTION || DATABASE_URL !== undefined) return null;
   return {
@@ -63,7 +63,7 @@ export function unnamedDatabase({ NODE_ENV, DATABASE_URL }: Environment): Config
   };
 }
 
-/** Null: the embedded database, or none is set. The value is never part of a message: it holds a password. */
+/** Null: the embedded database, or the variable is not set. Messages never contain the value, because it holds a password. */
 export function readDatabaseUrl(reader: ConfigReader, name: "DATABASE_URL" | "DATABASE_DIRECT_URL"): string | null {
   const url = reader.text(name);
   if (url === undefined || (name === "DATABASE_URL" && url === EMBEDDED)) return null;
@@ -77,7 +77,7 @@ export function readDatabaseUrl(reader: ConfigReader, name: "DATABASE_URL" | "DA
   return null;
 }
 
-/** Null: none is set, so that this node is alone. */
+/** Null: the variable is not set, so this node is alone. */
 export function readRedisUrl(reader: ConfigReader): string | null {
   const url = reader.text("REDIS_URL");
   if (url === undefined) return null;
@@ -127,7 +127,7 @@ function issuerProblem(issuer: string): string | null {
   return isLoopback(hostname) ? null : "is http on another machine, whose keys anybody on the way could replace";
 }
 
-/** It may hold a user and password, and so is never part of a message. */
+/** The URL may hold a user and password, so messages never contain it. */
 export function readIntrospection(reader: ConfigReader, issuer: string | null): string | null {
   const name = "MONSTER_AUTH_INTROSPECTION_URL";
   const url = reader.text(name);
@@ -191,7 +191,7 @@ const serviceTokens = z.array(
 const SERVICES_REMEDY =
   'Set JSON such as [{"name":"backend","sha256":"<printf %s "$TOKEN" | sha256sum>","organizations":"*"}]';
 
-/** Values are never part of a message: somebody may have put a token there instead of its digest. */
+/** Messages never contain values: an operator may have set a token in place of its digest. */
 export function readServiceTokens(reader: ConfigReader): ServiceToken[] {
   const text = reader.text("SERVICE_TOKENS");
   if (text === undefined) return [];
@@ -202,13 +202,13 @@ export function readServiceTokens(reader: ConfigReader): ServiceToken[] {
   }
   const parsed = serviceTokens.safeParse(json);
   for (const { path, message, code } of parsed.error?.issues ?? []) {
-    // Unknown keys are named by zod's own message, and they could be anything that was pasted there.
-    const told = code === "unrecognized_keys" ? "has a field besides name, sha256 and organizations" : message;
-    reader.fault("SERVICE_TOKENS", path.length > 0 ? `at ${path.join(".")}: ${told}` : told, SERVICES_REMEDY);
+    // Zod's own message names unknown keys, which could be secrets pasted by mistake.
+    const problem = code === "unrecognized_keys" ? "has a field besides name, sha256 and organizations" : message;
+    reader.fault("SERVICE_TOKENS", path.length > 0 ? `at ${path.join(".")}: ${problem}` : problem, SERVICES_REMEDY);
   }
   const tokens = parsed.data ?? [];
   if (new Set(tokens.map(({ sha256 }) => sha256)).size < tokens.length) {
-    reader.fault("SERVICE_TOKENS", "lists one digest twice", "Give each service a token of its own");
+    reader.fault("SERVICE_TOKENS", "lists one digest twice", "Give each service its own token");
   }
   return tokens;
 }

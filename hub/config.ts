@@ -25,25 +25,25 @@ import {
 export { ConfigError, type ConfigFault, type Environment } from "./config-reader.ts";
 export type { ServiceToken } from "./config-values.ts";
 
-/** How much of a channel's past is kept. */
+/** How much of a channel's history is kept. */
 export interface HistoryConfig {
   size: number;
   ttlMs: number;
 }
 
-/** Everything that can be set. Deeply frozen; times in milliseconds, sizes in bytes. */
+/** The whole configuration. Deeply frozen; times in milliseconds, sizes in bytes. */
 export interface HubConfig {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  /** The path that everything is served below, such as `/realtime`; empty: the root. */
+  /** The path below which everything is served, such as `/realtime`; empty: the root. */
   readonly basePath: string;
   readonly metrics: MetricsConfig;
   /** Absolute. Holds the embedded database and the development issuer's key. */
   readonly dataDir: string;
   /** Whether `NODE_ENV` is `production`. */
   readonly production: boolean;
-  /** Whether tokens of the development issuer open this hub, which then listens on loopback alone. */
+  /** Whether the hub accepts tokens of the development issuer. It then listens on loopback only. */
   readonly development: boolean;
   readonly logLevel: LogLevel;
   /** How many hub processes serve the port. */
@@ -56,7 +56,7 @@ export interface HubConfig {
     readonly audiences: readonly string[];
     /** Checks personal access tokens (RFC 7662); null: there are none. */
     readonly introspectionUrl: string | null;
-    /** How late a revoked personal access token is noticed when it connects. */
+    /** How long a revoked personal access token can still connect. */
     readonly personalTokenCacheMs: number;
     readonly serviceTokens: readonly ServiceToken[];
     readonly rightsCacheMs: number;
@@ -65,7 +65,7 @@ export interface HubConfig {
     readonly rpcBytes: number;
     readonly outboundBytes: number;
     readonly connectionsPerPrincipal: number;
-    /** Of one address. */
+    /** Per address. */
     readonly failedHandshakesPerSecond: number;
     readonly principals: Readonly<Record<PrincipalKind, PrincipalLimits>>;
   };
@@ -80,17 +80,17 @@ export interface HubConfig {
     readonly drainMs: number;
   };
   readonly history: {
-    /** Of `workstation:` and `task:` channels. */
+    /** For `workstation:` and `task:` channels. */
     readonly entity: Readonly<HistoryConfig>;
-    /** Of `project:…` channels. */
+    /** For `project:…` channels. */
     readonly project: Readonly<HistoryConfig>;
     readonly positionTtlMs: number;
-    /** What all channels may hold together. */
+    /** The limit of all channels together. */
     readonly budget: Readonly<HistoryBytes>;
   };
   readonly presence: {
     readonly graceMs: number;
-    /** How long a node that is not heard of keeps what it holds. */
+    /** How long a node that does not renew its lease keeps its members. */
     readonly leaseMs: number;
     readonly writeBackIntervalMs: number;
     readonly heartbeatIntervalMs: number;
@@ -99,23 +99,23 @@ export interface HubConfig {
   readonly work: {
     /** Whether the hub gives tasks to agents by itself. */
     readonly dispatch: "auto" | "manual";
-    /** How long an assignment may stay without being started. */
+    /** How long an assignment may wait to be started. */
     readonly startTimeoutMs: number;
-    /** How long an agent is not given a task again that it refused, or failed at. */
+    /** How long until an agent is given a task again that it rejected or failed. */
     readonly retryMs: number;
-    /** How long a workstation may be away before its sessions are lost. */
+    /** How long a workstation may be disconnected before its sessions are lost. */
     readonly sessionTimeoutMs: number;
   };
-  /** What nodes share streams and presence by; null: there is one node. */
+  /** The Redis through which nodes share streams and presence; null: there is one node. */
   readonly redis: { readonly url: string } | null;
   readonly database: {
     /** Null: the embedded one. */
     readonly url: string | null;
-    /** The same database without a pooler between, to listen to; null: as `url`. */
+    /** The same database without a pooler, for LISTEN; null: `url`. */
     readonly directUrl: string | null;
     readonly timeoutMs: number;
     readonly poolSize: number;
-    /** How long cached rights and principals serve while the database is away. */
+    /** How long cached rights and principals stay valid while the database is unavailable. */
     readonly outageMs: number;
     /** 0: for ever. */
     readonly auditRetentionDays: number;
@@ -124,7 +124,7 @@ export interface HubConfig {
   };
 }
 
-/** The numbers that hold where the environment sets none. */
+/** The numbers that apply if the environment sets none. */
 export const DEFAULTS: Numbers = Object.freeze(
   Object.fromEntries(Object.entries(NUMBERS).map(([name, { value }]) => [name, value])) as Record<NumberName, number>,
 );
@@ -134,8 +134,8 @@ const EVERYWHERE = "0.0.0.0";
 const LOOPBACK = "127.0.0.1";
 
 /**
- * The configuration that an environment describes. Throws `ConfigError`, which tells of every fault at once: the
- * variable, what is wrong with its value, and the remedy. Secrets are never part of it.
+ * Reads the configuration from an environment. Throws `ConfigError`, which reports every fault at once: the variable, the
+ * problem of its value, and the remedy. It never contains secrets.
  */
 export function loadConfig(env: Environment): HubConfig {
   const reader = new ConfigReader(env);
@@ -199,11 +199,11 @@ export function loadConfig(env: Environment): HubConfig {
   return deepFreeze(config);
 }
 
-/** A fact may be older than half its time when a check passes it over, and waits one interval more for the next. */
+/** A check may just miss a fact that expires, and waits one interval for the next: so facts live less than half the limit. */
 const RIGHTS_CHECK_SHARE = 0.4;
 /**
- * The largest frame, in units of the largest RPC params: what is a little too large is refused, with its connection kept. More
- * would keep the event loop for longer than 50 ms: ws joins, unmasks and decodes a frame in one go.
+ * The largest frame, in units of the largest RPC params: a slightly oversized request is rejected and its connection kept.
+ * A larger frame would block the event loop for more than 50 ms: ws joins, unmasks and decodes a frame in one go.
  */
 const FRAME_FACTOR = 1.25;
 const PACKETS_PER_POST = 1_024;
@@ -257,7 +257,7 @@ function principalLimits(numbers: Numbers): Record<PrincipalKind, PrincipalLimit
   return { user: own, workstation: own, service: times(numbers.SERVICE_RATE_FACTOR, numbers.SERVICE_RPCS_IN_FLIGHT) };
 }
 
-/** Pairs of which the first may not be larger than the second, and why. */
+/** Pairs of which the first may not exceed the second, and why. */
 const ORDERED: readonly (readonly [NumberName, NumberName, string])[] = [
   ["PING_TIMEOUT_MS", "PING_INTERVAL_MS", "a client would be asked again before its answer is due"],
   ["DATABASE_TIMEOUT_MS", "REQUEST_TIMEOUT_MS", "requests would time out before the database does"],
@@ -291,17 +291,17 @@ interface Mode {
 function checkMode(reader: ConfigReader, { issuer, development, host }: Mode): void {
   if (!issuer && !development) {
     const remedy = "Set it to the issuer's https:// address, or DEVELOPMENT=on to try the hub on this machine";
-    reader.fault("MONSTER_AUTH_ISSUER", "is not set, and development mode is off, so nobody could sign in", remedy);
+    reader.fault("MONSTER_AUTH_ISSUER", "is not set, and development mode is off, so no client could sign in", remedy);
   }
   if (development && !isLoopback(host)) {
-    const problem = `${host} is reachable from other machines, and development mode hands out tokens to everybody`;
+    const problem = `${host} is reachable from other machines, and development mode gives tokens to every visitor`;
     reader.fault("HOST", problem, "Set HOST=127.0.0.1, or MONSTER_AUTH_ISSUER and DEVELOPMENT=off");
   }
 }
 
 function checkProcesses(reader: ConfigReader, processes: number, redisUrl: string | null): void {
   if (processes === 1 || redisUrl !== null) return;
-  const problem = `${processes} processes would each have streams and presence of their own, as REDIS_URL is not set`;
+  const problem = `${processes} processes would not share streams and presence, because REDIS_URL is not set`;
   reader.fault("WEB_CONCURRENCY", problem, "Set REDIS_URL to a Redis that they share, or WEB_CONCURRENCY=1");
 }
 

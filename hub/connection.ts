@@ -22,7 +22,7 @@ export interface ConnectionLimits {
 
 type ConnectedAs = Pick<Admission, "principal" | "client" | "program">;
 
-/** A request at work, and with it those before it: on its way in its place, and answered. */
+/** The last request at work, including those before it. `issued`: it is on its way in its place. `ended`: it is answered. */
 interface Working {
   issued: Promise<unknown>;
   ended: Promise<unknown>;
@@ -31,38 +31,38 @@ interface Working {
 /** A refresh costs a signature check: an honest client needs one in a token's lifetime. */
 const REFRESH_BURST = 5;
 const REFRESHES_PER_SECOND = 0.5;
-/** Between pushes of `invitations`. */
+/** The shortest time between two pushes of `invitations`. */
 const INVITATIONS_INTERVAL_MS = 1_000;
 
-/** One client's connection: who it is, what it may use up, and what it holds on to. */
+/** One client's connection: its principal, its limits, and its subscriptions. */
 export class Connection {
   readonly id: string;
-  /** Renewed by `auth.refresh`: the same one, perhaps with another audience. */
+  /** Replaced by `auth.refresh`: the same principal, perhaps with another audience. */
   principal: Principal;
   readonly key: string;
-  /** What its principal may use up with all its connections. */
+  /** The limits of its principal over all its connections. */
   readonly share: PrincipalShare;
   readonly client: ClientInfo;
-  /** `name/version` of what is connected, where it told. */
+  /** The client's `name/version`; null if it sent none. */
   readonly program: string | null;
   readonly connectedAt = Date.now();
   readonly subscriptions = new Map<Channel, Subscription>();
   /** Channels whose presence this connection joined; few, so a list is smaller than a map. */
   joined: readonly ParsedChannel[] = [];
-  /** Set by the hub: catches subscriptions up that were spared presence diffs. */
+  /** Set by the hub: sends rosters to subscriptions that skipped presence diffs. */
   onDrained: (behind: Subscription[]) => void = () => undefined;
   #behind: Set<Subscription> | null = null;
   readonly outbound: Outbound;
   readonly requests: TokenBucket;
-  /** Told to go: its disconnect is no goodbye. */
-  goingAway = false;
+  /** The hub asked the client to reconnect: its disconnect does not leave presence. */
+  goawaySent = false;
   #ending: HubError | null = null;
   #endedAt: number | null = null;
-  /** The last request on each channel that is still at work. */
+  /** The last unfinished request on each channel. */
   #working: Map<string, Working> | null = null;
   readonly #socket: Socket;
   readonly #limits: ConnectionLimits;
-  /** Made at the first use: most connections only listen. */
+  /** Created at the first use: most connections only receive. */
   #publishes: TokenBucket | null = null;
   #rpcs: TokenBucket | null = null;
   #refreshes: TokenBucket | null = null;
@@ -114,7 +114,7 @@ export class Connection {
     return this.#refreshes;
   }
 
-  /** Reads nothing from the client for a while: what it sends waits in its own buffers. */
+  /** Pauses reading from the client: its data waits in the system's buffers. */
   pauseReading(pauseMs: number): void {
     intakeOf(this.#socket.conn).pauseReading(pauseMs);
   }
@@ -128,30 +128,30 @@ export class Connection {
     return this.#ending === null && this.#socket.connected;
   }
 
-  /** Why the hub ended this connection, if it did. */
+  /** The error with which the hub ended this connection, if it did. */
   get ending(): HubError | null {
     return this.#ending;
   }
 
-  /** When that was, by `performance.now()`: nothing is sent to it any more, though its peer may take a while to hang up. */
+  /** The time of that, by `performance.now()`: the hub sends nothing more, though the peer may close later. */
   get endedAt(): number | null {
     return this.#endedAt;
   }
 
-  /** Who reads what is sent here. */
+  /** The recipient of what is sent here. */
   get reader(): Reader {
     const { kind, id } = this.principal;
     return { connectionId: this.id, principal: { kind, id }, client: this.program };
   }
 
-  /** Sends what was encoded for many. A reader that lets too much pile up is ended. */
+  /** Sends a frame that was encoded once for many connections. Ends a connection with too much unsent data. */
   write(frame: Frame): void {
     if (!this.live) return;
     this.outbound.send(frame);
     if (this.outbound.overflowing) this.end(tooSlow());
   }
 
-  /** Answers the event with this id, unless the connection is at its end. One large answer may be under way without counting as slowness. */
+  /** Answers the event with this id, unless the connection has ended. One large answer may be in flight without counting as slowness. */
   acknowledge(ackId: number, answer: Ack<unknown>): void {
     if (!this.live) return;
     const before = this.outbound.total;
@@ -160,7 +160,7 @@ export class Connection {
     if (this.outbound.overflowing) this.end(tooSlow());
   }
 
-  /** This subscription was spared a presence diff: it gets the whole roster as soon as the queue has been sent. */
+  /** The subscription skipped a presence diff: it gets the whole roster as soon as the queue is sent. */
   fellBehind(subscription: Subscription): void {
     if (!this.#behind) {
       this.#behind = new Set();
@@ -178,7 +178,7 @@ export class Connection {
     });
   }
 
-  /** Pushes that the person's invitations changed: an organization that renews one again and again costs one push a second. */
+  /** Pushes that the person's invitations changed, at most once a second. */
   pushInvitations(): void {
     this.#invitations ??= new Spaced(() => this.push("invitations", {}), INVITATIONS_INTERVAL_MS);
     this.#invitations.ask();
@@ -188,18 +188,18 @@ export class Connection {
     this.write(encodeEvent(name, ...values.map((value) => JSON.stringify(value))));
   }
 
-  /** Says why, then ends the connection; nothing else is sent or carried out any more. Ending twice does nothing. */
+  /** Sends the error, then ends the connection. Nothing else is sent or executed. A second call does nothing. */
   end(error: HubError): void {
     if (!this.live) return;
     this.#ending = error;
     this.#endedAt = performance.now();
     const frame = encodeEvent("closing", JSON.stringify(toErrorObject(error)));
     this.#socket.conn.write(frame.packet, frame.options);
-    // Engine.IO calls a connection closed that its WebSocket still keeps, with all it holds, for a peer that does not answer.
+    // Engine.IO reports a connection closed while its WebSocket, and its memory, remain until the peer answers.
     endTransport(this.#socket.conn);
   }
 
-  /** Carries out the requests of one channel one after the other, in the order of their arrival. */
+  /** Executes the requests of one channel one after the other, in the order of their arrival. */
   inOrder<Result>(channel: string, work: () => Promise<Result>): Promise<Result> {
     const before = this.#working?.get(channel);
     const done = before ? before.ended.then(work, work) : work();
@@ -208,8 +208,8 @@ export class Connection {
   }
 
   /**
-   * The same for what needs no answer before the next of its kind may follow: `work` tells that it is on its way, in its
-   * place. Whatever else comes waits for its end.
+   * Like `inOrder`, for requests whose successors of the same kind need not wait for the answer. `work` calls `issued` when
+   * it is on its way, in its place. Requests of other kinds wait for its end.
    */
   inSequence<Result>(channel: string, work: (issued: () => void) => Promise<Result>): Promise<Result> {
     const before = this.#working?.get(channel);
@@ -219,7 +219,7 @@ export class Connection {
     });
     const run = () => work(issue);
     const done = before ? before.issued.then(run, run) : run();
-    // One that fails before it is on its way keeps nobody waiting.
+    // A request that fails before it is on its way blocks no other.
     done.then(issue, issue);
     const ended = before ? Promise.allSettled([before.ended, done]) : done;
     this.#keep(channel, { issued, ended });
@@ -239,5 +239,5 @@ export class Connection {
 }
 
 function tooSlow(): HubError {
-  return new HubError("slow_consumer", "This connection reads slower than it is sent to. Connect again and recover.");
+  return new HubError("slow_consumer", "This connection reads slower than the hub sends. Connect again and recover.");
 }

@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { ConfigError } from "./config.ts";
 
-/** Makes the folder for what the hub keeps. Throws `ConfigError` where that can't be. */
+/** Creates the hub's data folder. Throws `ConfigError` if that fails. */
 export async function makeDataDir(dataDir: string): Promise<void> {
   try {
     await mkdir(dataDir, { recursive: true });

@@ -1,4 +1,4 @@
-/** Calls back what took longer than a time that is the same for all: a queue and one timer instead of a timer each. */
+/** Calls back for work that exceeds a fixed time limit: one queue and one timer instead of a timer each. */
 export class Deadlines {
   readonly #limitMs: number;
   readonly #waiting = new Map<object, { until: number; late: () => void }>();
@@ -9,7 +9,7 @@ export class Deadlines {
     this.#timer = setInterval(() => this.#sweep(), Math.max(10, limitMs / 20)).unref();
   }
 
-  /** `late` is called once `limitMs` from now, but for `done` with the same token. */
+  /** Calls `late` once `limitMs` from now, unless `done` is called with the same token. */
   start(token: object, late: () => void): void {
     this.#waiting.set(token, { until: performance.now() + this.#limitMs, late });
   }

@@ -6,7 +6,7 @@ import type { DevelopmentIssuer } from "./auth/development-issuer.ts";
 import { newId } from "./ids.ts";
 import type { Database } from "./store/postgres.ts";
 
-/** What a hub in development mode makes for whoever tries it: an organization and tokens for each kind of principal. */
+/** The seed of a hub in development mode: an organization, and a token for each kind of principal. */
 export interface Development {
   url: string;
   /** The live presence view, signed in as the owner. */
@@ -35,15 +35,15 @@ const stored = z.object({
 export const sha256 = (token: string): string => createHash("sha256").update(token).digest("hex");
 const secret = (prefix: string): string => prefix + randomBytes(32).toString("base64url");
 
-/** A service token that lives as long as the data directory, so that a restart keeps scripts working. */
+/** A service token that lasts as long as the data directory, so that scripts still work after a restart. */
 export async function developmentServiceToken(dataDir: string): Promise<string> {
   return (await readStored(dataDir))?.serviceToken ?? secret("svc_");
 }
 
-/** All but the address, which is known once the hub listens. */
+/** Everything except the address, which is known once the hub listens. */
 export type DevelopmentSeed = Omit<Development, "url" | "page">;
 
-/** Seeds the organization, its project, owner and first workstation where they are missing, and mints the tokens. */
+/** Creates the organization, its project, owner and first workstation if they are missing, and issues the tokens. */
 export async function seedDevelopment(parts: {
   database: Database;
   issuer: DevelopmentIssuer;
@@ -62,14 +62,14 @@ export async function seedDevelopment(parts: {
   return { ...ids, userToken, serviceToken, workstationToken };
 }
 
-/** Tells where the hub listens, and writes the tokens to a private file. */
+/** Announces the hub's address, and writes the tokens to a private file. */
 export async function announceDevelopment(seed: DevelopmentSeed, dataDir: string, url: string): Promise<Development> {
   const development: Development = { url, page: `${url}/#token=${seed.userToken}`, ...seed };
   await writeFile(join(dataDir, FILE), `${JSON.stringify(development, null, 2)}\n`, { mode: 0o600 });
   return development;
 }
 
-/** What a running hub wrote. Throws with the remedy where there is none. */
+/** Reads the file that a running hub wrote. Throws with the remedy if there is none. */
 export async function readDevelopment(dataDir: string): Promise<Development> {
   try {
     return JSON.parse(await readFile(join(dataDir, FILE), "utf8")) as Development;
@@ -82,12 +82,12 @@ async function readStored(dataDir: string): Promise<z.infer<typeof stored> | nul
   try {
     return stored.parse(JSON.parse(await readFile(join(dataDir, FILE), "utf8")));
   } catch {
-    // Missing or from another version: new ones are made.
+    // Missing, or written by another version: the caller creates new tokens.
     return null;
   }
 }
 
-/** One transaction, each row only where it is missing. */
+/** One transaction, which inserts each missing row. */
 function seedRows(database: Database, tokenDigest: string) {
   return database.transaction("hub:development", async (sql) => {
     await sql`INSERT INTO organizations (id, name, slug) VALUES (${`org_${newId()}`}, 'Development', ${SLUG}) ON CONFLICT (slug) DO NOTHING`;
@@ -117,6 +117,6 @@ function seedRows(database: Database, tokenDigest: string) {
 }
 
 function idOf(row: { id: string } | undefined): string {
-  if (!row) throw new Error("A row of the development organization was deleted while it was made. Start again.");
+  if (!row) throw new Error("A row of the development organization was deleted during its creation. Start again.");
   return row.id;
 }

@@ -1,17 +1,17 @@
 /**
- * An invitation waits for the person with an address, whom nobody may be told of: a row of `users` holds the place, whose
- * `monster_auth_user_id` is this and a ULID, and whose `email` is canonical. It is nobody's profile.
+ * The prefix of placeholder users. An invitation to an address without a known user belongs to such a row of `users`: its
+ * `monster_auth_user_id` is this prefix and a ULID, its `email` is canonical. It is no person's profile and never shown.
  */
 export const PENDING_PREFIX = "pending:";
 
-/** An address as invitations are kept and looked up by. */
+/** The form of an address under which invitations are stored and found. */
 export function canonicalEmail(email: string): string {
   return email.toLowerCase();
 }
 
 /**
- * The text whose `pg_advisory_xact_lock(hashtextextended(…, 0))` whoever makes, merges or removes the pending row of this
- * canonical address holds, so that there is one and no invitation is lost with it.
+ * The text of the lock on this canonical address: `pg_advisory_xact_lock(hashtextextended(…, 0))`. Every transaction that
+ * creates, merges or removes the address's placeholder holds it, so that there is one and no invitation is lost.
  */
 export function invitationLock(email: string): string {
   return `invitation:${email}`;

@@ -7,7 +7,7 @@ export interface HubErrorOptions {
   cause?: unknown;
 }
 
-/** A refusal the caller is told: a code of the protocol and a message that says what to do. */
+/** An error that the caller receives: a code of the protocol and a message that says what to do. */
 export class HubError extends Error {
   readonly code: ErrorCode;
   readonly details: unknown;
@@ -22,7 +22,7 @@ export class HubError extends Error {
   }
 }
 
-/** One fault of a request: where it lies and what is wrong there. */
+/** One fault of a request: its path and its message. */
 export interface Fault {
   path: string;
   message: string;
@@ -32,11 +32,11 @@ export function badRequest(path: string, message: string): HubError {
   return new HubError("bad_request", path ? `${path}: ${message}` : message, { details: [{ path, message }] });
 }
 
-const INTERNAL = "The hub failed to carry this out. Try again; give the traceId to its operator if it stays.";
+const INTERNAL = "The hub failed to execute this. Try again; if it stays, send the traceId to the hub's operator.";
 
 /**
- * The one way for an error onto the wire. What is not a `HubError` becomes `internal`: its message and cause
- * are for the log under the returned `traceId`, never for the caller.
+ * The only conversion of errors for the wire. Any error but a `HubError` becomes `internal`: its message and cause
+ * are logged under the returned `traceId`, never sent.
  */
 export function toErrorObject(error: unknown, traceId: string = newId()): ErrorObject {
   const known = error instanceof HubError ? error : new HubError("internal", INTERNAL);
@@ -50,12 +50,12 @@ export function toErrorObject(error: unknown, traceId: string = newId()): ErrorO
   };
 }
 
-/** What failed, in words, for logs and operators. */
+/** The error's message, for logs and operators. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Whether the same may succeed later: something that the hub needs is away, or too slow. */
+/** Whether a retry may succeed: a dependency of the hub is unavailable or too slow. */
 export function isTransient(error: unknown): boolean {
   return error instanceof HubError && ERROR_CODES[error.code].temporary;
 }

@@ -7,22 +7,22 @@ import { type Bound, OrderedMap } from "./kernel/ordered-map.ts";
 import type { PresenceStore } from "./presence/presence.ts";
 import { encodeDiff, type Subscription } from "./subscription.ts";
 
-/** A packet ends before it grows over this, so that a burst of large messages is not one huge write. */
+/** A packet ends before it exceeds this, so that a burst of large messages is not one huge write. */
 const MAX_PACKET_CHARACTERS = 256 * 1024;
 
 /** One channel's subscribers on this node. */
 interface LocalChannel {
   name: Channel;
   live: Set<Subscription>;
-  /** Their answers are being made: they keep what arrives meanwhile. */
+  /** Subscriptions whose answers are being prepared: they keep publications that arrive in the meantime. */
   pending: Set<Subscription> | null;
-  /** How many of them want presence. */
+  /** How many of them receive presence. */
   watching: number;
-  /** The newest publication handed to the live subscribers. */
+  /** The newest publication delivered to the live subscriptions. */
   position: StreamPosition | null;
-  /** What arrived in this turn of the event loop. */
+  /** The publications of this turn of the event loop. */
   batch: EncodedPublication[];
-  /** The broker's confirmation, as long as it is awaited. */
+  /** The broker's confirmation while it is pending. */
   confirmed: Promise<void> | null;
   followed: Followed;
 }
@@ -33,8 +33,8 @@ export interface FanOutCounters {
 }
 
 /**
- * Hands publications and presence diffs to the subscribers of this node. Publications of one channel that arrive in one
- * turn of the event loop leave as one packet, encoded once: a write is what a delivery costs.
+ * Delivers publications and presence diffs to the subscribers of this node. Publications of one channel that arrive in one
+ * turn of the event loop are sent as one packet, encoded once: the write is the cost of a delivery.
  */
 export class FanOut implements StreamListener {
   readonly counters: FanOutCounters = { deliveries: 0, packets: 0 };
@@ -55,7 +55,7 @@ export class FanOut implements StreamListener {
     return this.#channels.size;
   }
 
-  /** The first `count` channels at or behind `bound`, in the order of their names, with their numbers of live subscriptions. */
+  /** The first `count` channels from `bound` on, in the order of their names, with their numbers of live subscriptions. */
   channelsFrom(bound: Bound, count: number): { name: Channel; subscribers: number }[] {
     return this.#channels.from(bound, count).map(([, { name, live }]) => ({ name, subscribers: live.size }));
   }
@@ -65,7 +65,7 @@ export class FanOut implements StreamListener {
     return this.#channels.get(name)?.live ?? [];
   }
 
-  /** Adds a pending subscription; resolves when nothing published from now on can miss it. */
+  /** Adds a pending subscription; resolves when it can't miss any later publication. */
   async add(subscription: Subscription): Promise<void> {
     const channel = this.#open(subscription.name);
     channel.pending ??= new Set();
@@ -79,8 +79,8 @@ export class FanOut implements StreamListener {
   }
 
   /**
-   * Makes the subscription live at `position`, after `answer` was sent with it: with what came after `recoveredAfter`, or
-   * with no publications where that is null.
+   * Makes the subscription live at `position`, after `answer` was sent with it: with the publications after
+   * `recoveredAfter`, or with none if that is null.
    */
   activate(
     subscription: Subscription,
@@ -103,21 +103,21 @@ export class FanOut implements StreamListener {
     }
   }
 
-  /** Where a live subscription stands, once everything before has been sent to it. */
+  /** The position of a live subscription, after sending it all earlier publications. */
   positionOf(subscription: Subscription): StreamPosition | null {
     const channel = this.#channels.get(subscription.name);
     if (channel) this.#flush(channel);
     return channel?.position ?? null;
   }
 
-  /** Ends a subscription by its own wish: what was published before still reaches it. */
+  /** Ends a subscription at its client's request: earlier publications still reach it. */
   leave(subscription: Subscription): void {
     const channel = this.#channels.get(subscription.name);
     if (channel) this.#flush(channel);
     this.remove(subscription);
   }
 
-  /** Ends a subscription at once. */
+  /** Ends a subscription immediately. */
   remove(subscription: Subscription): void {
     const channel = this.#channels.get(subscription.name);
     if (!channel || !(channel.live.delete(subscription) || dropPending(channel, subscription))) return;
@@ -130,7 +130,7 @@ export class FanOut implements StreamListener {
     this.#broker.unsubscribe(channel.name);
   }
 
-  /** The roster, to which every later diff fits; the subscription keeps them until `presenceSent`. */
+  /** The roster that every later diff applies to; the subscription keeps diffs until `presenceSent`. */
   async watch(subscription: Subscription): Promise<Roster> {
     const channel = this.#open(subscription.name);
     if (!subscription.wantsPresence) channel.watching += 1;
@@ -177,7 +177,7 @@ export class FanOut implements StreamListener {
     }
   }
 
-  /** Sends what waits for the end of this turn. */
+  /** Sends the batches that wait for the end of this turn. */
   flush(): void {
     if (this.#scheduled) clearImmediate(this.#scheduled);
     this.#scheduled = null;
@@ -192,7 +192,7 @@ export class FanOut implements StreamListener {
     const frames = encodePublications(channel.name, batch);
     this.counters.deliveries += batch.length * channel.live.size;
     this.counters.packets += frames.length * channel.live.size;
-    this.#deliveries.hand(channel.followed, batch);
+    this.#deliveries.record(channel.followed, batch);
     for (const subscription of channel.live) {
       for (const frame of frames) subscription.connection.write(frame);
     }
@@ -231,7 +231,7 @@ export class FanOut implements StreamListener {
       () => {
         channel.confirmed = null;
       },
-      // Those who wait for it hear of the failure; whoever comes next must ask the broker again.
+      // The waiting callers receive the error; the next subscription asks the broker again.
       () => {
         if (this.#channels.get(name) === channel) this.#channels.delete(name);
       },
@@ -240,14 +240,14 @@ export class FanOut implements StreamListener {
   }
 }
 
-/** What was handed over before the first was live is of its epoch too: nobody was told of another. */
+/** Publications delivered before the first live subscription are of its epoch too: no client has received another. */
 function followedFrom(followed: Followed, epoch: string): Followed {
   if (followed.epoch !== null) return { channel: followed.channel, epoch };
   followed.epoch = epoch;
   return followed;
 }
 
-/** Most channels have nobody pending most of the time: then there is no set. */
+/** Most channels have no pending subscription most of the time: then there is no set. */
 function dropPending(channel: LocalChannel, subscription: Subscription): boolean {
   const was = channel.pending?.delete(subscription) ?? false;
   if (channel.pending?.size === 0) channel.pending = null;

@@ -1,10 +1,10 @@
 import * as ws from "ws";
 
-/** An event encoded for the wire once, however many connections it goes to. */
+/** An event encoded for the wire once for any number of connections. */
 export interface Frame {
   /** The Socket.IO packet, for transports other than WebSocket. */
   packet: string;
-  /** Engine.IO's options: with the WebSocket frame made, a send is one write of one buffer. */
+  /** Engine.IO's options: with the prepared WebSocket frame, a send is one write of one buffer. */
   options: { compress: false; wsPreEncodedFrame: [Buffer] };
 }
 
@@ -15,7 +15,7 @@ const ENGINE_MESSAGE = "4";
 interface FrameEncoder {
   frame(data: Buffer, options: object): Buffer[];
 }
-// `Sender.frame` is exported by ws (and used by Socket.IO's own adapter) but missing from its types.
+// ws exports `Sender.frame` (Socket.IO's own adapter uses it), but its types lack it.
 const { Sender } = ws as unknown as { Sender: FrameEncoder };
 const FRAME_OPTIONS = { fin: true, rsv1: false, opcode: 1, mask: false, readOnly: true };
 

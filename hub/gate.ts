@@ -1,13 +1,13 @@
 import type { IncomingMessage } from "node:http";
 
-/** Whom pages of other origins may be. `cors` alone does not stop their WebSockets. */
+/** Decides which origins may connect. `cors` alone does not stop the WebSockets of pages. */
 export interface OriginPolicy {
   allowed(origin: string | undefined): boolean;
-  /** Why this handshake is refused, or null. */
+  /** Why this handshake is rejected, or null. */
   refuses(request: IncomingMessage): string | null;
 }
 
-/** Pages of these origins, of the hub's own, and clients that are no page and so send none. */
+/** Allows pages of these origins and of the hub's own, and clients that are no page and so send no origin. */
 export function originPolicy(origins: readonly string[], allowLoopback: boolean): OriginPolicy {
   const known = new Set(origins);
   const allowed = (origin: string | undefined) => {

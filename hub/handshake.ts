@@ -17,25 +17,25 @@ import type { ClientInfo } from "./presence/presence.ts";
 import { clientAddress } from "./socket/client-address.ts";
 import { refuseUnsafeJson } from "./validation.ts";
 
-/** Who was let in. */
+/** An admitted client. */
 export interface Admission extends Credentials {
   key: string;
   info: PrincipalInfo;
   client: ClientInfo;
-  /** `name/version` as it was told. */
+  /** `name/version` as the client sent it. */
   program: string | null;
 }
 
-/** What Socket.IO sends as `connect_error`. */
+/** The error that Socket.IO sends as `connect_error`. */
 export type Refusal = Error & { data: ErrorObject };
 
-/** In place of every handshake that was read: one for all. */
+/** Replaces every consumed handshake. */
 const TAKEN = Object.freeze({});
 const AUTH_FIELDS: readonly string[] = ["token", "protocol", "client"] satisfies (keyof HandshakeAuth)[];
 const PROGRAM_CHARACTERS = 128;
 const CLIENT_VERSION = /^[^/]+\/(.+)$/;
 
-/** Lets clients in by their token, or tells them why not. */
+/** Admits clients by their token, or rejects them with an error. */
 export class Handshake {
   readonly #verifier: TokenVerifier;
   readonly #authorizer: Authorizer;
@@ -56,7 +56,7 @@ export class Handshake {
     this.#lines = lines;
   }
 
-  /** Puts the admission on the socket. Rejects with a `Refusal`. */
+  /** Stores the admission on the socket. Rejects with a `Refusal`. */
   async admit(socket: Socket, refuse: () => HubError | null): Promise<void> {
     const traceId = newId();
     try {
@@ -80,8 +80,8 @@ export class Handshake {
       if (full) throw full;
     } catch (error) {
       if (!(error instanceof HubError) || error.cause) this.#logFailure(error, traceId);
-      const told = toErrorObject(error, traceId);
-      throw Object.assign(new Error(told.message), { data: told });
+      const data = toErrorObject(error, traceId);
+      throw Object.assign(new Error(data.message), { data });
     }
   }
 
@@ -89,19 +89,19 @@ export class Handshake {
     return socket.data as Admission;
   }
 
-  /** The admission; the token, and the upgrade request that would live as long as the connection, are let go. */
+  /** Takes the admission. Releases the token, and the upgrade request that would live as long as the connection. */
   static take(socket: Socket): Admission {
     const admission = Handshake.admitted(socket);
     socket.data = TAKEN;
     Object.assign(socket, { handshake: TAKEN });
-    // Engine.IO's listeners hold the request for ever; what it carries need not stay.
+    // Engine.IO's listeners hold the request for ever, but its contents can be released.
     const holder = socket.conn as { request: object | null };
     if (holder.request) Object.assign(holder.request, { headers: {}, rawHeaders: [], url: "" });
     holder.request = null;
     return admission;
   }
 
-  /** While a part is away all clients that return fail for one reason. */
+  /** While a dependency is unavailable, all reconnecting clients fail for one reason. */
   #logFailure(error: unknown, traceId: string): void {
     const reason = messageOf(error);
     this.#lines.write(`handshake ${reason}`, (count) =>

@@ -43,7 +43,7 @@ export interface HubTimes {
   drainMs: number;
 }
 
-/** The implementations and numbers that a hub is made of. */
+/** The implementations and numbers that a hub consists of. */
 export interface HubParts {
   nodeId: string;
   broker: ObservedBroker;
@@ -53,30 +53,30 @@ export interface HubParts {
   rpc: RpcRouter;
   limits: HubConfig["limits"];
   times: HubTimes;
-  /** Where Socket.IO is served, without a slash at its end. */
+  /** The path of Socket.IO, without a slash at its end. */
   socketPath: string;
-  /** Whether clients may speak by long-polling, whose requests must all reach this node. */
+  /** Whether clients may use long-polling, whose requests must all reach this node. */
   polling: boolean;
-  /** By which nodes ask each other; null: there is no other node. */
+  /** Creates the adapter through which nodes query each other; null: there is no other node. */
   adapter: SocketAdapter["create"] | null;
   origins: OriginPolicy;
   trustProxy: number;
-  /** Why no request is served at this moment; null: requests are. */
+  /** Why no request is served now; null: requests are served. */
   refusal(): HubError | null;
   log: Logger;
   observe(outcome: RequestOutcome): void;
-  /** A connection ended: with the code of the hub's error, or with Socket.IO's reason. */
+  /** Called when a connection ended, with the code of the hub's error or with Socket.IO's reason. */
   observeEnd(reason: string): void;
 }
 
-/** One node: it takes connections in, carries out their requests, and lets them go. */
+/** One node: it accepts connections, executes their requests, and ends them. */
 export class Hub {
   readonly services: Services;
   readonly fanOut: FanOut;
-  /** What ended without a principal, by network. */
+  /** Connections that ended without a principal, by network. */
   readonly failures: FailedHandshakes;
   readonly nodeId: string;
-  /** Those of all nodes. */
+  /** The connections of all nodes. */
   readonly liveConnections: LiveConnections;
   readonly inspection: Inspection;
   readonly #parts: HubParts;
@@ -84,7 +84,7 @@ export class Hub {
   readonly #connections = new OrderedMap<Connection>();
   readonly #connectionLimits: ConnectionLimits;
   readonly #principals: PrincipalLimiter;
-  /** Let in, and not connected yet: few, and soon over. */
+  /** Sockets that were admitted and are not connected yet. They are few. */
   readonly #arriving = new Set<Socket>();
   readonly #clock = new TokenClock();
   readonly #requests: Requests;
@@ -159,7 +159,7 @@ export class Hub {
     this.inspection = inspectionOf({ ...shared, fanOut: this.fanOut, deliveries, broker, presence });
   }
 
-  /** Frames sent since the start, by their way. */
+  /** Frames sent since the start, by path. */
   get frames(): Readonly<Pick<OutboundShared, "direct" | "queued">> {
     return this.#connectionLimits.outbound;
   }
@@ -167,11 +167,11 @@ export class Hub {
   get connectionCount(): number {
     return this.#connections.size;
   }
-  /** The transports of all clients, of those too that were not let in yet. */
+  /** The transports of all clients, including those not yet admitted. */
   get transportCount(): number {
     return this.#sockets.transportCount;
   }
-  /** The TCP connections that are open, of HTTP calls too. */
+  /** The open TCP connections, including those of HTTP calls. */
   get tcpSocketCount(): number {
     return this.#sockets.tcpSocketCount;
   }
@@ -182,13 +182,13 @@ export class Hub {
     return this.#connections.values();
   }
 
-  /** Serves Socket.IO on this server, beside what the server serves already. */
+  /** Serves Socket.IO on this server, beside the handlers that the server already has. */
   attach(server: HttpServer): void {
     this.#sockets.attach(server);
     this.#rights.start();
   }
 
-  /** Rights or attachments may have changed: facts are dropped now, connections are checked again at once. */
+  /** Rights or attachments may have changed: drops facts now, and checks connections again at once. */
   touched(touched: Touched[]): void {
     this.#parts.authorizer.drop(touched);
     this.#rights.checkSoon();
@@ -207,18 +207,18 @@ export class Hub {
   }
 
   /**
-   * While this node was cut off, the others held the connection for dead. It has to come back and join again, to show
-   * that it is there.
+   * While this node was cut off, the other nodes expired the connection's presence. The client must reconnect and join
+   * again, to prove that it is alive.
    */
   gaveUp(connectionId: string, channel: string): void {
-    const message = `Presence on ${channel} was given up while this node was cut off. Connect again.`;
+    const message = `Presence on ${channel} expired while this node was cut off. Connect again.`;
     this.#connections.get(connectionId)?.end(new HubError("unavailable", message));
   }
 
   /**
-   * Sends every client away, spread over time, and serves each until it goes. Presence is kept. Resolves when all are
-   * gone, at the latest after `drainMs`. `successor`: another hub serves, and clients go as soon as balancers noticed it,
-   * also in the middle of a slower drain.
+   * Asks all clients to reconnect, spread over time, and serves each until it disconnects. Presence is kept. Resolves when
+   * all are gone, at the latest after `drainMs`. `successor`: another hub serves, so clients reconnect as soon as load
+   * balancers have detected that, also in the middle of a slower drain.
    */
   drain({ successor = false } = {}): Promise<void> {
     this.#draining = true;
@@ -226,7 +226,7 @@ export class Hub {
     return this.#drain.begin(successor);
   }
 
-  /** Ends every connection, within a second also where peers don't answer. */
+  /** Ends every connection, within a second even if peers don't answer. */
   endConnections(): Promise<void> {
     this.#ended ??= this.#endConnections();
     return this.#ended;
@@ -251,7 +251,7 @@ export class Hub {
     await this.services.broker.close();
   }
 
-  /** Refuses what is too much; what is let in counts from now on. */
+  /** Rejects a socket over the limits. An admitted one counts from now on. */
   #refuseMore(socket: Socket): HubError | null {
     const refusal = this.#draining ? drainingError() : this.#parts.refusal();
     if (refusal) return refusal;
@@ -283,7 +283,7 @@ export class Hub {
     intakeOf(socket.conn).admit(connection);
     receiveWith(socket, new RequestReceiver(this.#requests, connection));
     socket.on("disconnect", (reason) => {
-      // A client that leaves the namespace has nothing else to say.
+      // A client that leaves the namespace sends nothing else.
       endTransport(socket.conn);
       void this.#disconnected(connection, reason);
     });
@@ -315,8 +315,8 @@ export class Hub {
     this.#clock.forget(connection);
     for (const subscription of connection.subscriptions.values()) this.fanOut.remove(subscription);
     connection.subscriptions.clear();
-    const saidGoodbye = reason === "client namespace disconnect" && !connection.goingAway && !connection.ending;
-    const parting = revoked(connection.ending) ? "revoked" : saidGoodbye ? "left" : null;
+    const hasLeft = reason === "client namespace disconnect" && !connection.goawaySent && !connection.ending;
+    const parting = revoked(connection.ending) ? "revoked" : hasLeft ? "left" : null;
     for (const { name } of connection.joined) await this.#part(connection, name, parting);
     if (this.#connections.size === 0) this.#drain.isEmpty();
   }
@@ -326,7 +326,7 @@ export class Hub {
       if (reason) await this.services.presence.leave(channel, connection.id, reason);
       else await this.services.presence.lose(channel, connection.id);
     } catch (error) {
-      // Whoever was replaced, or left a moment ago, holds nothing any more.
+      // A connection that was replaced, or left a moment ago, holds nothing any more.
       const nothingHeld = error instanceof HubError && (error.code === "replaced" || error.code === "not_joined");
       if (!nothingHeld) this.#log.error({ err: error, channel, connectionId: connection.id }, "presence was not ended");
     }

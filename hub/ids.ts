@@ -5,7 +5,7 @@ const POOL_BYTES = 4_096;
 const pool = new Uint8Array(POOL_BYTES);
 let used = POOL_BYTES;
 
-/** A random fraction from a pool that is filled at once: asking the system for each of an id's sixteen letters costs more than all the rest. */
+/** A random fraction from a pool that is filled in one call: a system call for each of an id's sixteen letters dominates the cost. */
 function random(): number {
   if (used === POOL_BYTES) {
     randomFillSync(pool);

@@ -1,4 +1,4 @@
-/** A column's name for a field's. */
+/** The column's name for a field. */
 export function columnOf(field: string): string {
   return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
@@ -6,7 +6,7 @@ export function columnOf(field: string): string {
 const MAX_KNOWN = 1_000;
 const known = new Map<string, string>();
 
-/** A field's name for a column's. Each is made once: every change that is published names its columns. */
+/** The field's name for a column. Names are cached: every published change names its columns. */
 export function fieldOf(column: string): string {
   const field = known.get(column) ?? column.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
   if (known.size < MAX_KNOWN) known.set(column, field);

@@ -54,25 +54,25 @@ import { ProgressPublisher } from "./tasks/progress.ts";
 import { WorkSweeper } from "./tasks/sweeper.ts";
 
 const LAST_FLUSH_MS = 5_000;
-/** Probes of this long share one check of the database and of Redis. */
+/** Probes within this time share one check of the database and of Redis. */
 const READINESS_REUSE_MS = 1_000;
 
 export interface NodeOptions {
   config: HubConfig;
   log: Logger;
-  /** A database that is there already and stays when the node closes; else the configuration's. */
+  /** An open database that stays open when the node closes; default: the configuration's. */
   store?: Store;
-  /** The embedded database, where another process runs it. */
+  /** The embedded database, if another process runs it. */
   sharedDatabase?: ConnectionOptions;
-  /** What `/metrics` answers; else the metrics of this node. */
+  /** The response of `/metrics`; default: this node's metrics. */
   metricsText?: () => Promise<string>;
-  /** How long after the start rows are left alone that say online without a member. */
+  /** How long after the start rows that say online without a member are left unchanged. */
   settleMs?: number;
   /** Limits of slow requests. */
   httpTimes?: Omit<HttpTimes, "keepAliveMs">;
 }
 
-/** A node that runs. */
+/** A running node. */
 export interface RunningNode {
   hub: Hub;
   url: string;
@@ -80,22 +80,22 @@ export interface RunningNode {
   writer: PresenceWriter;
   reconciler: Reconciler;
   metrics: Metrics;
-  /** Why it is not ready, by part; empty: it is. */
+  /** Why the node is not ready, by part; empty: it is ready. */
   readiness: Readiness;
-  /** Resolves, with the reason, if the node must not go on: it is to be stopped and started again. */
+  /** Resolves with the reason if the node must stop and start again. */
   lost: Promise<string>;
-  /** Resolves when it serves: at once, unless another hub does. Rejects, after `lost`, when it can't begin to. */
+  /** Resolves when the node serves: at once, unless another hub does. Rejects, after `lost`, if it can't begin to serve. */
   serving: Promise<void>;
-  /** Resolves when another hub takes its place: stop it. */
+  /** Resolves when another hub takes over: stop this one. */
   replaced: Promise<void>;
   /**
-   * Sends clients away, writes what waits, and closes. `drain: false` ends connections at once, also in the middle of a
-   * drain; `handOver`: others serve the port, so no connection is taken any more.
+   * Drains clients, writes back what is pending, and closes. `drain: false` ends connections at once, also in the middle of
+   * a drain. `handOver`: other processes serve the port, so this one accepts no connection any more.
    */
   stop(options?: { drain: boolean; handOver?: boolean }): Promise<void>;
 }
 
-/** Chooses the implementations, joins them and listens. Throws where a part can't start, with everything closed again. */
+/** Chooses the implementations, connects them and listens. Throws if a part can't start, after closing everything again. */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { config, log, store: given } = options;
   await makeDataDir(config.dataDir);
@@ -121,7 +121,7 @@ async function startOn(
   const times = { cacheMs: config.auth.rightsCacheMs, outageMs: config.database.outageMs };
   const authorizer = new Authorizer({ source: facts, ...times });
   const directory = new Directory({ source: facts, ...times });
-  // Before anybody is served: a hub whose seed fails must not have been ready.
+  // Before the first client: a hub whose seed fails must never have been ready.
   const seed =
     issuer && serviceToken ? await seedDevelopment({ database, issuer, dataDir: config.dataDir, serviceToken }) : null;
   const services = serviceToken
@@ -195,7 +195,7 @@ async function startOn(
     broker,
     rememberMs: backend.feedRememberMs,
     ensureListening: () => listener.ensureListening(),
-    hears: () => listener.hears(),
+    isReceiving: () => listener.isReceiving(),
     onTouched: (touched) => hub.touched(touched),
     onInvited: (invited) => hub.invited(invited),
     log,
@@ -206,7 +206,7 @@ async function startOn(
     days: config.database.auditRetentionDays,
     nodeId,
     fence,
-    // A trial of the hub is over before its oldest event goes.
+    // A trial of the hub ends before its oldest event expires.
     log: config.development ? log.child({}, { level: "warn" }) : log,
   });
   const rpc = createRpcRouter({
@@ -215,7 +215,7 @@ async function startOn(
     connections: () => hub.liveConnections,
     inspection: () => hub.inspection,
     onTouched: (touched) => hub.touched(touched),
-    onProgress: (told) => progress.publish(told),
+    onProgress: (update) => progress.publish(update),
     log,
   });
   const hub: Hub = new Hub({
@@ -228,7 +228,7 @@ async function startOn(
     limits: config.limits,
     times: config.times,
     socketPath: `${config.basePath}/socket.io`,
-    // Which of several processes takes a connection is chance, so that a session's next poll would reach another one.
+    // The system chooses the process of each connection, so a session's next poll would reach another one.
     polling: config.processes === 1,
     adapter: backend.adapter,
     origins: originPolicy(config.allowedOrigins, config.development),
@@ -259,7 +259,7 @@ async function startOn(
     purges: () => purger,
   });
   const pages = new Pages({ log });
-  // Whoever asks the port for it means all who serve it.
+  // After the hand-over, a request for readiness concerns the other processes of the port.
   let handedOver = false;
   const faults = reused(() => readinessFaults(database, backend), READINESS_REUSE_MS);
   const readiness = async () => ({
@@ -300,7 +300,7 @@ async function startOn(
     handedOver = handOver;
     endWithNextAnswer(server);
     const drained = drain && !keeper.givesWay ? hub.drain() : Promise.resolve();
-    // A successor that waits must not wait for clients.
+    // A waiting successor must not wait for clients.
     await Promise.race([handOver ? handOverPort(server, drained) : drained, keeper.replaced, whenCut]);
     if (cut.signal.aborted) await hub.endConnections();
     progress.close();
@@ -327,12 +327,12 @@ async function startOn(
   let url: string;
   let development: Development | null;
   try {
-    // Of several processes the supervisor serves them.
+    // The supervisor of several processes serves them.
     if (config.metrics.address && !metricsText) {
       const { address, token } = config.metrics;
       ownMetrics = await serveMetrics(address, { metrics: scraped, token, log });
     }
-    // A process that shares its port must not get clients before it serves; a hub without its port must not take over.
+    // A process that shares its port must get no clients before it serves. A hub without a port must not take over.
     if (config.processes > 1) await keeper.start();
     url = (await listen(server, config, "PORT, or HOST,")) + config.basePath;
     if (config.processes === 1) await keeper.start();

@@ -7,17 +7,17 @@ export type EngineConnection = Socket["conn"];
 /** One reply this large may be in flight without counting: a big snapshot must not look like a slow reader. */
 const LARGE_REPLY_BYTES = 64 * 1024;
 
-/** What all connections of a node share. */
+/** The state that all connections of a node share. */
 export interface OutboundShared {
-  /** What may wait for one connection. */
+  /** The most bytes that may wait for one connection. */
   maxBytes: number;
-  /** Frames that went straight into a WebSocket. */
+  /** Frames written straight into a WebSocket. */
   direct: number;
-  /** Frames that went into Engine.IO's queue: behind others, or to a client that polls. */
+  /** Frames sent through Engine.IO's queue: behind others, or to a client that polls. */
   queued: number;
 }
 
-/** What Engine.IO and ws have below their types; Engine.IO's own WebSocket transport sends prepared frames this way too. */
+/** Fields of Engine.IO and ws outside of their types; Engine.IO's own WebSocket transport sends prepared frames this way too. */
 interface EngineQueue {
   readyState: string;
   writeBuffer: readonly { data?: unknown }[];
@@ -27,13 +27,13 @@ interface EngineQueue {
 }
 
 /**
- * What waits to be sent on one connection, in bytes: Engine.IO's queue, and what its WebSocket could not hand to the
- * kernel yet. It listens to nothing, because every write would pay for that; whoever writes asks.
+ * The unsent bytes of one connection: Engine.IO's queue, and data that its WebSocket could not write to the kernel yet. It
+ * adds no listener, because every write would pay for that; the writer queries it.
  */
 export class Outbound {
   readonly #engine: EngineConnection;
   readonly #shared: OutboundShared;
-  /** How much of the queue was counted, and what it came to. */
+  /** How much of the queue was counted, and its bytes. */
   #counted = 0;
   #queued = 0;
   #exempt = 0;
@@ -44,8 +44,8 @@ export class Outbound {
   }
 
   /**
-   * Sends a frame that was made for many: straight into its WebSocket where nothing waits before it, because Engine.IO's
-   * queue and events cost as much as the write itself. `checkDirectFrames` tells where an update of ws prevents that.
+   * Sends a frame that was encoded for many connections: straight into the WebSocket if nothing waits before it, because
+   * Engine.IO's queue and events cost as much as the write. `checkDirectFrames` reports if an update of ws prevents that.
    */
   send({ packet, options }: Frame): void {
     const { readyState, writeBuffer, transport } = this.#engine as unknown as EngineQueue;
@@ -59,10 +59,10 @@ export class Outbound {
     }
   }
 
-  /** Everything that waits. */
+  /** All unsent bytes. */
   get total(): number {
     const { writeBuffer, transport } = this.#engine as unknown as EngineQueue;
-    // The queue is emptied at once, when its WebSocket takes it over.
+    // The queue is emptied at once when its WebSocket takes it over.
     if (writeBuffer.length < this.#counted) this.#counted = this.#queued = 0;
     for (; this.#counted < writeBuffer.length; this.#counted += 1)
       this.#queued += sizeOf(writeBuffer[this.#counted]?.data);
@@ -71,18 +71,18 @@ export class Outbound {
     return total;
   }
 
-  /** A reply was written on top of `before`: a large one does not count while it is under way. */
+  /** A reply was written on top of `before`: a large one does not count while it is in flight. */
   replied(before: number): void {
     const size = this.total - before;
     if (size >= LARGE_REPLY_BYTES && this.#exempt === 0) this.#exempt = size;
   }
 
-  /** More waits than may. */
+  /** Whether more bytes wait than allowed. */
   get overflowing(): boolean {
     return this.#bytes > this.#shared.maxBytes;
   }
 
-  /** More than half of the cap is used: what can be said later in fewer words should wait. */
+  /** Whether more than half of the cap is used: then updates that a later one can replace should wait. */
   get congested(): boolean {
     return this.#bytes > this.#shared.maxBytes / 2;
   }
@@ -108,7 +108,7 @@ export function cutTransport(engine: EngineConnection): void {
 /** How long a peer may take to read why its connection ends, and to answer its end, before its socket is cut. */
 export const CLOSE_TIMEOUT_MS = 5_000;
 
-/** Ends the transport of a connection: what waits is sent, and a peer that does not read or answer is cut after 5 s. */
+/** Ends the transport of a connection: unsent data is sent, and a peer that does not read or answer is cut after 5 s. */
 export function endTransport(engine: EngineConnection): void {
   engine.close();
   setTimeout(() => {

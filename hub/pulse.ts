@@ -1,4 +1,4 @@
-/** Runs `work` when woken, one run at a time; being woken meanwhile is one more run right after. */
+/** Runs `work` when woken, one run at a time. A wake-up during a run causes one more run right after it. */
 export class Pulse {
   readonly #work: () => Promise<void>;
   readonly #onError: (error: unknown) => void;
@@ -22,7 +22,7 @@ export class Pulse {
       });
   }
 
-  /** Resolves when a run under way has ended; there is none after it. */
+  /** Resolves when a run in progress has ended. No run follows. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#running;

@@ -28,7 +28,7 @@ import type { Metered } from "./socket/principal-limits.ts";
 import type { TokenClock } from "./token-clock.ts";
 import { refuseUnsafeJson, validate } from "./validation.ts";
 
-/** How one request is carried out; `answer` is called once, or `run` throws. */
+/** Executes one request; calls `answer` once, or `run` throws. */
 interface Handler {
   run(connection: Connection, argument: unknown, answer: (data: unknown) => void): Promise<void>;
 }
@@ -41,7 +41,7 @@ export interface RequestOutcome {
   seconds: number;
 }
 
-/** The first frame of every request: the only place that looks at what clients send before it is validated. */
+/** The entry point of every request: the only code that reads clients' input before it is validated. */
 export class Requests {
   readonly #handlers: ReadonlyMap<unknown, Handler>;
   readonly #services: Services;
@@ -55,7 +55,7 @@ export class Requests {
     clock: TokenClock;
     timeoutMs: number;
     log: Logger;
-    /** For lines that a client causes as often as it sends something. */
+    /** For log lines that clients can cause at any rate. */
     lines: RepeatedLines;
     observe: (outcome: RequestOutcome) => void;
   }) {
@@ -67,7 +67,7 @@ export class Requests {
     this.#observe = options.observe;
   }
 
-  /** Carries out one event. Never throws and never rejects: every failure is answered. */
+  /** Executes one event. Never throws and never rejects: every failure is answered. */
   async handle(connection: Connection, event: InboundEvent): Promise<void> {
     const startedAt = performance.now();
     const name = this.#handlers.has(event.name) ? String(event.name) : "unknown";
@@ -84,7 +84,7 @@ export class Requests {
         seconds: (performance.now() - startedAt) / 1000,
       });
     };
-    // Who was told `timeout` must not find a subscription that went live all the same.
+    // A client that received `timeout` must not get a live subscription afterwards.
     const answer = (data: unknown) => {
       if (answered) throw tooLate();
       settle({ ok: true, data });
@@ -101,7 +101,7 @@ export class Requests {
       if (refusal) throw refusal;
       if (event.fault !== null) throw badRequest("", event.fault);
       const handler = this.#handlers.get(event.name);
-      if (!handler) throw badRequest("", "There is no such request. PROTOCOL.md lists those there are.");
+      if (!handler) throw badRequest("", "Unknown request. PROTOCOL.md lists the requests.");
       await handler.run(connection, argumentOf(event), answer);
     } catch (error) {
       fail(error);
@@ -121,7 +121,7 @@ export class Requests {
     connection.end(badRequest("", "The hub takes events of the namespace /, as JSON. This packet was something else."));
   }
 
-  /** A line without a stack: while a part is away every request makes one, and the part itself is told of once. */
+  /** A line without a stack: while a dependency is unavailable every request writes one, and the outage is logged once. */
   #logRefusal({ code, message, cause }: HubError, request: string, traceId: string, { key }: Connection): void {
     if (cause === undefined) return;
     const reason = messageOf(cause);
@@ -163,7 +163,7 @@ function limit(connection: Connection, what: Metered, now: number): void {
   if (retryAfterMs === 0) {
     const refusal = connection.share.refuse(what, now);
     if (!refusal) return;
-    // Refusing costs as much as a small request: what comes next is not even read before it may fit.
+    // A rejection costs as much as a small request: reading pauses until the next request may fit.
     connection.pauseReading(refusal.retryAfterMs ?? 0);
     throw refusal;
   }
@@ -172,7 +172,7 @@ function limit(connection: Connection, what: Metered, now: number): void {
   throw error;
 }
 
-/** Never ends the connection: a client with a faulty token function is no attacker, and its other requests are good. */
+/** Never ends the connection: a client with a faulty token function is no attacker, and its other requests are valid. */
 function limitRefreshes({ refreshes }: Connection, now: number): void {
   const retryAfterMs = refreshes.take(now);
   if (retryAfterMs > 0)
@@ -211,7 +211,7 @@ function handlersOf(services: Services, clock: TokenClock): ReadonlyMap<unknown,
     publish: {
       async run(connection, argument, answer) {
         const request = validate(publishRequest, argument);
-        // One after the other would be a way to the broker and back for each.
+        // One after the other, each publish would take a round trip to the broker.
         await connection.inSequence(request.channel, async (issued) => {
           limit(connection, "publishes", now());
           answer(await publish(services, connection, request, issued));
@@ -243,7 +243,7 @@ function plain<Request>(schema: z.ZodType<Request>, run: Run<Request>): Handler 
   };
 }
 
-/** Requests of one connection on one channel are carried out in the order of arrival. */
+/** Requests of one connection on one channel are executed in the order of arrival. */
 function ordered<Request extends { channel: string }>(schema: z.ZodType<Request>, run: Run<Request>): Handler {
   return {
     async run(connection, argument, answer) {

@@ -15,12 +15,12 @@ export interface RightsWatchOptions {
   log: Logger;
 }
 
-/** Looked at in one turn of the event loop: a node with many connections has others to serve meanwhile. */
+/** Connections checked in one turn of the event loop, so that a node with many connections still serves others. */
 const A_TURN = 200;
 
 /**
- * Sees to it that rights once granted are still there: every `intervalMs`, and at once where something was touched, the
- * facts in use are read anew, in few statements, and what they no longer allow is ended.
+ * Ends subscriptions and connections whose rights were revoked: every `intervalMs`, and at once after a change, it reads
+ * the facts in use again in few statements, and ends what they no longer allow.
  */
 export class RightsWatch {
   readonly #options: RightsWatchOptions;
@@ -40,12 +40,12 @@ export class RightsWatch {
     this.#timer ??= setInterval(() => this.checkSoon(), this.#options.intervalMs).unref();
   }
 
-  /** Checks now, or again right after a check that is under way. */
+  /** Checks now, or again right after a check in progress. */
   checkSoon(): void {
     this.#checking.wake();
   }
 
-  /** Resolves when a check under way has ended. */
+  /** Resolves when a check in progress has ended. */
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#timer) clearInterval(this.#timer);
@@ -57,7 +57,7 @@ export class RightsWatch {
     try {
       await authorizer.refresh(inUse(this.#options.connections()));
     } catch (error) {
-      // Read together only to save statements: each connection's check reads what it needs.
+      // Facts are read together only to save statements: each connection's check reads its own.
       this.#options.log.error({ err: error }, "rights could not be read together");
     }
     for (const [index, connection] of [...this.#options.connections()].entries()) {
@@ -66,7 +66,7 @@ export class RightsWatch {
       try {
         await this.#checkConnection(connection);
       } catch (error) {
-        // One connection's fault must not keep the others' rights from being checked.
+        // A fault of one connection must not stop the check of the others.
         this.#options.log.error({ err: error, connectionId: connection.id }, "rights could not be checked");
       }
     }
@@ -106,7 +106,7 @@ export class RightsWatch {
       return rights.join ? null : forbidden("join");
     });
     if (refusal && ERROR_CODES[refusal.code].temporary) {
-      // Not revoked, only unknown for too long: the presence gets its grace, and the client may come back.
+      // The rights are not revoked, only unknown for too long. The presence keeps its grace, and the client may return.
       connection.end(refusal);
       return;
     }
@@ -121,7 +121,7 @@ export class RightsWatch {
     if (facts) await presence.setProjects(workstationId, facts.projectIds);
   }
 
-  /** The refusal; where facts are older than an outage may last, that is one too. */
+  /** The refusal; facts older than an outage may last count as a refusal too. */
   async #judge(judge: () => Promise<HubError | null> | HubError | null): Promise<HubError | null> {
     try {
       return await judge();

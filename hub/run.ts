@@ -16,8 +16,8 @@ import { Supervisor } from "./supervisor/supervisor.ts";
 import { runWorker } from "./supervisor/worker.ts";
 
 /**
- * Runs what the configuration asks for in this process: a node, or the supervisor of several, each in a process that runs
- * the same program. Ends the process when told to. Throws where it can't start.
+ * Runs the configuration in this process: a node, or the supervisor of several, each in a process that runs the same
+ * program. Signals end the process. Throws if it can't start.
  */
 export async function run(config: HubConfig, log: Logger): Promise<void> {
   if (cluster.isWorker) {
@@ -47,14 +47,14 @@ async function runOne(config: HubConfig, log: Logger): Promise<void> {
     stopped.then(
       () => process.exit(process.exitCode ?? exitCode),
       (error: unknown) => {
-        log.fatal({ err: error }, "could not end in order");
+        log.fatal({ err: error }, "the hub could not stop cleanly");
         process.exit(1);
       },
     );
   };
-  // A terminal that closes sends SIGHUP, and would leave the embedded database behind.
+  // A closing terminal sends SIGHUP, whose default would leave the embedded database running.
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => stop(signal, 0));
-  // A failure's exit code: service managers then start it again.
+  // The exit code of a failure makes service managers start the hub again.
   void node.lost.then((reason) => stop(reason, 1));
   void node.replaced.then(() => stop("replaced", 0));
   node.serving.then(
@@ -64,11 +64,11 @@ async function runOne(config: HubConfig, log: Logger): Promise<void> {
   );
 }
 
-/** A node whose start takes too long loses its database under it. */
+/** A node whose start takes too long loses its database, which is closed first. */
 async function endAtOnce(starting: Promise<RunningNode>, opening: Promise<Store>): Promise<void> {
   const started = starting.then(
     (node) => node.stop({ drain: false }),
-    // The start failed, and closed what it had opened.
+    // The start failed, and has closed everything it opened.
     () => undefined,
   );
   try {

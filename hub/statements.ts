@@ -5,16 +5,16 @@ export type Statements = Pick<ISql, "unsafe">;
 
 declare const isOfTransaction: unique symbol;
 /**
- * Statements of one transaction, which `Database.transaction` makes alone. What holds a connection must never wait for another
- * one of the pool: code in a transaction takes this type, and no `Database` or `Queries`. Statements of the pool are not
- * assignable to it, and neither are pools to statements.
+ * Statements of one transaction. Only `Database.transaction` creates them. Code that holds a connection must never wait
+ * for another one of the pool: code in a transaction takes this type, and no `Database` or `Queries`. Neither the pool's
+ * statements nor pools are assignable to it.
  */
 export type Transaction = TransactionSql & { readonly [isOfTransaction]: true };
 export type Found = Row;
 
 /**
- * Runs a text whose placeholders stand for `values`. Prepared, a connection keeps its plan: good for what asks by key, bad
- * for joins of tables that were empty when it was made, which it goes on reading from end to end as they grow.
+ * Runs a text with placeholders for `values`. If prepared, a connection keeps its plan: good for queries by key, bad for
+ * joins of tables that were empty at planning, because the plan still scans them when they have grown.
  */
 export function ask<Result extends Found = Found>(
   sql: Statements,

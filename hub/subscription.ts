@@ -5,19 +5,19 @@ import { encodeEvent, type Frame } from "./frame.ts";
 import type { Span } from "./inspection/delivery-log.ts";
 
 /**
- * Where a subscription stands with the publications: `pending` keeps those that arrive while its answer is being made,
- * `live` gets them with everybody else.
+ * The subscription's state in the channel's stream: `pending` keeps publications that arrive while the answer is prepared,
+ * `live` receives them with all other subscriptions.
  */
 type Stream = { kind: "pending"; kept: EncodedPublication[] } | { kind: "live" } | { kind: "ended" };
 
-/** The same for presence; `behind` was congested and gets a whole roster as soon as it reads again. */
+/** The same for presence. A `behind` subscription was congested and gets a whole roster once its client reads again. */
 type PresenceFeed =
   | { kind: "none" }
   | { kind: "pending"; kept: PresenceDiff[] }
   | { kind: "live" }
   | { kind: "behind" };
 
-// Shared: there are many subscriptions, and these say nothing of their own.
+// Shared constants: there are many subscriptions, and these states carry no data.
 const LIVE: Stream = { kind: "live" };
 const ENDED: Stream = { kind: "ended" };
 const NO_PRESENCE: PresenceFeed = { kind: "none" };
@@ -30,7 +30,7 @@ export class Subscription {
   readonly channel: ParsedChannel;
   #stream: Stream = { kind: "pending", kept: [] };
   #presence: PresenceFeed = NO_PRESENCE;
-  /** Since it is live: from where on it was served. */
+  /** The span of publications it has received since it became live. */
   span: Span | null = null;
 
   constructor(connection: Connection, channel: ParsedChannel) {
@@ -54,12 +54,12 @@ export class Subscription {
     return this.#presence.kind === "behind";
   }
 
-  /** A publication arrived for the channel; only a pending subscription keeps it. */
+  /** Receives a publication of the channel; only a pending subscription keeps it. */
   keep(publication: EncodedPublication): void {
     if (this.#stream.kind === "pending") this.#stream.kept.push(publication);
   }
 
-  /** From now on it is delivered to with the others; gives back what came after `offset` meanwhile. */
+  /** Makes the subscription live, and returns the publications that arrived after `offset` while it was pending. */
   goLive(offset: number): EncodedPublication[] {
     const kept = this.#stream.kind === "pending" ? this.#stream.kept : [];
     if (this.#stream.kind !== "ended") this.#stream = LIVE;
@@ -71,7 +71,7 @@ export class Subscription {
     this.#presence = NO_PRESENCE;
   }
 
-  /** Asked for presence: diffs are kept until its snapshot has been sent. */
+  /** The client requested presence: diffs are kept until its snapshot is sent. */
   awaitPresence(): void {
     if (this.#stream.kind !== "ended") this.#presence = { kind: "pending", kept: [] };
   }
@@ -80,26 +80,26 @@ export class Subscription {
     this.#presence = NO_PRESENCE;
   }
 
-  /** The snapshot has been handed over: what came after it follows. */
+  /** The snapshot was sent: sends the kept diffs after it. */
   presenceSent(snapshot: Roster): void {
     if (this.#presence.kind !== "pending") return;
     const { kept } = this.#presence;
     this.#presence = LIVE_PRESENCE;
     for (const diff of kept) {
-      // Versions of two epochs can't be compared: a client told of another one than its roster's asks for the roster.
+      // Versions of two epochs can't be compared: a client that receives another epoch than its roster's requests the roster.
       if (diff.epoch === snapshot.epoch && diff.version <= snapshot.version) continue;
       this.deliverPresence(diff, encodeDiff(this.name, diff));
     }
   }
 
-  /** The snapshot could not be handed over as an answer: it goes as a push that replaces whatever the client has. */
+  /** The snapshot could not be sent as an answer: pushes it, which replaces the client's roster. */
   presenceUnsent(snapshot: Roster | null): void {
     if (snapshot === null || this.#presence.kind !== "pending") return;
     this.#pushRoster(snapshot);
     this.presenceSent(snapshot);
   }
 
-  /** A reader that can't follow is spared the diffs in between: it gets the newest roster once it reads again. */
+  /** A client that reads too slowly skips diffs, and gets the newest roster once it reads again. */
   deliverPresence(diff: PresenceDiff, frame: Frame): void {
     if (this.#presence.kind === "pending") this.#presence.kept.push(diff);
     if (this.#presence.kind !== "live") return;
@@ -112,7 +112,7 @@ export class Subscription {
     this.connection.fellBehind(this);
   }
 
-  /** Replaces the whole roster of a reader that was behind. */
+  /** Replaces the whole roster of a subscription that was behind. */
   catchUp(roster: Roster): void {
     if (this.#presence.kind !== "behind") return;
     this.#presence = LIVE_PRESENCE;

@@ -1,21 +1,21 @@
 /** How many times its rate a client may exceed within a second before it counts as abuse. */
 const ABUSE_FACTOR = 10;
 const ABUSE_WINDOW_MS = 1_000;
-/** The furthest that retries of refused callers are spread over. */
+/** The longest time over which retries of rejected callers are spread. */
 const LONGEST_RETRY_MS = 1_000;
 
 /**
- * Tokens refill at `perSecond` up to `burst`, one second's worth by default. It keeps times instead of tokens (the generic
+ * Tokens refill at `perSecond` up to `burst`, one second's worth by default. It stores times instead of tokens (the generic
  * cell rate algorithm). `now`: milliseconds of a monotonic clock.
  */
 export class TokenBucket {
   readonly #perSecond: number;
   readonly #burst: number;
-  /** When all tokens that were taken have been refilled. */
+  /** When all taken tokens are refilled. */
   #refilledAt = 0;
-  /** For when the last refused caller was asked to try again. */
+  /** The retry time given to the last rejected caller. */
   #promisedAt = 0;
-  /** Refusals are counted from here on, for a second. */
+  /** The start of the second in which rejections are counted. */
   #refusedFrom = 0;
   #refused = 0;
 
@@ -25,8 +25,8 @@ export class TokenBucket {
   }
 
   /**
-   * Takes one token. Returns 0, or in how many milliseconds to try again if there is none: callers refused together are
-   * sent one token apart, because at the same moment all but one would be refused again.
+   * Takes one token. Returns 0, or the milliseconds after which to retry if there is none. Callers rejected together get
+   * retry times one token apart, because at the same moment all but one would be rejected again.
    */
   take(now: number): number {
     const intervalMs = 1_000 / this.#perSecond;
@@ -41,7 +41,7 @@ export class TokenBucket {
     return Math.ceil(this.#promisedAt - now);
   }
 
-  /** Whether more than ten times the rate was tried within a second: an honest client that is over its rate tries less. */
+  /** Whether the caller tried more than ten times its rate within a second. A client that obeys retry times tries less. */
   get abused(): boolean {
     return this.#refused > this.#perSecond * (ABUSE_FACTOR - 1);
   }

@@ -3,15 +3,15 @@ import { HubError } from "./errors.ts";
 
 const LONGEST_WARNING_MS = 60_000;
 const SHORTEST_WARNING_MS = 3_000;
-/** The part of a lifetime that is left for the refresh. */
+/** The part of a token's lifetime that remains for its refresh. */
 const WARNING_PART = 1 / 5;
 const END_AFTER_MS = 10_000;
-/** A timer set for longer fires at once. */
+/** A timer with a longer delay fires at once. */
 const MAX_TIMER_MS = 2_147_483_647;
 
 /**
- * How many milliseconds before its expiry the client of a token is warned, which has `leftMs` left when the hub takes it.
- * In proportion: a warning a whole minute ahead would follow each refresh of a short-lived token at once.
+ * How many milliseconds before its expiry the client of a token is warned, given the `leftMs` it has left when the hub
+ * accepts it. In proportion: a fixed warning of one minute would follow each refresh of a short-lived token at once.
  */
 export function warnBeforeMs(leftMs: number): number {
   return Math.min(LONGEST_WARNING_MS, Math.max(SHORTEST_WARNING_MS, leftMs * WARNING_PART));
@@ -21,7 +21,7 @@ export function warnBeforeMs(leftMs: number): number {
 export class TokenClock {
   readonly #timers = new Map<Connection, NodeJS.Timeout>();
 
-  /** Watches the token from now on; returns its remaining lifetime in milliseconds, null for ever. */
+  /** Watches the token from now on. Returns its remaining lifetime in milliseconds; null: it does not expire. */
   watch(connection: Connection, expiresAt: number | null): number | null {
     this.forget(connection);
     if (expiresAt === null) return null;
@@ -30,7 +30,7 @@ export class TokenClock {
       connection.push("token.expiring", { expiresInMs: Math.max(0, expiresAt - Date.now()) });
       this.#at(connection, expiresAt + END_AFTER_MS, () => connection.end(expired()));
     };
-    // The warning about a token that is nearly over follows the welcome, or the answer to the refresh.
+    // The warning about a token that is nearly expired follows the welcome, or the answer to the refresh.
     this.#at(connection, expiresAt - warnBeforeMs(expiresInMs), warn);
     return expiresInMs;
   }
@@ -48,5 +48,5 @@ export class TokenClock {
 }
 
 function expired(): HubError {
-  return new HubError("token_expired", "The token ran out. Connect again with a new one.");
+  return new HubError("token_expired", "The token expired. Connect again with a new one.");
 }

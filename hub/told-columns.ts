@@ -1,15 +1,15 @@
 import { shownTimestamp, timeOf } from "./kernel/timestamps.ts";
 import { fieldOf } from "./naming.ts";
 
-/** A test holds the schema to it: these are all timestamps, and no others are. */
+/** A test checks it against the schema: these columns, and no others, are timestamps. */
 const TIMESTAMP_COLUMN = /_at$/;
 
 const isTimestamp = (column: string, value: unknown): value is string =>
   typeof value === "string" && TIMESTAMP_COLUMN.test(column);
 
 /**
- * A row's columns, as the audit trail keeps them, as RPC answers tell them: fields in camelCase, timestamps ISO 8601 with
- * milliseconds; without those that are `hidden`.
+ * Converts a row's columns, as the audit trail stores them, to the fields of RPC answers: names in camelCase, timestamps in
+ * ISO 8601 with milliseconds, without the `hidden` ones.
  */
 export function toldColumns(
   columns: Readonly<Record<string, unknown>>,
@@ -22,8 +22,8 @@ export function toldColumns(
   );
 }
 
-/** The first timestamp that `timeOf` can't read; null: there is none. */
-export function noTime(columns: Readonly<Record<string, unknown>>): string | null {
+/** The first timestamp column that `timeOf` can't parse; null: there is none. */
+export function firstInvalidTimestamp(columns: Readonly<Record<string, unknown>>): string | null {
   const found = Object.entries(columns).find(([column, value]) => isTimestamp(column, value) && timeOf(value) === null);
   return found?.[0] ?? null;
 }

@@ -2,14 +2,14 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { plainAnswers } from "./http/other-upgrades.ts";
 
-/** So many connections are taken in before the event loop goes on to everything else. */
+/** The number of connections accepted in one turn of the event loop. */
 const PER_TURN = 20;
 
 type Upgrade = [request: IncomingMessage, socket: Duplex, head: Buffer];
 
 /**
- * Lets WebSocket upgrades below `path` through a few at a time: thousands of clients that reconnect at once would keep the
- * event loop in one turn for seconds. Every other upgrade is answered as an ordinary request.
+ * Accepts WebSocket upgrades below `path` a few at a time: thousands of clients that reconnect together would block the
+ * event loop for seconds. Every other upgrade is answered as an ordinary request.
  */
 export function paceUpgrades(server: Server, path: string): void {
   const answerPlainly = plainAnswers(server);
@@ -34,14 +34,14 @@ export function paceUpgrades(server: Server, path: string): void {
   };
   server.on("upgrade", (...upgrade: Upgrade) => {
     if (!isWebSocket(upgrade[0], path)) return answerPlainly(...upgrade);
-    // Until it is taken in, a client that hangs up must not end the process by an unheard error.
+    // While the upgrade waits, a client that hangs up must not end the process by an unhandled error.
     upgrade[1].on("error", hangUp);
     waiting.push(upgrade);
     if (waiting.length === 1) setImmediate(letThrough);
   });
 }
 
-/** Socket.IO looks at the beginning of the address in the same way. */
+/** Socket.IO matches the beginning of the address in the same way. */
 function isWebSocket({ headers, url = "" }: IncomingMessage, path: string): boolean {
   return headers.upgrade?.toLowerCase() === "websocket" && url.startsWith(`${path}/`);
 }

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { badRequest, type Fault, HubError } from "./errors.ts";
 import { MAX_DEPTH, MAX_KEYS } from "./kernel/json-limits.ts";
 
-/** Zod's issues as the protocol's `details`: where, and what is wrong there. */
+/** Converts Zod's issues to the protocol's `details`: a path and a message each. */
 export function faultsOf(error: z.ZodError, prefix: readonly PropertyKey[] = []): Fault[] {
   return error.issues.flatMap((issue) => {
     const path = [...prefix, ...issue.path];
@@ -15,25 +15,25 @@ function join(path: readonly PropertyKey[]): string {
   return path.map(String).join(".");
 }
 
-/** The value as the schema takes it. Throws `bad_request` with every fault. */
+/** The value as the schema parses it. Throws `bad_request` with every fault. */
 export function validate<Value>(schema: z.ZodType<Value>, value: unknown): Value {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const faults = faultsOf(parsed.error);
-  const told = faults.map(({ path, message }) => (path ? `${path}: ${message}` : message)).join("; ");
-  throw new HubError("bad_request", told.slice(0, 1024), { details: faults.slice(0, 32) });
+  const message = faults.map(({ path, message }) => (path ? `${path}: ${message}` : message)).join("; ");
+  throw new HubError("bad_request", message.slice(0, 1024), { details: faults.slice(0, 32) });
 }
 
 /**
- * Refuses JSON that a store or a reader behind the hub could not take: deeper than 32, more than 1,024 keys, NUL
- * characters and lone surrogates (Postgres refuses both, and one such row fails a batch), and numbers beyond a double's
- * range (read as infinite, written as null). Throws `bad_request`.
+ * Rejects JSON that the database or a reader can't process: deeper than 32, more than 1,024 keys, NUL characters and lone
+ * surrogates (Postgres rejects both, and one such row fails a batch), and numbers beyond a double's range (parsed as
+ * infinite, written as null). Throws `bad_request`.
  */
 export function refuseUnsafeJson(value: unknown, path: string): void {
   if (mayBeUnsafe(value)) walk(value, path, 1, { keys: 0 });
 }
 
-/** False for nearly all that is neither text nor holds anything: no path need be made for it. */
+/** False for most scalars, so that no path is built for them. */
 function mayBeUnsafe(value: unknown): boolean {
   if (typeof value === "number") return !Number.isFinite(value);
   return typeof value === "string" || (typeof value === "object" && value !== null);

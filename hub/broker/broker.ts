@@ -1,32 +1,32 @@
 import type { HistoryReply, Publication, PublishReply, StreamPosition } from "@monster-realtime/client/protocol";
 
 /**
- * Streams: one ordered log of publications a channel.
+ * Streams: one ordered log of publications per channel.
  *
- * What every implementation promises (`test/contract/broker.ts`):
+ * The guarantees of every implementation (`test/contract/broker.ts`):
  * - `publish` is one atomic step: it assigns the offset, appends to the history, remembers the idempotency key and
- *   hands the publication to every subscribed node. Order is the same everywhere.
- * - Publications of one caller keep the order of its calls, though it does not wait for their answers.
- * - Offsets count from 1 within an epoch, without gaps. An epoch ends when continuity can't be proven any more; a
- *   position lives `positionTtlMs` after the channel's last use.
- * - A publication with `ephemeral` gets the newest stored offset, is in no history and moves no position; nor is its key
- *   remembered.
- * - The same `publisher` and `id` within `rememberMs` and one epoch is answered with the first one's offset and
- *   `duplicate`, and delivered once; with another content it throws `conflict`. The order of an object's keys is no
- *   content, for as long as the history holds the first one to compare with.
+ *   sends the publication to every subscribed node. The order is the same everywhere.
+ * - Publications of one caller keep the order of its calls, even if it does not wait for the answers.
+ * - Offsets count from 1 within an epoch, without gaps. An epoch ends when continuity can't be proven any more. A position
+ *   is valid for `positionTtlMs` after the channel's last use.
+ * - A publication with `ephemeral` gets the newest stored offset. It is not in the history, moves no position, and its key
+ *   is not remembered.
+ * - A repeated `publisher` and `id` within `rememberMs` and one epoch is answered with the first one's offset and
+ *   `duplicate`, and delivered once; with another content it throws `conflict`. The order of an object's keys does not
+ *   matter while the history holds the first publication for comparison.
  * - After `subscribe` resolved, the listener gets every later publication, in order, in the turn it was published; or,
- *   where continuity can't be proven, one `lost`.
- * - Throws `unavailable` or `timeout` when the outcome is unknown: repeating with the same `id` is safe.
+ *   if continuity can't be proven, one `lost`.
+ * - Throws `unavailable` or `timeout` if the outcome is unknown: a retry with the same `id` is safe.
  */
 export interface Broker {
   publish(request: BrokerPublish): Promise<PublishReply>;
   /**
-   * The publications after `position`, or null where not every one of them can be proven to be there. On a subscribed
-   * channel it resolves after the listener got everything up to the recovery's offset: what comes later is newer.
+   * The publications after `position`, or null if not all of them are provably available. On a subscribed channel it
+   * resolves after the listener got everything up to the recovery's offset: later publications are newer.
    */
   recover(channel: string, position: StreamPosition, maxBytes: number): Promise<Recovery>;
   history(channel: string, query: HistoryQuery): Promise<HistoryReply>;
-  /** Resolves when the subscription is confirmed. One listener a channel and node. */
+  /** Resolves when the subscription is confirmed. There is one listener per channel and node. */
   subscribe(channel: string, listener: StreamListener): Promise<void>;
   unsubscribe(channel: string): void;
   close(): Promise<void>;
@@ -40,25 +40,25 @@ export interface BrokerPublish {
   publisher: string;
   id: string;
   type: string;
-  /** The payload as JSON: it is encoded once. */
+  /** The payload as JSON, encoded once. */
   payloadJson: string;
   from: Publication["from"];
   ephemeral: boolean;
-  /** Whose the channel is, where the publisher knows it: the history counts for that organization. */
+  /** The channel's organization if the publisher knows it; the history counts towards it. */
   organizationId?: string | null;
-  /** Milliseconds since 1970; now where it is missing. */
+  /** Milliseconds since 1970; default: now. */
   at?: number;
-  /** How long `id` is remembered; `IDEMPOTENCY_TTL_MS` where it is missing, 0: not at all. */
+  /** How long `id` is remembered; default: `IDEMPOTENCY_TTL_MS`, 0: not at all. */
   rememberMs?: number;
 }
 
 export interface Recovery extends StreamPosition {
-  /** Null: not recoverable; the position then is where a new start is. */
+  /** Null: not recoverable; the position is then the start of a new subscription. */
   publications: Publication[] | null;
 }
 
 export interface HistoryQuery {
-  /** Another one than the stream's throws `conflict`. */
+  /** An epoch other than the stream's throws `conflict`. */
   epoch?: string | undefined;
   /** Exclusive. */
   after?: number | undefined;
@@ -66,11 +66,11 @@ export interface HistoryQuery {
   before?: number | undefined;
   limit: number;
   reverse: boolean;
-  /** A page ends before it grows over this, but holds one publication at least. */
+  /** A page ends before it exceeds this, but holds one publication at least. */
   maxBytes: number;
 }
 
-/** A publication as it travels: already encoded as JSON, once. */
+/** A publication in transit, encoded as JSON once. */
 export interface EncodedPublication {
   offset: number;
   json: string;
@@ -79,7 +79,7 @@ export interface EncodedPublication {
 
 export interface StreamListener {
   publication(channel: string, publication: EncodedPublication): void;
-  /** Continuity is lost: local subscribers must be told `stream_lost`. */
+  /** Continuity is lost: local subscribers must receive `stream_lost`. */
   lost(channel: string): void;
 }
 
@@ -89,10 +89,10 @@ export interface Retention {
   ttlMs: number;
 }
 
-/** Whose a channel is. */
+/** The owners of channels. */
 export interface ChannelOwners {
-  /** The organization, if that is known without asking; else null. */
+  /** The organization, if it is cached; else null. */
   known(channel: string): string | null;
-  /** The organization; null if the channel's row is gone. Throws `unavailable` while the database is away. */
+  /** The organization; null if the channel's row does not exist. Throws `unavailable` while the database is unavailable. */
   find(channel: string): Promise<string | null>;
 }

@@ -13,11 +13,11 @@ import {
 import { type HistoryBudget, UNKNOWN } from "./history-budget.ts";
 import { RedisHolding } from "./redis-holding.ts";
 
-/** How full the store of the streams is. */
+/** The memory usage of the streams' store. */
 export interface StreamMemory {
-  /** From which shares on publications of clients are refused: those of the organizations that hold most, and all. */
+  /** The shares from which publications of clients are rejected: of the largest organizations, and of all. */
   readonly levels: { readonly REFUSE_LARGEST: number; readonly REFUSE: number };
-  /** The share that is used, 0 to 1. */
+  /** The used share, 0 to 1. */
   readonly share: number;
   added(bytes: number): void;
 }
@@ -28,18 +28,18 @@ export interface BudgetedBrokerOptions {
   owners: ChannelOwners;
   memory: StreamMemory;
   retention(channel: string): Retention;
-  /** Milliseconds of a clock that never goes back. */
+  /** Milliseconds of a monotonic clock. */
   monotonicNow?: () => number;
 }
 
-/** The publisher of changes, which are never refused. */
+/** The publisher of changes, which are never rejected. */
 const HUB = "service:hub";
 const SWEEP_MS = 10_000;
 const RETRY_MS = 2_000;
 
 /**
- * A broker whose streams are in a store that several nodes share: it counts what this node stores there and trims it by the
- * budget. Publications of clients are refused before the store is full, so that presence and changes have room.
+ * A broker whose streams are in a store that several nodes share. It counts what this node stores there and trims it by the
+ * budget. Client publications are rejected before the store is full, so that presence and changes still have room.
  */
 export class BudgetedBroker implements Broker {
   readonly #options: BudgetedBrokerOptions;
@@ -85,7 +85,7 @@ export class BudgetedBroker implements Broker {
     return this.#options.inner.close();
   }
 
-  /** Counts again what the store has forgotten by itself. */
+  /** Counts again, without the data that the store has expired. */
   sweep(): void {
     const now = this.#now();
     for (const holding of this.#holdings.values()) {
@@ -117,8 +117,8 @@ export class BudgetedBroker implements Broker {
   }
 
   /**
-   * Where clients are refused, the ids of changes are remembered as long as those of clients: a publisher that froze for
-   * longer could repeat a change, and a full Redis would stop all changes.
+   * While clients are rejected, the ids of changes are remembered as long as those of clients. A publisher that froze for
+   * longer could repeat a change, but a full Redis would stop all changes.
    */
   #shortened(request: BrokerPublish): BrokerPublish {
     const { rememberMs } = request;
@@ -131,14 +131,14 @@ export class BudgetedBroker implements Broker {
     const { budget, memory } = this.#options;
     const { levels, share } = memory;
     const held = this.#heldWith(channel, share >= levels.REFUSE_LARGEST);
-    // What is left over the limit are ids, which can't be removed early.
+    // The remainder over the limit are ids, which can't be removed early.
     if (held > budget.limits.maxBytesPerOrganization) return tooManyIds();
     if (share >= levels.REFUSE) return short();
     const isLarge = held > 0 && held >= budget.bytes / budget.organizationCount;
     return share >= levels.REFUSE_LARGEST && isLarge ? short() : null;
   }
 
-  /** What the channel's organization holds; `isAsked`: also if the channel itself holds nothing. */
+  /** The bytes of the channel's organization; `isAsked`: also if the channel itself holds nothing. */
   #heldWith(channel: string, isAsked: boolean): number {
     const organization = this.#holdings.get(channel)?.organization;
     if (organization || !isAsked) return organization?.bytes ?? 0;

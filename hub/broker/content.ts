@@ -8,8 +8,8 @@ type Content = Pick<BrokerPublish, "type" | "payloadJson">;
 let last: (Content & { fingerprint: string }) | null = null;
 
 /**
- * Equal for the same type and the same JSON; cheap, so that it can be kept of every publication. What goes to several
- * channels, one after the other, is hashed once.
+ * Equal for the same type and the same JSON; cheap enough for every publication. Content that goes to several channels in
+ * a row is hashed once.
  */
 export function fingerprintOf({ type, payloadJson }: Content): string {
   if (last?.payloadJson === payloadJson && last.type === type) return last.fingerprint;
@@ -18,7 +18,7 @@ export function fingerprintOf({ type, payloadJson }: Content): string {
   return fingerprint;
 }
 
-/** Whether it says the same, whatever the order of its keys: for those few whose fingerprints differ. */
+/** Whether both have the same content regardless of the order of keys: for the rare case that fingerprints differ. */
 export function isSameContent(first: Publication, { type, payloadJson }: Content): boolean {
   return first.type === type && stableJson(first.payload) === stableJson(JSON.parse(payloadJson));
 }

@@ -2,14 +2,14 @@ import type { Publication } from "@monster-realtime/client/protocol";
 import { HubError } from "../errors.ts";
 import type { BrokerPublish } from "./broker.ts";
 
-/** The JSON of a `Publication` from behind its offset, which only the stream knows; made around the encoded payload. */
+/** The JSON of a `Publication` after its offset, which only the stream knows; built around the encoded payload. */
 export function encodeTail({ id, type, payloadJson, from, ephemeral, at = Date.now() }: BrokerPublish): string {
   const head = `,"id":${JSON.stringify(id)},"type":${JSON.stringify(type)}`;
   const tail = `"at":${at},"from":${JSON.stringify(from)}${ephemeral ? ',"ephemeral":true' : ""}}`;
   return `${head},"payload":${payloadJson},${tail}`;
 }
 
-/** What stands before the tail. */
+/** The JSON before the tail. */
 export function encodeHead(offset: number): string {
   return `{"offset":${offset}`;
 }
@@ -26,5 +26,5 @@ export function otherContent(): HubError {
 }
 
 export function otherEpoch(): HubError {
-  return new HubError("conflict", "The channel has another epoch by now. Ask for its history without an epoch.");
+  return new HubError("conflict", "The channel has a new epoch. Request its history without an epoch.");
 }

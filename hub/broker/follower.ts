@@ -2,34 +2,34 @@ import type { StreamPosition } from "@monster-realtime/client/protocol";
 import type { EncodedPublication, StreamListener } from "./broker.ts";
 import type { StreamMessage } from "./stream-message.ts";
 
-/** What a stream holds after a position: `publications` is null where not all of it is there. */
+/** The stream after a position: `publications` is null if not all of it is available. */
 export interface StreamTail extends StreamPosition {
   publications: EncodedPublication[] | null;
 }
 
 export interface FollowerOptions {
   channel: string;
-  /** Reads what comes after `position`; after null: the position alone. */
+  /** Reads the publications after `position`; null: reads only the current position. */
   read(position: StreamPosition | null): Promise<StreamTail>;
-  /** Told of messages that can't belong to the stream. */
+  /** Called for messages that can't belong to the stream. */
   onForeign(): void;
 }
 
 interface Held {
   message: StreamMessage;
-  /** Whether the stream was read after it had arrived: then the stream knows better than it. */
+  /** Whether the stream was read after the message arrived: then the stream's state decides. */
   judged: boolean;
 }
 
 const RETRY_MS = 250;
-/** What should be here already gets this long to arrive, before it is read. */
+/** How long to wait for expected messages before the stream is read. */
 const PATIENCE_MS = 50;
-/** While the stream is read this many messages are kept; more are read too. */
+/** The number of messages kept during a read; further ones are read from the stream. */
 const MAX_HELD = 1_000;
 
 /**
- * Follows one stream by messages that may be lost, and proves that it saw every offset: a message that is not the next one
- * makes it read what is missing. Where that is not all there, the listener is told `lost`, and it goes on from the newest.
+ * Follows one stream by messages that may be lost, and proves that it saw every offset: a message out of order makes it
+ * read the missing ones. If they are not all available, the listener gets `lost`, and it continues from the newest.
  */
 export class Follower {
   listener: StreamListener | null = null;
@@ -38,7 +38,7 @@ export class Follower {
   #cursor: StreamPosition | null = null;
   #held: Held[] = [];
   #reading = false;
-  /** The stream must be read once more: what happened may have been after the read under way. */
+  /** The stream must be read once more: events may have followed the read in progress. */
   #again = false;
   #failure: unknown = null;
   #ended = false;
@@ -50,7 +50,7 @@ export class Follower {
     this.channel = options.channel;
   }
 
-  /** Takes a message, and delivers it in this turn where it is the next one. */
+  /** Receives a message, and delivers it in this turn if it is the next one. */
   message(message: StreamMessage): void {
     if (this.#reading || !this.#cursor) this.#hold({ message, judged: false });
     else if (!this.#take(message, this.#cursor)) {
@@ -66,12 +66,12 @@ export class Follower {
     else void this.#read();
   }
 
-  /** Resolves when a position is known from which on nothing is missed; rejects where the stream can't be read. */
+  /** Resolves when a position is known after which nothing is missed; rejects if the stream can't be read. */
   ready(): Promise<void> {
     return this.#cursor ? Promise.resolve() : this.#wait(null);
   }
 
-  /** Resolves when the listener got everything up to `position`, or was told `lost`. Throws where that can't be read. */
+  /** Resolves when the listener got everything up to `position`, or `lost`. Throws if the stream can't be read. */
   async reach(position: StreamPosition): Promise<void> {
     if (this.#reached(position)) return;
     const timer = setTimeout(() => this.catchUp(), this.#cursor?.epoch === position.epoch ? PATIENCE_MS : 0);
@@ -82,7 +82,7 @@ export class Follower {
     this.#ended = true;
     if (this.#retry) clearTimeout(this.#retry);
     this.#held = [];
-    // Nobody listens any more: there is nothing left to wait for.
+    // There is no listener any more, so there is nothing left to wait for.
     for (const { resolve } of this.#waiting.splice(0)) resolve();
   }
 
@@ -98,12 +98,12 @@ export class Follower {
     return position === null || (this.#cursor.epoch === position.epoch && this.#cursor.offset >= position.offset);
   }
 
-  /** Delivers the message or leaves it out; false where it says that something is missing. */
+  /** Delivers the message or skips it; false if publications before it are missing. */
   #take(message: StreamMessage, cursor: StreamPosition): boolean {
     const { epoch, offset, ephemeral } = message;
     const next = ephemeral ? cursor.offset : cursor.offset + 1;
     if (epoch !== cursor.epoch || offset > next) return false;
-    // Older ones were read from the stream already; an older ephemeral one would come out of its order.
+    // Older ones were read from the stream already; an older ephemeral one would be out of order.
     if (offset === next) this.#deliver(message, { epoch, offset });
     return true;
   }
@@ -137,7 +137,7 @@ export class Follower {
     this.#resume();
   }
 
-  /** Goes on with what arrived meanwhile. */
+  /** Processes the messages that arrived during the read. */
   #resume(): void {
     const held = this.#held;
     this.#held = [];
@@ -154,7 +154,7 @@ export class Follower {
     if (this.#again) this.catchUp();
   }
 
-  /** Another epoch than the stream's own is a past one. An offset that the stream hasn't got was never published. */
+  /** An epoch other than the stream's is a past one. An offset that the stream does not have was never published. */
   #judge({ epoch }: StreamMessage, cursor: StreamPosition): void {
     if (epoch === cursor.epoch) this.#options.onForeign();
   }
@@ -177,11 +177,11 @@ export class Follower {
     }
     this.#cursor = { epoch, offset };
     if (known && !publications) this.listener?.lost(this.channel);
-    // Who waits for an epoch that isn't the stream's has been told `lost`.
+    // Waiters for another epoch than the stream's have received `lost`.
     this.#release(epoch);
   }
 
-  /** Delivers the ephemeral publications that came behind `cursor` while the stream was read. */
+  /** Delivers the ephemeral publications at `cursor` that arrived while the stream was read. */
   #deliverKept(cursor: StreamPosition): void {
     const due = this.#held.filter(({ message }) => {
       return message.ephemeral && message.epoch === cursor.epoch && message.offset === cursor.offset;

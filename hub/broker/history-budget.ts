@@ -6,16 +6,16 @@ export interface HistoryLimits {
   maxBytesPerOrganization: number;
 }
 
-/** What one channel holds of the budget: the implementation measures and frees it. */
+/** One channel's part of the budget: the implementation measures and frees it. */
 export abstract class Holding {
   readonly channel: string;
-  /** As the budget counted it; kept by the budget. */
+  /** The bytes that the budget counted; maintained by the budget. */
   bytes = 0;
-  /** The neighbours in the order of writes; kept by the budget. */
+  /** The neighbours in the order of writes; maintained by the budget. */
   older: Holding | null = null;
   newer: Holding | null = null;
   organization: Organization | null = null;
-  /** Whether the holding is in its organization's order; kept by the budget. */
+  /** Whether the holding is in its organization's order; maintained by the budget. */
   listed = false;
 
   constructor(channel: string) {
@@ -60,17 +60,17 @@ class Organization {
   }
 }
 
-/** The organization of channels that are not attributed, in `largest`. */
+/** The name in `largest` for channels without a known organization. */
 export const UNKNOWN = "unknown";
-/** What is over a limit is freed down to this share, so that the cost is spread over many publications. */
+/** Over a limit, history is freed down to this share, so that the cost is spread over many publications. */
 const DOWN_TO = 63 / 64;
-/** Channels that are asked for at the same time. */
+/** Channels whose owners are queried at the same time. */
 const ASKED_AT_ONCE = 1_000;
 
 /**
  * Bounds the history of a process. An organization over its limit loses history of its least recently written channels
- * first. Over the process' limit the organizations that hold most lose first, down to an equal share. Publications are
- * accepted in any case. A publication costs constant time on average, whatever the number of channels and organizations.
+ * first. Over the process' limit the largest organizations lose first, down to an equal share. Publications are accepted
+ * in any case. A publication costs constant time on average, for any number of channels and organizations.
  */
 export class HistoryBudget {
   readonly limits: HistoryLimits;
@@ -97,8 +97,8 @@ export class HistoryBudget {
   }
 
   /**
-   * Counts a holding that was written, as its organization's newest, and frees what is over the limits. `organizationId`:
-   * whose the channel is, where the writer knows it.
+   * Counts a written holding, as its organization's newest, and frees what exceeds the limits. `organizationId`: the
+   * channel's organization, if the writer knows it.
    */
   written(holding: Holding, organizationId?: string | null): void {
     const organization =
@@ -110,7 +110,7 @@ export class HistoryBudget {
     if (this.#bytes > Math.max(maxBytes, this.#stuckAt)) this.#shrinkLargest(maxBytes);
   }
 
-  /** Counts again what a holding holds; one that holds nothing is forgotten. */
+  /** Counts a holding again; removes an empty one. */
   changed(holding: Holding): void {
     const { organization } = holding;
     if (!organization) return;
@@ -121,7 +121,7 @@ export class HistoryBudget {
     if (holding.bytes === 0) this.#detach(holding, organization);
   }
 
-  /** Frees history until the process holds `bytes` at most; the organizations that hold most lose first. */
+  /** Frees history until the process holds `bytes` at most; the largest organizations lose first. */
   freeDownTo(bytes: number): void {
     const level = equalShare(
       [...this.#organizations.values()].map((organization) => organization.bytes),
@@ -130,14 +130,14 @@ export class HistoryBudget {
     for (const organization of this.#organizations.values()) this.#shrink(organization, level, bytes);
   }
 
-  /** Asks whose the channels are that could not be attributed when they were written. */
+  /** Queries the organizations of channels that could not be attributed when they were written. */
   async settle(): Promise<void> {
     const asked = [...this.#unattributed].slice(0, ASKED_AT_ONCE);
-    // While the database is away they stay, and are asked for again.
+    // While the database is unavailable they stay unattributed, and are queried again.
     await Promise.allSettled(asked.map((holding) => this.#attribute(holding)));
   }
 
-  /** What an organization holds. */
+  /** The bytes that an organization holds. */
   bytesOf(organizationId: string): number {
     return this.#organizations.get(organizationId)?.bytes ?? 0;
   }
@@ -146,7 +146,7 @@ export class HistoryBudget {
     return this.#organizations.size;
   }
 
-  /** The organizations that hold most, at most `count`. */
+  /** The largest organizations, at most `count`. */
   largest(count: number): { organizationId: string; bytes: number }[] {
     return [...this.#organizations.values()]
       .sort((a, b) => b.bytes - a.bytes)
@@ -156,7 +156,7 @@ export class HistoryBudget {
 
   #shrinkLargest(maxBytes: number): void {
     this.freeDownTo(maxBytes * DOWN_TO);
-    // What can't be freed, of subscribed channels, would else be looked for with each publication.
+    // Otherwise each publication would search again for history that can't be freed, of subscribed channels.
     this.#stuckAt = this.#bytes > maxBytes ? this.#bytes + maxBytes * (1 - DOWN_TO) : 0;
   }
 
@@ -205,13 +205,13 @@ export class HistoryBudget {
   }
 }
 
-/** A budget without limits, of channels that belong to no organization. */
+/** A budget without limits, for channels without an organization. */
 export function unlimitedBudget(): HistoryBudget {
   const limits = { maxBytes: Number.POSITIVE_INFINITY, maxBytesPerOrganization: Number.POSITIVE_INFINITY };
   return new HistoryBudget(limits, { known: () => null, find: async () => null });
 }
 
-/** The most that each may keep so that all together keep `total`: those that hold less keep all. */
+/** The most that each may keep so that the total is `total`: smaller ones keep all. */
 export function equalShare(sizes: readonly number[], total: number): number {
   const largestFirst = [...sizes].sort((a, b) => b - a);
   const excess = sizes.reduce((sum, size) => sum + size, 0) - total;

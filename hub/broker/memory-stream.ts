@@ -2,7 +2,7 @@ import type { BrokerPublish, Retention, StreamListener } from "./broker.ts";
 import { Holding } from "./history-budget.ts";
 import { StreamWindow } from "./stream.ts";
 
-/** What is remembered of an id, to answer a repetition. */
+/** The record of an id, to answer a repetition. */
 export interface Remembered {
   offset: number;
   fingerprint: string;
@@ -15,11 +15,11 @@ export interface MemoryStreamOptions {
   epoch: string;
   retention: Retention;
   usedAt: number;
-  /** The broker forgets the stream: the next one of its channel has another epoch. */
+  /** The broker drops the stream: the next one of its channel has another epoch. */
   onEnd(): void;
 }
 
-/** What a stream takes without a publication, and what a remembered id takes. */
+/** The memory of a stream without publications, and of a remembered id. */
 export const STREAM_BYTES = 512;
 export const ID_BYTES = 320;
 
@@ -30,7 +30,7 @@ export class MemoryStream extends Holding {
   listener: StreamListener | null = null;
   usedAt: number;
   readonly #onEnd: () => void;
-  /** In the order in which they were published. */
+  /** In the order of publication. */
   readonly #ids = new Map<string, Remembered>();
   #ended = false;
 
@@ -46,7 +46,7 @@ export class MemoryStream extends Holding {
     const key = keyOf(request);
     const first = this.#ids.get(key);
     if (first && first.until > now) return first;
-    // It is remembered anew, behind those that live longer.
+    // It is remembered again, after ids that expire later.
     if (first) this.#ids.delete(key);
     return null;
   }
@@ -55,7 +55,7 @@ export class MemoryStream extends Holding {
     this.#ids.set(keyOf(request), remembered);
   }
 
-  /** Drops what has outlived its time; true if no publication is left. */
+  /** Drops expired publications and ids; true if no publication is left. */
   expire(now: number): boolean {
     for (const [key, { until }] of this.#ids) {
       if (until > now) break;

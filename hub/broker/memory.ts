@@ -20,13 +20,13 @@ export interface MemoryBrokerOptions {
   positionTtlMs: number;
   /** Bounds what all streams hold; without it they hold what `retention` allows. */
   budget?: HistoryBudget;
-  /** Milliseconds of a clock that never goes back. */
+  /** Milliseconds of a monotonic clock. */
   monotonicNow?: () => number;
 }
 
 const SWEEP_INTERVAL_MS = 30_000;
 
-/** The broker of a hub that is alone: streams live and die with the process, whose start is their epoch. */
+/** The broker of a single hub: streams live and die with the process, whose start is their epoch. */
 export class MemoryBroker implements Broker {
   readonly #options: MemoryBrokerOptions;
   readonly #budget: HistoryBudget;
@@ -96,7 +96,7 @@ export class MemoryBroker implements Broker {
   unsubscribe(channel: string): void {
     const stream = this.#stream(channel);
     stream.listener = null;
-    // What could not be freed while it had a listener can be now.
+    // Data that could not be freed while it had a listener can be freed now.
     this.#budget.written(stream);
   }
 
@@ -104,7 +104,7 @@ export class MemoryBroker implements Broker {
     clearInterval(this.#sweeper);
   }
 
-  /** Forgets what has outlived its time: ids, publications, and streams that nobody asked for. */
+  /** Drops expired data: ids, publications, and unused streams. */
   sweep(): void {
     const now = this.#now();
     for (const stream of this.#streams.values()) {
@@ -120,7 +120,7 @@ export class MemoryBroker implements Broker {
       known.usedAt = this.#now();
       return known;
     }
-    // A forgotten stream that starts again must not look like the one before: its offsets do.
+    // A dropped stream that starts again must have another epoch, because its offsets repeat.
     this.#generation += 1;
     const stream = new MemoryStream({
       channel,
@@ -133,7 +133,7 @@ export class MemoryBroker implements Broker {
     return stream;
   }
 
-  /** A stream that was opened to be read holds some memory too. */
+  /** A stream that was opened for a read holds some memory too. */
   #count(stream: MemoryStream): void {
     if (stream.bytes === 0) this.#budget.written(stream);
   }

@@ -2,12 +2,12 @@ import { IDEMPOTENCY_TTL_MS, type Retention } from "./broker.ts";
 import { Holding } from "./history-budget.ts";
 import { PUBLICATION_BYTES } from "./stream.ts";
 
-/** What a channel takes in Redis and in this process beside its publications, and what the id of a publication takes. */
+/** What a channel takes in Redis and in this process besides its publications, and what a publication's id takes. */
 const CHANNEL_BYTES = 512;
 const ID_BYTES = 360;
-/** Redis takes memory in sizes that are up to a quarter larger than what it needs. */
+/** Redis allocates sizes up to a quarter larger than requested. */
 const ROUNDING = 1.25;
-/** A channel's publications are counted in about this many parts, each of which is given back as a whole. */
+/** A channel's publications are counted in about this many parts, each of which is removed as a whole. */
 const PARTS = 16;
 
 export interface RedisHoldingOptions {
@@ -17,19 +17,19 @@ export interface RedisHoldingOptions {
   trim(channel: string, offset: number): void;
 }
 
-/** Consecutive publications, counted together. Times are milliseconds of a clock that never goes back. */
+/** Consecutive publications, counted together. Times are milliseconds of a monotonic clock. */
 interface Part {
   startedAt: number;
   lastAt: number;
   count: number;
   bytes: number;
-  /** Of the last publication. */
+  /** The offset of the last publication. */
   offset: number;
 }
 
 /**
- * What this node stored in one channel in Redis, estimated from above: in parts, each of which counts until its last
- * publication is too old, or newer ones have pushed it out. Ids of clients count until they are forgotten.
+ * What this node stored in one channel in Redis, as an upper estimate. Publications count in parts, each until its last
+ * publication has expired or newer ones have replaced it. Ids of clients count until they expire.
  */
 export class RedisHolding extends Holding {
   readonly #options: RedisHoldingOptions;
@@ -43,7 +43,7 @@ export class RedisHolding extends Holding {
     this.#options = options;
   }
 
-  /** Counts a publication that was stored; `bytes` of its JSON in UTF-8. `byClient`: its id is remembered as well. */
+  /** Counts a stored publication; `bytes`: its JSON in UTF-8. `byClient`: its id is remembered as well. */
   store({ offset, bytes, byClient }: { offset: number; bytes: number; byClient: boolean }, now: number): void {
     const { size, ttlMs } = this.#options.retention;
     if (size > 0) {
@@ -59,7 +59,7 @@ export class RedisHolding extends Holding {
     this.expire(now);
   }
 
-  /** Forgets what Redis has removed by now. */
+  /** Drops the parts that Redis has expired. */
   expire(now: number): void {
     const { size, ttlMs } = this.#options.retention;
     for (let [first] = this.#publications; first; [first] = this.#publications) {
@@ -77,7 +77,7 @@ export class RedisHolding extends Holding {
     return this.#bytes === 0 ? 0 : CHANNEL_BYTES + this.#bytes;
   }
 
-  /** Ids stay: the channel's next publications could be repeated without them. */
+  /** Ids stay: without them a retry of the channel's recent publications would not be detected. */
   free(bytes: number): void {
     const down = this.#bytes - bytes;
     let trimmed: number | null = null;
@@ -98,7 +98,7 @@ interface Added {
   held: number;
   offset: number;
   now: number;
-  /** How many publications, and which time, one part spans. */
+  /** The limits of one part: its number of publications, and its time span. */
   most: number;
   longestMs: number;
 }

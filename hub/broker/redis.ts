@@ -32,16 +32,16 @@ const PUBLISH = loadScript(LUA, "publish", ["stream"]);
 const RECOVER = loadScript(LUA, "recover", ["stream"], { whenFull: true });
 const HISTORY = loadScript(LUA, "history", ["stream"], { whenFull: true });
 
-/** A hole larger than this is not filled: the subscribers' own recovery allows less. */
+/** A larger gap is not filled: the subscribers' own recovery allows less. */
 const CATCH_UP_BYTES = 8 * 1024 * 1024;
-/** Positions of subscribed channels are kept alive this often in their lifetime. */
+/** How often in their lifetime the positions of subscribed channels are renewed. */
 const TOUCHES = 3;
 /** No stream has this epoch. */
 const NOWHERE: StreamPosition = { epoch: "", offset: 0 };
 
 /**
- * The broker of hubs that share a Redis, alone or a cluster. Streams are kept there, one script a publication; each node
- * follows the channels that it has subscribers for. An epoch ends with the Redis process that keeps the stream.
+ * The broker of hubs that share a Redis, single or a cluster. Redis stores the streams, and each publication runs one
+ * script. Each node follows the channels of its subscribers. An epoch ends with the Redis process that keeps the stream.
  */
 export class RedisBroker implements Broker {
   readonly #options: RedisBrokerOptions;
@@ -54,7 +54,7 @@ export class RedisBroker implements Broker {
     this.#toucher = setInterval(() => void this.touch(), options.positionTtlMs / TOUCHES).unref();
   }
 
-  /** How many messages on the hub's channels were not the hub's. */
+  /** The number of foreign messages on the hub's channels. */
   get foreignMessages(): number {
     return this.#foreign;
   }
@@ -99,7 +99,7 @@ export class RedisBroker implements Broker {
     follower.listener = listener;
     try {
       await this.#options.subscriptions.subscribe(this.#key(channel, MESSAGES), {
-        message: (_, text) => this.#hear(follower, text),
+        message: (_, text) => this.#receive(follower, text),
         confirmed: () => follower.catchUp(),
         released: () => this.#release(channel, follower),
       });
@@ -115,18 +115,18 @@ export class RedisBroker implements Broker {
     if (!follower?.listener) return;
     follower.listener = null;
     this.#options.subscriptions.unsubscribe(this.#key(channel, MESSAGES));
-    // The position lives its time from now on; while Redis is away there is none to be kept.
+    // The position expires its lifetime from now. While Redis is unavailable there is none to be kept.
     this.#keep(channel).catch(() => undefined);
   }
 
-  /** Removes the publications up to this offset early. Not repeated: what stays ages out. */
+  /** Removes the publications up to this offset early. Not retried: the rest expires by age. */
   trim(channel: string, offset: number): void {
     const trimmed = this.#options.redis.command("XTRIM", this.#key(channel, LOG), "MINID", "=", `${offset + 1}-0`);
-    // The connection logs what Redis refuses.
+    // The connection logs Redis' rejections.
     trimmed.catch(() => undefined);
   }
 
-  /** Keeps the positions of subscribed channels alive; where one is gone, its stream is looked at again. */
+  /** Renews the positions of subscribed channels; if one has expired, its stream is read again. */
   async touch(): Promise<void> {
     const touched = [...this.#followers].map(async ([channel, follower]) => {
       if (follower.listener && !(await this.#keep(channel))) follower.catchUp();
@@ -134,7 +134,7 @@ export class RedisBroker implements Broker {
     await Promise.allSettled(touched);
   }
 
-  /** Ends what it follows. The connections are its owner's to close. */
+  /** Ends all followers. The owner closes the connections. */
   async close(): Promise<void> {
     clearInterval(this.#toucher);
     for (const follower of this.#followers.values()) follower.end();
@@ -165,7 +165,7 @@ export class RedisBroker implements Broker {
     if (this.#followers.get(channel) === follower) this.#followers.delete(channel);
   }
 
-  #hear(follower: Follower, text: string): void {
+  #receive(follower: Follower, text: string): void {
     const message = parseMessage(text);
     if (message) follower.message(message);
     else this.#countForeign(follower.channel);
@@ -173,7 +173,7 @@ export class RedisBroker implements Broker {
 
   #countForeign(channel: string): void {
     this.#foreign += 1;
-    const advice = "Something else publishes on the hub's Redis channels, or another version of the hub does";
+    const advice = "Another program, or another version of the hub, publishes on the hub's Redis channels";
     if (this.#foreign === 1) this.#options.log.warn({ channel }, advice);
   }
 
@@ -202,5 +202,5 @@ export class RedisBroker implements Broker {
 
 const META = "meta";
 const LOG = "log";
-/** The sharded channel on which a stream's publications travel. */
+/** The sharded channel of a stream's publications. */
 const MESSAGES = "messages";

@@ -1,14 +1,14 @@
 import type { EncodedPublication } from "./broker.ts";
 import { encodeHead } from "./encoding.ts";
 
-/** A publication as nodes hear it from Redis. */
+/** A publication as nodes receive it from Redis. */
 export interface StreamMessage extends EncodedPublication {
   epoch: string;
 }
 
 const HEADER = /^([pe]) (\S{1,64}) (\d{1,16}) /;
 
-/** Reads `<p|e> <epoch> <offset> <JSON>`, as `publish.lua` sends it; null where it is something else. */
+/** Parses `<p|e> <epoch> <offset> <JSON>`, as `publish.lua` sends it; null if the text has another form. */
 export function parseMessage(text: string): StreamMessage | null {
   const [header, kind, epoch = "", digits] = HEADER.exec(text) ?? [];
   if (!header) return null;

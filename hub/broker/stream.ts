@@ -3,7 +3,7 @@ import type { EncodedPublication, Retention } from "./broker.ts";
 /** A stored publication: its encoding, and when it was appended (milliseconds of a monotonic clock). */
 export interface StoredPublication extends EncodedPublication {
   storedAt: number;
-  /** Of the encoding in UTF-8. */
+  /** The size of the encoding in UTF-8. */
   bytes: number;
 }
 
@@ -12,14 +12,14 @@ export interface Page {
   complete: boolean;
 }
 
-/** What a stored publication takes beside its text: its object, the string's head, the place in the window. */
+/** The memory of a stored publication besides its text: its object, the string's head, the place in the window. */
 export const PUBLICATION_BYTES = 160;
-/** The front of the list is cut off once this many of its places are empty, and half of all are. */
+/** The front of the list is cut off once this many of its places, and half of all, are empty. */
 const CUT_AT = 32;
 
 /**
- * The window of a stream that history holds: the newest `size` publications that are not older than `ttlMs`, without those
- * that were dropped early. Pure but for its own state; `now` is passed in. Removing the oldest costs constant time on average.
+ * The part of a stream that history holds: the newest `size` publications within `ttlMs`, without those that were dropped
+ * early. Pure except for its own state; `now` is passed in. Removing the oldest costs constant time on average.
  */
 export class StreamWindow {
   readonly #retention: Retention;
@@ -38,12 +38,12 @@ export class StreamWindow {
     return this.#newest;
   }
 
-  /** The offset of the oldest publication that is held; infinite if there is none. */
+  /** The offset of the oldest held publication; infinite if there is none. */
   get oldest(): number {
     return this.#length === 0 ? Number.POSITIVE_INFINITY : this.#newest - this.#length + 1;
   }
 
-  /** The memory that the window takes, estimated from above. */
+  /** The memory of the window, as an upper estimate. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
@@ -58,14 +58,14 @@ export class StreamWindow {
     return stored;
   }
 
-  /** Drops what is older than the retention; true where nothing is left. */
+  /** Drops publications older than the retention; true if none is left. */
   expire(now: number): boolean {
     const live = this.#live(now);
     while (this.#length > live) this.dropOldest();
     return live === 0;
   }
 
-  /** Drops the oldest publication of a window that is not empty: recovery from before it is refused then. */
+  /** Drops the oldest publication of a window that is not empty: recovery from before it then fails. */
   dropOldest(): void {
     this.#heldBytes -= heldBy(this.#at(0));
     this.#stored[this.#start] = undefined;
@@ -75,7 +75,7 @@ export class StreamWindow {
     this.#start = 0;
   }
 
-  /** Every publication after `offset`, or null where the window doesn't reach back that far or the offset is unknown. */
+  /** Every publication after `offset`, or null if the window does not reach back that far or the offset is unknown. */
   since(offset: number, maxBytes: number, now: number): StoredPublication[] | null {
     if (offset > this.#newest || offset < 0) return null;
     const missing = this.#newest - offset;
@@ -131,7 +131,7 @@ export class StreamWindow {
   }
 }
 
-/** V8 keeps a text in one byte a character, or in two if any of its characters needs them. */
+/** V8 stores a text with one byte per character, or two if any character needs them. */
 function heldBy({ json, bytes }: StoredPublication): number {
   return PUBLICATION_BYTES + (bytes === json.length ? bytes : json.length * 2);
 }

@@ -5,17 +5,17 @@ import type { Caller, Services } from "./services.ts";
 
 export type Right = keyof ChannelRights;
 
-/** Throws `unknown_channel` for what is no channel name. */
+/** Throws `unknown_channel` if the name is no channel's. */
 export function channelNamed(name: string): ParsedChannel {
   const channel = parseChannel(name);
   if (channel) return channel;
   throw new HubError(
     "unknown_channel",
-    "There is no such kind of channel. Use workstation:{id}, project:{id}:workstations, project:{id}:tasks or task:{id}.",
+    "Unknown kind of channel. Use workstation:{id}, project:{id}:workstations, project:{id}:tasks or task:{id}.",
   );
 }
 
-/** Throws `forbidden`, alike for what is foreign and for what does not exist. */
+/** Throws `forbidden`, the same for foreign and for missing channels. */
 export async function authorize(
   services: Services,
   caller: Caller,
@@ -31,7 +31,7 @@ export async function authorize(
 const MAY_NOT: Record<Right, string> = {
   subscribe: "You may not read this channel. Check its id and your membership.",
   publish: "You may not publish on this channel. Check its id and your membership.",
-  publishReserved: "This type is reserved for the hub and for services. Use a type of your own.",
+  publishReserved: "This type is reserved for the hub and for services. Use another type.",
   join: "You may not join the presence of this channel.",
 };
 

@@ -26,9 +26,9 @@ export async function join(
   checkMeta(services, channel, request.meta);
   const workstation =
     channel.kind === "workstation" ? await workstationOf(services, connection, channel.id) : undefined;
-  // Rights may have been lost while the facts were read.
+  // Rights may have been revoked while the facts were read.
   await authorize(services, connection, request.channel, "join");
-  if (!connection.live) throw new HubError("unavailable", "The connection ended meanwhile.");
+  if (!connection.live) throw new HubError("unavailable", "The connection ended before it joined. Connect again.");
   if (!connection.isIn(channel.name)) refuseTooManyChannels(services, connection.joined.length, "be present in");
   connection.join(channel);
   return services.presence.join({
@@ -64,7 +64,7 @@ export async function leave(
   return position;
 }
 
-/** The whole roster, for whoever may read the channel. */
+/** The whole roster, for callers that may read the channel. */
 export async function list(services: Services, caller: Caller, request: ChannelRequest): Promise<Roster> {
   const { name } = await authorize(services, caller, request.channel, "subscribe");
   return services.presence.list(name);
@@ -75,7 +75,7 @@ function checkMeta({ limits }: Services, channel: ParsedChannel, meta: Record<st
   if (bytes > limits.metaBytes) {
     throw new HubError(
       "payload_too_large",
-      `The meta has ${bytes} bytes of JSON; ${limits.metaBytes} are allowed. Say less.`,
+      `The meta has ${bytes} bytes of JSON; ${limits.metaBytes} are allowed. Send less.`,
     );
   }
   if (channel.kind !== "workstation") return;

@@ -6,8 +6,8 @@ import { authorize } from "./authorize.ts";
 import type { Caller, Services } from "./services.ts";
 
 /**
- * Publishes one message. `issued` is called once it is on its way: what is published then comes behind it. Throws
- * `forbidden`, `payload_too_large`, `conflict`, `unavailable`.
+ * Publishes one message. `issued` is called once it is on its way: later publications follow it. Throws `forbidden`,
+ * `payload_too_large`, `conflict`, `unavailable`.
  */
 export async function publish(
   services: Services,

@@ -5,7 +5,7 @@ import { HubError } from "../errors.ts";
 import type { TokenClock } from "../token-clock.ts";
 import type { Services } from "./services.ts";
 
-/** Takes a new token of the same principal. Throws `forbidden` for another's. */
+/** Accepts a new token of the same principal. Throws `forbidden` for another's. */
 export async function refresh(
   services: Services,
   connection: Connection,
@@ -14,9 +14,9 @@ export async function refresh(
 ): Promise<RefreshReply> {
   const { principal, expiresAt } = await services.verifier.verify(request.token);
   if (principalKey(principal) !== connection.key) {
-    throw new HubError("forbidden", "This token belongs to somebody else. Connect anew to change who you are.");
+    throw new HubError("forbidden", "This token belongs to another principal. Open a new connection to use it.");
   }
-  if (!connection.live) throw new HubError("unavailable", "The connection ended meanwhile.");
+  if (!connection.live) throw new HubError("unavailable", "The connection ended during the refresh. Connect again.");
   connection.principal = principal;
   return { expiresInMs: clock.watch(connection, expiresAt) };
 }

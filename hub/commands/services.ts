@@ -10,7 +10,7 @@ import type { PresenceStore } from "../presence/presence.ts";
 import type { RpcRouter } from "../rpc/context.ts";
 import type { PrincipalLimiter, PrincipalShare } from "../socket/principal-limits.ts";
 
-/** The hub's parts as commands see them: interfaces, and what the limits are. */
+/** The hub's parts as commands use them: interfaces and limits. */
 export interface Services {
   broker: Broker;
   presence: PresenceStore;
@@ -20,19 +20,19 @@ export interface Services {
   fanOut: FanOut;
   deliveries: DeliveryLog;
   limits: Omit<Limits, "principal"> & { rpcBytes: number };
-  /** What each principal may use up on this node. */
+  /** The limits of each principal on this node. */
   principals: PrincipalLimiter;
-  /** Why no request is served at this moment; null: requests are. */
+  /** Why no request is served now; null: requests are served. */
   refusal(): HubError | null;
 }
 
-/** Who asks: a connection, or one HTTP request. */
+/** The caller: a connection, or one HTTP request. */
 export interface Caller {
   principal: Principal;
   /** The scope of idempotency keys. */
   key: string;
-  /** What it may use up with its other connections and calls. */
+  /** The limits that it shares with its other connections and calls. */
   share: PrincipalShare;
-  /** Where answers go; an HTTP request is nowhere to be found again. */
+  /** The recipient of answers; an HTTP request has none, because it can't be traced afterwards. */
   readonly reader?: Reader;
 }

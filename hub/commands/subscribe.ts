@@ -7,12 +7,12 @@ import { authorize, forbidden } from "./authorize.ts";
 import { refuseTooManyChannels } from "./channel-cap.ts";
 import type { Services } from "./services.ts";
 
-/** A position that no stream has: asking from there answers with the stream's own. */
+/** A position of no stream: a recovery from it answers with the stream's current position. */
 const NOWHERE: StreamPosition = { epoch: "", offset: 0 };
 
 /**
- * Subscribes without a gap: the subscription keeps what arrives while its answer is made, and what came after the
- * answer's offset follows it. Rights are checked before and again at the end: they may be lost meanwhile.
+ * Subscribes without a gap: the subscription keeps publications that arrive while its answer is prepared, and sends those
+ * after the answer's offset next. Rights are checked before and again at the end, because they may be revoked in between.
  */
 export async function subscribe(
   services: Services,
@@ -45,7 +45,7 @@ export async function subscribe(
   }
 }
 
-/** Subscribing to what is subscribed already changes `presence` alone. */
+/** Subscribing to a subscribed channel changes only `presence`. */
 async function resubscribe(
   services: Services,
   subscription: Subscription,
@@ -59,7 +59,7 @@ async function resubscribe(
   try {
     answer({ channel: subscription.name, ...position, recovered: true, publications: [], presence: roster });
   } catch (error) {
-    // Told `timeout` meanwhile, it has no roster that the kept diffs would fit on: it gets one now.
+    // The client received `timeout` and has no roster that the kept diffs apply to: it gets one now.
     subscription.presenceUnsent(roster);
     throw error;
   }

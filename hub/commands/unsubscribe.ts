@@ -3,7 +3,7 @@ import type { Connection } from "../connection.ts";
 import { channelNamed } from "./authorize.ts";
 import type { Services } from "./services.ts";
 
-/** Ends a subscription; none there is fine. Presence is left by `presence.leave` alone. */
+/** Ends a subscription; a missing one is no error. Presence is only left by `presence.leave`. */
 export async function unsubscribe(
   services: Services,
   connection: Connection,

@@ -14,10 +14,10 @@ export interface HeldConnectionsOptions {
   authorizer: Pick<Authorizer, "organizationIds" | "organizationOf">;
 }
 
-/** Looked at in one turn of the event loop: a node with many connections has others to serve meanwhile. */
+/** Connections checked in one turn of the event loop: a node with many connections has other work in between. */
 const A_TURN = 200;
 
-/** The connections of this node, as views show them. */
+/** The connections of this node, in the form of views. */
 export class HeldConnections {
   readonly #options: HeldConnectionsOptions;
   readonly #looks = new OneByOne("connections");
@@ -26,7 +26,7 @@ export class HeldConnections {
     this.#options = options;
   }
 
-  /** Rejects with `timeout` where its turn did not come within `limitMs`: nobody waits for it any more. */
+  /** Rejects with `timeout` if its turn did not come within `limitMs`: the caller no longer waits. */
   page(query: ConnectionQuery, limitMs: number): Promise<SightingPage> {
     return this.#looks.run(limitMs, (until) => this.#page(query, until));
   }
@@ -36,7 +36,7 @@ export class HeldConnections {
     return connection?.live ? this.#see(connection, view) : null;
   }
 
-  /** True once: where this ended it. */
+  /** Ends a connection. Returns whether this call ended it. */
   end({ id, reason }: Kick): boolean {
     const connection = this.#options.connections.get(id);
     if (!connection?.live) return false;
@@ -52,7 +52,7 @@ export class HeldConnections {
       for (const [, connection] of found) {
         this.#looks.refuseAfter(until);
         const sighting = isAskedFor(connection, query) ? await this.#see(connection, query.view) : null;
-        // A view that does not show the channel must not tell who listens to it.
+        // A view that does not show the channel must not reveal its subscribers.
         if (!sighting || (query.channel && !sighting.connection.channels.includes(query.channel))) continue;
         seen.push(sighting);
         if (seen.length > query.limit) return firstOf(seen, query.limit);
@@ -91,7 +91,7 @@ export class HeldConnections {
     const { principal } = connection;
     if (principal.kind === "service") return null;
     const organizationIds = await authorizer.organizationIds(principal);
-    // Most are of others: their channels need not be looked at.
+    // Most connections belong to other organizations: their channels need no check.
     if (!organizationIds.some((id) => view.ids.includes(id))) return null;
     const channels: Belonging["channels"] = new Map(
       await Promise.all(

@@ -1,14 +1,14 @@
 import type { LiveConnection } from "@monster-realtime/client/protocol";
 
 /**
- * Whose connections are seen: all, with all there is to them, or what concerns these organizations: connections of their
- * workstations, and of their members so far as they are subscribed to channels of theirs. Services' are in the first alone.
+ * The connections that a caller sees. `all`: all, in full. `organizations`: connections of these organizations'
+ * workstations, and of their members as far as they subscribe to the organizations' channels. Only `all` includes services.
  */
 export type ConnectionView =
   | { readonly kind: "all" }
   | { readonly kind: "organizations"; readonly ids: readonly string[] };
 
-/** Which connections, in the order of their ids. What is missing restricts nothing. */
+/** A query for connections, in the order of their ids. A missing field restricts nothing. */
 export interface ConnectionQuery {
   view: ConnectionView;
   workstationId?: string | undefined;
@@ -23,17 +23,17 @@ export interface ConnectionQuery {
 /** A connection as a view shows it. */
 export interface Sighting {
   connection: LiveConnection;
-  /** By which organization it is seen; null where it is seen with all others. */
+  /** The organization through which it is seen; null in the view of all connections. */
   organizationId: string | null;
 }
 
-/** Some connections by id, and whether there are more behind the last. Where there are, it holds one at least. */
+/** Connections by id, and whether more follow. If more follow, the page holds at least one. */
 export interface SightingPage {
   items: Sighting[];
   more: boolean;
 }
 
-/** Why a connection is ended. */
+/** A request to end a connection, with the reason. */
 export interface Kick {
   id: string;
   nodeId: string;
@@ -41,17 +41,17 @@ export interface Kick {
 }
 
 /**
- * The connections of all nodes. What other nodes have is asked of them at that moment, and kept nowhere: every call ends
- * within two seconds, and throws `unavailable` where the nodes can't ask each other.
+ * The connections of all nodes. Other nodes are queried on demand, and their answers are not cached. Every call ends within
+ * two seconds, and throws `unavailable` if the nodes can't reach each other.
  */
 export interface LiveConnections {
-  /** One page; `silentNodes` did not answer in time, and theirs are missing. */
+  /** One page; `silentNodes` did not answer in time, so their connections are missing. */
   list(query: ConnectionQuery): Promise<SightingPage & { silentNodes: number }>;
-  /** Null: no node has it, or the view does not show it. Throws `unavailable` where a node that may have it did not answer. */
+  /** Null: no node has it, or the view does not show it. Throws `unavailable` if a node that may have it did not answer. */
   find(id: string, view: ConnectionView): Promise<Sighting | null>;
   /**
-   * Ends a connection: true for one call alone, false where it has ended. Throws `unavailable` where its node did not
-   * answer: it may be ended all the same.
+   * Ends a connection: true for exactly one call, false if it has ended already. Throws `unavailable` if its node did not
+   * answer: it may have ended nevertheless.
    */
   end(kick: Kick): Promise<boolean>;
 }

@@ -1,17 +1,17 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { HubError } from "../errors.ts";
 
-/** Looks at much that a node has, one after the other: however many are asked for, its other work goes on in between. */
+/** Runs long readings of a node's state one after the other, so that its other work proceeds in between. */
 export class OneByOne {
   readonly #what: string;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** `what` is looked at, for people: `connections`. */
+  /** `what` is read, for error messages: `connections`. */
   constructor(what: string) {
     this.#what = what;
   }
 
-  /** Rejects with `timeout` where its turn did not come within `limitMs`: nobody waits for it any more. */
+  /** Rejects with `timeout` if its turn did not come within `limitMs`: the caller no longer waits. */
   run<Result>(limitMs: number, look: (until: number) => Result | Promise<Result>): Promise<Result> {
     const until = performance.now() + limitMs;
     const result = this.#last.then(async () => {
@@ -23,9 +23,9 @@ export class OneByOne {
     return result;
   }
 
-  /** For looks that take long themselves. */
+  /** For readings that take long themselves. */
   refuseAfter(until: number): void {
     if (performance.now() > until)
-      throw new HubError("timeout", `This node has too many ${this.#what} to look at now. Try again.`);
+      throw new HubError("timeout", `This node has too many ${this.#what} to read in time. Try again.`);
   }
 }

@@ -3,13 +3,13 @@ import { HubError } from "../errors.ts";
 import { newId } from "../ids.ts";
 import type { Logger } from "../log.ts";
 
-/** What nodes ask each other: kind → what is asked and answered, as JSON. */
+/** The queries between nodes: kind → question and answer, as JSON. */
 export type Exchange<Kinds> = { [Kind in keyof Kinds]: { question: unknown; answer: unknown } };
 export type Answerers<Kinds extends Exchange<Kinds>> = {
   readonly [Kind in keyof Kinds]: (question: Kinds[Kind]["question"]) => Promise<Kinds[Kind]["answer"]>;
 };
 
-/** What came of a question. */
+/** The result of a question. */
 export interface Gathered<Answer> {
   answers: Answer[];
   /** How many nodes did not answer in time. */
@@ -23,19 +23,19 @@ interface Asked {
 }
 
 const EVENT = "hub.ask";
-/** What the adapter emits with each answer as it comes; its own acks come all together. */
+/** The event that the adapter emits with each answer; its own acks come all together. */
 export const ANSWERED = "answered";
 
 /**
- * The other nodes, as far as Socket.IO's adapter reaches them; over its own adapter, in memory, there are none. A node that
- * Redis itself has lost is not counted among them. Best effort: a node that fails to answer is silent. There may be several
- * of these on a node, each with kinds of its own.
+ * The other nodes, as far as Socket.IO's adapter reaches them; the adapter in memory reaches none. Nodes that Redis has lost
+ * are not counted. Best effort: a node that fails to answer is silent. A node may have several instances, each with its own
+ * kinds of questions.
  */
 export class Peers<Kinds extends Exchange<Kinds>> {
   readonly #adapter: ReturnType<Server["of"]>["adapter"];
   readonly #answerers: Answerers<Kinds>;
   readonly #log: Logger;
-  /** What is asked and takes answers. */
+  /** Questions that wait for answers. */
   readonly #asked = new Map<string, (answer: never) => void>();
 
   constructor(io: Server, answerers: Answerers<Kinds>, log: Logger) {
@@ -52,8 +52,8 @@ export class Peers<Kinds extends Exchange<Kinds>> {
   }
 
   /**
-   * Asks all of them, and resolves with what was answered within `limitMs`, or as soon as one is `enough`. Throws
-   * `unavailable` where it is not known who there is to ask.
+   * Queries all other nodes, and resolves with the answers within `limitMs`, or as soon as one is `enough`. Throws
+   * `unavailable` if the number of nodes is unknown.
    */
   async ask<Kind extends keyof Kinds & string>(
     kind: Kind,
@@ -85,7 +85,7 @@ export class Peers<Kinds extends Exchange<Kinds>> {
         answers.push(answer);
         if (answers.length >= others || enough(answer)) finish();
       });
-      // The adapter's own time limit is longer, and keeps what it has until all have answered.
+      // The adapter's own time limit is longer, and it withholds answers until all are there.
       const sent: unknown = this.#adapter.serverSideEmit([EVENT, asked, () => undefined]);
       Promise.resolve(sent).catch((error: unknown) => {
         reject(unavailable(error));
@@ -94,7 +94,7 @@ export class Peers<Kinds extends Exchange<Kinds>> {
     });
   }
 
-  /** What can't be answered, or is asked by a newer version, is left to the asker's time limit. */
+  /** A question that fails, or that only a newer version knows, is left to the caller's time limit. */
   async #answer({ ask, kind, question }: Asked, reply: (answer: unknown) => void): Promise<void> {
     try {
       if (!Object.hasOwn(this.#answerers, kind)) return;
@@ -120,11 +120,14 @@ async function within<Value>(limitMs: number, work: Promise<Value>): Promise<Val
   }
 }
 
-/** What is sought may be known to a node that did not answer. */
+/** A node that did not answer may have the item. */
 export function unanswered(may: string): HubError {
   return new HubError("unavailable", `A node that may ${may} does not answer. Try again.`, { retryAfterMs: 1_000 });
 }
 
 function unavailable(cause: unknown): HubError {
-  return new HubError("unavailable", "The nodes can't ask each other now. Try again.", { cause, retryAfterMs: 1_000 });
+  return new HubError("unavailable", "The nodes can't reach each other now. Try again.", {
+    cause,
+    retryAfterMs: 1_000,
+  });
 }

@@ -23,12 +23,12 @@ interface Questions {
   end: { question: Kick; answer: boolean };
 }
 
-/** A list is over within two seconds; finding and ending together too, with the audit in between. */
+/** A list ends within two seconds; so do finding and ending together, with the audit in between. */
 const LIST_MS = 1_500;
 const FIND_MS = 900;
 const END_MS = 700;
 
-/** The connections of this node, and of the others as they tell. */
+/** The connections of this node and of the others. */
 export class SharedConnections implements LiveConnections {
   readonly #nodeId: string;
   readonly #held: HeldConnections;

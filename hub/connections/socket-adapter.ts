@@ -9,17 +9,17 @@ import { RedisSubscriptions } from "../redis/subscriptions.ts";
 import { parseRedisUrl } from "../redis/url.ts";
 import { ANSWERED } from "./peers.ts";
 
-/** Less often than streams need it: nothing rests on what comes this way. */
+/** Rarer than for streams: no guarantee depends on these messages. */
 const BEAT_MS = 5_000;
 
-/** What an adapter may override, which the types keep to its class. */
+/** A method that an adapter may override, though its type is protected. */
 interface Responding {
   onResponse(response: { data?: { packet?: unknown } }): void;
 }
 
 /**
- * Socket.IO's sharded adapter, by which nodes ask each other about their connections. It has connections of its own, so
- * that whatever it sends keeps no publication waiting, and none of its failures is anybody else's.
+ * Socket.IO's sharded adapter, through which nodes query each other's connections. It uses separate Redis connections, so
+ * that its messages delay no publication, and its failures affect nothing else.
  */
 export class SocketAdapter {
   /** For Socket.IO's server. */
@@ -35,15 +35,15 @@ export class SocketAdapter {
     // Called with `new`.
     this.create = function create(namespace) {
       const adapter = sharded(namespace);
-      tellAnswers(adapter, adapter as unknown as Responding);
+      emitAnswers(adapter, adapter as unknown as Responding);
       return adapter;
     };
   }
 
-  /** Connects. Throws `ConfigError` where Redis can't be reached. */
+  /** Connects. Throws `ConfigError` if Redis can't be reached. */
   static async open(url: string, keys: KeySpace, log: Logger): Promise<SocketAdapter> {
     const redis = await RedisConnection.open({ url, keys, log });
-    // Channels know no numbered databases of a Redis: hubs with one each must not receive each other's questions.
+    // Channels ignore Redis' numbered databases: hubs in different ones must not receive each other's questions.
     return new SocketAdapter(redis, keys.key(`sockets:${parseRedisUrl(url).db}`, "adapter"), log);
   }
 
@@ -53,7 +53,7 @@ export class SocketAdapter {
   }
 }
 
-function tellAnswers(emitter: EventEmitter, adapter: Responding): void {
+function emitAnswers(emitter: EventEmitter, adapter: Responding): void {
   const take = adapter.onResponse.bind(adapter);
   adapter.onResponse = (response) => {
     emitter.emit(ANSWERED, response.data?.packet);
@@ -62,8 +62,8 @@ function tellAnswers(emitter: EventEmitter, adapter: Responding): void {
 }
 
 /**
- * What the adapter takes for a Redis client. It forgets to catch what its commands reject with, and to subscribe again:
- * here neither rejects, what it wants is subscribed again by itself, and every command has a time limit.
+ * The adapter's Redis client. The adapter neither catches rejected commands nor subscribes again. So here its calls never
+ * reject, wanted channels are subscribed again automatically, and every command has a time limit.
  */
 class AdapterClient extends EventEmitter {
   readonly #redis: RedisConnection;
@@ -80,7 +80,7 @@ class AdapterClient extends EventEmitter {
 
   ssubscribe(channel: string): void {
     this.#wanted.add(channel);
-    this.#heard(channel).catch(() => undefined);
+    this.#subscribed(channel).catch(() => undefined);
   }
 
   sunsubscribe(channel: string): void {
@@ -88,40 +88,40 @@ class AdapterClient extends EventEmitter {
     this.#subscriptions.unsubscribe(channel);
   }
 
-  /** The adapter catches what this rejects with. */
+  /** The adapter catches rejections of this method. */
   spublish(channel: string, message: string | Uint8Array): Promise<unknown> {
     return this.#redis.command("SPUBLISH", channel, Buffer.from(message));
   }
 
-  /** PUBSUB SHARDNUMSUB: how many nodes hear a channel. This one has to be among them, or it would not hear the answers. */
+  /** PUBSUB SHARDNUMSUB: the number of nodes that receive a channel. This node must be among them to receive the answers. */
   send_command(
     name: string,
     [part = "", channel = ""]: string[],
     done: (error: unknown, reply?: unknown) => void,
   ): void {
     const count = async () => {
-      await Promise.all([...this.#wanted].map((wanted) => this.#heard(wanted)));
-      // In a cluster the node that has the slot knows of them, and the others of none.
+      await Promise.all([...this.#wanted].map((wanted) => this.#subscribed(wanted)));
+      // In a cluster only the slot's node knows the subscribers.
       const replies = (await this.#redis.everywhere(name, part, channel)) as [string, number][];
       return replies.reduce((sum, [, subscribers]) => sum + Number(subscribers), 0);
     };
     count().then((sum) => done(null, [channel, sum]), done);
   }
 
-  /** Resolves when it is subscribed, which it stays. */
-  #heard(channel: string): Promise<void> {
+  /** Resolves when the channel is subscribed, which lasts. */
+  #subscribed(channel: string): Promise<void> {
     return this.#subscriptions.subscribe(channel, {
-      message: (_, text) => this.#hear(channel, text),
+      message: (_, text) => this.#receive(channel, text),
       confirmed: () => undefined,
       released: () => undefined,
     });
   }
 
-  #hear(channel: string, text: string): void {
+  #receive(channel: string, text: string): void {
     try {
       this.emit("smessageBuffer", Buffer.from(channel), Buffer.from(text));
     } catch (error) {
-      this.#log.warn({ err: error }, "a message between nodes was not understood");
+      this.#log.warn({ err: error }, "a message between nodes could not be parsed");
     }
   }
 }

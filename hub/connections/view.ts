@@ -1,23 +1,23 @@
 import type { ConnectionView } from "./live-connections.ts";
 
-/** What a view is decided from: whose connection it is, and what it listens to, as the rows are now. */
+/** The facts that decide what a view shows of a connection: its owner and its channels, read from the rows now. */
 export interface Belonging {
   kind: "user" | "workstation" | "service";
-  /** Where the principal belongs, as far as its token opens that. */
+  /** The principal's organizations, as far as its token grants access. */
   organizationIds: readonly string[];
-  /** Channel → whose it is; null: nobody's any more. */
+  /** Channel → its organization; null: the channel has none any more. */
   channels: ReadonlyMap<string, string | null>;
 }
 
-/** What of a connection is shown. */
+/** The visible part of a connection. */
 export interface Shown {
   channels: string[];
-  /** Whether what it does as a whole may be told: else it may come from organizations that are not seen. */
+  /** Whether totals of the connection may be shown: otherwise they may include traffic of other organizations. */
   whole: boolean;
   organizationId: string | null;
 }
 
-/** What of the connection these organizations see, or null. Nothing in it depends on other organizations. */
+/** The part of the connection that these organizations see, or null. It does not depend on other organizations. */
 export function shownTo(ids: readonly string[], { kind, organizationIds, channels }: Belonging): Shown | null {
   if (kind === "service") return null;
   const common = organizationIds.filter((id) => ids.includes(id)).sort();
@@ -26,12 +26,12 @@ export function shownTo(ids: readonly string[], { kind, organizationIds, channel
   const [first] = common;
   if (first === undefined) return null;
   if (kind === "workstation") return { channels: names, whole: true, organizationId: first };
-  // A member may be here for another organization, which is nobody's business.
+  // A member may be connected for another organization, which must stay private.
   const by = common.find((id) => shown.some(([, owner]) => owner === id));
   return by === undefined ? null : { channels: names, whole: false, organizationId: by };
 }
 
-/** The view of both: of one organization, where it is within the other. */
+/** Restricts a view to one organization; empty if the view does not include it. */
 export function narrowed(view: ConnectionView, organizationId: string | undefined): ConnectionView {
   if (organizationId === undefined) return view;
   const seen = view.kind === "all" || view.ids.includes(organizationId);

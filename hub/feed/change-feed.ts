@@ -27,7 +27,7 @@ export interface ChangeFeedOptions {
   /** Listens for commits, each of which calls `wake`. False while no connection listens. */
   ensureListening(): boolean;
   /** Whether a notification of this node's own commit has arrived. */
-  hears(): Promise<boolean>;
+  isReceiving(): Promise<boolean>;
   onTouched(touched: Touched[]): void;
   /** Invitations were made, changed, accepted or withdrawn. Called on every node, also on those that did not write them. */
   onInvited(invited: Invited[]): void;
@@ -40,15 +40,15 @@ export interface ChangeFeedOptions {
 /** How long a change waits at most while it is not proven that notifications arrive. */
 const POLL_MS = 500;
 /**
- * How long a proof holds. Each look costs every node and the database a turn, for which publications wait. If notifications
- * stop right after a proof, a change waits this long.
+ * How long a proof is valid. Each look costs every node and the database time, for which publications wait. If
+ * notifications stop right after a proof, a change waits this long.
  */
 const REST_MS = 5_000;
 /** Changes published at once: a packet's worth, so that readers keep up with a large transaction. */
 const BATCH = 500;
 const NOT_PUBLISHED: Outcome = { kind: "failed", error: new Error("the change was not published") };
 
-/** What a round did: its first failure, whether any queue moved on, and whether more may wait. */
+/** The result of a round: its first failure, whether any queue advanced, and whether more may wait. */
 interface Round {
   failure: Extract<Outcome, { kind: "failed" }> | null;
   settled: boolean;
@@ -77,7 +77,7 @@ export class ChangeFeed {
   #provenAt: number | null = null;
   #proving = false;
   #pending = true;
-  /** The reason that the log named last; null: the feed does not wait. */
+  /** The reason that the log reported last; null: the feed is not waiting. */
   #failure: string | null = null;
 
   constructor(options: ChangeFeedOptions) {
@@ -99,13 +99,13 @@ export class ChangeFeed {
     this.#timer = setInterval(() => this.#poll(), this.#options.pollMs ?? POLL_MS).unref();
   }
 
-  /** Something was committed. */
+  /** A transaction committed. */
   wake(): void {
     this.#rights.wake();
     this.#publishing.wake();
   }
 
-  /** Resolves when the round under way has ended. Pending changes stay for the next start. */
+  /** Resolves when the round in progress has ended. Pending changes stay for the next start. */
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#timer) clearInterval(this.#timer);
@@ -121,13 +121,13 @@ export class ChangeFeed {
     if (!rests) void this.#prove();
   }
 
-  /** A proof holds from its beginning: the look that begins with it sees all earlier commits. */
+  /** A proof is valid from its beginning: the look that begins with it sees all earlier commits. */
   async #prove(): Promise<void> {
     if (this.#proving) return;
     this.#proving = true;
     const begunAt = performance.now();
-    // The look reports a database that is away.
-    const isProven = await this.#options.hears().catch(() => false);
+    // The look reports that the database is unavailable.
+    const isProven = await this.#options.isReceiving().catch(() => false);
     this.#provenAt = isProven ? begunAt : null;
     this.#proving = false;
   }
@@ -144,8 +144,8 @@ export class ChangeFeed {
   }
 
   /**
-   * Publishes until nothing more waits, or until a round settles nothing: what a failure does not concern never waits for
-   * the next poll.
+   * Publishes until nothing more waits, or until a round settles nothing: changes that a failure does not concern never
+   * wait for the next poll.
    */
   async #publishPending(): Promise<void> {
     let hasFailed = false;
@@ -158,7 +158,7 @@ export class ChangeFeed {
     }
   }
 
-  /** Claims, publishes, settles; no connection and no transaction is held in between. */
+  /** Claims, publishes, settles. Holds no connection and no transaction in between. */
   async #round(): Promise<Round> {
     const claim = await this.#options.source.claim(BATCH);
     if (!claim || claim.pending.length === 0) return { failure: null, settled: false, more: false };
@@ -207,15 +207,15 @@ export class ChangeFeed {
     this.#provenAt = null;
     const reason = messageOf(error);
     if (reason !== this.#failure)
-      this.#options.log.warn({ err: error }, `The change feed waits and tries again: ${reason}`);
+      this.#options.log.warn({ err: error }, `The change feed waits and retries: ${reason}`);
     this.#failure = reason;
   }
 
   #recovered(): void {
-    if (this.#failure !== null) this.#options.log.info("The change feed goes on.");
+    if (this.#failure !== null) this.#options.log.info("The change feed publishes again.");
     this.#failure = null;
   }
 }
 
-/** A database that was restored gives an id again, to another event with another stamp. */
+/** A restored database assigns an id again, to another event with another stamp. */
 const eventOf = ({ id, change }: PendingChange): string => `${id}:${change?.stamp}`;

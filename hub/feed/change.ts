@@ -18,13 +18,13 @@ export interface RightsChange extends ChangeScope {
   invitedAddress: string | null;
 }
 
-/** A committed change as the audit trail has it, with the names and values of the database. */
+/** A committed change as the audit trail stores it, with the names and values of the database. */
 export interface Change extends ChangeScope {
   /** The audit event's, a number in decimal digits. */
   id: string;
   /**
-   * The event's time in milliseconds since 1970 and a random number, which the event keeps in a dump. A database that went
-   * back gives `id` again to another event, whose stamp differs.
+   * The event's time in milliseconds since 1970 and a random number, which a dump preserves. A database restored to an
+   * earlier state assigns `id` again to another event, whose stamp differs.
    */
   stamp: string;
   /** `user:<id>`, `workstation:<id>`, `service:<name>` or `db:<role>`. */
@@ -32,7 +32,7 @@ export interface Change extends ChangeScope {
   entity: string;
   rowId: string;
   operation: "created" | "updated" | "deleted" | "reordered";
-  /** The project that an updated row has left; null if it has left none. */
+  /** The project that an updated row left; null if it left none. */
   formerProjectId: string | null;
   /** The columns that changed, or the whole row that was created; without values that the audit trail omits. */
   after: Record<string, unknown> | null;
@@ -44,23 +44,23 @@ export interface Change extends ChangeScope {
   attachedTo: string[];
 }
 
-/** A publication that follows from a change, beside the change's own. */
+/** A publication that a change causes besides its own. */
 export interface FurtherPublication {
   channel: string;
   type: string;
   payload: unknown;
 }
 
-/** By the id of the change from which each follows. */
+/** By the id of the causing change. */
 export type FurtherPublications = ReadonlyMap<string, FurtherPublication>;
 
-/** A change that waits to be published, and the queue in which it does: changes of one queue are settled in their order. */
+/** A change that waits to be published, and its queue: changes of one queue are settled in their order. */
 export interface PendingChange {
   queue: string;
   id: string;
-  /** Null: its event is gone, so that there is nothing to publish. */
+  /** Null: its event was purged, so there is nothing to publish. */
   change: Change | null;
-  /** Why the change can't be read as it is; null: it can. */
+  /** Why the change can't be read; null: it can. */
   unreadable: string | null;
 }
 
@@ -72,20 +72,20 @@ export interface Claim {
   more: boolean;
 }
 
-/** A change that is set aside: it was refused for itself, and would be refused again. */
+/** A change that is set aside: it was rejected because of its content, so a retry would fail too. */
 export interface Refusal {
   id: string;
   code: string;
   reason: string;
 }
 
-/** The outcome of one change. `failed`: it is tried again, and later changes of its row wait for it. */
+/** The outcome of one change. `failed`: it is retried, and later changes of its row wait for it. */
 export type Outcome =
   | { kind: "published" }
   | { kind: "refused"; code: string; reason: string }
   | { kind: "failed"; error: unknown };
 
-/** The result of a round: for each queue the last change that need not be published again, and the refused changes up to there. */
+/** The result of a round: for each queue the last change that need not be published again, and the rejected changes up to it. */
 export interface Settlement {
   through: ReadonlyMap<string, string>;
   refused: readonly Refusal[];

@@ -1,7 +1,7 @@
 import { fieldOf } from "../naming.ts";
-import { noTime, toldColumns } from "../told-columns.ts";
+import { firstInvalidTimestamp, toldColumns } from "../told-columns.ts";
 
-/** Columns that no publication has: secrets, and columns that the hub alone uses. */
+/** Columns that no publication contains: secrets, and columns for the hub alone. */
 const HIDDEN: ReadonlySet<string> = new Set([
   "registration_token",
   "environment_vars",
@@ -11,16 +11,16 @@ const HIDDEN: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * A row's columns as RPC answers have them: fields in camelCase, timestamps ISO 8601 with milliseconds. Throws if a
- * timestamp can't be shown so, such as `infinity`.
+ * A row's columns as the fields of RPC answers: names in camelCase, timestamps ISO 8601 with milliseconds. Throws if a
+ * timestamp has no such form, such as `infinity`.
  */
 export function changedFields(columns: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const column = noTime(columns);
-  if (column !== null) throw new RangeError(`${fieldOf(column)} is no time: ${columns[column]}`);
+  const column = firstInvalidTimestamp(columns);
+  if (column !== null) throw new RangeError(`${fieldOf(column)} is not a valid timestamp: ${columns[column]}`);
   return toldColumns(columns, HIDDEN);
 }
 
-/** The fields of columns whose values are left out. */
+/** The field names of omitted columns. */
 export function fieldsOf(columns: readonly string[]): string[] {
   return columns.filter((column) => !HIDDEN.has(column)).map(fieldOf);
 }

@@ -55,7 +55,7 @@ export function publicationOf(change: Change): FeedPublication | null {
   const entity = FEED.get(change.entity);
   const channels = channelsOf(change);
   if (!entity || channels.length === 0) return null;
-  // A row that is marked as deleted is hidden: subscribers can't distinguish the two.
+  // A row that is marked as deleted is hidden: subscribers can't distinguish it from a removed row.
   const verb = change.after?.deleted_at != null ? "deleted" : change.operation;
   const changed = verb === "deleted" ? {} : changedFields(change.after ?? {});
   const omitted = verb === "deleted" ? [] : fieldsOf(change.omitted);
@@ -88,14 +88,14 @@ function channelsOf(change: Change): string[] {
   return [...new Set(routes.flatMap((route) => route(change).filter((channel) => channel !== null)))];
 }
 
-/** The numbers of many tasks are too large for a publication: `tasks` is then null, and subscribers read the list again. */
+/** The numbers of many tasks are too large for a publication: then `tasks` is null, and subscribers read the list again. */
 function reordering({ projectId, after, principal }: Change): FeedPublication | null {
   if (projectId === null) return null;
   const payload = { tasks: null, ...after } as unknown as TasksReordered;
   return { channels: [projectTasksChannel(projectId)], type: "task:reordered", payload, from: publisherOf(principal) };
 }
 
-/** The principal as publications name it; null for a database role. */
+/** The principal in the form of publications; null for a database role. */
 export function publisherOf(principal: string): Publication["from"] {
   const [kind, id = ""] = principal.split(/:(.*)/s);
   switch (kind) {

@@ -5,7 +5,7 @@ import { type FeedPublication, leftOut, publicationOf, publisherOf } from "./pub
 
 export interface ChangePublisherOptions {
   broker: Broker;
-  /** How long the broker remembers the ids, for when a change is published again by another process. */
+  /** How long the broker remembers the ids, for a change that another process publishes again. */
   rememberMs: number;
 }
 
@@ -15,8 +15,8 @@ const PUBLISHER = "service:hub";
 const PUBLISHED: Outcome = { kind: "published" };
 
 /**
- * Publishes changes: those of different rows at once, those of one row one after the other. After a change that failed no
- * later one of its row is published. A change that is refused for good is replaced by a publication that says so.
+ * Publishes changes: those of different rows in parallel, those of one row one after the other. After a failed change no
+ * later one of its row is published. A change that is rejected for good is replaced by a publication that says so.
  */
 export class ChangePublisher {
   readonly #options: ChangePublisherOptions;
@@ -25,7 +25,7 @@ export class ChangePublisher {
     this.#options = options;
   }
 
-  /** One outcome for each change, in their order. Never rejects. */
+  /** Returns one outcome for each change, in their order. Never rejects. */
   async publish(pending: readonly PendingChange[], further: FurtherPublications): Promise<Outcome[]> {
     const outcomes: Promise<Outcome>[] = [];
     /** The newest change of each row, and the newest numbers of each board. */
@@ -33,7 +33,7 @@ export class ChangePublisher {
     for (const [place, one] of pending.entries()) {
       const keys = one.change ? keysOf(one.change) : [];
       const isBoard = one.change?.operation === "reordered";
-      // The numbers of a board follow all changes of its tasks that were made before.
+      // The numbers of a board follow all earlier changes of its tasks.
       const board = isBoard
         ? outcomes.filter((_, other) => pending[other]?.change?.projectId === one.change?.projectId)
         : [];
@@ -71,7 +71,7 @@ export class ChangePublisher {
     }
   }
 
-  /** Subscribers of the row learn that something is missing, and read it. */
+  /** Notifies the row's subscribers that a change is missing, so that they read the row. */
   async #refused(change: Change, code: string, reason: string, next?: FurtherPublication): Promise<Outcome> {
     const publication = leftOut(change);
     const channels = new Set([...publication.channels, ...(next ? [next.channel] : [])]);
@@ -97,7 +97,7 @@ export class ChangePublisher {
   }
 }
 
-/** Transient failures first: while there is one, nothing is refused. */
+/** Transient failures first: while there is one, no change is rejected. */
 async function failuresOf(sent: readonly Promise<unknown>[]): Promise<{ error: unknown }[]> {
   const failures = (await Promise.allSettled(sent)).flatMap((settled) =>
     settled.status === "rejected" ? [{ error: settled.reason as unknown }] : [],
@@ -105,7 +105,7 @@ async function failuresOf(sent: readonly Promise<unknown>[]): Promise<{ error: u
   return failures.sort((a, b) => Number(isTransient(b.error)) - Number(isTransient(a.error)));
 }
 
-/** What a change must not pass: its own kind first, and for a task the numbers of its board. */
+/** The keys whose order a change must keep: its own row's first, and for a task the numbers of its board. */
 function keysOf({ entity, rowId, operation, projectId }: Change): string[] {
   if (operation === "reordered") return [`board ${projectId}`];
   return entity === "tasks" ? [`${entity} ${rowId}`, `board ${projectId}`] : [`${entity} ${rowId}`];

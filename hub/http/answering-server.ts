@@ -7,7 +7,7 @@ import { WrongMethod } from "./methods.ts";
 import { sendError } from "./responses.ts";
 
 export interface HttpTimes {
-  /** How long a connection is kept between requests: longer than a proxy in front keeps it. */
+  /** How long an idle connection is kept between requests: longer than a proxy in front keeps it. */
   keepAliveMs: number;
   /** From the first byte of a request, or of a connection, to the end of its headers. */
   headersMs?: number;
@@ -19,7 +19,7 @@ export const DEFAULT_HEADERS_MS = 10_000;
 export const DEFAULT_REQUEST_MS = 30_000;
 const MAX_CHECKING_INTERVAL_MS = 2_000;
 
-/** An HTTP server with limits for slow requests. What `answer` rejects with is sent as an error object, and logged if it is a fault. */
+/** An HTTP server with limits for slow requests. Errors of `answer` are sent as error objects; faults are logged. */
 export function createAnsweringServer(
   { keepAliveMs, headersMs = DEFAULT_HEADERS_MS, requestMs = DEFAULT_REQUEST_MS }: HttpTimes,
   log: Logger,
@@ -27,7 +27,7 @@ export function createAnsweringServer(
 ): Server {
   return createServer(
     {
-      // Of a connection that is kept Node counts neither of the two before the next request begins.
+      // On a kept connection, Node starts both timers only when the next request begins.
       headersTimeout: headersMs,
       requestTimeout: requestMs,
       connectionsCheckingInterval: Math.min(MAX_CHECKING_INTERVAL_MS, headersMs),
@@ -40,11 +40,11 @@ export function createAnsweringServer(
           log.debug({ traceId, method: request.method }, "the caller hung up before its request was whole");
           return;
         }
-        const told = toErrorObject(error, traceId);
-        if (told.code === "internal" || (error instanceof HubError && error.cause)) {
+        const sent = toErrorObject(error, traceId);
+        if (sent.code === "internal" || (error instanceof HubError && error.cause)) {
           log.error({ err: error, traceId, method: request.method }, "HTTP call failed");
         }
-        sendError(response, told, error instanceof WrongMethod ? error.allowed : undefined);
+        sendError(response, sent, error instanceof WrongMethod ? error.allowed : undefined);
       });
     },
   );

@@ -25,7 +25,7 @@ interface Route {
   method: string;
   path: RegExp;
   call: Call;
-  /** The query parameters that it takes. */
+  /** The accepted query parameters. */
   query?: readonly string[];
 }
 
@@ -47,14 +47,14 @@ export class HttpApi {
   readonly #failures: FailedHandshakes;
   readonly #stallMs: number;
 
-  /** `stallMs`: how long a body may stand still. */
+  /** `stallMs`: how long a body may pause. */
   constructor(services: Services, failures: FailedHandshakes, stallMs: number) {
     this.services = services;
     this.#failures = failures;
     this.#stallMs = stallMs;
   }
 
-  /** What the call answers with, or null where no route fits. Throws `HubError`s. */
+  /** The call's answer, or null if no route matches. Throws `HubError`s. */
   async handle(request: IncomingMessage, url: URL): Promise<{ body: unknown } | null> {
     for (const { method, path, call, query = [] } of ROUTES) {
       const match = path.exec(url.pathname);
@@ -74,7 +74,7 @@ export class HttpApi {
     return null;
   }
 
-  /** The request's JSON object. Throws what `readJson` does. */
+  /** The request's JSON object. Throws the errors of `readJson`. */
   async bodyOf(request: IncomingMessage, maxBytes: number): Promise<object> {
     const body = await readJson(request, { maxBytes: maxBytes + ENVELOPE_BYTES, stallMs: this.#stallMs });
     if (typeof body === "object" && body !== null && !Array.isArray(body)) return body;
@@ -86,7 +86,7 @@ export class HttpApi {
     share.takeByHttp(what, performance.now());
   }
 
-  /** A wrong token counts like a handshake that failed: both would ask the issuer for every attempt. */
+  /** A wrong token counts like a failed handshake: both would query the issuer for every attempt. */
   async #authenticate(request: IncomingMessage, url: URL): Promise<Omit<Caller, "share">> {
     const network = this.#failures.networkOf(request.socket.remoteAddress, request.headers);
     const retryAfterMs = this.#failures.refusedForMs(network, performance.now());

@@ -3,17 +3,17 @@ import { badRequest, HubError } from "../errors.ts";
 import { jsonTooComplex } from "../kernel/json-limits.ts";
 import { refuseUnsafeJson } from "../validation.ts";
 
-/** How large a body may be, and how long it may stand still. */
+/** How large a body may be, and how long it may pause. */
 export interface BodyLimits {
   maxBytes: number;
   stallMs: number;
 }
 
-/** The caller hung up before its body was whole: nobody is left to be answered. */
+/** The caller hung up before its body was complete: there is no recipient for an answer. */
 export class HungUp extends Error {}
 
 const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*("?)utf-8\1\s*)?$/i;
-/** A byte order mark is no JSON either. */
+/** A byte order mark is not JSON either. */
 const UTF_8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The request's JSON body; an empty one is `{}`. Throws `bad_request`, `payload_too_large`, `timeout`, `HungUp`. */
@@ -36,14 +36,14 @@ function refuseOtherEncodings({ headers }: IncomingMessage): void {
 
 async function read(request: IncomingMessage, { maxBytes, stallMs }: BodyLimits): Promise<Buffer> {
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  // Destroyed with the iterator, the request would take its socket, and so the answer, along.
+  // An iterator that destroys the request would destroy its socket, and with it the answer.
   const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
   const body: Buffer[] = [];
   let size = 0;
   let timer: NodeJS.Timeout | undefined;
   const stalled = new Promise<never>((_, reject) => {
     timer = setTimeout(
-      () => reject(new HubError("timeout", "The body stood still. Send it without a pause.")),
+      () => reject(new HubError("timeout", "The body paused for too long. Send it without a pause.")),
       stallMs,
     );
   });

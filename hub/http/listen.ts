@@ -1,10 +1,10 @@
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** Clients that come back all at once wait here; what doesn't fit is dropped and comes seconds later. */
+/** Clients that reconnect all together wait here; further ones are dropped and retry seconds later. */
 const BACKLOG = 4_096;
 
-/** Listens, and resolves with the URL. Rejects with an error that names `variables` where the address can't be had. */
+/** Listens, and resolves with the URL. Rejects with an error that names `variables` if the address is not available. */
 export function listen(
   server: Server,
   { host, port }: { host: string; port: number },

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import { HubError } from "../errors.ts";
 
-/** What reads, and changes nothing. */
+/** Methods that read, and change nothing. */
 export const READS = ["GET", "HEAD"];
 
-/** A call of an address that is there, with a method that it does not take: 405, and `Allow`. */
+/** A call of an existing address with a method that it does not support: 405, and `Allow`. */
 export class WrongMethod extends HubError {
   /** For the header `Allow`. */
   readonly allowed: string;
@@ -17,7 +17,7 @@ export class WrongMethod extends HubError {
   }
 }
 
-/** Throws where the request's method is none of these. */
+/** Throws if the request's method is none of these. */
 export function allow({ method = "" }: IncomingMessage, methods: readonly string[]): void {
   if (!methods.includes(method)) throw new WrongMethod(methods);
 }

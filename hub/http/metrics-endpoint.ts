@@ -8,7 +8,7 @@ import { listen } from "./listen.ts";
 import { allow, READS } from "./methods.ts";
 import { send } from "./responses.ts";
 
-/** What `/metrics` answers. */
+/** The response of `/metrics`. */
 export interface MetricsText {
   readonly contentType: string;
   text(): Promise<string>;
@@ -17,7 +17,7 @@ export interface MetricsText {
 const PATH = "/metrics";
 const KEEP_ALIVE_MS = 75_000;
 
-/** Answers a scrape. Throws `unauthenticated` where a token is set and the request has another one, or none. */
+/** Answers a scrape. Throws `unauthenticated` if a token is set and the request has another one, or none. */
 export async function answerMetrics(
   metrics: MetricsText,
   token: string | null,
@@ -30,7 +30,7 @@ export async function answerMetrics(
   send(response, 200, metrics.contentType, await metrics.text());
 }
 
-/** Serves `/metrics` alone, at its own address. Throws where that can't be listened on. */
+/** Serves only `/metrics`, at its own address. Throws if that address is not available. */
 export async function serveMetrics(
   { host, port }: NonNullable<MetricsConfig["address"]>,
   { metrics, token, log }: { metrics: MetricsText; token: string | null; log: Logger },
@@ -44,7 +44,7 @@ export async function serveMetrics(
   return server;
 }
 
-/** By digests, whose comparison takes the same time whatever was sent. */
+/** Compares digests, which takes the same time for any input. */
 function isSame(given: string, expected: string): boolean {
   return timingSafeEqual(digest(given), digest(expected));
 }

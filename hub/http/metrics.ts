@@ -10,7 +10,7 @@ import {
 } from "prom-client";
 import type { RequestOutcome } from "../requests.ts";
 
-/** Numbers that are read at the time of a scrape. */
+/** Numbers that are read during a scrape. */
 export interface Gauges {
   serving(): boolean;
   connections(): number;
@@ -31,18 +31,18 @@ export interface Gauges {
   backend: { history: HistoryGauges; redisMemory(): { used: number; max: number } | null };
   writeBackPending(): number;
   writeBackStatements(): number;
-  /** Rows removed by this node, and the number of deleted rows by what becomes of them. */
+  /** Rows removed by this node, and the number of deleted rows by state. */
   purges(): { removed: number; marked: { waiting: number; due: number; failed: number } };
 }
 
-/** What the history of channels holds (`broker/history-budget.ts`). */
+/** The size of the channels' history (`broker/history-budget.ts`). */
 export interface HistoryGauges {
   bytes: number;
   freedBytes: number;
   largest(count: number): { organizationId: string; bytes: number }[];
 }
 
-/** Organizations that have a value of their own in `hub_history_organization_bytes`. */
+/** Organizations with their own value in `hub_history_organization_bytes`. */
 const LARGEST_ORGANIZATIONS = 5;
 
 const SIZES = [
@@ -53,7 +53,7 @@ const SIZES = [
 /** Metrics by value. */
 export type Measures = MetricObjectWithValues<MetricValue<string>>[];
 
-/** What Prometheus reads at /metrics. */
+/** The metrics of /metrics. */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #requests: Counter<"request" | "code">;
@@ -93,14 +93,14 @@ export class Metrics {
     this.#ends.inc({ reason: reason.replaceAll(" ", "_") });
   };
 
-  /** Registers what is measured elsewhere. */
+  /** Registers gauges. */
   watch(gauges: Gauges): void {
     const serving = () => Number(gauges.serving());
     this.#gauge("hub_serving", "1 while this hub may publish changes and write presence, else 0", serving);
     this.#gauge("hub_connections", "Open connections", gauges.connections);
     this.#gauge("hub_transports", "Open transports, also of clients that are not connected yet", gauges.transports);
     this.#gauge("hub_channels", "Channels with subscribers on this node", gauges.channels);
-    this.#gauge("hub_deliveries", "Publications handed to subscribers since the start", gauges.deliveries);
+    this.#gauge("hub_deliveries", "Publications delivered to subscribers since the start", gauges.deliveries);
     this.#gauge("hub_packets", "Packets of publications and presence sent since the start", gauges.packets);
     this.#gauge("hub_frames_direct", "Frames written straight into WebSockets since the start", gauges.framesDirect);
     this.#gauge("hub_frames_queued", "Frames sent through Engine.IO's queue since the start", gauges.framesQueued);
@@ -175,12 +175,12 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  /** The same by value, to be joined with other processes'. */
+  /** The metrics as values, for a text that joins several processes. */
   measures(): Promise<Measures> {
     return this.#registry.getMetricsAsJSON();
   }
 
-  /** The organizations that wait longest alone: labels must not grow with tenants. */
+  /** Only the organizations that wait longest: label values must not grow with tenants. */
   #watchFeed({ feed }: Gauges): void {
     const registers = [this.#registry];
     const help = "Age of the oldest change that waits, of the organizations with the longest";

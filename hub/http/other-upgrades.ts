@@ -2,8 +2,8 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 
 /**
- * Returns what answers a request for an upgrade that the server does not offer, such as `Upgrade: h2c`, as if it asked
- * for none. The request goes back to Node's parser without its `Upgrade` header: body, keep-alive and time limits hold.
+ * Returns a handler for upgrades that the server does not offer, such as `Upgrade: h2c`: it answers them as ordinary
+ * requests. The request returns to Node's parser without its `Upgrade` header, so body, keep-alive and time limits work.
  */
 export function plainAnswers(server: Server): (request: IncomingMessage, socket: Duplex, head: Buffer) => void {
   const newest = new WeakMap<Duplex, ServerResponse>();
@@ -15,9 +15,9 @@ export function plainAnswers(server: Server): (request: IncomingMessage, socket:
       socket.unshift(Buffer.concat([headOf(request), head]));
       server.emit("connection", socket);
     };
-    // Node has let go of the socket: an error without a listener would end the process.
+    // Node has detached the socket: an error without a listener would end the process.
     socket.on("error", hangUp);
-    // Node's parser knows only the responses of its own requests: the answers of pipelined requests would mix.
+    // Node's parser only knows the responses of its own requests: answers of pipelined requests would mix.
     const before = newest.get(socket);
     if (before && !before.closed) before.once("close", parseAgain);
     else parseAgain();

@@ -45,7 +45,7 @@ export class Pages {
     this.#built = memoized(() => buildPages(folder, retryMs, log), retryMs);
   }
 
-  /** False where there is no page of this name. Throws where it is asked for by a method that does not read, and `unavailable`. */
+  /** False if no page has this name. Throws if the method is not a reading one, and `unavailable`. */
   async serve(request: IncomingMessage, url: URL, response: ServerResponse): Promise<boolean> {
     const page = PAGES.get(url.pathname);
     if (!page) return false;
@@ -61,14 +61,18 @@ async function buildPages(folder: string, retryMs: number, log: Logger): Promise
     return new Map(await Promise.all(built));
   } catch (error) {
     log.error({ err: error }, "the console could not be built: the next request after some seconds builds it again");
-    throw new HubError("unavailable", "The console could not be built: the hub's log says why. Try again shortly.", {
-      retryAfterMs: retryMs,
-      cause: error,
-    });
+    throw new HubError(
+      "unavailable",
+      "The console could not be built; the hub's log has the reason. Try again shortly.",
+      {
+        retryAfterMs: retryMs,
+        cause: error,
+      },
+    );
   }
 }
 
-/** The tokens and what all views share, then each view's own. */
+/** The design tokens and shared styles, then each view's own. */
 async function styles(folder: string): Promise<string> {
   const files = await readdir(folder, { recursive: true });
   const own = files.filter((file) => file.endsWith(".css") && file !== SHARED_STYLES).sort();

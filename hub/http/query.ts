@@ -1,7 +1,7 @@
 import { badRequest } from "../errors.ts";
 import { refuseUnsafeText } from "../validation.ts";
 
-/** Throws `bad_request` for a parameter that is not one of `known`, is given twice, or is no text that the hub takes. */
+/** Throws `bad_request` for a parameter that is not one of `known`, is repeated, or has an invalid text. */
 export function refuseUnknownQuery({ searchParams }: URL, known: readonly string[]): void {
   const seen = new Set<string>();
   for (const [name, value] of searchParams) {

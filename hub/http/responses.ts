@@ -19,15 +19,15 @@ export function send(
   body: string | Uint8Array,
   headers: Record<string, string> = {},
 ): void {
-  // Whoever hung up meanwhile needs no answer.
+  // A caller that hung up in the meantime gets no answer.
   if (response.destroyed || response.headersSent) return;
   response.writeHead(status, { ...SECURITY_HEADERS, "Content-Type": contentType, ...headers });
   response.end(body);
 }
 
 /**
- * The error object as the body, with the status of its code, and `Retry-After` in whole seconds. `allowed`: the methods of
- * an address that was called with another one.
+ * Sends the error object as the body, with the status of its code, and `Retry-After` in whole seconds. `allowed`: the
+ * methods of an address that was called with another one.
  */
 export function sendError(response: ServerResponse, error: ErrorObject, allowed?: string): void {
   const status = allowed === undefined ? statusOf(error) : 405;
@@ -35,7 +35,7 @@ export function sendError(response: ServerResponse, error: ErrorObject, allowed?
   const headers: Record<string, string> = {};
   if (allowed !== undefined) headers.Allow = allowed;
   if (retryAfter !== undefined) headers["Retry-After"] = String(Math.ceil(retryAfter / 1000));
-  // What is left of the request would have to be read before the next one.
+  // Otherwise the rest of the request would have to be read before the next one.
   if (!response.req.complete || status === 401) headers.Connection = "close";
   sendJson(response, status, error, headers);
 }

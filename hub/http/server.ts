@@ -9,19 +9,19 @@ import { allow, READS } from "./methods.ts";
 import { answerMetrics, type MetricsText } from "./metrics-endpoint.ts";
 import { send, sendJson } from "./responses.ts";
 
-/** Why the hub is not ready, by part; empty: it is. */
+/** Why the hub is not ready, by part; empty: it is ready. */
 export type Readiness = () => Promise<Record<string, string>>;
 
 export interface HttpParts {
   api: HttpApi;
-  /** Null: they have an address of their own. */
+  /** Null: they have a separate address. */
   metrics: { text: MetricsText; token: string | null } | null;
   readiness: Readiness;
-  /** What an operator should correct while the hub does its work, by part: sentences, the last of which is the remedy. */
+  /** Problems that an operator should correct although the hub works, by part. Each text ends with its remedy. */
   warnings(): Record<string, string>;
   /** Serves a static file; false: there is none of that name. */
   page(request: IncomingMessage, url: URL, response: ServerResponse): Promise<boolean>;
-  /** Everything is served below it; empty: at the root. */
+  /** The path below which everything is served; empty: at the root. */
   basePath: string;
   times: HttpTimes;
   log: Logger;
@@ -32,22 +32,22 @@ export function createHttpServer(parts: HttpParts): Server {
   return createAnsweringServer(parts.times, parts.log, (request, response) => answer(parts, request, response));
 }
 
-/** How long connections that are kept may bring one more request, once others serve the port. */
+/** How long kept connections may bring one more request, once other processes serve the port. */
 export const DEFAULT_KEPT_MS = 5_000;
 
-/** From now on each connection ends with its next answer. */
+/** From now on each connection closes after its next answer. */
 export function endWithNextAnswer(server: Server): void {
   server.prependListener("request", (_, response) => response.setHeader("connection", "close"));
 }
 
 /**
- * Accepts no connection any more, because others serve the port. Connections that are kept end with their next answer, or
- * after `keptMs` without a request: ended at once, a request that is on its way would be lost. Resolves when none is left
- * to wait for, once `served` has.
+ * Accepts no further connection, because other processes serve the port. Kept connections close after their next answer, or
+ * after `keptMs` without a request: closing them at once would lose requests in flight. Resolves when none is left, and
+ * `served` has resolved.
  */
 export async function handOver(server: Server, served: Promise<void>, keptMs = DEFAULT_KEPT_MS): Promise<void> {
   const closed = new Promise<void>((resolve) => server.once("close", resolve));
-  // Of HTTP's own server it would end connections that are idle.
+  // The HTTP server's own `close` would end idle connections.
   TcpServer.prototype.close.call(server);
   const limit = new AbortController();
   const late = pause(keptMs, undefined, { signal: limit.signal }).catch(() => {});
@@ -70,7 +70,7 @@ async function answer(parts: HttpParts, request: IncomingMessage, response: Serv
   const { basePath } = parts;
   const isBelow = url.pathname.startsWith(`${basePath}/`);
   if (isBelow) url.pathname = url.pathname.slice(basePath.length);
-  // A platform asks the process itself, and knows no path.
+  // A platform probes the process directly, and does not know the base path.
   const probe = PROBES.get(url.pathname);
   if (probe) {
     allow(request, READS);
@@ -80,20 +80,20 @@ async function answer(parts: HttpParts, request: IncomingMessage, response: Serv
   const called = await parts.api.handle(request, url);
   if (called) return sendJson(response, 200, called.body);
   if (await parts.page(request, url, response)) return;
-  throw new HubError("not_found", "There is nothing at this address. PROTOCOL.md lists the HTTP calls.");
+  throw new HubError("not_found", "This address does not exist. PROTOCOL.md lists the HTTP calls.");
 }
 
-/** The page's addresses are relative, so that its own needs its slash. */
+/** The page's addresses are relative, so its own address needs its final slash. */
 function answerOutside(basePath: string, url: URL, request: IncomingMessage, response: ServerResponse): void {
   if (url.pathname !== basePath) {
-    throw new HubError("not_found", `There is nothing at this address. The hub serves below ${basePath}/.`);
+    throw new HubError("not_found", `This address does not exist. The hub serves below ${basePath}/.`);
   }
   allow(request, READS);
   send(response, 308, "text/plain", "", { Location: `${basePath}/${url.search}` });
 }
 
 async function answerMetricsOf({ metrics }: HttpParts, response: ServerResponse): Promise<void> {
-  if (!metrics) throw new HubError("not_found", "Metrics have an address of their own: METRICS_HOST and METRICS_PORT.");
+  if (!metrics) throw new HubError("not_found", "Metrics have a separate address: METRICS_HOST and METRICS_PORT.");
   await answerMetrics(metrics.text, metrics.token, response.req, response);
 }
 
@@ -107,7 +107,7 @@ async function answerReadiness(parts: HttpParts, response: ServerResponse): Prom
 }
 
 function urlOf({ url = "/" }: IncomingMessage): URL {
-  // Whatever host the request names, paths are all that is looked at.
+  // The request's host is irrelevant: only the path is used.
   if (!URL.canParse(url, "http://hub")) throw new HubError("bad_request", "The address is not a URL.");
   return new URL(url, "http://hub");
 }

@@ -4,7 +4,7 @@ import type { Head } from "./delivery-log.ts";
 import type { PublicationCounts } from "./publication-counts.ts";
 import { type Happened, Recent } from "./recent.ts";
 
-/** A publication that this node took in. */
+/** A publication that this node accepted. */
 export interface Accepted extends Happened {
   readonly channel: string;
   readonly epoch: string;
@@ -13,7 +13,7 @@ export interface Accepted extends Happened {
   readonly publisher: string;
 }
 
-/** A broker that writes down what it takes in: whoever publishes, by whichever way, comes through here. */
+/** A broker that records the publications that it accepts. Every publish of the node goes through it. */
 export class ObservedBroker implements Broker {
   /** By the ids of the publications. */
   readonly accepted: Recent<Accepted>;
@@ -29,7 +29,7 @@ export class ObservedBroker implements Broker {
   async publish(request: BrokerPublish): Promise<PublishReply> {
     const at = Date.now();
     const reply = await this.#inner.publish({ ...request, at });
-    // The first one was counted where it was taken in.
+    // The first one was counted when it was accepted.
     if (!reply.duplicate) this.#accept(request, reply, at);
     return reply;
   }

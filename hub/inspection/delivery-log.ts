@@ -3,26 +3,26 @@ import type { EncodedPublication } from "../broker/broker.ts";
 import type { Connection } from "../connection.ts";
 import { type Happened, Recent } from "./recent.ts";
 
-/** A channel as a node follows it, for as long as it has subscribers there. */
+/** A channel that a node follows while it has subscribers there. */
 export interface Followed {
   readonly channel: string;
   /** Null until the first of its subscriptions is live. */
   epoch: string | null;
 }
 
-/** Who gets answers and publications. */
+/** The recipient of answers and publications. */
 export interface Reader {
   connectionId: string;
   principal: { kind: string; id: string };
   client: string | null;
 }
 
-/** From where to where a subscription was served. Times are `performance.now()`. */
+/** The range of a stream that a subscription received. Times are `performance.now()`. */
 export interface Span {
   readonly epoch: string;
-  /** Its answer held what came after this offset; null: it held none. */
+  /** Its answer contained the publications after this offset; null: it contained none. */
   readonly recoveredAfter: number | null;
-  /** Up to here its answer told; what came after it was handed over live. */
+  /** The offset up to which its answer reached; later publications were delivered live. */
   readonly from: number;
   readonly since: number;
 }
@@ -31,7 +31,7 @@ export interface EndedSpan extends Span, Happened {
   readonly reader: Reader;
 }
 
-/** What a page of the history held. */
+/** The contents of a history page. */
 export interface HistoryRead extends Happened {
   readonly channel: string;
   readonly epoch: string;
@@ -43,47 +43,47 @@ export interface HistoryRead extends Happened {
 /** A publication without its payload. */
 export type Head = Omit<Publication, "payload">;
 type Kept = Pick<EncodedPublication, "offset" | "ephemeral" | "json">;
-/** A publication that was handed to those who were live on its channel. */
-export interface Handed extends Happened {
+/** A publication that was delivered to the live subscriptions of its channel. */
+export interface Delivered extends Happened {
   readonly followed: Followed;
   readonly publication: Kept;
 }
 
-/** Longer ones are kept without their payload: what a node remembers must stay small. */
+/** Longer publications are kept without their payload, to bound the log's memory. */
 const MAX_KEPT_CHARACTERS = 1_024;
 
 /**
- * What this node handed to whom, for as long as it remembers. To whom is not written down with each publication: that
- * would cost as much as the delivery. It follows from what was handed over and from the spans of the subscriptions.
+ * The recent deliveries of this node. The recipients are not stored with each publication, which would cost as much as the
+ * delivery. They follow from the delivered publications and the spans of the subscriptions.
  */
 export class DeliveryLog {
-  /** By the ids of the publications, as `keyOfId` writes them. */
-  readonly handed: Recent<Handed>;
+  /** By the ids of the publications, in the form of `keyOfId`. */
+  readonly delivered: Recent<Delivered>;
   /** By channel. */
   readonly ended: Recent<EndedSpan>;
   /** By channel. */
   readonly reads: Recent<HistoryRead>;
 
-  /** `max`: how many of each it remembers. */
+  /** `max`: how many entries of each kind are kept. */
   constructor(max?: number) {
-    this.handed = new Recent(({ publication }) => idWithin(publication.json), max);
+    this.delivered = new Recent(({ publication }) => idWithin(publication.json), max);
     this.ended = new Recent(({ channel }) => channel, max);
     this.reads = new Recent(({ channel }) => channel, max);
   }
 
-  /** These went to everybody who is live on the channel. */
-  hand(followed: Followed, batch: readonly EncodedPublication[]): void {
+  /** These were delivered to all live subscriptions of the channel. */
+  record(followed: Followed, batch: readonly EncodedPublication[]): void {
     const at = performance.now();
-    for (const publication of batch) this.handed.add({ followed, publication: shortened(publication), at });
+    for (const publication of batch) this.delivered.add({ followed, publication: shortened(publication), at });
   }
 
-  /** A subscription ended, or the connection before it. */
+  /** A subscription ended, or its connection did before it. */
   end(channel: string, span: Span, connection: Connection): void {
     const at = connection.endedAt ?? performance.now();
     this.ended.add({ ...span, channel, reader: connection.reader, at });
   }
 
-  /** This page was answered, with one publication at least, in order or in the reverse order. */
+  /** This page was sent, with one publication at least, in either order. */
   read(channel: string, epoch: string, publications: readonly Publication[], reader: Reader): void {
     const [first, last] = [publications.at(0)?.offset, publications.at(-1)?.offset];
     if (first === undefined || last === undefined) return;
@@ -92,29 +92,29 @@ export class DeliveryLog {
   }
 }
 
-/** An id as it stands in the JSON of a publication. */
+/** An id in the form in which a publication's JSON contains it. */
 export function keyOfId(id: string): string {
   return JSON.stringify(id).slice(1, -1);
 }
 
 const BEFORE_ID = '"id":"';
-/** Cut out, which costs less than to read all of it; quotes within the id are escaped. */
+/** Cuts the id out, which costs less than parsing the JSON; quotes within the id are escaped. */
 function idWithin(json: string): string {
   const begin = json.indexOf(BEFORE_ID) + BEFORE_ID.length;
   return json.slice(begin, json.indexOf('","type":', begin));
 }
 
-/** The head of a publication that was handed over. */
-export function headOf({ publication }: Handed): Head {
+/** The head of a delivered publication. */
+export function headOf({ publication }: Delivered): Head {
   const { payload: _, ...head } = JSON.parse(publication.json) as Publication;
   return head;
 }
 
-/** Read and written anew: a part of the text would keep the whole of it. */
+/** Parsed and encoded again: a substring would keep the whole text in memory. */
 function shortened(publication: EncodedPublication): Kept {
   const { json, offset, ephemeral } = publication;
   if (json.length <= MAX_KEPT_CHARACTERS) return publication;
-  // In texts quotes are escaped, so that neither name is found in one: these are the first and the last field around it.
+  // Quotes within texts are escaped, so neither name is found in one: these are the first and the last field around it.
   const head = json.slice(0, json.indexOf(',"payload":'));
   const tail = json.slice(json.lastIndexOf(',"at":'));
   return { offset, ephemeral, json: JSON.stringify(JSON.parse(head + tail)) };

@@ -6,7 +6,7 @@ export interface LagRow {
   lagMs: number;
 }
 
-/** The organizations whose changes wait longest, of these or of all (null). Each queue costs one step in an index. */
+/** The organizations whose changes wait longest, among these or all (null). Each queue costs one step in an index. */
 export function askForLags(
   sql: Statements,
   organizationIds: readonly string[] | null,

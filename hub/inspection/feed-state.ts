@@ -2,9 +2,9 @@ import { reused } from "../kernel/reused.ts";
 import type { Database } from "../store/postgres.ts";
 import { askForLags, countRefused, type LagRow } from "./feed-queries.ts";
 
-/** Organizations whose lag has a value of its own: labels must not grow with tenants. */
+/** Organizations with their own label value: the number of values must not grow with tenants. */
 const LABELLED = 5;
-/** Scrapes of this long share one look at the queues. */
+/** Scrapes within this time share one query of the queues. */
 const REUSE_MS = 5_000;
 
 export interface FeedState {
@@ -14,7 +14,7 @@ export interface FeedState {
   setAside: number;
 }
 
-/** What metrics say of the feed of all nodes; null while the database does not answer, which another metric says. */
+/** The feed's metrics over all nodes; null while the database does not answer, which another metric reports. */
 export function feedState(database: Database): () => Promise<FeedState | null> {
   return reused(async () => {
     try {

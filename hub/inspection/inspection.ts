@@ -2,16 +2,16 @@ import type { Delivery, LiveChannel, PrincipalName } from "@monster-realtime/cli
 import type { ConnectionView } from "../connections/live-connections.ts";
 import type { Head } from "./delivery-log.ts";
 
-/** Which channels, in the order of their names. */
+/** A query for channels, in the order of their names. */
 export interface ChannelQuery {
   view: ConnectionView;
   prefix: string;
-  /** Only those behind this name; null: from the first. */
+  /** Only channels after this name; null: from the first. */
   after: string | null;
   limit: number;
 }
 
-/** Channels by name, and whether there are more behind the last. */
+/** Channels by name, and whether more follow. */
 export interface ChannelsFound {
   items: LiveChannel[];
   more: boolean;
@@ -23,21 +23,21 @@ export interface TraceQuery {
   channel: string | undefined;
 }
 
-/** A publication that a node remembers. */
+/** A publication in a node's memory. */
 export interface Remembered {
   channel: string;
   epoch: string;
   head: Head;
 }
 
-/** What one node knows of where a publication came from and went. */
+/** One node's record of the origin and the deliveries of a publication. */
 export interface Handling {
   accepted: { nodeId: string; by: PrincipalName } | null;
-  /** The first ones in the order of time. */
+  /** The first deliveries in the order of time. */
   deliveries: Delivery[];
   truncated: boolean;
 }
-/** What all of them know. */
+/** The records of all nodes. */
 export interface Traced extends Remembered, Handling {}
 
 /** Publications of each minute, of which `last` (minutes since 1970) is the newest. */
@@ -47,22 +47,22 @@ export interface MinutesQuery {
   minutes: number;
 }
 
-/** What came of asking all nodes; what `silentNodes` know is missing in it. */
-export type Heard<Answer> = Answer & { silentNodes: number };
+/** An answer from all nodes; the records of `silentNodes` are missing from it. */
+export type Collected<Answer> = Answer & { silentNodes: number };
 
 /**
- * What the nodes know of channels and publications. What others know is asked of them at that moment: every call ends
- * within about two seconds, and throws `unavailable` where the nodes can't ask each other.
+ * The nodes' records of channels and publications. Other nodes are queried on demand. Every call ends within about two
+ * seconds, and throws `unavailable` if the nodes can't reach each other.
  */
 export interface Inspection {
-  channels(query: ChannelQuery): Promise<Heard<ChannelsFound>>;
+  channels(query: ChannelQuery): Promise<Collected<ChannelsFound>>;
   /**
-   * The newest publication of this id that the view shows; null: no node remembers one. Throws `unavailable` where a node
-   * that may remember it did not answer.
+   * The newest publication with this id that the view shows; null: no node has one in memory. Throws `unavailable` if a
+   * node that may have it did not answer.
    */
-  trace(query: TraceQuery): Promise<Heard<Traced> | null>;
-  minutes(query: MinutesQuery): Promise<Heard<{ counts: number[] }>>;
+  trace(query: TraceQuery): Promise<Collected<Traced> | null>;
+  minutes(query: MinutesQuery): Promise<Collected<{ counts: number[] }>>;
 }
 
-/** Deliveries that one answer tells at most. */
+/** The most deliveries in one answer. */
 export const MAX_DELIVERIES = 1_000;

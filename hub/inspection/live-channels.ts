@@ -7,7 +7,7 @@ import type { Bound } from "../kernel/ordered-map.ts";
 import type { ChannelQuery } from "./inspection.ts";
 import { type OrganizationOf, shownOrganization } from "./view.ts";
 
-/** A channel as one node has it. */
+/** A channel on one node. */
 export interface HeldChannel {
   name: string;
   organizationId: string;
@@ -17,11 +17,11 @@ export interface HeldChannel {
 
 type Found = ReturnType<FanOut["channelsFrom"]>[number];
 
-/** Channels that one turn of the event loop reads, and one statement of the database at most. */
+/** The number of channels read in one turn of the event loop, and at most in one statement. */
 const A_TURN = 200;
 
 /**
- * The channels of this node that have subscribers, in the order of their names. A page reads from its cursor on and holds no
+ * The channels of this node with subscribers, in the order of their names. A page reads from its cursor on and builds no
  * list of all channels: a channel that has subscribers during the whole listing is on exactly one page.
  */
 export class LiveChannels {
@@ -36,7 +36,7 @@ export class LiveChannels {
     this.#organizationOf = organizationOf;
   }
 
-  /** One page. Rejects with `timeout` after `limitMs`: the caller no longer waits for it. */
+  /** Reads one page. Rejects with `timeout` after `limitMs`: the caller no longer waits for it. */
   page(query: ChannelQuery, limitMs: number): Promise<Part<HeldChannel>> {
     return this.#looks.run(limitMs, (until) => this.#page(query, until));
   }

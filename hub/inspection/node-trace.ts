@@ -4,9 +4,9 @@ import { OneByOne } from "../connections/one-by-one.ts";
 import type { FanOut } from "../fan-out.ts";
 import type { Accepted } from "./accepted.ts";
 import {
+  type Delivered,
   type DeliveryLog,
   type EndedSpan,
-  type Handed,
   type Head,
   headOf,
   keyOfId,
@@ -25,23 +25,23 @@ export interface NodeTraceOptions {
   organizationOf: OrganizationOf;
 }
 
-/** Looked at in one turn of the event loop: others may give their publications the same id, as often as they like. */
+/** Publications checked in one turn of the event loop: clients can use one id as often as they like. */
 const A_TURN = 200;
-/** By how much the two clocks may part before the wall's counts as set anew. */
+/** The difference of the two clocks above which the wall clock counts as set. */
 const CLOCK_SLACK_MS = 50;
 
-/** A subscription that goes on, or has ended. */
+/** A live or ended subscription. */
 interface Served extends Span {
   readonly reader: Reader;
   /** By `performance.now()`. */
   readonly until: number;
 }
 
-/** What this node remembers of single publications. */
+/** This node's records of single publications. */
 export class NodeTrace {
   readonly #options: NodeTraceOptions;
   readonly #looks = new OneByOne("publications");
-  /** What lies between `performance.now()` and the milliseconds since 1970. */
+  /** The difference between `performance.now()` and the milliseconds since 1970. */
   #toWallClock = 0;
 
   constructor(options: NodeTraceOptions) {
@@ -49,8 +49,8 @@ export class NodeTrace {
   }
 
   /**
-   * The newest of this id that the view shows, among those that this node took in or handed over. Rejects with `timeout`
-   * where that takes longer than `limitMs`.
+   * The newest publication with this id that the view shows, among those that this node accepted or delivered. Rejects with
+   * `timeout` after `limitMs`.
    */
   find(query: TraceQuery, limitMs: number): Promise<Remembered | null> {
     return this.#looks.run(limitMs, (until) => this.#find(query, until));
@@ -75,7 +75,7 @@ export class NodeTrace {
     return null;
   }
 
-  /** To whom this node handed it, and whether it took it in. Rejects with `timeout` as `find` does. */
+  /** This node's deliveries of a publication, and whether it accepted it. Rejects with `timeout` as `find` does. */
   handling(publication: Remembered, limitMs: number): Promise<Handling> {
     return this.#looks.run(limitMs, () => this.#handling(publication));
   }
@@ -87,10 +87,10 @@ export class NodeTrace {
       accepted.newestFirst(publication.head.id),
       (one) => one.channel === publication.channel && isSame(publication, one),
     );
-    const handedAt = this.#handedAt(publication);
-    const found = this.#deliveries(publication, handedAt).sort((a, b) => (a.at ?? 0) - (b.at ?? 0));
+    const deliveredAt = this.#deliveredAt(publication);
+    const found = this.#deliveries(publication, deliveredAt).sort((a, b) => (a.at ?? 0) - (b.at ?? 0));
     const at = publication.head.at - this.#toWallClock;
-    const kinds = [...(handedAt === null ? [deliveries.handed] : []), deliveries.ended, deliveries.reads];
+    const kinds = [...(deliveredAt === null ? [deliveries.delivered] : []), deliveries.ended, deliveries.reads];
     return {
       accepted: own ? { nodeId, by: principalOf(own.publisher) } : null,
       deliveries: found.slice(0, MAX_DELIVERIES),
@@ -103,28 +103,28 @@ export class NodeTrace {
     for (const { channel: name, epoch, head } of this.#options.accepted.newestFirst(id)) {
       if (isAskedFor(name)) yield { channel: name, epoch, head };
     }
-    for (const handed of this.#options.deliveries.handed.newestFirst(keyOfId(id))) {
-      const { channel: name, epoch } = handed.followed;
-      if (isAskedFor(name) && epoch !== null) yield { channel: name, epoch, head: headOf(handed) };
+    for (const delivered of this.#options.deliveries.delivered.newestFirst(keyOfId(id))) {
+      const { channel: name, epoch } = delivered.followed;
+      if (isAskedFor(name) && epoch !== null) yield { channel: name, epoch, head: headOf(delivered) };
     }
   }
 
-  /** When it was handed to those who were live then; null where it was not, or is forgotten. */
-  #handedAt(publication: Remembered): number | null {
+  /** When it was delivered to live subscriptions; null if it was not, or the record has expired. */
+  #deliveredAt(publication: Remembered): number | null {
     const { ephemeral = false, offset, id } = publication.head;
-    const is = (handed: Handed) =>
-      handed.followed.channel === publication.channel &&
-      handed.publication.ephemeral === ephemeral &&
-      handed.publication.offset === offset &&
-      isSame(publication, { epoch: handed.followed.epoch, head: headOf(handed) });
-    return first(this.#options.deliveries.handed.newestFirst(keyOfId(id)), is)?.at ?? null;
+    const is = (delivered: Delivered) =>
+      delivered.followed.channel === publication.channel &&
+      delivered.publication.ephemeral === ephemeral &&
+      delivered.publication.offset === offset &&
+      isSame(publication, { epoch: delivered.followed.epoch, head: headOf(delivered) });
+    return first(this.#options.deliveries.delivered.newestFirst(keyOfId(id)), is)?.at ?? null;
   }
 
-  #deliveries(publication: Remembered, handedAt: number | null): Delivery[] {
+  #deliveries(publication: Remembered, deliveredAt: number | null): Delivery[] {
     const served = [...this.#served(publication.channel)].flatMap((span) => {
-      const how = howServed(publication, span, handedAt);
+      const how = howServed(publication, span, deliveredAt);
       if (how === null) return [];
-      const at = how === "live" ? Math.max(handedAt ?? 0, publication.head.ephemeral ? 0 : span.since) : span.since;
+      const at = how === "live" ? Math.max(deliveredAt ?? 0, publication.head.ephemeral ? 0 : span.since) : span.since;
       return [this.#delivery(span.reader, at, how)];
     });
     const { channel, epoch, head } = publication;
@@ -143,11 +143,11 @@ export class NodeTrace {
   }
 
   #delivery({ connectionId, principal, client }: Reader, at: number, how: Delivery["how"]): Delivery {
-    const told = Math.round(at + this.#toWallClock);
-    return { nodeId: this.#options.nodeId, connectionId, principal, client, at: told, how };
+    const wallClock = Math.round(at + this.#toWallClock);
+    return { nodeId: this.#options.nodeId, connectionId, principal, client, at: wallClock, how };
   }
 
-  /** Looked at once an answer; kept where it is the same, so that one delivery is not told with two times. */
+  /** Called once per answer. Keeps the difference unless the clock was set, so that a delivery always has the same time. */
   #setClock(): void {
     const toWallClock = Date.now() - performance.now();
     if (Math.abs(toWallClock - this.#toWallClock) > CLOCK_SLACK_MS) this.#toWallClock = toWallClock;
@@ -155,14 +155,14 @@ export class NodeTrace {
 }
 
 /**
- * In the answer that the subscription began with, with all others who were live, or not at all. Times tell it of ephemeral
- * publications; of others their offset says from where on, and the time until when.
+ * How a subscription received a publication: with its answer, live, or not at all. The time decides for ephemeral
+ * publications; for others the offset decides from where on, and the time until when.
  */
-function howServed({ epoch, head }: Remembered, span: Served, handedAt: number | null): "live" | "recovered" | null {
+function howServed({ epoch, head }: Remembered, span: Served, deliveredAt: number | null): "live" | "recovered" | null {
   if (span.epoch !== epoch) return null;
-  const heard = handedAt !== null && handedAt <= span.until;
-  if (head.ephemeral) return heard && handedAt >= span.since ? "live" : null;
-  if (head.offset > span.from) return heard ? "live" : null;
+  const received = deliveredAt !== null && deliveredAt <= span.until;
+  if (head.ephemeral) return received && deliveredAt >= span.since ? "live" : null;
+  if (head.offset > span.from) return received ? "live" : null;
   return span.recoveredAfter !== null && head.offset > span.recoveredAfter ? "recovered" : null;
 }
 
@@ -170,7 +170,7 @@ function servedUntilEnd({ at, ...span }: EndedSpan): Served {
   return { ...span, until: at };
 }
 
-/** Ephemeral ones have no offset of their own. */
+/** Ephemeral publications have no offset. */
 function isSame(one: Remembered, other: { epoch: string | null; head: Head }): boolean {
   if (one.head.id !== other.head.id || one.epoch !== other.epoch) return false;
   if (one.head.ephemeral || other.head.ephemeral)

@@ -21,7 +21,7 @@ export interface InspectedHub {
   log: Logger;
 }
 
-/** What a hub, and by way of `io` the others, know of channels and publications. */
+/** The inspection of a hub and, through `io`, of the other nodes. */
 export function inspectionOf(hub: InspectedHub): Inspection {
   const { nodeId, fanOut, deliveries, broker, presence, authorizer, io, log } = hub;
   const organizationOf: Authorizer["organizationOf"] = (channel) => authorizer.organizationOf(channel);

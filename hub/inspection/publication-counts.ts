@@ -1,6 +1,6 @@
 import { type ParsedChannel, parseChannel } from "@monster-realtime/client/protocol";
 
-/** What a node counted on one channel. */
+/** A node's count of one channel. */
 export interface ChannelCount {
   perSecond: number;
   total: number;
@@ -10,7 +10,7 @@ export interface ChannelCount {
 
 interface Counter {
   readonly channel: string;
-  /** Whose channel it is; it never changes. Null: not asked yet, or it could not be told. */
+  /** The channel's organization, which never changes. Null: not queried yet, or unknown. */
   organizationId: string | null;
   minute: number;
   inMinute: number;
@@ -18,7 +18,7 @@ interface Counter {
   total: number;
   lastAt: number;
 }
-/** A minute of one channel that is over, and was not added to its organization's yet. */
+/** A past minute of one channel that was not added to its organization's count yet. */
 interface Unattributed {
   counter: Counter;
   minute: number;
@@ -26,21 +26,21 @@ interface Unattributed {
 }
 
 export const MINUTE_MS = 60_000 as const;
-/** What can be asked for. */
+/** The longest period of a query. */
 export const MAX_MINUTES = 1_440;
-/** Channels whose counts are kept; of more, those that were quiet for longest are forgotten. */
+/** Channels whose counts are kept; beyond them, those without publications for longest are removed. */
 const MAX_CHANNELS = 50_000;
-/** While nobody can be asked whose channels are. */
+/** The limit while the organizations of channels can't be queried. */
 const MAX_UNATTRIBUTED = 200_000;
 
 /**
- * How much this node took in, by channel and by organization. A publication costs one look into a map: whose a channel is,
- * is asked when its minute is over, or when somebody wants to know.
+ * Counts this node's accepted publications, by channel and by organization. A publication costs one map look-up: the
+ * channel's organization is queried when its minute has passed, or for a query of counts.
  */
 export class PublicationCounts {
   readonly #organizationOf: (channel: ParsedChannel) => Promise<string | null>;
   readonly #counters = new Map<string, Counter>();
-  /** Those that counted in the minute that runs. */
+  /** Counters with publications in the current minute. */
   #active: Counter[] = [];
   #minute = 0;
   #over: Unattributed[] = [];
@@ -57,7 +57,7 @@ export class PublicationCounts {
     clearInterval(this.#settler);
   }
 
-  /** One publication, now. */
+  /** Counts one publication, now. */
   count(channel: string, now: number): void {
     const counter = this.#counters.get(channel) ?? this.#open(channel);
     const minute = Math.floor(now / MINUTE_MS);
@@ -74,7 +74,7 @@ export class PublicationCounts {
     const age = minute - counter.minute;
     const current = age <= 0 ? counter.inMinute : 0;
     const before = age <= 0 ? counter.inMinuteBefore : age === 1 ? counter.inMinute : 0;
-    // Of the minute before, the part that is not longer ago than a minute.
+    // Of the previous minute, only the part within the last 60 seconds counts.
     const within = 1 - (now - minute * MINUTE_MS) / MINUTE_MS;
     return {
       perSecond: ((current + before * within) * 1_000) / MINUTE_MS,
@@ -98,7 +98,7 @@ export class PublicationCounts {
     return counts;
   }
 
-  /** Adds minutes that are over to their organizations, and forgets what is too old or too much. */
+  /** Adds past minutes to their organizations, and removes counts that are too old or too many. */
   async settle(now = Date.now()): Promise<void> {
     const minute = Math.floor(now / MINUTE_MS);
     if (minute > this.#minute) this.#close(minute);
@@ -144,7 +144,7 @@ export class PublicationCounts {
     counts.set(minute, (counts.get(minute) ?? 0) + count);
   }
 
-  /** False where that is not to be known now. A channel whose row is gone is nobody's any more. */
+  /** False if the organization is unknown now. A channel whose row was deleted has no organization any more. */
   async #attribute(counter: Counter): Promise<boolean> {
     const channel = parseChannel(counter.channel);
     if (counter.organizationId !== null || !channel) return true;
@@ -152,7 +152,7 @@ export class PublicationCounts {
       counter.organizationId = await this.#organizationOf(channel);
       return true;
     } catch {
-      // The database is away; it is asked again with the next.
+      // The database is unavailable; it is queried again with the next minute.
       return false;
     }
   }

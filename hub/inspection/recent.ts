@@ -1,9 +1,9 @@
-/** Something that happened, by `performance.now()`. */
+/** An event with its time by `performance.now()`. */
 export interface Happened {
   readonly at: number;
 }
 
-/** One item, between those of the same key. */
+/** One item in the list of its key. */
 interface Kept<Item> {
   readonly item: Item;
   readonly key: string;
@@ -11,20 +11,20 @@ interface Kept<Item> {
   newer: Kept<Item> | null;
 }
 
-/** How long and how much a node remembers of each kind: enough to look for what went wrong a moment ago. */
+/** How long and how many events of each kind a node keeps: enough to examine a recent problem. */
 export const REMEMBERED_MS = 3_600_000;
 export const REMEMBERED_ITEMS = 20_000;
 
 /**
- * The newest of what happened, bounded in number; nothing older than an hour is told. Found by key: whoever looks for one
- * thing passes over nothing else, however much of it others did.
+ * The most recent events, bounded in number; events older than an hour are not returned. They are found by key, so that a
+ * search does not visit other events, however many there are.
  */
 export class Recent<Item extends Happened> {
   readonly #keyOf: (item: Item) => string;
   readonly #max: number;
   readonly #kept: Kept<Item>[] = [];
   readonly #newest = new Map<string, Kept<Item>>();
-  /** Where the next one goes, once there are as many as are kept. */
+  /** The place of the next event, once the maximum number is kept. */
   #next = 0;
 
   constructor(keyOf: (item: Item) => string, max = REMEMBERED_ITEMS) {
@@ -42,7 +42,7 @@ export class Recent<Item extends Happened> {
     }
   }
 
-  /** Those of this key, the newest first. */
+  /** The events of this key, newest first. */
   *newestFirst(key: string, now = performance.now()): Generator<Item> {
     for (let one = this.#newest.get(key) ?? null; one !== null; one = one.older) {
       if (now - one.item.at > REMEMBERED_MS) return;
@@ -50,7 +50,7 @@ export class Recent<Item extends Happened> {
     }
   }
 
-  /** Whether some of what happened since then had to be forgotten. */
+  /** Whether some events since then were removed to bound the number. */
   hasForgottenSince(at: number): boolean {
     const oldest = this.#kept[this.#next];
     return this.#kept.length === this.#max && oldest !== undefined && oldest.item.at > at;
@@ -64,7 +64,7 @@ export class Recent<Item extends Happened> {
     return kept;
   }
 
-  /** The oldest of all is the oldest of its key too. */
+  /** The oldest event of all is also the oldest of its key. */
   #forget(oldest: Kept<Item> | undefined): void {
     if (oldest?.newer) oldest.newer.older = null;
     else if (oldest) this.#newest.delete(oldest.key);

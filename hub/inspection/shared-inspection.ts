@@ -7,8 +7,8 @@ import type { PresenceStore } from "../presence/presence.ts";
 import type {
   ChannelQuery,
   ChannelsFound,
+  Collected,
   Handling,
-  Heard,
   Inspection,
   MinutesQuery,
   Remembered,
@@ -20,7 +20,7 @@ import type { HeldChannel, LiveChannels } from "./live-channels.ts";
 import type { NodeTrace } from "./node-trace.ts";
 import type { ChannelCount, PublicationCounts } from "./publication-counts.ts";
 
-/** What nodes ask each other here. */
+/** The queries between nodes. */
 interface Questions {
   channels: { question: ChannelQuery; answer: Part<HeldChannel> };
   channelCounts: { question: { names: string[] }; answer: ChannelCount[] };
@@ -38,11 +38,11 @@ export interface SharedInspectionOptions {
   log: Logger;
 }
 
-/** Two questions one after the other are over within two seconds. */
+/** Two queries in a row end within two seconds. */
 const FIRST_MS = 1_100;
 const SECOND_MS = 700;
 
-/** Of this node, and of the others as they tell. */
+/** The inspection of this node and of the others. */
 export class SharedInspection implements Inspection {
   readonly #options: SharedInspectionOptions;
   readonly #answerers: Answerers<Questions>;
@@ -61,13 +61,13 @@ export class SharedInspection implements Inspection {
     this.#peers = new Peers(options.io, this.#answerers, options.log);
   }
 
-  async channels(query: ChannelQuery): Promise<Heard<ChannelsFound>> {
-    const { answers, silent } = await this.#everybody("channels", query, FIRST_MS);
+  async channels(query: ChannelQuery): Promise<Collected<ChannelsFound>> {
+    const { answers, silent } = await this.#allNodes("channels", query, FIRST_MS);
     const known = knownOf(answers, ({ name }) => name);
     const byName = heldByName(known.items);
     const names = [...byName.keys()].slice(0, query.limit);
     const [counted, present] = await Promise.all([
-      this.#everybody("channelCounts", { names }, SECOND_MS),
+      this.#allNodes("channelCounts", { names }, SECOND_MS),
       Promise.all(names.map((name) => this.#present(name))),
     ]);
     const items = names.map((name, index) => ({
@@ -78,12 +78,12 @@ export class SharedInspection implements Inspection {
     return { items, more: known.more || byName.size > names.length, silentNodes: Math.max(silent, counted.silent) };
   }
 
-  async trace(query: TraceQuery): Promise<Heard<Traced> | null> {
-    const found = await this.#everybody("remembered", query, FIRST_MS);
+  async trace(query: TraceQuery): Promise<Collected<Traced> | null> {
+    const found = await this.#allNodes("remembered", query, FIRST_MS);
     const [newest] = found.answers.filter((one) => one !== null).sort((a, b) => b.head.at - a.head.at);
     if (!newest && found.silent > 0) throw unanswered("remember this publication");
     if (!newest) return null;
-    const { answers, silent } = await this.#everybody("handling", newest, SECOND_MS);
+    const { answers, silent } = await this.#allNodes("handling", newest, SECOND_MS);
     const deliveries = answers.flatMap((one) => one.deliveries).sort((a, b) => (a.at ?? 0) - (b.at ?? 0));
     return {
       ...newest,
@@ -94,16 +94,16 @@ export class SharedInspection implements Inspection {
     };
   }
 
-  async minutes(query: MinutesQuery): Promise<Heard<{ counts: number[] }>> {
-    const { answers, silent } = await this.#everybody("minutes", query, FIRST_MS);
+  async minutes(query: MinutesQuery): Promise<Collected<{ counts: number[] }>> {
+    const { answers, silent } = await this.#allNodes("minutes", query, FIRST_MS);
     const counts = Array.from({ length: query.minutes }, (_, index) =>
       answers.reduce((sum, ofNode) => sum + (ofNode[index] ?? 0), 0),
     );
     return { counts, silentNodes: silent };
   }
 
-  /** This node, and all others. */
-  async #everybody<Kind extends keyof Questions>(
+  /** Queries this node and all others. */
+  async #allNodes<Kind extends keyof Questions>(
     kind: Kind,
     question: Questions[Kind]["question"],
     limitMs: number,
@@ -115,7 +115,7 @@ export class SharedInspection implements Inspection {
     return { answers: [own, ...answers], silent };
   }
 
-  /** Null where presence can't be read now: it is no reason to tell nothing. */
+  /** Null if presence can't be read now: the other fields are still returned. */
   #present(name: string): Promise<number | null> {
     return this.#options.presence.count(name).catch(() => null);
   }
@@ -136,7 +136,7 @@ function heldAs(name: string, held: readonly HeldChannel[]): Held {
   return { name, organizationId: held[0]?.organizationId ?? "", subscribers, nodes };
 }
 
-/** Each publication is counted by the node that took it in, and by no other. */
+/** Each publication is counted only by the node that accepted it. */
 function sumOf(counts: readonly (ChannelCount | undefined)[]) {
   const known = counts.filter((count) => count !== undefined);
   const times = known.map(({ lastAt }) => lastAt).filter((at) => at !== null);

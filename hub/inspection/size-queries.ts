@@ -1,7 +1,7 @@
 import { reused } from "../kernel/reused.ts";
 import type { Database } from "../store/postgres.ts";
 
-/** Postgres asks the file system for each file, and sizes change slowly: scrapes of this long share one answer. */
+/** Postgres reads the size of each file, and sizes change slowly: scrapes within this time share one answer. */
 const REUSE_MS = 60_000;
 
 /** In bytes on the database's disk, with indexes. */
@@ -10,7 +10,7 @@ export interface DatabaseSizes {
   audit: number;
 }
 
-/** What metrics say of the disk that the database takes; null while the database does not answer, which another metric says. */
+/** The database's disk usage; null while the database does not answer, which another metric reports. */
 export function databaseSizes(database: Database): () => Promise<DatabaseSizes | null> {
   return reused(async () => {
     try {

@@ -1,10 +1,10 @@
 import { type ParsedChannel, parseChannel } from "@monster-realtime/client/protocol";
 import type { ConnectionView } from "../connections/live-connections.ts";
 
-/** Whose a channel is. */
+/** Finds the organization of a channel. */
 export type OrganizationOf = (channel: ParsedChannel) => Promise<string | null>;
 
-/** Whose a channel is, where this view shows it; null where it does not, or where it is nobody's any more. */
+/** The channel's organization if this view shows it; null if it does not, or if the channel has none any more. */
 export async function shownOrganization(
   view: ConnectionView,
   name: string,

@@ -5,7 +5,7 @@ export const MAX_KEYS = 1024;
 /** How many values all arrays and objects of one JSON text may have together: the most that fit into a publication. */
 export const MAX_VALUES = 32_768;
 
-/** Shorter text is parsed faster than it is scanned, whatever it holds. */
+/** Shorter texts are parsed faster than they are scanned. */
 const SCANNED_FROM = 4_096;
 
 const QUOTE = 34;
@@ -18,9 +18,9 @@ const OPEN_BRACE = 123;
 const CLOSE_BRACE = 125;
 
 /**
- * Why this JSON text is too costly to parse, or null. One pass over the text, without recursion, in time linear to its
- * length: `JSON.parse` and validation of deep or wide values take far longer. Says nothing about whether the text is JSON.
- * `envelope`: how many levels around the value that the limits are about.
+ * Why this JSON text is too costly to parse, or null. One pass over the text, without recursion, in linear time:
+ * `JSON.parse` and validation of deep or wide values take far longer. It does not check whether the text is JSON.
+ * `envelope`: the number of levels around the limited value.
  */
 export function jsonTooComplex(text: string, envelope = 0): string | null {
   if (text.length < SCANNED_FROM) return null;
@@ -53,8 +53,8 @@ export function jsonTooComplex(text: string, envelope = 0): string | null {
 }
 
 /**
- * The index of the quote that ends the string which begins at `start`; the text's length where none does. Quotes are found
- * by the engine's own search, which reads many characters at once; a quote behind an odd number of backslashes is escaped.
+ * The index of the quote that ends the string beginning at `start`; the text's length if there is none. The engine's own
+ * search finds quotes many characters at a time; a quote after an odd number of backslashes is escaped.
  */
 function endOfString(text: string, start: number): number {
   let from = start + 1;

@@ -1,5 +1,5 @@
 /**
- * A function that calls `make` once and keeps the value. A failure is kept for `retryMs` only: calls until then share it, and
+ * A function that calls `make` once and caches the value. A failure is cached for `retryMs`: calls until then share it, and
  * the next call tries again. `now` is in milliseconds.
  */
 export function memoized<Value>(

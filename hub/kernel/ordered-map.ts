@@ -1,7 +1,7 @@
-/** A place in the order of keys. */
+/** A position in the order of keys. */
 export interface Bound {
   key: string;
-  /** Whether the entry of this key itself comes after the bound. */
+  /** Whether the entry of this key itself is included. */
   inclusive: boolean;
 }
 
@@ -9,14 +9,14 @@ export interface Bound {
 const BLOCK = 512;
 
 /**
- * A map that can be read in the order of its keys (by code units), a part at a time: to add, to remove and to find a place
- * costs a few microseconds with 200,000 keys. Entries that stay in the map between two parts are read exactly once.
+ * A map that can be read in the order of its keys (by code units), in parts. Adding, removing and finding a position cost
+ * a few microseconds with 200,000 keys. An entry that stays in the map while its parts are read is read exactly once.
  */
 export class OrderedMap<Value> extends Map<string, Value> {
   /** Sorted keys, in sorted blocks, none of which is empty. */
   readonly #blocks: string[][] = [];
 
-  /** The first `count` entries at or behind `bound`. */
+  /** The first `count` entries from `bound` on. */
   from({ key, inclusive }: Bound, count: number): [string, Value][] {
     const entries: [string, Value][] = [];
     let block = this.#blockOf(key);
@@ -64,18 +64,18 @@ export class OrderedMap<Value> extends Map<string, Value> {
     if (keys.length > BLOCK) this.#blocks.splice(at + 1, 0, keys.splice(BLOCK / 2));
   }
 
-  /** The first block that ends at or behind `key`; the number of blocks where none does. */
+  /** The first block that ends at or after `key`; the number of blocks if none does. */
   #blockOf(key: string): number {
     return firstIndex(this.#blocks.length, (index) => (this.#blocks[index]?.at(-1) ?? "") >= key);
   }
 }
 
-/** Where `key` is in these sorted keys, or would be. */
+/** The index of `key` in these sorted keys, or its insertion index. */
 function placeOf(keys: readonly string[], key: string): number {
   return firstIndex(keys.length, (index) => (keys[index] ?? "") >= key);
 }
 
-/** The first index below `length` of which `holds` is true, as it is of all behind it; `length` where there is none. */
+/** The first index below `length` for which `holds` is true; it must then hold for all later ones. `length` if there is none. */
 function firstIndex(length: number, holds: (index: number) => boolean): number {
   let [low, high] = [0, length];
   while (low < high) {

@@ -1,4 +1,4 @@
-/** Keys that are kept apart; further ones count together. */
+/** Keys that are counted separately; further ones are counted together. */
 const MAX_KEYS = 1_000;
 const OTHERS = Symbol("others");
 
@@ -12,8 +12,8 @@ interface Held {
 }
 
 /**
- * Lines that a client can cause as often as it likes. The first line of a key is written at once. Later lines of its
- * interval are counted, and the newest of them is written with the count when the interval ends.
+ * Log lines that clients can cause at any rate. The first line of a key is written at once. Later lines of its interval
+ * are counted, and the newest of them is written with the count when the interval ends.
  */
 export class RepeatedLines {
   readonly #intervalMs: number;
@@ -36,7 +36,7 @@ export class RepeatedLines {
     line(1);
   }
 
-  /** Writes what is held. */
+  /** Writes the pending lines. */
   close(): void {
     for (const key of [...this.#held.keys()]) this.#release(key);
   }

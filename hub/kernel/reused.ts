@@ -1,6 +1,6 @@
 /**
- * A function that runs `read` at most once every `reuseMs`: calls meanwhile share the answer, also one that is under way.
- * A failure is shared the same way. `now` is in milliseconds.
+ * A function that runs `read` at most once every `reuseMs`: calls in between share the answer, even while it is pending.
+ * Failures are shared in the same way. `now` is in milliseconds.
  */
 export function reused<Answer>(
   read: () => Promise<Answer>,

@@ -1,6 +1,6 @@
 /**
- * Calls `action` at most once in `intervalMs`: at once where the last call is that long ago, else when it will be. However
- * often it is asked for meanwhile, one call follows, and it is later than the last time it was asked for.
+ * Calls `action` at most once per `intervalMs`: at once if the last call is that long ago, else at the end of the interval.
+ * Any number of requests in between cause one call, which is later than the last of them.
  */
 export class Spaced {
   readonly #action: () => void;
@@ -13,7 +13,7 @@ export class Spaced {
     this.#intervalMs = intervalMs;
   }
 
-  /** Asks for a call. */
+  /** Requests a call. */
   ask(): void {
     if (this.#timer === null) this.#call();
     else this.#isAsked = true;

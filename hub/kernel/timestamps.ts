@@ -1,19 +1,19 @@
-/** As Postgres writes a time in a row or in JSON. Offsets of old times have seconds. */
+/** The format of a time that Postgres writes in a row or in JSON. Offsets of old times have seconds. */
 const WRITTEN = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:\.\d+)?)([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?$/;
 
 /**
- * The time of a text; null for a text that is no time between the years 1 and 9999, such as `infinity` or a year BC, which
+ * Parses a time. Null for a text that is no time between the years 1 and 9999, such as `infinity` or a year BC, which
  * Postgres can store.
  */
 export function timeOf(text: string): Date | null {
-  // The change feed reads many in the form of JSON, which is the standard's.
+  // The change feed reads many times from JSON, whose format is the standard's.
   const standard = text.charAt(10) === "T" ? Date.parse(text) : Number.NaN;
   const at = new Date(Number.isNaN(standard) ? millisecondsOf(text) : standard);
   const year = at.getUTCFullYear();
   return year >= 1 && year <= 9_999 ? at : null;
 }
 
-/** A JavaScript engine by itself reads `0044-03-15 12:00:00+00` as a time of 2044. */
+/** A JavaScript engine alone would parse `0044-03-15 12:00:00+00` as a time in 2044. */
 function millisecondsOf(text: string): number {
   const [, date, time, sign, hours = "0", minutes = "0", seconds = "0"] = WRITTEN.exec(text) ?? [];
   if (date === undefined) return Date.parse(text);
@@ -21,12 +21,12 @@ function millisecondsOf(text: string): number {
   return Date.parse(`${date}T${time}Z`) - offset * (sign === "-" ? -1_000 : 1_000);
 }
 
-/** A timestamp as callers get it: ISO 8601 with milliseconds, or the text itself if `timeOf` is null. */
+/** A timestamp in the form for callers: ISO 8601 with milliseconds, or the text itself if `timeOf` is null. */
 export function shownTimestamp(text: string): string {
   return timeOf(text)?.toISOString() ?? text;
 }
 
-/** A time that `timeOf` can't read: an invalid date, whose text is shown and written back as Postgres wrote it. */
+/** A time that `timeOf` can't parse: an invalid date, whose text is shown and written back as Postgres wrote it. */
 export class ForeignTime extends Date {
   readonly #text: string;
 

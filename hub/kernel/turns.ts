@@ -1,4 +1,4 @@
-/** Runs at most `atOnce` pieces of work at once. The others wait in the order in which they were added. */
+/** Runs at most `atOnce` pieces of work concurrently. The others wait in the order in which they were added. */
 export class Turns {
   readonly #atOnce: number;
   #free: number;
@@ -9,7 +9,7 @@ export class Turns {
     this.#free = atOnce;
   }
 
-  /** How many pieces of work wait. */
+  /** How many pieces of work are waiting. */
   get waiting(): number {
     return this.#waiting.length;
   }

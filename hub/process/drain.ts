@@ -1,14 +1,14 @@
 import type { Connection } from "../connection.ts";
 import { HubError } from "../errors.ts";
 
-/** How long a client may stay over its time. */
+/** How long a client may stay beyond its time. */
 const GOAWAY_SLACK_MS = 2_000;
-/** How far apart clients are sent away: a node takes in about this many a second. */
+/** The rate of `goaway` pushes: a node accepts about this many connections per second. */
 const GOAWAY_PER_SECOND = 500;
-/** When another hub serves: after how long the first client goes to it, and over how long the others follow. */
+/** Times with a successor: when the first client moves to it, and over how long the others follow. */
 const SUCCESSOR = { firstMs: 500, spreadMs: 3_000 };
 
-/** Sends the clients of a hub away, spread over time. */
+/** Asks a hub's clients to reconnect, spread over time. */
 export class Drain {
   readonly #connections: ReadonlyMap<string, Connection>;
   readonly #drainMs: number;
@@ -22,8 +22,8 @@ export class Drain {
   }
 
   /**
-   * Resolves when all clients are gone, at the latest `drainMs` after the first call. With a successor the clients that
-   * are left get a second, shorter time.
+   * Resolves when all clients have disconnected, at the latest `drainMs` after the first call. With a successor the
+   * remaining clients get a second, shorter time.
    */
   begin(successor: boolean): Promise<void> {
     if (this.#gone === null || (successor && !this.#hasSuccessor)) this.#sendAll(successor);
@@ -42,7 +42,7 @@ export class Drain {
   }
 
   sendAway(connection: Connection, reconnectInMs: number): void {
-    connection.goingAway = true;
+    connection.goawaySent = true;
     connection.push("goaway", { reason: "The hub is restarting.", reconnectInMs });
     setTimeout(() => connection.end(drainingError()), reconnectInMs + GOAWAY_SLACK_MS).unref();
   }

@@ -3,11 +3,11 @@ import type { Fence } from "../store/fence.ts";
 
 const RETRY_MS = 250;
 
-/** The identity of the database that this hub's keys in Redis carry, until the database has another one. */
+/** The database identity that this hub's keys in Redis carry, until the database gets another one. */
 export class HeldIdentity {
   /** Null without Redis. */
   readonly value: string | null;
-  /** Resolves, with the reason, when the database has another identity: the hub must end and start again. */
+  /** Resolves with the reason when the database has another identity: the hub must end and start again. */
   readonly lost: Promise<string>;
   #resolveLost: (reason: string) => void = () => undefined;
   #isLost = false;
@@ -28,7 +28,7 @@ export class HeldIdentity {
     this.#resolveLost(reason);
   };
 
-  /** The fence of a hub that serves in these terms. */
+  /** The fence of a hub with these terms. */
   fence(termNow: () => number | null): Fence {
     return () => {
       const term = this.#isLost ? null : termNow();
@@ -36,7 +36,7 @@ export class HeldIdentity {
     };
   }
 
-  /** Why no request is served any more: publications under the former keys reach no client of the hubs that serve. */
+  /** Why no request is served any more: publications under the former keys reach no client of the serving hubs. */
   refusal(): HubError | null {
     if (!this.#isLost) return null;
     const message = "This hub can't serve its database any more. Connect again to reach another hub.";

@@ -14,7 +14,7 @@ export interface OpenServingOptions {
   log: Logger;
 }
 
-/** The keeper of this hub's lock, not started yet. Throws `ConfigError` when its connection can't keep a lock. */
+/** The keeper of this hub's lock, not started yet. Throws `ConfigError` if its connection can't keep a lock. */
 export async function openServing(options: OpenServingOptions): Promise<ServingKeeper> {
   const { config, database, nodeId, log, begin } = options;
   const connection = directConnection(config, database);
@@ -25,7 +25,7 @@ export async function openServing(options: OpenServingOptions): Promise<ServingK
   return new ServingKeeper({ withRedis, open, begin, log });
 }
 
-/** Where Postgres itself is. */
+/** The address of Postgres without a pooler. */
 export function directConnection({ database: { directUrl } }: HubConfig, database: Database): ConnectionOptions {
   return directUrl === null ? database.connection : { url: directUrl };
 }
@@ -37,8 +37,7 @@ async function checkDirect(connection: ConnectionOptions, { config, database }: 
   if (kind === "transaction") {
     const problem =
       "leads through a pooler in transaction mode, which keeps no session: neither the lock that lets one hub serve, nor LISTEN";
-    const remedy =
-      "Set DATABASE_DIRECT_URL to an address that leads to Postgres itself; DATABASE_URL may stay as it is";
+    const remedy = "Set DATABASE_DIRECT_URL to the address of Postgres itself; DATABASE_URL may stay as it is";
     throw new ConfigError([{ variable, problem, remedy }]);
   }
   if (directUrl === null || (await reached(variable, isSameDatabase(connection, database, timeoutMs)))) return;
@@ -46,7 +45,7 @@ async function checkDirect(connection: ConnectionOptions, { config, database }: 
   throw new ConfigError([{ variable, problem: "leads to another database than DATABASE_URL", remedy }]);
 }
 
-/** A lock that one of them holds is seen by the other. */
+/** Tests whether a lock that one of them holds is visible to the other. */
 async function isSameDatabase(direct: ConnectionOptions, database: Database, timeoutMs: number): Promise<boolean> {
   const [high, low] = [randomInt(2 ** 31), randomInt(2 ** 31)];
   const sql = connectTo(direct, { max: 1, connect_timeout: timeoutMs / 1000 });
@@ -63,7 +62,7 @@ async function isSameDatabase(direct: ConnectionOptions, database: Database, tim
   }
 }
 
-/** The address holds a password, and is never part of the message. */
+/** The address holds a password, so the message never contains it. */
 async function reached<Result>(variable: string, asked: Promise<Result>): Promise<Result> {
   try {
     return await asked;

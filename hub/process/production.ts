@@ -7,7 +7,7 @@ export function warnOfDefaults(config: HubConfig, log: Logger): void {
   for (const warning of warningsOf(config)) log.warn(warning);
 }
 
-/** Each warning says what holds, why that matters and what to do. */
+/** Each warning states the fact, its consequence and the remedy. */
 export function warningsOf(config: HubConfig): string[] {
   const { production, development, database, metrics, auth, dataDir } = config;
   const isEmbedded = database.url === null;
@@ -31,7 +31,7 @@ function embeddedWarning(dataDir: string): string {
 }
 
 const FOREIGN_HUBS =
-  "REDIS_URL is set, but the database is embedded: hubs on other hosts have databases of their own and share nothing with this one. " +
+  "REDIS_URL is set, but the database is embedded: hubs on other hosts have separate databases and share nothing with this one. " +
   "Set DATABASE_URL to one PostgreSQL server on all hosts, unless all processes run on this host.";
 const DEVELOPMENT_TOKENS =
   "NODE_ENV is production, but DEVELOPMENT is on: tokens of the development issuer open this hub, also through a proxy on this host. " +

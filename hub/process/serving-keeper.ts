@@ -24,11 +24,11 @@ export interface ServingKeeperOptions {
   log: Logger;
 }
 
-/** Holds the lock of the hub that serves, or waits for it, by the decisions of `serving.ts`. */
+/** Holds the lock of the serving hub, or waits for it; `serving.ts` decides. */
 export class ServingKeeper {
-  /** Resolves when clients are served for the first time. Rejects when `begin` does: the hub has to end. */
+  /** Resolves when clients are served for the first time. Rejects if `begin` does: the hub must end. */
   readonly serving: Promise<void>;
-  /** Resolves when a successor waits, or serves already: this hub has to send its clients away and end. */
+  /** Resolves when a successor waits, or serves already: this hub must drain and end. */
   readonly replaced: Promise<void>;
   readonly #options: ServingKeeperOptions;
   #serve: () => void = () => undefined;
@@ -37,9 +37,9 @@ export class ServingKeeper {
   #begun = false;
   #state: Serving = WAITING;
   #session: ServingSession | null = null;
-  /** The term that was held last. */
+  /** The last held term. */
   #term: number | null = null;
-  #told: string | null = null;
+  #reported: string | null = null;
   #wake = new AbortController();
   #running: Promise<void> | null = null;
   #closed = false;
@@ -50,14 +50,14 @@ export class ServingKeeper {
       this.#serve = resolve;
       this.#fail = reject;
     });
-    // Logged where it arises, also when the caller waits for something else.
+    // Logged at its cause, even if the caller waits for something else.
     this.serving.catch(() => undefined);
     this.replaced = new Promise((resolve) => {
       this.#giveWay = resolve;
     });
   }
 
-  /** The term in which this hub may publish changes and write presence at this moment, or null. */
+  /** The term in which this hub may publish changes and write presence now, or null. */
   readonly term = (): number | null => termAt(this.#state, performance.now());
 
   /** Why the hub does not serve, and what to do; null: it serves. */
@@ -80,12 +80,12 @@ export class ServingKeeper {
     return this.#state.name === "released" && this.#state.successorAsked;
   }
 
-  /** Whether the hub holds the lock, or may get it again: what waits to be written can be. */
+  /** Whether the hub holds the lock, or may get it again, so that pending writes are still possible. */
   get mayWrite(): boolean {
     return !this.isReplaced && this.#state.name !== "released";
   }
 
-  /** Why no request is served; null: requests are. A hub that is cut off from the database serves on what needs none. */
+  /** Why no request is served; null: requests are served. A hub without a database connection still serves what needs none. */
   readonly refusal = (): HubError | null => {
     if (this.#state.name === "released" || this.isReplaced) {
       const message = "This hub has handed over to another one. Connect again to reach it.";
@@ -96,7 +96,7 @@ export class ServingKeeper {
     return new HubError("unavailable", message, { retryAfterMs: RETRY_MS });
   };
 
-  /** Tries once and goes on in the background; a hub that gets the lock serves when this resolves. Rejects with the driver's error. */
+  /** Tries once and continues in the background; if it gets the lock, the hub serves when this resolves. Rejects with the driver's error. */
   async start(): Promise<void> {
     this.#session = await this.#open();
     this.#take(await this.#ask("acquire", this.#session));
@@ -104,7 +104,7 @@ export class ServingKeeper {
     if (this.#state.name === "serving") await this.serving;
   }
 
-  /** Gives the lock up: from now on another hub may serve. */
+  /** Releases the lock: from now on another hub may serve. */
   async release(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -123,7 +123,7 @@ export class ServingKeeper {
     }
   }
 
-  /** Until the next step is due, or something happened. */
+  /** Waits until the next step is due, or an event wakes it. */
   async #rest(): Promise<void> {
     const { signal } = this.#wake;
     await pause(pauseAfter(this.#state), undefined, { signal }).catch(() => undefined);
@@ -131,7 +131,7 @@ export class ServingKeeper {
   }
 
   async #carryOut(planned: Step): Promise<void> {
-    // The connection may have ended meanwhile.
+    // The connection may have ended in the meantime.
     const step = nextStep(this.#state) ?? planned;
     if (step === null) return;
     try {
@@ -139,7 +139,7 @@ export class ServingKeeper {
       this.#take(await this.#ask(step, this.#session));
     } catch (error) {
       if (this.#closed) return;
-      this.#options.log.debug({ err: error }, "the lock of the hub that serves could not be asked for");
+      this.#options.log.debug({ err: error }, "the lock of the serving hub could not be requested");
       await this.#drop();
       this.#take({ name: "lost" });
     }
@@ -154,10 +154,10 @@ export class ServingKeeper {
     });
     if (!this.#closed) return session;
     await session.close();
-    throw new Error("the hub gave the lock up while its session was opened");
+    throw new Error("the hub released the lock while its session was opened");
   }
 
-  /** Rejects when no answer comes while the last proof holds. */
+  /** Rejects if no answer comes while the last proof is valid. */
   #ask(step: Exclude<Step, null>, session: ServingSession): Promise<Input> {
     const limit = new AbortController();
     const late = pause(patience(this.#state, performance.now()), undefined, { signal: limit.signal }).then(() => {
@@ -175,7 +175,7 @@ export class ServingKeeper {
     const before = this.#state;
     this.#state = afterInput(before, input, this.#options.withRedis);
     if (this.#state.name === "serving") this.#term = this.#state.term;
-    this.#tell();
+    this.#report();
     if (before.name === this.#state.name) return;
     if (before.name === "waiting" && this.#state.name === "serving") void this.#begin();
     if (this.givesWay) this.#giveWay();
@@ -191,18 +191,18 @@ export class ServingKeeper {
       return;
     }
     this.#begun = true;
-    this.#tell();
+    this.#report();
     this.#serve();
   }
 
-  /** Logs each reason not to serve once, and the end of it. An ordinary start logs nothing. */
-  #tell(): void {
+  /** Logs each reason not to serve once, and its end. An ordinary start logs nothing. */
+  #report(): void {
     if (this.#closed) return;
     const why = whyNotServing(this.#state, performance.now(), this.#options.withRedis);
-    if (why === this.#told) return;
+    if (why === this.#reported) return;
     if (why !== null) this.#options.log.warn(why);
     else this.#options.log.info("this hub serves");
-    this.#told = why;
+    this.#reported = why;
   }
 
   async #drop(): Promise<void> {

@@ -25,10 +25,10 @@ export interface ServingSessionOptions {
 }
 
 /**
- * One session of Postgres that holds the lock of the hub that serves, or waits for it: exclusive without Redis, shared
- * with it. The lock ends with the session, and Postgres ends the session after `SESSION_IDLE_MS` without a question: when
- * the host vanished, the process stands still, or a proxy keeps the connection of a dead hub. Every call rejects with the
- * driver's error when the connection fails.
+ * One session of Postgres that holds the lock of the serving hub, or waits for it: exclusive without Redis, shared with it.
+ * The lock ends with the session. Postgres ends the session after `SESSION_IDLE_MS` without a query: if the host vanished,
+ * the process is paused, or a proxy keeps the connection of a dead hub. Every call rejects with the driver's error if the
+ * connection fails.
  */
 export class ServingSession {
   readonly #options: ServingSessionOptions;
@@ -64,8 +64,8 @@ export class ServingSession {
   }
 
   /**
-   * Takes the lock when it is free, and not reserved for its last holder. `mine`: the term in which this hub held it
-   * before; null: it never did. `refused`: its request to take over was.
+   * Acquires the lock if it is free, and not reserved for its last holder. `mine`: the term in which this hub held it
+   * before; null: it never did. `refused`: its request to take over was refused.
    */
   async acquire(mine: number | null, refused = false): Promise<Input> {
     const { withRedis } = this.#options;
@@ -78,7 +78,7 @@ export class ServingSession {
     return { name: "superseded" };
   }
 
-  /** Asks the holder to hand over. Not granted: the last takeover is too recent, or hubs with Redis serve. */
+  /** Requests a hand-over from the holder. Not granted: the last takeover is too recent, or hubs with Redis serve. */
   async request(): Promise<Input> {
     const rows = await this.#use()`
       UPDATE serving_hub SET successor_pid = pg_backend_pid(), successor_started = ${this.#started}::text::timestamptz
@@ -88,7 +88,7 @@ export class ServingSession {
     return { name: "request answered", granted: rows.length > 0 };
   }
 
-  /** Proves that the session exists. A successor that has died meanwhile does not wait, and is removed. */
+  /** Proves that the session exists. Removes a waiting successor that has died. */
   async prove(): Promise<Input> {
     const at = performance.now();
     const sql = this.#use();
@@ -102,7 +102,7 @@ export class ServingSession {
     return { name: "proven", at, successorWaits: row.waits };
   }
 
-  /** Writes that the lock is given up, so that no other hub waits for this one, and ends the session. */
+  /** Records the release, so that no other hub waits for this one, and ends the session. */
   async release(): Promise<void> {
     const term = this.#term;
     this.#term = null;
@@ -120,7 +120,7 @@ export class ServingSession {
   }
 
   async #configure(): Promise<void> {
-    // As statements: a pooler refuses a connection that begins with settings it does not know.
+    // As statements: a pooler rejects a connection that begins with unknown settings.
     const [row] = await this.#sql<{ pid: number; started: string; opened: string }[]>`
       SELECT pg_backend_pid() AS pid, clock_timestamp()::text AS opened,
         (SELECT backend_start::timestamptz(3)::text FROM pg_stat_activity WHERE pid = pg_backend_pid()) AS started, set_config('idle_session_timeout', ${String(SESSION_IDLE_MS)}, false),
@@ -133,7 +133,7 @@ export class ServingSession {
     this.#opened = row.opened;
   }
 
-  /** The driver would connect again, and ask a session that holds no lock. */
+  /** The driver would reconnect, and query a session that holds no lock. */
   #use(): Sql {
     if (this.#ended) throw new Error("the session has ended");
     return this.#sql;
@@ -158,7 +158,7 @@ export class ServingSession {
 
   /**
    * Whether a hub that never served may follow the holder in the row `hub`. A session that began after the last proof
-   * counts the reserved time from its own beginning: the holder could prove nothing while Postgres was away.
+   * counts the reserved time from its own beginning: the holder could prove nothing while Postgres was unavailable.
    */
   #isOpen(sql: Sql, refused: boolean): PendingQuery<Row[]> {
     const { nodeId, withRedis } = this.#options;
@@ -168,13 +168,13 @@ export class ServingSession {
       OR greatest(hub.proven_at, ${this.#opened}::text::timestamptz) <= clock_timestamp() - ${RESERVED_MS} * interval '1 millisecond')`;
   }
 
-  /** Null: no successor. A role without rights on the successor's session sees its process id alone. */
+  /** Null: no successor. A role without rights on the successor's session sees only its process id. */
   #successorLives(sql: Sql): PendingQuery<Row[]> {
     return sql`CASE WHEN hub.successor_pid IS NOT NULL THEN EXISTS (SELECT FROM pg_stat_activity
       WHERE pid = hub.successor_pid AND coalesce(backend_start::timestamptz(3) = hub.successor_started, true)) END`;
   }
 
-  /** Without a wait for another hub that writes the same row. */
+  /** Records the proof, without waiting for another hub that writes the same row. */
   async #note(): Promise<void> {
     const term = this.#term;
     if (term === null) return;
@@ -187,15 +187,15 @@ export class ServingSession {
         AND only_row = (SELECT only_row FROM serving_hub WHERE only_row FOR NO KEY UPDATE SKIP LOCKED)`;
   }
 
-  /** Of hubs with Redis the others prove the lock again within a second. */
+  /** With Redis, the other hubs prove the lock again within a second. */
   async #giveUp(term: number): Promise<void> {
     await this.#use()`UPDATE serving_hub SET proven_at = NULL WHERE term = ${term}::float8`;
   }
 
   /**
-   * Begins a term, unless another hub served since this one did. What a former holder removes from the feed's queue by a
-   * statement that began before it has published to its own clients: they read again when they move. Hubs with Redis share
-   * the term of the first of them: null.
+   * Begins a term, unless another hub served since this one did. Changes that a former holder's earlier statement removes
+   * from the feed's queue were published to its own clients, which read again when they move. Hubs with Redis share the term
+   * of the first of them: null.
    */
   async #claim(mine: number | null, refused: boolean): Promise<number | null> {
     const { nodeId, withRedis } = this.#options;

@@ -1,31 +1,31 @@
 /**
- * At most one hub without Redis serves a database, and none beside hubs with Redis. This file holds the decisions:
- * synchronous functions of state, input and `now` (a monotonic clock in milliseconds). `serving-keeper.ts` carries them
- * out on a connection of its own to Postgres, and `test/process/serving-simulation.test.ts` with simulated faults.
+ * At most one hub without Redis serves a database, and none beside hubs with Redis. This file makes the decisions, as
+ * synchronous functions of state, input and `now` (a monotonic clock in milliseconds). `serving-keeper.ts` executes them on
+ * a separate connection to Postgres, and `test/process/serving-simulation.test.ts` with simulated faults.
  */
 
 /** How often the holder proves its lock. */
 export const BEAT_MS = 1_000;
 /**
- * How long a proof holds, counted from the moment its question was sent. The holder stops without an answer after this:
- * before Postgres, which waits `SESSION_IDLE_MS` from its last answer, gives the lock to another hub.
+ * How long a proof is valid, from the moment its query was sent. Without an answer the holder stops after this time. Only
+ * later does Postgres, which waits `SESSION_IDLE_MS` from its last answer, give the lock to another hub.
  */
 export const LEASE_MS = 4_000;
-/** How long Postgres keeps the lock of a session from which it receives nothing. */
+/** How long Postgres keeps the lock of a session that sends nothing. */
 export const SESSION_IDLE_MS = 5_000;
-/** How often a hub that waits tries to get the lock. */
+/** How often a waiting hub tries to get the lock. */
 export const RETRY_MS = 250;
-/** A takeover is refused this soon after another one, so that two hubs that both run for good do not take turns. */
+/** The least time between two takeovers, so that two permanently running hubs do not alternate. */
 export const TAKEOVERS_APART_MS = 60_000;
 /**
- * A hub that may not take over leaves the lock to a holder that did not release it, for this long after the last proof:
- * a restarted Postgres has forgotten every session, and the first hub to ask would get the lock.
+ * How long after the last proof the lock is reserved for a holder that did not release it. Other hubs may not take over: a
+ * restarted Postgres has lost every session, and the first hub to ask would get the lock.
  */
 export const RESERVED_MS = 60_000;
-/** How often the holder writes its proof to the row of the hub that serves. */
+/** How often the holder records its proof in the serving hub's row. */
 export const NOTE_MS = 5_000;
 
-/** The hub that serves, as the database shows it; null while the holder has not yet written it. */
+/** The serving hub in the database; null while the holder has not yet written it. */
 export interface Holder {
   nodeId: string;
   withRedis: boolean;
@@ -35,8 +35,9 @@ export interface Holder {
 
 /**
  * `waiting`: the hub has never served. `serving`: it holds the lock in `term`, proven at `provenAt`. `cut off`: it held
- * the lock and can't prove it now. `leaving`: it holds the lock, and a successor asked for it. `released`: it gave the
- * lock up, or lost it while it was `leaving`; `successorAsked`: for a successor. `replaced`: another hub has served since it held the lock.
+ * the lock and can't prove it now. `leaving`: it holds the lock, and a successor requested it. `released`: it released the
+ * lock, or lost it while it was `leaving`; `successorAsked`: for a successor. `replaced`: another hub has served since it
+ * held the lock.
  */
 export type Serving =
   | { name: "waiting"; request: "not sent" | "sent" | "refused"; holder: Holder | null }
@@ -47,23 +48,23 @@ export type Serving =
   | { name: "replaced" };
 
 export type Input =
-  /** The lock is held from now on. `at`: when the last question was sent. */
+  /** The lock is held from now on. `at`: when the last query was sent. */
   | { name: "acquired"; term: number; at: number }
   | { name: "held"; holder: Holder | null }
   /** The lock was free, but another hub held it since this one did. */
   | { name: "superseded" }
   | { name: "request answered"; granted: boolean }
   | { name: "proven"; at: number; successorWaits: boolean }
-  /** The connection is gone, or no answer came in time. */
+  /** The connection was lost, or no answer came in time. */
   | { name: "lost" }
   | { name: "released" };
 
-/** What to ask the database next; null: nothing any more. */
+/** The next step; null: none any more. */
 export type Step = "acquire" | "request" | "prove" | null;
 
 export const WAITING: Serving = { name: "waiting", request: "not sent", holder: null };
 
-/** The state that follows; the same object when the input changes nothing. */
+/** The state that follows; the same object if the input changes nothing. */
 export function afterInput(state: Serving, input: Input, withRedis: boolean): Serving {
   if (state.name === "released" || state.name === "replaced") return state;
   if (input.name === "released") return { name: "released", successorAsked: state.name === "leaving" };
@@ -89,14 +90,14 @@ function afterWaiting(state: Extract<Serving, { name: "waiting" }>, input: Input
     case "held":
       return { ...state, holder: input.holder, request: passedOver(state, input.holder) ? "refused" : state.request };
     case "lost":
-      // The holder looks for the session that asked, which has ended.
+      // The holder looks for the requesting session, which has ended.
       return state.request === "sent" ? { ...state, request: "not sent" } : state;
     default:
       return state;
   }
 }
 
-/** Another hub than the one that was asked serves now: asking again would be the next takeover. */
+/** Another hub than the requested one serves now: a second request would be the next takeover. */
 function passedOver({ request, holder }: Extract<Serving, { name: "waiting" }>, seen: Holder | null): boolean {
   return request === "sent" && holder !== null && seen !== null && seen.nodeId !== holder.nodeId;
 }
@@ -121,7 +122,7 @@ function afterCutOff(state: Extract<Serving, { name: "cut off" }>, input: Input)
   }
 }
 
-/** Whether the hub may publish changes and write presence at this moment: its term, or null. */
+/** The term in which the hub may publish changes and write presence now, or null. */
 export function termAt(state: Serving, now: number): number | null {
   const holds = state.name === "serving" || state.name === "leaving";
   return holds && now - state.provenAt < LEASE_MS ? state.term : null;
@@ -141,12 +142,12 @@ export function nextStep(state: Serving): Step {
   }
 }
 
-/** Hubs with Redis serve on: a hub without it would take their clients into streams and rosters that they do not share. */
+/** Hubs with Redis keep serving: a hub without it would take their clients to streams and rosters that they do not share. */
 function mayRequest(holder: Holder | null): boolean {
   return holder !== null && !holder.withRedis;
 }
 
-/** How long after a step the next one follows. */
+/** The pause between a step and the next one. */
 export function pauseAfter(state: Serving): number {
   return state.name === "serving" || state.name === "leaving" ? BEAT_MS : RETRY_MS;
 }
@@ -167,7 +168,7 @@ export function whyNotServing(state: Serving, now: number, withRedis: boolean): 
     case "waiting":
       return whyWaiting(state, withRedis);
     default:
-      return "Another hub takes over this database. This hub sends its clients away and ends.";
+      return "Another hub takes over this database. This hub asks its clients to reconnect, and ends.";
   }
 }
 

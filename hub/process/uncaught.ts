@@ -1,26 +1,23 @@
 import type { Logger } from "../log.ts";
 
-/** How long the end may take after an exception that nothing caught: within it the write-back is flushed. */
+/** The time limit for stopping after an uncaught exception: it includes the flush of the write-back. */
 export const UNCAUGHT_LIMIT_MS = 10_000;
 
 /**
- * Ends this process, with exit code 1, after an exception that nothing caught: what it holds in memory may be wrong, so
- * nothing more is served. `end` closes what is open in order, and has `UNCAUGHT_LIMIT_MS` for it.
+ * Ends this process, with exit code 1, after an uncaught exception: its memory may be corrupt, so it serves nothing more.
+ * `end` closes everything in order, within `UNCAUGHT_LIMIT_MS`.
  */
 export function endOnUncaughtException(log: Logger, end: () => Promise<void>): void {
   let ending = false;
   process.on("uncaughtException", (error) => {
-    log.fatal(
-      { err: error },
-      ending ? "another exception that nothing caught" : "an exception that nothing caught: ending",
-    );
+    log.fatal({ err: error }, ending ? "another uncaught exception" : "an uncaught exception: ending");
     if (ending) return;
     ending = true;
-    // Also where an end that was under way is the first to be done.
+    // Also if an earlier stop completes first.
     process.exitCode = 1;
     setTimeout(() => process.exit(1), UNCAUGHT_LIMIT_MS);
     end()
-      .catch((failure: unknown) => log.fatal({ err: failure }, "could not end in order"))
+      .catch((failure: unknown) => log.fatal({ err: failure }, "the hub could not stop cleanly"))
       .finally(() => process.exit(1));
   });
 }

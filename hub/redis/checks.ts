@@ -9,24 +9,25 @@ import { redisFault } from "./url.ts";
 const OLDEST_MAJOR = 7;
 
 /**
- * Refuses, with `ConfigError`, a Redis on which promises could not be kept: one older than 7, which has no sharded
+ * Rejects, with `ConfigError`, a Redis that can't fulfil the hub's guarantees: one older than 7, which has no sharded
  * channels; one that evicts keys; one that denies the hub's user a right, or accepts no writes; one whose keys belong to
- * another program or another version of this one.
+ * another program or another version of the hub.
  */
 export async function checkRedis(redis: RedisConnection, log: Logger): Promise<void> {
   try {
     const reports = await redis.everywhere("INFO").catch(deniedFor(redis, { commands: ["info"] }));
     for (const report of reports) checkServer(String(report));
     await checkRights(redis);
-    // Every other right is there.
+    // All other rights are granted.
     await checkMarker(redis).catch(deniedFor(redis, { key: PROGRAM_KEY }));
   } catch (error) {
     throw startFault(error);
   }
-  if (!redis.guarded) log.warn("This Redis asks for no password: whoever reaches it reads and writes everything");
+  if (!redis.guarded)
+    log.warn("This Redis requires no password: any client that reaches it can read and write everything");
 }
 
-/** Rethrows what Redis denied as the lack of these rights, and anything else unchanged. */
+/** Rethrows a denial by Redis as the lack of these rights, and any other error unchanged. */
 function deniedFor(redis: RedisConnection, lacking: { commands?: string[]; key?: string }): (error: unknown) => never {
   return (error) => {
     throw isDenied(error) ? rightsFault(redis, lacking) : error;
@@ -38,7 +39,7 @@ function checkServer(report: string): void {
   if (Number.parseInt(version, 10) < OLDEST_MAJOR) {
     throw redisFault(`leads to Redis ${version}, which has no sharded channels`, `Use Redis ${OLDEST_MAJOR} or newer`);
   }
-  // Those that evict keys with a lifetime alone are as bad: streams and presence have one.
+  // Policies that evict only keys with a lifetime are as bad: streams and presence have one.
   const policy = field(report, "maxmemory_policy");
   if (policy !== "noeviction") {
     const remedy = "Set maxmemory-policy to noeviction, and give Redis the memory it needs";

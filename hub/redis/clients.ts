@@ -8,7 +8,7 @@ import { type RedisAddress, redisFault } from "./url.ts";
 /** The only node of a Redis that is no cluster, as `subscriberOf` takes it. */
 export const SINGLE = "single";
 const RECONNECT_MS = 250;
-/** A cluster that was just made, or changes, refuses for a while. */
+/** How long a new or changing cluster may reject commands. */
 const READY_LIMIT_MS = 10_000;
 
 function options({ username, password, db, tls }: RedisAddress, timeoutMs: number) {
@@ -20,9 +20,9 @@ function options({ username, password, db, tls }: RedisAddress, timeoutMs: numbe
     lazyConnect: true,
     connectTimeout: timeoutMs,
     commandTimeout: timeoutMs,
-    // The client's name would take a right more.
+    // Setting the client's name would require another right.
     disableClientInfo: true,
-    // A command sent twice would be a publication delivered twice: who sent it knows whether it may be repeated.
+    // A command sent twice would deliver a publication twice: only the caller knows whether it may be repeated.
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
     maxRetriesPerRequest: 0,
@@ -35,7 +35,7 @@ export function singleClient(address: RedisAddress, timeoutMs: number): Redis {
     ...options(address, timeoutMs),
     ...address.hosts[0],
     enableOfflineQueue: false,
-    // A Redis that takes commands and answers none is left: what waits there would only grow.
+    // Disconnects from a Redis that accepts commands and answers none: its queue would only grow.
     socketTimeout: timeoutMs + RECONNECT_MS,
     retryStrategy: () => RECONNECT_MS,
   });
@@ -48,21 +48,21 @@ export function clusterClient(address: RedisAddress, timeoutMs: number): Cluster
     lazyConnect: true,
     enableOfflineQueue: false,
     clusterRetryStrategy: () => RECONNECT_MS,
-    // After a connection was closed nobody knows whether the command was carried out: no second try.
+    // After a closed connection the command's outcome is unknown: no second try.
     retryDelayOnFailover: 0,
-    // Tried again until its time is up, a command would not say that the cluster is down.
+    // Retries until the timeout would hide that the cluster is down.
     retryDelayOnClusterDown: 0,
     slotsRefreshTimeout: timeoutMs,
     slotsRefreshInterval: 2_000,
     // Certificates name hosts, not addresses.
     ...(address.tls && { dnsLookup: (host, done) => done(null, host) }),
   });
-  // Without a queue commands are refused until their node is connected, so that must not wait for the first of them.
+  // Without a queue commands are rejected until their node is connected, so connect before the first command.
   cluster.on("+node", (node: Redis) => connectNow(node, timeoutMs).catch(() => undefined));
   return cluster;
 }
 
-/** A client of one node, to subscribe with. It connects once, when it is first used. */
+/** A client of one node for subscriptions. It connects once, at its first use. */
 export function subscriberOf(address: RedisAddress, owner: string, timeoutMs: number): Redis {
   const node = owner === SINGLE ? address.hosts[0] : nodeOf(owner);
   const client = new Redis({ ...options(address, timeoutMs), ...node, retryStrategy: null });
@@ -70,9 +70,9 @@ export function subscriberOf(address: RedisAddress, owner: string, timeoutMs: nu
   return client;
 }
 
-/** Connects for the first time. What `connect` itself gives is never settled where the first attempt fails. */
+/** Connects for the first time. The promise of `connect` itself never settles if the first attempt fails. */
 export async function untilReady(client: Redis | Cluster): Promise<void> {
-  // A cluster that is down answers, and its client waits without a word.
+  // A cluster that is down answers, and its client waits without an error event.
   let last: unknown = new Error(client instanceof Cluster ? "CLUSTERDOWN The cluster is down" : "it is not ready");
   client.on("error", (error) => {
     last = error;
@@ -87,18 +87,18 @@ export async function untilReady(client: Redis | Cluster): Promise<void> {
   });
 }
 
-/** Resolves when a node's connection can be used. */
+/** Resolves when a node's connection is usable. */
 export async function connectNow(node: Redis, timeoutMs: number): Promise<void> {
   if (node.status === "wait") return node.connect();
   if (node.status !== "ready") await once(node, "ready", { signal: AbortSignal.timeout(timeoutMs) });
 }
 
-/** Asks Redis whether it is a cluster. Throws what the first host answered, or `ConfigError` if the address does not fit. */
+/** Whether Redis is a cluster. Throws the first host's error, or `ConfigError` if the address does not fit. */
 export function isClustered(address: RedisAddress, timeoutMs: number): Promise<boolean> {
   return askAny(address, timeoutMs, async (node) => {
     const clustered = /^cluster_enabled:1/m.test(await node.info("cluster"));
     if (clustered && address.db !== 0) {
-      throw redisFault("names a database, which a cluster has none of", "Leave out the number behind the slash");
+      throw redisFault("names a database, but a cluster has only database 0", "Leave out the number after the slash");
     }
     if (!clustered && address.hosts.length > 1) {
       throw redisFault("names several hosts that are no cluster", "Name one host, or the hosts of a Redis Cluster");
@@ -108,8 +108,8 @@ export function isClustered(address: RedisAddress, timeoutMs: number): Promise<b
 }
 
 /**
- * Resolves when a node of the cluster knows an owner for every slot. Without one the cluster's client leaves nodes in the
- * middle of commands, which then say only that a connection is closed.
+ * Resolves when a node of the cluster knows an owner for every slot. Otherwise the cluster's client disconnects nodes during
+ * commands, whose errors then only say that a connection is closed.
  */
 export function untilAssigned(address: RedisAddress, timeoutMs: number): Promise<void> {
   const deadline = performance.now() + READY_LIMIT_MS;
@@ -122,8 +122,8 @@ export function untilAssigned(address: RedisAddress, timeoutMs: number): Promise
 }
 
 /**
- * Asks the first host that answers, by a connection for this question alone. Throws what a host refused, or why the first one
- * can't be reached.
+ * Queries the first host that answers, on a temporary connection. Throws a host's rejection, or why the first host can't be
+ * reached.
  */
 async function askAny<Answer>(
   address: RedisAddress,

@@ -18,38 +18,38 @@ import { parseRedisUrl, type RedisAddress } from "./url.ts";
 
 export interface RedisConnectionOptions {
   url: string;
-  /** Where the keys of this hub's database are. */
+  /** The key space of the hub's database. */
   keys: KeySpace;
   log: Logger;
   /** How long a command may take before it is `unavailable`. */
   timeoutMs?: number;
 }
 
-/** Whatever waits for Redis ends within two seconds, with what the client itself needs. */
+/** Work that waits for Redis ends within two seconds, including the client's own delays. */
 export const DEFAULT_COMMAND_TIMEOUT_MS = 1_500;
-/** More than these are not sent while Redis doesn't answer: memory stays bounded. */
+/** The limit of unanswered commands while Redis does not answer, to bound memory. */
 const MAX_WAITING = 20_000;
-/** The errors that a script or command of ours is to blame for; every other one is Redis' state. */
+/** Errors caused by the hub's scripts or commands; all others are caused by the state of Redis. */
 const OWN_FAULTS = /^(ERR|WRONGTYPE|EXECABORT|CROSSSLOT) /;
-/** A refusal that lasts is logged this often, and counts as a fault for this long after its last reply. */
+/** A lasting rejection is logged this often, and counts as a fault for this long after its last reply. */
 const LOGGED_AGAIN_MS = 60_000;
 const FAULT_MS = 5_000;
 
-/** What a script or a command takes. */
+/** An argument of a script or a command. */
 export type RedisArgument = string | number | Buffer;
 
 /**
- * The commands of one node to Redis, alone or a cluster. Every command ends within `timeoutMs`: with its answer, or with
- * `unavailable`, after which its outcome is unknown. It connects again by itself, and queues nothing while Redis is away.
+ * One node's commands to Redis, single or a cluster. Every command ends within `timeoutMs`: with its answer, or with
+ * `unavailable`, after which its outcome is unknown. It reconnects by itself, and queues nothing while Redis is unavailable.
  */
 export class RedisConnection {
-  /** Where the keys of this hub's database are. */
+  /** The key space of the hub's database. */
   readonly keys: KeySpace;
   readonly #address: RedisAddress;
   readonly #client: Redis | Cluster;
   readonly #timeoutMs: number;
   readonly #log: Logger;
-  /** When each kind of refusal was logged. */
+  /** When each kind of rejection was logged. */
   readonly #logged = new Map<string, number>();
   #refused: { fault: RedisFault; at: number } | null = null;
   #waiting = 0;
@@ -62,7 +62,7 @@ export class RedisConnection {
     this.#log = options.log;
   }
 
-  /** Connects. Throws `ConfigError` if Redis can't be reached or refuses the hub, with what to do. */
+  /** Connects. Throws `ConfigError` with the remedy if Redis can't be reached or rejects the hub. */
   static async open({ timeoutMs = DEFAULT_COMMAND_TIMEOUT_MS, ...options }: RedisConnectionOptions) {
     const address = parseRedisUrl(options.url);
     const access = { keys: options.keys, db: address.db, user: userOf(address) };
@@ -89,7 +89,7 @@ export class RedisConnection {
     return this.#client instanceof Cluster;
   }
 
-  /** Whether it is entered with a password. */
+  /** Whether REDIS_URL has a password. */
   get guarded(): boolean {
     return this.#address.password !== undefined;
   }
@@ -104,7 +104,7 @@ export class RedisConnection {
     return this.#address.db;
   }
 
-  /** What Redis refused the hub in the last seconds, or null. */
+  /** The rejection by Redis in the last seconds, or null. */
   get fault(): RedisFault | null {
     if (!this.#refused || performance.now() - this.#refused.at > FAULT_MS) return null;
     return this.#refused.fault;
@@ -116,7 +116,7 @@ export class RedisConnection {
     return [...new Set(this.#client.slots.flatMap((nodes) => nodes?.[0] ?? []))];
   }
 
-  /** Observes a failure that came another way than by this connection's commands: a refusal is logged and is a `fault`. */
+  /** Observes a failure that did not come from this connection's commands: a rejection is logged and becomes the `fault`. */
   observe(error: unknown): void {
     const fault = faultOf(error);
     if (!fault) return;
@@ -127,7 +127,7 @@ export class RedisConnection {
     this.#log.error({ err: error }, sentencesOf(fault));
   }
 
-  /** Runs a script on keys of one hash tag. Throws `unavailable`, or what the script itself refused. */
+  /** Runs a script on keys of one hash tag. Throws `unavailable`, or the script's own error. */
   async run(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {
     return this.#bounded(async () => {
       try {
@@ -139,37 +139,37 @@ export class RedisConnection {
     });
   }
 
-  /** Sends one command, which in a cluster goes to the node that has its key. */
+  /** Sends one command; in a cluster, to the node that has its key. */
   async command(name: string, ...args: RedisArgument[]): Promise<unknown> {
     return this.#bounded(() => this.#client.call(name, ...args));
   }
 
-  /** The same command to every master; one answer for each. */
+  /** Sends the same command to every master. Returns one answer for each. */
   async everywhere(name: string, ...args: RedisArgument[]): Promise<unknown[]> {
     const masters = this.#client instanceof Cluster ? this.#client.nodes("master") : [this.#client];
     return this.#bounded(() => Promise.all(masters.map((master) => master.call(name, ...args))));
   }
 
-  /** Resolves where Redis answers, every master of it. Throws `unavailable`. */
+  /** Resolves if every master of Redis answers. Throws `unavailable`. */
   async ping(): Promise<void> {
     await this.everywhere("PING");
   }
 
-  /** The node that has a slot now, as far as is known; null where nobody is known to have it. */
+  /** The last known node of a slot; null if none is known. */
   ownerOf(slot: number): string | null {
     if (!(this.#client instanceof Cluster)) return SINGLE;
     return this.#client.slots[slot]?.[0] ?? null;
   }
 
-  /** Asks the cluster anew who has which slots. */
+  /** Reads from the cluster again which node has which slots. */
   async refreshOwners(): Promise<void> {
     const client = this.#client;
     if (client instanceof Cluster) await new Promise<void>((resolve) => client.refreshSlotsCache(() => resolve()));
   }
 
   /**
-   * A client to subscribe with, of one node as `ownerOf` names it. It connects once, when it is first used, and ends with
-   * its connection: what to subscribe anew only its user knows.
+   * A client for subscriptions, of one node as `ownerOf` names it. It connects once, at its first use, and ends with its
+   * connection: only its user knows what to subscribe again.
    */
   subscriber(owner: string): Redis {
     return subscriberOf(this.#address, owner, this.#timeoutMs);
@@ -184,7 +184,7 @@ export class RedisConnection {
     else gather(this.#client);
   }
 
-  /** Each attempt to connect fails alike: the first one of a row is logged. */
+  /** All attempts to connect in a row fail alike: only the first one is logged. */
   #logFailures(): void {
     let logged = false;
     this.#client.on("ready", () => {
@@ -217,10 +217,10 @@ function userOf({ username }: RedisAddress): string {
   return username ?? "default";
 }
 
-/** Connections whose commands of this turn are being gathered. */
+/** Connections whose commands of this turn are being batched. */
 const gathering = new WeakSet<object>();
 
-/** Commands of one turn leave in one write, and reach the subscribers in one: as single ones they would cost one each. */
+/** Commands of one turn are sent in one write, and reach the subscribers in one: single writes would cost one each. */
 function gather({ stream }: Redis): void {
   if (!stream || gathering.has(stream)) return;
   gathering.add(stream);

@@ -1,7 +1,7 @@
 import { HubError } from "../errors.ts";
 import { redisFault } from "./url.ts";
 
-/** A state of Redis in which it answers and refuses: what it is, and what an operator does about it. */
+/** A state in which Redis rejects commands: its description, and the operator's remedy. */
 export interface RedisFault {
   readonly kind: string;
   readonly state: string;
@@ -9,11 +9,11 @@ export interface RedisFault {
 }
 
 interface Sign extends RedisFault {
-  /** How the replies of Redis begin that say so; scripts wrap some of them. */
+  /** The beginning of the replies in this state; scripts wrap some of them. */
   readonly sign: RegExp;
 }
 
-/** The user of REDIS_URL lacks a right. Scripts say it without the word, each version of Redis in another way. */
+/** The user of REDIS_URL lacks a right. Errors from scripts lack the code, and differ between versions of Redis. */
 const DENIED = /^NOPERM |^ERR The user executing the script can't |^ERR ACL failure in script/;
 
 const SIGNS: readonly Sign[] = [
@@ -27,7 +27,7 @@ const SIGNS: readonly Sign[] = [
     kind: "no_password",
     sign: /NOAUTH /,
     state: "requires a password, and REDIS_URL has none",
-    remedy: "Put it into REDIS_URL: redis://user:password@host",
+    remedy: "Add it to REDIS_URL: redis://user:password@host",
   },
   {
     kind: "wrong_password",
@@ -58,7 +58,7 @@ const SIGNS: readonly Sign[] = [
     kind: "full",
     sign: /^OOM /,
     state: "has no memory left (maxmemory)",
-    remedy: "Raise maxmemory, or remove what else is stored there; HISTORY_BYTES bounds what a hub process stores",
+    remedy: "Raise maxmemory, or remove other data stored there; HISTORY_BYTES bounds what a hub process stores",
   },
   {
     kind: "disk",
@@ -76,7 +76,7 @@ const SIGNS: readonly Sign[] = [
     kind: "loading",
     sign: /LOADING |Redis is loading/,
     state: "is still loading its data",
-    remedy: "Wait until it has: the hub tries again by itself",
+    remedy: "Wait until it is loaded: the hub retries by itself",
   },
   {
     kind: "busy",
@@ -104,7 +104,7 @@ const SIGNS: readonly Sign[] = [
   },
 ];
 
-/** Which refusal a reply is, or null: it is none, or Redis did not answer. */
+/** The kind of a rejecting reply, or null: it is another error, or Redis did not answer. */
 export function faultOf(error: unknown): RedisFault | null {
   const reply = replyOf(error);
   return SIGNS.find(({ sign }) => sign.test(reply)) ?? null;
@@ -119,7 +119,7 @@ export function sentencesOf({ state, remedy }: Pick<RedisFault, "state" | "remed
   return `Redis ${state}. ${remedy}.`;
 }
 
-/** For callers, who can only wait: what Redis itself said is the cause, for the log. */
+/** The error for callers, who can only wait. The reply of Redis is the cause, for the log. */
 export function unavailable(cause: unknown): HubError {
   const fault = faultOf(cause);
   const message = fault
@@ -136,7 +136,7 @@ export function startFault(error: unknown): Error {
   return redisFault(`can't be reached (${replyOf(error)})`, "Start Redis, or set REDIS_URL to where it is");
 }
 
-/** What Redis said, where it said something: a cluster's client and the hub's own errors wrap it. */
+/** The reply of Redis, if there is one: a cluster's client and the hub's own errors wrap it. */
 export function replyOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const inner = "lastNodeError" in error ? error.lastNodeError : error instanceof HubError ? error.cause : undefined;

@@ -1,20 +1,20 @@
 import type { Logger } from "../log.ts";
 
 export interface IdentityWatchOptions {
-  /** Whether the database that answers still has the identity that the hub's keys carry. Rejects while it is away. */
+  /** Whether the connected database still has the identity that the hub's keys carry. Rejects while it is unavailable. */
   same(): Promise<boolean>;
   everyMs?: number;
-  /** Called once: the hub must end, and start again with the new identity. */
+  /** Called once: the hub must stop, and start again with the new identity. */
   onLost(reason: string): void;
   log: Logger;
 }
 
 export const DEFAULT_IDENTITY_CHECK_MS = 5_000;
 const LOST =
-  "The database's identity is another one than at the start of this hub: it was renewed, or another database answers. " +
-  "The hub ends, so that it does not serve under the keys of the former one in Redis. Start it again.";
+  "The database's identity has changed since this hub started: it was renewed, or another database answers. " +
+  "The hub stops, so that it does not serve under the former identity's keys in Redis. Start it again.";
 
-/** Observes that the database stays the one whose keys and channels the hub uses in Redis. */
+/** Watches that the database keeps the identity whose keys and channels the hub uses in Redis. */
 export class IdentityWatch {
   readonly #options: IdentityWatchOptions;
   readonly #timer: NodeJS.Timeout;
@@ -26,7 +26,7 @@ export class IdentityWatch {
     this.#timer = setInterval(() => void this.#look(), options.everyMs ?? DEFAULT_IDENTITY_CHECK_MS).unref();
   }
 
-  /** Why the hub can't go on, or null. */
+  /** Why the hub can't continue, or null. */
   get fault(): string | null {
     return this.#lost ? LOST : null;
   }
@@ -39,7 +39,7 @@ export class IdentityWatch {
     if (this.#asking || this.#lost) return;
     this.#asking = true;
     try {
-      // While the database is away its identity is as it was.
+      // While the database is unavailable, its identity is assumed unchanged.
       if (await this.#options.same().catch(() => true)) return;
       this.#lost = true;
       this.close();

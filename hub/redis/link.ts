@@ -5,25 +5,25 @@ import { tagOf } from "./slot.ts";
 
 export interface LinkEvents {
   message(channel: string, text: string): void;
-  /** The node gave slots away: some channels may not be heard any more. */
+  /** The node gave slots away: the link may no longer receive some channels. */
   moved(link: SubscriberLink): void;
-  /** It hears nothing any more, for good. */
+  /** The link has ended for good. */
   down(link: SubscriberLink): void;
 }
 
 /**
- * One connection that hears messages, from the node `owner`. It lives once: where it fails, another one is made. Beats
- * prove that it still hears: each sends a message to it by the way that publications take.
+ * One connection that receives messages, from the node `owner`. It connects once: after a failure, its user makes another
+ * one. Beats prove that it still receives: each sends a message to it on the path of publications.
  */
 export class SubscriberLink {
   readonly owner: string;
-  /** Resolves once it hears; rejects where it never will. */
+  /** Resolves once it receives; rejects if it can't. */
   readonly opened: Promise<void>;
   readonly #redis: RedisConnection;
   readonly #client: Redis;
   readonly #events: LinkEvents;
   readonly #canary: string;
-  /** What the last beat sent, as long as it wasn't heard. */
+  /** The message of the last beat until it is received. */
   #awaited: string | null = null;
   #open = false;
   #live = true;
@@ -35,7 +35,7 @@ export class SubscriberLink {
     const tag = tagOf(newId(), (slot) => redis.ownerOf(slot) === owner);
     this.#canary = redis.keys.key(tag, "canary");
     this.#client = redis.subscriber(owner);
-    this.#client.on("smessage", (channel: string, text: string) => this.#hear(channel, text));
+    this.#client.on("smessage", (channel: string, text: string) => this.#receive(channel, text));
     this.#client.on("moved", () => this.#events.moved(this));
     this.#client.on("end", () => this.close());
     this.opened = this.subscribe(this.#canary);
@@ -51,7 +51,7 @@ export class SubscriberLink {
     return this.#live;
   }
 
-  /** Resolves when Redis confirmed it. */
+  /** Resolves when Redis confirmed the subscription. */
   async subscribe(channel: string): Promise<void> {
     await this.#client.ssubscribe(channel);
     if (!this.#live) throw new Error("the connection ended");
@@ -61,17 +61,17 @@ export class SubscriberLink {
     await this.#client.sunsubscribe(channel);
   }
 
-  /** Ends it where the message of the last beat was not heard; else sends the next. */
+  /** Ends the link if the message of the last beat was not received; else sends the next. */
   beat(): void {
     if (!this.#open) return;
     if (this.#awaited === null) this.#send();
-    // After a turn that was too long it may be here, and not be read yet.
+    // After a long turn the message may have arrived and not been read yet.
     else setImmediate(() => (this.#awaited === null ? this.#send() : this.close()));
   }
 
   #send(): void {
     this.#awaited = newId();
-    // Where sending fails nothing is heard, which the next beat notices.
+    // If sending fails, nothing is received, and the next beat ends the link.
     this.#redis.command("SPUBLISH", this.#canary, this.#awaited).catch(() => undefined);
   }
 
@@ -82,7 +82,7 @@ export class SubscriberLink {
     this.#events.down(this);
   }
 
-  #hear(channel: string, text: string): void {
+  #receive(channel: string, text: string): void {
     if (!this.#live) return;
     if (channel !== this.#canary) this.#events.message(channel, text);
     else if (text === this.#awaited) this.#awaited = null;

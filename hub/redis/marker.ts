@@ -4,22 +4,22 @@ import { PROGRAM_KEY } from "./key-space.ts";
 import { loadScript } from "./scripts.ts";
 import { redisFault } from "./url.ts";
 
-/** How a database's keys and messages look. Another number for every change that another version would misread. */
+/** The version of a database's keys and messages. Increment it for every change that another version would misread. */
 export const SCHEMA_VERSION = 2;
 const PROGRAM = "monster-realtime";
 /**
- * Stands at the key that every version knows. Hubs of version 1 share their keys with every database: they refuse this
- * text, and are refused. From version 2 on it stays, and versions are told apart by the mark of each database.
+ * The text at the key that every version knows. Hubs of version 1 share their keys among all databases: they reject this
+ * text, and are rejected. It stays constant from version 2 on; the mark of each database distinguishes later versions.
  */
 const IDENTITIES = `${PROGRAM} 2`;
 const OWN = `${PROGRAM} ${SCHEMA_VERSION}`;
 const KEEP_MS = 1_000;
-/** A hub that does not keep its marks for this long is gone. */
+/** A hub that does not renew its marks for this long has ended. */
 const LIFETIME_MS = 30_000;
 const MARK = loadScript(new URL("./lua/", import.meta.url), "mark", [], { whenFull: true });
 
 /**
- * Marks that this version uses the Redis and serves the database, for some seconds. Throws `ConfigError` if a hub of another
+ * Marks for some seconds that this version uses the Redis and serves the database. Throws `ConfigError` if a hub of another
  * version or another program holds either mark.
  */
 export async function checkMarker(redis: RedisConnection): Promise<void> {
@@ -41,14 +41,14 @@ function fault(found: string, key: string, known: string): Error {
   );
 }
 
-/** In the slot of the other mark, so that one script holds both. */
+/** In the slot of the other mark, so that one script renews both. */
 function databaseKey({ keys }: RedisConnection): string {
   return keys.key(PROGRAM_KEY, "program");
 }
 
 /**
- * Keeps the marks while the hub runs: they go with the data of a Redis that is restarted, and a hub of another version
- * that starts then must find them.
+ * Renews the marks while the hub runs: a restarted Redis loses them with its data, and a hub of another version that starts
+ * then must find them.
  */
 export class MarkerKeeper {
   readonly #redis: RedisConnection;
@@ -62,7 +62,7 @@ export class MarkerKeeper {
     this.#timer = setInterval(() => void this.#keep(), KEEP_MS).unref();
   }
 
-  /** That another version or program has put its mark there meanwhile, or null. */
+  /** The error if another version or program has replaced a mark, or null. */
   get fault(): string | null {
     return this.#fault;
   }
@@ -76,7 +76,7 @@ export class MarkerKeeper {
       await checkMarker(this.#redis);
       this.#fault = null;
     } catch (error) {
-      // While Redis is away its marks are as they were.
+      // While Redis is unavailable, its marks are assumed unchanged.
       if (!(error instanceof Error) || error.name !== "ConfigError") return;
       if (this.#fault === null) this.#log.error(error.message);
       this.#fault = error.message;
@@ -84,14 +84,14 @@ export class MarkerKeeper {
   }
 }
 
-/** Keeps both marks, or gives what stands there instead. */
+/** Renews both marks, or returns the marks that stand in their place. */
 async function marksInTheWay(redis: RedisConnection): Promise<readonly [program: string, database: string]> {
   try {
     const found = await redis.run(MARK, [PROGRAM_KEY, databaseKey(redis)], [IDENTITIES, OWN, LIFETIME_MS]);
     const [program = "", database = ""] = found as string[];
     return [program, database];
   } catch (error) {
-    // Something that is no text: only another program puts it there.
+    // A value that is no text: another program wrote it.
     if (error instanceof Error && error.message.includes("WRONGTYPE")) return ["something else", ""];
     throw error;
   }

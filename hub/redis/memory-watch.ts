@@ -9,9 +9,9 @@ export interface RedisMemory {
 
 export interface MemoryWatchOptions {
   redis: Pick<RedisConnection, "everywhere">;
-  /** What histories can take, of all processes that are known here. */
+  /** The most that histories can take, of all processes known here. */
   historyBytes: number;
-  /** Called with each reading while memory is short: histories give back this share of what they hold. */
+  /** Called with each reading while memory is short: histories free this share of what they hold. */
   onShort(share: number): void;
   log: Logger;
   everyMs?: number;
@@ -20,13 +20,13 @@ export interface MemoryWatchOptions {
 
 /** Shares of maxmemory. From `TRIM` on histories are removed early, down to `TRIMMED`. */
 export const MEMORY_LEVELS = { HURRIED: 0.7, TRIMMED: 0.8, TRIM: 0.85, REFUSE_LARGEST: 0.9, REFUSE: 0.95 } as const;
-/** History is a part of what Redis holds: to free a share of the whole takes more than that share of the history. */
+/** History is a part of what Redis holds: to free a share of the whole, a larger share of the history must be removed. */
 const EFFORT = 2;
 const DEFAULT_EVERY_MS = 1_000;
 const DEFAULT_HURRIED_MS = 250;
 const MIB = 1_024 * 1_024;
 
-/** Reads how full Redis is, often when memory becomes short, and has histories removed before Redis refuses writes. */
+/** Reads the memory usage of Redis, often when memory becomes short, and trims histories before Redis rejects writes. */
 export class MemoryWatch {
   readonly #options: MemoryWatchOptions;
   #memory: RedisMemory = { used: 0, max: 0 };
@@ -58,13 +58,13 @@ export class MemoryWatch {
     return this.#memory;
   }
 
-  /** The share of maxmemory that is used, with what this node stored since the last reading; 0 without a limit. */
+  /** The used share of maxmemory, including what this node stored since the last reading; 0 without a limit. */
   get share(): number {
     const { used, max } = this.#memory;
     return max === 0 ? 0 : (used + this.#added) / max;
   }
 
-  /** What is wrong, for an operator; null: nothing. */
+  /** The problem and its remedy, for an operator; null: none. */
   get warning(): string | null {
     return this.#short ? shortage(this.#memory) : null;
   }
@@ -90,7 +90,7 @@ export class MemoryWatch {
       await this.#read();
       this.#act();
     } catch {
-      // The connection logs that Redis does not answer; until it does, the last reading holds.
+      // The connection logs that Redis does not answer; until it does, the last reading is used.
     }
     this.#schedule();
   }
@@ -134,7 +134,7 @@ function fullest(memories: readonly RedisMemory[]): RedisMemory {
   );
 }
 
-/** Three parts: what will happen, why, what to do. */
+/** Three parts: the problem, its cause, the remedy. */
 export function warningOf(historyBytes: number, max: number): string | null {
   if (max === 0 || historyBytes <= max * MEMORY_LEVELS.TRIMMED) return null;
   const needed = Math.ceil(historyBytes / MEMORY_LEVELS.TRIMMED / MIB);
@@ -147,7 +147,7 @@ export function warningOf(historyBytes: number, max: number): string | null {
 function shortage({ used, max }: RedisMemory): string {
   return (
     `Redis is short of memory: it uses ${mib(used)} of ${mib(max)} MiB (maxmemory). The hub removes history early, and refuses ` +
-    `publications of clients before presence and changes lack memory. Raise maxmemory, lower HISTORY_BYTES, or remove what else is stored there.`
+    `publications of clients before presence and changes lack memory. Raise maxmemory, lower HISTORY_BYTES, or remove other data stored there.`
   );
 }
 

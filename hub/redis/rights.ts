@@ -14,9 +14,9 @@ export type Access = Pick<RedisConnection, "clustered" | "db" | "keys" | "user">
 type Call = readonly [command: string, ...args: string[]];
 
 /**
- * Every command that the hub's scripts issue, as a call on `key`, which holds a text after SET: Redis checks the rights for
+ * Every command of the hub's scripts, as a call on `key`, which holds a text after SET. Redis checks the rights for
  * commands of other types, rejects them, and writes nothing. A user without some of the rights must leave no key: PERSIST
- * comes before there is a lifetime to remove, and PEXPIRE after all that may have made the key without one.
+ * comes before there is a lifetime to remove, and PEXPIRE after all commands that may have created the key without one.
  */
 const callsInScripts = (key: string, channel: string): Call[] => [
   ["PERSIST", key],
@@ -53,49 +53,49 @@ const callsInScripts = (key: string, channel: string): Call[] => [
   ["PUBSUB", "SHARDNUMSUB", channel],
 ];
 
-/** Those that no script may issue, or that start one. */
+/** Commands that no script may issue, or that start one. */
 const OUTSIDE = ["eval", "evalsha", "ssubscribe", "sunsubscribe"];
-/** A client of a cluster asks where the slots are. */
+/** A cluster's client queries where the slots are. */
 const IN_CLUSTERS: readonly Call[] = [
   ["CLUSTER", "SLOTS"],
   ["CLUSTER", "INFO"],
 ];
 /**
- * A client of a cluster names its connections, and tells replicas and masters apart. Scripts may not: Redis rejects these
- * commands before it checks the rights.
+ * A cluster's client names its connections, and distinguishes replicas and masters. Scripts can't probe these commands:
+ * Redis rejects them before it checks the rights.
  */
 const OF_CLIENTS_IN_CLUSTERS: readonly Call[] = [["CLIENT", "SETNAME", "probe"], ["READONLY"], ["READWRITE"]];
 /** Issued on connecting if REDIS_URL names a numbered database. */
 const WITH_DATABASE = ["select"];
-/** ACLs name their subcommands one by one. */
+/** Commands whose subcommands ACLs name one by one. */
 const CONTAINERS = new Set(["CLUSTER", "CLIENT", "PUBSUB"]);
 
-/** Every command that the hub issues, as ACLs name it: `hset`, `pubsub|shardnumsub`. */
+/** Every command that the hub issues, in the notation of ACLs: `hset`, `pubsub|shardnumsub`. */
 export function neededCommands({ clustered, db }: Pick<Access, "clustered" | "db">): string[] {
   const calls = [...callsInScripts("", ""), ...(clustered ? [...IN_CLUSTERS, ...OF_CLIENTS_IN_CLUSTERS] : [])];
   return [...OUTSIDE, ...(db === 0 ? [] : WITH_DATABASE), ...calls.map(commandOf)];
 }
 
-/** The rules of an ACL that give a user exactly what the hub needs. */
+/** The ACL rules that give a user exactly the rights that the hub needs. */
 export function aclRules(access: Omit<Access, "user">): string {
   const { prefix } = access.keys;
   const commands = neededCommands(access).map((name) => `+${name}`);
   return [`~${prefix}*`, `~${PROGRAM_KEY}`, `&${prefix}*`, ...commands].join(" ");
 }
 
-/** A right that a user lacks: what it is for, and the rule of an ACL that grants it; null where none can. */
+/** A right that a user lacks: its purpose, and the ACL rule that grants it; null if none can. */
 interface Lack {
   what: string;
   rule: string | null;
 }
 
-/** Issues every command that the hub needs, on every node. Throws `ConfigError` with all that is missing, and how to grant it. */
+/** Issues every command that the hub needs, on every node. Throws `ConfigError` with all missing rights, and how to grant them. */
 export async function checkRights(redis: RedisConnection): Promise<void> {
   const lacks = (await Promise.all(redis.owners.map((owner) => lacksOn(redis, owner)))).flat();
   if (lacks.length > 0) throw faultOfLacks(redis, lacks);
 }
 
-/** For rights that can't be probed, because the start ends before: a user without these commands, or without a key. */
+/** For rights that can't be probed, because the start fails before: a user without these commands, or without a key. */
 export function rightsFault(access: Access, { commands = [], key }: { commands?: string[]; key?: string }): Error {
   const ofKey = key === undefined ? [] : [{ what: `the key ${key}`, rule: `~${key}` }];
   return faultOfLacks(access, [...commands.map(lackOfCommand), ...ofKey]);
@@ -120,7 +120,7 @@ async function lacksOn(redis: RedisConnection, owner: string): Promise<Lack[]> {
     ...(redis.db === 0 ? [] : [lackOf("select", redis, redis.command("SELECT", redis.db))]),
   ]);
   const before = outside.flat();
-  // Without these no script runs, whose commands could be probed.
+  // Without these rights no script runs, so its commands can't be probed.
   if (before.some(({ rule }) => rule?.startsWith("~") || rule?.startsWith("+eval"))) return before;
   const calls = [...callsInScripts(key, key), ...(redis.clustered ? IN_CLUSTERS : [])];
   const outcomes = (await redis.run(PROBE, [key, key], [JSON.stringify(calls)])) as string[];
@@ -142,7 +142,7 @@ async function onSubscriber(redis: RedisConnection, owner: string, channel: stri
   }
 }
 
-/** Resolves with the right that a command lacks; rejects if Redis refuses it for another reason, or does not answer. */
+/** Resolves with the right that a command lacks; rejects if Redis rejects it for another reason, or does not answer. */
 async function lackOf(command: string, redis: RedisConnection, asked: Promise<unknown>): Promise<Lack[]> {
   try {
     await asked;

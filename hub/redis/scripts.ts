@@ -1,19 +1,19 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 
-/** A Lua script: what Redis runs in one step, on keys that share a hash tag. */
+/** A Lua script, which Redis runs atomically, on keys that share a hash tag. */
 export interface Script {
   /** For errors and logs. */
   name: string;
   source: string;
-  /** What Redis knows it by. */
+  /** The script's id in Redis. */
   sha1: string;
 }
 
 /**
- * Loads `<name>.lua` of a folder, behind the files of `includes`, which hold functions that several scripts share. Redis
- * refuses it before its first command where it may not write, on a replica or where its memory is full: it is carried
- * out to its end or not at all. One that takes hardly any memory may run `whenFull`.
+ * Loads `<name>.lua` of a folder, after the files of `includes`, which hold shared functions. Redis rejects it before its
+ * first command if it may not write, on a replica or with full memory: it runs completely or not at all. A script that
+ * allocates hardly any memory may run `whenFull`.
  */
 export function loadScript(
   folder: URL,

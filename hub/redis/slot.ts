@@ -1,8 +1,8 @@
 export const SLOTS = 16_384;
-/** CRC16 of the XMODEM kind, which the specification of Redis Cluster names. */
+/** CRC16 of the XMODEM kind, as the specification of Redis Cluster requires. */
 const POLYNOMIAL = 0x1021;
 
-/** The slot of a key: of its hash tag, what stands in the first braces, or else of all of it. */
+/** The slot of a key: of its hash tag, the text in the first braces, or else of the whole key. */
 export function slotOf(key: string): number {
   const open = key.indexOf("{");
   const close = key.indexOf("}", open + 1);

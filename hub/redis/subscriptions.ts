@@ -5,43 +5,43 @@ import { SubscriberLink } from "./link.ts";
 import { slotOf } from "./slot.ts";
 
 export interface ShardListener {
-  /** In the turn of the event loop in which it was received. */
+  /** Called in the turn of the event loop in which the message was received. */
   message(channel: string, text: string): void;
-  /** Subscribed, for the first time or again: what was sent before may have been missed. */
+  /** Subscribed, for the first time or again: earlier messages may have been missed. */
   confirmed(channel: string): void;
-  /** Nobody wanted it for `LINGER_MS`: nothing is heard from now on. */
+  /** Unsubscribed for `LINGER_MS`: nothing is received from now on. */
   released(channel: string): void;
 }
 
 export interface SubscriptionsOptions {
-  /** How often each connection proves that it hears. */
+  /** How often each connection proves that it receives. */
   beatMs?: number;
 }
 
 export const DEFAULT_BEAT_MS = 2_000;
-/** Who comes back within this time finds its subscription as it was. */
+/** A channel that is subscribed again within this time keeps its subscription. */
 export const LINGER_MS = 1_000;
 const RETRY_MS = 250;
-/** A resharding gives many slots away, one after the other. */
+/** A resharding moves many slots, one after the other. */
 const MOVED_MS = 500;
 
-/** One sharded channel: what is wanted, and what is. */
+/** One sharded channel: its wanted and its actual state. */
 interface Entry {
   channel: string;
   slot: number;
   listener: ShardListener;
   wanted: boolean;
-  /** Where Redis confirmed the subscription. */
+  /** The link on which Redis confirmed the subscription. */
   on: SubscriberLink | null;
-  /** A command of it is under way: one at a time, so that subscribing and unsubscribing can't overtake each other. */
+  /** A command for it is in progress: one at a time, so that subscribing and unsubscribing can't overtake each other. */
   busy: boolean;
   waiting: { resolve(): void; reject(error: unknown): void }[];
   linger: NodeJS.Timeout | null;
 }
 
 /**
- * The sharded channels that this node listens to. One connection for each Redis node that has one of them. What is wanted
- * is subscribed again by itself, wherever its slot is, after a connection was lost, or heard nothing, or slots moved.
+ * The sharded channels that this node receives, with one connection for each Redis node that has one of them. Wanted
+ * channels are subscribed again, wherever their slot is, after a connection was lost or received nothing, or slots moved.
  */
 export class RedisSubscriptions {
   readonly #redis: RedisConnection;
@@ -57,7 +57,7 @@ export class RedisSubscriptions {
     this.#beat = setInterval(() => this.#tick(), beatMs).unref();
   }
 
-  /** Resolves when the subscription is confirmed, after `listener.confirmed`; one listener a channel. Throws `unavailable`. */
+  /** Resolves when the subscription is confirmed, after `listener.confirmed`; one listener per channel. Throws `unavailable`. */
   subscribe(channel: string, listener: ShardListener): Promise<void> {
     const entry = this.#entry(channel, listener);
     entry.wanted = true;
@@ -70,7 +70,7 @@ export class RedisSubscriptions {
     });
   }
 
-  /** Unsubscribes a while later, where nobody wants it again until then. */
+  /** Unsubscribes after `LINGER_MS`, unless the channel is subscribed again before. */
   unsubscribe(channel: string): void {
     const entry = this.#entries.get(channel);
     if (!entry || entry.linger) return;
@@ -101,7 +101,7 @@ export class RedisSubscriptions {
     return entry;
   }
 
-  /** Takes an entry from what is to what is wanted, however often that changes meanwhile. */
+  /** Brings an entry from its actual to its wanted state, however often that changes in the meantime. */
   async #settle(entry: Entry): Promise<void> {
     if (entry.busy || this.#closed) return;
     entry.busy = true;
@@ -164,7 +164,7 @@ export class RedisSubscriptions {
     this.#resubscribe(link);
   }
 
-  /** Which channels a node dropped it tells too late to be trusted: all of its channels are subscribed again. */
+  /** A node reports too late which channels it dropped, so all of its channels are subscribed again. */
   #movedSoon(link: SubscriberLink): void {
     if (this.#closed || this.#moving.has(link)) return;
     const moved = async () => {
@@ -194,7 +194,7 @@ export class RedisSubscriptions {
 
   #tick(): void {
     for (const link of [...this.#links.values()]) link.beat();
-    // A slot that moved without a word shows in who has it.
+    // A slot that moved without a notification shows in the list of owners.
     this.#settleAll();
   }
 }
@@ -209,7 +209,7 @@ function refuse(entry: Entry, cause: unknown): void {
   for (const { reject } of entry.waiting.splice(0)) reject(error);
 }
 
-/** Where no answer came nobody knows what is subscribed on a connection: another one starts afresh. */
+/** Without an answer the subscriptions of a connection are unknown: another one starts from scratch. */
 function closeUnlessMoved(link: SubscriberLink, error: unknown): void {
   if (!(error instanceof Error && error.message.startsWith("MOVED "))) link.close();
 }

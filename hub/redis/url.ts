@@ -1,12 +1,12 @@
 import { ConfigError } from "../config-reader.ts";
 
-/** Where Redis is and how it is entered. */
+/** The address and credentials of Redis. */
 export interface RedisAddress {
-  /** One, or several of one cluster. */
+  /** One host, or several of one cluster. */
   hosts: { host: string; port: number }[];
   username: string | undefined;
   password: string | undefined;
-  /** The number of the database; a cluster has 0 alone. */
+  /** The number of the database; a cluster has only 0. */
   db: number;
   tls: boolean;
 }
@@ -18,12 +18,12 @@ const REMEDY =
   "Set it to redis://[user:password@]host[:port][/database], rediss:// for TLS, or several hosts with commas";
 
 /**
- * Reads `redis://user:password@host:port/db`; `rediss://` for TLS, `host:port,host:port` for a cluster. Throws
- * `ConfigError`, which never holds the password.
+ * Parses `redis://user:password@host:port/db`; `rediss://` for TLS, `host:port,host:port` for a cluster. Throws
+ * `ConfigError`, which never contains the password.
  */
 export function parseRedisUrl(url: string): RedisAddress {
   const [, scheme, login = "", hosts = "", db = ""] = URL_SHAPE.exec(url) ?? [];
-  if (!scheme) throw redisFault("isn't the address of a Redis", REMEDY);
+  if (!scheme) throw redisFault("is not the address of a Redis", REMEDY);
   const separator = login.indexOf(":");
   const username = separator < 0 ? login : login.slice(0, separator);
   const password = separator < 0 ? "" : login.slice(separator + 1);
@@ -36,14 +36,14 @@ export function parseRedisUrl(url: string): RedisAddress {
   };
 }
 
-/** What is wrong with the Redis that `REDIS_URL` names, and what to do. */
+/** The fault of the Redis in `REDIS_URL`, and its remedy. */
 export function redisFault(problem: string, remedy: string): ConfigError {
   return new ConfigError([{ variable: "REDIS_URL", problem, remedy }]);
 }
 
 function parseHost(text: string): { host: string; port: number } {
   const [, host, port = String(DEFAULT_PORT)] = HOST_SHAPE.exec(text) ?? [];
-  if (!host || Number(port) > 65_535) throw redisFault("holds something that is no host and port", REMEDY);
+  if (!host || Number(port) > 65_535) throw redisFault("has a part that is not a host and port", REMEDY);
   return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
 }
 
@@ -52,6 +52,6 @@ function decode(part: string): string | undefined {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw redisFault("has a user or password with a % that stands for nothing", "Write a % in it as %25");
+    throw redisFault("has a user or password with an invalid % sequence", "Write a % in it as %25");
   }
 }

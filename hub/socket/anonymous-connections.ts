@@ -6,29 +6,29 @@ import type { FailedHandshakes } from "./failed-handshakes.ts";
 import { SilentClients } from "./silent-clients.ts";
 import type { EngineRequest } from "./transports.ts";
 
-/** Socket.IO's type of a refused CONNECT. */
+/** Socket.IO's packet type of a rejected CONNECT. */
 const CONNECT_ERROR = "4";
 
-/** The connections whose client has no principal yet: how many there may be, how long they may take, and how they end. */
+/** The connections whose client has no principal yet: their number, their deadline, and their end. */
 export class AnonymousConnections {
   readonly #failures: FailedHandshakes;
   readonly #silent = new SilentClients<EngineConnection>();
   readonly #deadlines: Deadlines;
-  /** With the network each comes from. */
+  /** With the network of each. */
   readonly #networks = new Map<EngineConnection, string>();
-  /** Those whose token is being checked. */
+  /** Connections whose token is being checked. */
   readonly #connecting = new Set<EngineConnection>();
-  /** One listener for all: a closure for each would be held for as long as its connection. */
+  /** One listener for all: a closure for each would use memory as long as its connection. */
   readonly #onClose: (this: EngineConnection, reason: string) => void;
 
-  /** `deadlineMs`: how long a client may take until it is let in. */
+  /** `deadlineMs`: how long a client may take until it is admitted. */
   constructor(failures: FailedHandshakes, deadlineMs: number) {
     this.#failures = failures;
     this.#deadlines = new Deadlines(deadlineMs);
     const failed = (engine: EngineConnection) => this.#closed(engine);
     this.#onClose = function closed(reason) {
       failed(this);
-      // A peer that is found dead does not answer the end of its WebSocket either.
+      // A peer that timed out does not answer the end of its WebSocket either.
       if (reason === "ping timeout") cutTransport(this);
     };
   }
@@ -39,7 +39,7 @@ export class AnonymousConnections {
     return this.#failures.refusedForMs(network, performance.now());
   }
 
-  /** A connection was made; its client has sent nothing yet. */
+  /** A connection was opened; its client has sent nothing yet. */
   connected(engine: EngineConnection): void {
     const network = this.#failures.networkOf(engine.remoteAddress, engine.request.headers);
     this.#networks.set(engine, network);
@@ -49,7 +49,7 @@ export class AnonymousConnections {
     if (crowdedOut) this.refuse(crowdedOut, tooMany());
   }
 
-  /** The client has sent its CONNECT: from now on the hub may be what takes its time. */
+  /** The client has sent its CONNECT: from now on the hub may cause its delay. */
   sentConnect(engine: EngineConnection): void {
     const network = this.#networks.get(engine);
     if (network === undefined) return;
@@ -57,18 +57,18 @@ export class AnonymousConnections {
     this.#connecting.add(engine);
   }
 
-  /** The client was let in. */
+  /** The client was admitted. */
   letIn(engine: EngineConnection): void {
     this.#forget(engine);
   }
 
-  /** The client's CONNECT was refused. Its transport is left to end. */
+  /** The client's CONNECT was rejected. Its transport ends by itself. */
   refused(engine: EngineConnection, refusal: Pick<ErrorObject, "code" | "temporary">): void {
     const network = this.#forget(engine);
     if (network !== undefined) this.#failures.failed(network, performance.now(), refusal);
   }
 
-  /** Sends the reason to the client, as the answer to its CONNECT, and ends the connection. */
+  /** Sends the error to the client, as the answer to its CONNECT, and ends the connection. */
   refuse(engine: EngineConnection, error: HubError): void {
     const data = toErrorObject(error);
     this.refused(engine, { ...data, temporary: this.#connecting.has(engine) });
@@ -99,7 +99,7 @@ export class AnonymousConnections {
 }
 
 function tooLate(): HubError {
-  return new HubError("timeout", "The client did not send a CONNECT that was accepted in time. Connect again.");
+  return new HubError("timeout", "No CONNECT of the client was accepted in time. Connect again.");
 }
 
 function tooMany(): HubError {

@@ -1,12 +1,12 @@
-/** How much may arrive at once: the budget of this time. */
+/** The size of a burst: the budget of this time. */
 const BURST_MS = 1_000;
-/** A client that has more to send is read as soon as its pause ends. One that sends nothing for this long makes a break. */
+/** A client that has more to send is read as soon as its pause ends. A client that sends nothing for this long makes a break. */
 const BREAK_MS = 500;
 
 /**
- * A budget of bytes per second, as a bucket that holds one second's worth and refills steadily, so that connections over
- * their budget are read in turns and not all at the beginning of a second. `nowMs` is of a clock that never goes back. Each
- * call states the budget, so that a connection keeps two numbers.
+ * A budget of bytes per second, as a bucket that holds one second's worth and refills steadily. So connections over their
+ * budget are read in turns, not all at the beginning of a second. `nowMs` is of a monotonic clock. Each call passes the
+ * budget, so that a connection stores only two numbers.
  */
 export class ByteBudget {
   /** Until when the budget is used up; in the past: budget is left. */

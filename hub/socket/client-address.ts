@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from "node:http";
 import { isIP, isIPv6 } from "node:net";
 
 /**
- * The address of the client, as the outermost of `trustProxy` proxies saw it. `direct` is the address of the connection
- * itself, which counts without proxies and where the header names no address.
+ * The client's address, as the outermost of `trustProxy` proxies saw it. `direct` is the address of the connection itself,
+ * which is used without proxies and if the header names no address.
  */
 export function clientAddress(direct: string, headers: IncomingHttpHeaders, trustProxy: number): string {
   if (trustProxy === 0) return direct;
@@ -12,10 +12,10 @@ export function clientAddress(direct: string, headers: IncomingHttpHeaders, trus
   return isIP(claimed) ? claimed : direct;
 }
 
-/** Bits of an IPv6 address that one customer of a network gets: limits of an address are limits of these. */
+/** Groups of an IPv6 address that one customer of a network gets: limits per address apply to these networks. */
 const IPV6_GROUPS = 4;
 
-/** What limits per address count by: the address, of IPv6 its /64 network. */
+/** The key of limits per address: the address, or for IPv6 its /64 network. */
 export function addressNetwork(address: string): string {
   if (!isIPv6(address) || address.startsWith("::ffff:")) return address.replace(/^::ffff:/, "");
   const [head = "", tail = ""] = address.split("::");

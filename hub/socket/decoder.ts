@@ -6,35 +6,35 @@ import { ANONYMOUS_FRAME_BYTES } from "./intake.ts";
 /** An event that a client sent. */
 export interface InboundEvent {
   name: unknown;
-  /** Its one argument; undefined where it has none. */
+  /** Its one argument; undefined if it has none. */
   argument: unknown;
-  /** The number that its acknowledgement goes to; null: the client wants none. */
+  /** The number of its acknowledgement; null: the client requests none. */
   ackId: number | null;
-  /** Why it is no request, in words for its sender; null: it may be one. */
+  /** Why it is not a valid request, for its sender; null: it may be one. */
   fault: string | null;
 }
 
-/** Where the packets of a connection go once it was let in. */
+/** The receiver of an admitted connection's packets. */
 export interface Receiver {
   event(event: InboundEvent): void;
   /** A packet that no client of this protocol sends. */
   foreign(): void;
 }
 
-/** A client of the default namespace has no use for this many others. */
+/** A client of the default namespace needs no more than this many others. */
 const MAX_FOREIGN_NAMESPACES = 5;
-/** The default namespace may be named. An id has as many digits as a number is exact with. */
+/** The default namespace may be named. An id has at most the digits that a number represents exactly. */
 const EVENT = /^2(?:\/,)?(\d{0,15})(?![\d/])/;
-const SHAPE = "An event takes its name, one object and an optional acknowledgement. Send it as PROTOCOL.md says.";
-/** An event is an array around the argument that the limits of JSON are about. */
+const SHAPE = "An event takes its name, one object and an optional acknowledgement. Send it as PROTOCOL.md describes.";
+/** The levels of JSON around the argument, to which the limits apply. */
 const ENVELOPE_LEVELS = 1;
-/** How a client leaves the namespace. */
+/** The packet by which a client leaves the namespace. */
 const DISCONNECT = /^1(?:\/,)?$/;
 const [SLASH, CONNECT, DISCONNECT_TYPE, EVENT_TYPE] = [47, 48, 49, 50];
 
 /**
- * Reads packets. Events of a connection that was let in go to its receiver, without Socket.IO, which spreads an event's
- * arguments and ends connections without a reason. What costs too much to parse is refused before it is parsed.
+ * Parses packets. Events of an admitted connection go to its receiver, without Socket.IO, which spreads an event's arguments
+ * and ends connections without a reason. Packets that are too costly to parse are rejected before.
  */
 export class RequestDecoder extends Decoder {
   receiver: Receiver | null = null;
@@ -58,7 +58,7 @@ export class RequestDecoder extends Decoder {
     else throw new Error("This is no packet of a client that was not let in."); // Socket.IO ends the connection.
   }
 
-  /** What is no packet, what only hubs send, acknowledgements, binary packets, what is for another namespace, one CONNECT too many. */
+  /** Packets that are malformed, that only hubs send, acknowledgements, binary packets, other namespaces, a second CONNECT. */
   #isForeign(packet: string): boolean {
     const type = packet.charCodeAt(0);
     if (!(type >= CONNECT && type <= EVENT_TYPE)) return true;
@@ -73,7 +73,7 @@ export class RequestDecoder extends Decoder {
   }
 }
 
-/** Socket.IO ends a connection without a reason if it can't read what follows the namespace. */
+/** Socket.IO ends a connection without a reason if it can't parse the text after the namespace. */
 function hasReadableAuth(connect: string): boolean {
   const comma = connect.indexOf(",");
   if (comma === -1 || comma === connect.length - 1) return true;
@@ -93,12 +93,12 @@ function parse(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch {
-    // The parser's reasons are for developers of parsers: the answer says what an event looks like.
+    // The parser's messages are too technical: the answer describes the form of an event.
     return null;
   }
 }
 
-/** Sends what this socket's client sends to `receiver` from now on. */
+/** Sends this socket's packets to `receiver` from now on. */
 export function receiveWith(socket: Socket, receiver: Receiver): void {
   const { decoder } = socket.client as unknown as { decoder: RequestDecoder };
   decoder.receiver = receiver;

@@ -6,12 +6,12 @@ import { messageOf } from "../errors.ts";
 import { encodeEvent } from "../frame.ts";
 import type { Logger } from "../log.ts";
 
-/** What ws has below its types. */
+/** Fields of ws outside of its types. */
 interface WebSocketInside {
   _sender?: { sendFrame?(frame: Buffer[]): void };
 }
 
-/** An upgrade as a client asks for it. */
+/** The headers of an upgrade request. */
 const UPGRADE = {
   connection: "Upgrade",
   upgrade: "websocket",
@@ -19,7 +19,7 @@ const UPGRADE = {
   "sec-websocket-version": "13",
 };
 
-/** Keeps what is written to it. */
+/** Records what is written to it. */
 class Recorder extends Duplex {
   readonly written: Buffer[] = [];
 
@@ -32,9 +32,9 @@ class Recorder extends Duplex {
 }
 
 /**
- * Why frames can't be written straight into a WebSocket (`Outbound.send`), by trying it on one without a network; null: they
- * can. An update of ws may change the names that this relies on. Throws where frames can't even be encoded: then nothing
- * can be delivered.
+ * Tests on a WebSocket without a network why frames can't be written straight into it (`Outbound.send`); null: they can. An
+ * update of ws may change the names that this relies on. Throws if frames can't even be encoded: then nothing can be
+ * delivered.
  */
 export function directFramesFault(Client = WebSocket): string | null {
   const [frame] = encodeEvent("check", "1").options.wsPreEncodedFrame;
@@ -59,15 +59,15 @@ function accepted(socket: Duplex, Client: typeof WebSocket): WebSocketInside {
   new WebSocketServer({ noServer: true, WebSocket: Client }).handleUpgrade(request, socket, Buffer.alloc(0), (made) => {
     webSocket = made;
   });
-  if (!webSocket) throw new Error("it refuses an upgrade");
+  if (!webSocket) throw new Error("ws rejected an upgrade");
   return webSocket as WebSocketInside;
 }
 
-/** Logs where frames take the slow path. The hub works without the fast one, so that it is no reason to refuse the start. */
+/** Logs an error if frames take the slow path. The hub works without the fast one, so it starts anyway. */
 export function checkDirectFrames(log: Logger, fault = directFramesFault()): void {
   if (fault === null) return;
   log.error(
     { fault },
-    "Frames are sent through Engine.IO's queue, which costs twice as much: the installed ws is not the one that this hub was made for. Install the version of package-lock.json.",
+    "Frames are sent through Engine.IO's queue, which costs twice as much: the installed ws is not a version that this hub supports. Install the version of package-lock.json.",
   );
 }

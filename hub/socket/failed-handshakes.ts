@@ -3,12 +3,12 @@ import type { ErrorObject } from "@monster-realtime/client/protocol";
 import type { Logger } from "../log.ts";
 import { addressNetwork, clientAddress } from "./client-address.ts";
 
-/** A network may fail this many seconds' worth at once. */
+/** The burst of failures of a network, in seconds' worth. */
 const BURST_SECONDS = 10;
-/** Networks that are remembered. Beyond them, the one whose first failure is oldest is forgotten. */
+/** The number of networks kept. Beyond them, the one whose first failure is oldest is dropped. */
 const MAX_NETWORKS = 10_000;
 
-/** A client can also cause failures that look temporary: expired tokens, keys and tokens that nobody knows yet. */
+/** A client can also cause failures that look temporary: expired tokens, unknown keys and tokens. */
 const TEMPORARY_WEIGHT = 0.1;
 
 interface Remaining {
@@ -24,9 +24,9 @@ export interface FailedHandshakesOptions {
 }
 
 /**
- * Counts what ends without a principal, by the network it comes from: handshakes, and HTTP calls with a wrong token. A
- * network that fails too often is refused for a while, before its next attempt costs anything. Clients that are let in
- * count for nothing, so thousands may come back at once from one address. `now`: milliseconds of a clock that never goes back.
+ * Counts connections and calls that end without a principal, by network: handshakes, and HTTP calls with a wrong token. A
+ * network that fails too often is rejected for a while, before its next attempt costs anything. Admitted clients do not
+ * count, so thousands may reconnect at once from one address. `now`: milliseconds of a monotonic clock.
  */
 export class FailedHandshakes {
   readonly #options: FailedHandshakesOptions;
@@ -44,7 +44,7 @@ export class FailedHandshakes {
     return addressNetwork(clientAddress(direct ?? "", headers, trustProxy));
   }
 
-  /** For how many milliseconds this network is refused; 0: it is not. */
+  /** For how many milliseconds this network is rejected; 0: it is not. */
   refusedForMs(network: string, now: number): number {
     const left = this.#left(network, now);
     return left >= 1 ? 0 : Math.ceil(((1 - left) * 1_000) / this.#options.perSecond);
@@ -52,7 +52,7 @@ export class FailedHandshakes {
 
   /** Counts a failure. One that may be the hub's own, such as a token that can't be checked now, weighs less. */
   failed(network: string, now: number, { code, temporary }: Pick<ErrorObject, "code" | "temporary">): void {
-    // A hub that ends refuses everyone.
+    // A draining hub rejects every client.
     if (code === "draining") return;
     const failures = Math.max(0, this.#left(network, now) - (temporary ? TEMPORARY_WEIGHT : 1));
     this.#remaining.set(network, { failures, at: now });

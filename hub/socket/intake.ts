@@ -4,17 +4,17 @@ import { ByteBudget } from "./byte-budget.ts";
 import { PacketTurns, type Waiting } from "./packet-turns.ts";
 import { type PacketSource, Reading } from "./reading.ts";
 
-/** What clients may send before they are let in. An honest one sends a CONNECT, and two packets for an upgrade. */
+/** The limits of a client before it is admitted. A valid client sends a CONNECT, and two packets for an upgrade. */
 export const ANONYMOUS_FRAME_BYTES = 16 * 1024;
 export const ANONYMOUS_PACKETS = 8;
 /** For how long without a break a connection may use up its byte budget. */
 const MAX_EXHAUSTED_MS = 10_000;
-/** What a connection uses of its budget before it counts for its principal: most connections use less. */
+/** The bytes that a connection uses before it counts for its principal: most connections use less. */
 const SHARED_FROM_BYTES = 16 * 1024;
 /** Packets count as bytes too, so that this many times the rate of requests uses up the byte budget. */
 const PACKETS_PER_REQUEST = 10;
 
-/** What a connection may send once it was let in. */
+/** The limits of an admitted connection. */
 export interface IntakeLimits {
   /** The largest frame or polling request. */
   frameBytes: number;
@@ -24,19 +24,19 @@ export interface IntakeLimits {
   requestsPerSecond: number;
 }
 
-/** What the intakes of a node share. */
+/** The settings that the intakes of a node share. */
 export interface IntakePolicy {
   readonly limits: IntakeLimits;
-  /** Ends a connection that was not let in yet. */
+  /** Ends a connection that is not admitted yet. */
   refuse(engine: EngineConnection, error: HubError): void;
-  /** An exception while a packet was handled. `connectionId`: of whom, null before it was let in. */
+  /** Reports an exception from handling a packet. `connectionId`: null before the connection is admitted. */
   report(error: unknown, connectionId: string | null): void;
 }
 
-/** A connection that was let in. */
+/** An admitted connection. */
 interface Admitted {
   readonly id: string;
-  /** Its principal's, over all connections. */
+  /** Its principal's share, over all connections. */
   readonly share: { spend(bytes: number, now: number): number };
   end(error: HubError): void;
 }
@@ -51,9 +51,9 @@ interface Backlog {
 const turns = new PacketTurns();
 
 /**
- * What arrives on one connection passes here before Engine.IO and Socket.IO handle it. Until the client is let in it may
- * send few and small packets; afterwards it has a byte budget per second. Beyond a few packets in a turn of the event loop it
- * takes turns with the other connections. An exception that a packet causes ends this connection alone.
+ * Meters the data of one connection before Engine.IO and Socket.IO handle it. Until the client is admitted it may send few
+ * and small packets; afterwards it has a byte budget per second. Beyond a few packets in a turn of the event loop it
+ * takes turns with the other connections. An exception that a packet causes ends only this connection.
  */
 export class Intake implements Waiting {
   readonly #policy: IntakePolicy;
@@ -73,20 +73,20 @@ export class Intake implements Waiting {
     this.#policy = policy;
   }
 
-  /** Packets come from this transport, among others. */
+  /** Adds a transport from which packets come. */
   readsFrom(source: PacketSource): void {
     this.#reading.add(source);
     source.limitFrames(this.#frameBytes);
   }
 
-  /** States whose intake this is, as soon as Engine.IO has made the connection. */
+  /** Sets the intake's connection, as soon as Engine.IO has created it. */
   belongsTo(engine: EngineConnection): void {
     this.#engine = engine;
     // Engine.IO has just set its own limit.
     this.#reading.limitFrames(this.#frameBytes);
   }
 
-  /** The client was let in: the limits of a connection hold from now on. */
+  /** The client was admitted: the limits of a connection apply from now on. */
   admit(connection: Admitted): void {
     this.#admitted = connection;
     this.#reading.limitFrames(this.#frameBytes);
@@ -101,7 +101,7 @@ export class Intake implements Waiting {
     return this.#admitted ? this.#policy.limits.frameBytes : ANONYMOUS_FRAME_BYTES;
   }
 
-  /** Counts bytes that were read, for the connection and for its principal. Reading pauses where they use up a budget. */
+  /** Counts read bytes, for the connection and for its principal. Reading pauses if they use up a budget. */
   spend(bytes: number): void {
     const now = performance.now();
     if (!this.#admitted) this.#spendAnonymous(bytes);
@@ -116,12 +116,12 @@ export class Intake implements Waiting {
     this.#spendOwn(Math.ceil(bytesPerSecond / (requestsPerSecond * PACKETS_PER_REQUEST)), performance.now());
   }
 
-  /** Reads nothing for a while, because the last packet was refused and the next one would be. */
+  /** Pauses reading, because the last packet was rejected and the next one would be too. */
   pauseReading(pauseMs: number): void {
     this.#pauseFor(pauseMs);
   }
 
-  /** Takes one packet: now, or in a later turn where this turn has handled enough of this connection. */
+  /** Handles one packet: now, or in a later turn if this turn has handled enough of this connection. */
   take(source: PacketSource, packet: unknown): void {
     if (!this.#admitted && !this.#takesAnonymous()) return;
     this.spendPacket();
@@ -147,7 +147,7 @@ export class Intake implements Waiting {
     return this.#violated;
   }
 
-  /** Ends the connection, because it breaks the limits, and reads no more of it. */
+  /** Ends the connection, because it violates the limits, and stops reading it. */
   violate(error: HubError): void {
     if (this.#violated) return;
     this.#violated = true;

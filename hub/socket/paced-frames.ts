@@ -1,6 +1,6 @@
 import * as ws from "ws";
 
-/** The parts of ws' frame parser that pacing relies on; none of them is in its types. */
+/** The parts of ws' frame parser that pacing relies on; its types lack all of them. */
 interface FrameParser {
   readonly _bufferedBytes: number;
   _state: number;
@@ -19,7 +19,7 @@ const SMALLEST_FRAME_BYTES = 2;
  */
 export const FRAMES_PER_TURN = 256;
 
-/** The connection that is parsed, and how many of its frames were parsed since it last gave way. */
+/** The connection that is being parsed, and the number of its frames parsed since it last yielded. */
 let parsed: FrameParser | null = null;
 let frames = 0;
 
@@ -50,6 +50,6 @@ class PacedReceiver extends Receiver {
 /** Makes the WebSocket parse at most `FRAMES_PER_TURN` frames in one turn of the event loop. */
 export function paceFrames(webSocket: ws.WebSocket): void {
   const { _receiver: receiver } = webSocket as { _receiver?: object };
-  // A method of its own would cost each connection memory.
+  // An own method would cost memory for each connection.
   if (receiver) Object.setPrototypeOf(receiver, PacedReceiver.prototype);
 }

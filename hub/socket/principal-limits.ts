@@ -12,11 +12,11 @@ type Rates = Readonly<Record<`${Metered}PerSecond`, number>>;
 export interface PrincipalLimitsOptions {
   /** By kind of principal. */
   limits: Readonly<Record<PrincipalKind, PrincipalLimits>>;
-  /** Of one connection. The HTTP calls of a principal count as one more connection. */
+  /** For one connection. The HTTP calls of a principal count as one more connection. */
   connection: Rates;
   /** How many connections a principal may have. */
   connections: number;
-  /** How long a request may take: an RPC call that waited longer is not carried out. */
+  /** How long a request may take: an RPC call that waited longer is not executed. */
   requestTimeoutMs: number;
 }
 
@@ -24,15 +24,15 @@ export interface PrincipalLimitsOptions {
 const FULL_AGAIN_MS = 1_000;
 /** A quiet connection of the same principal must still be read often enough to answer pings. */
 const LONGEST_PAUSE_MS = 1_000;
-/** In this time a principal may connect as often as it may have connections, and a hundred times at least. */
+/** In this time a principal may connect as often as its limit of connections, and at least a hundred times. */
 const CONNECTS_WITHIN_MS = 10_000;
 const FEWEST_CONNECTS = 100;
-/** After how long a call is tried again that was refused because too many wait. */
+/** The retry time of a call that was rejected because too many wait. */
 const FULL_RETRY_MS = 1_000;
 
 /**
- * What each principal of a node may use up over all its connections, so that many connections do not give it many times
- * the rates. The state of a principal is dropped a second after its last connection and call.
+ * The limits of each principal of a node over all its connections, so that many connections do not multiply its rates. The
+ * state of a principal is dropped a second after its last connection and call.
  */
 export class PrincipalLimiter {
   readonly #options: PrincipalLimitsOptions;
@@ -46,7 +46,7 @@ export class PrincipalLimiter {
     this.#sweeper = setInterval(() => this.sweep(performance.now()), FULL_AGAIN_MS).unref();
   }
 
-  /** How many principals are known. */
+  /** How many principals have a state. */
   get size(): number {
     return this.#shares.size;
   }
@@ -63,7 +63,7 @@ export class PrincipalLimiter {
     return retryAfterMs;
   }
 
-  /** The share of a principal that connects. Give it back with `disconnect`. */
+  /** The share of a connecting principal. Give it back with `disconnect`. */
   connect(principal: Principal, key: string): PrincipalShare {
     const share = this.#use(principal, key);
     share.connections += 1;
@@ -124,10 +124,10 @@ export class PrincipalShare {
   readonly key: string;
   readonly limits: PrincipalLimits;
   connections = 0;
-  /** Connections, and HTTP calls under way. */
+  /** Connections, and HTTP calls in progress. */
   uses = 0;
   readonly #options: PrincipalLimitsOptions;
-  // Made at the first use, because most principals have one connection that only listens.
+  // Created at the first use, because most principals have one connection that only receives.
   #all: Meters | null = null;
   #http: Meters | null = null;
   #calls: Turns | null = null;
@@ -141,13 +141,13 @@ export class PrincipalShare {
     this.#options = options;
   }
 
-  /** Whether it has to be remembered: RPC calls run or wait, or it has used up more than it may. */
+  /** Whether its state must be kept: RPC calls run or wait, or it is over a limit. */
   busy(now: number): boolean {
     if (this.#calls !== null && !this.#calls.idle) return true;
     return this.#connectsPaidAt > now || (this.#bytes !== null && this.spend(0, now) > 0);
   }
 
-  /** Counts a connection attempt. Returns for how many milliseconds no further one is let in; 0: this one is. */
+  /** Counts a connection attempt. Returns for how many milliseconds no further one is admitted; 0: this one is. */
   takeConnect(now: number): number {
     const intervalMs = CONNECTS_WITHIN_MS / Math.max(FEWEST_CONNECTS, this.#options.connections);
     const retryAfterMs = this.#connectsPaidAt - now - (CONNECTS_WITHIN_MS - intervalMs);
@@ -171,7 +171,7 @@ export class PrincipalShare {
     return new HubError("rate_limited", message, { retryAfterMs });
   }
 
-  /** Counts bytes that its connections sent. Returns for how many milliseconds nothing should be read of them. */
+  /** Counts bytes that its connections sent. Returns for how many milliseconds they should not be read. */
   spend(bytes: number, now: number): number {
     this.#bytes ??= new ByteBudget();
     return Math.min(LONGEST_PAUSE_MS, this.#bytes.spend(bytes, this.limits.bytesPerSecond, now));
@@ -186,9 +186,9 @@ export class PrincipalShare {
   }
 
   /**
-   * Carries out an RPC call, at most `rpcsInFlight` at once. The others wait in order: at most a second's worth of them,
+   * Executes an RPC call, at most `rpcsInFlight` concurrently. The others wait in order: at most a second's worth of them,
    * beyond which calls are `rate_limited`, and no longer than a request may take. A call that waited longer is not
-   * carried out, and is rejected with `timeout`.
+   * executed, and is rejected with `timeout`.
    */
   async call<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#calls ??= new Turns(this.limits.rpcsInFlight);
@@ -202,7 +202,7 @@ export class PrincipalShare {
   }
 }
 
-/** The limits that `welcome` states: those of a connection and those of its principal. */
+/** The limits in `welcome`: those of a connection and those of its principal. */
 export function welcomeLimits(limits: Omit<Limits, "principal">, { limits: principal }: PrincipalShare): Limits {
   const { messageBytes, metaBytes, recoveryBytes, channelsPerConnection } = limits;
   const { publishesPerSecond, rpcsPerSecond, requestsPerSecond, bytesPerSecond } = limits;
@@ -212,7 +212,7 @@ export function welcomeLimits(limits: Omit<Limits, "principal">, { limits: princ
   return { ...sizes, channelsPerConnection, packetsPerPost, ...rates, principal };
 }
 
-/** A bucket for each kind of request, made at its first use. */
+/** A bucket for each kind of request, created at its first use. */
 class Meters {
   readonly #rates: Rates;
   #publishes: TokenBucket | null = null;
@@ -223,7 +223,7 @@ class Meters {
     this.#rates = rates;
   }
 
-  /** 0, or in how many milliseconds to try again. */
+  /** 0, or the milliseconds after which to retry. */
   take(what: Metered, now: number): number {
     return this.#bucket(what).take(now);
   }
@@ -244,12 +244,12 @@ class Meters {
 }
 
 function tooManyWait(waiting: number): HubError {
-  const message = `${waiting} RPC calls of this principal wait to be carried out. Wait for answers before more calls.`;
+  const message = `${waiting} RPC calls of this principal wait for execution. Wait for answers before more calls.`;
   return new HubError("rate_limited", message, { retryAfterMs: FULL_RETRY_MS });
 }
 
 function waitedTooLong(): HubError {
   const message =
-    "This call waited for the principal's earlier calls until its time was over, and was not carried out. Send fewer calls at once, and try again.";
+    "This call waited for the principal's earlier calls until it timed out, and was not executed. Send fewer calls at once, and try again.";
   return new HubError("timeout", message);
 }

@@ -8,14 +8,14 @@ export interface PacketSource {
   deliver(packet: unknown): void;
 }
 
-/** Whether the transports of one connection are read: one, and one more for each attempt to upgrade. */
+/** Whether the transports of one connection are read. There is one, and one more for each attempt to upgrade. */
 export class Reading {
   // The first transport is not in an array, which would take more memory than the rest of an idle connection's intake.
   #first: PacketSource | null = null;
   #others: PacketSource[] | null = null;
   #stops = 0;
 
-  /** One more transport; it is paused while reading is stopped. */
+  /** Adds a transport; it is paused while reading is stopped. */
   add(source: PacketSource): void {
     if (!this.#first) this.#first = source;
     else if (this.#others) this.#others.push(source);

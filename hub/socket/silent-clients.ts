@@ -2,12 +2,12 @@
 const MOST_SILENT = 256;
 const SILENT_MS = 1_000;
 
-/** Clients that are connected and have not sent their CONNECT, by network. The oldest make room for newer ones. */
+/** Connected clients that have not sent their CONNECT, by network. The oldest make room for newer ones. */
 export class SilentClients<Client> {
-  /** Oldest first, with the time they connected at. */
+  /** Oldest first, with the time of their connection. */
   readonly #clients = new Map<string, Map<Client, number>>();
 
-  /** A client connected. Returns the client that has to make room for it, or null. `now`: milliseconds of a clock that never goes back. */
+  /** A client connected. Returns the client that must make room for it, or null. `now`: milliseconds of a monotonic clock. */
   add(client: Client, network: string, now: number): Client | null {
     const silent = this.#clients.get(network) ?? new Map<Client, number>();
     this.#clients.set(network, silent);
@@ -18,7 +18,7 @@ export class SilentClients<Client> {
     return oldest[0];
   }
 
-  /** The client sent its CONNECT, or is gone. */
+  /** The client sent its CONNECT, or disconnected. */
   remove(client: Client, network: string): void {
     const silent = this.#clients.get(network);
     silent?.delete(client);

@@ -18,24 +18,24 @@ export interface SocketServerOptions {
   /** Handshakes that ended without a principal, by network. */
   failures: FailedHandshakes;
   times: { pingIntervalMs: number; pingTimeoutMs: number; requestTimeoutMs: number };
-  /** Whether clients may speak by long-polling, whose requests must all reach this node. */
+  /** Whether clients may use long-polling, whose requests must all reach this node. */
   polling: boolean;
   /** The path that Socket.IO serves, without a slash at its end. */
   socketPath: string;
-  /** By which nodes ask each other; null: there is no other node. */
+  /** Creates the adapter through which nodes query each other; null: there is no other node. */
   adapter: SocketAdapter["create"] | null;
   origins: OriginPolicy;
   log: Logger;
-  /** Lets a client in, or rejects with why not. */
+  /** Admits a client, or rejects with the error. */
   admit(socket: Socket): Promise<void>;
-  /** A client was let in. */
+  /** A client was admitted. */
   onConnected(socket: Socket): void;
 }
 
 /** How long peers have to answer the end of their connections when the server closes. */
 const CLOSE_LIMIT_MS = 1_000;
 
-/** Socket.IO on an engine that meters what clients send: from the TCP connection to the client that was let in. */
+/** Socket.IO on an engine that meters clients' data: from the TCP connection to the admitted client. */
 export class SocketServer {
   readonly io: Server;
   readonly #engine: MeteredEngine;
@@ -52,7 +52,7 @@ export class SocketServer {
     this.io = new Server({
       serveClient: false,
       ...(options.adapter && { adapter: options.adapter }),
-      // Anonymous connections have a deadline already, and are given the reason.
+      // Anonymous connections have a deadline already, and receive the reason.
       connectTimeout: times.requestTimeoutMs * 2,
       parser,
     });
@@ -61,17 +61,17 @@ export class SocketServer {
     this.io.on("connection", (socket) => this.#connected(socket, options));
   }
 
-  /** The transports of all clients, of those too that were not let in yet. */
+  /** The transports of all clients, including those not yet admitted. */
   get transportCount(): number {
     return this.#engine.clientsCount;
   }
 
-  /** The TCP connections that are open, of HTTP calls too. */
+  /** The open TCP connections, including those of HTTP calls. */
   get tcpSocketCount(): number {
     return this.#tcpSockets.size;
   }
 
-  /** Serves Socket.IO on this HTTP server, beside what it serves already. */
+  /** Serves Socket.IO on this HTTP server, beside the handlers that it already has. */
   attach(server: HttpServer): void {
     this.#httpServer = server;
     this.#engine.attach(server, { path: this.#socketPath });
@@ -80,18 +80,18 @@ export class SocketServer {
     function forget(this: TcpSocket): void {
       tcpSockets.delete(this);
     }
-    // One listener for all: a closure for each would be held for as long as its connection.
+    // One listener for all: a closure for each would use memory as long as its connection.
     server.on("connection", (socket) => {
-      // A connection comes once more when an upgrade is refused.
+      // A connection is reported once more when an upgrade is rejected.
       if (tcpSockets.has(socket)) return;
       tcpSockets.add(socket);
       socket.on("close", forget);
     });
   }
 
-  /** Closes the HTTP server and every connection, within a second also where peers don't answer. */
+  /** Closes the HTTP server and every connection, within a second even if peers don't answer. */
   async close(): Promise<void> {
-    // A peer that is frozen would keep its socket, and so the server, for half a minute.
+    // A frozen peer would keep its socket, and so the server, for half a minute.
     const cut = setTimeout(() => {
       for (const socket of this.#tcpSockets) socket.destroy();
     }, CLOSE_LIMIT_MS);
@@ -101,13 +101,13 @@ export class SocketServer {
     clearTimeout(cut);
   }
 
-  /** An exception here ends this connection alone: Socket.IO calls back in a turn where nothing else would catch it. */
+  /** An exception here ends only this connection: Socket.IO calls back in a turn without another handler. */
   #connected(socket: Socket, { onConnected, log }: SocketServerOptions): void {
     this.#anonymous.letIn(socket.conn);
     try {
       onConnected(socket);
     } catch (error) {
-      log.error({ err: error, connectionId: socket.id }, "a client could not be let in");
+      log.error({ err: error, connectionId: socket.id }, "a client could not be admitted");
       endTransport(socket.conn);
     }
   }
@@ -119,7 +119,7 @@ export class SocketServer {
       (refusal: Refusal) => {
         this.#anonymous.refused(socket.conn, refusal.data);
         next(refusal);
-        // Once Socket.IO has sent the refusal.
+        // After Socket.IO has sent the rejection.
         setImmediate(() => endTransport(socket.conn));
       },
     );
@@ -154,7 +154,7 @@ function createEngine(options: SocketServerOptions, anonymous: AnonymousConnecti
   return engine;
 }
 
-/** Resolves when the server has closed; at once where it does not listen. */
+/** Resolves when the server has closed; at once if it does not listen. */
 function closeServer(server: HttpServer | null): Promise<void> {
   return new Promise((resolve) => {
     if (server?.listening) server.close(() => resolve());

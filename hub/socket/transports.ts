@@ -7,14 +7,14 @@ import type { Intake } from "./intake.ts";
 import { paceFrames } from "./paced-frames.ts";
 import type { PacketSource } from "./reading.ts";
 
-/** A request as Engine.IO passes it on, with its query read and, for a WebSocket, upgraded. */
+/** A request as Engine.IO passes it on, with its parsed query and, for a WebSocket, the upgraded socket. */
 export type EngineRequest = ConstructorParameters<typeof transports.websocket>[0];
 type Packet = Parameters<Transport["send"]>[0][number];
 
 /** Engine.IO's separator of packets in a polling request. */
 const SEPARATOR = "\x1e";
 
-/** What ws keeps below its types. */
+/** Fields of ws outside of its types. */
 interface WebSocketInside {
   _receiver?: { _maxPayload: number };
 }
@@ -24,23 +24,23 @@ export interface Metered {
   readonly intake: Intake;
 }
 
-/** A TCP socket or a WebSocket, with the intake of its connection. A symbol as the key would turn it into a slow object. */
+/** A TCP socket or a WebSocket, with the intake of its connection. A symbol as the key would make it a slow object. */
 interface MeteredSocket {
   connectionIntake?: Intake;
 }
 
-/** One listener for all connections: a closure for each would be held for as long as its connection. */
+/** One listener for all connections: a closure for each would use memory as long as its connection. */
 function meter(this: MeteredSocket, chunk: Buffer): void {
   this.connectionIntake?.spend(chunk.byteLength);
 }
 
-/** Of control frames: ws answers a ping by itself, and passes neither on as a packet. */
+/** For control frames: ws answers a ping by itself, and passes neither on as a packet. */
 function meterControl(this: WebSocket & MeteredSocket): void {
   this.connectionIntake?.spendPacket();
 }
 
 /**
- * Engine.IO's WebSocket transport behind an intake. Bytes count as they leave the network, so that control frames and
+ * Engine.IO's WebSocket transport behind an intake. Bytes count as they arrive from the network, so that control frames and
  * fragments count too, and reading pauses between two chunks.
  */
 export class MeteredWebSocket extends transports.websocket implements PacketSource, Metered {
@@ -81,7 +81,7 @@ export class MeteredWebSocket extends transports.websocket implements PacketSour
   }
 }
 
-/** What Engine.IO's polling transport has below its types. */
+/** Fields of Engine.IO's polling transport outside of its types. */
 interface PollingInside {
   maxHttpBufferSize: number;
   closeTimeout: number;
@@ -93,7 +93,7 @@ interface PollingInside {
   once(event: "close", listener: () => void): void;
 }
 
-/** Engine.IO's polling transport behind an intake. Engine.IO makes it with a function, so its methods are wrapped. */
+/** Engine.IO's polling transport behind an intake. Engine.IO creates it with a function, so its methods are wrapped. */
 export function meteredPolling(request: EngineRequest, intake: Intake): Transport {
   const transport = transports.polling(request);
   intake.readsFrom(new PollingSource(transport as unknown as PollingInside, intake));
@@ -104,7 +104,7 @@ class PollingSource implements PacketSource {
   readonly #inside: PollingInside;
   readonly #deliver: (packet: unknown) => void;
   #paused = false;
-  /** Reads the body of the request that came during the pause. */
+  /** Reads the body of the request that arrived during the pause. */
   #parked: (() => void) | null = null;
 
   constructor(inside: PollingInside, intake: Intake) {
@@ -125,7 +125,7 @@ class PollingSource implements PacketSource {
         if (posted.destroyed) return inside.onError("data request connection closed prematurely");
         if (intake.violated || inside.readyState === "closed") return refuse(response);
         onDataRequest(posted, response);
-        // After Engine.IO has set how the body is decoded.
+        // After Engine.IO has set the body's decoding.
         posted.on("data", (chunk: string) => intake.spend(Buffer.byteLength(chunk)));
         response.once("finish", () => {
           if (response.statusCode === 413) intake.violate(tooLarge());
@@ -134,7 +134,7 @@ class PollingSource implements PacketSource {
       if (!this.#paused || intake.violated) read();
       else if (!this.#parked) this.#parked = read;
       else {
-        // As Engine.IO does with two requests at once.
+        // Like Engine.IO for two concurrent requests.
         inside.onError("data request overlap from client");
         refuse(response);
       }
@@ -166,13 +166,13 @@ function countPackets(body: string, most: number): number {
   return count;
 }
 
-/** As Engine.IO answers a request that a session does not take. */
+/** Answers like Engine.IO if a session does not accept a request. */
 function refuse(response: ServerResponse): void {
   response.writeHead(400).end();
 }
 
 function tooLarge(): HubError {
-  return new HubError("payload_too_large", "A polling request was larger than it may be. Send less at once.");
+  return new HubError("payload_too_large", "A polling request exceeded the size limit. Send less at once.");
 }
 
 function tooManyPackets(most: number): HubError {

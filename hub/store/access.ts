@@ -11,8 +11,8 @@ interface Access {
 }
 
 /**
- * Throws `ConfigError` when the role of DATABASE_URL can't write, or lacks a right on one of the hub's tables. Tables
- * that do not exist yet are no fault here. Changes nothing.
+ * Throws `ConfigError` if the role of DATABASE_URL can't write, or lacks a right on one of the hub's tables. Ignores tables
+ * that do not exist yet. Changes nothing.
  */
 export async function assertAccess(sql: Sql): Promise<void> {
   const [access] = await sql<Access[]>`
@@ -32,7 +32,7 @@ export async function assertAccess(sql: Sql): Promise<void> {
 }
 
 const WRITTEN = ["SELECT", "INSERT", "UPDATE", "DELETE"];
-/** The audit trigger has its owner's rights, and migrations are recorded by the owner. */
+/** The audit trigger runs with its owner's rights, and the owner records migrations. */
 const NARROWER: ReadonlyMap<string, readonly string[]> = new Map([
   ["schema_migrations", ["SELECT"]],
   ["audit_events", ["SELECT", "INSERT", "DELETE"]],

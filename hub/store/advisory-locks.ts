@@ -1,20 +1,20 @@
 /**
- * Every advisory lock with a fixed number. One number has one use: Postgres gives a lock by its number alone, for every
- * program that asks. Locks named by a hashed text (`hashtextextended`) stand beside their text.
+ * Every advisory lock with a fixed number. Each number has one use, because Postgres identifies a lock by its number alone
+ * for all programs. Locks whose number is a hashed text (`hashtextextended`) are defined beside that text.
  */
 export const ADVISORY_LOCKS = {
   /** Lets one migration run at a time. */
   migrate: "7205759403792",
-  /** The hub that serves: exclusive without Redis, shared with it. */
+  /** The serving hub: exclusive without Redis, shared with it. */
   serving: "7205759403794",
   /** Lets one `migrate:v2` run at a time. */
   migrateV2: "7205759403795",
-  /** The claim of a deleted row that is to be removed. */
+  /** The claim on a deleted row that is about to be removed. */
   purge: "7205759403796",
 } as const;
 
-/** The first half of locks that have two numbers; the second is a project's hash. Postgres keeps them apart from the others. */
+/** The first half of locks with two numbers; the second is a project's hash. Postgres keeps them apart from single numbers. */
 export const ADVISORY_LOCK_PAIRS = {
-  /** A round that gives tasks. */
+  /** A round of task dispatch. */
   dispatch: 1_677_721,
 } as const;

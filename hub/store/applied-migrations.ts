@@ -1,10 +1,10 @@
-/** A migration as a database or a version of the hub has it; `checksum`: null where none was recorded. */
+/** A migration of a database or of a hub version; `checksum`: null if none was recorded. */
 export interface MigrationMark {
   name: string;
   checksum: string | null;
 }
 
-/** What a database's applied migrations are, seen from this version of the hub. */
+/** The state of a database's schema, as seen by this version of the hub. */
 export type SchemaState =
   | { kind: "current" }
   | { kind: "pending"; names: string[] }
@@ -17,8 +17,8 @@ export type SchemaState =
   | { kind: "foreign" };
 
 /**
- * Compares what a database has applied with the migrations of this version, which are in order. `applied`: null where
- * the database has no table of migrations; a row without a name is another program's.
+ * Compares a database's applied migrations with the migrations of this version, which are in order. `applied`: null if the
+ * database has no table of migrations; a row without a name belongs to another program.
  */
 export function stateOf(
   applied: readonly (Omit<MigrationMark, "name"> & { name: string | null })[] | null,

@@ -8,12 +8,12 @@ const ARRAY_SYNTAX = /[{}",\\\s]/;
 const OIDS = { name: 1003, int4: 1007, text: 1009, varchar: 1015, int8: 1016, float8: 1022, oid: 1028 } as const;
 type ElementType = keyof typeof OIDS;
 
-/** As outside of arrays: numbers that fit one, and text. */
+/** Element types that are parsed to numbers; all others are text. */
 const NUMBERS: ReadonlySet<ElementType> = new Set(["int4", "float8", "oid"]);
 
 /**
- * How the driver reads and writes arrays. By itself it asks each new connection for the types of arrays, and a connection
- * that is lost at that moment leaves a rejection that nothing can handle.
+ * How the driver reads and writes arrays. By default the driver queries the array types on each new connection. If that
+ * connection is lost at that moment, the driver leaves an unhandled rejection.
  */
 export const ARRAY_TYPES: Readonly<Record<string, PostgresType>> = Object.fromEntries(
   (Object.keys(OIDS) as ElementType[]).map((type) => [`${type}Array`, arrayOf(type)]),
@@ -25,13 +25,13 @@ function arrayOf(type: ElementType): PostgresType {
   return {
     to: oid,
     from: [oid],
-    // A caller may have written an array literal itself.
+    // A caller may pass an array literal.
     serialize: (value: unknown) => (Array.isArray(value) ? arrayLiteral(value) : value),
     parse: (text: string) => parseArray(text, parse),
   };
 }
 
-/** An array as Postgres reads it; arrays within are its further dimensions. */
+/** Formats a Postgres array literal; nested arrays are its further dimensions. */
 export function arrayLiteral(values: readonly unknown[]): string {
   const parts = values.map((value) => {
     if (value === null || value === undefined) return "NULL";
@@ -40,9 +40,9 @@ export function arrayLiteral(values: readonly unknown[]): string {
   return `{${parts.join(",")}}`;
 }
 
-/** The array that Postgres writes so. Throws where it is none. */
+/** Parses a Postgres array literal. Throws if the text is none. */
 export function parseArray(text: string, parse: (text: string) => unknown = String): unknown[] {
-  // Bounds that do not begin with 1 stand before the array.
+  // Bounds that do not begin with 1 precede the array.
   const reader = new Reader(text, text.indexOf("{"));
   return reader.array().map(function parsed(element: Element): unknown {
     if (element === null) return null;

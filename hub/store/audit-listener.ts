@@ -3,33 +3,33 @@ import { ulid } from "ulid";
 import type { Logger } from "../log.ts";
 import { type ConnectionOptions, connectTo } from "./postgres.ts";
 
-/** What the audit trigger notifies, without a payload: Postgres then merges what one transaction says. */
+/** The channel that the audit trigger notifies. It sends no payload, so that Postgres merges the notifications of a transaction. */
 const CHANNEL = "hub_audit";
-/** How long a sign may take from its commit to here. */
-const SIGN_MS = 1_000;
+/** How long a probe's notification may take from its commit to the listener. */
+const PROBE_MS = 1_000;
 
 export interface AuditListenerOptions {
-  /** A direct connection: behind a transaction pooler nobody can listen. */
+  /** A direct connection: LISTEN does not work behind a transaction pooler. */
   connection: ConnectionOptions;
   connectTimeoutMs: number;
-  /** Something was committed, or may have been while nobody listened. */
+  /** A transaction committed, or may have while the listener was not connected. */
   onWake(): void;
-  /** Notifies as commits do: by a connection that is not the listener's own. */
+  /** Notifies as commits do, on a connection other than the listener's. */
   notify(channel: string, payload: string): Promise<unknown>;
   log: Logger;
 }
 
 /**
- * Listens on a connection of its own. Notifications only save time: whoever is woken polls too, the less the more often
- * `hears` says that nothing is missed, and calls `ensureListening` again and again, so that a lost connection is mended
- * as soon as the database is back.
+ * Listens on its own connection. Notifications only save time: its user polls as well, less often while `isReceiving`
+ * confirms that none is lost. The user calls `ensureListening` repeatedly, so that a lost connection is restored as soon as
+ * the database is available again.
  */
 export class AuditListener {
   readonly #options: AuditListenerOptions;
   readonly #sql: Sql;
   #state: "off" | "starting" | "on" = "off";
-  /** Sent, and not heard yet. */
-  readonly #signs = new Map<string, () => void>();
+  /** Probes that were sent and not received yet. */
+  readonly #probes = new Map<string, () => void>();
   #closed = false;
 
   constructor(options: AuditListenerOptions) {
@@ -40,34 +40,34 @@ export class AuditListener {
       max_lifetime: null,
       connect_timeout: options.connectTimeoutMs / 1000,
       onclose: () => this.#lost(),
-      // Below the driver's types: its own `listen` does not tell when it gave up.
-      ...{ onnotify: (_channel: string, payload: string) => this.#heard(payload) },
+      // Not in the driver's types: its own `listen` does not report when it gives up.
+      ...{ onnotify: (_channel: string, payload: string) => this.#onNotify(payload) },
     });
   }
 
-  /** Begins to listen where nobody does. Returns at once: whether it listens already. */
+  /** Starts to listen if it does not. Returns without waiting: whether it listens already. */
   ensureListening(): boolean {
     if (!this.#closed && this.#state === "off") this.#begin();
     return this.#state === "on";
   }
 
   /**
-   * Whether what is committed now is heard: that a connection is open says nothing behind a transaction pooler, or a
-   * network that swallows. Resolves within a second and a statement's time; rejects where the database does.
+   * Whether a notification sent now arrives. An open connection proves nothing behind a transaction pooler, or a network
+   * that drops data. Resolves within a second and a statement's time; rejects if the notifying statement does.
    */
-  async hears(): Promise<boolean> {
-    const sign = ulid();
+  async isReceiving(): Promise<boolean> {
+    const probe = ulid();
     let timer: NodeJS.Timeout | undefined;
-    const heard = new Promise<boolean>((resolve) => {
-      this.#signs.set(sign, () => resolve(true));
-      timer = setTimeout(() => resolve(false), SIGN_MS).unref();
+    const received = new Promise<boolean>((resolve) => {
+      this.#probes.set(probe, () => resolve(true));
+      timer = setTimeout(() => resolve(false), PROBE_MS).unref();
     });
     try {
-      await this.#options.notify(CHANNEL, sign);
-      return await heard;
+      await this.#options.notify(CHANNEL, probe);
+      return await received;
     } finally {
       clearTimeout(timer);
-      this.#signs.delete(sign);
+      this.#probes.delete(probe);
     }
   }
 
@@ -86,14 +86,14 @@ export class AuditListener {
       })
       .catch((error: unknown) => {
         this.#state = "off";
-        if (!this.#closed) this.#options.log.debug({ err: error }, "the database can't be listened to yet");
+        if (!this.#closed) this.#options.log.debug({ err: error }, "LISTEN failed; tried again later");
       });
   }
 
-  /** Signs are other nodes' where they are not known here. */
-  #heard(payload: string): void {
+  /** A payload that is not in the map is another node's probe. */
+  #onNotify(payload: string): void {
     if (payload === "") this.#options.onWake();
-    else this.#signs.get(payload)?.();
+    else this.#probes.get(payload)?.();
   }
 
   #lost(): void {

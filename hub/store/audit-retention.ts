@@ -4,11 +4,11 @@ import { type Fence, isValid } from "./fence.ts";
 import type { Database } from "./postgres.ts";
 
 export interface AuditRetentionTimes {
-  /** The first look comes within this time after the start. */
+  /** The first check comes within this time after the start. */
   startMs: number;
-  /** A look follows another after this time, or up to twice as long. */
+  /** The time between two checks: at least this, at most twice as long. */
   lookMs: number;
-  /** How long after a whole trim the next one is due, on any hub. */
+  /** How long after a complete trim the next one is due, on any hub. */
   everyMs: number;
 }
 
@@ -25,14 +25,14 @@ export interface AuditRetentionOptions {
 
 const TIMES: AuditRetentionTimes = { startMs: 10_000, lookMs: 300_000, everyMs: 3_600_000 };
 const WORK = "audit-retention";
-/** How long a hub that ended in the middle of a trim keeps the others from it. */
+/** How long a hub that died during a trim blocks the others from trimming. */
 const TURN_MS = 60_000;
-/** One statement passes this many events, which takes some ten milliseconds. */
+/** Events per statement, which takes about ten milliseconds. */
 const BATCH = 1_000;
-/** Between two batches: others use the connection, and the disk, meanwhile. */
+/** The pause between two batches, for other users of the connection and the disk. */
 const PAUSE_MS = 20;
 
-/** Of an event in the order of time. */
+/** The position of an event in the order of time. */
 interface Place {
   at: string;
   id: string;
@@ -46,9 +46,9 @@ interface Batch extends Place {
 const BEGINNING: Place = { at: "-infinity", id: "0" };
 
 /**
- * Removes audit events that are older than `days`, but none that waits to be published or is set aside. One hub at a time
- * does so, and the database knows when that was, so that hubs which live for minutes trim as well. Each batch is one short
- * statement.
+ * Removes audit events that are older than `days`, except events that wait to be published or are set aside. One hub at a
+ * time trims. The database records the last trim, so that hubs which live for minutes trim as well. Each batch is one
+ * short statement.
  */
 export class AuditRetention {
   readonly #options: AuditRetentionOptions;
@@ -135,7 +135,7 @@ export class AuditRetention {
     return rows.length > 0;
   }
 
-  /** Events are passed once in a trim, in the order of time: what was removed, or is pending, is not read again. */
+  /** A trim visits events once, in the order of time: it does not read removed or pending ones again. */
   async #removeBatch(after: Place): Promise<Batch | null> {
     const { database, days, nodeId, fence } = this.#options;
     const token = fence?.();

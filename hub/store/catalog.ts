@@ -2,10 +2,10 @@ import { join } from "node:path";
 import type { Sql, TransactionSql } from "postgres";
 import { readSql } from "./migrations/index.ts";
 
-/** Every object of a schema with its definition, by a name that a person understands. */
+/** Every object of a schema with its definition, by a readable name. */
 export type Catalog = Map<string, string>;
 
-/** The whole schema as a person reads it: a database migrated from any version must equal it. */
+/** The whole schema in one readable file. A database migrated from any version must equal it. */
 export const SCHEMA_FILE = join(import.meta.dirname, "..", "..", "schema.sql");
 
 const SCRATCH = "hub_expected";
@@ -48,7 +48,7 @@ export async function readCatalog(sql: Sql | TransactionSql): Promise<Catalog> {
   return new Map(rows.map(({ name, definition }) => [name, definition]));
 }
 
-/** What schema.sql makes on this very server: it is carried out in a schema of its own and rolled back. */
+/** The catalog that schema.sql creates on this server: runs it in a scratch schema and rolls back. */
 export async function expectedCatalog(sql: Sql): Promise<Catalog> {
   const schema = await readSql(SCHEMA_FILE);
   let catalog: Catalog = new Map();
@@ -66,14 +66,14 @@ export async function expectedCatalog(sql: Sql): Promise<Catalog> {
   return catalog;
 }
 
-/** Ends the transaction of `expectedCatalog`, which must leave nothing. */
+/** Ends the transaction of `expectedCatalog`, which must leave no change. */
 class RolledBack extends Error {}
 
 const MAX_DEFINITION = 300;
 
 /**
- * One sentence a difference. What a database has beyond the expected is told where it is in our tables' way: columns,
- * constraints, triggers and unique indexes. Other tables and plain indexes are their owner's affair.
+ * One sentence per difference. Reports unexpected objects only if they affect the hub's tables: columns, constraints,
+ * triggers and unique indexes. Other tables and plain indexes are allowed.
  */
 export function differences(actual: Catalog, expected: Catalog): string[] {
   const missing = [...expected].flatMap(([name, definition]) => {

@@ -17,14 +17,14 @@ import {
 import type { Fence, FencingToken } from "./fence.ts";
 import { type Database, isDatabaseFault } from "./postgres.ts";
 
-/** What became visible since the look before. */
+/** What became visible since the previous look. */
 export interface RightsLook {
   changes: RightsChange[];
   /** Whether changes wait to be published. */
   pending: boolean;
 }
 
-/** Single statements of the pool, each on its own: what asks them holds no connection in between. */
+/** Single statements of the pool, each on its own: the caller holds no connection between them. */
 export type Pool = Pick<Database, "query">;
 
 export interface ChangeFeedStoreOptions {
@@ -32,20 +32,20 @@ export interface ChangeFeedStoreOptions {
   fence?: Fence;
   /** Whether other hubs publish to the same streams, so that hubs take turns. Default: false. */
   shared?: boolean;
-  /** Reads what follows from changes. Default: nothing follows. */
+  /** Reads the further publications that changes cause. Default: none. */
   further?(pool: Pool, changes: readonly Change[]): Promise<FurtherPublications>;
 }
 
 /**
- * The audit trail as the change feed reads it. Every step is one statement, so that no connection is held while anything is
- * published, and a pool of one connection or a transaction pooler is enough.
+ * The change feed's view of the audit trail. Every step is one statement. So no connection is held during a publish, and a
+ * pool of one connection or a transaction pooler is enough.
  */
 export class ChangeFeedStore {
   readonly #database: Database;
   readonly #options: ChangeFeedStoreOptions;
-  /** Who takes the turn. */
+  /** The id under which this hub takes the turn. */
   readonly #holder = newId();
-  /** What the last look saw, as Postgres writes a snapshot; null before the first. */
+  /** The snapshot of the last look, in Postgres' text form; null before the first. */
   #seen: string | null = null;
   /** The organization that each lane served last. */
   #behind: [string, string] = ["", ""];
@@ -53,7 +53,7 @@ export class ChangeFeedStore {
   #served = 1;
   readonly #queues = new Map<string, Queue>();
   #token: FencingToken | undefined;
-  /** Until then other hubs may take the turn, because this one could publish nothing; by `performance.now()`. */
+  /** Until then this hub leaves the turn to others, because it could publish nothing; by `performance.now()`. */
   #leftUntil = 0;
 
   constructor(database: Database, options: ChangeFeedStoreOptions = {}) {
@@ -62,10 +62,10 @@ export class ChangeFeedStore {
   }
 
   /**
-   * The changes of rights that became visible since the look before, each exactly once however late it committed and
-   * whatever transactions stay open: those of transactions that the snapshot before did not see. The first look gives
-   * none: what it sees was there before. Events of a dump carry transactions of the server that they were written on:
-   * those that this one has not reached are none of its own.
+   * The changes of rights that became visible since the previous look: those of transactions that the previous snapshot did
+   * not see. So each change appears exactly once, however late it committed and however long other transactions stay open.
+   * The first look returns none, because its events existed before. Events of a dump carry transaction ids of the server
+   * that wrote them; ids that this server has not reached are ignored.
    */
   async look(): Promise<RightsLook> {
     const seen = this.#seen;
@@ -96,9 +96,10 @@ export class ChangeFeedStore {
   }
 
   /**
-   * At most `limit` changes to be published, of each organization in turn, in the order of their rows' commits. Null: another
-   * hub has the turn, or this hub does not serve. Two hubs that publish at once publish the same ids, of which the broker
-   * delivers the first; the fencing token excludes a hub that no longer serves, or whose keys carry a former identity.
+   * At most `limit` changes to be published, of each organization in turn, in the order of their rows' commits. Null:
+   * another hub has the turn, or this hub does not serve. Two hubs that publish at once publish the same ids, of which the
+   * broker delivers the first. The fencing token excludes a hub that no longer serves, or whose keys carry a former
+   * identity.
    */
   async claim(limit: number): Promise<Claim | null> {
     const token = this.#options.fence?.();
@@ -108,13 +109,13 @@ export class ChangeFeedStore {
     if (pending.length === 0) return { pending, further: new Map(), more };
     const changes = pending.flatMap(({ change, unreadable }) => (change && unreadable === null ? [change] : []));
     const further = await this.#further(pending, changes);
-    // The process may have stood still.
+    // The process may have been paused.
     if (token && this.#options.fence?.()?.term !== token.term) return null;
     this.#token = token ?? undefined;
     return { pending, further, more };
   }
 
-  /** Removes what is settled of the last claim. Changes nothing if this hub no longer serves. */
+  /** Removes the settled changes of the last claim. Changes nothing if this hub no longer serves. */
   async settle({ through, refused }: Settlement): Promise<void> {
     const done = [...through].flatMap(([key, id]) => {
       const queue = this.#queues.get(key);
@@ -124,7 +125,7 @@ export class ChangeFeedStore {
     else await this.#leave();
   }
 
-  /** A hub that reaches the database and not Redis must not keep the others from publishing. */
+  /** A hub that reaches the database but not Redis must not block the others from publishing. */
   async #leave(): Promise<void> {
     if (!this.#options.shared) return;
     this.#leftUntil = performance.now() + LEFT_MS;
@@ -138,8 +139,8 @@ export class ChangeFeedStore {
     return turn?.own === true;
   }
 
-  /** Begins the next claim behind this one. Whether this one left some: it is full, or one organization's share or all shares are. */
-  #goOn(claimed: readonly Claimed[], { each, limit }: ClaimQuery): boolean {
+  /** Starts the next claim behind this one. Returns whether changes remain: the claim, one organization's share, or all shares are full. */
+  #advance(claimed: readonly Claimed[], { each, limit }: ClaimQuery): boolean {
     this.#queues.clear();
     const served = new Map<string, number>();
     for (const { lane, organization, xid } of claimed) {
@@ -155,14 +156,14 @@ export class ChangeFeedStore {
   async #read(query: ClaimQuery): Promise<{ pending: PendingChange[]; more: boolean }> {
     try {
       const claimed = await this.#database.query((sql) => claimChanges(sql, query));
-      const more = this.#goOn(claimed, query);
+      const more = this.#advance(claimed, query);
       return { pending: claimed.map((one) => pendingOf(one, one.entity === null ? null : one)), more };
     } catch (error) {
       if (!isOfRow(error)) throw error;
     }
-    // One of them is at fault, and must not keep the others back.
+    // One of them is faulty, and must not block the others.
     const claimed = await this.#database.query((sql) => claimNext(sql, query));
-    const more = this.#goOn(claimed, query);
+    const more = this.#advance(claimed, query);
     const pending: PendingChange[] = [];
     for (const one of claimed) pending.push(await this.#readAlone(one));
     return { pending, more };
@@ -180,7 +181,7 @@ export class ChangeFeedStore {
     }
   }
 
-  /** A change whose following publications can't be read is at fault alone. */
+  /** A change whose further publications can't be read is settled alone. */
   async #further(pending: readonly PendingChange[], changes: readonly Change[]): Promise<FurtherPublications> {
     const { further = async () => new Map() } = this.#options;
     try {
@@ -204,10 +205,10 @@ export class ChangeFeedStore {
 
 /** The other hubs ask for the turn twice in this time. */
 const LEFT_MS = 1_000;
-/** Of each organization at once, however many there are. */
+/** The least number of changes claimed of each organization at once. */
 const FEWEST = 8;
 
-/** Whether a failure is of the values of a row: the database refused them, or they can't be shown. */
+/** Whether a failure concerns a row's values: the database rejected them, or they can't be converted. */
 function isOfRow(error: unknown): error is Error {
   if (isDatabaseFault(error)) return error.code.startsWith(DATA_EXCEPTION);
   return error instanceof Error && !(error instanceof HubError) && !("code" in error);

@@ -6,28 +6,28 @@ import { HeldConnections, HUB_SHARES } from "./held-connections.ts";
 /** A statement or transaction that needs a connection. */
 export interface Turn {
   readonly share: Share;
-  /** Whether it can't share its connection: a transaction. */
+  /** Whether it must have its connection alone: a transaction. */
   readonly alone: boolean;
   /** By the pool's clock, `performance.now()`. */
   readonly askedAt: number;
-  /** Begins, with a client of one connection, which is to be given back. Must not throw. */
+  /** Starts the work with a client of one connection, which must be given back. Must not throw. */
   run(connection: Sql): void;
 }
 
 interface Use {
-  /** Of the statement that was sent last. */
+  /** The share of the statement that was sent last. */
   share: Share;
   turns: number;
   readonly alone: boolean;
-  /** When the statement that is now to be answered became the first. */
+  /** When the oldest unanswered statement became the first. */
   since: number;
 }
 
-/** It makes a full house a quarter faster, and is what a jam can hold up. */
+/** The limit of statements on one connection. It makes a saturated pool a quarter faster, and bounds what one stall delays. */
 const MAX_TURNS = 8;
 /**
- * Nothing is sent behind a statement that is out for longer, nor what waited longer: there is a jam, and what waits here
- * may yet be forgotten.
+ * Statements share a connection only if its first one, and their own wait, is younger than this. Otherwise the connection
+ * is stalled, and work that still waits here can be cancelled.
  */
 const SHARED_WITHIN_MS = 50;
 const END_SECONDS = 1;
@@ -35,14 +35,14 @@ const END_SECONDS = 1;
 export interface ConnectionPoolOptions {
   /** In milliseconds. */
   now?: () => number;
-  /** Statements sent one behind another on one connection at most. */
+  /** The most statements pipelined on one connection. */
   maxTurns?: number;
 }
 
 /**
  * At most `max` connections. Organizations and principals take turns for them (`FairQueue`), and none can hold all of them
- * (`HeldConnections`). Statements follow each other on one connection only within one organization. The driver's own pool
- * shows neither what waits nor what is frozen, sends statements behind one that never ends, and can't close one connection.
+ * (`HeldConnections`). Statements share a connection only within one organization. The driver's own pool shows neither
+ * waiting work nor frozen connections, pipelines behind statements that never end, and can't close a single connection.
  */
 export class ConnectionPool {
   readonly #open: () => Sql;
@@ -54,12 +54,12 @@ export class ConnectionPool {
   readonly #used = new Map<Sql, Use>();
   readonly #waiting = new FairQueue<Turn>();
   readonly #held: HeldConnections;
-  /** Once it is closed: refuses whatever it is asked. */
+  /** The client that rejects all work once the pool is closed. */
   #ended: Sql | null = null;
 
   /**
-   * `open` makes a client of one connection, which connects when it is used. A connection on which nothing was answered for
-   * `frozenMs` is given up, with all that was sent on it, and another takes its place.
+   * `open` creates a client of one connection, which connects at its first use. A connection without an answer for
+   * `frozenMs` is closed, with all statements on it, and a new one takes its place.
    */
   constructor(max: number, frozenMs: number, open: () => Sql, options: ConnectionPoolOptions = {}) {
     const { now = () => performance.now(), maxTurns = MAX_TURNS } = options;
@@ -78,12 +78,12 @@ export class ConnectionPool {
     this.#serve();
   }
 
-  /** Whether `turn` still waited; then it never runs. */
+  /** Cancels `turn`. Returns whether it still waited; then it never runs. */
   forget(turn: Turn): boolean {
     return this.#waiting.delete(turn);
   }
 
-  /** Something was answered on this connection, and more is asked. */
+  /** The connection answered, and further statements follow. */
   answered(connection: Sql): void {
     const use = this.#used.get(connection);
     if (use) this.#expectAnswer(connection, use);
@@ -91,7 +91,7 @@ export class ConnectionPool {
 
   giveBack(connection: Sql): void {
     const use = this.#used.get(connection);
-    // Given up meanwhile.
+    // The connection was closed in the meantime.
     if (!use) return;
     use.turns -= 1;
     if (use.turns > 0) this.#expectAnswer(connection, use);
@@ -99,7 +99,7 @@ export class ConnectionPool {
     this.#serve();
   }
 
-  /** Lets running statements end for a second. Whoever waits then, or comes later, gets a connection that refuses. */
+  /** Lets running statements end for a second. Work that waits then, or comes later, gets a connection that rejects. */
   async close(): Promise<void> {
     const ended = this.#open();
     this.#ended = ended;
@@ -111,7 +111,7 @@ export class ConnectionPool {
   #serve(): void {
     const isStopped = this.#waiting.serve((turn, passedOver) => this.#offer(turn, passedOver));
     if (!isStopped) return;
-    const offer = (turn: Turn) => (this.#held.goesOn(turn.share) ? this.#offer(turn) : "skip");
+    const offer = (turn: Turn) => (this.#held.mayProceed(turn.share) ? this.#offer(turn) : "skip");
     for (const { organization } of HUB_SHARES) this.#waiting.serveOnly(organization, offer);
   }
 
@@ -134,7 +134,7 @@ export class ConnectionPool {
     return connection;
   }
 
-  /** Of the organization's connections that answered a moment ago, the one with the fewest statements. */
+  /** The organization's recently answering connection with the fewest statements. */
   #shared({ alone, askedAt, share }: Turn): Sql | null {
     const earliest = this.#now() - SHARED_WITHIN_MS;
     if (alone || askedAt < earliest) return null;
@@ -151,7 +151,7 @@ export class ConnectionPool {
     return connection;
   }
 
-  /** Else a principal would be charged for as long as others of its organization share the connection that it took. */
+  /** Otherwise a principal would be charged for as long as others of its organization use the connection that it took. */
   #charge(use: Use, share: Share): void {
     this.#held.giveBack(use.share);
     use.share = share;
@@ -184,6 +184,6 @@ async function end(connection: Sql): Promise<void> {
   try {
     await connection.end({ timeout: END_SECONDS });
   } catch {
-    // Ending is what failed; nobody uses this connection any more.
+    // Closing failed; the connection is out of use anyway.
   }
 }

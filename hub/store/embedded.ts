@@ -12,17 +12,17 @@ import { Postmaster } from "./embedded-postmaster.ts";
 export interface EmbeddedOptions {
   dataDir: string;
   log?: Logger;
-  /** False for tests alone: a crash of the machine then loses the database. */
+  /** False only in tests: a crash of the machine then loses the database. */
   fsync?: boolean;
-  /** Another installation's programs, to test with. */
+  /** Another installation's programs, for tests. */
   binaries?: string;
   maxConnections?: number;
 }
 
-/** A Postgres of the hub's own. */
+/** A Postgres that the hub runs itself. */
 export interface EmbeddedPostgres {
   connection: { socketDir: string; user: string; database: string };
-  /** 0 while there is none, because it died and is about to be started again. */
+  /** 0 while no process runs: it died and is about to be restarted. */
   readonly pid: number;
   /** Ends it after open transactions were rolled back. */
   stop(): Promise<void>;
@@ -30,29 +30,33 @@ export interface EmbeddedPostgres {
 
 const USER = "postgres";
 const DATABASE = "postgres";
-/** A socket's path holds 107 bytes at most (103 on macOS), and Postgres adds its own name to the folder's. */
+/** A socket's path holds 107 bytes at most (103 on macOS), and Postgres adds the socket's name to the folder's. */
 const MAX_SOCKET_FOLDER = 85;
 const DEFAULT_MAX_CONNECTIONS = 50;
 
 /**
- * Starts PostgreSQL on `dataDir`, made where it is empty, reachable through a private Unix socket alone. One left over by
- * a hub that was killed is ended first; one that another hub uses is refused. It is started again should it die. Throws
- * `EmbeddedPostgresError`, which names the remedy.
+ * Starts PostgreSQL on `dataDir`, reachable only through a private Unix socket. Creates the cluster if the folder is empty.
+ * Ends a server that a killed hub left first; rejects a folder that another hub uses. Restarts the server if it dies.
+ * Throws `EmbeddedPostgresError`, which names the remedy.
  */
 export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const dataDir = resolve(options.dataDir);
   const programs = options.binaries ?? findBinaries();
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const letGo = claim(dataDir);
+  const release = claim(dataDir);
   try {
-    return await startClaimed({ ...options, dataDir }, programs, letGo);
+    return await startClaimed({ ...options, dataDir }, programs, release);
   } catch (error) {
-    letGo();
+    release();
     throw error;
   }
 }
 
-async function startClaimed(options: EmbeddedOptions, programs: string, letGo: () => void): Promise<EmbeddedPostgres> {
+async function startClaimed(
+  options: EmbeddedOptions,
+  programs: string,
+  release: () => void,
+): Promise<EmbeddedPostgres> {
   const { dataDir, log, fsync = true, maxConnections = DEFAULT_MAX_CONNECTIONS } = options;
   const runner = findRunner(programs, dataDir);
   const socketDir = socketFolder(dataDir);
@@ -69,7 +73,7 @@ async function startClaimed(options: EmbeddedOptions, programs: string, letGo: (
     },
     async stop() {
       await server.stop();
-      letGo();
+      release();
     },
   };
 }
@@ -81,7 +85,7 @@ interface Initialization {
   fsync: boolean;
 }
 
-/** Beside its place first: a cluster half made by a hub that was killed would be neither empty nor one. */
+/** Creates the cluster under a temporary name first: a killed hub must not leave a half-made cluster in its place. */
 async function initialize({ programs, dataDir, runner, fsync }: Initialization): Promise<void> {
   const draft = `${dataDir}.new`;
   rmSync(draft, { recursive: true, force: true });
@@ -105,11 +109,11 @@ async function initialize({ programs, dataDir, runner, fsync }: Initialization):
     rmSync(draft, { recursive: true, force: true });
     const reason = messageOf(error);
     const remedy = "Give it an empty DATA_DIR with space on its disk, or set DATABASE_URL.";
-    throw new EmbeddedPostgresError(`No database could be made in ${dataDir}: ${reason}`, remedy, error);
+    throw new EmbeddedPostgresError(`The database in ${dataDir} could not be created: ${reason}`, remedy, error);
   }
 }
 
-/** Resolves when the program ended well, rejects with what it said. */
+/** Resolves when the program exits with 0, rejects with its error output. */
 function run(runner: Runner, program: string, programArguments: readonly string[], cwd: string): Promise<void> {
   const { file, args, ...as } = runner.command(program, programArguments);
   return new Promise((resolve, reject) => {
@@ -123,7 +127,7 @@ function run(runner: Runner, program: string, programArguments: readonly string[
   });
 }
 
-/** A private folder for the socket, beside the data where the path is short enough. */
+/** A private folder for the socket, beside the data if the path is short enough. */
 function socketFolder(dataDir: string): string {
   const beside = `${dataDir}-socket`;
   if (Buffer.byteLength(beside) <= MAX_SOCKET_FOLDER) return beside;
@@ -133,7 +137,7 @@ function socketFolder(dataDir: string): string {
 
 function own(folder: string, { uid, gid }: Runner): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  // One made by somebody else in the temporary folder could have another's socket put in.
+  // In a folder that another user made in the temporary folder, that user could replace the socket.
   if (lstatSync(folder).uid !== process.getuid?.() && uid === null) {
     throw new EmbeddedPostgresError(`${folder} belongs to another user.`, "Remove it, or set another DATA_DIR.");
   }

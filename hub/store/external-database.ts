@@ -9,8 +9,8 @@ export interface ExternalDatabase {
 }
 
 /**
- * Opens the database in the way that a pooler in front of it allows. Rejects with the driver's error when it can't be
- * reached.
+ * Opens the database with the settings that a pooler in front of it supports. Rejects with the driver's error if it can't
+ * be reached.
  */
 export async function openExternal(options: Omit<DatabaseOptions, "pooled">): Promise<ExternalDatabase> {
   const pooler = await detectPooler(options, options.connectTimeoutMs);
@@ -18,7 +18,7 @@ export async function openExternal(options: Omit<DatabaseOptions, "pooled">): Pr
   return { database: new Database({ ...options, pooled }), pooler };
 }
 
-/** Logs what a pooler costs, and how an operator avoids that. */
+/** Logs the limitations of a pooler, and how an operator avoids them. */
 export async function advise({ database, pooler }: ExternalDatabase, timeoutMs: number, log: Logger): Promise<void> {
   if (pooler.kind === "none") return;
   if (!pooler.preparedStatements) {
@@ -33,7 +33,7 @@ export async function advise({ database, pooler }: ExternalDatabase, timeoutMs: 
   const serverMs = serverTimeoutMs({ statementTimeoutMs: timeoutMs });
   log.warn(
     "Behind the pooler of DATABASE_URL the server has no time limit for single statements, because a pooler does not " +
-      "forward the hub's. A slow one keeps its connection after the hub gave it up. " +
+      "forward the hub's. A slow one keeps its connection after the hub has cancelled it. " +
       `Run: ALTER ROLE ${setting?.role} SET statement_timeout = ${serverMs}`,
   );
 }

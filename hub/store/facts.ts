@@ -15,7 +15,7 @@ import type { Logger } from "../log.ts";
 import { Invitations } from "./invitations.ts";
 import type { Database } from "./postgres.ts";
 
-/** The audit trail's name for what the hub does of itself. */
+/** The hub's own principal in the audit trail. */
 const HUB = "service:hub";
 const UNKNOWN_EMAIL_DOMAIN = "unknown.invalid";
 
@@ -27,7 +27,7 @@ interface KnownUser {
   idle: boolean;
 }
 
-/** Facts as the rows in Postgres have them. */
+/** Facts from the rows in Postgres. */
 export class PostgresFacts implements FactSource {
   readonly #database: Database;
   readonly #invitations: Invitations;
@@ -68,7 +68,7 @@ export class PostgresFacts implements FactSource {
         known.set(subject, user);
     }
     const outdated = [...bySubject.values()].filter((claim) => differs(claim, known.get(claim.subject)));
-    // Nobody waits for this: whoever connects has to know the id alone.
+    // The caller does not wait for this: a connecting client only needs the user's id.
     if (outdated.length > 0) {
       this.#updateUsers(outdated).catch((error: unknown) => {
         this.#log.warn({ err: error }, "users' addresses, names and activity could not be written; tried again later");
@@ -154,7 +154,7 @@ export class PostgresFacts implements FactSource {
     return new Map(rows.map((row) => [row.subject, row]));
   }
 
-  /** Whoever was made by another connection meanwhile stays as it is. */
+  /** A user that another connection has created in the meantime stays unchanged. */
   async #insertUsers(claims: readonly UserClaims[]): Promise<void> {
     const ids = claims.map(() => `user_${newId()}`);
     const subjects = claims.map(({ subject }) => subject);
@@ -169,7 +169,7 @@ export class PostgresFacts implements FactSource {
     );
   }
 
-  /** What the token doesn't say stays. Rows are locked in their order, so that two hubs don't wait for each other. */
+  /** Fields that the token lacks stay unchanged. Rows are locked in order, so that two hubs can't deadlock. */
   async #updateUsers(claims: readonly UserClaims[]): Promise<void> {
     const subjects = claims.map(({ subject }) => subject);
     const emails = claims.map(({ email }) => email);
@@ -177,14 +177,14 @@ export class PostgresFacts implements FactSource {
     await this.#database.transaction(
       HUB,
       (sql) => sql`
-        WITH said AS (
+        WITH claimed AS (
           SELECT person.id, claim.email, claim.name FROM users person
           JOIN unnest(${subjects}::text[], ${emails}::text[], ${names}::text[]) AS claim (subject, email, name)
             ON claim.subject = person.monster_auth_user_id
           ORDER BY person.id FOR NO KEY UPDATE OF person)
-        UPDATE users SET email = coalesce(said.email, users.email), name = coalesce(said.name, users.name),
+        UPDATE users SET email = coalesce(claimed.email, users.email), name = coalesce(claimed.name, users.name),
           last_active_at = now()
-        FROM said WHERE said.id = users.id`,
+        FROM claimed WHERE claimed.id = users.id`,
     );
   }
 }

@@ -1,4 +1,4 @@
-/** Who a piece of database work is charged to. */
+/** The tenant to whom database work is charged. */
 export interface Share {
   /** The organization that the work concerns, or a name for work that belongs to no single organization. */
   readonly organization: string;
@@ -6,8 +6,8 @@ export interface Share {
 }
 
 /**
- * The answer to offered work: it began; or it waits, and so does its principal (`next`), its organization (`skip`), or every
- * organization behind it (`stop`).
+ * The answer to offered work: it began; or it waits, and so does its principal (`next`), its organization (`skip`), or
+ * every organization behind it (`stop`).
  */
 export type Offer = "begun" | "next" | "skip" | "stop";
 
@@ -15,8 +15,8 @@ export type Offer = "begun" | "next" | "skip" | "stop";
 export type Offered<Work> = (work: Work, passedOver: boolean) => Offer;
 
 /**
- * Work that waits. Organizations take turns, and within an organization its principals do; one principal's work keeps its
- * order. An organization that starts to wait gets its turn after at most one turn of each organization that waits already.
+ * Waiting work. Organizations take turns, and within an organization its principals do; one principal's work keeps its
+ * order. An organization that starts to wait gets its turn after at most one turn of each organization that already waits.
  */
 export class FairQueue<Work extends { readonly share: Share }> {
   /** Organization → principal → work. Both maps are in the order of the next turns. */
@@ -35,7 +35,7 @@ export class FairQueue<Work extends { readonly share: Share }> {
     this.#size += 1;
   }
 
-  /** Removes work that waits; false if it does not wait. */
+  /** Removes waiting work; false if it does not wait. */
   delete(work: Work): boolean {
     const { organization, principal } = work.share;
     const principals = this.#organizations.get(organization);
@@ -48,13 +48,13 @@ export class FairQueue<Work extends { readonly share: Share }> {
   }
 
   /**
-   * Offers the next work of each organization in turn, until none of it can begin or an answer is `stop`. Returns whether it
-   * was. A principal that was answered `next` gets nothing for the organizations behind: that would keep it over its limit,
-   * and the work that waits for it to fall below the limit would never begin.
+   * Offers the next work of each organization in turn, until none of it can begin or an answer is `stop`. Returns whether
+   * an answer was `stop`. A principal that was answered `next` gets nothing for the organizations behind. Otherwise it
+   * would stay over its limit, and its waiting work would never begin.
    */
   serve(offer: Offered<Work>): boolean {
     const waiting = new Set<string>();
-    // An organization that had its turn goes to the end of the map, where this loop reaches it again.
+    // An organization that had its turn moves to the end of the map, where this loop reaches it again.
     for (const organization of this.#organizations.keys()) {
       if (this.#offerNext(organization, offer, waiting) === "stop") return true;
     }

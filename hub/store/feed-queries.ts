@@ -7,28 +7,28 @@ import { type FencingToken, validText } from "./fence.ts";
 export const ORGANIZATIONS = 32;
 
 /**
- * So many changes of lane 0 of each organization come before everything else: enough for rights and assignments that people
- * wait for, and, of all organizations that a claim serves, less than a claim takes. More of them is a backlog like others.
+ * How many changes of lane 0 of each organization precede everything else. Enough for rights and assignments that people
+ * wait for; over all organizations of a claim, less than the claim takes. More of them are treated as a backlog.
  */
 const FIRST = 4;
 
-/** A queue of the feed: what one transaction wrote of one organization, in one lane. */
+/** A queue of the feed: the changes of one transaction in one organization and lane. */
 export interface Queue {
   lane: number;
   organization: string;
   xid: string;
 }
 
-/** An event that waits, and its queue. */
+/** A pending event, and its queue. */
 export type Claimed = Queue & { id: string };
 
 export type ClaimedChange = Claimed & (Change | { entity: null });
 
 export interface ClaimQuery {
   token: FencingToken | undefined;
-  /** The organizations behind which to begin, of lane 0 and 1. */
+  /** The organizations after which the claim begins, for lanes 0 and 1. */
   behind: readonly [string, string];
-  /** Changes of one organization and lane at most. */
+  /** The most changes of one organization and lane. */
   each: number;
   limit: number;
 }
@@ -47,7 +47,7 @@ const CHANGE = `(extract(epoch FROM event.at) * 1000)::bigint || '.' || event.no
 
 const NO_BOUND = "9223372036854775807";
 
-/** The first queues of an organization and lane, which is in `turns`. */
+/** The first queues of the organization and lane in `turns`. */
 const WAITING = `SELECT xid, next_id FROM feed_queue q WHERE q.lane = turns.lane AND q.organization_id = turns.organization_id
   ORDER BY next_id LIMIT $3::int`;
 
@@ -59,11 +59,11 @@ const eventsUpTo = (last: string) => `LEFT JOIN LATERAL (
   ORDER BY e.xid, e.lane, coalesce(e.organization_id, ''), e.id LIMIT $3::int) AS later ON true`;
 
 /**
- * The next events: a few of lane 0 first, then one of each organization and lane in turn, each in the order of their ids.
- * Other organizations are found by one step in the index each, and only what is committed is read: neither a backlog nor
- * a large open transaction of one organization costs the others anything. Where the events of a queue are gone (purged), the
- * number at which it stands is claimed, so that it is settled. Rows are compared, so that no other index than that of lanes
- * can begin there: by number alone all later events of others would be read. Texts that Postgres plans at each call, because
+ * Claims the next events: a few of lane 0 first, then one of each organization and lane in turn, each in the order of
+ * ids. Each other organization costs one step in the index, and only committed events are read. So neither a backlog nor
+ * a large open transaction of one organization slows down the others. If the events of a queue were purged, the queue's
+ * current number is claimed, so that it is settled. The comparison of whole rows makes Postgres use the lanes' index: by
+ * number alone it would read all later events of other organizations. Postgres plans these texts at each call, because
  * the table is empty at most times and large at others.
  */
 export function claimNext(sql: Statements, query: ClaimQuery): PendingQuery<Claimed[]> {
@@ -71,7 +71,7 @@ export function claimNext(sql: Statements, query: ClaimQuery): PendingQuery<Clai
   return ask<Claimed>(sql, text, values);
 }
 
-/** The same events with their changes; `entity` is null where the event is purged. */
+/** Claims the same events with their changes; `entity` is null if the event was purged. */
 export function claimChanges(sql: Statements, query: ClaimQuery): PendingQuery<ClaimedChange[]> {
   const { text, values } = claimOf(query);
   return ask<ClaimedChange>(
@@ -84,7 +84,7 @@ export function claimChanges(sql: Statements, query: ClaimQuery): PendingQuery<C
   );
 }
 
-/** `last`: the greatest number among any `each` events bounds the numbers of the first `each`; so these are read without the rest. */
+/** `last`: the greatest number among any `each` events bounds the numbers of the first `each`, so that no others are read. */
 function claimOf({ token, behind, each, limit }: ClaimQuery): { text: string; values: unknown[] } {
   const fence = validText(token, 5);
   return {
@@ -125,7 +125,7 @@ export function readChange(sql: Statements, id: string): PendingQuery<Change[]> 
   return ask<Change>(sql, `SELECT id::text, ${CHANGE} FROM audit_events event WHERE id = $1::bigint`, [id]);
 }
 
-/** Events whose changes can't be read: what names their rows alone. */
+/** Reads changes whose values can't be read: only the columns that identify their rows. */
 export function readBareChange(sql: Statements, id: string): PendingQuery<Change[]> {
   return ask<Change>(
     sql,
@@ -138,7 +138,7 @@ export function readBareChange(sql: Statements, id: string): PendingQuery<Change
   );
 }
 
-/** Removes what is settled from the queues, and sets the refused aside. A publisher that comes late never moves a queue back. */
+/** Removes settled changes from the queues, and sets rejected ones aside. A late publisher never moves a queue back. */
 export function settle(
   sql: Statements,
   token: FencingToken | undefined,
@@ -179,13 +179,13 @@ export function leaveTurn(sql: Statements, holder: string): PendingQuery<never[]
   return ask<never>(sql, "UPDATE feed_turn SET until = '-infinity' WHERE holder = $1", [holder]);
 }
 
-/** How long a turn lasts: a publisher that died is followed after it. */
+/** How long a turn lasts. After a publisher dies, another one takes over after this time. */
 const TURN_MS = 2_000;
 
 /**
- * Takes or keeps the turn to publish. It saves work, and no promise rests on it. A hub whose token is not valid any more
- * does not take it from those that serve. One that ends later than it can was
- * written by a clock that went back, and is free. It is written once in half its time.
+ * Takes or keeps the turn to publish. The turn only saves work; no guarantee depends on it. A hub whose token is no longer
+ * valid can't take it from serving hubs. A turn that ends later than possible was written by a clock that was set back,
+ * and counts as free. The turn is written once in half its time.
  */
 export function takeTurn(
   sql: Statements,

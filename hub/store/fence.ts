@@ -1,6 +1,6 @@
 import type { Sql, TransactionSql } from "postgres";
 
-/** What a hub must still hold when Postgres carries out a statement that only a hub that serves may issue. */
+/** What must still hold when Postgres executes a statement that only a serving hub may issue. */
 export interface FencingToken {
   /** The term in which this hub serves the database. */
   term: number;
@@ -8,12 +8,12 @@ export interface FencingToken {
   identity: string | null;
 }
 
-/** The fencing token of this moment; null: the hub does not serve. */
+/** The current fencing token; null: the hub does not serve. */
 export type Fence = () => FencingToken | null;
 
 /**
- * The SQL condition that a token is valid, however late the statement arrives: no other hub has begun a term, and the
- * database's identity has not been renewed. Without a token it is always true.
+ * The SQL condition that a token is valid when the statement arrives: no other hub has begun a term, and the database's
+ * identity has not been renewed. Without a token it is always true.
  */
 export function isValid(sql: Sql | TransactionSql, token: FencingToken | undefined) {
   const { term = null, identity = null } = token ?? {};
@@ -21,7 +21,7 @@ export function isValid(sql: Sql | TransactionSql, token: FencingToken | undefin
     AND (${identity}::text IS NULL OR EXISTS (SELECT FROM hub_identity WHERE value = ${identity}::text))))`;
 }
 
-/** The same for statements that are texts: a condition on the placeholders from `$first` on, and their values. */
+/** The same for statements that are texts: a condition with placeholders from `$first` on, and their values. */
 export function validText(token: FencingToken | undefined, first: number): { text: string; values: unknown[] } {
   const [term, identity] = [`$${first}::float8`, `$${first + 1}::text`];
   return {

@@ -1,26 +1,27 @@
 import type { Offer, Share } from "./fair-queue.ts";
 
-/** The hub's own statements: facts, write-back, the feed's looks. They take turns like one organization. */
+/** The share of the hub's own statements: facts, write-back, the feed's looks. They take turns like one organization. */
 export const HUB_SHARE: Share = shareOf("hub");
 /**
- * The hub's own transactions: the feed's rounds, sweepers, dispatch. They take turns like another organization, because a
- * transaction shares its connection with no statement: statements must not wait behind it.
+ * The share of the hub's own transactions: the feed's rounds, sweepers, dispatch. They take turns like another organization.
+ * A transaction shares its connection with no statement, so the hub's statements must not wait behind it.
  */
 export const HUB_TRANSACTIONS: Share = shareOf("hub transactions");
 export const HUB_SHARES: readonly Share[] = [HUB_SHARE, HUB_TRANSACTIONS];
 
-/** Below this many connections there is nothing to divide: work takes turns for all of them. */
+/** Below this many connections the pool is not divided: all work takes turns for all connections. */
 const FEWEST_DIVIDED = 4;
 /** Connections that the hub leaves to organizations. */
 const LEFT_BY_HUB = 1;
 
 /**
- * How many of a pool's connections each organization and principal may hold at once: another one only while it holds fewer
- * than are free. One busy organization holds half of them, two hold a third each, and a newcomer finds a free one until
- * about as many organizations are busy as there are connections. (Choudhury and Hahne's dynamic threshold.)
+ * How many of a pool's connections each organization and principal may hold at once. A share may take another one only
+ * while it holds fewer than are free: one busy organization holds half of them, two hold a third each. A new organization
+ * finds a free connection until about as many organizations are busy as there are connections. (Choudhury and Hahne's
+ * dynamic threshold.)
  *
- * Two are reserved for the hub, one for its statements and one for a transaction: each is free, or the hub uses it. All
- * others are what is divided.
+ * Two connections are reserved for the hub, one for its statements and one for a transaction: each is free, or in use by
+ * the hub. All others are divided.
  */
 export class HeldConnections {
   readonly #isDivided: boolean;
@@ -42,32 +43,32 @@ export class HeldConnections {
   }
 
   /**
-   * Whether one of `free` connections may be taken for `share`. The principal's limit does not count for work that was passed
-   * over: the principal's other work and the organization's other principals could keep it waiting for ever.
+   * Whether `share` may take one of `free` connections. The principal's limit does not apply to work that was passed over:
+   * the principal's other work and the organization's other principals could delay it for ever.
    */
   mayTake(share: Share, free: number, passedOver: boolean): boolean {
     const limit = this.#limit(share, free);
     return this.#heldBy(share) < limit && (passedOver || this.#heldByPrincipal(share) < limit);
   }
 
-  /** Who has to wait when `share`'s work can neither take one of `free` connections nor share one. */
+  /** Who must wait if `share`'s work can neither take one of `free` connections nor share one. */
   refusal(share: Share, free: number): Exclude<Offer, "begun"> {
     const held = this.#heldBy(share);
-    // The organization's own work ends and makes room.
+    // The organization's own work ends and frees a connection.
     if (held > 0 && held >= this.#limit(share, free)) return "skip";
-    // Without any connection it must get the next one, which others would never free if they went on sharing theirs.
+    // A share without any connection must get the next free one, or others that share theirs could hold them for ever.
     return this.#heldByPrincipal(share) > 0 ? "next" : "stop";
   }
 
   /**
-   * Whether the hub's work of this share goes on while an organization waits for the next free connection: on the reserved
-   * one alone, which that organization could not get.
+   * Whether the hub's work of this share proceeds while an organization waits for the next free connection: only on the
+   * reserved connection, which that organization could not get.
    */
-  goesOn(share: Share): boolean {
+  mayProceed(share: Share): boolean {
     return this.#isDivided && this.#heldBy(share) <= 1;
   }
 
-  /** So many an organization or principal may hold; another one, if it holds fewer. */
+  /** The limit of an organization or principal: it may take another connection while it holds fewer. */
   #limit(share: Share, free: number): number {
     if (!this.#isDivided) return free > 0 ? Number.POSITIVE_INFINITY : 0;
     const spare = free - HUB_SHARES.filter((reserved) => this.#isReservedFrom(share, reserved)).length;

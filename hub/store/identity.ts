@@ -1,24 +1,24 @@
 import { randomInt } from "node:crypto";
 import type { Database } from "./postgres.ts";
 
-/** A database's identity, which its keys and channels in a shared Redis carry. */
+/** A database's identity. Its keys and channels in a shared Redis carry it. */
 export interface Identity {
   value: string;
-  /** False where the role may not read Postgres' system identifier: then a copy is told apart by fewer signs. */
+  /** False if the role may not read Postgres' system identifier: then fewer properties distinguish a copy. */
   certain: boolean;
 }
 
-/** Where the answering server is. */
+/** Properties that identify the server and database that answered. */
 interface Place {
-  /** Postgres' system identifier; null where the role may not read it. */
+  /** Postgres' system identifier; null if the role may not read it. */
   system: string | null;
   /** The oids of the database and of the identity's table: a copy by dump or by template has others. */
   oids: string;
 }
 
-/** None of these characters has a meaning in a key, in a pattern of an ACL, or in a URL. */
+/** None of these characters has a meaning in a key, in an ACL pattern, or in a URL. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
-/** 40 bits: of a hundred databases in one Redis, two have the same in one of 200 million cases. Every key holds it. */
+/** 40 bits: among a hundred databases in one Redis, two collide in one of 200 million cases. Every key contains it. */
 const LENGTH = 8;
 
 function newValue(): string {
@@ -26,8 +26,8 @@ function newValue(): string {
 }
 
 /**
- * The identity of the database that answers. A fresh database gets one, and so does a copy, whose stored place is not the
- * place of the server that answers. Callers at the same time agree on one value.
+ * Returns the identity of the connected database. A fresh database gets one, and so does a copy, whose stored place differs
+ * from the answering server's. Concurrent callers agree on one value.
  */
 export async function settleIdentity(database: Database): Promise<Identity> {
   const { system, oids } = await placeOf(database);
@@ -44,7 +44,7 @@ export async function settleIdentity(database: Database): Promise<Identity> {
   return { value: row?.value ?? "", certain: system !== null };
 }
 
-/** Draws another value, whatever the place: for a copy of a whole disk, which has every sign of its original. */
+/** Draws another value regardless of the place: for a copy of a whole disk, which can't be distinguished from its original. */
 export async function renewIdentity(database: Database): Promise<string> {
   await settleIdentity(database);
   const [row] = await database.query(
@@ -53,7 +53,7 @@ export async function renewIdentity(database: Database): Promise<string> {
   return row?.value ?? "";
 }
 
-/** Whether the database that answers still is the one with this identity. */
+/** Whether the connected database still has this identity. */
 export async function hasIdentity(database: Database, value: string): Promise<boolean> {
   const { system, oids } = await placeOf(database);
   const [row] = await database.query(

@@ -6,15 +6,15 @@ import { Turns } from "../kernel/turns.ts";
 import type { Logger } from "../log.ts";
 import { type Database, isDatabaseFault } from "./postgres.ts";
 
-/** The audit trail's name for what the hub does of itself. */
+/** The hub's own principal in the audit trail. */
 const HUB = "service:hub";
-/** Whoever makes or withdraws an invitation holds its rows for a few milliseconds. */
+/** The wait for rows that an invite or withdrawal locks for a few milliseconds. */
 const LOCK_MS = 250;
-/** However many people come at once, or wait for locks, connections are left for everybody else. */
+/** The limit of concurrent merges, so that many sign-ins leave connections for other work. */
 const AT_ONCE = 4;
 const RETRY_MS = 1_000;
 
-/** Invitations to addresses whose owners had not been seen (`organizations.invite`). */
+/** Invitations to addresses without a known user (`organizations.invite`). */
 export class Invitations {
   readonly #database: Database;
   readonly #log: Logger;
@@ -25,7 +25,7 @@ export class Invitations {
     this.#log = log;
   }
 
-  /** Those of these canonical addresses that somebody was invited by: normally none, so that nothing is locked. */
+  /** The canonical addresses among these that have an invitation: normally none, so that no lock is needed. */
   async among(emails: readonly string[]): Promise<Set<string>> {
     const rows = await this.#database.query(
       (sql) => sql<{ email: string }[]>`
@@ -36,10 +36,10 @@ export class Invitations {
   }
 
   /**
-   * Gives what this verified address was invited to, to the person whose it is: memberships move, still as invitations, and
-   * the row that held their place goes. Where somebody is a member already, that stays as it is. Where somebody was
-   * invited by another address too, that invitation stays where it is until he is a member: its going would tell whose the
-   * address is. Throws `unavailable` where it can't be done now; nothing was changed then.
+   * Gives the invitations of this verified address to its owner: memberships move, still as invitations, and the
+   * placeholder row is removed. An existing membership stays unchanged. If the owner was also invited by another address,
+   * that invitation stays until he is a member: its removal would reveal that the address is his. Throws `unavailable` if
+   * it is not possible now; nothing is changed then.
    */
   async give({ email, subject }: UserClaims): Promise<void> {
     const address = canonicalEmail(email ?? "");
@@ -47,8 +47,8 @@ export class Invitations {
       await this.#turns.run(() => this.#database.transaction(HUB, (sql) => merge(sql, address, subject)));
     } catch (error) {
       if (!isDatabaseFault(error) && !isTimeout(error)) throw error;
-      this.#log.warn({ err: error }, "invitations could not be given to their person; tried again at the next login");
-      const message = "What you were invited to can't be given to you at the moment. Try again shortly.";
+      this.#log.warn({ err: error }, "invitations could not be given to their owner; tried again at the next login");
+      const message = "Your invitations can't be assigned to you at the moment. Try again shortly.";
       throw new HubError("unavailable", message, { retryAfterMs: RETRY_MS, cause: error });
     }
   }

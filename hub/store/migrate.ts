@@ -15,9 +15,9 @@ export interface MigrateOptions {
 }
 
 /**
- * Brings the database to the current schema, each migration in a transaction of its own, and compares the result with
- * schema.sql. Running it again changes nothing; concurrent runs wait for each other. `sql` must have no time limit.
- * Throws `SchemaError` when a migration fails, when the applied migrations differ from this version's, or when the result
+ * Migrates the database to the current schema, each migration in its own transaction, and compares the result with
+ * schema.sql. A second run changes nothing; concurrent runs wait for each other. `sql` must have no time limit.
+ * Throws `SchemaError` if a migration fails, if the applied migrations differ from this version's, or if the result
  * differs.
  */
 export async function migrate(
@@ -50,7 +50,7 @@ async function refuseOldServer(sql: Sql): Promise<void> {
   }
 }
 
-/** Rows as JSON: the table may be another program's, or older than its column `checksum`. */
+/** Rows as JSON: the table may belong to another program, or may lack the column `checksum`. */
 async function readState(sql: Sql | TransactionSql, migrations: readonly Migration[]): Promise<SchemaState> {
   const [found] = await sql<{ exists: boolean }[]>`SELECT to_regclass('schema_migrations') IS NOT NULL AS exists`;
   if (!found?.exists) return stateOf(null, migrations);
@@ -79,8 +79,8 @@ async function applyNext(
 }
 
 /**
- * The lock ends with the transaction, so that a pooler may stand in between. A killed process's transaction ends within
- * a second, also in the middle of a long statement, if the server's system can detect the closed connection.
+ * The lock ends with the transaction, so that it works through a pooler. The transaction of a killed process ends within
+ * a second, even during a long statement, if the server's system can detect the closed connection.
  */
 async function takeTurn(transaction: TransactionSql, report: (line: string) => void): Promise<void> {
   await transaction.unsafe("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0");

@@ -7,15 +7,15 @@ import { advise, openExternal } from "./external-database.ts";
 import { assertCurrentSchema, migrate } from "./migrate.ts";
 import { type ConnectionOptions, Database } from "./postgres.ts";
 
-/** The hub's database and what it takes to let go of it. */
+/** The hub's database, and how to close it. */
 export interface Store {
   database: Database;
   close(): Promise<void>;
 }
 
 /**
- * The database of DATABASE_URL, which must have the current schema, or the embedded one, which is brought to it; `shared`:
- * the embedded one, which another process runs.
+ * Opens the database of DATABASE_URL, which must have the current schema, or the embedded one, which is migrated to it.
+ * `shared`: the embedded database that another process runs.
  */
 export async function openStore(config: HubConfig, log: Logger, shared?: ConnectionOptions): Promise<Store> {
   const { url, timeoutMs, poolSize } = config.database;
@@ -50,7 +50,7 @@ async function checkedStore(database: Database, check: () => Promise<void>): Pro
   return store;
 }
 
-/** Lets nothing be left running by a hub that does not come up. */
+/** Closes what was opened if the hub fails to start. */
 async function closingOnFault(opened: { close(): Promise<void> }, work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
@@ -60,14 +60,14 @@ async function closingOnFault(opened: { close(): Promise<void> }, work: () => Pr
   }
 }
 
-/** The address holds a password, and is never part of what is told. */
+/** The address holds a password, so messages never contain it. */
 async function reached<Result>(asked: Promise<Result>): Promise<Result> {
   try {
     return await asked;
   } catch (error) {
     if (!(error instanceof Error) || error instanceof ConfigError || "remedy" in error) throw error;
     const code = "code" in error ? String(error.code) : error.name;
-    const remedy = "Start that server, or set the address, user, password and database that are right";
+    const remedy = "Start that server, or correct the address, user, password and database";
     throw new ConfigError([
       { variable: "DATABASE_URL", problem: `its database can't be used (${code}: ${error.message})`, remedy },
     ]);

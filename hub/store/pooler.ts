@@ -6,27 +6,27 @@ import { type ConnectionOptions, connectTo } from "./postgres.ts";
 export interface Pooler {
   /**
    * `none`: a direct connection, or a proxy that can't be distinguished from one. `session`: each client keeps one
-   * connection of Postgres. `transaction`: each transaction may run on another connection, so that nothing of a session
-   * survives: LISTEN, session advisory locks, `SET`.
+   * connection of Postgres. `transaction`: each transaction may run on another connection, so session state is lost:
+   * LISTEN, session advisory locks, `SET`.
    */
   kind: "none" | "session" | "transaction";
   /** Whether a prepared statement can be executed after its transaction. */
   preparedStatements: boolean;
 }
 
-/** The hub's requirements are met by a connection without a pooler. */
+/** A connection without a pooler meets the hub's requirements. */
 export const NO_POOLER: Pooler = Object.freeze({ kind: "none", preparedStatements: true });
 
 /** A busy pooler may keep a client on one connection by chance. */
 const ROUNDS = 4;
 /** How long a second client waits for a connection before the first one counts as its holder. */
 const WAIT_MS = 1_000;
-/** So many answers of the same connection, so far apart, say that the first client holds it. */
+/** This many answers of the same connection, at this distance, prove that the first client holds it. */
 const [HELD_ANSWERS, HELD_PAUSE_MS] = [10, 30];
 
 /**
  * Detects a pooler by what clients observe, on at most two connections, which end before this resolves. Rejects with the
- * driver's error when the database can't be reached. Makes no change, and needs no rights.
+ * driver's error if the database can't be reached. Changes nothing, and needs no rights.
  */
 export async function detectPooler(connection: ConnectionOptions, connectTimeoutMs: number): Promise<Pooler> {
   const open = () => connectTo(connection, { max: 1, connect_timeout: connectTimeoutMs / 1000 });
@@ -45,8 +45,8 @@ export async function detectPooler(connection: ConnectionOptions, connectTimeout
 }
 
 /**
- * A pooler announces a process id of its own, because cancel requests go through it. One that manages prepared
- * statements gives them other names in Postgres: a kept name exists on one connection alone.
+ * A pooler announces its own process id, because cancel requests go through it. A pooler that manages prepared statements
+ * renames them in Postgres: a kept name exists on one connection alone.
  */
 async function inspect(sql: Sql): Promise<{ announced: number; actual: number; namesKept: boolean }> {
   const rows = await sql<{ pid: number; names: string }[]>`
@@ -56,7 +56,7 @@ async function inspect(sql: Sql): Promise<{ announced: number; actual: number; n
   return { announced: rows.state.pid, actual: row.pid, namesKept: row.names.split(" ").includes(rows.statement.name) };
 }
 
-/** Whether the connection of an idle client serves another client, or the client itself gets another one. */
+/** Whether an idle client's connection serves another client, or the idle client gets another one. */
 async function changesConnections(first: Sql, second: Sql): Promise<boolean> {
   for (let round = 1; round <= ROUNDS; round += 1) {
     const before = await backendOf(first);
@@ -68,7 +68,7 @@ async function changesConnections(first: Sql, second: Sql): Promise<boolean> {
 
 type Outcome = "moved" | "same" | "held";
 
-/** The second client opens a transaction: it takes the first one's connection, or makes the first one take another. */
+/** The second client opens a transaction: it takes the first one's connection, or makes the first one use another. */
 async function meet(first: Sql, second: Sql, before: number): Promise<Outcome> {
   await second.unsafe("BEGIN");
   const moved = (await backendOf(second)) === before || (await backendOf(first)) !== before;
@@ -77,8 +77,8 @@ async function meet(first: Sql, second: Sql, before: number): Promise<Outcome> {
 }
 
 /**
- * Poolers serve in the order of asking: a first client that is served before the waiting second one holds a connection. One
- * answer could be by chance, while others use the pooler and the second client waits for long.
+ * Poolers serve in the order of requests: a first client that is served before the waiting second one holds a connection.
+ * A single answer could be chance, while others use the pooler and the second client waits for long.
  */
 async function overtake(first: Sql, before: number): Promise<Outcome> {
   await pause(WAIT_MS, undefined, { ref: false });

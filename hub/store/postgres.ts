@@ -18,7 +18,7 @@ import { TIMESTAMP_TYPE } from "./timestamp-type.ts";
 
 export type { Share } from "./fair-queue.ts";
 
-/** Where a database is. */
+/** The address of a database. */
 export interface ConnectionOptions {
   /** A `postgres://` address, with `?host=/folder` for a Unix socket as libpq has it; or the socket directory of a server on this machine, with `port`, `user` and `database`. */
   url?: string;
@@ -34,7 +34,7 @@ export interface DatabaseOptions extends ConnectionOptions {
   /** How long a statement or transaction may take, by the client's clock: a frozen server keeps no time. */
   statementTimeoutMs: number;
   connectTimeoutMs: number;
-  /** A pooler stands between (see `detectPooler`); null: none, or it can't be distinguished. */
+  /** Set if a pooler is in between (see `detectPooler`); null: there is none, or it can't be distinguished. */
   pooled?: { preparedStatements: boolean } | null;
 }
 
@@ -44,38 +44,39 @@ const MAX_TRIES = 3;
 const RETRY_MS = 20;
 const RECONNECT_SECONDS = 0.1;
 const END_SECONDS = 1;
-/** The server gives a statement up first, so that a connection on which nothing comes is frozen and not merely slow. */
+/** The server cancels a statement first, so a connection without any answer is frozen and not merely slow. */
 const SERVER_SHARE = 0.9;
 /**
- * Failures that say the server is away, out of something (disk, memory, connections), starting up, going down or
- * read-only, not that it refused something.
+ * Failures that mean the server is unavailable, out of a resource (disk, memory, connections), starting, stopping or
+ * read-only, as opposed to a rejected statement.
  */
-const AWAY = /^(?:CONNECT|CONNECTION|E[A-Z]{3,}|ERR_|57P0|08|53|58|25006|25P03)/;
-/** The server ended a statement, because it took too long or somebody asked for it. */
+const UNAVAILABLE = /^(?:CONNECT|CONNECTION|E[A-Z]{3,}|ERR_|57P0|08|53|58|25006|25P03)/;
+/** The server cancelled a statement, because it took too long or on request. */
 const CANCELED = "57014";
 
-/** What Postgres itself refused: SQLSTATE, constraint, message. */
+/** An error of Postgres about the statement itself: SQLSTATE, constraint, message. */
 export type DatabaseFault = InstanceType<typeof postgres.PostgresError>;
 
 export function isDatabaseFault(error: unknown): error is DatabaseFault {
-  return error instanceof postgres.PostgresError && !AWAY.test(error.code);
+  return error instanceof postgres.PostgresError && !UNAVAILABLE.test(error.code);
 }
 
 /** Statements and transactions that are charged to one share. */
 export type Queries = Pick<Database, "query" | "transaction">;
 
-/** Called between a transaction's statements: throws where its time has run out. */
-type GoOn = () => void;
+/** Called between a transaction's statements: throws if its time has run out. */
+type CheckTime = () => void;
 
 /**
- * Postgres with time limits of the client's own. Every call ends within `statementTimeoutMs`: with rows, with what
- * Postgres refused (`isDatabaseFault`), with `timeout` where a statement took the server too long, which changed nothing,
- * or with `unavailable`, after which the outcome of a write is unknown. What had not been sent by then never is. A
- * connection that stops answering is given up, so that it heals by itself as soon as the server takes new ones.
+ * Postgres with time limits on the client's side. Every call ends within `statementTimeoutMs`: with rows, with an error of
+ * Postgres (`isDatabaseFault`), with `timeout` if the server cancelled a statement, which changed nothing, or with
+ * `unavailable`, after which the outcome of a write is unknown. Statements not sent by then are never sent. A connection
+ * that stops answering is replaced, so the pool recovers as soon as the server accepts new ones.
  *
- * Timestamps come as `Date`, those outside of the years 1 to 9999 as `ForeignTime`; `bigint` and `numeric` as strings, because not all of them fit a number: a statement that
- * knows its column does casts it (`::float8`). Statements are prepared, unless a pooler loses them. Behind a pooler no
- * setting is sent with the connection, because poolers refuse unknown ones: there the server limits transactions alone.
+ * Timestamps are `Date`s, those outside of the years 1 to 9999 `ForeignTime`s. `bigint` and `numeric` are strings, because
+ * not all of them fit a number; a statement that knows its column's range casts it (`::float8`). Statements are prepared,
+ * unless a pooler loses them. Behind a pooler no setting is sent with the connection, because poolers reject unknown ones:
+ * there the server limits only transactions.
  */
 export class Database {
   readonly #options: DatabaseOptions;
@@ -88,17 +89,17 @@ export class Database {
     this.#deadlines = new Deadlines(options.statementTimeoutMs);
     const { pooled, statementTimeoutMs } = options;
     const connection = pooled ? {} : { statement_timeout: serverTimeoutMs(options) };
-    // PgBouncer before 1.21 takes its connection away after the first answer, and loses what was sent behind that statement.
+    // PgBouncer before 1.21 reassigns the connection after the first answer, and loses statements pipelined behind it.
     const sharing = pooled?.preparedStatements === false ? { maxTurns: 1 } : {};
     this.#pool = new ConnectionPool(this.#max, statementTimeoutMs, () => this.#open({ max: 1, connection }), sharing);
   }
 
-  /** Where it is, for connections of another kind. */
+  /** The address, for connections of another kind. */
   get connection(): ConnectionOptions {
     return this.#options;
   }
 
-  /** The same database for work of one tenant, which waits its turn among all tenants. Else work is the hub's. */
+  /** The same database for one tenant's work, which takes turns with other tenants. The default is the hub's own work. */
   sharedBy(share: Share): Queries {
     return {
       query: (ask) => this.query(ask, share),
@@ -116,7 +117,7 @@ export class Database {
 
   /**
    * Runs `work` in one transaction in the name of `principal`, which the audit trail shows. Deadlocks and failed
-   * serializations are tried again, so `work` may run thrice. The time limit holds for each try as a whole.
+   * serializations are retried, so `work` may run three times. The time limit applies to each try as a whole.
    */
   async transaction<Result>(
     principal: string,
@@ -125,30 +126,30 @@ export class Database {
   ): Promise<Result> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#within({ share, alone: true }, (sql, goOn) =>
-          inTransaction(sql, goOn, { principal, timeoutMs: serverTimeoutMs(this.#options) }, work),
+        return await this.#within({ share, alone: true }, (sql, checkTime) =>
+          inTransaction(sql, checkTime, { principal, timeoutMs: serverTimeoutMs(this.#options) }, work),
         );
       } catch (error) {
         const again = isDatabaseFault(error) && RETRIED.has(error.code) && tries < MAX_TRIES;
         if (!again) throw error;
-        // At once, it would be in the other's way again before that one has gone on.
+        // An immediate retry would conflict again before the other transaction has proceeded.
         await pause(RETRY_MS * (1 + Math.random()));
       }
     }
   }
 
-  /** Resolves where the database answers, rejects with `unavailable` where it doesn't. */
+  /** Resolves if the database answers, rejects with `unavailable` if it doesn't. */
   async ping(): Promise<void> {
     await this.query((sql) => sql`SELECT 1`);
   }
 
-  /** Connections without time limits: for migrations, which take as long as they take. */
+  /** Connections without time limits, for migrations. */
   get unlimited(): Sql {
     this.#unlimited ??= this.#open({ max: this.#max });
     return this.#unlimited;
   }
 
-  /** Lets running statements end for a second, and ends the connections. Later calls are `unavailable`. */
+  /** Lets running statements end for a second, and closes the connections. Later calls are `unavailable`. */
   async close(): Promise<void> {
     await Promise.all([this.#pool.close(), this.#unlimited?.end({ timeout: END_SECONDS })]);
     this.#deadlines.close();
@@ -156,12 +157,12 @@ export class Database {
 
   #within<Result>(
     { share, alone }: Pick<Turn, "share" | "alone">,
-    run: (sql: Sql, goOn: GoOn) => Promise<Result>,
+    run: (sql: Sql, checkTime: CheckTime) => Promise<Result>,
   ): Promise<Result> {
     return new Promise((resolve, reject) => {
       let expired = false;
       const begin = (sql: Sql) => {
-        const goOn = () => {
+        const checkTime = () => {
           if (expired) throw late();
           this.#pool.answered(sql);
         };
@@ -169,9 +170,9 @@ export class Database {
           this.#deadlines.done(turn);
           this.#pool.giveBack(sql);
         };
-        run(sql, goOn)
+        run(sql, checkTime)
           .finally(ended)
-          .then(resolve, (error: unknown) => reject(told(error)));
+          .then(resolve, (error: unknown) => reject(callerError(error)));
       };
       const turn = { share, alone, askedAt: performance.now(), run: begin };
       this.#deadlines.start(turn, () => {
@@ -202,7 +203,7 @@ const TYPES: Readonly<Record<string, PostgresType>> = { ...ARRAY_TYPES, timestam
 
 type DriverOptions = postgres.Options<Record<string, never>>;
 
-/** Connections as the hub has them; they are made when they are used. */
+/** Connections with the hub's settings. They connect at their first use. */
 export function connectTo(
   { url, socketDir, port, user, database }: ConnectionOptions,
   { connection, ...options }: DriverOptions,
@@ -227,15 +228,15 @@ export function connectTo(
 }
 
 /**
- * A connection for statements that share a session. Give it back with `release`. A statement opens it first: a reservation
- * that opens a connection is never answered by a driver that does not read types.
+ * A connection for statements that share a session. Give it back with `release`. A statement opens it first: with type
+ * fetching off, the driver never answers a reservation that has to open a connection.
  */
 export async function reserveConnection(sql: Sql): Promise<ReservedSql> {
   await sql`SELECT 1`;
   return sql.reserve();
 }
 
-/** The driver takes `host` for a setting of the server. */
+/** The driver would send `host` to the server as a setting. */
 function openUrl(url: string, options: DriverOptions): Sql {
   const parsed = URL.canParse(url) ? new URL(url) : null;
   const host = parsed?.searchParams.get("host");
@@ -245,31 +246,31 @@ function openUrl(url: string, options: DriverOptions): Sql {
 }
 
 /**
- * `sql.begin`, kept from two of the driver's faults. It sends ROLLBACK also where the connection is lost, which throws
- * outside of any promise and would end the process: where it is lost, `work` never ends for the driver, which fails the
- * transaction by itself. And a statement on a lost connection would do the same, so `work` gets none through any more.
+ * `sql.begin` without two faults of the driver. The driver sends ROLLBACK even on a lost connection, which throws outside
+ * of any promise and would end the process. So on a lost connection `work` never ends for the driver, which fails the
+ * transaction itself. A statement on a lost connection would throw in the same way, so `work` can send none any more.
  */
 async function inTransaction<Result>(
   sql: Sql,
-  goOn: GoOn,
+  checkTime: CheckTime,
   { principal, timeoutMs }: { principal: string; timeoutMs: number },
   work: (sql: Transaction) => Promise<Result>,
 ): Promise<Result> {
   let lost = false;
   const beforeEach = () => {
     if (lost) throw unavailable("the connection was lost");
-    goOn();
+    checkTime();
   };
   try {
     return (await sql.begin(async (transaction) => {
       try {
-        goOn();
-        // A host that vanishes within a transaction would keep its locks for hours.
+        checkTime();
+        // Without it, a host that vanishes within a transaction would keep its locks for hours.
         await transaction`SELECT set_config('hub.principal', ${principal}, true),
           set_config('statement_timeout', ${String(timeoutMs)}, true),
           set_config('idle_in_transaction_session_timeout', ${String(timeoutMs)}, true)`;
         const result = await work(guarded(transaction, beforeEach) as Transaction);
-        goOn();
+        checkTime();
         return result;
       } catch (error) {
         if (lost || isLost(error)) return await new Promise<never>(() => undefined);
@@ -282,7 +283,7 @@ async function inTransaction<Result>(
   }
 }
 
-/** The same statements, each after `beforeEach`, which may throw. */
+/** The same statements, each after a call of `beforeEach`, which may throw. */
 function guarded(transaction: TransactionSql, beforeEach: () => void): TransactionSql {
   const guard = <Called extends (...values: never[]) => unknown>(called: Called): Called =>
     new Proxy(called, {
@@ -297,28 +298,29 @@ function guarded(transaction: TransactionSql, beforeEach: () => void): Transacti
   });
 }
 
-/** Failures of the connection itself, which the driver makes, not the server. */
+/** Failures of the connection itself, which the driver reports, not the server. */
 function isLost(error: unknown): boolean {
-  return isAway(error) && !(error instanceof postgres.PostgresError);
+  return isUnavailable(error) && !(error instanceof postgres.PostgresError);
 }
 
-function isAway(error: unknown): boolean {
+function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof HubError) return false;
-  return "code" in error && typeof error.code === "string" && AWAY.test(error.code);
+  return "code" in error && typeof error.code === "string" && UNAVAILABLE.test(error.code);
 }
 
-/** What the caller is told of a failure. */
-function told(error: unknown): unknown {
+/** The error that the caller receives for a failure. */
+function callerError(error: unknown): unknown {
   if (isDatabaseFault(error) && error.code === CANCELED) return tooSlow(error);
-  return isAway(error) ? unavailable("it is away", error) : error;
+  return isUnavailable(error) ? unavailable("it is down, restarting or out of resources", error) : error;
 }
 
 function tooSlow(cause: DatabaseFault): HubError {
-  const message = "The database took too long over this, perhaps waiting for others. Nothing was changed. Try again.";
+  const message =
+    "The database cancelled this because it took too long, possibly waiting for a lock. Nothing was changed. Try again.";
   return new HubError("timeout", message, { retryAfterMs: 100, cause });
 }
 
-/** Its turn did not come: nothing was sent. */
+/** The turn did not come: nothing was sent. */
 function crowded(): HubError {
   const message =
     "This call got no database connection in time: other calls use all that it may take, or the database does not answer. Nothing was changed. Send fewer calls at once, and try again.";
@@ -330,6 +332,6 @@ function late(): HubError {
 }
 
 function unavailable(why: string, cause?: unknown): HubError {
-  const message = `The database is not there: ${why}. Try again shortly.`;
+  const message = `The database is unavailable: ${why}. Try again shortly.`;
   return new HubError("unavailable", message, { retryAfterMs: 1_000, ...(cause !== undefined && { cause }) });
 }

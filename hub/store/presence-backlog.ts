@@ -8,25 +8,25 @@ import {
 } from "./presence-row.ts";
 import { absentStep, joinSteps, type PresenceStep, stepOf } from "./presence-steps.ts";
 
-/** What waits to be written for one workstation: its newest state, and the transitions on the way to it. */
+/** The pending write of one workstation: its newest state, and the transitions that led to it. */
 export interface PendingRow {
   columns: PresenceColumns;
-  /** Null where only the absence is known. */
+  /** Null if only the absence is known. */
   presence: WorkstationPresence | null;
   steps: readonly PresenceStep[];
-  /** Milliseconds since 1970: `last_seen_at` moves to it; null leaves it, because it is indexed. */
+  /** Milliseconds since 1970 for `last_seen_at`; null leaves the column unchanged, because it is indexed. */
   seenAt: number | null;
 }
 
 /**
- * The newest state of each workstation that the database doesn't have yet. Bounded by the number of workstations,
- * however long the database is away. Synchronous; `take` moves rows into flight, and each must be settled by
+ * The newest state of each workstation that the database does not have yet. Bounded by the number of workstations,
+ * however long the database is unavailable. Synchronous; `take` moves rows into flight, and each must be settled by
  * `written`, `refused`, `dropped` or `putBack`.
  */
 export class PresenceBacklog {
   readonly #pending = new Map<string, PendingRow>();
   readonly #inFlight = new Map<string, PendingRow>();
-  /** The newest kind of every present workstation, to tell a transition from a mere update. */
+  /** The newest kind of every present workstation, to distinguish a transition from an update. */
   readonly #kinds = new Map<string, PresenceKind>();
 
   get size(): number {
@@ -37,7 +37,7 @@ export class PresenceBacklog {
     return this.#pending.size;
   }
 
-  /** `beat`: a sign of life that is to move `last_seen_at`. An older revision than the newest known is forgotten. */
+  /** `beat`: a sign of life that moves `last_seen_at`. A revision older than the newest known one is ignored. */
   put(presence: WorkstationPresence, beat: boolean): void {
     const id = presence.workstationId;
     const known = this.#pending.get(id) ?? this.#inFlight.get(id);
@@ -48,7 +48,7 @@ export class PresenceBacklog {
     this.#pending.set(id, merge(this.#pending.get(id), row));
   }
 
-  /** A no-op while a state of this workstation is on its way: that one knows more. */
+  /** A no-op while a state of this workstation is pending or in flight: that state is more complete. */
   putAbsent(absent: AbsentWorkstation): void {
     const id = absent.workstationId;
     if (this.#pending.has(id) || this.#inFlight.has(id)) return;
@@ -71,20 +71,20 @@ export class PresenceBacklog {
     return rows;
   }
 
-  /** The row has it, or no row is there to have it. */
+  /** The row was written, or does not exist. */
   written({ columns: { id }, presence }: PendingRow): void {
     this.#inFlight.delete(id);
-    // Only the present are remembered, or every workstation that ever came would be.
+    // Only present workstations are kept, or the map would grow with every workstation ever seen.
     if (presence?.state === "absent" && !this.#pending.has(id)) this.#kinds.delete(id);
   }
 
-  /** The row didn't take it: what it says is unknown, so the next state is compared with the row itself. */
+  /** The row rejected it. Its content is unknown, so the next state is compared with the row itself. */
   dropped({ columns: { id } }: PendingRow): void {
     this.#inFlight.delete(id);
     if (!this.#pending.has(id)) this.#kinds.delete(id);
   }
 
-  /** Nothing was written: the row waits again, under whatever came meanwhile. */
+  /** Nothing was written: the row waits again, merged with newer states. */
   putBack(row: PendingRow): void {
     const id = row.columns.id;
     this.#inFlight.delete(id);
@@ -103,7 +103,7 @@ function merge(earlier: PendingRow | undefined, newer: PendingRow): PendingRow {
   };
 }
 
-/** A workstation is seen when it comes, when it is lost, and when it says goodbye; not when its absence is noticed. */
+/** A workstation is seen when it joins, when its connection is lost, and when it leaves; not when its absence is detected. */
 function seenAt(step: PresenceStep, { state, reason, at }: WorkstationPresence, beat: boolean): number | null {
   const itself = state !== "absent" || reason === "left";
   return (beat && state === "live") || (itself && step.before !== step.kind) ? at : null;

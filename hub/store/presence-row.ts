@@ -2,10 +2,10 @@ import { isIP } from "node:net";
 import type { MemberKey } from "@monster-realtime/client/protocol";
 import type { WorkstationPresence } from "../presence/presence.ts";
 
-/** What a person means by it: `suspect` is a machine whose connection was lost a moment ago and that may come back. */
+/** The status that users see. `suspect`: the workstation's connection was lost a moment ago, and it may reconnect. */
 export type PresenceKind = "online" | "suspect" | "offline";
 
-/** A workstation that the store holds no presence of, though its row may say online: only its status is known. */
+/** A workstation without presence in the store, though its row may say online: only its status is known. */
 export interface AbsentWorkstation {
   workstationId: string;
   revision: number;
@@ -14,14 +14,14 @@ export interface AbsentWorkstation {
   at: number;
 }
 
-/** What presence says about a row's columns. `null` in `described` columns stands for SQL's NULL. */
+/** The values that presence writes to a row's columns. `null` in `described` columns stands for SQL's NULL. */
 export interface PresenceColumns {
   id: string;
   revision: number;
   status: "online" | "offline";
-  /** False where nothing but the absence is known: the columns below keep what the row says. */
+  /** False if only the absence is known: the columns below keep the row's values. */
   described: boolean;
-  /** Milliseconds since 1970 of a sign of life; null where this state is none. */
+  /** Milliseconds since 1970 of a sign of life; null if this state is none. */
   heartbeat_at: number | null;
   member_key: MemberKey | null;
   meta: Record<string, unknown> | null;
@@ -35,7 +35,7 @@ export interface PresenceColumns {
 const MAX_CLI_VERSION = 20;
 const MAX_PORT = 65_535;
 
-/** Present (live or suspect) and not declared offline by itself: online. The suspect are told apart for the audit. */
+/** Online: present (live or suspect) and not declared offline. The audit trail distinguishes suspect workstations. */
 export function kindOf({ state, meta }: Pick<WorkstationPresence, "state" | "meta">): PresenceKind {
   if (state === "absent" || meta.status === "offline") return "offline";
   return state === "suspect" ? "suspect" : "online";
@@ -62,7 +62,7 @@ export function presenceColumns(presence: WorkstationPresence): PresenceColumns 
   };
 }
 
-/** The columns of a workstation of which nothing but its absence is known. */
+/** The columns of a workstation of which only its absence is known. */
 export function absentColumns({ workstationId, revision }: AbsentWorkstation): PresenceColumns {
   return {
     id: workstationId,
@@ -80,7 +80,7 @@ export function absentColumns({ workstationId, revision }: AbsentWorkstation): P
   };
 }
 
-/** The address as Postgres' `inet` takes it: no IPv4-mapped prefix, no zone; null for what is no address. */
+/** The address in the form of Postgres' `inet`: no IPv4-mapped prefix, no zone; null if the text is no address. */
 export function plainAddress(address: string): string | null {
   const plain = address.replace(/%.*$/s, "").replace(/^::ffff:(?=[\d.]+$)/i, "");
   return isIP(plain) === 0 ? null : plain;

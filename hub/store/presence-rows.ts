@@ -1,7 +1,7 @@
 import type { PresentRow } from "../presence/presence.ts";
 import type { Database } from "./postgres.ts";
 
-/** What the reconciler asks of the workstations' rows (`presence/reconciler.ts`). */
+/** The reconciler's queries on the workstations' rows (`presence/reconciler.ts`). */
 export class PresenceRows {
   readonly #database: Database;
 
@@ -9,7 +9,7 @@ export class PresenceRows {
     this.#database = database;
   }
 
-  /** Ids of rows that say online, in their order, those after `afterId`. */
+  /** Ids of online rows after `afterId`, in order. */
   async onlineAfter(afterId: string, limit: number): Promise<string[]> {
     const rows = await this.#database.query(
       (sql) => sql<{ id: string }[]>`
@@ -19,7 +19,7 @@ export class PresenceRows {
     return rows.map(({ id }) => id);
   }
 
-  /** What the rows that say online tell of their workstations, in the order of their ids, those after `afterId`. */
+  /** The presence that online rows describe, for ids after `afterId`, in order. */
   async presentAfter(afterId: string, limit: number): Promise<PresentRow[]> {
     return this.#database.query(
       (sql) => sql<PresentRow[]>`
@@ -34,7 +34,7 @@ export class PresenceRows {
     );
   }
 
-  /** Those of these workstations whose rows say offline. */
+  /** The workstations among these whose rows say offline. */
   async offlineAmong(ids: readonly string[]): Promise<string[]> {
     const rows = await this.#database.query(
       (sql) => sql<{ id: string }[]>`

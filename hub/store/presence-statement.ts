@@ -2,7 +2,7 @@ import { type FencingToken, isValid } from "./fence.ts";
 import type { Database } from "./postgres.ts";
 import type { PendingRow } from "./presence-backlog.ts";
 
-/** A row that did not take the presence offered. */
+/** A row that rejected an offered presence. */
 export interface RefusedRow {
   id: string;
   /** The revision on the row, not older than the one offered; null where another transaction holds the row. */
@@ -10,16 +10,15 @@ export interface RefusedRow {
 }
 
 /**
- * Writes these presences and their transitions in one statement, one prepared text whatever their number, and answers
- * with the rows that did not take it. Workstations that are deleted or don't exist are left out silently. Rows that
- * another transaction holds are passed over: it must not keep the other workstations' presence from being written, and
- * a statement that never waits for a row can't deadlock. When `token` is no longer valid, no row takes anything, as if all
- * were held.
+ * Writes these presences and their transitions in one statement, one prepared text for any number, and returns the rows
+ * that rejected theirs. Deleted and missing workstations are left out silently. Rows that another transaction holds are
+ * skipped: it must not block the write of other workstations, and a statement that never waits for a row can't deadlock.
+ * If `token` is no longer valid, every row rejects, as if all were held.
  *
- * `suspended` is not presence's to change. Transitions are audit events without a lane: the change feed does not
- * publish what presence itself does. A step whose `before` is unknown is one only where the row said
- * something else; a step that is none (`before` = `kind`) is recorded where the row had been changed by someone else. A step
- * not newer than the row was recorded with it: its writing was not answered, and it comes again with the next.
+ * Presence does not change `suspended`. Transitions are audit events without a lane: the change feed does not publish
+ * what presence publishes itself. A step with an unknown `before` is a transition only if the row's status differs. A step
+ * that is none (`before` = `kind`) is recorded if another writer had changed the row. A step not newer than the row was
+ * recorded with it: its write got no answer, and the step is sent again with the next write.
  */
 export async function writePresences(
   database: Database,
@@ -31,7 +30,7 @@ export async function writePresences(
   const refused = await database.query(
     (sql) => sql<{ id: string; revision: string | null }[]>`
       WITH incoming AS MATERIALIZED (
-        SELECT * FROM jsonb_to_recordset(${incoming}::text::jsonb) AS told (
+        SELECT * FROM jsonb_to_recordset(${incoming}::text::jsonb) AS offered (
           id text, revision bigint, status text, described boolean, seen_at float8, heartbeat_at float8,
           member_key jsonb, meta jsonb, dev_server_enabled boolean, dev_server_port integer,
           ip_address text, user_agent text, cli_version text, steps jsonb)

@@ -2,10 +2,10 @@ import type { LeaveReason } from "@monster-realtime/client/protocol";
 import type { WorkstationPresence } from "../presence/presence.ts";
 import { type AbsentWorkstation, kindOf, type PresenceKind } from "./presence-row.ts";
 
-/** One state that a workstation went through, as the audit trail tells it. */
+/** One state of a workstation, as the audit trail records it. */
 export interface PresenceStep {
   kind: PresenceKind;
-  /** The state before; null where this hub doesn't know it and the row has to say. */
+  /** The previous state; null if this hub doesn't know it and the row decides. */
   before: PresenceKind | null;
   reason: LeaveReason | null;
   node_id: string;
@@ -14,7 +14,7 @@ export interface PresenceStep {
   at: number;
 }
 
-/** A database that stays away for days must not make a flapping workstation's list grow without end. */
+/** The limit of a list of steps: a flapping workstation must not grow it without end while the database is unavailable. */
 export const MAX_STEPS = 16;
 
 export function stepOf(presence: WorkstationPresence, before: PresenceKind | null): PresenceStep {
@@ -27,8 +27,8 @@ export function absentStep({ nodeId, revision, at }: AbsentWorkstation): Presenc
 }
 
 /**
- * Both in order, with what is no transition (`before` equals `kind`) left out; where nothing else remains the last stays,
- * for the row to be compared with. Beyond `MAX_STEPS` the oldest are forgotten.
+ * Joins both in order, without steps that are no transition (`before` equals `kind`). If no other remains, the last one
+ * stays, to be compared with the row. Beyond `MAX_STEPS` the oldest are dropped.
  */
 export function joinSteps(earlier: readonly PresenceStep[], later: readonly PresenceStep[]): PresenceStep[] {
   const all = [...earlier, ...later];

@@ -12,17 +12,17 @@ export interface PresenceWriterOptions {
   database: Database;
   /** The shortest time between the starts of two flushes. */
   intervalMs?: number;
-  /** Rows a statement. */
+  /** Rows per statement. */
   maxRows?: number;
   /** Nothing is written while this hub does not serve: the newest states wait. */
   fence?: Fence;
   log: Logger;
   /**
-   * The row holds `rowRevision`, which is not older than the state offered (null: nothing but its absence was known).
-   * The owner raises the store's counter above it and writes again what is still current.
+   * The row holds `rowRevision`, which is not older than the offered state (null: only its absence was known). The owner
+   * raises the store's counter above it and writes the current state again.
    */
   onRefused: (workstationId: string, rowRevision: number, presence: WorkstationPresence | null) => void;
-  /** The row says this now. */
+  /** The row has this status now. */
   onWritten?: (workstationId: string, online: boolean) => void;
 }
 
@@ -31,19 +31,19 @@ export const DEFAULT_MAX_ROWS = 1_000;
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 2_000;
 
-/** SQLSTATE classes that blame a value, not the moment: data exceptions, constraints, sizes, a trigger's refusal. */
+/** SQLSTATE classes about a value, which a retry can't fix: data exceptions, constraints, sizes, a trigger's exception. */
 const ROW_FAULT = /^(?:22|23|54|P0)/;
 
 /**
- * Writes live presence to the workstations' rows: per workstation the newest state alone, all of them in one statement
- * of at most `maxRows` rows, at most one flush each `intervalMs`, never two at a time, none when nothing waits.
+ * Writes live presence to the workstations' rows: only the newest state of each workstation, in statements of at most
+ * `maxRows` rows, at most one flush per `intervalMs`, never two at a time, none if nothing waits.
  *
- * - Fenced: a row takes only a newer revision; refusals go to `onRefused`. Missing and deleted rows are left out.
- * - While the database is away the newest states wait and are tried again after at most two seconds, for ever.
- * - A value that Postgres refuses costs its own row alone: the batch is halved until it stands alone; it is logged and
- *   dropped, and the next state of that workstation is tried anew.
- * - Every transition (online, suspect, offline) lands in `audit_events` as operation `presence`, also those that a newer
- *   state overtook before the flush, up to 16 a workstation.
+ * - Fenced: a row takes only a newer revision; rejections go to `onRefused`. Missing and deleted rows are left out.
+ * - While the database is unavailable the newest states wait, and are retried at most every two seconds, without end.
+ * - A value that Postgres rejects affects its own row alone: the batch is halved until that row is alone. The row is
+ *   logged and dropped, and the next state of that workstation is tried again.
+ * - Every transition (online, suspect, offline) is recorded in `audit_events` as operation `presence`, including up to 16
+ *   per workstation that a newer state replaced before the flush.
  */
 export class PresenceWriter implements PresenceSink {
   readonly #database: Database;
@@ -73,7 +73,7 @@ export class PresenceWriter implements PresenceSink {
     this.#onWritten = onWritten;
   }
 
-  /** Workstations whose newest state is not in the database yet, those on their way included. */
+  /** Workstations whose newest state is not in the database yet, including those in flight. */
   get pending(): number {
     return this.#backlog.size;
   }
@@ -83,7 +83,7 @@ export class PresenceWriter implements PresenceSink {
     return this.#lastFlushMs;
   }
 
-  /** Statements sent since the start, failed ones included. */
+  /** Statements sent since the start, including failed ones. */
   get statements(): number {
     return this.#statements;
   }
@@ -93,21 +93,21 @@ export class PresenceWriter implements PresenceSink {
     this.#schedule();
   }
 
-  /** Like `write`, and `last_seen_at` moves: a heartbeat, or a row to be put right. */
+  /** Like `write`, and moves `last_seen_at`: a heartbeat, or the repair of a row. */
   beat(presence: WorkstationPresence): void {
     this.#backlog.put(presence, true);
     this.#schedule();
   }
 
-  /** Takes a workstation offline of which the store holds nothing. The row keeps what it says beyond that. */
+  /** Sets a workstation without presence in the store offline. The row keeps its other columns. */
   writeAbsent(absent: AbsentWorkstation): void {
     this.#backlog.putAbsent(absent);
     this.#schedule();
   }
 
   /**
-   * Resolves when everything that waits is written, or after `timeoutMs` with a warning in the log; what is left then
-   * stays in `pending`. For draining.
+   * Resolves when all pending rows are written, or after `timeoutMs` with a warning in the log; the rest stays in
+   * `pending`. For draining.
    */
   async flush(timeoutMs: number): Promise<void> {
     const deadline = performance.now() + timeoutMs;
@@ -129,7 +129,7 @@ export class PresenceWriter implements PresenceSink {
 
   #schedule(): void {
     if (this.#closed || this.#running || this.#backlog.waiting === 0) return;
-    // Under a flood of updates timers starve; the updates themselves then see to it that they are written.
+    // Under a flood of updates timers starve; then the updates themselves start the flush.
     const starved = this.#timer !== null && performance.now() > this.#dueAt + this.#intervalMs;
     if (starved) void this.#run();
     if (this.#timer || this.#running) return;
@@ -161,7 +161,7 @@ export class PresenceWriter implements PresenceSink {
     return this.#running;
   }
 
-  /** What comes while this goes on waits for the next flush, or an unbroken stream of changes would never pause. */
+  /** Changes during a flush wait for the next one, or a continuous stream of changes would never pause. */
   async #flushWaiting(): Promise<void> {
     try {
       for (let left = this.#backlog.waiting; left > 0 && !this.#closed; left -= this.#maxRows) {
@@ -173,7 +173,7 @@ export class PresenceWriter implements PresenceSink {
     }
   }
 
-  /** Settles every row; throws what is worth trying again, after putting the rows back. */
+  /** Settles every row. If a retry is worthwhile, puts the rows back and throws. */
   async #writeRows(rows: readonly PendingRow[]): Promise<void> {
     try {
       const token = this.#fence?.();
@@ -204,7 +204,7 @@ export class PresenceWriter implements PresenceSink {
   #drop(row: PendingRow, error: unknown): void {
     this.#log.error(
       { err: error, workstationId: row.columns.id, revision: row.columns.revision },
-      "Postgres refuses a value of this workstation's presence: the row is left as it is until its next change",
+      "Postgres rejected a value of this workstation's presence; its row stays unchanged until its next change",
     );
     this.#backlog.dropped(row);
   }
@@ -231,7 +231,7 @@ export class PresenceWriter implements PresenceSink {
     } catch (error) {
       this.#log.error(
         { err: error, workstationId: row.columns.id, rowRevision },
-        "a refused presence was not taken up",
+        "a rejected presence could not be repaired",
       );
     }
   }
@@ -242,7 +242,7 @@ export class PresenceWriter implements PresenceSink {
     this.#failures = 0;
   }
 
-  /** Logged when it begins, not at every try: a database away for an hour would fill the log. */
+  /** Logged at the first failure only: a database that is unavailable for an hour would fill the log. */
   #failed(error: unknown): void {
     this.#failures += 1;
     if (this.#failures === 1) {

@@ -14,7 +14,7 @@ export class SchemaError extends Error {
 /** The folder of the embedded database; null: the database is an external one. */
 export type EmbeddedDir = string | null;
 
-/** The refusal of a database in this state; null: it is current. */
+/** The error for a database in this state; null: it is current. */
 export function refusalOf(state: SchemaState, embeddedDir: EmbeddedDir): SchemaError | null {
   const replacement = replaceDatabase(embeddedDir);
   switch (state.kind) {

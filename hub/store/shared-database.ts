@@ -6,13 +6,13 @@ import { startEmbeddedPostgres } from "./embedded.ts";
 import { migrate } from "./migrate.ts";
 import { type ConnectionOptions, Database } from "./postgres.ts";
 
-/** A database for several processes: one of them runs it, the others are told where it is. */
+/** A database for several processes: one of them runs it, the others get its address. */
 export interface SharedDatabase {
   connection: ConnectionOptions;
   close(): Promise<void>;
 }
 
-/** What a process needs beside its pool: to listen, for its lock, at its start, and to be inspected. */
+/** Connections of a process besides its pool: for LISTEN, for its lock, at its start, and for inspection. */
 const OTHER_CONNECTIONS = 5;
 const MIN_CONNECTIONS = 50;
 
@@ -21,7 +21,7 @@ export async function startSharedDatabase(config: HubConfig, log: Logger): Promi
   const { url, poolSize, timeoutMs } = config.database;
   if (url !== null) return null;
   await makeDataDir(config.dataDir);
-  // One more than there are: a process is replaced once the next one serves.
+  // One process more than configured: a process is replaced once the next one serves.
   const needed = (config.processes + 1) * (poolSize + OTHER_CONNECTIONS);
   const maxConnections = Math.max(MIN_CONNECTIONS, needed);
   const embeddedDir = join(config.dataDir, "postgres");

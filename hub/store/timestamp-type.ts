@@ -4,7 +4,7 @@ import { ForeignTime, shownTimestamp, timeOf } from "../kernel/timestamps.ts";
 /** The oid of TIMESTAMPTZ, which never changes. */
 const OID = 1184;
 
-/** How the driver reads and writes timestamps: as `Date`, also those that JavaScript has no time for (`ForeignTime`). */
+/** How the driver reads and writes timestamps: as `Date`, or as `ForeignTime` beyond JavaScript's range. */
 export const TIMESTAMP_TYPE: PostgresType = {
   to: OID,
   from: [OID],

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 
-/** As node:cluster hands a connection to a process, which takes no other before it has answered. */
+/** A message by which node:cluster passes a connection to a process. The process gets no other before it has answered. */
 interface Handing {
   act?: unknown;
   seq?: unknown;
@@ -10,8 +10,8 @@ interface Handle {
 }
 
 /**
- * Ends the connection that a process had been handed, but had not taken, when it died. node:cluster forgets it: its client
- * would wait for as long as the supervisor lives. It reads node:cluster's own messages, and does nothing should they change.
+ * Ends the connection that was passed to a process which died before it accepted it. node:cluster forgets it, so its client
+ * would wait until the supervisor ends. This reads node:cluster's own messages, and does nothing if they change.
  */
 export function endHandedConnection(child: ChildProcess): void {
   let handed: { seq: unknown; handle: Handle } | null = null;

@@ -6,7 +6,7 @@ import type { WorkerOptions } from "./worker.ts";
 
 const READY_POLL_MS = 250;
 
-/** A node as what a supervised process serves. */
+/** Serves a node in a supervised process. */
 export function serveNode(config: HubConfig, log: Logger): WorkerOptions["serve"] {
   return async ({ place, database }, metricsText) => {
     const node = await startNode({

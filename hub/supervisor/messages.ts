@@ -2,35 +2,35 @@ import type { Development } from "../development.ts";
 import type { Measures } from "../http/metrics.ts";
 import type { ConnectionOptions } from "../store/postgres.ts";
 
-/** Where the port is served, and what there is to try it with. */
+/** The address that the processes serve, and the development tokens. */
 export interface Serving {
   url: string;
   development: Development | null;
 }
 
-/** What a process is started with. */
+/** The start parameters of a process. */
 export interface Start {
-  /** Its place among the processes, from 1. A process that takes another's place has its number. */
+  /** Its place among the processes, from 1. A replacement has the number of the process that it replaces. */
   place: number;
-  /** The embedded database, which the supervisor runs; null: the configuration's. */
+  /** The embedded database that the supervisor runs; null: the configuration's. */
   database: ConnectionOptions | null;
 }
 
-/** What the supervisor tells a process. */
+/** A message from the supervisor to a process. */
 export type Order =
   | { kind: "start"; start: Start }
-  /** Its clients are to be sent away, after which it ends. `handOver`: others go on serving the port. */
+  /** Drain the clients, then end. `handOver`: other processes continue to serve the port. */
   | { kind: "drain"; handOver: boolean }
   | { kind: "measure" }
-  /** The answer to `metrics`: those of all processes. */
+  /** The answer to `metrics`: the metrics of all processes. */
   | { kind: "metrics"; text: string };
 
-/** What a process tells its supervisor. */
+/** A message from a process to its supervisor. */
 export type Report =
-  /** It listens to orders. */
+  /** It receives orders. */
   | { kind: "loaded" }
   | { kind: "ready"; serving: Serving }
   /** The answer to `measure`. */
   | { kind: "measured"; measures: Measures }
-  /** Somebody asks this process for the metrics of all. */
+  /** A request for the metrics of all processes. */
   | { kind: "metrics" };

@@ -4,8 +4,8 @@ import type { Measures } from "../http/metrics.ts";
 const OWN = "supervisor";
 
 /**
- * The metrics of all processes as one text, each value labelled with the process it is of. They are not added up: a
- * restarted process' counters begin at zero, which Prometheus makes out in a series of its own alone.
+ * The metrics of all processes as one text, with the process as a label. They are not summed: the counters of a restarted
+ * process begin at zero, which Prometheus detects only in a separate series.
  */
 export class SupervisorMetrics {
   readonly #registry = new Registry();
@@ -22,7 +22,7 @@ export class SupervisorMetrics {
     });
     this.#crashes = new Counter({
       name: "hub_process_crashes_total",
-      help: "Hub processes that ended without being told to",
+      help: "Hub processes that ended unexpectedly",
       registers,
     });
     collectDefaultMetrics({ register: this.#own });
@@ -43,7 +43,7 @@ export class SupervisorMetrics {
   }
 }
 
-/** With the label no two values are of one series, so that whatever way of adding up is set has nothing to add. */
+/** With the label no two values share a series, so no aggregation has an effect. */
 function labelledBy(name: string, measures: Measures): Measures {
   return measures.map((metric) => ({
     ...metric,

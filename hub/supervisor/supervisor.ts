@@ -16,27 +16,27 @@ export interface SupervisorOptions {
   /** The embedded database that the processes share; null: the configuration's. */
   database: ConnectionOptions | null;
   log: Logger;
-  /** The first process serves. */
+  /** Called when the first process serves. */
   onServing(serving: Serving): void;
 }
 
-/** What a process does after its clients have gone: write what waits, close connections. */
+/** The time of a process after its drain: to write back pending data and close connections. */
 export const DEFAULT_SLACK_MS = 10_000;
 export const DEFAULT_START_LIMIT_MS = 60_000;
 const FIRST_DELAY_MS = 1_000;
 const LAST_DELAY_MS = 30_000;
 
-/** How long a place waits for its next process, which began `ranMs` ago to run the last one. */
+/** How long a place waits for its next process, given that the last one was started `ranMs` ago. */
 export function restartDelayMs({ failures, ranMs }: { failures: number; ranMs: number }): number {
   const apartMs = Math.min(FIRST_DELAY_MS * 2 ** Math.max(0, failures - 1), LAST_DELAY_MS);
   return Math.max(0, apartMs - ranMs);
 }
 
-/** Where one of the processes is kept. */
+/** The place of one of the processes. */
 interface Place {
   readonly number: number;
   process: WorkerProcess | null;
-  /** On its way to take the place. */
+  /** The starting process that will take the place. */
   replacement: WorkerProcess | null;
   /** How many starts in a row failed. */
   failures: number;
@@ -44,9 +44,9 @@ interface Place {
 }
 
 /**
- * Keeps a number of hub processes serving one port. The first is started alone, so that what is wrong for all is told
- * once; one that crashes is started again, a second or more after its last start. It gives up where none serves and each
- * place's last start failed.
+ * Keeps a number of hub processes serving one port. The first starts alone, so that an error common to all is reported once.
+ * A crashed process is started again, at least a second after its last start. The supervisor ends if no process serves and
+ * each place's last start failed.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -78,7 +78,7 @@ export class Supervisor {
     });
   }
 
-  /** Starts the processes. Resolves with the exit code when none is left: 0 where all were told to end, and did in order. */
+  /** Starts the processes. Resolves with the exit code when none is left: 0 if all were stopped, and stopped cleanly. */
   async run(): Promise<number> {
     const [first, ...others] = this.#places;
     const serving = first ? await this.#launch(first)?.serving : null;
@@ -90,14 +90,14 @@ export class Supervisor {
     return this.#finished;
   }
 
-  /** All drain at once, and no process is started any more. */
+  /** Drains all processes together, and starts no further one. */
   stop(): void {
     this.#end();
     for (const process of this.#processes) process.drain({ handOver: false });
     this.#finishIfNoneIsLeft();
   }
 
-  /** Ends all processes at once: connections are cut, and what waits to be written is lost. */
+  /** Ends all processes at once: connections are cut, and pending writes are lost. */
   kill(): void {
     this.#end();
     this.#exitCode = 1;
@@ -106,9 +106,9 @@ export class Supervisor {
   }
 
   /**
-   * Replaces the processes one after the other: each is sent away once its replacement is ready, and the next is not begun
-   * before it has gone. Where a replacement doesn't come up the others stay as they are. Asked for once more while it goes
-   * on, it begins anew afterwards, because the program may have changed since.
+   * Replaces the processes one after the other: each is drained once its replacement is ready, and the next follows when it
+   * has ended. If a replacement fails to start, the others stay. A call during a restart starts another one afterwards,
+   * because the program may have changed since.
    */
   restart(): void {
     this.#restartWanted = true;
@@ -117,7 +117,7 @@ export class Supervisor {
     });
   }
 
-  /** Those of all processes and its own. */
+  /** The metrics of all processes and the supervisor's own. */
   get metrics(): MetricsText {
     return { contentType: this.#metrics.contentType, text: () => this.#metricsText() };
   }
@@ -152,11 +152,11 @@ export class Supervisor {
   #ended(place: Place, process: WorkerProcess, { code, signal }: Exit): void {
     this.#processes.delete(process);
     const how = { process: place.number, pid: process.pid, code, signal };
-    if (!process.wasTold) {
-      const what = process.hasServed ? "a hub process ended without being told to" : "a hub process did not come up";
+    if (!process.stopOrdered) {
+      const what = process.hasServed ? "a hub process ended unexpectedly" : "a hub process failed to start";
       this.#log.error(how, what);
       this.#metrics.crashed();
-    } else if (code !== 0) this.#log.error(how, "a hub process did not end in order");
+    } else if (code !== 0) this.#log.error(how, "a hub process did not stop cleanly");
     if (this.#ending) {
       if (code !== 0) this.#exitCode = 1;
       this.#finishIfNoneIsLeft();
@@ -179,7 +179,7 @@ export class Supervisor {
   }
 
   #giveUp(): void {
-    this.#log.fatal("no hub process comes up");
+    this.#log.fatal("no hub process starts: the supervisor ends");
     this.kill();
   }
 
@@ -193,10 +193,10 @@ export class Supervisor {
     }
   }
 
-  /** False where the replacement did not come up. */
+  /** False if the replacement failed to start. */
   async #replace(place: Place): Promise<boolean> {
     const old = place.process;
-    // It crashed, and is about to be started anew anyway.
+    // It crashed, and is about to be started again anyway.
     if (!old) return true;
     const fresh = this.#fork(place);
     place.replacement = fresh;
@@ -210,7 +210,7 @@ export class Supervisor {
       await old.exited;
       return true;
     }
-    this.#log.error({ process: place.number }, "a replacement did not come up: the other processes stay as they are");
+    this.#log.error({ process: place.number }, "a replacement failed to start: the other processes stay");
     if (!place.process) this.#launchLater(place, 0);
     return false;
   }

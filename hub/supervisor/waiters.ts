@@ -1,4 +1,4 @@
-/** Those who wait for one answer: whoever asks while it is under way gets the same. */
+/** Callers that wait for one answer: calls while a request is in progress share its answer. */
 export class Waiters<Answer> {
   readonly #limitMs: number;
   #waiting: ((answer: Answer | null) => void)[] = [];
@@ -7,7 +7,7 @@ export class Waiters<Answer> {
     this.#limitMs = limitMs;
   }
 
-  /** Asks by `send`, unless an answer is awaited already. Null: there was none in time. */
+  /** Requests by `send`, unless an answer is pending already. Null: there was none in time. */
   ask(send: () => void): Promise<Answer | null> {
     const first = this.#waiting.length === 0;
     const answered = new Promise<Answer | null>((resolve) => this.#waiting.push(resolve));

@@ -4,7 +4,7 @@ import { endHandedConnection } from "./handed-connection.ts";
 import type { Order, Report, Serving, Start } from "./messages.ts";
 import { Waiters } from "./waiters.ts";
 
-/** How a process ended: both null where it never came to be. */
+/** How a process ended: both null if it could not be started. */
 export interface Exit {
   code: number | null;
   signal: NodeJS.Signals | null;
@@ -16,19 +16,19 @@ export interface WorkerProcessOptions {
   start: Start;
   /** How long it may take until it serves. */
   startLimitMs: number;
-  /** How long it may take to end once it is told to. */
+  /** How long it may take to end after an order to end. */
   endLimitMs: number;
-  /** Somebody asks it for the metrics of all processes. */
+  /** Called when it requests the metrics of all processes. */
   onMetricsAsked(): void;
 }
 
 const MEASURE_LIMIT_MS = 2_000;
 
-/** One hub process, as its supervisor sees it. One that overruns its time is killed. */
+/** One hub process, as its supervisor sees it. It is killed if it exceeds its time limits. */
 export class WorkerProcess {
   readonly place: number;
   readonly startedAt = performance.now();
-  /** What it serves once it is ready; null where it ended before. */
+  /** What it serves once it is ready; null if it ended before. */
   readonly serving: Promise<Serving | null>;
   readonly exited: Promise<Exit>;
   readonly #worker: Worker;
@@ -36,7 +36,7 @@ export class WorkerProcess {
   readonly #measured = new Waiters<Measures>(MEASURE_LIMIT_MS);
   #state: WorkerState = "starting";
   #hasServed = false;
-  #wasTold = false;
+  #stopOrdered = false;
   #limit: NodeJS.Timeout | undefined;
 
   constructor(worker: Worker, options: WorkerProcessOptions) {
@@ -47,7 +47,7 @@ export class WorkerProcess {
     endHandedConnection(worker.process);
     this.exited = new Promise((resolve) => {
       worker.on("exit", (code, signal) => resolve({ code, signal: signal as NodeJS.Signals | null }));
-      // Failures to send are told here too; what never came to be has no number.
+      // This event also reports failures to send; a process that could not be started has no number.
       worker.on("error", () => worker.process.pid === undefined && resolve({ code: null, signal: null }));
     });
     this.serving = new Promise((resolve) => {
@@ -66,30 +66,30 @@ export class WorkerProcess {
   get pid(): number | undefined {
     return this.#worker.process.pid;
   }
-  /** Whether it was ready once. */
+  /** Whether it has ever been ready. */
   get hasServed(): boolean {
     return this.#hasServed;
   }
-  /** Whether it was told to end. */
-  get wasTold(): boolean {
-    return this.#wasTold;
+  /** Whether it was ordered to end. */
+  get stopOrdered(): boolean {
+    return this.#stopOrdered;
   }
 
-  /** Sends its clients away and ends it. `handOver`: others go on serving the port, so it takes no connection any more. */
+  /** Drains its clients and ends it. `handOver`: other processes continue to serve the port, so it accepts no connection. */
   drain({ handOver }: { handOver: boolean }): void {
     if (this.#state === "leaving" || this.#state === "ended") return;
     this.#to("leaving");
-    this.#wasTold = true;
+    this.#stopOrdered = true;
     this.#killIn(this.#options.endLimitMs);
     this.#send({ kind: "drain", handOver });
   }
 
   kill(): void {
-    this.#wasTold = true;
+    this.#stopOrdered = true;
     this.#worker.process.kill("SIGKILL");
   }
 
-  /** Null where it doesn't answer. */
+  /** Null if it does not answer. */
   measure(): Promise<Measures | null> {
     return this.#measured.ask(() => this.#send({ kind: "measure" }));
   }
@@ -133,7 +133,7 @@ export class WorkerProcess {
   }
 
   #send(order: Order): void {
-    // One that is about to end takes nothing any more, which its exit tells.
+    // A process that is about to end accepts no messages any more; its exit reports that.
     if (this.#worker.isConnected()) this.#worker.send(order, () => undefined);
   }
 }

@@ -7,22 +7,22 @@ import type { Order, Report, Serving, Start } from "./messages.ts";
 import { DEFAULT_SLACK_MS } from "./supervisor.ts";
 import { Waiters } from "./waiters.ts";
 
-/** What a process serves, as its supervisor has to do with it. */
+/** A served node, as the supervisor needs it. */
 export interface Served {
   serving: Serving;
   /** Resolves when it is ready. */
   ready(): Promise<void>;
   measure(): Promise<Measures>;
-  /** Resolves if it must end and be started again. */
+  /** Resolves with the reason if it must end and be started again. */
   lost: Promise<string>;
-  /** Sends its clients away and closes. `handOver`: it takes no connection any more, because others serve the port. */
+  /** Drains its clients and closes. `handOver`: it accepts no connection any more, because other processes serve the port. */
   drain(options: { handOver: boolean }): Promise<void>;
-  /** Ends its connections and closes, without sending clients away first. */
+  /** Ends its connections and closes, without a drain. */
   close(): Promise<void>;
 }
 
 export interface WorkerOptions {
-  /** `metrics` asks for those of all processes. */
+  /** `metrics` requests the metrics of all processes. */
   serve(start: Start, metrics: () => Promise<string>): Promise<Served>;
   /** How long a drain may take. */
   drainMs: number;
@@ -33,13 +33,13 @@ export interface WorkerOptions {
 const METRICS_LIMIT_MS = 5_000;
 
 /**
- * A hub process under a supervisor, which alone says when it ends. Should the supervisor die, it drains and ends by itself.
- * Throws where it can't serve.
+ * A hub process under a supervisor, which alone decides when it ends. If the supervisor dies, the process drains and ends.
+ * Throws if it can't serve.
  */
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const { log } = options;
   const metrics = new Waiters<string>(METRICS_LIMIT_MS);
-  // Ctrl-C and service managers signal every process at once; the supervisor makes one order of it.
+  // Ctrl-C and service managers signal every process; the supervisor turns the signals into one order.
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
   let served: Served | null = null;
   let ending = false;
@@ -56,8 +56,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
       else void served?.measure().then((measures) => report({ kind: "measured", measures }));
     });
     cluster.worker?.on("disconnect", () => {
-      log.error("the supervisor is gone: draining");
-      // Node would end the process here and now.
+      log.error("the supervisor has ended: draining");
+      // Otherwise Node would end the process immediately.
       if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
       end(false);
     });
@@ -65,25 +65,25 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   });
   endOnUncaughtException(log, async () => served?.close());
   served = await options.serve(start, () => askForMetrics(metrics));
-  // The supervisor takes it for a crash, and starts another one.
+  // The supervisor treats it as a crash, and starts another process.
   void served.lost.then(() => end(false, 1));
   await served.ready();
   report({ kind: "ready", serving: served.serving });
 }
 
-/** One that serves nobody yet just goes. */
+/** A process without clients ends at once. */
 function endServed(
   served: Served | null,
   { handOver, exitCode }: { handOver: boolean; exitCode: number },
   { drainMs, slackMs, log }: WorkerOptions,
 ): void {
   if (!served) process.exit(0);
-  // The supervisor does the same, but may be gone.
+  // The supervisor has the same time limit, but may have ended.
   setTimeout(() => process.exit(1), drainMs + (slackMs ?? DEFAULT_SLACK_MS)).unref();
   served.drain({ handOver }).then(
     () => process.exit(process.exitCode ?? exitCode),
     (error: unknown) => {
-      log.fatal({ err: error }, "could not end in order");
+      log.fatal({ err: error }, "the hub process could not stop cleanly");
       process.exit(1);
     },
   );
@@ -96,6 +96,6 @@ async function askForMetrics(waiters: Waiters<string>): Promise<string> {
 }
 
 function report(what: Report): void {
-  // Nobody is left to hear it where the supervisor is gone.
+  // If the supervisor has ended, there is no receiver.
   if (process.connected) process.send?.(what, undefined, undefined, () => undefined);
 }

@@ -294,7 +294,7 @@ const shortOfMemory = () =>
         const [found, ...more] = diagnoses.filter(({ check }) => check === "readiness");
         equal([found?.status, more.length], ["warn", 0]);
         match(found?.measured ?? "", /^redis: Redis is short of memory: .+\.$/);
-        match(found?.remedy ?? "", /^Raise maxmemory, lower HISTORY_BYTES, or remove what else is stored there\.$/);
+        match(found?.remedy ?? "", /^Raise maxmemory, lower HISTORY_BYTES, or remove other data stored there\.$/);
       }),
     ),
   );

@@ -21,7 +21,7 @@ test("what is not there and what is not allowed end with 5", () =>
   withBoth(async (hub, cli) => {
     const typed: [string[], RegExp | string][] = [
       [["tail", "task_01ARZ3NDEKTSV4RRFFQ69G5FAV"], "You may not read this channel"],
-      [["history", "nothing:such"], "no such kind of channel"],
+      [["history", "nothing:such"], "Unknown kind of channel"],
       [["publish", hub.taskId, "session:started", "1"], "reserved"],
       [["rpc", "task.get"], /Did you mean tasks\.get/],
     ];
@@ -30,7 +30,7 @@ test("what is not there and what is not allowed end with 5", () =>
 
 test("names which of several channels was refused", () =>
   withBoth(async (hub, cli) => {
-    fails(await cli.run(["tail", hub.taskId, "foo"]), 5, "error: foo: There is no such kind of channel");
+    fails(await cli.run(["tail", hub.taskId, "foo"]), 5, "error: foo: Unknown kind of channel");
   }));
 
 test("params that are wrong show path and message", () =>

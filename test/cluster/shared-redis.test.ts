@@ -151,7 +151,7 @@ test(
       await renewIdentity(copy);
       const reasons = await Promise.all(nodes.map(({ lost }) => lost));
       for (const [index, reason] of reasons.entries()) {
-        match(reason, /identity is another one.*Start it again/);
+        match(reason, /identity has changed.*Start it again/);
         match(Object.values((await nodes[index]?.readiness()) ?? {}).join(), /identity/);
       }
       equal(await hub.node.readiness(), {}, "the original's hub continues");

@@ -8,14 +8,14 @@ import { boardOf, heardOn, withForeign } from "./support.ts";
 
 const test = suite("change feed");
 
-test("a change by a foreign writer reaches the task's channel and its board, once each", () =>
+test("a change by another program reaches the task's channel and its board, once each", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.userToken);
     for (const channel of [hub.taskChannel, boardOf(hub)]) await client.request("subscribe", { channel });
     await hub.database.query((sql) => sql`UPDATE tasks SET title = 'Other', priority = 5 WHERE id = ${hub.taskId}`);
     for (const channel of [hub.taskChannel, boardOf(hub)]) {
       const updated = () => heardOn(client, channel).filter(({ type }) => type === "task:updated");
-      const first = await until("the change is heard", () => updated()[0]);
+      const first = await until("the change is received", () => updated()[0]);
       is(updated().length, 1);
       is(first.from, null);
       equal(
@@ -31,23 +31,23 @@ test("a change by a foreign writer reaches the task's channel and its board, onc
     }
   }));
 
-test("a change by RPC tells who made it", () =>
+test("a change by RPC names its author", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.userToken);
     await client.request("subscribe", { channel: boardOf(hub) });
     const params = { projectId: hub.projectId, title: "Made", description: "x".repeat(9_000) };
     const made = (await client.request("rpc", { method: "tasks.create", params })) as { id: string };
     const created = () => heardOn(client, boardOf(hub)).find(({ payload }) => payload.id === made.id);
-    const heard = await until("the task is heard of", created);
-    is(heard.type, "task:created");
-    equal(heard.from, { userId: hub.userId });
-    is(heard.payload.changed.title, "Made");
-    is(heard.payload.changed.listOrder, 1010);
-    equal(heard.payload.omitted, ["description"]);
-    is("description" in heard.payload.changed, false);
+    const received = await until("the task is received", created);
+    is(received.type, "task:created");
+    equal(received.from, { userId: hub.userId });
+    is(received.payload.changed.title, "Made");
+    is(received.payload.changed.listOrder, 1010);
+    equal(received.payload.omitted, ["description"]);
+    is("description" in received.payload.changed, false);
   }));
 
-test("tasks that were numbered anew are told by one publication, and not one by one", () =>
+test("renumbered tasks are published in one publication, not one by one", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.userToken);
     await hub.database.query((sql) => sql`UPDATE tasks SET list_order = 1000 WHERE id = ${hub.taskId}`);
@@ -59,14 +59,16 @@ test("tasks that were numbered anew are told by one publication, and not one by 
     await client.request("subscribe", { channel: boardOf(hub) });
     const params = { id: third, list: "todo", afterId: hub.taskId };
     await client.request("rpc", { method: "tasks.move", params });
-    const heard = () => heardOn(client, boardOf(hub)).filter(({ payload }) => payload.id !== second);
-    const told = await until("the board is told", () => heard().find(({ type }) => type === "task:reordered"));
-    const { projectId, list, tasks } = told.payload as unknown as TasksReordered;
+    const received = () => heardOn(client, boardOf(hub)).filter(({ payload }) => payload.id !== second);
+    const reordered = await until("the board receives it", () =>
+      received().find(({ type }) => type === "task:reordered"),
+    );
+    const { projectId, list, tasks } = reordered.payload as unknown as TasksReordered;
     equal([projectId, list], [hub.projectId, "todo"]);
     ok(tasks?.some(({ id }) => id === second));
-    equal(told.from, { userId: hub.userId });
-    await until("so is the move", () =>
-      heard().some(({ type, payload }) => type === "task:updated" && payload.id === third),
+    equal(reordered.from, { userId: hub.userId });
+    await until("the move is received", () =>
+      received().some(({ type, payload }) => type === "task:updated" && payload.id === third),
     );
     equal(
       heardOn(client, boardOf(hub)).filter(({ type, payload }) => type === "task:updated" && payload.id !== third),
@@ -74,7 +76,7 @@ test("tasks that were numbered anew are told by one publication, and not one by 
     );
   }));
 
-test("a role with grants on the tables it works with alone is audited and heard", () =>
+test("a role with grants only on the tables that it uses is audited and its changes are published", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.userToken);
     await client.request("subscribe", { channel: hub.taskChannel });
@@ -90,13 +92,15 @@ test("a role with grants on the tables it works with alone is audited and heard"
           user: role,
         },
       );
-      await until("it is heard", () => heardOn(client, hub.taskChannel).some(({ payload }) => payload.changed.ready));
+      await until("it is received", () =>
+        heardOn(client, hub.taskChannel).some(({ payload }) => payload.changed.ready),
+      );
     } finally {
       await hub.database.unlimited.unsafe(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
     }
   }));
 
-test("changes of one row are heard in the order of their commits, each once, however many write at once", () =>
+test("changes of one row are received in the order of their commits, each once, with any number of concurrent writers", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.userToken);
     await client.request("subscribe", { channel: hub.taskChannel });
@@ -105,12 +109,12 @@ test("changes of one row are heard in the order of their commits, each once, how
       const write = (number: number) => sql`UPDATE tasks SET title = ${`n${number}`} WHERE id = ${hub.taskId}`;
       await Promise.all(Array.from({ length: writes }, (_, number) => write(number)));
     });
-    const heard = () => heardOn(client, hub.taskChannel).filter(({ type }) => type === "task:updated");
-    await until("all are heard", () => heard().length >= writes);
-    const titles = heard().map(({ payload }) => payload.changed.title);
+    const received = () => heardOn(client, hub.taskChannel).filter(({ type }) => type === "task:updated");
+    await until("all are received", () => received().length >= writes);
+    const titles = received().map(({ payload }) => payload.changed.title);
     is(new Set(titles).size, writes);
     is(titles.length, writes);
-    const times = heard().map(({ payload }) => String(payload.changed.updatedAt));
+    const times = received().map(({ payload }) => String(payload.changed.updatedAt));
     equal(times, [...times].sort());
     const [row] = await hub.database.query(
       (sql) => sql<{ title: string }[]>`SELECT title FROM tasks WHERE id = ${hub.taskId}`,
@@ -118,7 +122,7 @@ test("changes of one row are heard in the order of their commits, each once, how
     is(titles.at(-1), row?.title);
   }));
 
-test("a late commit is heard, and a transaction that stays open in another database holds nothing up", () =>
+test("a late commit is published, and a transaction that stays open in another database delays nothing", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.userToken);
     await client.request("subscribe", { channel: boardOf(hub) });
@@ -126,7 +130,7 @@ test("a late commit is heard, and a transaction that stays open in another datab
     await hub.database.query(
       (sql) => sql`INSERT INTO tasks (id, project_id, title) VALUES (${second}, ${hub.projectId}, 'Second')`,
     );
-    const heard = (id: string, title: string) => () =>
+    const received = (id: string, title: string) => () =>
       heardOn(client, boardOf(hub)).some(({ payload }) => payload.id === id && payload.changed.title === title);
     const elsewhere = async (sql: import("postgres").Sql) => {
       const open = await sql.reserve();
@@ -137,11 +141,11 @@ test("a late commit is heard, and a transaction that stays open in another datab
         await late`BEGIN`;
         await late`UPDATE tasks SET title = 'late' WHERE id = ${hub.taskId}`;
         await here`UPDATE tasks SET title = 'early' WHERE id = ${second}`;
-        await until("the later change is heard first", heard(second, "early"));
-        is(heard(hub.taskId, "late")(), false);
+        await until("the later change is received first", received(second, "early"));
+        is(received(hub.taskId, "late")(), false);
         await late`COMMIT`;
         late.release();
-        await until("the late one is heard", heard(hub.taskId, "late"));
+        await until("the late one is received", received(hub.taskId, "late"));
       });
       await open`ROLLBACK`;
       open.release();
@@ -156,10 +160,10 @@ test("ten thousand changes of one transaction all arrive, once, and end no reade
     await hub.database.unlimited`
       INSERT INTO tasks (id, project_id, title)
       SELECT 'task_' || lpad(n::text, 26, '0'), ${hub.projectId}, 'bulk ' || n FROM generate_series(1, 10000) n`;
-    const heard = () => heardOn(client, boardOf(hub)).filter(({ type }) => type === "task:created");
-    await until("all are heard", () => heard().length >= 10_000, 30_000);
-    is(new Set(heard().map(({ payload }) => payload.id)).size, 10_000);
-    is(heard().length, 10_000);
+    const received = () => heardOn(client, boardOf(hub)).filter(({ type }) => type === "task:created");
+    await until("all are received", () => received().length >= 10_000, 30_000);
+    is(new Set(received().map(({ payload }) => payload.id)).size, 10_000);
+    is(received().length, 10_000);
     is(client.disconnectReason, null);
     await until("nothing is pending", async () => {
       const [row] = await hub.database.query(
@@ -169,7 +173,7 @@ test("ten thousand changes of one transaction all arrive, once, and end no reade
     });
   }));
 
-test("a cascade is told with its tenant", () =>
+test("a cascade is published with its tenant", () =>
   withHub({}, async (hub) => {
     const dependent = `task_${ulid()}`;
     await hub.database.query(
@@ -183,7 +187,7 @@ test("a cascade is told with its tenant", () =>
     await client.request("subscribe", { channel: boardOf(hub) });
     await hub.database.query((sql) => sql`DELETE FROM tasks WHERE id = ${dependent}`);
     const deleted = () => heardOn(client, boardOf(hub)).filter(({ type }) => type.endsWith(":deleted"));
-    await until("both are heard of", () => deleted().length >= 2);
+    await until("both are received", () => deleted().length >= 2);
     equal(
       deleted()
         .map(({ type }) => type)
@@ -197,7 +201,7 @@ test("a cascade is told with its tenant", () =>
     }
   }));
 
-test("presence does not come through the feed, however much it changes", () =>
+test("presence is not published by the feed, however often it changes", () =>
   withHub({ env: { WRITE_BACK_INTERVAL_MS: "10" } }, async (hub) => {
     const [watcher, station] = await hub.connectAll(hub.userToken, hub.workstation.token);
     await watcher.request("subscribe", { channel: hub.workstation.channel });
@@ -211,17 +215,17 @@ test("presence does not come through the feed, however much it changes", () =>
       if (count % 10 === 0) await hub.writeBackSettled();
     }
     await hub.database.query((sql) => sql`UPDATE workstations SET name = 'Renamed' WHERE id = ${hub.workstation.id}`);
-    const heard = () => heardOn(watcher, hub.workstation.channel);
-    await until("what is news is heard", () => heard().length > 0);
+    const received = () => heardOn(watcher, hub.workstation.channel);
+    await until("the other change is received", () => received().length > 0);
     equal(
-      heard().map(({ payload }) => payload.changed.name),
+      received().map(({ payload }) => payload.changed.name),
       ["Renamed"],
     );
-    await until("the project hears it too", () => heardOn(watcher, hub.projectChannel).length > 0);
+    await until("the project receives it too", () => heardOn(watcher, hub.projectChannel).length > 0);
     is(heardOn(watcher, hub.projectChannel).length, 1);
   }));
 
-test("secrets are in no publication, a removed workstation is told as deleted", () =>
+test("secrets are in no publication, and a removed workstation is published as deleted", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.serviceToken);
     for (const channel of [hub.workstation.channel, hub.projectChannel]) await client.request("subscribe", { channel });
@@ -233,12 +237,12 @@ test("secrets are in no publication, a removed workstation is told as deleted", 
     await hub.database.query(
       (sql) => sql`UPDATE workstations SET registration_token = ${"ab".repeat(32)} WHERE id = ${hub.workstation.id}`,
     );
-    const told = (channel: string) => JSON.stringify(heardOn(client, channel));
-    await until("both are told of", () => told(hub.workstation.channel).includes("workstation:updated"));
+    const receivedOn = (channel: string) => JSON.stringify(heardOn(client, channel));
+    await until("both are received", () => receivedOn(hub.workstation.channel).includes("workstation:updated"));
     await hub.database.query((sql) => sql`UPDATE workstations SET deleted_at = now() WHERE id = ${hub.workstation.id}`);
-    // Its own channel ends with it, perhaps before this is told there.
-    await until("the end is told", () => told(hub.projectChannel).includes("workstation:deleted"));
-    const text = told(hub.workstation.channel) + told(hub.projectChannel);
+    // The deletion ends its own channel, perhaps before the publication arrives there.
+    await until("the deletion is received", () => receivedOn(hub.projectChannel).includes("workstation:deleted"));
+    const text = receivedOn(hub.workstation.channel) + receivedOn(hub.projectChannel);
     ok(text.includes(agent));
     for (const secret of ["sesame", "ab".repeat(32), "registrationToken", "environmentVars", "deletedAt"])
       is(text.includes(secret), false, secret);

@@ -15,10 +15,10 @@ import { until } from "../support/until.ts";
 import { heardOn } from "./support.ts";
 import { changesOf, takeOnce } from "./taken.ts";
 
-const test = suite("what the change feed outlives");
+const test = suite("the durability of the change feed");
 const log = pino({ level: "silent" });
 
-/** Where the queues stand. */
+/** The positions of the queues. */
 async function pendingIds(database: Database): Promise<string[]> {
   const rows = await database.query(
     (sql) => sql<{ id: string }[]>`SELECT next_id::text AS id FROM feed_queue ORDER BY next_id`,
@@ -33,7 +33,7 @@ async function addOrganizations(database: Database, count: number, first = 1): P
   );
 }
 
-test("what was claimed and not settled is claimed again, and what was settled is not", () =>
+test("a claimed but unsettled change is claimed again, and a settled one is not", () =>
   withDatabase(async (database) => {
     for (let number = 1; number <= 3; number += 1) await addOrganizations(database, 1, number);
     const before = await pendingIds(database);
@@ -51,7 +51,7 @@ test("what was claimed and not settled is claimed again, and what was settled is
     equal(await pendingIds(database), before.slice(2));
   }));
 
-test("a queue is settled up to its first change that failed", () =>
+test("a queue is settled up to its first failed change", () =>
   withDatabase(async (database) => {
     await addOrganizations(database, 1);
     await database.query(
@@ -71,7 +71,7 @@ test("a queue is settled up to its first change that failed", () =>
     ok(first);
   }));
 
-test("of hubs that share streams one publishes, and another follows two seconds after it stopped", () =>
+test("of hubs that share streams one publishes, and another takes over two seconds after it stopped", () =>
   withDatabase(async (database) => {
     for (let number = 1; number <= 4; number += 1) await addOrganizations(database, 1, number);
     const [one, other] = [
@@ -81,7 +81,7 @@ test("of hubs that share streams one publishes, and another follows two seconds 
     is((await takeOnce(one, 2))?.length, 2);
     is(await takeOnce(other, 2), null);
     let rest: Change[] | null = null;
-    await until("the other one follows", async () => {
+    await until("the other one takes over", async () => {
       rest = await takeOnce(other, 10);
       return rest !== null;
     });
@@ -118,18 +118,18 @@ const CHANGE: Change = {
   userId: null,
 };
 
-test("a change whose forgetting failed is published once, however often it is handed over", async () => {
+test("a change whose settlement failed is published once, however often it is claimed", async () => {
   const broker = new MemoryBroker({ retention: () => ({ size: 10, ttlMs: 60_000 }), positionTtlMs: 60_000 });
-  let handedOver = 0;
+  let claims = 0;
   const source: ChangeSource = {
-    look: async () => ({ changes: [], pending: handedOver < 3 }),
+    look: async () => ({ changes: [], pending: claims < 3 }),
     async claim() {
-      handedOver += 1;
+      claims += 1;
       const pending = [{ queue: "1", id: CHANGE.id, change: CHANGE, unreadable: null }];
       return { pending, further: new Map(), more: false };
     },
     async settle() {
-      if (handedOver < 3) throw new Error("the connection was lost while the change was forgotten");
+      if (claims < 3) throw new Error("the connection was lost during the settlement");
     },
   };
   const feed = new ChangeFeed({
@@ -137,7 +137,7 @@ test("a change whose forgetting failed is published once, however often it is ha
     broker,
     rememberMs: 0,
     ensureListening: () => false,
-    hears: async () => false,
+    isReceiving: async () => false,
     onTouched: () => undefined,
     onInvited: () => undefined,
     onPublished: () => undefined,
@@ -145,7 +145,7 @@ test("a change whose forgetting failed is published once, however often it is ha
     log,
   });
   feed.start();
-  await until("it was handed over thrice", () => handedOver >= 3);
+  await until("it was claimed three times", () => claims >= 3);
   await feed.close();
   const { publications } = await broker.history(`task:${CHANGE.taskId}`, { limit: 10, reverse: false, maxBytes: 1e6 });
   equal(
@@ -155,7 +155,7 @@ test("a change whose forgetting failed is published once, however often it is ha
   await broker.close();
 });
 
-test("the feed goes on by itself when the connection it listens on is ended, and listens again", () =>
+test("the feed recovers by itself when its listening connection is ended, and listens again", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.userToken);
     await client.request("subscribe", { channel: hub.taskChannel });
@@ -164,18 +164,18 @@ test("the feed goes on by itself when the connection it listens on is ended, and
         (sql) => sql<{ pid: number }[]>`SELECT pid FROM pg_stat_activity
           WHERE query = 'LISTEN hub_audit' AND datname = current_database()`,
       );
-    const [before] = await until("somebody listens", async () => {
+    const [before] = await until("a connection listens", async () => {
       const rows = await listening();
       return rows.length > 0 && rows;
     }).then((rows) => [...(rows as { pid: number }[])]);
     ok(before);
     await hub.database.query((sql) => sql`SELECT pg_terminate_backend(${before.pid})`);
-    await hub.database.query((sql) => sql`UPDATE tasks SET title = 'unheard' WHERE id = ${hub.taskId}`);
-    await until("the change is heard", () => heardOn(client, hub.taskChannel).length > 0);
-    await until("somebody listens again", async () => (await listening()).some(({ pid }) => pid !== before.pid));
+    await hub.database.query((sql) => sql`UPDATE tasks SET title = 'missed' WHERE id = ${hub.taskId}`);
+    await until("the change is received", () => heardOn(client, hub.taskChannel).length > 0);
+    await until("a connection listens again", async () => (await listening()).some(({ pid }) => pid !== before.pid));
   }));
 
-test("what was committed while no hub ran is published by the next", () =>
+test("changes committed while no hub ran are published by the next one", () =>
   withDatabase(async (database) => {
     const [project, task] = [`proj_${ulid()}`, `task_${ulid()}`];
     await addOrganizations(database, 1);
@@ -187,7 +187,7 @@ test("what was committed while no hub ran is published by the next", () =>
     const source = new ChangeFeedStore(database);
     const silent = {
       ensureListening: () => false,
-      hears: async () => false,
+      isReceiving: async () => false,
       onTouched: () => undefined,
       onInvited: () => undefined,
       onPublished: () => undefined,

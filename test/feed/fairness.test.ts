@@ -13,7 +13,7 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { changesOf, takeOnce } from "./taken.ts";
 
-const test = suite("a change feed that serves everyone");
+const test = suite("the fairness of the change feed");
 
 const idOf = (kind: string, number: number): string => `${kind}_${String(number).padStart(26, "0")}`;
 
@@ -28,13 +28,13 @@ async function insertProject(database: Database, number: number): Promise<string
   return project;
 }
 
-/** Publishes what waits, so that a test begins with an empty queue. */
+/** Publishes all pending changes, so that a test begins with an empty queue. */
 async function drain(database: Database): Promise<void> {
   const store = new ChangeFeedStore(database);
   while (((await takeOnce(store, 250)) ?? []).length > 0);
 }
 
-test("a backlog of rights and assignments of one organization keeps no other waiting", () =>
+test("a backlog of rights and assignments of one organization delays no other", () =>
   withDatabase(async (database) => {
     const [, small] = [await insertProject(database, 1), await insertProject(database, 2)];
     await drain(database);
@@ -60,7 +60,7 @@ test("a backlog of rights and assignments of one organization keeps no other wai
     }
   }));
 
-/** The rows of the audit trail that a claim passes. */
+/** The rows of the audit trail that a claim reads. */
 async function rowsPassed(database: Database): Promise<number> {
   let statement: { text: string; values: unknown[] } | null = null;
   const recorder = {
@@ -108,7 +108,7 @@ test("a transaction over many organizations is read once, not once for each of t
     ok(rows > 0 && rows < 2_000, `${rows} rows of the audit trail for one claim`);
   }));
 
-test("a claim reads nothing of what others have written since, with and without statistics", () =>
+test("a claim reads nothing that others have written since, with and without statistics", () =>
   withDatabase(async (database) => {
     const [small, large] = [await insertProject(database, 1), await insertProject(database, 2)];
     await drain(database);
@@ -127,7 +127,7 @@ test("a claim reads nothing of what others have written since, with and without 
     }
   }));
 
-test("a claim says that more waits behind what it takes of one organization, and of so many organizations", () =>
+test("a claim reports that more waits after one organization's share, and after its share of organizations", () =>
   withDatabase(async (database) => {
     const projects: string[] = [];
     for (let number = 1; number <= 40; number += 1) projects.push(await insertProject(database, number));
@@ -210,12 +210,12 @@ class SourceThatGoesBack implements ChangeSource {
   }
 
   async settle(): Promise<void> {
-    if (this.claims === 1) throw new Error("the database went away");
+    if (this.claims === 1) throw new Error("the connection to the database was lost");
     this.settled += 1;
   }
 }
 
-test("an event of a database that went back is published, though its id was published before", () =>
+test("an event of a restored database is published, though its id was published before", () =>
   withDatabase(async (database) => {
     const project = await insertProject(database, 1);
     await drain(database);
@@ -231,7 +231,7 @@ test("an event of a database that went back is published, though its id was publ
       broker,
       rememberMs: 60_000,
       ensureListening: () => true,
-      hears: async () => false,
+      isReceiving: async () => false,
       onTouched: () => undefined,
       onInvited: () => undefined,
       onPublished: () => undefined,

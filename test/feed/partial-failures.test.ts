@@ -6,12 +6,12 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { type FeedScene, withFeed } from "./stubborn-broker.ts";
 
-const test = suite("a broker of which a part is away");
-/** No test of this file lasts so long: what a poll would bring does not come. */
+const test = suite("a broker of which a part is unavailable");
+/** Longer than any test of this file: polls have no effect. */
 const NEVER_MS = 600_000;
 const BACKLOG = 2_000;
 
-/** Channels of the scene's project are away, as those of one shard of a Redis cluster may be. */
+/** Channels of the scene's project are unavailable, like those of one shard of a Redis cluster. */
 function loseProject({ broker, projectId }: FeedScene): void {
   broker.answer = async ({ channel, payloadJson }) => {
     if (channel.includes(projectId) || payloadJson.includes(projectId))
@@ -19,7 +19,7 @@ function loseProject({ broker, projectId }: FeedScene): void {
   };
 }
 
-/** Another organization, with a project of so many tasks. */
+/** Another organization, with a project of this many tasks. */
 async function insertBacklog(database: Database, count: number): Promise<void> {
   const [organization, project] = [`org_${ulid()}`, `proj_${ulid()}`];
   await database.query(
@@ -42,7 +42,7 @@ async function waiting(database: Database): Promise<string[]> {
   return rows.map(({ slug }) => slug);
 }
 
-test("keeps no other organization's backlog waiting for the next poll, and is named once", () =>
+test("delays no other organization's backlog to the next poll, and is logged once", () =>
   withFeed({ max: 2, count: 300, pollMs: NEVER_MS }, async (scene) => {
     const { database, feed, broker, lines, tasks } = scene;
     await until("all are published", async () => (await tasks()).length === 300);
@@ -55,13 +55,13 @@ test("keeps no other organization's backlog waiting for the next poll, and is na
     equal(await waiting(database), ["o"]);
     const before = broker.asked;
     feed.wake();
-    // Resolves if a round in which nothing is published is the last one.
+    // Resolves if the last round is one in which nothing is published.
     await feed.close();
     ok(broker.asked - before < BACKLOG, `${broker.asked - before} publications tried again`);
     is(lines.length, 1, JSON.stringify(lines));
   }));
 
-test("goes on where it was as soon as that part is back", () =>
+test("continues where it stopped as soon as that part is available again", () =>
   withFeed({ max: 2, count: 3, pollMs: 20 }, async (scene) => {
     const { database, broker, lines, tasks } = scene;
     await until("all are published", async () => (await tasks()).length === 3);

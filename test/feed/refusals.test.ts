@@ -25,7 +25,7 @@ const refusedOf = (database: Database): Promise<Refused[]> =>
     .query((sql) => sql<Refused[]>`SELECT id::text, code, reason FROM feed_refused ORDER BY id`)
     .then((rows) => [...rows]);
 
-test("a row that can't be shown is left out and said to be, and everything else goes on", () =>
+test("a row that can't be shown is replaced by a publication that says so, and everything else continues", () =>
   withHub({}, async (hub) => {
     const other = await hub.otherTenant();
     const client = await hub.connect(hub.serviceToken);
@@ -41,7 +41,7 @@ test("a row that can't be shown is left out and said to be, and everything else 
     await database.query((sql) => sql`UPDATE tasks SET title = 'too' WHERE id = ${hub.taskId}`);
     await database.query((sql) => sql`UPDATE tasks SET title = 'other' WHERE id = ${other.taskId}`);
     await until(
-      "the later ones are heard",
+      "the later ones are received",
       () => heardOn(client, own).length >= 3 && heardOn(client, others).length === 1,
     );
     const typesOf = (row: string) =>
@@ -59,7 +59,7 @@ test("a row that can't be shown is left out and said to be, and everything else 
     await until("it is set aside", async () => (await refusedOf(database)).length > 0);
     const [refused, ...more] = await refusedOf(database);
     equal(more, []);
-    match(refused?.reason ?? "", "createdAt is no time: infinity");
+    match(refused?.reason ?? "", "createdAt is not a valid timestamp: infinity");
   }));
 
 test("an event whose values the database can't read is left out alone", () =>
@@ -71,7 +71,7 @@ test("an event whose values the database can't read is left out alone", () =>
       await sql`UPDATE audit_events SET omitted = '{"after": 1}' WHERE row_id = ${hub.taskId} AND after ->> 'title' = 'first'`;
       await sql`UPDATE tasks SET title = 'second' WHERE id = ${hub.taskId}`;
     });
-    await until("both are heard of", () => heardOn(client, boardOf(hub)).length === 2);
+    await until("both are received", () => heardOn(client, boardOf(hub)).length === 2);
     equal(
       heardOn(client, boardOf(hub)).map(({ type }) => type),
       ["change:left_out", "task:updated"],
@@ -81,16 +81,16 @@ test("an event whose values the database can't read is left out alone", () =>
     is((await refusedOf(hub.database)).length, 1);
   }));
 
-test("while publications wait for the broker a pool of one connection serves others", () =>
+test("while publications wait for the broker, a pool of one connection serves others", () =>
   withFeed({ max: 1, count: 3 }, async ({ broker, tasks }, pool) => {
-    let goOn: () => void = () => undefined;
+    let proceed: () => void = () => undefined;
     const held = new Promise<void>((resolve) => {
-      goOn = resolve;
+      proceed = resolve;
     });
     broker.answer = () => held;
     await until("it publishes", () => broker.asked > 0);
     await pool.transaction("test", (sql) => sql`SELECT 1`);
-    goOn();
+    proceed();
     await until("all are published", async () => (await tasks()).length === 3);
   }));
 
@@ -111,7 +111,7 @@ test("a pool of ten whose connections are all held by callers publishes and make
     await Promise.all(holders);
   }));
 
-test("a refused id is set aside with its reason, in favour of what follows", () =>
+test("a change with a rejected id is set aside with its reason, so that later ones continue", () =>
   withFeed({ max: 2, count: 3 }, async ({ database, broker, tasks }) => {
     let refused = "";
     broker.answer = async ({ id, channel, type }) => {
@@ -125,12 +125,12 @@ test("a refused id is set aside with its reason, in favour of what follows", () 
     is(refused.split(":")[1], row?.id);
   }));
 
-test("a broker that is away is waited for and named, and nothing is set aside", () =>
+test("an unavailable broker is waited for and logged, and nothing is set aside", () =>
   withFeed({ max: 2, count: 3 }, async ({ database, broker, lines, tasks }) => {
     broker.answer = async () => {
       throw new HubError("unavailable", "Redis does not answer. Try again, with the same id.");
     };
-    await until("it is named", () => lines.length > 0);
+    await until("it is logged", () => lines.length > 0);
     match(lines[0]?.msg ?? "", "Redis does not answer");
     equal(await refusedOf(database), []);
     broker.answer = async () => undefined;
@@ -138,14 +138,14 @@ test("a broker that is away is waited for and named, and nothing is set aside", 
     is(lines.length, 1);
   }));
 
-test("of rows whose changes fail no later change is published before, while others are", () =>
+test("of rows whose changes fail no later change is published first, while other rows continue", () =>
   withFeed({ max: 2, count: 2 }, async ({ database, broker }) => {
     const failing = `task_${"1".padStart(26, "0")}`;
-    let isAway = true;
+    let isUnavailable = true;
     await until("both are published", () => broker.asked >= 4);
     broker.answer = async ({ payloadJson }) => {
       const { id, changed } = JSON.parse(payloadJson) as { id: string; changed: { title: string } };
-      if (isAway && id === failing && changed.title === "a")
+      if (isUnavailable && id === failing && changed.title === "a")
         throw new HubError("unavailable", "Redis does not answer.");
     };
     for (const title of ["a", "b"]) await database.query((sql) => sql`UPDATE tasks SET title = ${title}`);
@@ -157,12 +157,12 @@ test("of rows whose changes fail no later change is published before, while othe
       (await titles(`task_${"2".padStart(26, "0")}`)).includes("b"),
     );
     equal(await titles(failing), ["T1"]);
-    isAway = false;
+    isUnavailable = false;
     await until("they are published", async () => (await titles(failing)).length === 3);
     equal(await titles(failing), ["T1", "a", "b"]);
   }));
 
-test("a tenant's backlog keeps neither another's changes nor rights and assignments waiting", () =>
+test("a tenant's backlog delays neither another's changes nor rights and assignments", () =>
   withDatabase(async (database) => {
     const idOf = (kind: string, number: number) => `${kind}_${String(number).padStart(26, "0")}`;
     const project = async (number: number) => {

@@ -11,18 +11,18 @@ import { until } from "../support/until.ts";
 
 const test = suite("a change feed that rests");
 const log = pino({ level: "silent" });
-/** So long that nothing a test waits for can come of it. */
+/** So long that no test can depend on it. */
 const NEVER_MS = 3_600_000;
 
 interface RunningFeed {
   looks(): number;
-  /** Resolves once it looks no more: it has been idle for as long as it would poll many times. */
+  /** Resolves once it stops looking: it has been idle for the time of many polls. */
   rested(): Promise<void>;
   published(): number;
 }
 
 interface Pace {
-  /** Where it listens; the database itself where it is missing. */
+  /** The address it listens on; default: the database itself. */
   listenTo?: ConnectionOptions;
   restMs: number;
 }
@@ -52,7 +52,7 @@ async function withFeed(database: Database, pace: Pace, body: (feed: RunningFeed
     broker,
     rememberMs: 0,
     ensureListening: () => listener.ensureListening(),
-    hears: () => listener.hears(),
+    isReceiving: () => listener.isReceiving(),
     onTouched: () => undefined,
     onInvited: () => undefined,
     onPublished: () => undefined,
@@ -94,7 +94,7 @@ async function listenerOf(database: Database): Promise<number> {
   return row.pid;
 }
 
-test("looks no more once notifications are proven to arrive, and hears of the next change all the same", () =>
+test("stops looking once notifications are proven to arrive, and still receives the next change", () =>
   withDatabase((database) =>
     withFeed(database, { restMs: NEVER_MS }, async (feed) => {
       await feed.rested();
@@ -104,7 +104,7 @@ test("looks no more once notifications are proven to arrive, and hears of the ne
     }),
   ));
 
-test("never rests where it listens in vain", () =>
+test("never rests while its notifications don't arrive", () =>
   withDatabase((database) =>
     withFeed(
       database,
@@ -115,12 +115,12 @@ test("never rests where it listens in vain", () =>
           await until("the change is published", () => feed.published() === number);
         }
         const before = feed.looks();
-        await until("it goes on looking", () => feed.looks() > before + 10);
+        await until("it continues to look", () => feed.looks() > before + 10);
       },
     ),
   ));
 
-test("publishes within its rest what was committed after notifications stopped arriving, and rests again afterwards", () =>
+test("publishes within its rest a change committed after notifications stopped arriving, and rests again afterwards", () =>
   withDatabase((database) =>
     withFeed(database, { restMs: 300 }, async (feed) => {
       await until("it is proven", () => feed.looks() > 0 && feed.rested().then(() => true));
@@ -129,8 +129,8 @@ test("publishes within its rest what was committed after notifications stopped a
       try {
         await addOrganization(database, 1);
         await until("the change is published", () => feed.published() === 1);
-        const deaf = feed.looks();
-        await until("it polls as long as it is deaf", () => feed.looks() > deaf + 10);
+        const before = feed.looks();
+        await until("it polls while notifications don't arrive", () => feed.looks() > before + 10);
       } finally {
         process.kill(pid, "SIGCONT");
       }
@@ -139,7 +139,7 @@ test("publishes within its rest what was committed after notifications stopped a
     }),
   ));
 
-test("looks at once, and listens anew, where the connection it listened on is gone", () =>
+test("looks at once, and listens again, when its listening connection is lost", () =>
   withDatabase((database) =>
     withFeed(database, { restMs: NEVER_MS }, async (feed) => {
       await feed.rested();

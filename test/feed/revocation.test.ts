@@ -10,7 +10,7 @@ import { boardOf, withForeign } from "./support.ts";
 const test = suite("revocation by the feed");
 /** From the commit on. */
 const LIMIT_MS = 1_000;
-/** Facts would serve for long, and nobody would look for longer: only the feed can tell. */
+/** Facts are cached for long, and checks are rarer still: only the feed reports the change in time. */
 const PATIENT = { RIGHTS_CACHE_MS: "5000" };
 
 type Sql = Parameters<Parameters<typeof withForeign>[1]>[0];
@@ -19,7 +19,7 @@ type Ids = TestHub & { otherProjectId: string };
 interface Case {
   what: string;
   by: (sql: Sql, ids: Ids) => Promise<unknown>;
-  /** Who feels it, and how. */
+  /** The affected client, and the effect. */
   member?: "unsubscribed";
   workstation?: "suspended" | "unauthenticated" | "unsubscribed";
 }
@@ -94,14 +94,14 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** Resolves with the error that ended something of this client's. */
+/** Resolves with the error that ended something of this client. */
 function ended(client: RawClient, how: NonNullable<Case["member"] | Case["workstation"]>): ErrorObject | undefined {
   if (how === "unsubscribed") return client.received("unsubscribed")[0]?.[1] as ErrorObject | undefined;
   const error = client.received("closing")[0]?.[0] as ErrorObject | undefined;
   return client.disconnectReason !== null && error?.code === how ? error : undefined;
 }
 
-/** The last owner would have to stay. */
+/** Adds another owner, because the last one can't be removed. */
 async function addOwner({ database, organizationId }: TestHub): Promise<void> {
   const id = `user_${ulid()}`;
   await database.query(
@@ -156,7 +156,7 @@ for (const { what, by, member, workstation } of CASES) {
     }));
 }
 
-test("a workstation that is detached leaves the project's roster, and one that is attached enters it", () =>
+test("a workstation that is detached leaves the project's roster, and one that is attached joins it", () =>
   withHub({ env: PATIENT }, async (hub) => {
     const { member } = await watching(hub);
     await member.request("subscribe", { channel: hub.projectChannel, presence: true });
@@ -174,7 +174,7 @@ test("a workstation that is detached leaves the project's roster, and one that i
   }));
 
 test(
-  "a thousand connections that lose their rights at once all lose them within the second",
+  "a thousand connections that lose their rights together all lose them within a second",
   () =>
     withHub({ env: { ...PATIENT, CONNECTIONS_PER_PRINCIPAL: "2000" } }, async (hub) => {
       const clients: RawClient[] = [];
@@ -191,7 +191,7 @@ test(
       await until("all have lost it", () => clients.every((client) => ended(client, "unsubscribed")), LIMIT_MS);
       ok(performance.now() - start < LIMIT_MS);
     }),
-  // A thousand connections take a busy machine most of it.
+  // A thousand connections need most of that second on a busy machine.
   60_000,
 );
 

@@ -12,14 +12,14 @@ function seeded(seed: number): () => number {
   return () => next(2 ** 31) / 2 ** 31;
 }
 
-test("frozen, killed and late publishers, lost answers and databases that go back lose, repeat and swap nothing", async () => {
+test("frozen, killed and late publishers, lost answers and restored databases lose, repeat and reorder nothing", async () => {
   for (let seed = 1; seed <= RUNS; seed += 1) {
     equal(await simulate({ random: seeded(seed), steps: STEPS }), [], `seed ${seed}`);
   }
 });
 
 for (const without of ["nonces", "settling up to a failure"] as const) {
-  test(`without ${without} it finds something wrong`, async () => {
+  test(`without ${without} it finds an error`, async () => {
     let found = 0;
     for (let seed = 1; seed <= 40 && found === 0; seed += 1) {
       found += (await simulate({ random: seeded(seed), steps: STEPS, without })).length;

@@ -10,7 +10,7 @@ import { settlementOf } from "../../hub/feed/settlement.ts";
 export interface SimulationOptions {
   random(): number;
   steps: number;
-  /** Rules that are left out, to see that the simulation finds it. */
+  /** A rule to leave out, to check that the simulation detects it. */
   without?: "nonces" | "settling up to a failure";
 }
 
@@ -31,10 +31,10 @@ const ROWS = 4;
 const HOUR_MS = 3_600_000;
 const BATCH = 6;
 
-/** The database: rows are locked by open transactions, numbers of events grow, and are given again after a restore. */
+/** The database: open transactions lock rows, event numbers grow, and are assigned again after a restore. */
 class Rows {
   events: Event[] = [];
-  /** Transaction → the first event that is not published. */
+  /** Transaction → its first unpublished event. */
   queues = new Map<number, number>();
   nextId = 1;
   nextTransaction = 1;
@@ -54,7 +54,7 @@ class Rows {
     if (first) this.queues.set(transaction, first.id);
   }
 
-  /** As `claimNext`: the lowest events of all queues, up to where the next queue begins. */
+  /** Like `claimNext`: the lowest events of all queues, up to the beginning of the next queue. */
   claim(limit: number): Event[] {
     const waiting = this.events.filter(
       ({ id, transaction }) => id >= (this.queues.get(transaction) ?? Number.POSITIVE_INFINITY),
@@ -62,7 +62,7 @@ class Rows {
     return waiting.sort((a, b) => a.id - b.id).slice(0, limit);
   }
 
-  /** As `settle`: a queue never moves back. */
+  /** Like `settle`: a queue never moves back. */
   settle(transaction: number, through: number): void {
     const at = this.queues.get(transaction);
     if (at === undefined || at > through) return;
@@ -84,7 +84,7 @@ class Rows {
   }
 }
 
-/** What is sent arrives when the simulation lets it: in the order of one publisher's rows or never, before or after its publisher's end. */
+/** The simulation decides when a publication arrives: in the order of one publisher's rows or never, before or after its publisher's end. */
 class SlowBroker implements Pick<Broker, "publish"> {
   readonly waiting: Sent[] = [];
 
@@ -94,9 +94,9 @@ class SlowBroker implements Pick<Broker, "publish"> {
 }
 
 /**
- * Two hubs that always publish at once, with the feed's own code, over a database and a broker that fail: hubs are frozen or
- * killed between any two steps, publications arrive late, their answers are lost, and the database goes back while the broker keeps
- * what it has. Returns what is wrong at the end, when all faults have stopped.
+ * Two hubs that both publish all the time, with the feed's own code, over a database and a broker that fail. Hubs are frozen
+ * or killed between any two steps, publications arrive late, their answers are lost, and the database is restored to an
+ * earlier state while the broker keeps its data. Returns the errors at the end, after all faults have stopped.
  */
 export async function simulate({ random, steps, without }: SimulationOptions): Promise<string[]> {
   const rows = new Rows();
@@ -151,7 +151,7 @@ export async function simulate({ random, steps, without }: SimulationOptions): P
     const open = pick([...rows.open.keys()]);
     if (open !== undefined) rows.commit(open);
   };
-  /** The procedure: hubs are stopped before; what they sent has arrived or never will. */
+  /** The procedure of a restore: hubs are stopped first; their publications have arrived or never will. */
   const goBack = () => {
     for (const hub of hubs) kill(hub);
     slow.waiting.length = 0;
@@ -217,10 +217,10 @@ function pendingOf(event: Event): PendingChange {
   return { queue: String(event.transaction), id: change.id, change, unreadable: null };
 }
 
-/** Every change of the database that is left was delivered, once, and after the changes of its row before it. */
+/** Every remaining change of the database was delivered, once, and after the earlier changes of its row. */
 async function judge(rows: Rows, broker: MemoryBroker): Promise<string[]> {
   const wrong: string[] = [];
-  if (rows.queues.size > 0) wrong.push(`${rows.queues.size} queues stand still`);
+  if (rows.queues.size > 0) wrong.push(`${rows.queues.size} queues are stuck`);
   for (let row = 0; row < ROWS; row += 1) {
     const query = { limit: 1e6, reverse: false, maxBytes: 1e9 };
     const { publications } = await broker.history(`task:${rowName(row)}`, query);

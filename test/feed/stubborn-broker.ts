@@ -9,7 +9,7 @@ import { Database } from "../../hub/store/postgres.ts";
 import { workPublications } from "../../hub/tasks/announcements.ts";
 import { withDatabase } from "../support/database.ts";
 
-/** A broker that takes as long as the test says, and refuses what it says. */
+/** A broker whose delays and rejections the test decides. */
 export class StubbornBroker extends MemoryBroker {
   asked = 0;
   answer: (request: BrokerPublish) => Promise<unknown> = async () => undefined;
@@ -27,11 +27,11 @@ export interface FeedScene {
   broker: StubbornBroker;
   lines: { msg: string }[];
   projectId: string;
-  /** The ids of the tasks that the project's board was sent, at most the last 1,000. */
+  /** The ids of the tasks published to the project's board, at most the last 1,000. */
   tasks(): Promise<string[]>;
 }
 
-/** A feed on a separate pool of `max` connections, and a project with `count` tasks that wait. */
+/** A feed on a separate pool of `max` connections, and a project with `count` pending tasks. */
 export function withFeed(
   { max, count, pollMs = 20 }: { max: number; count: number; pollMs?: number },
   body: (scene: FeedScene, pool: Database) => Promise<void>,
@@ -57,7 +57,7 @@ export function withFeed(
       broker,
       rememberMs: 60_000,
       ensureListening: () => false,
-      hears: async () => false,
+      isReceiving: async () => false,
       onTouched: () => undefined,
       onInvited: () => undefined,
       onPublished: () => undefined,

@@ -5,14 +5,14 @@ import type { RawClient } from "../support/raw-client.ts";
 
 export type Heard = Publication<string, EntityChange>;
 
-/** What a client heard on a channel of the feed. */
+/** The publications that a client received on a channel of the feed. */
 export function heardOn(client: RawClient, channel: string): Heard[] {
   return client.received("publications", channel).flatMap(([, list]) => list as Heard[]);
 }
 
 export const boardOf = (hub: TestHub) => `project:${hub.projectId}:tasks`;
 
-/** Runs `body` with connections of somebody else's: another program's, whatever database and role it has. */
+/** Runs `body` with connections of another program, with any database and role. */
 export async function withForeign(
   hub: TestHub,
   body: (sql: Sql) => Promise<void>,

@@ -9,7 +9,7 @@ const test = suite("a hub below a path");
 
 const BELOW = { env: { BASE_PATH: "/tools/realtime" } };
 
-/** What the client's first try ends with: the id of its principal, or the code of an error. */
+/** The result of the client's first attempt: the id of its principal, or the code of an error. */
 async function firstOutcome(url: string, token: string, transports: ["websocket" | "polling"]): Promise<string> {
   const client: Client = createClient({ url, token, transports, connectTimeoutMs: 4_000 });
   client.on("error", () => undefined);
@@ -23,7 +23,7 @@ async function firstOutcome(url: string, token: string, transports: ["websocket"
   }
 }
 
-test("the address that it tells has the path, and everything answers below it", () =>
+test("the announced address has the path, and everything answers below it", () =>
   withHub(BELOW, async (hub) => {
     match(hub.url, /^http:\/\/localhost:\d+\/tools\/realtime$/);
     is(hub.node.development?.page.startsWith(`${hub.url}/#token=`), true);
@@ -58,7 +58,7 @@ test("the path without its slash leads to the console, whose addresses are relat
     is((await fetch(hub.url, { method: "POST", redirect: "manual" })).status, 405);
   }));
 
-test("an upgrade to a WebSocket outside of it is answered, not left to wait", () =>
+test("an upgrade to a WebSocket outside of it is answered at once", () =>
   withHub(BELOW, (hub) =>
     withRawHttp(hub.url, async (open) => {
       const headers = [
@@ -80,7 +80,7 @@ test("an upgrade to a WebSocket outside of it is answered, not left to wait", ()
     }),
   ));
 
-test("the SDK takes the address with and without a slash at its end, by WebSocket and by long-polling", () =>
+test("the SDK accepts the address with and without a slash at its end, by WebSocket and by long-polling", () =>
   withHub(BELOW, async (hub) => {
     for (const transports of [["websocket"], ["polling"]] as ["websocket" | "polling"][]) {
       for (const url of [hub.url, `${hub.url}/`, `${hub.url}//`]) {

@@ -14,7 +14,7 @@ const inBrowser = test.needing("chromium");
 const LIMIT_MS = 60_000;
 
 const DOCUMENTED = fencedBlock("docs/deploy.md", "nginx", "upstream hub");
-/** As the page says it for `BASE_PATH=/realtime`. */
+/** The page's configuration for `BASE_PATH=/realtime`. */
 const BELOW_A_PATH = DOCUMENTED.replace("location / {", "location /realtime/ {").replace(
   "location = /metrics {",
   "location = /realtime/metrics {",
@@ -52,7 +52,7 @@ for (const [name, configuration, env, path] of SITES) {
           const doctor = await cli.run(["doctor", `${url}/`, "--token", hub.userToken]);
           is(doctor.code, 0, doctor.stdout);
         });
-        await until("it is heard", () => seen.length === 1);
+        await until("it is received", () => seen.length === 1);
         await client.close();
       }),
     LIMIT_MS,
@@ -79,10 +79,10 @@ for (const [name, configuration, env, path] of SITES) {
 }
 
 test(
-  "an upstream connection that was idle longer than Node keeps one by itself still serves, and none ends in a 502",
+  "an upstream connection that was idle longer than Node's default still serves, and none ends in a 502",
   () =>
     withHub({ env: { TRUST_PROXY: "1", KEEP_ALIVE_MS: "1500" } }, (hub) => {
-      // The relation of the page, 60 s to 75 s, in a time that a test can wait for.
+      // The ratio of the page's 60 s and 75 s, shortened for the test.
       const configuration = DOCUMENTED.replace("keepalive 16;", "keepalive 16; keepalive_timeout 1s;");
       return withNginx(configuration, hub.url, async ({ certificate, origin }) => {
         const publish = () =>
@@ -98,7 +98,7 @@ test(
             call.end('{"type":"note","payload":1}');
           });
         const statuses = new Set<number>();
-        // Around nginx' own limit, where the hub's used to be: each pause is a little longer than the one before.
+        // Around nginx's own limit, which the hub's used to equal: each pause is a little longer than the one before.
         for (let pauseMs = 900; pauseMs <= 1_100; pauseMs += 25) {
           for (const status of await Promise.all([publish(), publish(), publish()])) statuses.add(status);
           const resumeAt = performance.now() + pauseMs;
@@ -110,7 +110,7 @@ test(
   LIMIT_MS,
 );
 
-test("a path that is not the hub's is an error that names what answered", () =>
+test("a path outside of the hub's is an error that names the server that answered", () =>
   withSite(BELOW_A_PATH, { BASE_PATH: "/realtime" }, "/realtime", async (hub, url, { certificate }) => {
     await withCli({ NODE_EXTRA_CA_CERTS: certificate.certFile }, async (cli) => {
       const wrong = await cli.run(["rpc", "projects.list", "--url", `${url}/wrong`, "--token", hub.userToken]);

@@ -6,7 +6,7 @@ import { until } from "../support/until.ts";
 
 const test = suite("HTTP connections");
 
-/** Limits that a test can wait for. */
+/** Limits short enough for a test. */
 const httpTimes = { headersMs: 300, requestMs: 600 };
 
 const answers = (connection: RawHttp, count: number) =>
@@ -22,13 +22,13 @@ test("a connection is kept longer than a proxy keeps it", () =>
     }),
   ));
 
-test("a connection that is kept outlives the limits of requests, and ends after its own", () =>
+test("a kept connection outlives the limits of requests, and ends after its own", () =>
   withHub({ env: { KEEP_ALIVE_MS: "2000" }, httpTimes }, (hub) =>
     withRawHttp(hub.url, async (open) => {
       const connection = open().send("GET /healthz");
       await answers(connection, 1);
       const since = performance.now();
-      // The limits of another connection pass meanwhile.
+      // The limits of another connection expire in the meantime.
       const silent = open();
       await closes(silent);
       const bearer = `Authorization: Bearer ${hub.serviceToken}`;
@@ -42,7 +42,7 @@ test("a connection that is kept outlives the limits of requests, and ends after 
     }),
   ));
 
-test("requests that come too slowly, and connections that bring none, are ended in their time", () =>
+test("requests that arrive too slowly, and connections without any, are ended in time", () =>
   withHub({ httpTimes }, (hub) =>
     withRawHttp(hub.url, async (open) => {
       const begun = performance.now();
@@ -69,7 +69,7 @@ test("requests that come too slowly, and connections that bring none, are ended 
     }),
   ));
 
-test("a peer that says that it sends no more is ended, whether its request was whole or not", () =>
+test("a peer that half-closes its connection is ended, with a complete or an incomplete request", () =>
   withHub({ httpTimes }, (hub) =>
     withRawHttp(hub.url, async (open) => {
       const [whole, half, none] = [open().send("GET /healthz"), open(), open()];
@@ -79,7 +79,7 @@ test("a peer that says that it sends no more is ended, whether its request was w
     }),
   ));
 
-test("connections that are kept do not hold up the end of the hub", async () => {
+test("kept connections do not delay the end of the hub", async () => {
   let stoppedAt = 0;
   await withHub({}, (hub) =>
     withRawHttp(hub.url, async (open) => {
@@ -93,7 +93,7 @@ test("connections that are kept do not hold up the end of the hub", async () => 
   );
 });
 
-test("while clients are sent away each kept connection ends with its next answer", () =>
+test("during a drain each kept connection ends with its next answer", () =>
   withHub({}, (hub) =>
     withRawHttp(hub.url, async (open) => {
       const client = await hub.connect(hub.serviceToken);
@@ -109,7 +109,7 @@ test("while clients are sent away each kept connection ends with its next answer
     }),
   ));
 
-test("a hub whose port is served by others ends kept connections after five seconds at most, an active one with its answer", () =>
+test("a hub whose port others serve ends kept connections after at most five seconds, an active one with its answer", () =>
   withHub({}, (hub) =>
     withRawHttp(hub.url, async (open) => {
       const [idle, active] = [open(), open()];

@@ -5,7 +5,7 @@ import { until } from "../support/until.ts";
 
 const test = suite("HTTP calls with wrong tokens");
 
-test("an address that sends too many is refused before its tokens are looked at, and is let in again later", () =>
+test("an address that sends too many is rejected before its tokens are checked, and is admitted again later", () =>
   withHub({ env: { FAILED_HANDSHAKES_PER_SECOND: "1" } }, async (hub) => {
     const call = async (token: string) => {
       const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
@@ -18,7 +18,7 @@ test("an address that sends too many is refused before its tokens are looked at,
     const refused = await call(hub.serviceToken);
     is(refused.status, 429);
     ok(Number(refused.headers.get("retry-after")) >= 1);
-    await until("it is let in again", async () => (await call(hub.serviceToken)).status === 200);
+    await until("it is admitted again", async () => (await call(hub.serviceToken)).status === 200);
   }));
 
 test.run();

@@ -7,14 +7,14 @@ import { withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
-const test = suite("who reads the metrics");
+const test = suite("access to the metrics");
 const TOKEN = "0123456789abcdef0123456789abcdef";
 const LIMIT_MS = 60_000;
 
 const statusOf = async (url: string, authorization?: string) =>
   (await fetch(url, { headers: authorization === undefined ? {} : { Authorization: authorization } })).status;
 
-test("without a setting they are on the hub's port, for all", () =>
+test("without a setting they are on the hub's port, without a token", () =>
   withHub({}, async (hub) => {
     const response = await fetch(`${hub.url}/metrics`);
     match(response.headers.get("content-type") ?? "", "text/plain");
@@ -46,7 +46,7 @@ test("the size of the database and of its audit trail are among them", () =>
     ok(size("hub_database_bytes") > size("hub_audit_bytes"));
   }));
 
-test("a token opens them, and nothing else does; it is never logged", async () => {
+test("only the configured token grants access, and it is never logged", async () => {
   const lines: string[] = [];
   const log = pino({ level: "trace" }, { write: (line: string) => void lines.push(line) });
   await withHub({ env: { METRICS_TOKEN: TOKEN }, log }, async (hub) => {
@@ -70,7 +70,7 @@ test("a token opens them, and nothing else does; it is never logged", async () =
   not.match(lines.join(""), TOKEN);
 });
 
-test("at an address of their own they are no longer on the hub's, and nothing else is there", async () => {
+test("at a separate address they are no longer on the hub's, and nothing else is served there", async () => {
   const port = await freePort();
   await withHub({ env: { METRICS_PORT: String(port), METRICS_TOKEN: TOKEN, BASE_PATH: "/realtime" } }, async (hub) => {
     const { origin } = new URL(hub.url);
@@ -90,7 +90,7 @@ test("at an address of their own they are no longer on the hub's, and nothing el
 });
 
 test(
-  "an address that is taken ends the start, and says which setting to change",
+  "an address in use ends the start, and the message names the setting to change",
   () =>
     withHub({}, (other) =>
       withFolder(async (folder) => {

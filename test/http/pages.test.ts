@@ -14,7 +14,7 @@ const BROKEN = "export const broken = ;";
 const RETRY_MS = 300;
 
 interface Site {
-  /** Answers of the console, which is built from this folder. */
+  /** Responses of the console, which is built from this folder. */
   get(path: string): Promise<Response>;
   write(file: string, text: string): void;
   /** Errors that were logged. */
@@ -49,7 +49,7 @@ async function withPages(body: (site: Site) => Promise<void>): Promise<void> {
 const builds = ({ logged }: Site) =>
   logged.filter((line) => line.includes("the next request after some seconds")).length;
 
-test("a failed build is told as temporary, and the console is there once its sources can be built", () =>
+test("a failed build is a temporary error, and the console is served once its sources can be built", () =>
   withPages(async (site) => {
     const failed = await site.get("/console.js");
     equal([failed.status, failed.headers.get("retry-after")], [503, "1"]);
@@ -60,10 +60,10 @@ test("a failed build is told as temporary, and the console is there once its sou
     match(await (await site.get("/console.js")).text(), "mended");
     is(await (await site.get("/")).text(), "<p>console</p>");
     site.write("main.tsx", BROKEN);
-    is((await site.get("/console.js")).status, 200, "what was built stays");
+    is((await site.get("/console.js")).status, 200, "the built files stay");
   }));
 
-test("a failed build is not tried again for each request", () =>
+test("a failed build is not repeated for each request", () =>
   withPages(async (site) => {
     const startedAt = performance.now();
     for (let round = 0; round < 5; round += 1) {
@@ -74,7 +74,7 @@ test("a failed build is not tried again for each request", () =>
     ok(builds(site) >= 1 && builds(site) <= most, `${builds(site)} builds, at most ${most}`);
   }));
 
-test("an address that is no page's is none, whether the console can be built or not", () =>
+test("an address without a page is not found, whether the console can be built or not", () =>
   withPages(async (site) => {
     is((await site.get("/nothing")).status, 404);
     is(builds(site), 0, "nothing was built for it");

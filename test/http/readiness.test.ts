@@ -6,7 +6,7 @@ import { until } from "../support/until.ts";
 
 const test = suite("the readiness probe");
 
-test("an answer is shared while it is under way, reused for its time, and asked for again afterwards", async () => {
+test("an answer is shared while it is pending, reused for its time, and requested again afterwards", async () => {
   let now = 0;
   let runs = 0;
   const resolvers: ((run: number) => void)[] = [];
@@ -33,7 +33,7 @@ test("an answer is shared while it is under way, reused for its time, and asked 
   is(runs, 3);
 });
 
-test("a failure is shared in the same way, and ends with its time", async () => {
+test("a failure is shared in the same way, and expires with its time", async () => {
   let now = 0;
   let runs = 0;
   const read = reused(
@@ -69,7 +69,7 @@ test("a loop of probes costs the database one ping a second", () =>
     ok(pings <= Math.ceil(seconds) && probes > 10 * pings, `${pings} pings for ${probes} probes in ${seconds} s`);
   }));
 
-test("a database that goes away is seen within a second, and a drain at once", () =>
+test("an unavailable database is reported within a second, and a drain at once", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.serviceToken);
     const faults = async () => ((await (await fetch(`${hub.url}/readyz`)).json()) as { faults: object }).faults;
@@ -78,7 +78,7 @@ test("a database that goes away is seen within a second, and a drain at once", (
     await client.push("goaway");
     equal(await faults(), { hub: "draining" });
     await hub.database.close();
-    await until("its database is missed", async () => "database" in (await faults()), 2_000);
+    await until("its database is reported", async () => "database" in (await faults()), 2_000);
     client.close();
     await stopped;
   }));

@@ -44,7 +44,7 @@ test("an upgrade that the hub does not offer gets the answer of an ordinary requ
     }),
   ));
 
-test("its body is read, however it arrives", () =>
+test("its body is read, in any number of chunks", () =>
   withHub({}, (hub) =>
     withRawHttp(hub.url, async (open) => {
       const body = JSON.stringify({ type: "note", payload: "x".repeat(30_000) });
@@ -61,7 +61,7 @@ test("its body is read, however it arrives", () =>
     }),
   ));
 
-test("pipelined requests are answered in their order, also those that ask for an upgrade", () =>
+test("pipelined requests are answered in their order, including those with an upgrade", () =>
   withHub({}, (hub) =>
     withRawHttp(hub.url, async (open) => {
       const connection = open();
@@ -75,7 +75,7 @@ test("pipelined requests are answered in their order, also those that ask for an
     }),
   ));
 
-test("a WebSocket is upgraded, and one with a wrong handshake is told so", () =>
+test("a WebSocket is upgraded, and one with a wrong handshake is rejected", () =>
   withHub({}, (hub) =>
     withRawHttp(hub.url, async (open) => {
       const asked: [line: string, headers: string[], status: number][] = [
@@ -95,7 +95,7 @@ test("a WebSocket is upgraded, and one with a wrong handshake is told so", () =>
     }),
   ));
 
-test("thousands on one connection leave nothing behind", () =>
+test("thousands on one connection leave no listeners behind", () =>
   withHub({}, (hub) =>
     withRawHttp(hub.url, async (open) => {
       const warnings: string[] = [];

@@ -10,19 +10,19 @@ import { until } from "../support/until.ts";
 
 const test = suite("bad input");
 
-/** A WebSocket that Engine.IO has opened, for packets that no client would send. */
+/** A WebSocket that Engine.IO has opened, for packets that no client sends. */
 async function openTransport(hub: TestHub) {
   const socket = new WebSocket(`${hub.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
-  const heard: string[] = [];
-  socket.on("message", (message) => void heard.push(String(message)));
+  const received: string[] = [];
+  socket.on("message", (message) => void received.push(String(message)));
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-  await until("the transport is open", () => heard.some((packet) => packet.startsWith("0")));
-  return { heard, closed, send: (packet: string | Buffer) => socket.send(packet) };
+  await until("the transport is open", () => received.some((packet) => packet.startsWith("0")));
+  return { received, closed, send: (packet: string | Buffer) => socket.send(packet) };
 }
 
 const nested = (depth: number): unknown => JSON.parse("[".repeat(depth) + "]".repeat(depth));
 
-test("requests that are wrong in any way are refused and keep the connection", () =>
+test("malformed requests are rejected, and the connection stays open", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.serviceToken);
     const channel = hub.taskChannel;
@@ -68,11 +68,11 @@ test("requests that are wrong in any way are refused and keep the connection", (
     is((await client.request("publish", publish)).offset, 1);
   }));
 
-test("numbers that no double holds are refused with their place, wherever they stand", () =>
+test("numbers beyond the range of a double are rejected with their path", () =>
   withHub({}, async (hub) => {
     const transport = await openTransport(hub);
     transport.send(`40${JSON.stringify({ token: hub.userToken })}`);
-    await until("a welcome", () => transport.heard.some((packet) => packet.includes('"welcome"')));
+    await until("a welcome", () => transport.received.some((packet) => packet.includes('"welcome"')));
     const channel = JSON.stringify(hub.taskChannel);
     const requests = [
       [`["publish",{"channel":${channel},"type":"note","payload":1e999}]`, "argument.payload"],
@@ -83,7 +83,7 @@ test("numbers that no double holds are refused with their place, wherever they s
     requests.forEach(([request], id) => {
       transport.send(`42${id}${request}`);
     });
-    const answers = () => transport.heard.filter((packet) => packet.startsWith("43"));
+    const answers = () => transport.received.filter((packet) => packet.startsWith("43"));
     await until("all are answered", () => answers().length === requests.length);
     for (const [id, [, path]] of requests.entries()) {
       const answer = answers().find((packet) => packet.startsWith(`43${id}[`)) ?? "";
@@ -99,7 +99,7 @@ test("numbers that no double holds are refused with their place, wherever they s
     equal([response.status, details[0]?.path], [400, "body.payload.0"]);
   }));
 
-test("names that are no channel are unknown_channel, whatever they look like", () =>
+test("names that are no channel are unknown_channel", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.serviceToken);
     const id = hub.taskChannel.slice("task:".length);
@@ -121,7 +121,7 @@ test("names that are no channel are unknown_channel, whatever they look like", (
     is((await client.refused("subscribe", { channel: 7 })).code, "bad_request");
   }));
 
-test("a request without an ack is carried out, and one whose ack is not last is refused", () =>
+test("a request without an ack is executed, and one whose ack is not the last argument is rejected", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.serviceToken);
     const channel = hub.taskChannel;
@@ -132,7 +132,7 @@ test("a request without an ack is carried out, and one whose ack is not last is 
     ok(client.socket.connected);
   }));
 
-test("a foreign channel and one that does not exist are refused alike", () =>
+test("a foreign channel and a missing one are rejected alike", () =>
   withHub({}, async (hub) => {
     const other = await hub.otherTenant();
     const client = await hub.connect(hub.userToken);
@@ -147,7 +147,7 @@ test("a foreign channel and one that does not exist are refused alike", () =>
     );
   }));
 
-test("reserved types are for services alone", () =>
+test("reserved types are for services only", () =>
   withHub({}, async (hub) => {
     const [user, service] = await hub.connectAll(hub.userToken, hub.serviceToken);
     for (const type of [
@@ -167,7 +167,7 @@ test("reserved types are for services alone", () =>
     }
   }));
 
-test("handshakes with a wrong token, protocol or place for the token are refused with the reason", () =>
+test("handshakes with a wrong token, protocol or place for the token are rejected with the reason", () =>
   withHub({}, async (hub) => {
     const code = async (auth: object, options: object = {}) => {
       const client = new RawClient(hub.url, auth, options);
@@ -208,7 +208,7 @@ test("handshakes with a wrong token, protocol or place for the token are refused
     is(await code({ token: hub.serviceToken }, { extraHeaders: { Origin: hub.url } }), "welcomed");
   }));
 
-test("a subscription too many is refused, and rates are limited with a time to wait", () =>
+test("a subscription over the limit is rejected, and rate limits state when to retry", () =>
   withHub({ env: { CHANNELS_PER_CONNECTION: "1", PUBLISHES_PER_SECOND: "5" } }, async (hub) => {
     const client = await hub.connect(hub.serviceToken);
     await client.request("subscribe", { channel: hub.taskChannel });
@@ -221,7 +221,7 @@ test("a subscription too many is refused, and rates are limited with a time to w
     ok(client.socket.connected);
   }));
 
-test("the presence of a channel too many is not joined, until another one is left", () =>
+test("presence on a channel over the limit is not joined until another one is left", () =>
   withHub({ env: { CHANNELS_PER_CONNECTION: "1" } }, async (hub) => {
     const client = await hub.connect(hub.userToken);
     const other = `task_${ulid()}`;
@@ -240,7 +240,7 @@ test("the presence of a channel too many is not joined, until another one is lef
     await client.request("presence.join", { ...second, meta: {} });
   }));
 
-test("a program's name is listed whole characters long, however long it is", () =>
+test("a long program name is cut between whole characters", () =>
   withHub({}, async (hub) => {
     const program = `x${"😀".repeat(200)}`;
     const client = new RawClient(hub.url, { token: hub.workstation.token, client: program });
@@ -257,7 +257,7 @@ test("a program's name is listed whole characters long, however long it is", () 
     );
   }));
 
-test("ten times the rate ends the connection and disturbs nobody else", () =>
+test("ten times the rate ends the connection and affects no other", () =>
   withHub({ env: { REQUESTS_PER_SECOND: "20", PUBLISHES_PER_SECOND: "20", RPCS_PER_SECOND: "20" } }, async (hub) => {
     const [flood, other] = await hub.connectAll(hub.serviceToken, hub.userToken);
     for (let n = 0; n < 400; n += 1) flood.socket.emit("unsubscribe", { channel: hub.taskChannel });
@@ -280,7 +280,7 @@ test("binary, foreign namespaces and silence after opening end the connection", 
     await (await openTransport(hub)).closed;
   }));
 
-test("what no client of this protocol sends ends a connection that is told so", () =>
+test("a packet that no client of this protocol sends ends the connection with the reason", () =>
   withHub({}, async (hub) => {
     const connect = `40${JSON.stringify({ token: hub.serviceToken })}`;
     const foreign = Array.from({ length: 6 }, (_, n) => `40/other${n},{}`);
@@ -290,19 +290,19 @@ test("what no client of this protocol sends ends a connection that is told so", 
     for (const packets of [...cases, ...garbage.map((packet) => [packet])]) {
       const transport = await openTransport(hub);
       transport.send(connect);
-      await until("a welcome", () => transport.heard.some((packet) => packet.includes('"welcome"')));
+      await until("a welcome", () => transport.received.some((packet) => packet.includes('"welcome"')));
       for (const packet of packets) transport.send(packet);
       await transport.closed;
-      const told = transport.heard.flatMap((packet) => /^42(\["closing".*)/.exec(packet)?.[1] ?? []);
+      const closings = transport.received.flatMap((packet) => /^42(\["closing".*)/.exec(packet)?.[1] ?? []);
       equal(
-        told.map((packet) => JSON.parse(packet)).map(([event, { code }]) => [event, code]),
+        closings.map((packet) => JSON.parse(packet)).map(([event, { code }]) => [event, code]),
         [["closing", "bad_request"]],
         String(packets),
       );
     }
   }));
 
-test("packets not of the protocol leave one line in the log, however many there are and however often their sender returns", async () => {
+test("packets not of the protocol leave one line in the log, for any number of packets and reconnects", async () => {
   const lines: { level: number; msg: string }[] = [];
   const log = pino({ level: "info" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   await withHub({ log }, async (hub) => {
@@ -315,7 +315,7 @@ test("packets not of the protocol leave one line in the log, however many there 
   });
 });
 
-test("handshakes that fail because a part is away leave one line in the log, however many there are", async () => {
+test("handshakes that fail because a dependency is unavailable leave one line in the log, for any number of them", async () => {
   const lines: { level: number; msg: string }[] = [];
   const log = pino({ level: "info" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const issuer = "http://127.0.0.1:1";
@@ -344,14 +344,14 @@ test("handshakes that fail because a part is away leave one line in the log, how
   });
 });
 
-test("packets that the parser of Socket.IO refuses are requests like others", () =>
+test("packets that Socket.IO's parser rejects are ordinary requests", () =>
   withHub({ env: { REQUESTS_PER_SECOND: "20", PUBLISHES_PER_SECOND: "20", RPCS_PER_SECOND: "20" } }, async (hub) => {
     const transport = await openTransport(hub);
     transport.send(`40${JSON.stringify({ token: hub.serviceToken })}`);
-    await until("a welcome", () => transport.heard.some((packet) => packet.includes('"welcome"')));
+    await until("a welcome", () => transport.received.some((packet) => packet.includes('"welcome"')));
     const reserved = ["disconnect", "disconnecting", "connect", "connect_error", "newListener", "removeListener"];
     const payloads = [...reserved.map((event) => `["${event}",{}]`), "[null]", "[]", "{}", '"text"', "[1", ""];
-    const answers = () => transport.heard.flatMap((packet) => /^43(\d+)\[(.*)\]$/.exec(packet)?.slice(1) ?? []);
+    const answers = () => transport.received.flatMap((packet) => /^43(\d+)\[(.*)\]$/.exec(packet)?.slice(1) ?? []);
     payloads.forEach((payload, id) => {
       transport.send(`42${id}${payload}`);
     });
@@ -362,10 +362,10 @@ test("packets that the parser of Socket.IO refuses are requests like others", ()
     }
     for (let n = 0; n < 400; n += 1) transport.send('42["disconnect"]');
     await transport.closed;
-    ok(transport.heard.some((packet) => packet.startsWith('42["closing"') && packet.includes("rate_limited")));
+    ok(transport.received.some((packet) => packet.startsWith('42["closing"') && packet.includes("rate_limited")));
   }));
 
-test("a reader that stops is ended as a slow consumer, the others go on, and it recovers afterwards", () =>
+test("a reader that stops is ended as a slow consumer, the others continue, and it recovers afterwards", () =>
   withHub(
     { env: { OUTBOUND_BYTES: "65536", PUBLISHES_PER_SECOND: "5000", REQUESTS_PER_SECOND: "5000" } },
     async (hub) => {
@@ -377,7 +377,7 @@ test("a reader that stops is ended as a slow consumer, the others go on, and it 
       const payload = "x".repeat(60_000);
       let sent = 0;
       await until(
-        "the hub gives the slow one up",
+        "the hub ends the slow consumer",
         async () => {
           for (let n = 0; n < 20; n += 1, sent += 1)
             await publisher.request("publish", { channel, type: "big", payload });
@@ -385,10 +385,10 @@ test("a reader that stops is ended as a slow consumer, the others go on, and it 
         },
         15_000,
       );
-      const heard = () => reader.received("publications", channel).flatMap(([, list]) => list as unknown[]);
-      await until("the other reader has everything", () => heard().length === sent);
+      const received = () => reader.received("publications", channel).flatMap(([, list]) => list as unknown[]);
+      await until("the other reader has everything", () => received().length === sent);
       slow.resumeReading();
-      await until("it is told why", () => slow.last("closing") !== undefined || !slow.socket.connected);
+      await until("it receives the reason", () => slow.last("closing") !== undefined || !slow.socket.connected);
       const back = await hub.connect(hub.userToken);
       const { recovered } = await back.request("subscribe", {
         channel,
@@ -398,7 +398,7 @@ test("a reader that stops is ended as a slow consumer, the others go on, and it 
     },
   ));
 
-test("HTTP bodies that are too slow, too large or no JSON are refused", () =>
+test("HTTP bodies that are too slow, too large or no JSON are rejected", () =>
   withHub({}, async (hub) => {
     const call = (body: string, type = "application/json") =>
       fetch(`${hub.url}/v1/rpc/tasks.get`, {

@@ -85,7 +85,7 @@ test("DATABASE_URL=embedded asks for the embedded database, in production too", 
 
 const SAFE = { ...PRODUCTION, ...ISSUER, MONSTER_AUTH_AUDIENCES: "web", METRICS_TOKEN: "0123456789abcdef" };
 const REDIS = { REDIS_URL: "redis://localhost" };
-const warned: [name: string, env: Environment, told: RegExp[]][] = [
+const warned: [name: string, env: Environment, expected: RegExp[]][] = [
   ["development", {}, []],
   ["development that asks for the embedded database", { DATABASE_URL: "embedded" }, []],
   ["production with everything set", SAFE, []],
@@ -102,19 +102,19 @@ const warned: [name: string, env: Environment, told: RegExp[]][] = [
     [/backup/, /hubs on other hosts/],
   ],
   ["development mode in production", { ...SAFE, DEVELOPMENT: "on" }, [/development issuer open this hub/]],
-  ["metrics for everybody", { ...SAFE, METRICS_TOKEN: undefined }, [/Set METRICS_TOKEN or METRICS_PORT/]],
-  ["metrics on a port of their own", { ...SAFE, METRICS_TOKEN: undefined, METRICS_PORT: "9100" }, []],
+  ["metrics for all clients", { ...SAFE, METRICS_TOKEN: undefined }, [/Set METRICS_TOKEN or METRICS_PORT/]],
+  ["metrics on a separate port", { ...SAFE, METRICS_TOKEN: undefined, METRICS_PORT: "9100" }, []],
   ["no audience", { ...SAFE, MONSTER_AUTH_AUDIENCES: undefined }, [/Set MONSTER_AUTH_AUDIENCES/]],
 ];
-for (const [name, env, told] of warned) {
-  test(`the start warns of what may not be meant: ${name}`, () => {
+for (const [name, env, expected] of warned) {
+  test(`the start warns of probably unintended settings: ${name}`, () => {
     const warnings = warningsOf(loadConfig(env));
-    assert.equal(warnings.length, told.length, warnings.join("\n"));
-    for (const [index, pattern] of told.entries()) assert.match(warnings[index] ?? "", pattern);
+    assert.equal(warnings.length, expected.length, warnings.join("\n"));
+    for (const [index, pattern] of expected.entries()) assert.match(warnings[index] ?? "", pattern);
   });
 }
 
-test("a digest with a newline, as files end with one, is the digest", () => {
+test("a digest with a final newline is accepted", () => {
   const { auth } = loadConfig({ SERVICE_TOKENS: services({ sha256: ` ${DIGEST}\n` }) });
   assert.equal(auth.serviceTokens[0]?.sha256, DIGEST);
 });
@@ -129,7 +129,7 @@ test("metrics are on the hub's port, on one of loopback, or on an address that i
   });
 });
 
-test("a path to serve below has no slash at its end, and the root is none", () => {
+test("a base path has no slash at its end, and the root is empty", () => {
   const given = [{}, { BASE_PATH: "/" }, { BASE_PATH: "/realtime" }, { BASE_PATH: "/a/b.c/" }];
   assert.deepEqual(
     given.map((env) => loadConfig(env).basePath),
@@ -148,14 +148,14 @@ test("cluster mode takes a Redis, or the hosts of a cluster, for one process or 
   assert.equal(loadConfig({ REDIS_URL: "redis://localhost/1" }).processes, 1);
 });
 
-test("the configuration can't be changed, however deep", () => {
+test("the configuration is deeply frozen", () => {
   const { limits, auth } = loadConfig({ SERVICE_TOKENS: services({}) });
   assert.throws(() => Object.assign(limits, { messageBytes: 1 }), TypeError);
   assert.throws(() => Object.assign(auth.serviceTokens[0] ?? {}, { organizations: [] }), TypeError);
 });
 
-/** Environment → the variable that is named, and what its fault and remedy say. */
-const wrong: [env: Environment, variable: string, told: RegExp][] = [
+/** Environment → the variable of the fault, and its problem and remedy. */
+const wrong: [env: Environment, variable: string, expected: RegExp][] = [
   [{ PORT: "http" }, "PORT", /"http" is not a whole number\. Set a whole number of 0 to 65535/],
   [{ PORT: "65536" }, "PORT", /65536 is too large/],
   [{ PORT: "-1" }, "PORT", /"-1" is not a whole number/],
@@ -205,9 +205,9 @@ const wrong: [env: Environment, variable: string, told: RegExp][] = [
   [{ DATABASE_URL: "localhost" }, "DATABASE_URL", /not a URL.*postgres:\/\/.*or embedded for the embedded database/],
   [{ DATABASE_DIRECT_URL: "embedded" }, "DATABASE_DIRECT_URL", /not a URL.*or unset it/],
   [{ DATABASE_URL: "mysql://localhost/hub" }, "DATABASE_URL", /does not begin with postgres:\/\//],
-  [{ REDIS_URL: "localhost" }, "REDIS_URL", /isn't the address of a Redis.*redis:\/\//],
-  [{ REDIS_URL: "http://localhost" }, "REDIS_URL", /isn't the address of a Redis.*rediss:\/\/ for TLS/],
-  [{ REDIS_URL: "redis://one,two:99999" }, "REDIS_URL", /no host and port/],
+  [{ REDIS_URL: "localhost" }, "REDIS_URL", /is not the address of a Redis.*redis:\/\//],
+  [{ REDIS_URL: "http://localhost" }, "REDIS_URL", /is not the address of a Redis.*rediss:\/\/ for TLS/],
+  [{ REDIS_URL: "redis://one,two:99999" }, "REDIS_URL", /not a host and port/],
   [{ REDIS_URL: " " }, "REDIS_URL", /set but empty/],
   [{ MONSTER_AUTH_INTROSPECTION_URL: "x" }, "MONSTER_AUTH_INTROSPECTION_URL", /not a URL/],
   [
@@ -254,17 +254,17 @@ const wrong: [env: Environment, variable: string, told: RegExp][] = [
   [{ MONSTER_AUTH_URL: "x" }, "MONSTER_AUTH_URL", /no variable of the hub/],
   [{ DATABASEURL: "x" }, "DATABASEURL", /Did you mean DATABASE_URL\?/],
 ];
-for (const [env, variable, told] of wrong) {
-  test(`${JSON.stringify(env).slice(0, 90)} is refused with the fault and its remedy`, () => {
+for (const [env, variable, expected] of wrong) {
+  test(`${JSON.stringify(env).slice(0, 90)} is rejected with the fault and its remedy`, () => {
     const { faults, message } = errorOf(env);
     const line = message.split("\n").find((candidate) => candidate.startsWith(`  ${variable}: `)) ?? "";
-    assert.match(line, told, message);
+    assert.match(line, expected, message);
     assert.ok(faults.every(({ problem, remedy }) => problem !== "" && remedy !== ""));
     assert.doesNotMatch(message, /svc_secret/);
   });
 }
 
-test("all faults are told at once, a line each", () => {
+test("all faults are reported at once, a line each", () => {
   const { faults, message } = errorOf({ PORT: "x", HISTORY_SIZE: "0", LOG_LEVEL: "loud", REDIS_URL: "x" });
   assert.deepEqual(
     new Set(faults.map(({ variable }) => variable)),
@@ -280,7 +280,7 @@ test("a password of the database or of Redis is in no message", () => {
   }
 });
 
-test("variables of others are none of the hub's business", () => {
+test("unrelated variables are ignored", () => {
   const others = {
     HOME: "/root",
     PATH: "/bin",
@@ -304,7 +304,7 @@ test("history has a budget: a quarter of the heap, with Redis a fixed one, and a
   assert.deepEqual(set, { maxBytes: 8_388_608, maxBytesPerOrganization: 1_048_576 });
 });
 
-test("a budget of history that an organization's publications do not fit into is refused", () => {
+test("a history budget that is too small for an organization's publications is rejected", () => {
   const tooLarge = errorOf({ HISTORY_BYTES: "1048576", HISTORY_BYTES_PER_ORGANIZATION: "2097152" });
   assert.match(tooLarge.message, /HISTORY_BYTES_PER_ORGANIZATION: 2097152 is more than .*raise HISTORY_BYTES/);
   assert.match(errorOf({ HISTORY_BYTES: "262144" }).message, /HISTORY_BYTES: .*MESSAGE_BYTES/);

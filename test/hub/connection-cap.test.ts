@@ -15,7 +15,7 @@ interface Arrival {
   refusal: ErrorObject | null;
 }
 
-/** Connects at once, and leaves open how it ends. */
+/** Starts to connect, without waiting for the outcome. */
 function arrive({ url, serviceToken: token }: TestHub, count: number): Arrival[] {
   return Array.from({ length: count }, () => {
     const arrival: Arrival = { client: new RawClient(url, { token }), refusal: null };
@@ -32,17 +32,17 @@ const refused = (arrivals: Arrival[]) => arrivals.flatMap(({ refusal }) => refus
 
 async function settled(arrivals: Arrival[]): Promise<void> {
   await until(
-    "each is welcome or refused",
+    "each is welcomed or rejected",
     () => welcomed(arrivals).length + refused(arrivals).length === arrivals.length,
   );
 }
 
-test("a burst is let in up to the cap, the surplus is told rate_limited, and who goes makes room", () =>
+test("a burst is admitted up to the cap, the rest gets rate_limited, and a disconnect frees a slot", () =>
   withHub({ env: ENV }, async (hub) => {
     const { verifier } = hub.node.hub.services;
     const held = hold(verifier, "verify");
     const burst = arrive(hub, 12);
-    await until("all have come", () => held.waiting === 12);
+    await until("all have arrived", () => held.waiting === 12);
     held.release();
     await settled(burst);
     equal([welcomed(burst).length, hub.node.hub.connectionCount], [CAP, CAP]);
@@ -57,16 +57,16 @@ test("a burst is let in up to the cap, the surplus is told rate_limited, and who
     for (const { client } of [...burst, ...next]) client.close();
   }));
 
-test("who hangs up while being let in takes no slot", () =>
+test("a client that hangs up during its admission takes no slot", () =>
   withHub({ env: ENV }, async (hub) => {
     const held = hold(hub.node.hub.services.verifier, "verify");
     const gone = arrive(hub, CAP);
-    await until("all have come", () => held.waiting === CAP);
+    await until("all have arrived", () => held.waiting === CAP);
     for (const { client } of gone) client.cut();
-    // What was sent before is read before: the hub knows by its answer that they are gone.
+    // The hub reads in order: its answer shows that it knows of the disconnects.
     await (await fetch(`${hub.url}/healthz`)).text();
     held.release();
-    await until("nobody is connected", () => hub.node.hub.connectionCount === 0);
+    await until("no client is connected", () => hub.node.hub.connectionCount === 0);
     const next = arrive(hub, CAP + 1);
     await settled(next);
     is(welcomed(next).length, CAP);

@@ -18,7 +18,7 @@ function connectionOf({ node }: TestHub, { socket }: RawClient): Connection {
   return connection;
 }
 
-/** Tells what it was asked to watch. */
+/** Records the watched connections. */
 class RecordingClock extends TokenClock {
   readonly watched: Connection[] = [];
 
@@ -28,7 +28,7 @@ class RecordingClock extends TokenClock {
   }
 }
 
-test("an answer still under way when the hub ends its connection is not sent after `closing`", () =>
+test("an answer still in progress when the hub ends its connection is not sent after `closing`", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.serviceToken);
     const connection = connectionOf(hub, client);
@@ -51,7 +51,7 @@ test("an answer still under way when the hub ends its connection is not sent aft
     is(error.code, "suspended");
   }));
 
-test("a client that was busy while the hub ended its connection still reads why", () =>
+test("a client that was busy while the hub ended its connection still reads the reason", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.serviceToken);
     client.pauseReading();
@@ -80,12 +80,12 @@ test("a subscribe that was answered `timeout` does not go live afterwards", () =
     is(late.disconnectReason, null);
   }));
 
-test("a subscription whose change was answered `timeout` goes on hearing presence, from a whole roster", () =>
+test("a subscription whose change was answered `timeout` keeps receiving presence, starting with a whole roster", () =>
   withHub({ env: { REQUEST_TIMEOUT_MS: "1000", DATABASE_TIMEOUT_MS: "1000" } }, async (hub) => {
     const channel = hub.projectChannel;
     const [watcher, station] = await hub.connectAll(hub.userToken, hub.workstation.token);
     await watcher.request("subscribe", { channel, presence: true });
-    // The requests of a channel are carried out in turn: the second waits for the first until its time is over.
+    // A channel's requests run in order: the second waits for the first until it times out.
     const held = hold(hub.node.hub.services.broker, "history");
     const [first, second] = [
       watcher.refused("history", { channel }),
@@ -101,7 +101,7 @@ test("a subscription whose change was answered `timeout` goes on hearing presenc
     is((diff as { from: number }).from, (whole as { version: number }).version);
   }));
 
-test("a token that turns out valid only after its connection has gone is not watched", () =>
+test("a token that is verified only after its connection ended is not watched", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.userToken);
     const connection = connectionOf(hub, client);
@@ -110,7 +110,7 @@ test("a token that turns out valid only after its connection has gone is not wat
     const held = hold(services.verifier, "verify");
     const answer = refresh(services, connection, { token: hub.userToken }, clock);
     client.close();
-    await until("it is gone", () => hub.node.hub.connectionCount === 0);
+    await until("the connection has ended", () => hub.node.hub.connectionCount === 0);
     held.release();
     const error = await answer.then(
       () => null,

@@ -23,38 +23,38 @@ function sighting(id: string, channels = 0): Sighting {
 const all = (ids: string): Sighting[] => [...ids].map((id) => sighting(id));
 const idsOf = (items: Sighting[]): string => items.map(({ connection }) => connection.id).join("");
 
-test("pages of several nodes are joined without a connection skipped or told twice", () => {
+test("pages of several nodes are joined without skipping or repeating a connection", () => {
   const nodes = ["ADGKZ", "BCX", "", "EFHIJLMNOPQ", "az"];
   const everything = [...nodes.join("")].sort().join("");
   for (let limit = 1; limit <= everything.length + 1; limit += 1) {
-    let told = "";
+    let listed = "";
     for (let more = true; more; ) {
-      const after = told.at(-1) ?? "";
+      const after = listed.at(-1) ?? "";
       const pages = nodes.map((ids) => firstOf(all([...ids].filter((id) => id > after).join("")), limit));
       const page = joined(pages, limit);
       is(page.items.length > 0 || !page.more, true, `limit ${limit}: a page with more behind it holds one`);
       is(page.items.length <= limit, true);
-      told += idsOf(page.items);
+      listed += idsOf(page.items);
       more = page.more;
     }
-    is(told, everything, `limit ${limit}`);
+    is(listed, everything, `limit ${limit}`);
   }
 });
 
-test("what a node has behind its page's end keeps others' connections for the next page", () => {
+test("connections after the end of one node's page leave other nodes' connections for the next page", () => {
   const cut = { items: all("AC"), more: true };
   const page = joined([cut, { items: all("BDE"), more: false }], 10);
   equal([idsOf(page.items), page.more], ["ABC", true]);
 });
 
-test("connections with thousands of channels make shorter pages, which hold one at least", () => {
+test("connections with thousands of channels make shorter pages, which hold at least one", () => {
   const heavy = ["A", "B", "C"].map((id) => sighting(id, 5_000));
   equal(idsOf(firstOf(heavy, 10).items), "A");
   equal(firstOf([sighting("A", 20_000)], 10).more, false);
   is(idsOf(joined([firstOf(heavy, 10), firstOf(all("D"), 10)], 10).items), "A");
 });
 
-test("an organization sees its workstations, and its members on its channels alone", () => {
+test("an organization sees its workstations, and its members only on its channels", () => {
   const channels = new Map([
     ["task:a", "org_a"],
     ["task:b", "org_b"],

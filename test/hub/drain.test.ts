@@ -4,7 +4,7 @@ import { suite } from "../support/suite.ts";
 
 const test = suite("a drain");
 
-test("that a successor overtakes sends clients away a second time, within the short spread", () =>
+test("with a successor sends goaway a second time, within the short spread", () =>
   withHub({ env: { DRAIN_MS: "60000" } }, async ({ node, connect, userToken }) => {
     const clients = await Promise.all(Array.from({ length: 5 }, () => connect(userToken)));
     const drained = node.hub.drain();

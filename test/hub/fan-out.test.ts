@@ -20,7 +20,7 @@ interface Question {
   refuse(): void;
 }
 
-/** Confirms or refuses a subscription when the test says so. */
+/** Confirms or rejects a subscription when the test does. */
 class AskedBroker extends MemoryBroker {
   readonly questions: Question[] = [];
 
@@ -28,7 +28,7 @@ class AskedBroker extends MemoryBroker {
     const question: Question = { answered: Promise.resolve(), confirm: () => undefined, refuse: () => undefined };
     question.answered = new Promise((resolve, reject) => {
       question.confirm = () => void super.subscribe(channel, listener).then(resolve);
-      question.refuse = () => reject(new HubError("unavailable", "The broker is away."));
+      question.refuse = () => reject(new HubError("unavailable", "The broker is unavailable."));
     });
     this.questions.push(question);
     return question.answered;
@@ -43,9 +43,9 @@ class AskedBroker extends MemoryBroker {
 
 function subscriber() {
   const channel = parseChannel(NAME) as ParsedChannel;
-  const heard: string[] = [];
-  const connection = { write: ({ packet }: Frame) => void heard.push(packet) } as unknown as Connection;
-  return { subscription: new Subscription(connection, channel), heard };
+  const received: string[] = [];
+  const connection = { write: ({ packet }: Frame) => void received.push(packet) } as unknown as Connection;
+  return { subscription: new Subscription(connection, channel), received };
 }
 
 async function withFanOut(body: (fanOut: FanOut, broker: AskedBroker) => Promise<void>): Promise<void> {
@@ -69,12 +69,16 @@ const note: BrokerPublish = {
   ephemeral: false,
 };
 
-/** Makes a confirmed subscription live, and has a publication reach it. */
-async function hears(fanOut: FanOut, broker: AskedBroker, { subscription, heard }: ReturnType<typeof subscriber>) {
+/** Makes a confirmed subscription live, and publishes to it. */
+async function receivesNote(
+  fanOut: FanOut,
+  broker: AskedBroker,
+  { subscription, received }: ReturnType<typeof subscriber>,
+) {
   const { epoch, offset } = await broker.recover(NAME, { epoch: "", offset: 0 }, 1_000);
   fanOut.activate(subscription, { epoch, offset }, () => undefined);
   await broker.publish(note);
-  await until("the publication", () => heard.length === 1);
+  await until("the publication", () => received.length === 1);
 }
 
 const codeOf = (work: Promise<unknown>) =>
@@ -83,11 +87,11 @@ const codeOf = (work: Promise<unknown>) =>
     (error: unknown) => (error instanceof HubError ? error.code : error),
   );
 
-test("a refusal of the broker ends all who waited for it, and whoever comes next asks it again", () =>
+test("a rejection by the broker ends all waiting subscriptions, and the next subscription asks the broker again", () =>
   withFanOut(async (fanOut, broker) => {
     const [first, second, next] = [subscriber(), subscriber(), subscriber()];
     const waiting = [first, second].map(({ subscription }) => codeOf(fanOut.add(subscription)));
-    is(broker.questions.length, 1, "those who come meanwhile wait with the first");
+    is(broker.questions.length, 1, "subscriptions in the meantime wait with the first");
     broker.question(0).refuse();
     equal(await Promise.all(waiting), ["unavailable", "unavailable"]);
     ok(first.subscription.ended && second.subscription.ended);
@@ -97,16 +101,16 @@ test("a refusal of the broker ends all who waited for it, and whoever comes next
     is(broker.questions.length, 2);
     broker.question(1).confirm();
     await added;
-    await hears(fanOut, broker, next);
+    await receivesNote(fanOut, broker, next);
   }));
 
-test("who comes while the refused are being cleared away is confirmed by the broker alone, and stays when they go", () =>
+test("a subscription added while rejected ones are removed waits for the broker's confirmation, and stays when they are removed", () =>
   withFanOut(async (fanOut, broker) => {
     const [first, second, between] = [subscriber(), subscriber(), subscriber()];
     let outcome: Promise<unknown> | null = null;
     let confirmed = false;
     const waiting = [codeOf(fanOut.add(first.subscription))];
-    // Between the first one's hearing of the refusal and the second one's.
+    // Between the first one's rejection and the second one's.
     broker.question(0).answered.catch(() => {
       outcome = codeOf(fanOut.add(between.subscription)).finally(() => {
         confirmed = true;
@@ -116,26 +120,29 @@ test("who comes while the refused are being cleared away is confirmed by the bro
     broker.question(0).refuse();
     equal(await Promise.all(waiting), ["unavailable", "unavailable"]);
     is(broker.questions.length, 2, "the broker was asked again");
-    is(confirmed, false, "nobody but the broker confirms");
+    is(confirmed, false, "only the broker confirms");
     for (const { subscription } of [first, second]) fanOut.remove(subscription);
 
     broker.question(1).confirm();
     is(await outcome, "confirmed");
-    await hears(fanOut, broker, between);
+    await receivesNote(fanOut, broker, between);
   }));
 
-test("a roster told as a whole while the answer is made follows it, though its new epoch counts from the start", () => {
-  const heard: string[] = [];
+test("a whole roster that arrives while the answer is prepared follows it, though its new epoch counts from the start", () => {
+  const received: string[] = [];
   const outbound = { congested: false };
-  const connection = { outbound, write: ({ packet }: Frame) => void heard.push(packet) } as unknown as Connection;
+  const connection = { outbound, write: ({ packet }: Frame) => void received.push(packet) } as unknown as Connection;
   const subscription = new Subscription(connection, parseChannel(NAME) as ParsedChannel);
   subscription.awaitPresence();
-  const told = { joins: [], updates: [], leaves: [] };
-  subscription.deliverPresence({ epoch: "old", from: 6, version: 7, ...told }, { packet: "", options: {} } as Frame);
-  subscription.deliverPresence({ epoch: "new", from: null, version: 2, ...told }, { packet: "", options: {} } as Frame);
+  const changes = { joins: [], updates: [], leaves: [] };
+  subscription.deliverPresence({ epoch: "old", from: 6, version: 7, ...changes }, { packet: "", options: {} } as Frame);
+  subscription.deliverPresence({ epoch: "new", from: null, version: 2, ...changes }, {
+    packet: "",
+    options: {},
+  } as Frame);
   subscription.presenceSent({ epoch: "old", version: 7, members: [] });
-  is(heard.length, 1);
-  ok(heard[0]?.includes('"epoch":"new"'));
+  is(received.length, 1);
+  ok(received[0]?.includes('"epoch":"new"'));
 });
 
 test.run();

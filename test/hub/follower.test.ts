@@ -8,36 +8,36 @@ import { suite } from "../support/suite.ts";
 const test = suite("following a stream by messages that may be lost");
 const CHANNEL = "task:one";
 
-/** A stream, and a follower that hears what of it is not dropped, and reads it when the test says so. */
+/** A stream, and a follower that receives its messages unless they are dropped, and reads it when the test allows it. */
 class World {
   epoch = 1;
   newest = 0;
-  /** The oldest offset that is still there. */
+  /** The oldest stored offset. */
   oldest = 1;
   reads: (() => void)[] = [];
-  /** What the follower gave, as `epoch.offset`, with a ~ for ephemeral ones, and `lost`. */
-  readonly told: string[] = [];
+  /** The follower's output: `epoch.offset`, with a ~ for ephemeral publications, `lost`, and `foreign`. */
+  readonly delivered: string[] = [];
   readonly follower = new Follower({
     channel: CHANNEL,
     read: (position) =>
       new Promise<StreamTail>((resolve) => {
         this.reads.push(() => resolve(this.#tail(position)));
       }),
-    onForeign: () => this.told.push("foreign"),
+    onForeign: () => this.delivered.push("foreign"),
   });
 
   constructor() {
     this.follower.listener = {
-      publication: (_, { json }: EncodedPublication) => void this.told.push(json),
-      lost: () => void this.told.push("lost"),
+      publication: (_, { json }: EncodedPublication) => void this.delivered.push(json),
+      lost: () => void this.delivered.push("lost"),
     };
   }
 
-  publish(heard: boolean, ephemeral = false): void {
+  publish(received: boolean, ephemeral = false): void {
     if (!ephemeral) this.newest += 1;
     const json = `${this.epoch}.${this.newest}${ephemeral ? "~" : ""}`;
     const message: StreamMessage = { epoch: `${this.epoch}`, offset: this.newest, json, ephemeral };
-    if (heard) this.follower.message(message);
+    if (received) this.follower.message(message);
   }
 
   forget(): void {
@@ -50,7 +50,7 @@ class World {
     this.oldest = this.newest + 1;
   }
 
-  /** Answers the oldest read under way. */
+  /** Answers the oldest read in progress. */
   async answer(): Promise<void> {
     this.reads.shift()?.();
     await new Promise((resolve) => setImmediate(resolve));
@@ -78,25 +78,25 @@ async function following(): Promise<World> {
   return world;
 }
 
-test("a message that is the next one is given in its own turn, without a read", async () => {
+test("the next message is delivered in its own turn, without a read", async () => {
   const world = await following();
   world.publish(true);
   world.publish(true, true);
-  equal([world.told, world.reads.length], [["1.1", "1.1~"], 0]);
+  equal([world.delivered, world.reads.length], [["1.1", "1.1~"], 0]);
 });
 
-test("what comes while a hole is read waits, and comes in its order, ephemeral ones too", async () => {
+test("messages during the read of a gap wait, and are delivered in order, including ephemeral ones", async () => {
   const world = await following();
   world.publish(false);
   world.publish(true);
   world.publish(true, true);
   world.publish(true);
-  equal(world.told, []);
+  equal(world.delivered, []);
   await world.settle();
-  equal(world.told, ["1.1", "1.2", "1.2~", "1.3"]);
+  equal(world.delivered, ["1.1", "1.2", "1.2~", "1.3"]);
 });
 
-test("an interruption while the stream is read makes it read once more", async () => {
+test("an interruption during a read causes another read", async () => {
   const world = await following();
   world.follower.catchUp();
   const [early] = world.reads.splice(0);
@@ -105,10 +105,10 @@ test("an interruption while the stream is read makes it read once more", async (
   world.follower.catchUp();
   await world.answer();
   await world.settle();
-  equal(world.told, ["1.1"]);
+  equal(world.delivered, ["1.1"]);
 });
 
-test("a hole that isn't there any more is lost, and what follows is given", async () => {
+test("a gap that can't be read any more is lost, and later publications are delivered", async () => {
   const world = await following();
   world.publish(false);
   world.publish(false);
@@ -116,10 +116,10 @@ test("a hole that isn't there any more is lost, and what follows is given", asyn
   world.publish(true);
   await world.settle();
   world.publish(true);
-  equal(world.told, ["lost", "1.4"]);
+  equal(world.delivered, ["lost", "1.4"]);
 });
 
-test("a message of a past epoch is left out, one of a new epoch is a loss", async () => {
+test("a message of a past epoch is skipped, one of a new epoch is a loss", async () => {
   const world = await following();
   world.publish(true);
   world.forget();
@@ -128,23 +128,23 @@ test("a message of a past epoch is left out, one of a new epoch is a loss", asyn
   world.follower.message({ epoch: "1", offset: 2, json: "1.2", ephemeral: false });
   await world.settle();
   world.publish(true);
-  equal(world.told, ["1.1", "lost", "2.2"]);
+  equal(world.delivered, ["1.1", "lost", "2.2"]);
 });
 
-test("an offset that was never published is left out", async () => {
+test("an offset that was never published is skipped", async () => {
   const world = await following();
   world.follower.message({ epoch: "1", offset: 9, json: "1.9", ephemeral: false });
   await world.settle();
   world.publish(true);
-  equal(world.told, ["foreign", "1.1"]);
+  equal(world.delivered, ["foreign", "1.1"]);
 });
 
-test("whoever waits for a position goes on when it was given, or lost", async () => {
+test("a waiter for a position resolves when it was delivered, or lost", async () => {
   const world = await following();
   let reached = 0;
   world.publish(false);
   const waiting = world.follower.reach({ epoch: "1", offset: 1 }).then(() => {
-    reached = world.told.length;
+    reached = world.delivered.length;
   });
   world.follower.catchUp();
   await world.settle();
@@ -153,9 +153,9 @@ test("whoever waits for a position goes on when it was given, or lost", async ()
   await world.follower.reach({ epoch: "1", offset: 1 });
 });
 
-test("a read that fails is told to those who wait, and done again until it succeeds", async () => {
+test("a failed read rejects the waiters, and is retried until it succeeds", async () => {
   let fails = 2;
-  const heard: string[] = [];
+  const received: string[] = [];
   const follower = new Follower({
     channel: CHANNEL,
     read: async () => {
@@ -165,21 +165,24 @@ test("a read that fails is told to those who wait, and done again until it succe
     },
     onForeign: () => undefined,
   });
-  follower.listener = { publication: (_, { json }) => void heard.push(json), lost: () => void heard.push("lost") };
+  follower.listener = {
+    publication: (_, { json }) => void received.push(json),
+    lost: () => void received.push("lost"),
+  };
   follower.catchUp();
   is(await follower.ready().then(String, (error: Error) => error.message), "away");
   follower.message({ epoch: "1", offset: 1, json: "1.1", ephemeral: false });
-  while (heard.length === 0 && fails >= -1) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (received.length === 0 && fails >= -1) await new Promise((resolve) => setTimeout(resolve, 10));
   // The read answered with a position before the message's, so that this one is the next.
-  equal(heard, ["1.1"]);
+  equal(received, ["1.1"]);
   follower.end();
 });
 
-test("whatever is lost when, nothing is skipped or repeated but for a loss that is told", async () => {
+test("under any losses nothing is skipped or repeated without a reported loss", async () => {
   const step = fc.constantFrom(
-    "heard",
-    "heard",
-    "heard",
+    "received",
+    "received",
+    "received",
     "missed",
     "ephemeral",
     "answer",
@@ -191,7 +194,7 @@ test("whatever is lost when, nothing is skipped or repeated but for a loss that 
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
       const world = await following();
       for (const name of steps) {
-        if (name === "heard" || name === "missed") world.publish(name === "heard");
+        if (name === "received" || name === "missed") world.publish(name === "received");
         else if (name === "ephemeral") world.publish(true, true);
         else if (name === "answer") await world.answer();
         else if (name === "catch up") world.follower.catchUp();
@@ -201,16 +204,16 @@ test("whatever is lost when, nothing is skipped or repeated but for a loss that 
       world.follower.catchUp();
       await world.settle();
       const end = `${world.epoch}.${world.newest}`;
-      is(whole(world.told, end), end);
+      is(whole(world.delivered, end), end);
     }),
     { numRuns: 500 },
   );
 });
 
-/** Where the log of a follower ends that began at 1.0, where it is without a gap; else where it breaks. */
-function whole(told: readonly string[], end: string): string {
+/** The end of a follower's log that began at 1.0, if it has no gap; else the place of the gap. */
+function whole(delivered: readonly string[], end: string): string {
   let at: string | null = "1.0";
-  for (const event of told) {
+  for (const event of delivered) {
     const [epoch, offset] = event.split(".");
     const next: string = event.endsWith("~") ? event.slice(0, -1) : `${epoch}.${Number(offset) - 1}`;
     if (event === "foreign") return "foreign";
@@ -221,7 +224,7 @@ function whole(told: readonly string[], end: string): string {
   return at ?? end;
 }
 
-test("only messages of the hub's own form are read", () => {
+test("only messages in the hub's own format are parsed", () => {
   equal(parseMessage('p 1.a 7 {"offset":7,"id":"x"}'), {
     epoch: "1.a",
     offset: 7,

@@ -10,7 +10,7 @@ const KIB = 1_024;
 const MIB = 1_024 * KIB;
 const LIMITS = { maxBytes: 4 * MIB, maxBytesPerOrganization: MIB };
 
-/** Channels are named `<organization>/<name>`; organizations named `late…` are known only when they are asked for. */
+/** Channels are named `<organization>/<name>`; organizations named `late…` are known only through a query. */
 const ownerOf = (channel: string): string => channel.split("/")[0] ?? "";
 const owners = {
   known: (channel: string) => (channel.startsWith("late") ? null : ownerOf(channel)),
@@ -45,7 +45,7 @@ function setUp({ size = 1_000, ttlMs = 60_000, limits = LIMITS } = {}) {
 
 const close = async ({ broker }: ReturnType<typeof setUp>) => broker.close();
 
-test("an organization over its limit loses its own history, and the others keep theirs", async () => {
+test("an organization over its limit loses its own history, and other organizations keep their history", async () => {
   const under = setUp();
   await under.publish("victim/a", 20);
   await under.publish("flooder/a", 1_000);
@@ -55,14 +55,14 @@ test("an organization over its limit loses its own history, and the others keep 
   await close(under);
 });
 
-test("a publication whose organization its publisher states counts for that one at once", async () => {
+test("a publication whose publisher states its organization counts for that organization at once", async () => {
   const under = setUp();
   await under.broker.publish({ ...message("late/a", "id-1"), organizationId: "stated" });
   equal([under.budget.bytesOf(UNKNOWN), under.budget.bytesOf("stated") > 0], [0, true]);
   await close(under);
 });
 
-test("recovery from a position whose history was freed is refused, and that of another organization succeeds", async () => {
+test("recovery from a position whose history was freed fails, and that of another organization succeeds", async () => {
   const under = setUp();
   const { broker } = under;
   const [flooded, quiet] = [
@@ -76,7 +76,7 @@ test("recovery from a position whose history was freed is refused, and that of a
   await close(under);
 });
 
-test("the channel that was least recently written loses first, its oldest publications before the others", async () => {
+test("the least recently written channel loses first, its oldest publications before the others", async () => {
   const under = setUp();
   for (const channel of ["old", "middle", "new"]) await under.publish(`a/${channel}`, 30);
   await under.publish("a/middle", 1);
@@ -90,7 +90,7 @@ test("the channel that was least recently written loses first, its oldest public
   await close(under);
 });
 
-test("over the process' limit the organizations that hold most lose, down to an equal share", async () => {
+test("over the process' limit the largest organizations lose, down to an equal share", async () => {
   const under = setUp();
   await under.publish("small/a", 30);
   for (let index = 0; index < 10; index += 1) await under.publish(`large${index}/a`, 90);
@@ -102,7 +102,7 @@ test("over the process' limit the organizations that hold most lose, down to an 
   await close(under);
 });
 
-test("many organizations that are made for it take no history of one that holds less than the equal share", async () => {
+test("many organizations that are created on purpose take no history of one that holds less than the equal share", async () => {
   const under = setUp();
   await under.publish("victim/a", 10, 500);
   for (let index = 0; index < 300; index += 1) await under.publish(`made${index}/a`, 3, 20 * KIB);
@@ -111,7 +111,7 @@ test("many organizations that are made for it take no history of one that holds 
   await close(under);
 });
 
-test("small publications count with the memory that they and their ids take", async () => {
+test("small publications count with the memory of their data structures and ids", async () => {
   const under = setUp({ size: 100_000 });
   await under.publish("a/a", 20_000, 1);
   ok(under.budget.bytes <= MIB);
@@ -119,7 +119,7 @@ test("small publications count with the memory that they and their ids take", as
   await close(under);
 });
 
-test("streams that nobody listens to count, and end when the budget is over", async () => {
+test("streams without subscribers count, and end when the budget is exceeded", async () => {
   const under = setUp({ ttlMs: 1_000 });
   for (let index = 0; index < 5_000; index += 1) {
     await under.publish(`a/${index}`, 1, 1);
@@ -129,22 +129,22 @@ test("streams that nobody listens to count, and end when the budget is over", as
   await close(under);
 });
 
-test("a subscribed channel keeps its epoch and goes on to deliver, whatever its organization loses", async () => {
+test("a subscribed channel keeps its epoch and keeps delivering, whatever its organization loses", async () => {
   const under = setUp();
-  const heard: number[] = [];
+  const received: number[] = [];
   await under.broker.subscribe("a/read", {
-    publication: (_, { offset }) => void heard.push(offset),
+    publication: (_, { offset }) => void received.push(offset),
     lost: () => ok(false, "it was lost"),
   });
   const { epoch } = await under.broker.publish(message("a/read", "first"));
   await under.publish("a/other", 200);
   const next = await under.broker.publish(message("a/read", "second"));
   equal([next.epoch, next.offset], [epoch, 2]);
-  equal(heard, [1, 2]);
+  equal(received, [1, 2]);
   await close(under);
 });
 
-test("what ages out or is beyond the size of a channel's history is given back", async () => {
+test("history that expires or exceeds a channel's size is given back", async () => {
   const under = setUp({ size: 5 });
   await under.publish("a/a", 50, 1_000);
   ok(under.budget.bytes < 30 * KIB);
@@ -155,7 +155,7 @@ test("what ages out or is beyond the size of a channel's history is given back",
   await close(under);
 });
 
-test("a channel whose organization was not known is counted as that organization's once it is", async () => {
+test("a channel without a known organization counts for its organization as soon as that is known", async () => {
   const under = setUp();
   await under.publish("late/a", 10);
   const bytes = under.budget.bytesOf(UNKNOWN);
@@ -172,7 +172,7 @@ test("an equal share takes from the largest alone", () => {
   is(equalShare([3], 5) >= 3, true);
 });
 
-test("after any sequence of writes, sweeps and subscriptions the total is the sum of what is held", async () => {
+test("after any sequence of writes, sweeps and subscriptions the total is the sum of all holdings", async () => {
   for (const seed of [1, 2, 3]) {
     const below = randomOf(seed);
     const under = setUp({

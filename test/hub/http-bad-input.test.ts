@@ -24,14 +24,14 @@ const refusal = ({ status, body }: Answer) => [status, body.code, body.details?.
 const publishPath = ({ taskChannel }: TestHub) => `/v1/channels/${taskChannel}/publish`;
 const NOTE = { type: "note", payload: 1 };
 
-/** A connection on which the test writes its own HTTP. */
+/** A connection on which the test writes raw HTTP. */
 function rawCall(hub: TestHub, headers: string[], body: string) {
   const { port } = new URL(hub.url);
   const socket = connect(Number(port), "127.0.0.1");
-  let heard = "";
+  let received = "";
   let closed = false;
   socket.on("data", (chunk) => {
-    heard += chunk.toString("utf8");
+    received += chunk.toString("utf8");
   });
   socket.on("close", () => {
     closed = true;
@@ -39,10 +39,10 @@ function rawCall(hub: TestHub, headers: string[], body: string) {
   socket.on("error", () => undefined);
   const head = [`POST ${publishPath(hub)} HTTP/1.1`, "Host: hub", `Authorization: Bearer ${hub.serviceToken}`];
   socket.write(`${[...head, "Content-Type: application/json", ...headers].join("\r\n")}\r\n\r\n${body}`);
-  return { heard: () => heard, closed: () => closed, cut: () => socket.destroy() };
+  return { received: () => received, closed: () => closed, cut: () => socket.destroy() };
 }
 
-test("fields and query parameters that a call does not have, or has twice, are refused", () =>
+test("unknown and repeated fields and query parameters are rejected", () =>
   withHub({}, async (hub) => {
     const publish = (body: object, query = "") =>
       call(hub, "POST", publishPath(hub) + query, { body: JSON.stringify(body) });
@@ -61,7 +61,7 @@ test("fields and query parameters that a call does not have, or has twice, are r
     is((await publish(NOTE)).status, 200);
   }));
 
-test("a token in the query is refused by its name in any spelling, and by its look under any name", () =>
+test("a token in the query is rejected by its name in any spelling, and by its form under any name", () =>
   withHub({}, async (hub) => {
     for (const name of ["token", "Token", "access_token", "ACCESS-TOKEN", "auth", "jwt", "%74oken", "apiKey"]) {
       const answer = await call(hub, "GET", `/v1/channels/${hub.taskChannel}/history?${name}=x`);
@@ -73,14 +73,14 @@ test("a token in the query is refused by its name in any spelling, and by its lo
     is(named.body.message?.includes(hub.workstation.token), false);
   }));
 
-test("a NUL in a query parameter, or in its name, is refused", () =>
+test("a NUL in a query parameter, or in its name, is rejected", () =>
   withHub({}, async (hub) => {
     const get = (query: string) => call(hub, "GET", `/v1/channels/${hub.taskChannel}/history?${query}`);
     equal(refusal(await get("epoch=%00")), [400, "bad_request", "epoch"]);
     equal((await get("%00=1")).status, 400);
   }));
 
-test("bodies in another encoding than JSON in UTF-8 are refused", () =>
+test("bodies in another encoding than JSON in UTF-8 are rejected", () =>
   withHub({}, async (hub) => {
     const publish = (headers: Record<string, string>, body: BodyInit = JSON.stringify(NOTE)) =>
       call(hub, "POST", publishPath(hub), { headers, body });
@@ -102,7 +102,7 @@ test("bodies in another encoding than JSON in UTF-8 are refused", () =>
     is((await publish({}, JSON.stringify({ type: "note", payload: "grün" }))).status, 200);
   }));
 
-test("a method that an address does not take is told which it takes", () =>
+test("an unsupported method is answered with the supported ones", () =>
   withHub({}, async (hub) => {
     const refused = async (method: string, path: string, allowed: string) => {
       const answer = await call(hub, method, path);
@@ -119,15 +119,15 @@ test("a method that an address does not take is told which it takes", () =>
     is((await call(hub, "POST", "/nowhere")).status, 404);
   }));
 
-test("a body that is announced too large is refused before it is sent, and one that stalls in time", () =>
+test("a body with a Content-Length over the limit is rejected before it is sent, and a stalled one in time", () =>
   withHub({ env: { REQUEST_TIMEOUT_MS: "1000", DATABASE_TIMEOUT_MS: "1000" } }, async (hub) => {
     const large = rawCall(hub, ["Content-Length: 100000000"], "");
-    await until("it is refused", () => large.closed(), 900);
-    match(large.heard(), "HTTP/1.1 413 ");
+    await until("it is rejected", () => large.closed(), 900);
+    match(large.received(), "HTTP/1.1 413 ");
     const stalled = rawCall(hub, ["Content-Length: 100"], '{"type":');
     await until("it is ended", () => stalled.closed(), 5_000);
-    match(stalled.heard(), "HTTP/1.1 503 ");
-    match(stalled.heard(), '"timeout"');
+    match(stalled.received(), "HTTP/1.1 503 ");
+    match(stalled.received(), '"timeout"');
   }));
 
 test("a caller that hangs up midway is no failure of the hub", async () => {
@@ -144,7 +144,7 @@ test("a caller that hangs up midway is no failure of the hub", async () => {
     };
     await until("the hub has begun with it", () => reached);
     midway.cut();
-    await until("the hub has noticed", () => lines.some(({ msg }) => msg.includes("hung up")));
+    await until("the hub has detected it", () => lines.some(({ msg }) => msg.includes("hung up")));
     equal(
       lines.filter(({ level }) => level >= 40).map(({ msg }) => msg),
       [],

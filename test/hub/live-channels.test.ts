@@ -17,7 +17,7 @@ const PAGE = 200;
 const ALL: ConnectionView = { kind: "all" };
 
 const nameOf = (number: number) => `task:task_${String(number).padStart(26, "0")}`;
-/** Every thousandth channel is of another organization. */
+/** Every thousandth channel belongs to another organization. */
 const organizationOf = async ({ name }: ParsedChannel) => (name.endsWith("000") ? "org_b" : "org_a");
 
 class Node {
@@ -67,7 +67,7 @@ class Node {
 async function withChannels(count: number, body: (node: Node) => Promise<void>): Promise<void> {
   const node = new Node();
   try {
-    // Not in the order of their names.
+    // Not in the order of names.
     for (let index = 0; index < count; index += 1) await node.subscribe(nameOf((index * 7_919) % count));
     await body(node);
   } finally {
@@ -77,7 +77,7 @@ async function withChannels(count: number, body: (node: Node) => Promise<void>):
 
 const OF_MAIN_THREAD = `/proc/self/task/${process.pid}/schedstat`;
 
-/** Milliseconds of this thread: other programs of the machine and garbage collection beside it do not count, on Linux. */
+/** CPU milliseconds of this thread, on Linux: they exclude other programs and garbage collection in other threads. */
 function elapsedMs(): number {
   if (!existsSync(OF_MAIN_THREAD)) return performance.now();
   return Number(readFileSync(OF_MAIN_THREAD, "utf8").split(" ")[0]) / 1e6;
@@ -111,7 +111,7 @@ test(
         ["a page of a prefix without channels", () => node.page(null, ALL, "workstation:")],
       ];
       for (const [what, work] of views) {
-        // A garbage collection may fall into one of the tries.
+        // A garbage collection may happen during one of the tries.
         const tries = [];
         while (tries.length < 20 && Math.min(...tries) >= 10) tries.push(await longestTurn(work));
 

@@ -12,7 +12,7 @@ for (const [what, when] of [
   ["at once", () => true],
   ["after its welcome", (transport: RawTransport) => transport.received.some((packet) => packet.includes('"welcome"'))],
 ] as const) {
-  test(`a second CONNECT ${what} ends the transport, and the hub goes on`, () =>
+  test(`a second CONNECT ${what} ends the transport, and the hub stays up`, () =>
     withHub({}, async (hub) => {
       const other = await hub.connect(hub.userToken);
       const transport = await RawTransport.open(hub.url);
@@ -39,7 +39,7 @@ test("a client that leaves the namespace loses its transport at once, and counts
     equal(hub.node.hub.transportCount, 0);
   }));
 
-test("a client whose CONNECT is refused is given the reason, then its transport ends", () =>
+test("a client whose CONNECT is rejected receives the reason, then its transport ends", () =>
   withHub({}, async (hub) => {
     const transport = await RawTransport.open(hub.url);
     transport.send('40{"token":"wst_wrong"}');

@@ -45,7 +45,7 @@ test("a workstation's join shows on its project's channel and in its row", () =>
     });
   }));
 
-test("diffs go only to subscriptions that asked for presence", () =>
+test("diffs are sent only to subscriptions with presence", () =>
   withHub({}, async (hub) => {
     const [with_, without, machine] = await hub.connectAll(hub.userToken, hub.serviceToken, hub.workstation.token);
     await with_.request("subscribe", { channel: hub.projectChannel, presence: true });
@@ -84,7 +84,7 @@ test("a connection cut within the grace time is one update, and the row never go
     );
   }));
 
-test("a connection cut for good leaves with timeout after the grace time, and the row says so", () =>
+test("a connection cut for good leaves with timeout after the grace time, and its row goes offline", () =>
   withHub({ env: GRACE }, async (hub) => {
     const [viewer, machine] = await hub.connectAll(hub.userToken, hub.workstation.token);
     await viewer.request("subscribe", { channel: hub.projectChannel, presence: true });
@@ -112,7 +112,7 @@ test("two connections of one workstation: the newest owns it, the older is repla
     await second.request("presence.join", { channel, meta: meta({ status: "busy" }) });
     const [error] = (await first.push("closing")) as [{ code: string; temporary: boolean }];
     equal([error.code, error.temporary], ["replaced", false]);
-    await until("the first is gone", () => !first.socket.connected);
+    await until("the first connection has ended", () => !first.socket.connected);
     const { members } = await viewer.request("presence.list", { channel });
     equal(
       members.map(({ meta: { status }, connections }: Member) => [status, connections]),
@@ -139,7 +139,7 @@ test("users join task channels as one member over their connections", () =>
     equal(await list(), [[{ page: 1 }, 1]]);
   }));
 
-test("what may not join is refused, and what did not join can't update or leave", () =>
+test("principals without the right can't join, and members that did not join can't update or leave", () =>
   withHub({}, async (hub) => {
     const [user, machine, service] = await hub.connectAll(hub.userToken, hub.workstation.token, hub.serviceToken);
     const join = (channel: string) => ({ channel, meta: meta() });
@@ -165,7 +165,7 @@ test("what may not join is refused, and what did not join can't update or leave"
     );
   }));
 
-test("rights lost while a workstation's facts are being read: its join is forbidden, and it is not present", () =>
+test("if rights are revoked while a workstation's facts are read, its join is forbidden, and it is not present", () =>
   withHub({}, async (hub) => {
     const machine = await hub.connect(hub.workstation.token);
     const { authorizer, presence } = hub.node.hub.services;
@@ -184,7 +184,7 @@ test("rights lost while a workstation's facts are being read: its join is forbid
     );
   }));
 
-test("after goaway a disconnect is no goodbye: the member stays", () =>
+test("a disconnect after goaway does not leave presence: the member stays", () =>
   withHub({ env: GRACE }, async (hub) => {
     const machine = await hub.connect(hub.workstation.token);
     await machine.request("presence.join", { channel: hub.workstation.channel, meta: meta() });

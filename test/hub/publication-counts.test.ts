@@ -4,14 +4,14 @@ import { MINUTE_MS, PublicationCounts } from "../../hub/inspection/publication-c
 import { Recent } from "../../hub/inspection/recent.ts";
 import { suite } from "../support/suite.ts";
 
-const test = suite("counts of publications, and what a node remembers");
+const test = suite("counts of publications, and the records of a node");
 const CHANNEL = `task:task_${"A".repeat(26)}`;
 const OTHER = `task:task_${"B".repeat(26)}`;
 /** The beginning of a minute. */
 const START = 29_000_000 * MINUTE_MS;
 const minuteOf = (at: number): number => Math.floor(at / MINUTE_MS);
 
-/** Whose channels are, and how often that was asked. */
+/** The organizations of channels, and the number of queries for them. */
 async function withCounts(
   organizationOf: (channel: ParsedChannel) => Promise<string | null>,
   body: (counts: PublicationCounts) => Promise<void>,
@@ -24,7 +24,7 @@ async function withCounts(
   }
 }
 
-test("the rate is of the last minute: what was in the one before counts for the part of it that is not over", () =>
+test("the rate covers the last minute: the previous minute counts for the part within it", () =>
   withCounts(
     async () => "org",
     async (counts) => {
@@ -44,11 +44,11 @@ test("the rate is of the last minute: what was in the one before counts for the 
     },
   ));
 
-test("minutes are added up by organization, whose channels are asked for once, and for none of them while it publishes", async () => {
+test("minutes are summed by organization, and each channel's organization is queried once, not during a publish", async () => {
   const asked: string[] = [];
   const organizationOf = async ({ name }: ParsedChannel) => {
     asked.push(name);
-    return name === CHANNEL ? "ours" : "theirs";
+    return name === CHANNEL ? "ours" : "foreign";
   };
   await withCounts(organizationOf, async (counts) => {
     const start = (minuteOf(Date.now()) - 5) * MINUTE_MS;
@@ -57,17 +57,17 @@ test("minutes are added up by organization, whose channels are asked for once, a
     equal(asked, []);
     const last = minuteOf(start) + 3;
     equal(await counts.ofMinutes("ours", last, 5), [0, 2, 1, 0, 1]);
-    equal(await counts.ofMinutes("theirs", last, 4), [1, 0, 0, 0]);
+    equal(await counts.ofMinutes("foreign", last, 4), [1, 0, 0, 0]);
     equal(await counts.ofMinutes("nobody", last, 2), [0, 0]);
     equal([...new Set(asked)].sort(), [CHANNEL, OTHER]);
     ok(asked.length <= 4, String(asked.length));
   });
 });
 
-test("what can't be told while the database is away is added once it is back", async () => {
-  let away = true;
+test("counts that can't be attributed while the database is unavailable are added later", async () => {
+  let unavailable = true;
   const organizationOf = async () => {
-    if (away) throw new Error("away");
+    if (unavailable) throw new Error("unavailable");
     return "ours";
   };
   await withCounts(organizationOf, async (counts) => {
@@ -75,12 +75,12 @@ test("what can't be told while the database is away is added once it is back", a
     counts.count(CHANNEL, now - 2 * MINUTE_MS);
     counts.count(CHANNEL, now - MINUTE_MS);
     equal(await counts.ofMinutes("ours", minuteOf(now), 3), [0, 0, 0]);
-    away = false;
+    unavailable = false;
     equal(await counts.ofMinutes("ours", minuteOf(now), 3), [1, 1, 0]);
   });
 });
 
-test("a day is remembered", () =>
+test("a day of counts is kept", () =>
   withCounts(
     async () => "ours",
     async (counts) => {
@@ -92,7 +92,7 @@ test("a day is remembered", () =>
     },
   ));
 
-test("the newest are remembered, newest first, an hour at most, and it is known what had to go", () => {
+test("the newest events are kept, newest first, for at most an hour, and removed ones are detected", () => {
   const recent = new Recent<{ at: number; name: string }>(() => "all", 3);
   const names = (now: number) => [...recent.newestFirst("all", now)].map(({ name }) => name);
   for (const [index, name] of ["a", "b", "c"].entries()) recent.add({ at: index, name });
@@ -108,7 +108,7 @@ test("the newest are remembered, newest first, an hour at most, and it is known 
   equal(names(3_600_003), ["e", "d"]);
 });
 
-test("what is remembered is found by its key, and forgotten with it", () => {
+test("events are found by their key, and removed with it", () => {
   const recent = new Recent<{ at: number; key: string }>(({ key }) => key, 4);
   const found = (key: string) => [...recent.newestFirst(key, 0)].map(({ at }) => at);
   for (const [index, key] of ["a", "b", "a", "c", "a", "b"].entries()) recent.add({ at: -index, key });

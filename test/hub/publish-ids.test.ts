@@ -4,7 +4,7 @@ import { suite } from "../support/suite.ts";
 
 const test = suite("ids of publications");
 
-test("the same content is the same whatever the order of its keys, over sockets and HTTP", () =>
+test("content is the same in any order of keys, over sockets and HTTP", () =>
   withHub({}, async (hub) => {
     const channel = hub.taskChannel;
     const client = await hub.connect(hub.serviceToken);

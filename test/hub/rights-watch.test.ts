@@ -12,7 +12,7 @@ const ENV = { RIGHTS_CACHE_MS: "500", PRESENCE_GRACE_MS: "300" };
 
 const tooOld = () => Promise.reject(new HubError("unavailable", "Facts are older than an outage may last."));
 
-/** As if every fact were too old to tell anything without being read. */
+/** As if every fact were too old to be used without a read. */
 function nothingKnown({ node }: TestHub) {
   const { authorizer } = node.hub.services;
   authorizer.isKnownToAllow = () => false;
@@ -25,7 +25,7 @@ async function diffsOf({ node }: TestHub, channel: string): Promise<PresenceDiff
   return diffs;
 }
 
-/** First suspect, and after the grace time gone, as who was lost and not as who was revoked. */
+/** First suspect, and absent after the grace time: it was lost, not revoked. */
 async function losesPresence(diffs: PresenceDiff[], key: string): Promise<void> {
   const leaves = () => diffs.flatMap((diff) => diff.leaves);
   await until("it has left", () => leaves().length > 0);
@@ -36,7 +36,7 @@ async function losesPresence(diffs: PresenceDiff[], key: string): Promise<void> 
   );
 }
 
-test("a connection that can't be checked keeps no other from losing what it has no right to any more", () =>
+test("a connection that can't be checked does not stop the check of others", () =>
   withHub({ env: ENV }, async (hub) => {
     const authorizer = nothingKnown(hub);
     const unchecked = await hub.connect(hub.serviceToken);
@@ -57,7 +57,7 @@ test("a connection that can't be checked keeps no other from losing what it has 
     is(unchecked.disconnectReason, null);
   }));
 
-test("facts of a channel that were away for too long end the connection, and its presence gets its grace", () =>
+test("channel facts that were unavailable for too long end the connection, and its presence keeps its grace", () =>
   withHub({ env: ENV }, async (hub) => {
     const authorizer = nothingKnown(hub);
     const client = await hub.connect(hub.userToken);
@@ -69,7 +69,7 @@ test("facts of a channel that were away for too long end the connection, and its
     await losesPresence(diffs, `user:${hub.userId}`);
   }));
 
-test("facts of a principal that were away for too long end the connection, and its presence gets its grace", () =>
+test("principal facts that were unavailable for too long end the connection, and its presence keeps its grace", () =>
   withHub({ env: ENV }, async (hub) => {
     const authorizer = nothingKnown(hub);
     const machine = await hub.connect(hub.workstation.token);

@@ -6,7 +6,7 @@ import { until } from "../support/until.ts";
 
 const test = suite("streams");
 
-test("welcome is the first push and tells who one is and what one may use up", () =>
+test("welcome is the first push and states the principal and its limits", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.workstation.token);
     is(client.pushes[0]?.event, "welcome");
@@ -16,7 +16,7 @@ test("welcome is the first push and tells who one is and what one may use up", (
     ok(Math.abs(welcome.serverTime - Date.now()) < 5_000);
   }));
 
-test("a publication reaches every subscriber, the publisher too, once and in order", () =>
+test("a publication reaches every subscriber, including its publisher, once and in order", () =>
   withHub({}, async (hub) => {
     const channel = hub.taskChannel;
     const [a, b] = await hub.connectAll(hub.workstation.token, hub.userToken);
@@ -24,13 +24,13 @@ test("a publication reaches every subscriber, the publisher too, once and in ord
     for (let n = 1; n <= 20; n += 1)
       is((await a.request("publish", { channel, type: "note", payload: { n } })).offset, n);
     for (const client of [a, b]) {
-      const heard = () => client.received("publications", channel).flatMap(([, list]) => list as Publication[]);
-      await until("20 publications", () => heard().length === 20);
+      const received = () => client.received("publications", channel).flatMap(([, list]) => list as Publication[]);
+      await until("20 publications", () => received().length === 20);
       equal(
-        heard().map(({ payload }) => (payload as { n: number }).n),
+        received().map(({ payload }) => (payload as { n: number }).n),
         Array.from({ length: 20 }, (_, n) => n + 1),
       );
-      equal(heard()[0]?.from, { workstationId: hub.workstation.id });
+      equal(received()[0]?.from, { workstationId: hub.workstation.id });
     }
   }));
 
@@ -57,10 +57,10 @@ test("recovery gives every missed publication between the answer and the first p
     equal([start.recovered, start.publications, start.offset], [false, [], 0]);
     await publish(1);
     reader.cut();
-    await until("the reader is gone", () => !reader.socket.connected);
+    await until("the reader has disconnected", () => !reader.socket.connected);
     for (const n of [2, 3, 4]) await publish(n);
     const back = await hub.connect(hub.userToken);
-    // Publishing goes on while the subscription is being made: nothing may be missed or doubled.
+    // Publishing continues during the subscribe: no publication may be missed or doubled.
     let sending = true;
     const storm = (async () => {
       for (let n = 5; sending; n += 1) await publish(n);
@@ -80,7 +80,7 @@ test("recovery gives every missed publication between the answer and the first p
     is(reply.publications.at(-1)?.offset ?? 1, reply.offset);
   }));
 
-test("recovery is refused whole: another epoch, beyond the newest, trimmed, too large", () =>
+test("recovery fails as a whole: another epoch, beyond the newest, trimmed, too large", () =>
   withHub({ env: { HISTORY_SIZE: "5", MESSAGE_BYTES: "1500", RECOVERY_BYTES: "2000" } }, async (hub) => {
     const channel = hub.taskChannel;
     const client = await hub.connect(hub.serviceToken);
@@ -104,7 +104,7 @@ test("recovery is refused whole: another epoch, beyond the newest, trimmed, too 
     is((await client.request("subscribe", { channel, recover: { epoch, offset: 8 } })).recovered, false, "too large");
   }));
 
-test("subscribing again on a live subscription repeats nothing and tells where it stands", () =>
+test("subscribing again on a live subscription repeats nothing and returns its position", () =>
   withHub({}, async (hub) => {
     const channel = hub.taskChannel;
     const client = await hub.connect(hub.serviceToken);
@@ -126,12 +126,12 @@ test("the same id is delivered once; another content under it is a conflict", ()
     });
     is((await client.refused("publish", { channel, type: "note", payload: 2, id: "one" })).code, "conflict");
     await client.request("publish", { channel, type: "end", payload: null });
-    const heard = () => client.received("publications", channel).flatMap(([, list]) => list as Publication[]);
-    await until("the end", () => heard().at(-1)?.type === "end");
-    is(heard().length, 2);
+    const received = () => client.received("publications", channel).flatMap(([, list]) => list as Publication[]);
+    await until("the end", () => received().at(-1)?.type === "end");
+    is(received().length, 2);
   }));
 
-test("an ephemeral publication is pushed and forgotten", () =>
+test("an ephemeral publication is pushed and not stored", () =>
   withHub({}, async (hub) => {
     const channel = hub.taskChannel;
     const client = await hub.connect(hub.serviceToken);
@@ -154,7 +154,7 @@ test("after unsubscribing nothing more arrives", () =>
     is(leaver.received("publications").length, 0);
   }));
 
-test("requests of one connection on one channel are carried out in the order of arrival", () =>
+test("requests of one connection on one channel are executed in the order of arrival", () =>
   withHub({}, async (hub) => {
     const channel = hub.taskChannel;
     const client = await hub.connect(hub.serviceToken);
@@ -162,12 +162,12 @@ test("requests of one connection on one channel are carried out in the order of 
       client.request("subscribe", { channel }),
       ...Array.from({ length: 5 }, (_, payload) => client.request("publish", { channel, type: "note", payload })),
       client.request("unsubscribe", { channel }),
-      client.request("publish", { channel, type: "unheard", payload: null }),
+      client.request("publish", { channel, type: "unreceived", payload: null }),
     ];
     await Promise.all(requests);
-    const heard = client.received("publications", channel).flatMap(([, list]) => list as Publication[]);
+    const received = client.received("publications", channel).flatMap(([, list]) => list as Publication[]);
     equal(
-      heard.map(({ payload }) => payload),
+      received.map(({ payload }) => payload),
       [0, 1, 2, 3, 4],
     );
   }));
@@ -231,13 +231,13 @@ test("health, readiness and metrics answer, and drain makes the hub not ready", 
     is(
       (await client.request("publish", { channel: hub.taskChannel, type: "note", payload: 1 })).offset,
       1,
-      "served until it goes",
+      "served until it disconnects",
     );
     client.close();
     await drained;
   }));
 
-test("publishes that nobody waits for keep their order, and what is asked behind them sees them all", () =>
+test("publishes without waiting keep their order, and a request after them sees them all", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.userToken);
     const channel = hub.taskChannel;

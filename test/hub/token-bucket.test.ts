@@ -5,7 +5,7 @@ import { suite } from "../support/suite.ts";
 const test = suite("token bucket");
 const PER_SECOND = 100;
 
-/** Tries `perSecond` times a second, evenly; returns whether it counted as abuse at any moment. */
+/** Tries `perSecond` times a second, evenly; returns whether it ever counted as abuse. */
 function abuses(bucket: TokenBucket, perSecond: number, seconds: number): boolean {
   let abused = false;
   for (let attempt = 0; attempt < perSecond * seconds; attempt += 1) {
@@ -28,9 +28,9 @@ test("bursts seconds apart do not add up", () => {
   }
 });
 
-test("callers that wait as long as they are asked to are all served within the time that their number takes", () => {
+test("callers that obey their retry times are all served within the time that their number takes", () => {
   const bucket = new TokenBucket(PER_SECOND);
-  // Those who come back at the same millisecond keep their order.
+  // Callers that retry in the same millisecond keep their order.
   const due = Array.from({ length: PER_SECOND }, (_, caller) => ({ at: 1_000, caller }));
   const served = new Map<number, number>();
   let refusals = 0;
@@ -48,7 +48,7 @@ test("callers that wait as long as they are asked to are all served within the t
   is(counts.length, PER_SECOND);
   const total = counts.reduce((sum, count) => sum + count, 0);
   ok(total >= PER_SECOND * 9 && total <= PER_SECOND * 10 + PER_SECOND, `${total} served`);
-  // Each is refused about as often as it is served, not again and again for the same token.
+  // Each is rejected about as often as it is served, not repeatedly for the same token.
   ok(refusals <= total * 2, `${refusals} refusals of ${total}`);
 });
 

@@ -12,7 +12,7 @@ const test = suite("token refreshes");
 
 const MINUTE_MS = 60_000;
 
-test("warns in proportion to the lifetime, three seconds ahead at least and a minute at most", () => {
+test("warns in proportion to the lifetime, at least three seconds and at most a minute ahead", () => {
   const table: [leftMs: number, beforeMs: number][] = [
     [0, 3_000],
     [5_000, 3_000],
@@ -26,7 +26,7 @@ test("warns in proportion to the lifetime, three seconds ahead at least and a mi
   for (const [leftMs, beforeMs] of table) is(warnBeforeMs(leftMs), beforeMs, `${leftMs} ms left`);
 });
 
-test("a bucket with a burst refills by its rate, and says truly when its next token is there", () => {
+test("a bucket with a burst refills at its rate, and states correctly when its next token is available", () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 5_000 }), { maxLength: 50 }), (pauses) => {
       const bucket = new TokenBucket(0.5, 5);
@@ -44,7 +44,7 @@ test("a bucket with a burst refills by its rate, and says truly when its next to
   );
 });
 
-const seconds = ([told]: unknown[]): number => Math.round((told as { expiresInMs: number }).expiresInMs / 1_000);
+const seconds = ([push]: unknown[]): number => Math.round((push as { expiresInMs: number }).expiresInMs / 1_000);
 
 async function expiryOf(hub: TestHub, ttlSeconds: number): Promise<{ client: RawClient; warnedAtMs: number }> {
   const client = await hub.connect(await hub.mint("owner", ttlSeconds));
@@ -69,7 +69,7 @@ test("a token with less than three seconds left is warned about at once", () =>
     ok(warnedAtMs < 1_000, `warned after ${warnedAtMs} ms`);
   }));
 
-test("refreshes beyond the limit are refused until they say, and end no connection however many they are", () =>
+test("refreshes over the limit are rejected until their retry time, and end no connection", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.userToken);
     const refresh = () => client.ack("auth.refresh", { token: hub.userToken });
@@ -81,14 +81,14 @@ test("refreshes beyond the limit are refused until they say, and end no connecti
     const retryAfterMs = refusals.at(-1)?.retryAfterMs ?? Number.NaN;
     ok(retryAfterMs > 0 && retryAfterMs <= 2_000, `${retryAfterMs}`);
     const answeredAt = performance.now();
-    await until("the time it said", () => performance.now() >= answeredAt + retryAfterMs);
+    await until("the stated time", () => performance.now() >= answeredAt + retryAfterMs);
     ok((await refresh()).ok);
     ok(performance.now() - startedAt < 10_000);
     is(client.disconnectReason, null);
     await client.request("rpc", { method: "tasks.get", params: { id: hub.taskId } });
   }));
 
-test("whitespace around a token is no part of it, wherever the hub takes one; inside it is refused by name", () =>
+test("whitespace around a token is ignored everywhere; whitespace inside it is rejected by name", () =>
   withHub({}, async (hub) => {
     const padded = `\n  ${hub.userToken}\r\n`;
     const client = await hub.connect(padded);
@@ -98,7 +98,7 @@ test("whitespace around a token is no part of it, wherever the hub takes one; in
     is((await overHttp(`Bearer \t ${hub.userToken} `)).status, 200);
 
     const broken = `${hub.userToken} ${hub.userToken}`;
-    const told = [
+    const errors = [
       await hub.connect(broken).then(
         () => null,
         (error: ErrorObject) => error,
@@ -106,7 +106,7 @@ test("whitespace around a token is no part of it, wherever the hub takes one; in
       await client.refused("auth.refresh", { token: broken }),
       (await (await overHttp(`Bearer ${broken}`)).json()) as ErrorObject,
     ];
-    for (const error of told) {
+    for (const error of errors) {
       is(error?.code, "unauthenticated");
       ok(error?.message.includes("whitespace inside"), error?.message);
     }

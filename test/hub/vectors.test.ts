@@ -12,19 +12,19 @@ function casesOf<Case>(file: string): Case[] {
   return (JSON.parse(text) as { cases: Case[] }).cases;
 }
 
-test("a running hub takes for a channel what the vectors do", () =>
+test("a running hub accepts the channel names of the vectors", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.serviceToken);
     for (const { name, parsed } of casesOf<{ name: unknown; parsed: object | null }>("channels.json")) {
       const { code } = await client.refused("subscribe", { channel: name });
-      // A service may read every channel there is; of these rows there is none.
+      // A service may read every existing channel; these rows do not exist.
       const isText = typeof name === "string" && !name.includes("\0") && name.isWellFormed();
       const expected = parsed ? "forbidden" : isText ? "unknown_channel" : "bad_request";
       is(code, expected, JSON.stringify(name));
     }
   }));
 
-test("a running hub takes and reserves the types that the vectors do", () =>
+test("a running hub accepts and reserves the types of the vectors", () =>
   withHub({}, async (hub) => {
     const [user, service] = await hub.connectAll(hub.userToken, hub.serviceToken);
     for (const { type, valid, reserved } of casesOf<{ type: unknown; valid: boolean; reserved: boolean }>(
@@ -38,7 +38,7 @@ test("a running hub takes and reserves the types that the vectors do", () =>
     }
   }));
 
-test("a running hub takes the ids of publications that the vectors do, and its own from nobody", () =>
+test("a running hub accepts the publication ids of the vectors, and rejects its own", () =>
   withHub({}, async (hub) => {
     const clients = await hub.connectAll(hub.userToken, hub.serviceToken, hub.workstation.token);
     for (const { id, valid, reserved } of casesOf<{ id: unknown; valid: boolean; reserved: boolean }>("ids.json")) {
@@ -58,17 +58,17 @@ test("a running hub takes the ids of publications that the vectors do, and its o
     }
   }));
 
-test("every code of the protocol becomes an error object with its temporariness", () => {
+test("every code of the protocol becomes an error object with its `temporary`", () => {
   for (const [code, { temporary }] of Object.entries(ERROR_CODES)) {
-    const told = toErrorObject(new HubError(code as keyof typeof ERROR_CODES, "why", { retryAfterMs: 5 }), "trace");
-    equal(told, { code, message: "why", temporary, retryAfterMs: 5, traceId: "trace" });
+    const data = toErrorObject(new HubError(code as keyof typeof ERROR_CODES, "why", { retryAfterMs: 5 }), "trace");
+    equal(data, { code, message: "why", temporary, retryAfterMs: 5, traceId: "trace" });
   }
 });
 
-test("what is no refusal becomes internal, and says nothing of its cause", () => {
-  const told = toErrorObject(new Error("password=secret"));
-  is(told.code, "internal");
-  ok(!JSON.stringify(told).includes("secret"));
+test("any other error becomes internal, and reveals nothing of its cause", () => {
+  const data = toErrorObject(new Error("password=secret"));
+  is(data.code, "internal");
+  ok(!JSON.stringify(data).includes("secret"));
 });
 
 test.run();

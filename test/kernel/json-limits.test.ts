@@ -21,14 +21,14 @@ test("depth, keys and values are counted up to their limits", () => {
   is(jsonTooComplex(`[${"1,".repeat(MAX_VALUES + 1)}1]`), "has more than 32768 values");
 });
 
-test("what stands in strings does not count", () => {
+test("the contents of strings do not count", () => {
   const text = '{"[:,'.repeat(2_000);
   for (const string of [text, `${text}\\`, `\\"${text}`, `\\\\"${text}\\\\`]) {
     is(jsonTooComplex(JSON.stringify({ string, after: [1, 2] })), null, string.slice(0, 20));
   }
 });
 
-test("any JSON within the limits passes, however it is written", () => {
+test("any JSON within the limits passes, in any form", () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 20 }), fc.constantFrom(0, 2), (value, indent) => {
       const text = JSON.stringify(value, null, indent);
@@ -39,7 +39,7 @@ test("any JSON within the limits passes, however it is written", () => {
   );
 });
 
-test("text that is no JSON is scanned to its end without an exception", () => {
+test("text that is not JSON is scanned to its end without an exception", () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('"', "\\", "{", "}", "[", ",", ":", "a", "\ud800") }), (text) => {
       jsonTooComplex(text + PADDING);

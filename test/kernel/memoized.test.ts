@@ -2,9 +2,9 @@ import { equal, is } from "uvu/assert";
 import { memoized } from "../../hub/kernel/memoized.ts";
 import { suite } from "../support/suite.ts";
 
-const test = suite("values that are made once");
+const test = suite("memoized values");
 
-/** Makes what the test says, and counts how often. */
+/** Creates the value that the test decides, and counts the calls. */
 function maker(now: () => number) {
   const made: { resolve(value: string): void; reject(error: Error): void }[] = [];
   const get = memoized(() => new Promise<string>((resolve, reject) => made.push({ resolve, reject })), 1_000, now);
@@ -13,7 +13,7 @@ function maker(now: () => number) {
 
 const outcomeOf = (asked: Promise<string>) => asked.catch((error: Error) => error.message);
 
-test("a value is made once, also for calls during that time", async () => {
+test("a value is created once, also for calls during its creation", async () => {
   const { made, get } = maker(() => 0);
   const asked = [get(), get()];
   made[0]?.resolve("first");
@@ -21,7 +21,7 @@ test("a value is made once, also for calls during that time", async () => {
   is(made.length, 1);
 });
 
-test("a failure is shared until its time is over, however many ask, and is never kept for ever", async () => {
+test("a failure is shared for its time by any number of calls, and never kept for ever", async () => {
   let now = 0;
   const { made, get } = maker(() => now);
   for (let round = 1; round <= 3; round += 1) {

@@ -14,7 +14,7 @@ const step = fc.oneof(
 
 const inOrder = (map: Map<string, number>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
 
-test("it holds what a map holds, and gives each part of it as a sorted list would", () => {
+test("it holds the same entries as a map, and returns each part like a sorted list", () => {
   const parts = fc.record({ key, inclusive: fc.boolean(), count: fc.integer({ min: 0, max: 9 }) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), fc.array(parts), (steps, asked) => {
@@ -34,7 +34,7 @@ test("it holds what a map holds, and gives each part of it as a sorted list woul
   );
 });
 
-test("with thousands of keys it is read to the end in parts of any size, in every order of adding", () => {
+test("with thousands of keys it is read to the end in parts of any size, after any order of insertions", () => {
   const keys = Array.from({ length: 5_000 }, (_, index) => String((index * 2_654_435_761) % 5_003).padStart(5, "0"));
   for (const added of [keys, [...keys].sort(), [...keys].sort().reverse()]) {
     const map = new OrderedMap<number>();

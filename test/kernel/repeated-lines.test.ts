@@ -3,7 +3,7 @@ import { RepeatedLines } from "../../hub/kernel/repeated-lines.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
-const test = suite("lines that repeat");
+const test = suite("repeated log lines");
 
 test("the first line of a key is written at once, the others of its interval as one with their count", async () => {
   const written: string[] = [];
@@ -20,7 +20,7 @@ test("the first line of a key is written at once, the others of its interval as 
   lines.close();
 });
 
-test("keys beyond the most that are kept apart count together", () => {
+test("keys beyond the limit count together", () => {
   const written: number[] = [];
   const lines = new RepeatedLines(60_000);
   for (let key = 0; key < 100_000; key += 1) lines.write(String(key), (count) => void written.push(count));
@@ -29,7 +29,7 @@ test("keys beyond the most that are kept apart count together", () => {
   equal(
     written.reduce((sum, count) => sum + count, 0),
     100_000,
-    "closing writes what was held back",
+    "closing writes the pending lines",
   );
 });
 

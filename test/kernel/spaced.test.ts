@@ -6,18 +6,18 @@ import { until } from "../support/until.ts";
 const test = suite("spaced calls");
 const INTERVAL_MS = 50;
 
-test("the first call comes at once, and all that are asked for meanwhile are one, an interval later", async () => {
+test("the first call comes at once, and all requests in the interval become one call at its end", async () => {
   const calls: number[] = [];
   const spaced = new Spaced(() => calls.push(performance.now()), INTERVAL_MS);
   spaced.ask();
   is(calls.length, 1);
   for (let count = 0; count < 100; count++) spaced.ask();
   is(calls.length, 1);
-  await until("the call of all that were asked for", () => calls.length === 2);
+  await until("the call for all requests", () => calls.length === 2);
   const [first = 0, second = 0] = calls;
   ok(second - first >= INTERVAL_MS - 2, `${second - first} ms between them`);
   spaced.ask();
-  await until("what is asked for after it", () => calls.length === 3);
+  await until("the call for the request after it", () => calls.length === 3);
 });
 
 test.run();

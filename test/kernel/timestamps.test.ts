@@ -17,7 +17,7 @@ test("are shown as ISO 8601 with milliseconds, in the form of rows and of JSON, 
     is(shownTimestamp(written), shown);
 });
 
-test("that are no time between the years 1 and 9999 are shown as they are", () => {
+test("outside of the years 1 to 9999 are shown unchanged", () => {
   for (const written of [
     "infinity",
     "-infinity",

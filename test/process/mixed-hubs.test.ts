@@ -13,7 +13,7 @@ const test = suite("hubs of several kinds on one database");
 const LIMIT_MS = 120_000;
 
 test(
-  "a holder that is cut off from the database keeps its clients, is succeeded within seconds, and ends when it learns of it",
+  "a holder without a database connection keeps its clients, is succeeded within seconds, and ends when it detects that",
   () =>
     Deployment.with(async (deployment) => {
       const proxy = await silentProxyTo(deployment.info);
@@ -21,7 +21,7 @@ test(
         const first = await deployment.start({ DATABASE_URL: proxy.url });
         const machine = await deployment.workstation();
         const second = await deployment.launch();
-        await until("the second asks the first or serves", async () => (await faultOf(second)) !== null, 60_000);
+        await until("the second requests a hand-over or serves", async () => (await faultOf(second)) !== null, 60_000);
         proxy.swallow();
         const cutAt = performance.now();
         await ready(second);
@@ -40,7 +40,7 @@ test(
 );
 
 test(
-  "a hub whose sessions the database ends gets its lock again, keeps its clients and publishes on",
+  "a hub whose sessions the database ends gets its lock again, keeps its clients and continues to publish",
   () =>
     Deployment.with(async (deployment) => {
       const hub = await deployment.start();
@@ -53,7 +53,7 @@ test(
       let changes = 0;
       const last = deployment.changeUntil(() => ++changes > 20);
       const { state } = machine.client;
-      await until("all changes came", async () => watcher.known === (await last), 20_000);
+      await until("all changes have arrived", async () => watcher.known === (await last), 20_000);
       equal(watcher.holes, []);
       is(machine.client.state.name, "connected");
       is(machine.client.state, state, "the same connection");
@@ -66,7 +66,7 @@ test(
 const withRedis = test.needing("redis-server");
 
 withRedis(
-  "a hub without Redis beside one with Redis is refused until that ends; one with Redis takes over from one without",
+  "a hub without Redis beside one with Redis is rejected until that ends; one with Redis takes over from one without",
   () =>
     Deployment.with(async (deployment) => {
       const redis = await RedisServer.start();
@@ -91,7 +91,7 @@ withRedis(
 );
 
 test(
-  "a hub that waits ends with 0 when it is told to",
+  "a waiting hub ends with 0 on a signal",
   () =>
     Deployment.with(async (deployment) => {
       await deployment.start();
@@ -107,7 +107,7 @@ test(
   LIMIT_MS,
 );
 
-/** What a hub says that does not start. */
+/** The output of a hub that does not start. */
 async function refusal(env: Record<string, string>): Promise<string> {
   let output = "";
   await withFolder(async (folder) => {
@@ -122,7 +122,7 @@ const urlOf = ({ user, database, socketDir }: { user: string; database: string; 
   `postgres://${user}@localhost/${database}?host=${encodeURIComponent(socketDir)}`;
 
 test.needing("pgbouncer")(
-  "a pooler in transaction mode without DATABASE_DIRECT_URL is refused at the start, with the remedy",
+  "a pooler in transaction mode without DATABASE_DIRECT_URL is rejected at the start, with the remedy",
   () =>
     withDatabase((_, info) =>
       withPgBouncer(info, { mode: "transaction" }, async ({ connection }) => {
@@ -139,7 +139,7 @@ test.needing("pgbouncer")(
 );
 
 test(
-  "a DATABASE_DIRECT_URL that leads to another database is refused at the start",
+  "a DATABASE_DIRECT_URL that leads to another database is rejected at the start",
   () =>
     withDatabase((_, one) =>
       withDatabase(async (__, other) => {

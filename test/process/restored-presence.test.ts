@@ -5,7 +5,7 @@ import type { PresentRow, WorkstationPresence } from "../../hub/presence/presenc
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
-const test = suite("presence that the hub before left");
+const test = suite("presence that the previous hub left");
 const WORKSTATION = "ws_00000000000000000000000001";
 const PROJECT = "proj_00000000000000000000000001";
 const META = { status: "online" };
@@ -51,7 +51,7 @@ const join = (presence: MemoryPresence) =>
     workstation: { projectIds: [PROJECT], client: CLIENT },
   });
 
-test("is suspect on both rosters, and nothing is written of it", () =>
+test("is suspect on both rosters, and nothing is written for it", () =>
   withPresence(async (presence, changes) => {
     presence.restore([row()], 60_000);
     for (const channel of [workstationChannel(WORKSTATION), `project:${PROJECT}:workstations`]) {
@@ -73,13 +73,13 @@ test("is one update when it returns, with a revision above the row's", () =>
       diffs.push(`${joins.length} ${updates.length} ${leaves.length}`);
     });
     await join(presence);
-    await until("the watcher knows", () => diffs.length > 0);
+    await until("the watcher received it", () => diffs.length > 0);
     equal(diffs, ["0 1 0"]);
     is(changes.at(-1)?.state, "live");
     is((changes.at(-1)?.revision ?? 0) > revision, true);
   }));
 
-test("leaves once it had time to return, and one that returned does not", () =>
+test("leaves after the time to return, and one that returned does not", () =>
   withPresence(async (presence, changes) => {
     const other = "ws_00000000000000000000000002";
     presence.restore([row(), row({ workstationId: other })], 100);
@@ -92,7 +92,7 @@ test("leaves once it had time to return, and one that returned does not", () =>
     is(await presence.count(workstationChannel(WORKSTATION)), 1);
   }));
 
-test("stays for the next hub when this one ends, and a revision that can't be one is left to the reconciler", () =>
+test("stays for the next hub when this one ends, and an invalid revision is left to the reconciler", () =>
   withPresence(async (presence, changes) => {
     presence.restore([row(), row({ workstationId: "ws_00000000000000000000000003", revision: 9e15 })], 10);
     presence.hold();

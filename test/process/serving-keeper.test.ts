@@ -35,9 +35,9 @@ test("a hub that can't begin to serve fails its start and releases the lock", ()
 
 test("a hub that releases while its session is opened never holds the lock", () =>
   withDatabase(async (_, info) => {
-    let goOn: () => void = () => undefined;
+    let proceed: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => {
-      goOn = resolve;
+      proceed = resolve;
     });
     const keeper = new ServingKeeper({
       withRedis: false,
@@ -47,13 +47,13 @@ test("a hub that releases while its session is opened never holds the lock", () 
     });
     const started = keeper.start().catch((error: Error) => error.message);
     await keeper.release();
-    goOn();
-    match(String(await started), "gave the lock up");
+    proceed();
+    match(String(await started), "released the lock while");
     await isFreeFor(info);
     is(keeper.term(), null);
   }));
 
-test("a hub that loses the lock while it hands over still knows that a successor asked", () => {
+test("a hub that loses the lock while it hands over still knows that a successor requested it", () => {
   const serving = { name: "serving", term: 1, provenAt: 0 } as const;
   const leaving = afterInput(serving, { name: "proven", at: 1, successorWaits: true }, false);
   equal(afterInput(leaving, { name: "lost" }, false), { name: "released", successorAsked: true });

@@ -13,7 +13,7 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { silentProxyTo } from "./support/silent-proxy.ts";
 
-const test = suite("the lock of the hub that serves");
+const test = suite("the lock of the serving hub");
 
 interface Hubs {
   database: Database;
@@ -81,7 +81,7 @@ test("hubs with Redis share it and a term, a hub without waits for the last of t
     equal(await late.request(), { name: "request answered", granted: true });
   }));
 
-test("a holder sees the request of a successor that lives, and no other", () =>
+test("a holder sees the request of a live successor, and no other", () =>
   withHubs(async ({ open }) => {
     const holder = await open("one");
     await acquired(holder);
@@ -131,7 +131,7 @@ for (const { name, withRedis, refused } of RESERVED) {
       is(await acquired(again, term), withRedis ? term : term + 1);
       await again.close();
       await database.query((sql) => sql`UPDATE serving_hub SET proven_at = proven_at - interval '1 hour'`);
-      is((await other.acquire(null, refused)).name, "held", "it was not there to see that");
+      is((await other.acquire(null, refused)).name, "held", "it could not know that");
       const last = await open("holder", withRedis);
       await until("the session has ended", () => isFree(database));
       await acquired(last, withRedis ? term : term + 1);
@@ -140,7 +140,7 @@ for (const { name, withRedis, refused } of RESERVED) {
     }));
 }
 
-test("hubs with Redis follow a holder that died at once, and prove what another one released", () =>
+test("hubs with Redis follow a holder that died at once, and prove the lock that another one released", () =>
   withHubs(async ({ database, open }) => {
     const dead = await open("dead", true);
     const term = await acquired(dead);
@@ -176,7 +176,7 @@ test("a takeover within a minute of another is refused, by the database's clock"
     equal(await third.request(), { name: "request answered", granted: true });
   }));
 
-test("a hub that was cut off takes it again while no other served, and never after that", () =>
+test("a hub that was cut off acquires it again if no other served, and never otherwise", () =>
   withHubs(async ({ open }) => {
     const before = await open("one");
     const term = await acquired(before);
@@ -188,7 +188,7 @@ test("a hub that was cut off takes it again while no other served, and never aft
     await until("another serves", async () => (await other.acquire(null)).name === "acquired");
     await other.close();
     const late = await open("one");
-    await until("it learns of the other", async () => (await late.acquire(term)).name === "superseded");
+    await until("it detects the other", async () => (await late.acquire(term)).name === "superseded");
   }));
 
 test(

@@ -6,10 +6,10 @@ import { type SimulatedHub, World } from "./support/simulated-hubs.ts";
 const test = suite("one hub without Redis, under simulated faults");
 const RUNS = Number(process.env.SIMULATED_RUNS ?? 30);
 const FAULTS_UNTIL_MS = 240_000;
-/** The time a lock stays reserved, a lease, a session that Postgres ends, a start, a handover. */
+/** The sum of a reserved time, a lease, the end of a session by Postgres, a start, and a hand-over. */
 const SETTLED_MS = RESERVED_MS + 30_000;
 
-/** Never two that act while one of them has no Redis, but for what a database that forgets its sessions allows. */
+/** Asserts that never two hubs act while one of them has no Redis, except after a database has lost its sessions. */
 function checkSafety(world: World): void {
   const acting = world.hubs.filter((hub) => hub.acts);
   const conflict = acting.length > 1 && acting.some(({ withRedis }) => !withRedis);
@@ -60,7 +60,7 @@ function hurt(world: World, faults: readonly Fault[]): void {
   const hurtOne = () => {
     const victim = world.running[Math.floor(world.random() * world.running.length)];
     const fault = faults[Math.floor(world.random() * faults.length)];
-    // A machine has room for so many.
+    // The capacity of a machine.
     if (victim && fault && (fault !== start || world.running.length < 5)) fault(world, victim);
     if (world.timeline.now < FAULTS_UNTIL_MS) world.timeline.after(500 + world.random() * 20_000, hurtOne);
   };
@@ -70,11 +70,11 @@ function hurt(world: World, faults: readonly Fault[]): void {
   checkTakeovers(world);
 }
 
-/** One alone, or all those with Redis; the others say why not. */
+/** Asserts that one hub serves alone, or all with Redis do; the others report why not. */
 function checkLiveness(world: World): void {
   const acting = world.hubs.filter((hub) => hub.acts);
   const now = world.timeline.now;
-  ok(acting.length > 0, "somebody serves");
+  ok(acting.length > 0, "at least one serves");
   if (acting[0]?.withRedis) equal(acting.length, world.running.filter(({ withRedis }) => withRedis).length);
   else equal(acting.length, 1);
   for (const hub of world.running) {
@@ -102,7 +102,7 @@ for (const [name, mix] of MIXES) {
   });
 }
 
-test("hubs with Redis serve on beside a forgotten hub without when sessions end and hubs are killed", () => {
+test("hubs with Redis keep serving beside a forgotten hub without when sessions end and hubs are killed", () => {
   for (let seed = 1; seed <= RUNS; seed += 1) {
     const world = new World(seed);
     for (const withRedis of [true, true, false]) {
@@ -139,7 +139,7 @@ test("a refused hub without Redis leaves the lock to its holder through restarts
   }
 });
 
-test("a hub that waits serves a minute after a holder with Redis was killed for good", () => {
+test("a waiting hub serves a minute after a holder with Redis was killed for good", () => {
   for (let seed = 1; seed <= RUNS; seed += 1) {
     const world = new World(seed);
     world.restarts = false;
@@ -155,7 +155,7 @@ test("a hub that waits serves a minute after a holder with Redis was killed for 
   }
 });
 
-test("two hubs without Redis that are left running change places once, and never again", () => {
+test("two permanently running hubs without Redis change places once, and never again", () => {
   for (let seed = 1; seed <= RUNS; seed += 1) {
     const world = new World(seed);
     world.start(false);
@@ -178,7 +178,7 @@ test("a newer hub serves within 5 s of its start, and the older one ends", () =>
   }
 });
 
-test("a holder that vanishes without a sign is succeeded within 6 s", () => {
+test("a holder that vanishes without closing its connection is succeeded within 6 s", () => {
   for (let seed = 1; seed <= RUNS; seed += 1) {
     const world = new World(seed);
     const old = world.start(false);

@@ -7,7 +7,7 @@ import { isReady } from "./support/ready-proxy.ts";
 const test = suite("a deployment of a hub without Redis");
 const SERVED_AGAIN_MS = 5_000;
 
-/** Machines and pages at work while `deploy` replaces the hub; judges what they saw of it. */
+/** Machines and pages at work while `deploy` replaces the hub; checks what they observed. */
 async function duringDeploy(deploy: (deployment: Deployment, old: Instance) => Promise<void>): Promise<void> {
   await Deployment.with(async (deployment) => {
     const old = await deployment.start();
@@ -42,7 +42,7 @@ async function duringDeploy(deploy: (deployment: Deployment, old: Instance) => P
       watchers.flatMap(({ holes }) => holes),
       [],
     );
-    // As long as a hub would take that holds them for gone.
+    // The time after which a hub would treat them as lost.
     const settled = performance.now() + 8_000;
     await until("the successor has settled", () => performance.now() > settled, 10_000);
     equal(
@@ -75,7 +75,7 @@ test(
 );
 
 test(
-  "a platform that starts the new hub while the old one drains: the drain does not hold it up",
+  "a platform that starts the new hub while the old one drains: the drain does not delay it",
   () =>
     duringDeploy(async (deployment, old) => {
       const next = await deployment.launch({ DRAIN_MS: "20000" });

@@ -6,7 +6,7 @@ import { isReady } from "./support/ready-proxy.ts";
 const test = suite("hubs without Redis on one database");
 
 test(
-  "two that are left running change places once: the second takeover is refused, with what to do, until the holder ends",
+  "two permanently running hubs change places once: the second takeover is refused, with the remedy, until the holder ends",
   () =>
     Deployment.with(async (deployment) => {
       const first = await deployment.start();
@@ -16,7 +16,7 @@ test(
       const third = await deployment.launch();
       await faultNaming(third, "another hub without Redis", "REDIS_URL");
       is((await fetch(`http://127.0.0.1:${third.port}/healthz`)).status, 200);
-      ok(third.process.output.includes("REDIS_URL"), "the log says it too");
+      ok(third.process.output.includes("REDIS_URL"), "the log reports it too");
       ok(await isReady(second.port));
       second.process.kill("SIGKILL");
       await second.process.exited;
@@ -27,7 +27,7 @@ test(
 );
 
 test(
-  "a holder that is killed is succeeded by the next hub that starts, one that stands still within six seconds, and it ends when it goes on",
+  "a killed holder is succeeded by the next hub that starts, a paused one within six seconds, and it ends when it continues",
   () =>
     Deployment.with(async (deployment) => {
       const first = await deployment.start();
@@ -40,7 +40,7 @@ test(
       await machine.client.connect();
       second.process.kill("SIGKILL");
       await second.process.exited;
-      // One that was refused before would follow a minute after the last proof.
+      // A hub that was refused before would follow a minute after the last proof.
       await ready(await deployment.launch());
       is(await deployment.timesOffline(), 0);
     }),

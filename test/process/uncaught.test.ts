@@ -8,17 +8,17 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { rowOf } from "../support/workstation-rows.ts";
 
-const test = suite("an exception that nothing catches");
+const test = suite("an uncaught exception");
 
 const PROGRAM = join(import.meta.dirname, "../support/hub-with-faults.ts");
 
-/** What waits is written at the end alone. */
+/** Pending data is written only at the end. */
 const ENV = { WRITE_BACK_INTERVAL_MS: "30000", DRAIN_MS: "60000" };
 
-/** Ends a hub, on which a workstation is present, by an exception after `before`, and checks what it leaves. */
+/** Ends a hub with a present workstation by an exception after `before`, and checks the results. */
 function failing(
   before: (hub: HubProcess, client: RawClient) => Promise<void>,
-  told: (client: RawClient) => Promise<void>,
+  checkClient: (client: RawClient) => Promise<void>,
 ) {
   return withFolder(async (dataDir) => {
     const hub = await HubProcess.start(dataDir, ENV, PROGRAM);
@@ -30,7 +30,7 @@ function failing(
       is(await hub.exited, 1, hub.output);
       ok(performance.now() - failedAt < UNCAUGHT_LIMIT_MS);
       match(hub.output, "an exception for the test");
-      await told(client);
+      await checkClient(client);
       equal(postgresOf(dataDir), []);
       await askStopped(dataDir, async (database) => is((await rowOf(database, id)).status, "online"));
     } finally {
@@ -40,7 +40,7 @@ function failing(
 }
 
 test(
-  "ends the hub with exit code 1: what waits is written, clients are told to reconnect, and no database is left",
+  "ends the hub with exit code 1: pending data is written, clients are asked to reconnect, and no database is left",
   () =>
     failing(
       async () => undefined,
@@ -50,7 +50,7 @@ test(
 );
 
 test(
-  "ends a hub that drains at once, with what waits written and no database left",
+  "ends a draining hub at once, with pending data written and no database left",
   () =>
     failing(
       async (hub, client) => {
@@ -63,7 +63,7 @@ test(
 );
 
 test(
-  "leaves no database when it comes during the start",
+  "leaves no database when it happens during the start",
   () =>
     withFolder(async (dataDir) => {
       const hub = HubProcess.spawn(dataDir, {}, PROGRAM);

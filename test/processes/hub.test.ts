@@ -11,7 +11,7 @@ import { rowOf, transitionsOf } from "../support/workstation-rows.ts";
 
 const suited = suite("hubs as several processes", "redis-server");
 const LIMIT_MS = 90_000;
-// Visitors come as fast as they are let in.
+// Raises the limits of clients, which connect as fast as they are admitted.
 const ENV = { CONNECTIONS_PER_PRINCIPAL: "10000", WEB_CONCURRENCY: "2", DRAIN_MS: "8000" };
 
 function test(behaviour: string, body: () => Promise<void>): void {
@@ -20,7 +20,7 @@ function test(behaviour: string, body: () => Promise<void>): void {
 
 type Body = (hub: HubProcess, url: string, start: () => Promise<HubProcess>) => Promise<void>;
 
-/** Runs `body` with two processes that serve; `start` starts others on the same data. */
+/** Runs `body` with two serving processes; `start` starts others on the same data. */
 function withHubs(body: Body): Promise<void> {
   return withRedis((redis) =>
     withFolder(async (dataDir) => {
@@ -39,7 +39,7 @@ function withHubs(body: Body): Promise<void> {
 
 const metricsOf = async (url: string) => (await fetch(`${url}/metrics`)).text();
 
-/** A client at each process: which one takes a connection is chance. */
+/** A client at each process; the system chooses the process of a connection. */
 async function clientsOfBoth(url: string, token: string): Promise<Map<string, RawClient>> {
   const clients = new Map<string, RawClient>();
   await until("both have a client", async () => {
@@ -52,7 +52,7 @@ async function clientsOfBoth(url: string, token: string): Promise<Map<string, Ra
   return clients;
 }
 
-test("both take connections and share the embedded database, which the supervisor runs", () =>
+test("both accept connections and share the embedded database, which the supervisor runs", () =>
   withHubs(async (hub, url) => {
     const { userToken, organizationId } = await hub.development();
     const clients = [...(await clientsOfBoth(url, userToken)).values()];
@@ -73,7 +73,7 @@ test("both take connections and share the embedded database, which the superviso
     equal(postgresOf(hub.dataDir), [], "no database is left running");
   }));
 
-test("long-polling is refused, as its requests would reach different processes", () =>
+test("long-polling is rejected, because its requests would reach different processes", () =>
   withHubs(async (hub, url) => {
     const { userToken } = await hub.development();
     const client = new RawClient(url, { token: userToken }, { transports: ["polling"] });
@@ -84,12 +84,12 @@ test("long-polling is refused, as its requests would reach different processes",
     match(await response.text(), "Transport unknown");
   }));
 
-test("SIGHUP sends clients away from one process after the other, and whoever comes anew is let in at once", () =>
+test("SIGHUP drains one process after the other, and new clients are admitted at any time", () =>
   withHubs(async (hub, url) => {
     const { userToken } = await hub.development();
     const clients = await clientsOfBoth(url, userToken);
     hub.kill("SIGHUP");
-    // One that arrives while its process is told to go is turned away with a delay; nobody finds the port closed.
+    // A client that arrives at a draining process is rejected with a delay; the port is never closed.
     const answers = new Set<string>();
     while ([...clients.values()].some((client) => client.received("goaway").length === 0)) {
       const visitor = new RawClient(url, { token: userToken });
@@ -100,19 +100,21 @@ test("SIGHUP sends clients away from one process after the other, and whoever co
     }
     answers.delete("draining");
     equal([...answers].sort(), ["200", "welcome"]);
-    await until("both have gone", () => [...clients.values()].every((client) => client.disconnectReason !== null));
+    await until("both have disconnected", () =>
+      [...clients.values()].every((client) => client.disconnectReason !== null),
+    );
     const fresh = await clientsOfBoth(url, userToken);
     for (const nodeId of fresh.keys()) ok(!clients.has(nodeId), "another process");
     for (const client of fresh.values()) client.close();
   }));
 
-test("after the supervisor was killed its processes send their clients away, and the next one starts on what it left", () =>
+test("after the supervisor was killed its processes drain, and the next supervisor starts on the same data", () =>
   withHubs(async (killed, url, start) => {
     const client = new RawClient(url, { token: (await killed.development()).userToken });
     await client.welcomed();
     killed.kill("SIGKILL");
     await client.push("goaway");
-    await until("it is sent away", () => client.disconnectReason !== null, 10_000);
+    await until("it is asked to reconnect", () => client.disconnectReason !== null, 10_000);
     const next = await start();
     is((await fetch(`${(await next.development()).url}/readyz`)).status, 200);
     await next.stop();
@@ -143,7 +145,7 @@ test("over a rolling restart a page misses nothing, and a workstation stays pres
       let sent = 0;
       while (goaways.size < clients.length) await backend.publish(channel, "note", ++sent);
       await backend.publish(channel, "note", ++sent);
-      await until("all has come", () => seen.length >= sent, 15_000);
+      await until("all have arrived", () => seen.length >= sent, 15_000);
       equal(
         seen,
         Array.from({ length: sent }, (_, index) => index + 1),
@@ -159,7 +161,7 @@ test("over a rolling restart a page misses nothing, and a workstation stays pres
     }
   }));
 
-test("what is wrong for all processes is told once, and no database is left running", () =>
+test("an error common to all processes is reported once, and no database is left running", () =>
   withFolder(async (dataDir) => {
     const hub = HubProcess.spawn(dataDir, { ...ENV, REDIS_URL: "redis://127.0.0.1:1" });
     try {

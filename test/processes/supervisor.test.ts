@@ -15,7 +15,7 @@ interface Tiny {
   supervisor: HubProcess;
   url: string;
   get(path?: string): Promise<string>;
-  /** The processes that serve the port, of which there are `count`. */
+  /** The pids of the processes that serve the port; waits for `count` of them. */
   pids(count: number): Promise<number[]>;
   /** From now on processes fail to start at these places. */
   failAt(...places: number[]): void;
@@ -62,24 +62,24 @@ for (const { failures, ranMs, waitsMs } of [
 }
 
 test(
-  "a process that crashes is started again, and the others serve meanwhile",
+  "a process that crashes is started again, and the others serve in the meantime",
   () =>
     withTiny({}, async ({ supervisor, get, pids }) => {
       const before = await pids(2);
       const crashed = Number(await get("/crash"));
       const survivor = before.find((pid) => pid !== crashed);
       await gone([crashed]);
-      // Before the supervisor has heard of it, one connection more may be meant for it, and is ended.
+      // Until the supervisor detects it, one more connection may be passed to it, and is ended.
       is(Number(await until("the other one answers", () => get())), survivor);
       const after = await pids(2);
       ok(after.includes(survivor ?? 0) && !after.includes(crashed), `${before} then ${after}`);
-      match(supervisor.output, /"code":3,.*ended without being told to/);
+      match(supervisor.output, /"code":3,.*ended unexpectedly/);
     }),
   LIMIT_MS,
 );
 
 test(
-  "a connection that a process had not taken yet when it died is ended, not left to wait",
+  "a connection that a process had not accepted yet when it died is ended, and does not wait",
   () =>
     withTiny({}, async ({ get, pids }) => {
       const [frozen = 0] = await pids(2);
@@ -90,7 +90,7 @@ test(
         answered += 1;
       };
       const asked = Promise.allSettled([ask(), ask(), ask()]);
-      await until("one is handed to it, the others are answered", () => answered === 2);
+      await until("it holds one connection, the others are answered", () => answered === 2);
       process.kill(frozen, "SIGKILL");
       is((await asked).filter(({ status }) => status === "rejected").length, 1);
     }),
@@ -98,7 +98,7 @@ test(
 );
 
 test(
-  "where no process comes up the fault is told once, and the supervisor ends with 1",
+  "if no process starts, the fault is reported once, and the supervisor ends with 1",
   () =>
     withFolder(async (folder) => {
       const fault = join(folder, "fault");
@@ -111,7 +111,7 @@ test(
 );
 
 test(
-  "where all have crashed and none comes up again the supervisor ends with 1",
+  "if all have crashed and none starts again, the supervisor ends with 1",
   () =>
     withTiny({}, async ({ supervisor, get, pids, failAt }) => {
       await pids(2);
@@ -119,13 +119,13 @@ test(
       await get("/crash");
       await get("/crash");
       is(await supervisor.exited, 1);
-      for (const place of [1, 2]) match(supervisor.output, new RegExp(`"process":${place},.*did not come up`));
+      for (const place of [1, 2]) match(supervisor.output, new RegExp(`"process":${place},.*failed to start`));
     }),
   LIMIT_MS,
 );
 
 test(
-  "a process that does not come up is tried again, at most once a second, for as long as another one serves",
+  "a process that fails to start is retried, at most once a second, while another one serves",
   () =>
     withTiny({}, async ({ supervisor, get, pids, failAt, healed }) => {
       const [kept = 0, crashed = 0] = await pids(2);
@@ -142,7 +142,7 @@ test(
 );
 
 test(
-  "SIGHUP replaces the processes one after the other, and the port answers all the while",
+  "SIGHUP replaces the processes one after the other, and the port answers all the time",
   () =>
     withTiny({ PROCESSES: "3" }, async ({ supervisor, url, get, pids }) => {
       const before = await pids(3);
@@ -156,26 +156,26 @@ test(
       }
       ok(answers.size > 3, `${answers.size} processes have answered`);
       ok(Math.min(...serving) >= 3, `never fewer than three serve: ${serving}`);
-      is(await held, "goodbye", "who was being served was served until its process went");
+      is(await held, "goodbye", "a client in progress was served until its process ended");
       const after = await pids(3);
       equal(
         after.filter((pid) => before.includes(pid)),
         [],
       );
       is((await fetch(url)).status, 200);
-      is(count(supervisor.output, "without being told to"), 0, supervisor.output);
+      is(count(supervisor.output, "ended unexpectedly"), 0, supervisor.output);
     }),
   LIMIT_MS,
 );
 
 test(
-  "a replacement that does not come up ends the rolling restart, and the processes that serve stay",
+  "a replacement that fails to start ends the rolling restart, and the serving processes stay",
   () =>
     withTiny({}, async ({ supervisor, pids, failAt, healed }) => {
       const before = await pids(2);
       failAt(2);
       supervisor.kill("SIGHUP");
-      await until("it is told", () => supervisor.output.includes("the other processes stay as they are"), 20_000);
+      await until("it is reported", () => supervisor.output.includes("the other processes stay"), 20_000);
       const halfway = await pids(2);
       is(halfway.filter((pid) => before.includes(pid)).length, 1, `${before} then ${halfway}`);
       healed();
@@ -187,7 +187,7 @@ test(
 );
 
 test(
-  "a process that hangs in its drain is killed after its time, and the restart goes on",
+  "a process that hangs in its drain is killed after its time, and the restart continues",
   () =>
     withTiny({ DRAIN_MS: "200", SLACK_MS: "200" }, async ({ supervisor, get, pids }) => {
       const before = await pids(2);
@@ -195,20 +195,20 @@ test(
       supervisor.kill("SIGHUP");
       await gone(before);
       is((await pids(2)).filter((pid) => before.includes(pid)).length, 0);
-      match(supervisor.output, "did not end in order");
+      match(supervisor.output, "did not stop cleanly");
     }),
   LIMIT_MS,
 );
 
 test(
-  "SIGTERM and SIGINT drain all processes at once, each serving until its clients have gone, and end with 0",
+  "SIGTERM and SIGINT drain all processes together, each serves until its clients have disconnected, and end with 0",
   async () => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       await withTiny({}, async ({ supervisor, get, pids }) => {
         const before = await pids(2);
         const held = [get("/hold"), get("/hold")];
         await pids(2);
-        // What a terminal sends to all, npm hands on once more.
+        // npm forwards a signal that the terminal has sent to the whole process group.
         for (const pid of before) process.kill(pid, signal);
         supervisor.kill(signal);
         supervisor.kill(signal);
@@ -222,7 +222,7 @@ test(
 );
 
 test(
-  "a process that hangs when all are told to end is killed after its time, and the supervisor ends with 1",
+  "a process that hangs when all are stopped is killed after its time, and the supervisor ends with 1",
   () =>
     withTiny({ DRAIN_MS: "200", SLACK_MS: "200" }, async ({ supervisor, get, pids }) => {
       const before = await pids(2);
@@ -249,7 +249,7 @@ test(
 );
 
 test(
-  "processes whose supervisor was killed drain and end by themselves, one that hangs after its time",
+  "processes whose supervisor was killed drain and end, one that hangs after its time",
   () =>
     withTiny({ DRAIN_MS: "300", SLACK_MS: "300" }, async ({ supervisor, get, pids }) => {
       const before = await pids(2);
@@ -264,7 +264,7 @@ test(
 );
 
 test(
-  "the metrics of all processes are answered by each of them, every value with its process",
+  "each process answers with the metrics of all processes, every value labelled with its process",
   () =>
     withTiny({}, async ({ get, pids }) => {
       await pids(2);

@@ -31,7 +31,7 @@ test("a refused change is listed, republished as the current row, and kept in th
       [refused?.id, refused?.organizationId, refused?.entity, refused?.rowId, refused?.operation, refused?.code],
       [id, hub.organizationId, "tasks", task, "created", "internal"],
     );
-    match(refused?.reason ?? "", "createdAt is no time: infinity");
+    match(refused?.reason ?? "", "createdAt is not a valid timestamp: infinity");
     is((await call<Page<RefusedChange>>(admin, "feed.refused")).items[0]?.reason, null);
 
     const { id: again } = await call<{ id: number }>(service, "feed.republish", { id });

@@ -7,7 +7,7 @@ const test = suite("byte budget");
 
 const PER_SECOND = 1_000;
 
-test("a second's worth may arrive at once; beyond it reading pauses until what was read is paid for", () => {
+test("a second's worth may arrive as a burst; beyond it reading pauses until the bytes are paid for", () => {
   const budget = new ByteBudget();
   is(budget.spend(1_000, PER_SECOND, 5_000), 0);
   is(budget.spend(1, PER_SECOND, 5_000), 1);
@@ -26,7 +26,7 @@ test("the budget refills steadily up to one second's worth", () => {
   is(budget.spend(1, PER_SECOND, 60_000), 1);
 });
 
-test("budgets that are used up at different moments are read at different moments", () => {
+test("budgets that are exhausted at different times are read at different times", () => {
   const pauses = [0, 10, 20].map((delay) => {
     const budget = new ByteBudget();
     return 5_000 + delay + budget.spend(1_100, PER_SECOND, 5_000 + delay);
@@ -42,7 +42,7 @@ test("a client that always has more exhausts its budget without a break", () => 
   ok(budget.exhaustedMs(now) >= 9_900, String(budget.exhaustedMs(now)));
 });
 
-test("steadily a fifth over the budget is without a break too, in bursts or not", () => {
+test("a steady fifth over the budget is without a break too, in bursts or not", () => {
   for (const [bytes, everyMs] of [
     [1_200, 1_000],
     [12, 10],
@@ -76,7 +76,7 @@ test("within the budget nothing is exhausted", () => {
   );
 });
 
-test("a reader that pauses as it is told never reads more than the budget, one second's worth and one chunk", () => {
+test("a reader that obeys its pauses never reads more than the budget, one second's worth and one chunk", () => {
   fc.assert(
     fc.property(fc.array(fc.nat({ max: 2_500 }), { minLength: 1, maxLength: 60 }), (chunks) => {
       const budget = new ByteBudget();

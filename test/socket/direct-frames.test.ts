@@ -8,11 +8,11 @@ import { suite } from "../support/suite.ts";
 
 const test = suite("frames straight into WebSockets");
 
-test("the installed ws takes frames as the hub encodes them", () => {
+test("the installed ws accepts frames as the hub encodes them", () => {
   is(directFramesFault(), null);
 });
 
-/** As after an update of ws that renames what is below its types. */
+/** As after an update of ws that renames fields outside of its types. */
 class Renamed extends WebSocket {
   setSocket(...values: unknown[]): void {
     const inside = this as unknown as { _sender: unknown; sender: unknown };
@@ -29,7 +29,7 @@ class Silent extends WebSocket {
   }
 }
 
-test("a name that changed in ws is logged at the start, and so are other bytes on the wire", () => {
+test("a renamed field of ws is logged at the start, and so are other bytes on the wire", () => {
   match(directFramesFault(Renamed as typeof WebSocket) ?? "", "no _sender.sendFrame");
   match(directFramesFault(Silent as typeof WebSocket) ?? "", "other bytes");
   const logged: string[] = [];
@@ -40,7 +40,7 @@ test("a name that changed in ws is logged at the start, and so are other bytes o
   match(logged.join(""), /no _sender.sendFrame.*Install the version of package-lock.json/);
 });
 
-test("both ways are counted: direct to WebSockets, queued to clients that poll", () =>
+test("both paths are counted: direct to WebSockets, queued to clients that poll", () =>
   withHub({}, async (hub) => {
     const read = async () => {
       const text = await (await fetch(`${hub.url}/metrics`)).text();

@@ -10,7 +10,7 @@ const WRONG_TOKEN = { code: "unauthenticated", temporary: false } as const;
 const failuresOf = (perSecond: number, log = createLogger("silent")) =>
   new FailedHandshakes({ perSecond, trustProxy: 0, log });
 
-test("a network that fails ten seconds' worth at once is refused, then let in at its rate", () => {
+test("a network that fails ten seconds' worth at once is rejected, then admitted at its rate", () => {
   const limits = failuresOf(2);
   for (let failure = 0; failure < 20; failure += 1) {
     is(limits.refusedForMs("a", 1_000), 0);
@@ -24,7 +24,7 @@ test("a network that fails ten seconds' worth at once is refused, then let in at
   is(limits.refusedForMs("a", 60_000), 0);
 });
 
-test("failures that may be the hub's own weigh a tenth, and those of a hub that ends weigh nothing", () => {
+test("failures that may be the hub's own weigh a tenth, and those of a draining hub weigh nothing", () => {
   const limits = failuresOf(2);
   const attempts = (refusal: { code: "unavailable" | "draining"; temporary: true }) => {
     let attempt = 0;
@@ -37,7 +37,7 @@ test("failures that may be the hub's own weigh a tenth, and those of a hub that 
   is(attempts({ code: "draining", temporary: true }), 1_000);
 });
 
-test("only so many networks are remembered", () => {
+test("the number of networks is bounded", () => {
   const limits = failuresOf(1);
   for (let failure = 0; failure < 10; failure += 1) limits.failed("first", 0, WRONG_TOKEN);
   is(limits.refusedForMs("first", 0), 1_000);
@@ -57,7 +57,7 @@ test("addresses count by their network: an IPv6 customer has a /64", () => {
   ]);
 });
 
-test("the client's address is what the outermost trusted proxy saw", () => {
+test("the client's address is the one that the outermost trusted proxy saw", () => {
   const headers = { "x-forwarded-for": "203.0.113.9, 198.51.100.2, 192.0.2.1" };
   equal(
     [0, 1, 2, 3, 4].map((proxies) => clientAddress("127.0.0.1", headers, proxies)),

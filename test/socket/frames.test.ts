@@ -13,7 +13,7 @@ const MIB = 1_048_576;
 const LARGE = 600_000;
 const manyArguments = (id: number) => `42${id}["subscribe"${",1".repeat(65_000)}]`;
 
-test("an event with 65,000 arguments is a bad request on WebSocket and polling, and the hub goes on", () =>
+test("an event with 65,000 arguments is a bad request on WebSocket and polling, and the hub stays up", () =>
   withHub({}, async (hub) => {
     const other = await hub.connect(hub.userToken);
     const webSocket = await RawTransport.connect(hub.url, hub.workstation.token);
@@ -25,7 +25,7 @@ test("an event with 65,000 arguments is a bad request on WebSocket and polling, 
     ok((await other.request("subscribe", { channel: hub.taskChannel })).epoch);
   }));
 
-test("events that are anything but a name, an object and an acknowledgement are refused, with their connection kept", () =>
+test("events that are not a name, an object and an acknowledgement are rejected, and their connection is kept", () =>
   withHub({ env: { BYTES_PER_SECOND: String(64 * MIB) } }, async (hub) => {
     const transport = await RawTransport.connect(hub.url, hub.serviceToken);
     const channel = JSON.stringify({ channel: hub.taskChannel });
@@ -52,7 +52,7 @@ test("events that are anything but a name, an object and an acknowledgement are 
     is((await transport.answer(events.length)).ok, true);
   }));
 
-test("a client that was not let in yet is ended by a frame over 16 KiB, before the frame is read", () =>
+test("a client that is not admitted yet is ended by a frame over 16 KiB, before the frame is read", () =>
   withHub({}, async (hub) => {
     const frames = [
       `40${JSON.stringify({ token: "x".repeat(20_000) })}`,
@@ -91,7 +91,7 @@ test("a message may have 1,024 fragments, empty ones included; the next one ends
     is(await anonymous.closed, 1008);
   }));
 
-test("a client that was not let in yet may send a handful of packets", () =>
+test("a client that is not admitted yet may send a handful of packets", () =>
   withHub({}, async (hub) => {
     for (const packet of ["6", "3", "40/other,"]) {
       const polling = await RawPolling.open(hub.url);
@@ -105,7 +105,7 @@ test("a client that was not let in yet may send a handful of packets", () =>
     is(hub.node.hub.transportCount, 0);
   }));
 
-test("a client that is let in late, or never, is given the reason when its time is over", () =>
+test("a client that is not admitted in time receives the reason", () =>
   withHub({ env: { REQUEST_TIMEOUT_MS: "500", DATABASE_TIMEOUT_MS: "500" } }, async (hub) => {
     const transport = await RawTransport.open(hub.url);
     await transport.closed;
@@ -113,7 +113,7 @@ test("a client that is let in late, or never, is given the reason when its time 
     is(JSON.parse(refusal.slice(2)).data.code, "timeout");
   }));
 
-test("a polling request with more packets than it may carry ends its session, and nothing of it is carried out", () =>
+test("a polling request with more packets than allowed ends its session, and none of it is executed", () =>
   withHub({}, async (hub) => {
     const reader = await hub.connect(hub.userToken);
     await reader.request("subscribe", { channel: hub.taskChannel });
@@ -124,7 +124,7 @@ test("a polling request with more packets than it may carry ends its session, an
     equal(reader.received("publications"), []);
   }));
 
-test("packets of one chunk are all carried out, in order, however many there are", () =>
+test("all packets of one chunk are executed, in order, however many there are", () =>
   withHub({ env: { PUBLISHES_PER_SECOND: "5000", REQUESTS_PER_SECOND: "5000" } }, async (hub) => {
     const reader = await hub.connect(hub.userToken);
     await reader.request("subscribe", { channel: hub.taskChannel });
@@ -142,7 +142,7 @@ test("packets of one chunk are all carried out, in order, however many there are
     );
   }));
 
-test("beyond its byte budget a connection is read slowly, and is ended after ten seconds of it; others are answered meanwhile", () =>
+test("beyond its byte budget a connection is read slowly, and is ended after ten seconds; others are answered in the meantime", () =>
   withHub({ env: { BYTES_PER_SECOND: "262144", RPC_BYTES: "262144", MESSAGE_BYTES: "65536" } }, async (hub) => {
     const other = await hub.connect(hub.userToken);
     const transport = await RawTransport.connect(hub.url, hub.workstation.token);
@@ -166,7 +166,7 @@ test("beyond its byte budget a connection is read slowly, and is ended after ten
       30_000,
     ).finally(() => clearInterval(flood));
     ok(performance.now() - startedAt > 9_000, "it had its ten seconds");
-    ok(answered > 100, `the other was answered ${answered} times meanwhile`);
+    ok(answered > 100, `the other was answered ${answered} times in the meantime`);
     const [[error] = []] = transport.pushes("closing") as { code: string }[][];
     is(error?.code, "rate_limited");
   }));
@@ -184,7 +184,7 @@ test("a peer that ignores the end of its connection is cut after five seconds, n
     await transport.closed;
   }));
 
-test("a peer that resets its connection after a refused upgrade, or never closes it, leaves the hub as it was", () =>
+test("a peer that resets its connection after a rejected upgrade, or never closes it, leaves nothing in the hub", () =>
   withHub({ env: { FAILED_HANDSHAKES_PER_SECOND: "1" } }, async (hub) => {
     for (let failure = 0; failure < 12; failure += 1) {
       const transport = await RawTransport.open(hub.url).catch(() => null);
@@ -215,7 +215,7 @@ test("a peer that resets its connection after a refused upgrade, or never closes
     for (const socket of sockets) socket.destroy();
   }));
 
-test("an address that fails too many handshakes is refused for a while, and other addresses are not", () =>
+test("an address that fails too many handshakes is rejected for a while, and other addresses are not", () =>
   withHub({ env: { FAILED_HANDSHAKES_PER_SECOND: "1" } }, async (hub) => {
     const stay = await hub.connect(hub.userToken);
     const from = (localAddress: string) => RawTransport.open(hub.url, { localAddress });
@@ -230,7 +230,7 @@ test("an address that fails too many handshakes is refused for a while, and othe
     elsewhere.send(`40${JSON.stringify({ token: hub.serviceToken })}`);
     await elsewhere.welcomed();
     ok((await stay.request("subscribe", { channel: hub.taskChannel })).epoch);
-    await until("the address is let in again", async () => (await from("127.0.0.7").catch(() => null)) !== null);
+    await until("the address is admitted again", async () => (await from("127.0.0.7").catch(() => null)) !== null);
   }));
 
 test.run();

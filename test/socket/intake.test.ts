@@ -37,7 +37,7 @@ function setUp({ bytesPerSecond = 1_000_000, deliver }: { bytesPerSecond?: numbe
 }
 
 for (const admitted of [false, true]) {
-  test(`an exception that a packet causes ends its connection alone, ${admitted ? "after" : "before"} it was let in`, () => {
+  test(`an exception that a packet causes ends only its connection, ${admitted ? "after" : "before"} its admission`, () => {
     const { seen, source, intake, connection } = setUp({
       deliver: () => {
         throw new RangeError("Maximum call stack size exceeded");
@@ -51,14 +51,14 @@ for (const admitted of [false, true]) {
   });
 }
 
-test("larger frames are read as soon as the client is let in, also of a transport that is added later", () => {
+test("larger frames are read once the client is admitted, also from a transport that is added later", () => {
   const { seen, source, intake, connection } = setUp();
   intake.admit(connection);
   intake.readsFrom(source);
   equal(seen, ["frames of 16384", "frames of 16384", "frames of 1000", "frames of 1000"]);
 });
 
-test("a turn takes a bounded number of packets, and the others follow in order while reading pauses", async () => {
+test("a turn handles a bounded number of packets, and the others follow in order while reading pauses", async () => {
   await nextTurn();
   const { seen, source, intake, connection } = setUp();
   intake.admit(connection);
@@ -66,7 +66,7 @@ test("a turn takes a bounded number of packets, and the others follow in order w
   for (let packet = 0; packet < 200; packet += 1) intake.take(source, packet);
   is(seen.filter((what) => what.startsWith("packet")).length, 64);
   is(seen.at(-1), "pause");
-  await until("reading goes on", () => seen.at(-1) === "resume");
+  await until("reading resumes", () => seen.at(-1) === "resume");
   equal(
     seen.filter((what) => what.startsWith("packet")),
     Array.from({ length: 200 }, (_, packet) => `packet ${packet}`),
@@ -97,16 +97,16 @@ test("a connection that sends one packet is handled at once, between those of co
   await until("all is handled", () => busy.every((one) => handledOf(one) === 1_000));
 });
 
-test("reading pauses when the budget is used up, and goes on when that is paid for", async () => {
+test("reading pauses when the budget is used up, and resumes when that is paid for", async () => {
   const { seen, intake, connection } = setUp({ bytesPerSecond: 10_000 });
   intake.admit(connection);
   seen.length = 0;
   intake.spend(12_000);
   equal(seen, ["pause"]);
-  await until("reading goes on", () => seen.at(-1) === "resume");
+  await until("reading resumes", () => seen.at(-1) === "resume");
 });
 
-test("two reasons to stop reading must both be over, and a transport that is added meanwhile waits too", async () => {
+test("reading resumes when all reasons to pause have ended, and a transport added in between waits too", async () => {
   const { seen, source, intake, connection } = setUp({ bytesPerSecond: 10_000 });
   intake.admit(connection);
   seen.length = 0;
@@ -116,13 +116,13 @@ test("two reasons to stop reading must both be over, and a transport that is add
   const other = { ...source, pause: () => void added.push("pause"), resume: () => void added.push("resume") };
   intake.readsFrom(other);
   equal(added, ["pause"]);
-  await until("reading goes on", () => seen.at(-1) === "resume");
+  await until("reading resumes", () => seen.at(-1) === "resume");
   is(seen.filter((what) => what === "resume").length, 1);
   is(seen.filter((what) => what.startsWith("packet")).length, 70);
   equal(added, ["pause", "resume"]);
 });
 
-test("a client that was not let in may send 128 KiB in all", () => {
+test("a client that is not admitted may send 128 KiB in total", () => {
   const { seen, intake } = setUp();
   for (let chunk = 0; chunk < 4; chunk += 1) intake.spend(40_000);
   equal(
@@ -131,7 +131,7 @@ test("a client that was not let in may send 128 KiB in all", () => {
   );
 });
 
-test("control frames cost what packets do", () => {
+test("control frames cost the same as packets", () => {
   const { seen, intake, connection } = setUp({ bytesPerSecond: 10_000 });
   intake.admit(connection);
   seen.length = 0;
@@ -141,7 +141,7 @@ test("control frames cost what packets do", () => {
   equal(seen, ["pause"]);
 });
 
-test("a client that was not let in is refused once, however many packets it sends", () => {
+test("a client that is not admitted is rejected once, however many packets it sends", () => {
   const { seen, source, intake } = setUp();
   for (let packet = 0; packet < 100; packet += 1) intake.take(source, packet);
   is(seen.filter((what) => what.startsWith("packet")).length, 8);

@@ -11,7 +11,7 @@ const RATES = {
   PRINCIPAL_RATE_FACTOR: "2",
 };
 
-test("welcome states what the principal may use up, and more for a service", () =>
+test("welcome states the principal's limits, which are higher for a service", () =>
   withHub({}, async (hub) => {
     const [person, service] = await hub.connectAll(hub.userToken, hub.serviceToken);
     const rates = { publishesPerSecond: 200, rpcsPerSecond: 100, requestsPerSecond: 500, bytesPerSecond: 1_048_576 };
@@ -21,7 +21,7 @@ test("welcome states what the principal may use up, and more for a service", () 
     equal((await service.welcomed()).limits.principal, { ...times(50), rpcsInFlight: 256 });
   }));
 
-test("connections within their own rates are refused what exceeds the principal's, stay, and get through later", () =>
+test("connections within their own rates are rejected above the principal's, stay open, and succeed later", () =>
   withHub({ env: RATES }, async (hub) => {
     const mine = await hub.connectAll(hub.userToken, hub.userToken, hub.userToken, hub.userToken);
     const other = await hub.connect(hub.workstation.token);
@@ -39,13 +39,13 @@ test("connections within their own rates are refused what exceeds the principal'
     ok(refused.every(({ message }) => message.includes("limits.principal")));
     await other.request("subscribe", { channel: hub.workstation.channel });
     const waitMs = Math.max(...refused.map(({ retryAfterMs = 0 }) => retryAfterMs));
-    const toldAt = performance.now();
-    await until("the longest stated wait is over", () => performance.now() - toldAt > waitMs);
+    const rejectedAt = performance.now();
+    await until("the longest stated wait is over", () => performance.now() - rejectedAt > waitMs);
     await mine[0]?.request("publish", note);
     ok(mine.every(({ socket }) => socket.connected));
   }));
 
-test("what a principal sends over HTTP counts together with its connections", () =>
+test("requests of a principal over HTTP count together with its connections", () =>
   withHub({ env: RATES }, async (hub) => {
     const clients = await hub.connectAll(hub.userToken, hub.userToken);
     const note = { channel: hub.taskChannel, type: "note", payload: 1 };
@@ -56,7 +56,7 @@ test("what a principal sends over HTTP counts together with its connections", ()
         headers: { authorization: `Bearer ${hub.userToken}`, "content-type": "application/json" },
         body: JSON.stringify({ type: "note", payload: 1 }),
       });
-    // The token is known afterwards, so that the answers below come within the second of the bucket.
+    // The token is cached afterwards, so that the answers below come within the second of the bucket.
     is((await post()).status, 200);
     const startedAt = performance.now();
     await Promise.all(clients.flatMap((client) => Array.from({ length: 10 }, () => client.ack("publish", note))));
@@ -67,7 +67,7 @@ test("what a principal sends over HTTP counts together with its connections", ()
     ok(statuses.every((status) => status === 200 || status === 429));
   }));
 
-test("a principal's state is gone a second after its last connection", () =>
+test("a principal's state is dropped a second after its last connection", () =>
   withHub({}, async (hub) => {
     const { principals } = hub.node.hub.services;
     const client = await hub.connect(hub.userToken);

@@ -8,12 +8,12 @@ import { until } from "../support/until.ts";
 const test = suite("a noisy neighbour");
 const ATTACKERS = 90;
 const IN_FLIGHT = 12;
-/** Each connection keeps within its own 100 calls a second. */
+/** Each connection stays within its own 100 calls a second. */
 const PACE_MS = 120;
 const ROUNDS = 60;
-/** A victim keeps within its own 100 calls a second, however fast the hub answers. */
+/** A victim stays within its own 100 calls a second, however fast the hub answers. */
 const VICTIM_PACE_MS = 15;
-/** The load's clients run in this process too: a victim waits for them as much as for the hub. */
+/** The load's clients run in this process too, so that a victim waits for them as much as for the hub. */
 const SLOWER_AT_MOST = 20;
 const LEAST_LIMIT_MS = 1_000;
 
@@ -59,7 +59,7 @@ async function slowMs({ client, taskId, channel }: Victim, rounds = ROUNDS): Pro
   return times[Math.floor(times.length * 0.99)] ?? Number.NaN;
 }
 
-/** Events that the member's filter matches none of. */
+/** Lists events with a filter that matches none. */
 async function fillTrail({ database, organizationId }: TestHub): Promise<void> {
   await database.unlimited.begin(async (sql) => {
     await sql`SET LOCAL session_replication_role = replica`;
@@ -73,7 +73,7 @@ interface Load {
   stop(): Promise<void>;
 }
 
-/** Sends requests on all these connections, `inFlight` on each, every `PACE_MS` at most. */
+/** Sends requests on all these connections, `inFlight` on each, at most every `PACE_MS`. */
 function start(
   clients: readonly RawClient[],
   inFlight: number,
@@ -104,7 +104,7 @@ const codeOf = async (client: RawClient, event: string, argument: object): Promi
   return ack.ok ? "ok" : ack.error.code;
 };
 
-/** While the load runs, the victim's calls succeed, take not much longer than before, and nobody is disconnected. */
+/** During the load, the victim's calls succeed, take not much longer than before, and no client is disconnected. */
 async function withstands(
   hub: TestHub,
   tokens: readonly string[],
@@ -116,7 +116,11 @@ async function withstands(
   await slowMs(victim);
   const calm = await slowMs(victim);
   const load = start(clients, inFlight, send);
-  await until("the load is there", () => [...load.codes.values()].reduce((sum, count) => sum + count, 0) > 500, 15_000);
+  await until(
+    "the load is running",
+    () => [...load.codes.values()].reduce((sum, count) => sum + count, 0) > 500,
+    15_000,
+  );
   const busy = await slowMs(victim);
   await load.stop();
   ok(busy <= Math.max(LEAST_LIMIT_MS, SLOWER_AT_MOST * calm), `calm ${calm.toFixed(0)} ms, busy ${busy.toFixed(0)} ms`);
@@ -124,7 +128,7 @@ async function withstands(
   equal(
     clients.filter(({ socket }) => !socket.connected),
     [],
-    "connections within their own rates stay",
+    "connections within their own rates stay open",
   );
   return load.codes;
 }
@@ -132,7 +136,7 @@ async function withstands(
 const LIMIT_MS = 60_000;
 
 test(
-  "ninety connections of one member with twelve scans in flight each take nothing from another tenant",
+  "ninety connections of one member with twelve scans in flight each slow down no other tenant",
   () =>
     withHub({}, async (hub) => {
       await fillTrail(hub);
@@ -146,7 +150,7 @@ test(
 );
 
 test(
-  "fifty members of one organization that all write take nothing from a member of another",
+  "fifty writing members of one organization slow down no member of another",
   () =>
     withHub({}, async (hub) => {
       const tokens = await Promise.all(
@@ -163,7 +167,7 @@ test(
 );
 
 test(
-  "a storm of subscribing, unsubscribing and publishing is limited by principal, and takes nothing from another tenant",
+  "a storm of subscribing, unsubscribing and publishing is limited by principal, and slows down no other tenant",
   () =>
     withHub({ env: { PRINCIPAL_RATE_FACTOR: "1" } }, async (hub) => {
       const tokens = Array.from({ length: 30 }, () => hub.userToken);

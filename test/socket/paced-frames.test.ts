@@ -46,7 +46,7 @@ function turnCounter(): { count(): void; total: number; most: number } {
   return counter;
 }
 
-/** Handles a chunk of the network in one piece, as a busy event loop gets it. */
+/** Handles a network chunk in one piece, as a busy event loop receives it. */
 const deliver = (served: WebSocket, chunk: Buffer) =>
   (served as unknown as { _socket: Socket })._socket.emit("data", chunk);
 
@@ -59,12 +59,12 @@ for (const kind of ["ping", "pong"] as const)
       served.on("message", (data) => messages.push(`${data} after ${turns.total}`));
       deliver(served, Buffer.concat([...Array(10_000).fill(frame(kind, "")), frame("text", "behind")]));
       is(turns.total, FRAMES_PER_TURN);
-      await until("all is parsed", () => messages.length === 1);
+      await until("all are parsed", () => messages.length === 1);
       equal(messages, ["behind after 10000"]);
       ok(turns.most <= FRAMES_PER_TURN, `${turns.most} in one turn`);
     }));
 
-test("a message in thousands of fragments is put together, with control frames between them", () =>
+test("a message in thousands of fragments is reassembled, with control frames between them", () =>
   withPeer(async ({ served }) => {
     const parts = Array.from({ length: 3_000 }, (_, index) => [
       frame(index === 0 ? "text" : "continuation", String(index % 10), index === 2_999),
@@ -77,7 +77,7 @@ test("a message in thousands of fragments is put together, with control frames b
     is(String(data), "0123456789".repeat(300));
   }));
 
-test("each connection has the frames of a turn for itself", () =>
+test("each connection has its own limit of frames per turn", () =>
   withPeer((one) =>
     withPeer(async (other) => {
       const seen: string[] = [];
@@ -86,7 +86,7 @@ test("each connection has the frames of a turn for itself", () =>
       deliver(one.served, Buffer.concat(Array(1_000).fill(frame("ping", ""))));
       deliver(other.served, frame("text", "x"));
       is(seen.length, FRAMES_PER_TURN + 1);
-      await until("all is parsed", () => seen.length === 1_001);
+      await until("all are parsed", () => seen.length === 1_001);
     }),
   ));
 

@@ -31,7 +31,7 @@ function withLimiter(body: (limiter: PrincipalLimiter) => Promise<void> | void, 
 const user = (id: number): Principal => ({ kind: "user", id: `user_${id}`, clientIds: null });
 const connect = (limiter: PrincipalLimiter, id: number): PrincipalShare => limiter.connect(user(id), `user:${id}`);
 
-/** Null, or in how many milliseconds the refused request may be tried again. */
+/** Null, or the milliseconds after which the rejected request may be retried. */
 function refusedFor(share: PrincipalShare, now: number): number | null {
   try {
     share.take("publishes", now);
@@ -42,7 +42,7 @@ function refusedFor(share: PrincipalShare, now: number): number | null {
   }
 }
 
-/** Work that ends when the test says so. */
+/** Work that ends when the test decides. */
 class Held {
   begun = false;
   end: () => void = () => undefined;
@@ -54,7 +54,7 @@ class Held {
 }
 
 test(
-  "ninety connections get the rate of one principal, and take nothing from another",
+  "ninety connections get the rate of one principal, and slow down no other",
   withLimiter((limiter) => {
     const shares = Array.from({ length: 90 }, () => connect(limiter, 1));
     const other = connect(limiter, 2);
@@ -69,7 +69,7 @@ test(
 );
 
 test(
-  "whoever waits as long as the refusal says gets through, also many at once",
+  "a caller that obeys its retry times succeeds, also with many at once",
   withLimiter((limiter) => {
     const share = connect(limiter, 1);
     const now = 10_000;
@@ -116,7 +116,7 @@ test(
 );
 
 test(
-  "RPC calls beyond those in flight wait in order, and those beyond a second's worth are refused",
+  "RPC calls beyond those in flight wait in order, and those beyond a second's worth are rejected",
   withLimiter(async (limiter) => {
     const share = connect(limiter, 1);
     const begun: number[] = [];
@@ -152,7 +152,7 @@ test(
 );
 
 test(
-  "an RPC call whose time is over before its turn is not carried out",
+  "an RPC call that times out before its turn is not executed",
   withLimiter(async (limiter) => {
     const share = connect(limiter, 1);
     const holders: (() => void)[] = [];
@@ -164,7 +164,7 @@ test(
       ran = true;
     });
     const since = performance.now();
-    await until("its time is over", () => performance.now() - since > 20);
+    await until("it has timed out", () => performance.now() - since > 20);
     for (const end of holders) end();
     await Promise.all(held);
     is(await late.catch((error: HubError) => error.code), "timeout");
@@ -174,7 +174,7 @@ test(
 );
 
 test(
-  "a hundred thousand principals that come and go leave nothing behind",
+  "a hundred thousand principals that come and go leave no state behind",
   withLimiter((limiter) => {
     let most = 0;
     for (let id = 0; id < 100_000; id += 1) {
@@ -192,7 +192,7 @@ test(
 );
 
 test(
-  "a share is kept while its bucket is not full, a connection lasts, or a call is under way",
+  "a share is kept while its bucket is not full, a connection lasts, or a call is in progress",
   withLimiter(async (limiter) => {
     const share = connect(limiter, 1);
     for (let taken = 0; taken < 50; taken += 1) share.take("publishes", 10_000);
@@ -203,7 +203,7 @@ test(
     is(limiter.size, 1);
     const held = new Held();
     const call = share.call(held.work);
-    await until("it is under way", () => held.begun);
+    await until("it has begun", () => held.begun);
     limiter.disconnect(share, 30_000);
     limiter.sweep(40_000);
     is(limiter.size, 1);
@@ -223,7 +223,7 @@ test(
     is(takeConnect(50_100), 0);
     is(takeConnect(50_100), 100);
     limiter.sweep(53_000);
-    is(limiter.size, 1, "it is remembered until it may connect freely again");
+    is(limiter.size, 1, "its state is kept until it may connect freely again");
     limiter.sweep(62_000);
     is(limiter.size, 0);
   }),

@@ -6,11 +6,11 @@ import type { Database } from "../../hub/store/postgres.ts";
 import { type DatabaseInfo, urlOf, withDatabase, withEmptyDatabase } from "../support/database.ts";
 import { suite } from "../support/suite.ts";
 
-const test = suite("what the role of DATABASE_URL may do");
+const test = suite("the rights of DATABASE_URL's role");
 const ROLE = "hub_narrow";
 const ALL = `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${ROLE}`;
 
-/** What a hub says that must not start; null: it starts. */
+/** The error of a hub that must not start; null: it starts. */
 async function refusalOf(info: DatabaseInfo): Promise<string | null> {
   const config = loadConfig({ DATABASE_URL: urlOf(info), DEVELOPMENT: "on" });
   try {
@@ -24,7 +24,7 @@ async function refusalOf(info: DatabaseInfo): Promise<string | null> {
   }
 }
 
-/** Runs `body` with a role without rights, as which a hub connects. */
+/** Runs `body` with a role without rights, for a hub's connection. */
 const withRole = (body: (admin: Database, info: DatabaseInfo) => Promise<void>) =>
   withDatabase(async (admin, info) => {
     const role = `${ROLE}_${info.database}`;
@@ -39,37 +39,37 @@ const withRole = (body: (admin: Database, info: DatabaseInfo) => Promise<void>) 
 const grant = (admin: Database, { user }: DatabaseInfo, sql: string) =>
   admin.unlimited.unsafe(sql.replaceAll(ROLE, user));
 
-test("a role without rights is named with the tables and the statement that grants them, which suffices", () =>
+test("a role without rights is named with the tables and the statement that grants them, which is sufficient", () =>
   withRole(async (admin, info) => {
-    const told = (await refusalOf(info)) ?? "";
-    match(told, `DATABASE_URL: its role ${info.user} lacks rights`);
-    match(told, "SELECT on schema_migrations");
-    match(told, "SELECT, INSERT, UPDATE, DELETE on tasks");
-    const [statement = ""] = /GRANT SELECT.*TO \w+/.exec(told) ?? [];
+    const message = (await refusalOf(info)) ?? "";
+    match(message, `DATABASE_URL: its role ${info.user} lacks rights`);
+    match(message, "SELECT on schema_migrations");
+    match(message, "SELECT, INSERT, UPDATE, DELETE on tasks");
+    const [statement = ""] = /GRANT SELECT.*TO \w+/.exec(message) ?? [];
     await admin.unlimited.unsafe(statement);
     is(await refusalOf(info), null);
   }));
 
-test("one right that is missing on one table is the only one named", () =>
+test("a single missing right on one table is the only one named", () =>
   withRole(async (admin, info) => {
     await grant(admin, info, `${ALL}; REVOKE UPDATE ON agents FROM ${ROLE}`);
-    const told = (await refusalOf(info)) ?? "";
-    match(told, "lacks rights: UPDATE on agents. Let");
+    const message = (await refusalOf(info)) ?? "";
+    match(message, "lacks rights: UPDATE on agents. Let");
   }));
 
-test("rights on tables beside the hub's are not asked for", () =>
+test("rights on other tables than the hub's are not checked", () =>
   withRole(async (admin, info) => {
-    await grant(admin, info, `${ALL}; CREATE TABLE theirs (id TEXT)`);
+    await grant(admin, info, `${ALL}; CREATE TABLE foreign_table (id TEXT)`);
     is(await refusalOf(info), null);
   }));
 
-test("a role that may use no schema is told so", () =>
+test("a role without any schema is named with the statement that grants one", () =>
   withRole(async (admin, info) => {
     await grant(admin, info, `REVOKE USAGE ON SCHEMA public FROM PUBLIC`);
     match((await refusalOf(info)) ?? "", /may use no schema. Run: GRANT USAGE, CREATE ON SCHEMA public TO hub_narrow/);
   }));
 
-test("a database that is read-only is told with the remedy", () =>
+test("a read-only database is reported with the remedy", () =>
   withRole(async (admin, info) => {
     await grant(admin, info, `${ALL}; ALTER ROLE ${ROLE} SET default_transaction_read_only = on`);
     match(
@@ -80,9 +80,9 @@ test("a database that is read-only is told with the remedy", () =>
 
 test("an empty database lacks its migrations, not rights", () =>
   withEmptyDatabase(async (_, info) => {
-    const told = await refusalOf(info).catch((error: Error) => error.message);
-    match(told ?? "", "npm run migrate");
-    not.match(told ?? "", "rights");
+    const message = await refusalOf(info).catch((error: Error) => error.message);
+    match(message ?? "", "npm run migrate");
+    not.match(message ?? "", "rights");
   }));
 
 test.run();

@@ -22,7 +22,7 @@ const VALUES: readonly (readonly [type: string, values: readonly unknown[]])[] =
   ["float8", [1.5, -0.25]],
 ];
 
-test("arrays of each registered type are sent and read back as they are, also empty ones", () =>
+test("arrays of each registered type are sent and read back unchanged, including empty ones", () =>
   withDatabase(async (database) => {
     equal(VALUES.map(([type]) => `${type}Array`).sort(), Object.keys(ARRAY_TYPES).sort(), "each type is tested");
     for (const [type, values] of VALUES) {
@@ -42,13 +42,13 @@ test("the oids are those of the server", () =>
     }
   }));
 
-test("any text survives in an array, in any number of dimensions", () => {
+test("any text survives in an array of any number of dimensions", () => {
   const element = fc.oneof(fc.string({ unit: "binary" }), fc.constant(null));
   const arrays = fc.oneof(fc.array(element), fc.array(fc.array(element, { minLength: 1 }), { minLength: 1 }));
   fc.assert(fc.property(arrays, (values) => equal(parseArray(arrayLiteral(values)), values)));
 });
 
-test("arrays as Postgres writes them are read: bounds, NULL, unquoted elements; others are refused", () => {
+test("arrays in Postgres' format are parsed: bounds, NULL, unquoted elements; others are rejected", () => {
   equal(parseArray('[0:2]={a,NULL,"NULL"}'), ["a", null, "NULL"]);
   equal(parseArray("{{1,2},{3,4}}", Number), [
     [1, 2],
@@ -59,7 +59,7 @@ test("arrays as Postgres writes them are read: bounds, NULL, unquoted elements; 
 
 const READY_FOR_QUERY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 
-/** Runs `body` with an address of the database, whose connections are lost at the first statement, and their number. */
+/** Runs `body` with an address of the database whose connections are lost at the first statement, and their number. */
 async function withLosses(info: DatabaseInfo, body: (url: string, lost: () => number) => Promise<void>): Promise<void> {
   let lost = 0;
   const server = createServer((client) => {
@@ -88,7 +88,7 @@ async function withLosses(info: DatabaseInfo, body: (url: string, lost: () => nu
   }
 }
 
-test("a connection that is lost at its first statement is an error of the caller alone, and no rejection is unhandled", () =>
+test("a connection that is lost at its first statement is an error of its caller only, and no rejection is unhandled", () =>
   withDatabase((_, info) =>
     withLosses(info, async (url, lost) => {
       const unhandled: unknown[] = [];

@@ -18,7 +18,7 @@ type Settings = Partial<Omit<AuditRetentionOptions, "database">>;
 const retentionOf = (database: Database, settings: Settings = {}) =>
   new AuditRetention({ database, days: 30, nodeId: "node_1", log, ...settings });
 
-/** Events of which the first `old` are older than 30 days; none waits to be published. */
+/** Inserts events of which the first `old` are older than 30 days; none waits to be published. */
 async function addEvents(database: Database, { old, young = 0 }: { old: number; young?: number }): Promise<void> {
   await database.query(
     (sql) => sql`
@@ -38,10 +38,10 @@ async function countEvents(database: Database): Promise<number> {
 const makeDue = (database: Database) =>
   database.query((sql) => sql`UPDATE periodic_work SET due_at = now() - interval '1 second'`);
 
-test("events go when they have outlived their time, but none that waits to be published", () =>
+test("events are removed when they expire, except those that wait to be published", () =>
   withDatabase(async (database) => {
     await addEvents(database, { old: 2_500, young: 3 });
-    // Each in a transaction of its own, which is none of the server's.
+    // Each in a separate transaction, whose id is not one of the server's.
     await database.query(
       (sql) => sql`
       WITH waiting AS (UPDATE audit_events SET lane = 1, xid = (1000000000 + id)::text::xid8 WHERE id % 10 = 0 AND at < now() - interval '30 days'
@@ -75,7 +75,7 @@ test("a change that is set aside stays until it is published again", () =>
     equal([left.length, await countEvents(database)], [1, 1]);
   }));
 
-test("a start trims, however short the lives of the hubs before it were, and not when a trim was just finished", () =>
+test("a hub trims after its start, however short-lived the hubs before it were, but not right after a completed trim", () =>
   withDatabase(async (database) => {
     const times = { startMs: 10, lookMs: 3_600_000, everyMs: 3_600_000 };
     for (const nodeId of ["node_1", "node_2"]) {
@@ -90,7 +90,7 @@ test("a start trims, however short the lives of the hubs before it were, and not
     }
   }));
 
-test("a hub looks again and again, and logs what it can't remove", () =>
+test("a hub checks repeatedly, and logs failed removals", () =>
   withDatabase(async (database) => {
     const retention = retentionOf(database, { times: { startMs: 1, lookMs: 1, everyMs: 1 } });
     retention.start();
@@ -114,7 +114,7 @@ test("one hub at a time trims", () =>
     equal(removed.filter((count) => count === null).length, 2);
   }));
 
-test("another hub takes over from one that ended in the middle, which ends when it goes on", () =>
+test("another hub takes over from one that stopped in the middle, which ends when it continues", () =>
   withDatabase(async (database) => {
     await addEvents(database, { old: 5_000 });
     const [former, other] = [retentionOf(database), retentionOf(database, { nodeId: "node_2" })];
@@ -138,7 +138,7 @@ test("a hub that does not serve removes nothing", () =>
     is(await retentionOf(database, { fence: () => ({ term: 7, identity: null }) }).trim(), 3);
   }));
 
-test("a hub that ceases to serve in the middle ends with the batch, and so does one that closes", () =>
+test("a hub that ceases to serve during a trim ends with the batch, and so does one that closes", () =>
   withDatabase(async (database) => {
     await addEvents(database, { old: 5_000 });
     let serves = true;
@@ -156,7 +156,7 @@ test("a hub that ceases to serve in the middle ends with the batch, and so does 
     ok((await countEvents(database)) > 0, "the rest is left");
   }));
 
-/** Other statements of the same connection get their turns between the batches. */
+/** Other statements on the same connection run between the batches. */
 async function sharesConnection(database: Database): Promise<void> {
   await addEvents(database, { old: 10_000 });
   const retention = retentionOf(database);
@@ -183,7 +183,7 @@ test("with a single connection other statements run between the batches", () =>
     }
   }));
 
-pooled("behind a transaction pooler with a single connection it trims the same way", () =>
+pooled("behind a transaction pooler with a single connection it trims in the same way", () =>
   withDatabase((_, info) =>
     withPgBouncer(info, { mode: "transaction", poolSize: 1 }, async ({ connection }) => {
       const { database } = await openExternal({ ...connection, ...TIMES, max: 1 });
@@ -196,7 +196,7 @@ pooled("behind a transaction pooler with a single connection it trims the same w
   ),
 );
 
-test("a start logs once how long events are kept and how to keep them for ever", () =>
+test("a hub logs once at its start how long events are kept and how to keep them for ever", () =>
   withDatabase(async (database) => {
     for (const [days, expected] of [
       [365, [365]],
@@ -209,7 +209,7 @@ test("a start logs once how long events are kept and how to keep them for ever",
         times: { startMs: 1, lookMs: 1, everyMs: 1 },
       });
       retention.start();
-      await until("it looked, if it does", async () => days === 0 || (await hasTrimmed(database)));
+      await until("the check, if there is one", async () => days === 0 || (await hasTrimmed(database)));
       await retention.close();
       const named = lines.filter(({ msg }) => msg.includes("AUDIT_RETENTION_DAYS=0"));
       equal(

@@ -9,13 +9,13 @@ import { suite } from "../support/suite.ts";
 
 const test = suite("the division of the database's connections");
 
-/** Longer than a statement may take for others to be sent behind it after five ticks. */
+/** No statement is sent behind one that has run for five ticks. */
 const TICK_MS = 10;
 const NEVER_MS = 3_600_000;
-/** A server that is never asked: the pool hands connections out, and the simulation says how long they are used. */
+/** A server that is never queried: the pool gives out connections, and the simulation decides how long they are used. */
 const NOWHERE = { socketDir: "/nonexistent" };
 
-/** Work that is asked for whenever less than `depth` of it waits or runs. */
+/** A load: new work is requested whenever fewer than `depth` pieces of it wait or run. */
 interface Load {
   readonly share: Share;
   /** How many ticks a statement takes. */
@@ -31,10 +31,10 @@ interface Running {
 /** The real pool under loads, with a clock of ticks. */
 class Simulation {
   readonly pool: ConnectionPool;
-  /** The longest wait for a connection in ticks, of the work that began and of that which waits. */
+  /** The longest wait for a connection in ticks, of begun and of waiting work. */
   readonly #longest = new Map<Load, number>();
   readonly #asked = new Map<Load, Set<number>>();
-  /** How much waits and runs. */
+  /** How many pieces wait and run. */
   readonly #unfinished = new Map<Load, number>();
   readonly #running = new Map<Sql, Running[]>();
   readonly #max: number;
@@ -71,7 +71,7 @@ class Simulation {
   ask(load: Load): void {
     const asked = this.#asked.get(load) ?? new Set();
     this.#asked.set(load, asked);
-    // Several may be asked for in one tick.
+    // Several may be requested in one tick.
     const at = this.#now + asked.size * 1e-6;
     asked.add(at);
     this.#count(load, 1);
@@ -95,7 +95,7 @@ class Simulation {
     this.#unfinished.set(load, (this.#unfinished.get(load) ?? 0) + by);
   }
 
-  /** The first statement of each connection goes on; those behind it wait for its end. */
+  /** The first statement of each connection proceeds; those behind it wait for its end. */
   #advance(): void {
     for (const [connection, line] of this.#running) {
       const [first] = line;
@@ -126,7 +126,7 @@ const quick = (share: Share, depth = 1): Load => ({ share, ticks: 1, depth });
 const facts = quick(HUB_SHARE);
 const feed: Load = { share: HUB_TRANSACTIONS, ticks: 3, depth: 1, alone: true };
 
-/** Each of these got a connection within two ticks, whenever it asked for one. */
+/** Each of these got a connection within two ticks of each request. */
 function areServed(simulation: Simulation, loads: readonly Load[], where = ""): void {
   for (const load of loads) {
     const waited = simulation.waited(load);
@@ -134,7 +134,7 @@ function areServed(simulation: Simulation, loads: readonly Load[], where = ""): 
   }
 }
 
-test("organizations with endless slow statements keep neither another's nor the hub's waiting", async () => {
+test("organizations with endless slow statements delay neither other organizations nor the hub", async () => {
   for (const heavies of [1, 2, 3, 4]) {
     await simulate(10, (simulation) => {
       const heavy = Array.from({ length: heavies }, (_, index) => slow(of(`org_${index}`)));
@@ -146,7 +146,7 @@ test("organizations with endless slow statements keep neither another's nor the 
   }
 });
 
-test("somebody's slow calls for one organization and then for others keep no other organization waiting", async () => {
+test("one principal's slow calls for one organization and then for others delay no other organization", async () => {
   for (const max of [4, 5, 10, 20]) {
     for (const others of [1, 2, 30]) {
       await simulate(max, (simulation) => {
@@ -167,7 +167,7 @@ test("somebody's slow calls for one organization and then for others keep no oth
   }
 });
 
-test("calls of a principal that has its share keep no member of the same organization waiting", async () => {
+test("calls of a principal that has its share delay no other member of the same organization", async () => {
   await simulate(10, (simulation) => {
     const foreign = [slow(of("org_1", "service:all")), quick(of("org_2", "service:all"), 20)];
     simulation.run(150, foreign);
@@ -177,7 +177,7 @@ test("calls of a principal that has its share keep no member of the same organiz
   });
 });
 
-test("somebody who belongs to many organizations holds no more connections by that", async () => {
+test("a principal of many organizations holds no more connections than others", async () => {
   await simulate(10, (simulation) => {
     for (let organization = 0; organization < 50; organization += 1)
       simulation.ask(slow(of(`org_${organization}`, "user:1")));
@@ -185,7 +185,7 @@ test("somebody who belongs to many organizations holds no more connections by th
   });
 });
 
-test("two organizations that are busy with others' work too both serve a principal of both", async () => {
+test("two organizations that are also busy with others' work both serve a principal of both", async () => {
   await simulate(4, (simulation) => {
     const member: Load = { share: of("org_1", "user:1"), ticks: 11, depth: 10, alone: true };
     const both = ["org_1", "org_2"].map((organization) => ({ ...slow(of(organization, "user:2"), 4), ticks: 20 }));
@@ -196,7 +196,7 @@ test("two organizations that are busy with others' work too both serve a princip
   });
 });
 
-test("a service whose calls for one busy organization never end gets its calls for others begun", async () => {
+test("a service whose calls for one busy organization never end gets its calls for others started", async () => {
   await simulate(10, (simulation) => {
     const busy = Array.from({ length: 8 }, (_, index) => slow(of(`org_${index}`)));
     const endless = quick(of("org_a", "service:all"), 8);
@@ -207,7 +207,7 @@ test("a service whose calls for one busy organization never end gets its calls f
   });
 });
 
-test("transactions of the hub, however slow, leave its statements a connection and organizations another", async () => {
+test("slow transactions of the hub leave its statements a connection and organizations another", async () => {
   for (const max of [4, 5, 10]) {
     await simulate(max, (simulation) => {
       const heavy = max < 10 ? [slow(of("org_1"))] : [1, 2, 3].map((index) => slow(of(`org_${index}`)));
@@ -250,7 +250,7 @@ test("slow statements of the hub leave its quick ones and every organization a c
   });
 });
 
-test("endless statements of the hub keep no organization waiting in a pool of any size", async () => {
+test("endless statements of the hub delay no organization in a pool of any size", async () => {
   for (const max of [1, 2, 3, 4, 5, 10]) {
     await simulate(max, (simulation) => {
       const endless = quick(HUB_SHARE, 40);
@@ -267,7 +267,7 @@ test("endless statements of the hub keep no organization waiting in a pool of an
   }
 });
 
-test("whatever is asked of a pool of any size begins and ends, and the hub's quick statements never wait", async () => {
+test("all work in a pool of any size begins and ends, and the hub's quick statements never wait", async () => {
   for (let seed = 1; seed <= 25; seed += 1) {
     const random = randomOf(seed);
     const max = 1 + random(12);

@@ -6,9 +6,9 @@ import { backendOf, isUnavailable, refusal, withClient } from "../support/databa
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
-const test = suite("the database's client in a jam");
+const test = suite("the database client during stalls");
 
-test("a frozen connection is unavailable within two seconds, and the next call is served by another", () =>
+test("a frozen connection is unavailable within two seconds, and another one serves the next call", () =>
   withDatabase(async (_, info) =>
     withClient(
       info,
@@ -27,7 +27,7 @@ test("a frozen connection is unavailable within two seconds, and the next call i
     ),
   ));
 
-test("a connection that freezes before its transaction has begun is given up too", () =>
+test("a connection that freezes before its transaction has begun is replaced too", () =>
   withDatabase(async (_, info) =>
     withClient(
       info,
@@ -46,7 +46,7 @@ test("a connection that freezes before its transaction has begun is given up too
     ),
   ));
 
-test("a frozen connection takes no other with it", () =>
+test("a frozen connection affects no other", () =>
   withDatabase(async (_, info) =>
     withClient(
       info,
@@ -63,7 +63,7 @@ test("a frozen connection takes no other with it", () =>
         try {
           const beside = await backendOf(database);
           const sleep = () => database.query((sql) => sql`SELECT pg_sleep(1.7), pg_backend_pid() AS pid`);
-          // The second is under way while the frozen connection is given up, and for more than a second after.
+          // The second one runs while the frozen connection is replaced, and for more than a second longer.
           await sleep();
           const [row] = await sleep();
           await stuck;
@@ -76,7 +76,7 @@ test("a frozen connection takes no other with it", () =>
     ),
   ));
 
-test("a transaction that is slow though each of its statements is answered costs no connection", () =>
+test("a slow transaction whose statements are all answered costs no connection", () =>
   withDatabase(async (_, info) =>
     withClient(
       info,
@@ -89,13 +89,13 @@ test("a transaction that is slow though each of its statements is answered costs
           }),
         );
         is(await backendOf(database), pid, "the connection was kept");
-        ok(statements < 3, "nothing is done any more for a caller who was told that it failed");
+        ok(statements < 3, "no statement is executed for a caller that has received an error");
       },
       { max: 1, statementTimeoutMs: 500 },
     ),
   ));
 
-test("a statement whose caller was told that it failed is not begun later", () =>
+test("a statement whose caller has received an error is not executed later", () =>
   withDatabase(async (other, info) =>
     withClient(
       info,
@@ -103,7 +103,7 @@ test("a statement whose caller was told that it failed is not begun later", () =
         const sleep = () => database.query((sql) => sql`SELECT pg_sleep(0.4)`).catch(() => undefined);
         const before = [sleep()];
         const startedAt = performance.now();
-        await until("the first is seen to be slow", () => performance.now() > startedAt + 100);
+        await until("the first counts as slow", () => performance.now() > startedAt + 100);
         before.push(sleep());
         await isUnavailable(
           database.query(
@@ -114,14 +114,14 @@ test("a statement whose caller was told that it failed is not begun later", () =
         );
         await Promise.all(before);
         const failedAt = performance.now();
-        await until("it would have had its turn", () => performance.now() > failedAt + 1_000);
+        await until("its turn would have come", () => performance.now() > failedAt + 1_000);
         equal([...(await other.query((sql) => sql`SELECT id FROM organizations`))], []);
       },
       { max: 1, statementTimeoutMs: 500 },
     ),
   ));
 
-test("statements that come without end leave transactions their turn, alone on their connection", () =>
+test("an endless stream of statements leaves transactions their turn, alone on their connection", () =>
   withDatabase(async (_, info) =>
     withClient(
       info,
@@ -171,7 +171,7 @@ test("a transaction whose connection freezes is unavailable, and is rolled back"
     ),
   ));
 
-test("a transaction whose connection is lost between its statements is unavailable, however it goes on", () =>
+test("a transaction whose connection is lost between its statements is unavailable, whatever it does next", () =>
   withDatabase(async (other, info) =>
     withClient(
       info,
@@ -190,7 +190,7 @@ test("a transaction whose connection is lost between its statements is unavailab
     ),
   ));
 
-test("a statement that is merely slow is ended by the server in time, and harms no other", () =>
+test("a merely slow statement is cancelled by the server in time, and affects no other", () =>
   withDatabase(async (_, info) =>
     withClient(info, async (database) => {
       const [first, second] = [await backendOf(database), refusal(database.query((sql) => sql`SELECT pg_sleep(10)`))];
@@ -203,7 +203,7 @@ test("a statement that is merely slow is ended by the server in time, and harms 
     }),
   ));
 
-test("a crowd that waits for a connection is told so, and does not begin later", () =>
+test("many callers that wait for a connection get an error, and their work does not begin later", () =>
   withDatabase(async (_, info) =>
     withClient(
       info,

@@ -5,7 +5,7 @@ import { withClient } from "../support/database-client.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
-const test = suite("the shares of a real database");
+const test = suite("shares of a real database");
 
 const SLEEP_SECONDS = 1.5;
 
@@ -30,7 +30,7 @@ function slowCalls(
   });
 }
 
-/** So many of the client's connections are asleep. */
+/** Waits until this many of the client's connections are asleep. */
 async function sleeping(other: Database, atLeast: number): Promise<void> {
   await until(`${atLeast} statements sleep`, async () => {
     const rows = await other.query(
@@ -41,7 +41,7 @@ async function sleeping(other: Database, atLeast: number): Promise<void> {
   });
 }
 
-test("slow calls of one principal for six organizations keep a seventh organization's call no second", () =>
+test("slow calls of one principal for six organizations delay a seventh organization's call by less than a second", () =>
   withDatabase((other, info) =>
     withClient(
       info,
@@ -62,7 +62,7 @@ test("slow calls of one principal for six organizations keep a seventh organizat
     ),
   ));
 
-test("slow calls of three organizations and a slow transaction of the hub keep none of the hub's statements a second", () =>
+test("slow calls of three organizations and a slow transaction of the hub delay the hub's statements by less than a second", () =>
   withDatabase((other, info) =>
     withClient(
       info,

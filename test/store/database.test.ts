@@ -9,7 +9,7 @@ import { withDatabase } from "../support/database.ts";
 import { answersAgain, isUnavailable, refusal, withClient } from "../support/database-client.ts";
 import { suite } from "../support/suite.ts";
 
-const test = suite("the database's client");
+const test = suite("the database client");
 
 function gate(): { passed: Promise<void>; open: () => void } {
   let open: () => void = () => undefined;
@@ -19,7 +19,7 @@ function gate(): { passed: Promise<void>; open: () => void } {
   return { passed, open };
 }
 
-test("answers with rows, dates, and numbers that don't fit as text", () =>
+test("returns rows, dates, and numbers out of range as text", () =>
   withDatabase(async (_, info) =>
     withClient(info, async (database) => {
       const [row] = await database.query(
@@ -30,7 +30,7 @@ test("answers with rows, dates, and numbers that don't fit as text", () =>
     }),
   ));
 
-test("what Postgres refuses stays what it is, with its constraint", () =>
+test("an error of Postgres reaches the caller with its constraint", () =>
   withDatabase(async (_, info) =>
     withClient(info, async (database) => {
       const { error } = await refusal(
@@ -41,7 +41,7 @@ test("what Postgres refuses stays what it is, with its constraint", () =>
     }),
   ));
 
-test("who waits for a connection is told when the client is closed", () =>
+test("a caller that waits for a connection gets an error when the client is closed", () =>
   withDatabase(async (_, info) =>
     withClient(
       info,
@@ -56,7 +56,7 @@ test("who waits for a connection is told when the client is closed", () =>
     ),
   ));
 
-test("a server nobody runs is unavailable at once", async () => {
+test("an address without a server is unavailable at once", async () => {
   for (const info of [
     { url: "postgres://hub@127.0.0.1:1/hub" },
     { socketDir: "/nowhere", user: "hub", database: "hub" },
@@ -65,7 +65,7 @@ test("a server nobody runs is unavailable at once", async () => {
   }
 });
 
-test("a server that stops is unavailable until it is back, without anything said to the client", async () => {
+test("a stopped server is unavailable until it is back, and the client recovers by itself", async () => {
   const folder = mkdtempSync(join(tmpdir(), "stopped-"));
   const options = { dataDir: join(folder, "pg"), fsync: false };
   let server = await startEmbeddedPostgres(options);
@@ -85,7 +85,7 @@ test("a server that stops is unavailable until it is back, without anything said
   }
 });
 
-test("a transaction is made in its principal's name, and again where it deadlocks", () =>
+test("a transaction runs in its principal's name, and is retried after a deadlock", () =>
   withDatabase(async (_, info) =>
     withClient(info, async (database) => {
       const ids = ["org_00000000000000000000000001", "org_00000000000000000000000002"];
@@ -105,8 +105,8 @@ test("a transaction is made in its principal's name, and again where it deadlock
       const gates = [gate(), gate()] as const;
       const meet = gates.map(({ passed }) => passed);
       await Promise.all([crossing(ids, meet, gates[0].open), crossing(ids.toReversed(), meet, gates[1].open)]);
-      // The first try again may come before the other one has gone on.
-      ok(tries > 2, "one of the two was tried again");
+      // The first retry may come before the other transaction has proceeded.
+      ok(tries > 2, "one of the two was retried");
       const rows = await database.query((sql) => sql<{ name: string }[]>`SELECT name FROM organizations`);
       equal(
         rows.map(({ name }) => name),

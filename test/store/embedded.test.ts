@@ -58,10 +58,10 @@ async function refusalOf(start: Promise<EmbeddedPostgres>): Promise<string> {
     if (error instanceof EmbeddedPostgresError) return error.message;
     throw error;
   }
-  throw new Error("it was not refused");
+  throw new Error("it was not rejected");
 }
 
-/** Another process that starts Postgres on `dataDir`, and tells its process id. */
+/** Another process that starts Postgres on `dataDir`, and prints the server's process id. */
 async function startElsewhere(dataDir: string): Promise<{ postgres: number; kill(): Promise<void> }> {
   const program = `
     const { startEmbeddedPostgres } = await import(${JSON.stringify(MODULE)});
@@ -79,18 +79,18 @@ async function startElsewhere(dataDir: string): Promise<{ postgres: number; kill
   return { postgres: Number(String(line)), kill };
 }
 
-/** False for one that has ended and that nobody has taken note of yet: whoever adopts orphans may be slow. */
+/** False also for an ended process that has not been reaped yet: the system may be slow to reap orphans. */
 function isAlive(pid: number): boolean {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "";
   } catch {
-    // ENOENT: there is no such process.
+    // ENOENT: the process does not exist.
     return false;
   }
 }
 
 test(
-  "keeps its data over a stop, speaks through a private socket alone, and leaves nothing running",
+  "keeps its data over a stop, is reachable only through a private socket, and leaves nothing running",
   () =>
     withFolder(async (folder) => {
       const dataDir = join(folder, "pg");
@@ -111,7 +111,7 @@ test(
 );
 
 test(
-  "a second start on the same data is refused while the first goes on",
+  "a second start on the same data is rejected while the first one runs",
   () =>
     withFolder(async (folder) => {
       const dataDir = join(folder, "pg");
@@ -127,7 +127,7 @@ test(
 );
 
 test(
-  "of several starts at once on no data yet, one comes up",
+  "of several concurrent starts on an empty folder, one succeeds",
   () =>
     withFolder(async (folder) => {
       const dataDir = join(folder, "pg");
@@ -140,7 +140,7 @@ test(
 );
 
 test(
-  "what a killed hub left running is ended, and its data served",
+  "a server that a killed hub left running is ended, and its data is served",
   () =>
     withFolder(async (folder) => {
       const dataDir = join(folder, "pg");
@@ -157,7 +157,7 @@ test(
 );
 
 test(
-  "a process that has the number of a server long gone is left alone",
+  "a process with the number of a former server is left alone",
   () =>
     withFolder(async (folder) => {
       const dataDir = join(folder, "pg");
@@ -178,14 +178,14 @@ test(
 );
 
 test(
-  "after its hub and it were both killed, locks whose number is another process's by now are no obstacle",
+  "after its hub and it were both killed, locks with the number of another process are removed",
   () =>
     withFolder(async (folder) => {
       const dataDir = join(folder, "pg");
       const other = await startElsewhere(dataDir);
       await other.kill();
       process.kill(other.postgres, "SIGKILL");
-      await until("it is gone", () => !isAlive(other.postgres));
+      await until("it has ended", () => !isAlive(other.postgres));
       const innocent = spawn("sleep", ["60"]);
       for (const lock of [join(dataDir, "postmaster.pid"), join(`${dataDir}-socket`, ".s.PGSQL.5432.lock")]) {
         writeFileSync(lock, readFileSync(lock, "utf8").replace(/^\d+/, String(innocent.pid)));
@@ -203,7 +203,7 @@ test(
 );
 
 test(
-  "one that dies is started again, and stopped for good",
+  "a server that dies is started again, and is stopped for good",
   () =>
     withFolder(async (folder) => {
       await withServer({ dataDir: join(folder, "pg") }, async (server) => {
@@ -235,7 +235,7 @@ test(
 );
 
 test(
-  "data that was half made before a crash does not stand in the way",
+  "data that a crash left half-made is replaced",
   () =>
     withFolder(async (folder) => {
       const dataDir = join(folder, "pg");
@@ -247,15 +247,15 @@ test(
 );
 
 test(
-  "a folder that holds something else is told, with the remedy, and left as it is",
+  "a folder with other contents is rejected with the remedy, and not changed",
   () =>
     withFolder(async (folder) => {
       const dataDir = join(folder, "pg");
       mkdirSync(dataDir);
       writeFileSync(join(dataDir, "thesis.txt"), "mine");
-      const told = await refusalOf(startEmbeddedPostgres({ dataDir, fsync: false }));
-      match(told, dataDir);
-      match(told, "DATABASE_URL");
+      const message = await refusalOf(startEmbeddedPostgres({ dataDir, fsync: false }));
+      match(message, dataDir);
+      match(message, "DATABASE_URL");
       is(readFileSync(join(dataDir, "thesis.txt"), "utf8"), "mine");
       is(existsSync(`${dataDir}.owner`), false);
     }),
@@ -264,7 +264,7 @@ test(
 
 if (process.getuid?.() === 0) {
   test(
-    "root's private folder does: nobody else may enter it, and Postgres doesn't run as root",
+    "root's private folder works: no other user may enter it, and Postgres doesn't run as root",
     () =>
       withFolder(async (folder) => {
         chmodSync(folder, 0o700);

@@ -4,7 +4,7 @@ import { HeldConnections } from "../../hub/store/held-connections.ts";
 import { randomOf } from "../support/random.ts";
 import { suite } from "../support/suite.ts";
 
-const test = suite("the fair queue of the database");
+const test = suite("the database's fair queue");
 
 interface Work {
   readonly id: number;
@@ -17,13 +17,13 @@ const share = (organization: number, principal: number): Share => ({
 });
 const lineOf = ({ organization, principal }: Share): string => `${organization} ${principal}`;
 
-/** Everything that may go wrong between arrivals, withdrawals and services, checked at every step. */
+/** A random history of arrivals, withdrawals and services, checked at every step. */
 function simulateQueue(seed: number): void {
   const random = randomOf(seed);
   const queue = new FairQueue<Work>();
   const waiting = new Map<number, Work>();
   const lastServed = new Map<string, number>();
-  /** Organization → services of each other organization since it has been waiting for its turn. */
+  /** Organization → services of each other organization while it waits for its turn. */
   const passed = new Map<string, Map<string, number>>();
   let nextId = 1;
 
@@ -38,7 +38,7 @@ function simulateQueue(seed: number): void {
     const works = [...waiting.values()];
     const work = works[random(works.length + 1)];
     if (!work) return;
-    ok(queue.delete(work), `seed ${seed}: what waits can be withdrawn`);
+    ok(queue.delete(work), `seed ${seed}: waiting work can be withdrawn`);
     is(queue.delete(work), false, `seed ${seed}: once`);
     waiting.delete(work.id);
     forgetIdle(work.share.organization);
@@ -86,7 +86,7 @@ test("no arrival, withdrawal or service loses work, begins it twice, or gives an
   for (let seed = 1; seed <= 200; seed += 1) simulateQueue(seed);
 });
 
-test("within an organization a principal with a thousand statements gives each other one its turn after one of its own", () => {
+test("within an organization a principal with a thousand statements yields to each other principal after one of its own", () => {
   const queue = new FairQueue<Work>();
   for (let id = 0; id < 1_000; id += 1) queue.add({ id, share: share(1, 1) });
   for (let id = 1_000; id < 1_003; id += 1) queue.add({ id, share: share(1, 2) });
@@ -111,7 +111,7 @@ test("an organization that can't begin is passed over, and keeps its place", () 
   is(queue.size, 0);
 });
 
-test("a principal that has to wait is passed over, within its organization and in those behind it", () => {
+test("a principal that must wait is passed over, within its organization and in those behind it", () => {
   const queue = new FairQueue<Work>();
   const one = (organization: string): Share => ({ organization, principal: "user:everywhere" });
   const works: Work[] = [
@@ -139,7 +139,7 @@ test("a principal that has to wait is passed over, within its organization and i
   ]);
 });
 
-test("an answer that stops the others leaves them their places", () => {
+test("an answer of `stop` leaves all others their places", () => {
   const queue = new FairQueue<Work>();
   for (let id = 0; id < 3; id += 1) queue.add({ id, share: share(id, 1) });
   is(
@@ -160,7 +160,7 @@ test("a pool of up to three connections is not divided", () => {
   }
 });
 
-test("nothing is kept of connections that were given back", () => {
+test("the queue keeps no data of connections that were given back", () => {
   const held = new HeldConnections(10);
   held.take(share(1, 1));
   is(held.refusal(share(1, 2), 0), "skip");

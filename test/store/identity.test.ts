@@ -11,7 +11,7 @@ const TIMES = { statementTimeoutMs: 10_000, connectTimeoutMs: 5_000 };
 const settleAtOnce = (database: Database, hubs: number) =>
   Promise.all(Array.from({ length: hubs }, async () => (await settleIdentity(database)).value));
 
-test("is eight characters, drawn once, whoever asks for it at the same time", () =>
+test("has eight characters, and is drawn once for concurrent callers", () =>
   withDatabase(async (database) => {
     const values = new Set(await settleAtOnce(database, 10));
     is(values.size, 1);
@@ -21,11 +21,11 @@ test("is eight characters, drawn once, whoever asks for it at the same time", ()
     is(await hasIdentity(database, value), true);
   }));
 
-test("of a copy is another one, on which hubs that start at the same time agree", () =>
+test("of a copy is a new one, on which concurrently starting hubs agree", () =>
   withDatabase(async (database) => {
     const { value } = await settleIdentity(database);
     await withCopy(database, async (copy) => {
-      is(await hasIdentity(copy, value), false, "a hub whose server became the copy goes on no more");
+      is(await hasIdentity(copy, value), false, "a hub whose server became the copy can't continue");
       const values = new Set(await settleAtOnce(copy, 10));
       is(values.size, 1);
       not.equal([...values], [value]);
@@ -33,7 +33,7 @@ test("of a copy is another one, on which hubs that start at the same time agree"
     is((await settleIdentity(database)).value, value, "the original keeps its own");
   }));
 
-test("is drawn again where the stored system identifier is another server's", () =>
+test("is drawn again if the stored system identifier is another server's", () =>
   withDatabase(async (database) => {
     const { value } = await settleIdentity(database);
     await database.query((sql) => sql`UPDATE hub_identity SET system_identifier = '1'`);
@@ -41,7 +41,7 @@ test("is drawn again where the stored system identifier is another server's", ()
     not.equal((await settleIdentity(database)).value, value);
   }));
 
-test("is renewed for a copy of a whole disk, which nothing tells apart", () =>
+test("can be renewed for a copy of a whole disk, which can't be distinguished", () =>
   withDatabase(async (database) => {
     const { value } = await settleIdentity(database);
     const renewed = await renewIdentity(database);
@@ -50,7 +50,7 @@ test("is renewed for a copy of a whole disk, which nothing tells apart", () =>
     is((await settleIdentity(database)).value, renewed);
   }));
 
-test("without the right to read the system identifier rests on the oids, and stays where the right comes and goes", () =>
+test("without the right to read the system identifier depends on the oids, and stays when that right is granted or revoked", () =>
   withDatabase(async (database, info) => {
     const { value } = await settleIdentity(database);
     const role = `${info.database}_plain`;

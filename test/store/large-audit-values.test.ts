@@ -9,7 +9,7 @@ const ORGANIZATION = "org_00000000000000000000000001";
 const PROJECT = "proj_00000000000000000000000001";
 const TASK = "task_00000000000000000000000001";
 
-test("events that wait to be published when the migration runs have their large values omitted, and no others", () =>
+test("events that wait to be published when the migration runs get their large values omitted, and no others", () =>
   withEmptyDatabase(async ({ unlimited: sql }) => {
     const migrations = await readMigrations();
     const place = migrations.findIndex(({ name }) => name === MIGRATION);

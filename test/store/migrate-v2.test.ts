@@ -16,7 +16,7 @@ interface Run {
   output: string;
 }
 
-/** `npm run migrate:v2` with these arguments; `killWhen` ends it in the middle. */
+/** Runs `npm run migrate:v2` with these arguments; `killWhen` kills it in the middle. */
 async function run(info: DatabaseInfo, args: string[], killWhen?: () => Promise<boolean>): Promise<Run> {
   const { socketDir, user, database } = info;
   const child = spawn(process.execPath, ["--import", "tsx", "scripts/migrate-v2.ts", ...args], {
@@ -61,7 +61,7 @@ async function withSource(
   });
 }
 
-/** Everything that the migration writes, to see whether anything changed. */
+/** A digest of everything that the migration writes, to detect changes. */
 async function written({ unlimited: sql }: Database): Promise<unknown> {
   const [row] = await sql`SELECT
     (SELECT md5(string_agg(o::text, '' ORDER BY id)) FROM organizations o) AS organizations,
@@ -71,7 +71,7 @@ async function written({ unlimited: sql }: Database): Promise<unknown> {
   return { ...row };
 }
 
-test("organizations, projects and tasks come over with real ids, unique slugs and the seed's lists", () =>
+test("organizations, projects and tasks are migrated with real ids, unique slugs and the seed's lists", () =>
   withSource(async (database, info, owner) => {
     const { unlimited: sql } = database;
     await sql`INSERT INTO organizations (id, name, slug) VALUES (${`org_${ulid()}`}, 'There', 'acme-gmbh')`;
@@ -84,7 +84,7 @@ test("organizations, projects and tasks come over with real ids, unique slugs an
       ('7', 'nowhere', 'Orphan', NULL, 1, 'todo', '2022-02-07'), ('8', 'b', ${"x".repeat(600)}, 'more', 1, 'todo', '2022-02-08')`;
     const { code, output } = await run(info, ["--owner", owner]);
     is(code, 2, output);
-    for (const told of [
+    for (const line of [
       "3 organizations migrated",
       "2 projects migrated",
       "7 tasks migrated",
@@ -97,7 +97,7 @@ test("organizations, projects and tasks come over with real ids, unique slugs an
       'no title, now "Untitled": 1 (6)',
       "a title longer than 500 characters, now whole in the description: 1 (8)",
     ])
-      ok(output.includes(told), `${told}\n${output}`);
+      ok(output.includes(line), `${line}\n${output}`);
     const slugs = await sql<{ slug: string }[]>`SELECT slug FROM organizations ORDER BY slug`;
     equal(
       slugs.map(({ slug }) => slug),
@@ -129,7 +129,7 @@ test("organizations, projects and tasks come over with real ids, unique slugs an
     equal(await written(database), before);
   }));
 
-test("a dry run tells the same and changes nothing", () =>
+test("a dry run reports the same and changes nothing", () =>
   withSource(async (database, info, owner) => {
     const { unlimited: sql } = database;
     await sql`INSERT INTO v2_organizations SELECT n, 'Org ' || n, now() FROM generate_series(1, 3) n`;
@@ -146,7 +146,7 @@ test("a dry run tells the same and changes nothing", () =>
   }));
 
 test(
-  "twenty thousand tasks, killed in the middle, come over once each and in their order",
+  "twenty thousand tasks, killed in the middle, are migrated once each and in their order",
   () =>
     withSource(async (database, info, owner) => {
       const { unlimited: sql } = database;
@@ -182,7 +182,7 @@ test(
   120_000,
 );
 
-test("two runs at once don't make anything twice, and an owner who has not signed in yet is waited for", () =>
+test("two concurrent runs create nothing twice, and wait for an owner who has not signed in yet", () =>
   withSource(async (database, info) => {
     const { unlimited: sql } = database;
     await sql`INSERT INTO v2_organizations SELECT n, 'Org', now() FROM generate_series(1, 20) n`;
@@ -193,7 +193,7 @@ test("two runs at once don't make anything twice, and an owner who has not signe
     equal({ ...row }, { organizations: 20, owners: 1 });
   }));
 
-test("what is missing is named, with the remedy", () =>
+test("missing arguments and users are named, with the remedy", () =>
   withDatabase(async (database, info) => {
     const { code, output } = await run(info, ["--owner", "a@example.com"]);
     is(code, 1);

@@ -15,7 +15,7 @@ const test = suite("migrations");
 const STEPS = (await readMigrations()).map(({ name }) => name);
 const EXTERNAL = { embeddedDir: null };
 
-/** An applied migration never changes. A new one gets its line here, with the checksum that this test prints. */
+/** The checksums of applied migrations, which never change. Add a line for a new one, with the checksum that this test prints. */
 const FROZEN = new Map([
   ["0001-baseline", "0a72c7bd9a767c761ba7d820ea90af4d93af55d36b16301840fcdc126bcf3b28"],
   ["0002-periodic-work", "d3c06a2b7972692566a09708e86e9c3bd006c1bc06f763aa82a8210487a0a495"],
@@ -44,16 +44,16 @@ async function schemaErrorOf(work: Promise<unknown>): Promise<SchemaError> {
     if (error instanceof SchemaError) return error;
     throw error;
   }
-  throw new Error("it was not refused");
+  throw new Error("it was not rejected");
 }
 
-test("an empty database is refused, with the command that helps, and is current afterwards", () =>
+test("an empty database is rejected, with the command that helps, and is current afterwards", () =>
   withEmptyDatabase(async ({ unlimited: sql }) => {
     match((await schemaErrorOf(assertCurrentSchema(sql, null))).message, "npm run migrate");
-    const told: string[] = [];
-    equal(await migrate(sql, { ...EXTERNAL, report: (line) => void told.push(line) }), { applied: STEPS });
+    const reported: string[] = [];
+    equal(await migrate(sql, { ...EXTERNAL, report: (line) => void reported.push(line) }), { applied: STEPS });
     equal(
-      told,
+      reported,
       STEPS.map((name) => `applying ${name}`),
     );
     await assertCurrentSchema(sql, null);
@@ -79,7 +79,7 @@ test("several migrations at once apply each step once, and wait for each other",
     equal(outcomes.flatMap(({ applied }) => applied).sort(), STEPS);
   }));
 
-test("a migrated database is what schema.sql makes", () =>
+test("a migrated database equals what schema.sql creates", () =>
   withEmptyDatabase(async ({ unlimited: sql }) => {
     await sql.unsafe(await readSql(SCHEMA_FILE));
     const fresh = await readCatalog(sql);
@@ -90,14 +90,14 @@ test("a migrated database is what schema.sql makes", () =>
     ok(fresh.size > 300, "the whole schema was compared");
   }));
 
-test("tables that somebody else made are no schema of ours, and nothing is kept of the attempt", () =>
+test("tables of another program with the hub's names are an error, and the attempt leaves no change", () =>
   withEmptyDatabase(async ({ unlimited: sql }) => {
     await sql`CREATE TABLE tasks (id TEXT)`;
     match((await schemaErrorOf(migrate(sql, EXTERNAL))).message, 'relation "tasks" already exists');
     equal([...(await sql`SELECT 1 FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'tasks'`)], []);
   }));
 
-const DRIFTS: readonly (readonly [change: string, told: string])[] = [
+const DRIFTS: readonly (readonly [change: string, expected: string])[] = [
   ["ALTER TABLE tasks DROP COLUMN plan_spec", "column tasks.plan_spec is missing"],
   ["ALTER TABLE tasks ALTER COLUMN priority SET DEFAULT 1", 'column tasks.priority is "integer not null default 1"'],
   ["ALTER TABLE tasks ADD COLUMN mine TEXT", "column tasks.mine is not expected"],
@@ -110,20 +110,20 @@ const DRIFTS: readonly (readonly [change: string, told: string])[] = [
   ["CREATE UNIQUE INDEX mine ON tasks (title)", "unique index tasks.mine is not expected"],
 ];
 
-for (const [change, told] of DRIFTS) {
+for (const [change, expected] of DRIFTS) {
   test(`drift is named: ${change}`, () =>
     withDatabase(async ({ unlimited: sql }) => {
       await sql.unsafe(change);
       const { message } = await schemaErrorOf(migrate(sql, EXTERNAL));
-      ok(message.includes(told), message);
+      ok(message.includes(expected), message);
       is(message.match(/^ {2}/gm)?.length, 1, `nothing else is:\n${message}`);
     }));
 }
 
-test("tables and plain indexes beside ours are their owner's affair", () =>
+test("other tables and plain indexes are ignored", () =>
   withDatabase(async ({ unlimited: sql }) => {
-    await sql`CREATE TABLE theirs (id TEXT PRIMARY KEY)`;
-    await sql`CREATE INDEX theirs_too ON tasks (title)`;
+    await sql`CREATE TABLE foreign_table (id TEXT PRIMARY KEY)`;
+    await sql`CREATE INDEX foreign_index ON tasks (title)`;
     equal(await migrate(sql, EXTERNAL), { applied: [] });
   }));
 
@@ -140,7 +140,7 @@ async function runCommand(env: Record<string, string>, ...args: string[]): Promi
   return { code, output: parts.join("") };
 }
 
-test("the command migrates the database of DATABASE_DIRECT_URL before that of DATABASE_URL, and says so", () =>
+test("the command migrates the database of DATABASE_DIRECT_URL in preference to that of DATABASE_URL, and says so", () =>
   withEmptyDatabase(async (empty, { socketDir, user, database }) => {
     const DATABASE_DIRECT_URL = `postgres://${user}@localhost/${database}?host=${encodeURIComponent(socketDir)}`;
     const env = { DATABASE_DIRECT_URL, DATABASE_URL: "postgres://nobody@127.0.0.1:1/none" };
@@ -152,7 +152,7 @@ test("the command migrates the database of DATABASE_DIRECT_URL before that of DA
     await assertCurrentSchema(empty.unlimited, null);
   }));
 
-test("the command refuses production without a database, and makes none", async () => {
+test("the command rejects production without a database, and creates none", async () => {
   const folder = mkdtempSync(join(tmpdir(), "migrate-"));
   try {
     const { code, output } = await runCommand({ NODE_ENV: "production", DATA_DIR: join(folder, "data") });
@@ -164,7 +164,7 @@ test("the command refuses production without a database, and makes none", async 
   }
 });
 
-test("the command tells the identity in Redis, and renews it when it is asked to", () =>
+test("the command prints the identity in Redis, and renews it on request", () =>
   withDatabase(async (_, info) => {
     const env = { DATABASE_URL: urlOf(info) };
     const identityIn = ({ code, output }: { code: number; output: string }) => {
@@ -181,7 +181,7 @@ test("the command tells the identity in Redis, and renews it when it is asked to
     match(wrong.output, /npm run migrate -- \[--new-identity\]/);
   }));
 
-test("the command ends with 1 and the remedy where there is no database, and keeps the password to itself", async () => {
+test("the command ends with 1 and the remedy if there is no database, and never prints the password", async () => {
   const { code, output } = await runCommand({ DATABASE_URL: "postgres://hub:hunter2@127.0.0.1:1/none" });
   is(code, 1);
   match(output, "ECONNREFUSED");

@@ -16,16 +16,16 @@ async function messageOf(work: Promise<unknown>): Promise<string> {
     if (error instanceof SchemaError) return error.message;
     throw error;
   }
-  throw new Error("it was not refused");
+  throw new Error("it was not rejected");
 }
 
 interface Refused {
   name: string;
-  /** What happened to the database. */
+  /** The change of the database. */
   change: string;
-  told: RegExp;
+  expected: RegExp;
   /** Whether the remedy is another database. */
-  anew: boolean;
+  needsNewDatabase: boolean;
 }
 
 const BASELINE_ALONE = "DELETE FROM schema_migrations WHERE name <> '0001-baseline';";
@@ -34,62 +34,63 @@ const REFUSED: readonly Refused[] = [
   {
     name: "one that applied an edited migration",
     change: `UPDATE schema_migrations SET checksum = '${CHECKSUM}' WHERE name = '0001-baseline'`,
-    told: /^Migration 0001-baseline was changed after this database applied it/,
-    anew: true,
+    expected: /^Migration 0001-baseline was changed after this database applied it/,
+    needsNewDatabase: true,
   },
   {
     name: "one that a newer hub migrated",
     change: `INSERT INTO schema_migrations (name, checksum) VALUES ('9999-later', '${CHECKSUM}')`,
-    told: /^The database is newer than this hub: it has 9999-later\. Deploy the newer hub\.$/,
-    anew: false,
+    expected: /^The database is newer than this hub: it has 9999-later\. Deploy the newer hub\.$/,
+    needsNewDatabase: false,
   },
   {
     name: "one that another branch migrated",
     change: `INSERT INTO schema_migrations (name, checksum) VALUES ('0000-other', '${CHECKSUM}')`,
-    told: /^The database has 0000-other, which is no migration of this hub/,
-    anew: true,
+    expected: /^The database has 0000-other, which is no migration of this hub/,
+    needsNewDatabase: true,
   },
   {
     name: "one that lacks an older migration",
     change: `${BASELINE_ALONE} UPDATE schema_migrations SET name = '9999-later'`,
-    told: /^The database has 9999-later, but lacks the older 0001-baseline/,
-    anew: true,
+    expected: /^The database has 9999-later, but lacks the older 0001-baseline/,
+    needsNewDatabase: true,
   },
   {
     name: "one of a development version without checksums",
     change: `${BASELINE_ALONE} ALTER TABLE schema_migrations DROP COLUMN checksum;
       INSERT INTO schema_migrations (name) VALUES ('0002-change-feed'), ('0003-invitations')`,
-    told: /^The database was made by a development version: 0001-baseline, 0002-change-feed, 0003-invitations was applied/,
-    anew: true,
+    expected:
+      /^The database was made by a development version: 0001-baseline, 0002-change-feed, 0003-invitations was applied/,
+    needsNewDatabase: true,
   },
   {
     name: "one on which schema.sql was executed by hand",
     change: "DELETE FROM schema_migrations",
-    told: /^The database has the table schema_migrations without a row/,
-    anew: true,
+    expected: /^The database has the table schema_migrations without a row/,
+    needsNewDatabase: true,
   },
   {
     name: "one whose table of migrations belongs to another program",
     change: "DROP TABLE schema_migrations; CREATE TABLE schema_migrations AS SELECT 7 AS version, false AS dirty",
-    told: /^The table schema_migrations belongs to another program/,
-    anew: true,
+    expected: /^The table schema_migrations belongs to another program/,
+    needsNewDatabase: true,
   },
 ];
 
-for (const { name, change, told, anew } of REFUSED) {
-  test(`${name} is refused with the reason and the remedy, and is not changed`, () =>
+for (const { name, change, expected, needsNewDatabase } of REFUSED) {
+  test(`${name} is rejected with the reason and the remedy, and is not changed`, () =>
     withDatabase(async ({ unlimited: sql }) => {
       await sql.unsafe(change);
       const snapshot = async () => [[...(await readCatalog(sql))], [...(await sql`SELECT * FROM schema_migrations`)]];
       const before = await snapshot();
       for (const refused of [assertCurrentSchema, migrateAt]) {
         const external = await messageOf(refused(sql, null));
-        match(external, told);
-        is(/create an empty database/i.test(external), anew, external);
+        match(external, expected);
+        is(/create an empty database/i.test(external), needsNewDatabase, external);
         not.match(external, FOLDER);
         const embedded = await messageOf(refused(sql, FOLDER));
-        match(embedded, told);
-        is(embedded.includes(`mv ${FOLDER} ${FOLDER}.old`), anew, embedded);
+        match(embedded, expected);
+        is(embedded.includes(`mv ${FOLDER} ${FOLDER}.old`), needsNewDatabase, embedded);
         not.match(embedded, "DATABASE_URL");
       }
       equal(await snapshot(), before);

@@ -17,7 +17,7 @@ const AWAY_MS = 10_000;
 
 type Body = (database: Database, direct: Database, pgbouncer: PgBouncer) => Promise<void>;
 
-/** A client as the hub opens it, and a direct one. */
+/** A client with the hub's settings, and a direct one. */
 const withPooled = (options: PgBouncerOptions, body: Body, times = TIMES) =>
   withDatabase((direct, info) =>
     withPgBouncer(info, options, async (pgbouncer) => {
@@ -72,7 +72,7 @@ for (const mode of ["transaction", "session"] as const) {
   );
 }
 
-test("statements that are asked for together on a single connection all succeed", () =>
+test("concurrent statements on a single connection all succeed", () =>
   withDatabase((_, info) =>
     withPgBouncer(info, { mode: "transaction", poolSize: 1 }, async ({ connection }) => {
       const { database } = await openExternal({ ...connection, ...TIMES, max: 1 });
@@ -91,7 +91,7 @@ test("statements that are asked for together on a single connection all succeed"
     }),
   ));
 
-test("a slow statement of a transaction is ended by the server, and its error is a timeout", () =>
+test("a slow statement of a transaction is cancelled by the server, and its error is a timeout", () =>
   withPooled({ mode: "transaction", poolSize: 1 }, async (database) => {
     const slow = () => database.transaction("test", (sql) => sql`SELECT pg_sleep(10)`);
     const { error } = await refusal(slow());
@@ -109,7 +109,7 @@ test("no setting of a transaction stays on the connection that another client ge
     equal({ ...row }, { principal: "", limit: "0" });
   }));
 
-test("connections of Postgres that end in the middle are errors of their callers alone, and the next calls succeed", () =>
+test("connections of Postgres that end during statements are errors of their callers only, and the next calls succeed", () =>
   withPooled({ mode: "transaction", poolSize: 3 }, async (database, direct) => {
     let over = false;
     const codes = new Set<string>();
@@ -137,7 +137,7 @@ test("connections of Postgres that end in the middle are errors of their callers
   }));
 
 test(
-  "a frozen PgBouncer is unavailable in time, and answers as soon as it goes on",
+  "a frozen PgBouncer is unavailable in time, and answers as soon as it continues",
   () =>
     withPooled({ mode: "transaction", poolSize: 2 }, async (database, _, pgbouncer) => {
       await database.ping();

@@ -21,7 +21,7 @@ test("a direct connection is no pooler, and the detection leaves no connection o
     });
   }));
 
-test("a database that can't be reached is the driver's error", async () => {
+test("an unreachable database rejects with the driver's error", async () => {
   const outcome = await detectPooler({ url: "postgres://hub@127.0.0.1:1/none" }, TIMEOUT_MS).catch((error) => error);
   is(outcome.code, "ECONNREFUSED");
 });

@@ -46,7 +46,7 @@ test("steps that are no transition are left out as soon as there is one", () => 
   equal(joinSteps([lost], [step("suspect", "suspect")]), [lost]);
 });
 
-test("where nothing changed the last state remains, for the row to be compared with", () => {
+test("if nothing changed, the last state remains, to be compared with the row", () => {
   const last = step("online", "online", 2);
   equal(joinSteps([step("online", "online", 1)], [last]), [last]);
 });

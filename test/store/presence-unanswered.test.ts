@@ -7,7 +7,7 @@ import { presenceOf, seedWorkstations, transitionsOf } from "../support/workstat
 
 const test = suite("presence write-back without an answer");
 
-test("a transition that was written without an answer is told once, though it comes again with the next", () =>
+test("a transition whose write got no answer is recorded once, though it is sent again with the next", () =>
   withDatabase(async (database) => {
     const [id = ""] = await seedWorkstations(database, 1);
     const backlog = new PresenceBacklog();

@@ -18,7 +18,7 @@ import {
 const test = suite("presence write-back");
 const FLUSH_MS = 5_000;
 
-/** The only id of a seed of one. */
+/** The single id of a seed. */
 async function seedOne(database: Parameters<typeof seedWorkstations>[0]): Promise<string> {
   const [id] = await seedWorkstations(database, 1);
   if (!id) throw new Error("nothing was seeded");
@@ -90,7 +90,7 @@ test("a present workstation that calls itself offline has an offline row; a susp
     );
   }));
 
-test("what doesn't fit a column is left out, and the rest is written", () =>
+test("values that don't fit a column are left out, and the rest is written", () =>
   withDatabase(async (database) => {
     const id = await seedOne(database);
     await withWriter(database, async ({ writer }) => {
@@ -125,7 +125,7 @@ test("10,000 states of 100 workstations become a single statement", () =>
     ok((await rowsOf(database, ids)).every((row) => row.presence_revision === 101));
   }));
 
-test("a second of ceaseless changes costs a handful of statements, and nothing is sent when it is quiet", () =>
+test("a second of continuous changes costs a handful of statements, and nothing is sent while there are none", () =>
   withDatabase(async (database) => {
     const ids = await seedWorkstations(database, 50);
     await withWriter(
@@ -161,7 +161,7 @@ test("more rows than one statement takes are written by several", () =>
     ok((await rowsOf(database, ids)).every(({ status }) => status === "online"));
   }));
 
-test("an older revision is forgotten before the flush and refused by the row after it", () =>
+test("an older revision is dropped before the flush and rejected by the row after it", () =>
   withDatabase(async (database) => {
     const id = await seedOne(database);
     await withWriter(database, async ({ writer, refusals }) => {
@@ -179,7 +179,7 @@ test("an older revision is forgotten before the flush and refused by the row aft
     is((await transitionsOf(database, id)).length, 1);
   }));
 
-test("two writers at once leave the newest state on every row", () =>
+test("two concurrent writers leave the newest state on every row", () =>
   withDatabase(async (database) => {
     const ids = await seedWorkstations(database, 200);
     const times = { intervalMs: 10 };
@@ -203,7 +203,7 @@ test("two writers at once leave the newest state on every row", () =>
     ok((await rowsOf(database, ids)).every((row) => row.presence_revision === 11));
   }));
 
-test("a suspended workstation stays suspended whatever its presence says", () =>
+test("a suspended workstation stays suspended in any presence state", () =>
   withDatabase(async (database) => {
     const id = await seedOne(database);
     await database.query((sql) => sql`UPDATE workstations SET status = 'suspended' WHERE id = ${id}`);
@@ -217,7 +217,7 @@ test("a suspended workstation stays suspended whatever its presence says", () =>
     is((await rowOf(database, id)).presence_revision, 2);
   }));
 
-test("a deleted and an unknown workstation are dropped quietly", () =>
+test("a deleted and an unknown workstation are dropped silently", () =>
   withDatabase(async (database) => {
     const id = await seedOne(database);
     await database.query((sql) => sql`UPDATE workstations SET deleted_at = now() WHERE id = ${id}`);
@@ -230,7 +230,7 @@ test("a deleted and an unknown workstation are dropped quietly", () =>
     is((await rowOf(database, id)).presence_revision, 0);
   }));
 
-test("a value that Postgres refuses costs its own row alone, and is logged once", () =>
+test("a value that Postgres rejects affects its own row alone, and is logged once", () =>
   withDatabase(async (database) => {
     const ids = await seedWorkstations(database, 40);
     const poisoned = ids[13] ?? "";
@@ -252,11 +252,11 @@ test("a value that Postgres refuses costs its own row alone, and is logged once"
 
       writer.write(presenceOf(poisoned, 2));
       await writer.flush(FLUSH_MS);
-      is((await rowOf(database, poisoned)).status, "online", "its next state is tried anew");
+      is((await rowOf(database, poisoned)).status, "online", "its next state is tried again");
     });
   }));
 
-test("a row that another transaction holds keeps nobody else waiting, and is written when it is free", () =>
+test("a row that another transaction holds delays no other row, and is written when it is free", () =>
   withDatabase(async (database) => {
     const [held = "", free = ""] = await seedWorkstations(database, 2);
     await withWriter(
@@ -275,7 +275,7 @@ test("a row that another transaction holds keeps nobody else waiting, and is wri
     );
   }));
 
-test("last_seen_at moves when a workstation comes, is lost or says goodbye, and with a heartbeat", () =>
+test("last_seen_at moves when a workstation joins, is lost or leaves, and with a heartbeat", () =>
   withDatabase(async (database) => {
     const id = await seedOne(database);
     const seen: (number | undefined)[] = [];
@@ -293,10 +293,10 @@ test("last_seen_at moves when a workstation comes, is lost or says goodbye, and 
       await step(absent(id, 5, { at: 5_000, reason: "timeout" }));
     });
     equal(seen, [1_000, 1_000, 3_000, 4_000, 4_000]);
-    is((await rowOf(database, id)).last_heartbeat_at?.getTime(), 3_000, "only the live have a heartbeat");
+    is((await rowOf(database, id)).last_heartbeat_at?.getTime(), 3_000, "only live workstations have a heartbeat");
   }));
 
-test("each transition is in the audit trail with reason, node and connection, and is not to be published", () =>
+test("each transition is in the audit trail with reason, node and connection, and is not published", () =>
   withDatabase(async (database) => {
     const id = await seedOne(database);
     const before = (await rowOf(database, id)).updated_at;
@@ -331,7 +331,7 @@ test("each transition is in the audit trail with reason, node and connection, an
         "offline>online 7 null",
         "online>offline 8 timeout",
       ],
-      "also those that a newer state overtook before the flush",
+      "including those that a newer state replaced before the flush",
     );
     const [, , back] = transitions;
     equal(
@@ -351,7 +351,7 @@ test("each transition is in the audit trail with reason, node and connection, an
     equal((await rowOf(database, id)).updated_at, before);
   }));
 
-test("a row that already says what a new hub hears first is no transition", () =>
+test("a row that already has the first state of a new hub is no transition", () =>
   withDatabase(async (database) => {
     const id = await seedOne(database);
     await withWriter(database, async ({ writer }) => {
@@ -365,11 +365,11 @@ test("a row that already says what a new hub hears first is no transition", () =
       await database.query((sql) => sql`UPDATE workstations SET status = 'offline' WHERE id = ${id}`);
       writer.write(presenceOf(id, 3));
       await writer.flush(FLUSH_MS);
-      is((await transitionsOf(database, id)).length, 2, "but a row that someone else turned offline is");
+      is((await transitionsOf(database, id)).length, 2, "but a row that another writer turned offline is");
     });
   }));
 
-test("a flush that can't finish gives up at its limit, says so, and keeps what is left", () =>
+test("a flush that can't finish ends at its limit, logs that, and keeps the rest", () =>
   withDatabase(async (database) => {
     const id = await seedOne(database);
     await withWriter(
@@ -401,7 +401,7 @@ const anyState = fc.record({
 });
 
 test(
-  "whatever the order of states and flushes, each row ends as its newest state",
+  "after any order of states and flushes, each row has its newest state",
   () =>
     withDatabase(async (database) => {
       await fc.assert(

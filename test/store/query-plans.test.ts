@@ -14,7 +14,7 @@ const id = (prefix: string, number: string): string => `'${prefix}_' || lpad((${
 async function fill(database: Database): Promise<void> {
   await database.unlimited.begin(async (sql) => {
     await sql.unsafe(`
-      -- Only the plans are looked at: the rows come in without their triggers.
+      -- Only the plans matter: rows are inserted without their triggers.
       SET LOCAL session_replication_role = replica;
       INSERT INTO organizations (id, name, slug) SELECT ${id("org", "n")}, 'o', 'o' || n FROM generate_series(1, 50) n;
       INSERT INTO projects (id, organization_id, name) SELECT ${id("proj", "n")}, ${id("org", "n")}, 'p' FROM generate_series(1, 50) n;
@@ -73,7 +73,7 @@ const PATTERNS: readonly (readonly [behaviour: string, index: RegExp, statement:
     [`org_${"1".padStart(26, "0")}`],
   ],
   [
-    "what waits for a task",
+    "tasks that wait for a task",
     /^idx_dependency_resolution$/,
     "SELECT * FROM task_dependencies WHERE depends_on_task_id = $1 AND status = 'active'",
     [`task_${"9".padStart(26, "0")}`],
@@ -93,7 +93,7 @@ test(
         );
         is(/\bSort\b|Seq Scan/.test(text), false, `${behaviour}:\n${text}`);
       }
-      // The board's index serves every list; without it the seed's own does for those it is made for.
+      // The board's index serves every list; without it the seed's own index serves the lists it is made for.
       const [, , statement, values] = PATTERNS[1] ?? [];
       const { text } = await database.unlimited.begin(async (sql) => {
         await sql.unsafe("DROP INDEX idx_tasks_board");
@@ -118,7 +118,7 @@ test(
       await database.unlimited.unsafe("ANALYZE");
       const secondsOf = (first: string | null) =>
         database.unlimited.begin(async (sql) => {
-          // Plans are kept by the session: this one begins without any.
+          // The session caches plans: this one begins without any.
           await sql`DISCARD PLANS`;
           if (first) await sql.unsafe(first);
           const begun = performance.now();

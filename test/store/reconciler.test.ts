@@ -36,7 +36,7 @@ interface Times {
   intervalMs?: number;
 }
 
-/** Store, writer and reconciler wired as the hub wires them. */
+/** Store, writer and reconciler, connected as in the hub. */
 async function withHub(database: Database, body: (hub: Hub) => Promise<void>, times: Times = {}): Promise<void> {
   const { log } = recordingLog();
   const writer: PresenceWriter = new PresenceWriter({
@@ -86,7 +86,7 @@ async function leaveOnline(database: Database, ids: readonly string[], revision 
   });
 }
 
-test("rows left online by a hub that died go offline, and keep what else they say", () =>
+test("rows left online by a hub that died go offline, and keep their other columns", () =>
   withDatabase(async (database) => {
     const ids = await seedWorkstations(database, 3);
     await leaveOnline(database, ids);
@@ -106,7 +106,7 @@ test("rows left online by a hub that died go offline, and keep what else they sa
     equal([last?.before.presence, last?.after.presence, last?.after.reason], ["online", "offline", "node_lost"]);
   }));
 
-test("more rows than one batch are all taken offline", () =>
+test("more rows than one batch are all set offline", () =>
   withDatabase(async (database) => {
     const ids = await seedWorkstations(database, 2_100);
     await database.query((sql) => sql`UPDATE workstations SET status = 'online'`);
@@ -117,7 +117,7 @@ test("more rows than one batch are all taken offline", () =>
     ok((await rowsOf(database, ids)).every(({ status }) => status === "offline"));
   }));
 
-test("a live workstation whose row says offline becomes online; a suspended one stays as it is", () =>
+test("a live workstation whose row says offline becomes online; a suspended one stays suspended", () =>
   withDatabase(async (database) => {
     const [first = "", second = "", third = ""] = await seedWorkstations(database, 3);
     await withHub(database, async ({ reconciler, writer, join }) => {
@@ -134,7 +134,7 @@ test("a live workstation whose row says offline becomes online; a suspended one 
     );
   }));
 
-test("a workstation that joins while it is being taken offline wins", () =>
+test("a workstation that joins while it is being set offline stays online", () =>
   withDatabase(async (database) => {
     const [id = ""] = await seedWorkstations(database, 1);
     await leaveOnline(database, [id]);
@@ -149,7 +149,7 @@ test("a workstation that joins while it is being taken offline wins", () =>
     });
   }));
 
-test("joins and leaves in the midst of reconciling leave every row true", () =>
+test("joins and leaves during reconciliation leave every row correct", () =>
   withDatabase(async (database) => {
     const ids = await seedWorkstations(database, 60);
     await leaveOnline(database, ids);
@@ -167,7 +167,7 @@ test("joins and leaves in the midst of reconciling leave every row true", () =>
     }
   }));
 
-test("a row ahead of the hub's counter takes the live state all the same", () =>
+test("a row with a higher revision than the hub's counter takes the live state nevertheless", () =>
   withDatabase(async (database) => {
     const [first = "", second = ""] = await seedWorkstations(database, 2);
     const ahead = (Date.now() + 3_600_000) * 1_000;
@@ -175,7 +175,7 @@ test("a row ahead of the hub's counter takes the live state all the same", () =>
     await withHub(database, async ({ store, reconciler, writer, join }) => {
       await join(first, { status: "busy", now: true });
       await reconciler.runOnce();
-      await until("both rows are true", async () => {
+      await until("both rows are correct", async () => {
         const [one, two] = await rowsOf(database, [first, second]);
         return one && two && one.presence_revision > ahead && two.presence_revision > ahead && writer.pending === 0;
       });
@@ -235,7 +235,7 @@ test("heartbeats of many workstations are spread over the time between two", () 
     );
   }));
 
-test("nothing is taken offline before the hub has settled", () =>
+test("nothing is set offline before the hub has settled", () =>
   withDatabase(async (database) => {
     const [id = ""] = await seedWorkstations(database, 1);
     await leaveOnline(database, [id]);

@@ -8,7 +8,7 @@ import { concurrencyCases } from "./schema/concurrency.ts";
 import { integrityCases } from "./schema/integrity.ts";
 import { Rows } from "./schema/rows.ts";
 
-const test = suite("PostgreSQL 15, the oldest that will do", "PostgreSQL 15");
+const test = suite("PostgreSQL 15, the oldest supported version", "PostgreSQL 15");
 
 async function tryEverything(): Promise<void> {
   await withServer(POSTGRES_15, async (withDatabase) => {

@@ -11,7 +11,7 @@ import { suite } from "../support/suite.ts";
 const test = suite("transactions and the pool");
 const HUB = join(import.meta.dirname, "../../hub");
 
-/** None of it is called. `npm run types` complains of each `@ts-expect-error` that has nothing to expect. */
+/** None of it is called. `npm run types` fails if a `@ts-expect-error` expects no error. */
 export const REFUSED = {
   aPoolInATransaction: (database: Database, queries: Queries) => [
     // @ts-expect-error a pool is no transaction
@@ -22,7 +22,7 @@ export const REFUSED = {
     () => database.query((sql) => lockBoard(sql, "p")),
   ],
   aTransactionAsAPool: (sql: Transaction) => [
-    // @ts-expect-error what holds a connection must not wait for another one
+    // @ts-expect-error code that holds a connection must not wait for another one
     () => workPublications(sql, []),
     // @ts-expect-error a transaction begins no other one
     () => sql.transaction("x", async () => undefined),
@@ -40,7 +40,7 @@ function poolsInTransactions(file: string): string[] {
   });
 }
 
-/** What stands between an opening parenthesis, behind which `start` is, and its closing one. */
+/** The text between the opening parenthesis before `start` and its closing one. */
 function argumentsAt(text: string, start: number): string {
   let depth = 1;
   let end = start;
@@ -54,7 +54,7 @@ test("no function of a transaction in the hub names a pool", () => {
   equal(files.flatMap(poolsInTransactions), []);
 });
 
-test("types refuse a pool where a transaction is taken, and the other way round", () => {
+test("types reject a pool in place of a transaction, and the other way round", () => {
   is(Object.keys(REFUSED).length, 2);
 });
 

@@ -24,7 +24,7 @@ interface StoppableDatabase {
   start(): Promise<void>;
 }
 
-/** A server of its own, because it is stopped. */
+/** A separate server, because it is stopped. */
 async function withStoppable(body: (under: StoppableDatabase) => Promise<void>): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), "write-back-"));
   const startServer = () =>
@@ -62,12 +62,12 @@ test(
 
           for (let revision = 2; revision <= 20; revision += 1)
             for (const id of ids) writer.write(presenceOf(id, revision));
-          await until("the outage is noticed", () => logged.length > 0);
+          await until("the outage is detected", () => logged.length > 0);
           for (const id of ids) writer.write(presenceOf(id, 21, { state: "suspect" }));
-          is(writer.pending, ids.length, "one state a workstation, however many there were");
+          is(writer.pending, ids.length, "one state per workstation, however many changes there were");
           const asked = performance.now();
           await writer.flush(300);
-          ok(performance.now() - asked < 1_000, "draining doesn't wait for a database that is away");
+          ok(performance.now() - asked < 1_000, "draining doesn't wait for an unavailable database");
           for (const id of ids) writer.write(presenceOf(id, 22, { meta: { status: "busy" } }));
 
           await start();

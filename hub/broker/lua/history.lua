@@ -1,9 +1,9 @@
 -- A page of the history between two offsets, both exclusive.
 -- KEYS  meta, log
--- ARGV  epoch where the stream begins, lifetime ms, history ms, epoch that is asked for or '', after, before, limit,
+-- ARGV  epoch for a new stream, lifetime ms, history ms, the requested epoch or '', after, before, limit,
 --       '1' for the newest first, most bytes
--- Gives {epoch, newest offset, 1 where nothing of the range was trimmed, JSON of each publication…}, or {epoch} of
--- another epoch.
+-- Returns {epoch, newest offset, 1 if nothing of the range was trimmed, JSON of each publication…}, or {epoch} if the
+-- epoch is another one.
 local meta, log = KEYS[1], KEYS[2]
 local history_ms, asked_epoch = tonumber(ARGV[3]), ARGV[4]
 local after, before, limit = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -44,7 +44,7 @@ while not full and next_offset >= first and next_offset <= last do
   end
 end
 
--- Read from the newest, a page that ended before it came to what was trimmed misses nothing.
+-- In reverse order, a page that ended before the trimmed part misses nothing.
 if reverse and #page < last - first + 1 then
   complete = true
 end

@@ -1,8 +1,8 @@
--- Publishes in one step: offset, history, idempotency key, and the message to every node that listens.
+-- Publishes in one step: offset, history, idempotency key, and the message to every subscribed node.
 -- KEYS  meta, log, the key of the publisher's id, the sharded channel
--- ARGV  epoch where the stream begins, lifetime ms, history size, history ms, how long the id is remembered (ms, 0: not),
---       fingerprint of the content, '1' where ephemeral, the publication's JSON from behind its offset
--- Gives {'stored' | 'duplicate' | 'conflict', epoch, offset}.
+-- ARGV  epoch for a new stream, lifetime ms, history size, history ms, how long the id is remembered (ms, 0: not),
+--       fingerprint of the content, '1' if ephemeral, the publication's JSON after its offset
+-- Returns {'stored' | 'duplicate' | 'conflict', epoch, offset}.
 local meta, log, id_key, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local size, history_ms, remember_ms = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local fingerprint, ephemeral, tail = ARGV[6], ARGV[7] == '1', ARGV[8]
@@ -37,7 +37,7 @@ redis.call('HSET', meta, 'offset', offset, 'at', text(at))
 if size > 0 then
   redis.call('XADD', log, 'MAXLEN', '=', size, offset .. '-' .. text(at), 'j', json)
   redis.call('PEXPIRE', log, history_ms)
-  -- Readers leave out what is too old: dropping it only frees memory, and needs not be done each time.
+  -- Readers skip expired publications: dropping them only frees memory, and is not needed each time.
   if number % TRIM_EVERY == 0 then
     redis.call('XTRIM', log, 'MINID', '=', text(oldest_since(log, number, at - history_ms)))
   end

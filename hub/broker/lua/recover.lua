@@ -1,7 +1,7 @@
--- Every publication after a position, or none where not all of them are there.
+-- Every publication after a position, or none if not all of them are available.
 -- KEYS  meta, log
--- ARGV  epoch where the stream begins, lifetime ms, history ms, the position's epoch, its offset, most bytes
--- Gives {epoch, newest offset, 1 where recovered, JSON of each publication…}.
+-- ARGV  epoch for a new stream, lifetime ms, history ms, the position's epoch, its offset, most bytes
+-- Returns {epoch, newest offset, 1 if recovered, JSON of each publication…}.
 local meta, log = KEYS[1], KEYS[2]
 local history_ms, epoch, after, max_bytes = tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 local BATCH = 64

@@ -1,7 +1,7 @@
--- What the scripts of a stream share. A stream is two keys:
+-- Functions shared by the scripts of a stream. A stream has two keys:
 --   meta  hash: epoch, run (the run_id of the Redis that wrote it), offset (of the newest publication), at (its time)
---   log   stream: one entry a publication, <offset>-<milliseconds> j <JSON>
--- Another run_id means a restart, a failover or a copy put back: what was acknowledged may be missing, so a new epoch begins.
+--   log   stream: one entry per publication, <offset>-<milliseconds> j <JSON>
+-- Another run_id means a restart, a failover or a restored copy: acknowledged data may be missing, so a new epoch begins.
 
 local function text(number)
   return string.format('%.0f', number)
@@ -12,7 +12,7 @@ local function now_ms()
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
--- The stream as it stands; it lives `lifetime` milliseconds from now. `epoch` is the one it gets where it begins.
+-- The current stream, whose lifetime is renewed to `lifetime` milliseconds. `epoch` is used if the stream is new.
 local function open_stream(meta, log, epoch, lifetime)
   local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
   local known = redis.call('HMGET', meta, 'epoch', 'run', 'offset', 'at')
@@ -38,7 +38,7 @@ local function json_of(entry)
   return entry[2][2]
 end
 
--- The oldest offset that is not older than `horizon`; one more than the newest where there is none.
+-- The oldest offset that is not older than `horizon`; one more than the newest if there is none.
 local function oldest_since(log, newest, horizon)
   local first = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
   if not first then

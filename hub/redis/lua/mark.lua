@@ -1,8 +1,8 @@
--- Marks that hubs of this version use this Redis, and serve this database; keeps both marks alive.
+-- Marks that hubs of this version use this Redis, and serve this database; renews both marks.
 -- KEYS[1]  the mark that every version knows
 -- KEYS[2]  the mark of this database
--- ARGV: the first mark, the second one, how long they live (ms)
--- Returns what stands at either key instead: first, second; '' for none.
+-- ARGV: the first mark, the second one, their lifetime (ms)
+-- Returns the text at either key if it is another one: first, second; '' for none.
 
 local function mark(key, own)
   local found = redis.call('GET', key)

@@ -10,7 +10,7 @@ export interface Migration {
   checksum: string;
 }
 
-/** In order. An applied migration never changes: add a new one. All of them together make what schema.sql makes. */
+/** In order. An applied migration never changes: add a new one. Together they create what schema.sql creates. */
 const NAMES: readonly string[] = [
   "0001-baseline",
   "0002-periodic-work",
@@ -33,7 +33,7 @@ async function readMigration(name: string): Promise<Migration> {
   return { name, text, checksum: createHash("sha256").update(text).digest("hex") };
 }
 
-/** An SQL file with LF as line endings, whatever a checkout made of them: checksums and function bodies depend on them. */
+/** An SQL file with LF as line endings whatever a checkout made of them: checksums and function bodies depend on them. */
 export async function readSql(file: string): Promise<string> {
   return (await readFile(file, "utf8")).replaceAll(/\r\n?/g, "\n");
 }

@@ -14,7 +14,7 @@ import { until } from "../../support/until.ts";
 import { isReady, ReadyProxy } from "./ready-proxy.ts";
 
 const START_LIMIT_MS = 60_000;
-/** Short, so that what a wrong hub would do happens within the test. */
+/** Short, so that a wrong hub's actions happen within the test. */
 const TIMES = {
   PRESENCE_GRACE_MS: "3000",
   NODE_LEASE_MS: "3000",
@@ -29,7 +29,7 @@ export interface Instance {
   port: number;
 }
 
-/** Hubs on one database behind a balancer, as a platform runs them. */
+/** Hubs on one database behind a balancer, as on a platform. */
 export class Deployment {
   readonly database: Database;
   readonly info: DatabaseInfo;
@@ -65,7 +65,7 @@ export class Deployment {
     return `postgres://${user}@localhost/${database}?host=${encodeURIComponent(socketDir)}`;
   }
 
-  /** Starts a hub and waits for nothing. */
+  /** Starts a hub without waiting. */
   async launch(env: Record<string, string> = {}): Promise<Instance> {
     const port = await freePort();
     const process = HubProcess.spawn(this.#folder, { ...TIMES, PORT: String(port), DATABASE_URL: this.url, ...env });
@@ -111,7 +111,7 @@ export class Deployment {
     return Watcher.start(await this.connect(token), this);
   }
 
-  /** Numbers the task by SQL, one commit after the other, until `over` says so; the last number. */
+  /** Numbers the task by SQL, one commit after the other, until `over` returns true; returns the last number. */
   async changeUntil(over: () => boolean): Promise<number> {
     let number = 0;
     while (!over()) {
@@ -123,7 +123,7 @@ export class Deployment {
     return number;
   }
 
-  /** How often a workstation was written to be offline. */
+  /** How often a workstation was written offline. */
   async timesOffline(): Promise<number> {
     const steps = await this.database.query(
       (sql) => sql`SELECT 1 FROM audit_events WHERE operation = 'presence' AND after ->> 'presence' = 'offline'`,
@@ -155,16 +155,16 @@ export class Deployment {
   }
 }
 
-/** A page that follows the task and the project's workstations, and loads the task anew when its stream was lost. */
+/** A page that follows the task and the project's workstations, and reloads the task when its stream was lost. */
 export class Watcher {
   readonly client: Client;
   /** The newest change it knows. */
   known = 0;
-  /** Changes that came without the one before. */
+  /** Changes that arrived without the previous one. */
   readonly holes: string[] = [];
   readonly leaves: string[] = [];
   members: readonly Member[] = [];
-  /** When the last answer of an RPC came, by `performance.now()`. */
+  /** The time of the last RPC answer, by `performance.now()`. */
   readonly #deployment: Deployment;
 
   private constructor(client: Client, deployment: Deployment) {
@@ -190,7 +190,7 @@ export class Watcher {
     presence?.on("sync", (members) => {
       this.members = members as readonly Member[];
     });
-    await until("the watcher follows", () => task.state.name === "live" && presence?.synced);
+    await until("the watcher is subscribed", () => task.state.name === "live" && presence?.synced);
     await this.#load();
   }
 
@@ -200,7 +200,7 @@ export class Watcher {
     this.known = Math.max(this.known, number);
   }
 
-  /** Changes that come meanwhile may be newer than the answer. */
+  /** Changes that arrive in the meantime may be newer than the answer. */
   async #load(): Promise<void> {
     const { title } = (await persistently(() => this.client.rpc("tasks.get", { id: this.#deployment.taskId }))) as {
       title: string;
@@ -234,7 +234,7 @@ export async function ready({ process, port }: Instance, limitMs = START_LIMIT_M
   );
 }
 
-/** What `/readyz` says is wrong; null: nothing, or no answer. */
+/** The faults in `/readyz`; null: none, or no answer. */
 export async function faultOf({ port }: Instance): Promise<string | null> {
   const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => null);
   if (!answer || answer.status === 200) return null;
@@ -242,7 +242,7 @@ export async function faultOf({ port }: Instance): Promise<string | null> {
   return faults.serving ?? null;
 }
 
-/** Resolves when `/readyz` names all of this as the reason. */
+/** Resolves when `/readyz` names all of these as the reason. */
 export async function faultNaming(instance: Instance, ...words: string[]): Promise<string> {
   return until(
     `a fault that names ${words.join(", ")}`,

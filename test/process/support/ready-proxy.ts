@@ -11,7 +11,7 @@ export async function isReady(port: number): Promise<boolean> {
   return answer?.status === 200;
 }
 
-/** A platform's balancer: connections go to a hub whose `/readyz` said 200 at the last probe, and are refused without one. */
+/** A platform's balancer: connections go to a hub whose `/readyz` returned 200 at the last probe, and are rejected without one. */
 export class ReadyProxy {
   readonly #server: Server;
   readonly #ready = new Set<number>();

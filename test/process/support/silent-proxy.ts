@@ -1,12 +1,12 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { DatabaseInfo } from "../../support/database.ts";
 
-/** The way of one hub to Postgres, which can swallow everything without ending a connection, as a network does. */
+/** The network path of one hub to Postgres, which can drop everything without ending a connection. */
 export interface SilentProxy {
   url: string;
-  /** Nothing goes through in either direction, on connections of now and later, until it is healed. */
+  /** Drops everything in both directions, on existing and new connections, until it is healed. */
   swallow(): void;
-  /** Connections that were swallowed end for the hub; new ones go through. */
+  /** Ends the dropped connections for the hub; new ones are forwarded. */
   heal(): void;
   close(): void;
 }
@@ -21,7 +21,7 @@ export async function silentProxyTo({ socketDir, user, database }: DatabaseInfo)
     near.on("data", (bytes) => void (pair.silent || far.write(bytes)));
     far.on("data", (bytes) => void (pair.silent || near.write(bytes)));
     const end = () => {
-      // A peer that is cut off learns nothing of the other one's end.
+      // A peer that is cut off is not notified of the other one's end.
       if (pair.silent) return;
       pairs.delete(pair);
       near.destroy();

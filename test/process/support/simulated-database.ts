@@ -7,7 +7,7 @@ import {
   TAKEOVERS_APART_MS,
 } from "../../../hub/process/serving.ts";
 
-/** A session as Postgres sees it: it ends with its connection, or when nothing came for `SESSION_IDLE_MS`. */
+/** A session in Postgres: it ends with its connection, or after `SESSION_IDLE_MS` without a query. */
 export interface Session {
   id: number;
   openedAt: number;
@@ -36,14 +36,14 @@ interface Row extends Omit<Holder, "own"> {
   term: number;
   takenOverAt: number | null;
   successor: number | null;
-  /** Null: the holder gave the lock up. */
+  /** Null: the holder released the lock. */
   provenAt: number | null;
 }
 
-/** The rules of `hub/process/serving-session.ts`, in memory and with a clock of the simulation. */
+/** The rules of `hub/process/serving-session.ts`, in memory and with the simulation's clock. */
 export class SimulatedDatabase {
   readonly sessions = new Map<number, Session>();
-  /** When each takeover on request happened. */
+  /** The time of each requested takeover. */
   readonly takeovers: number[] = [];
   row: Row | null = null;
   #next = 0;
@@ -66,7 +66,7 @@ export class SimulatedDatabase {
     return { name: "proven", successorWaits: this.#prove(question, now) };
   }
 
-  /** The session writes that it gives the lock up, and ends. */
+  /** The session records the release of the lock, and ends. */
   release(id: number, mine: number | null): void {
     if (this.sessions.delete(id) && this.row && this.row.term === mine) this.row.provenAt = null;
   }

@@ -10,7 +10,7 @@ import {
 } from "../../../hub/process/serving.ts";
 import { SimulatedDatabase } from "./simulated-database.ts";
 
-/** Numbers in [0, 1) that a seed decides (mulberry32). */
+/** Numbers in [0, 1) from a seed (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -32,7 +32,7 @@ export class Timeline {
     this.#events.splice(index < 0 ? this.#events.length : index, 0, { at, run });
   }
 
-  /** Runs what is due until `until`; `each` looks at the world after every event. */
+  /** Runs the events due until `until`; calls `each` after every event. */
   run(until: number, each: () => void): void {
     for (let next = this.#events[0]; next && next.at <= until; next = this.#events[0]) {
       this.#events.shift();
@@ -44,20 +44,20 @@ export class Timeline {
   }
 }
 
-/** How long a hub that hands over writes what waits. */
+/** How long a hub that hands over writes back pending data. */
 const RETIRE_MS = 1_500;
 const MAX_DELAY_MS = 40;
 
-/** One process of a hub: the loop of `serving-keeper.ts` over a network that delays. */
+/** One process of a hub: the loop of `serving-keeper.ts` over a network with delays. */
 export class SimulatedHub {
   readonly nodeId: string;
   readonly withRedis: boolean;
   state: Serving = WAITING;
-  /** `ended`: in order. `gone`: killed or vanished. */
+  /** `ended`: stopped. `gone`: killed or vanished. */
   life: "runs" | "ended" | "gone" = "runs";
   pausedUntil = 0;
   readonly #world: World;
-  /** The connection; a closed one brings no more answers. */
+  /** The connection; a closed one delivers no answers. */
   #link: { session: number; open: boolean } | null = null;
   #term: number | null = null;
   #retiring = false;
@@ -69,24 +69,24 @@ export class SimulatedHub {
     this.#later(0, () => this.#turn());
   }
 
-  /** Whether it publishes and writes at this moment. */
+  /** Whether it publishes and writes now. */
   get acts(): boolean {
     const { now } = this.#world.timeline;
     return this.life === "runs" && now >= this.pausedUntil && termAt(this.state, now) !== null;
   }
 
-  /** The process is gone; `silently`: Postgres receives no end of its connection. */
+  /** The process dies; `silently`: Postgres receives no end of its connection. */
   kill(silently: boolean): void {
     this.life = "gone";
     if (!silently) this.#closeSession();
   }
 
-  /** Stops in order, as SIGTERM does. */
+  /** Stops cleanly, as on SIGTERM. */
   stop(): void {
     if (this.life === "runs") this.#retire();
   }
 
-  /** The connection breaks; `silently`: Postgres does not notice. */
+  /** The connection breaks; `silently`: Postgres does not detect it. */
   cut(silently: boolean): void {
     if (!silently) {
       this.#world.sessionsEndedAt = this.#world.timeline.now;
@@ -95,7 +95,7 @@ export class SimulatedHub {
     this.#later(this.#world.delay(), () => this.#lost(this.#link));
   }
 
-  /** Its process runs this once it is not paused any more. */
+  /** Runs this once its process is not paused any more. */
   #later(ms: number, run: () => void): void {
     const { timeline } = this.#world;
     timeline.after(ms, () => {
@@ -192,14 +192,14 @@ export class SimulatedHub {
   }
 }
 
-/** Hubs of one database, and a platform that starts those that end again. */
+/** Hubs of one database, and a platform that restarts ended hubs. */
 export class World {
   readonly timeline = new Timeline();
   readonly database = new SimulatedDatabase();
   readonly random: () => number;
   readonly hubs: SimulatedHub[] = [];
   databaseAwayUntil = 0;
-  /** When sessions ended without their hubs' doing. */
+  /** The times at which sessions ended without an action of their hubs. */
   sessionsEndedAt = Number.NEGATIVE_INFINITY;
   restarts = true;
 

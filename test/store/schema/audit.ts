@@ -54,7 +54,7 @@ export const auditCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "a deletion is told with the organization and project of every row that goes, parents first or not",
+    "a deletion records the organization and project of every removed row, in any order of parents",
     async (rows) => {
       const ids = await makeEverything(rows);
       await rows.set("tasks", ids.tasks, { workflow_template_id: ids.workflow_templates, actor_id: ids.actors });
@@ -76,7 +76,7 @@ export const auditCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "an update tells the changed columns before and after, in UTC whoever writes",
+    "an update records the changed columns before and after, in UTC for any writer",
     async (rows) => {
       const { project } = await makeWorld(rows);
       const task = await rows.insert("tasks", { project_id: project, title: "a" });
@@ -91,7 +91,7 @@ export const auditCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "counters, presence and changes that change nothing are no news",
+    "counters, presence and updates without a change are not recorded",
     async (rows) => {
       const { project, workstation, agent, template } = await makeWorld(rows);
       const before = (await eventsOf(rows)).length;
@@ -115,7 +115,7 @@ export const auditCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "secrets are never in it, that they changed is",
+    "secrets are never recorded, but that they changed is",
     async (rows) => {
       const { workstation, agent } = await makeWorld(rows);
       await rows.set("workstations", workstation, { registration_token: "a".repeat(64) });
@@ -135,7 +135,7 @@ export const auditCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "the principal is the transaction's, else the database user; a transaction may keep it from being published",
+    "the principal is the transaction's, else the database user; a transaction may keep its events from being published",
     async (rows) => {
       const organization = await rows.insert("organizations");
       await rows.sql.begin(async (sql) => {
@@ -162,16 +162,16 @@ export const auditCases: readonly SchemaCase[] = [
       try {
         await rows.sql.begin(async (sql) => {
           await sql.unsafe(`SET LOCAL ROLE ${writer}; SET LOCAL search_path TO pg_catalog`);
-          await sql`UPDATE public.organizations SET name = 'theirs' WHERE id = ${organization}`;
+          await sql`UPDATE public.organizations SET name = 'foreign' WHERE id = ${organization}`;
         });
       } finally {
         await rows.sql.unsafe(`DROP OWNED BY ${writer}; DROP ROLE ${writer}`);
       }
-      is((await eventsOf(rows, organization)).at(-1)?.after?.name, "theirs");
+      is((await eventsOf(rows, organization)).at(-1)?.after?.name, "foreign");
     },
   ],
   [
-    "what hangs on a task moves to its new project in the trail too",
+    "the rows of a moved task move to its new project in the trail too",
     async (rows) => {
       const world = await makeWorld(rows);
       const next = await rows.insert("projects", { organization_id: world.organization });
@@ -183,16 +183,16 @@ export const auditCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "a change wakes who listens, with a payload that says nothing",
+    "a change notifies listeners, with an empty payload",
     async (rows) => {
-      const heard: string[] = [];
-      const { unlisten } = await rows.sql.listen("hub_audit", (payload) => void heard.push(payload));
+      const received: string[] = [];
+      const { unlisten } = await rows.sql.listen("hub_audit", (payload) => void received.push(payload));
       await rows.insert("organizations");
       await rows.sql`SELECT 1`;
       const deadline = Date.now() + 2_000;
-      while (heard.length === 0 && Date.now() < deadline) await rows.sql`SELECT 1`;
+      while (received.length === 0 && Date.now() < deadline) await rows.sql`SELECT 1`;
       await unlisten();
-      equal(heard, [""]);
+      equal(received, [""]);
     },
   ],
   [
@@ -206,7 +206,7 @@ export const auditCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "triggers find the parents and the mark of a row by an index, whatever table changes",
+    "triggers find the parents and the mark of a row by an index, in every table",
     async (rows) => {
       const ids = await makeEverything(rows);
       const scans = async (sql: TransactionSql) => {
@@ -216,7 +216,7 @@ export const auditCases: readonly SchemaCase[] = [
       };
       const scanned = await rows.sql.begin(async (sql) => {
         const before = await scans(sql);
-        // Small tables are read whole by choice: only what no index can answer still is.
+        // Small tables are scanned by choice: only queries that no index can answer still do here.
         await sql`SET LOCAL enable_seqscan = off`;
         for (const table of TABLES) {
           const [time] = await sql<{ name: string }[]>`SELECT attname AS name FROM pg_attribute
@@ -225,7 +225,7 @@ export const auditCases: readonly SchemaCase[] = [
         }
         await insertRow(sql, "tasks", { project_id: ids.projects });
         await sql`UPDATE projects SET deleted_at = now() WHERE id = ${ids.projects}`;
-        // The organization's owner goes with it, not before.
+        // The organization's owner is removed with it, not before.
         const deleted = TABLES.toReversed().filter(
           (table) => table !== "organization_memberships" && table !== "users",
         );
@@ -285,7 +285,7 @@ export const auditCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "the changes of each row are numbered in their order, also of more rows than fit into memory",
+    "the changes of each row are numbered in their order, also for more rows than fit into memory",
     async (rows) => {
       const { project, template, actor } = await makeWorld(rows);
       const [reversed] = await rows.sql.begin(async (sql) => {
@@ -293,7 +293,7 @@ export const auditCases: readonly SchemaCase[] = [
         await sql`INSERT INTO tasks (id, project_id, title, description, workflow_template_id, actor_id)
           SELECT 'task_' || lpad(n::text, 26, '0'), ${project}, 'T', repeat('text ', 200), ${template}, ${actor}
           FROM generate_series(1, 3000) n`;
-        // From the sixth time on the plan is kept, which was made for one row.
+        // From the sixth execution on Postgres caches the plan, which was made for one row.
         for (let n = 1; n <= 7; n += 1)
           await sql`UPDATE tasks SET title = ${`U${n}`} WHERE id = ${`task_${"1".padStart(26, "0")}`}`;
         await sql`WITH former AS (DELETE FROM actors WHERE id = ${actor}) DELETE FROM workflow_templates WHERE id = ${template}`;
@@ -304,7 +304,7 @@ export const auditCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "the last event of a template says what its row is, also when a statement makes two of them the default",
+    "the last event of a template has the row's final state, even if a statement makes two of them the default",
     async (rows) => {
       const { project } = await makeWorld(rows);
       const first = await rows.insert("workflow_templates", { project_id: project });

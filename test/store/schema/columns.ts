@@ -1,7 +1,7 @@
 import { equal, is, ok } from "uvu/assert";
 import { idFor, insertRow, makeEverything, makeWorld, type Rows, refusalOf, TABLES, type Table } from "./rows.ts";
 
-/** One behaviour of the schema, to be tried on each version of Postgres. */
+/** One behaviour of the schema, tested on each version of Postgres. */
 export type SchemaCase = readonly [behaviour: string, run: (rows: Rows) => Promise<void>];
 
 const CHECK = "23514";
@@ -9,7 +9,7 @@ const NOT_NULL = "23502";
 const UNIQUE = "23505";
 const ENUM = "22P02";
 
-/** Values that each refuse a row: table, column, value. */
+/** Values that are each rejected: table, column, value. */
 const REFUSED: readonly (readonly [Table, string, unknown])[] = [
   ["tasks", "priority", 0],
   ["tasks", "priority", 6],
@@ -103,7 +103,7 @@ export const columnCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "values out of bounds or of another shape are refused",
+    "values out of bounds or of another form are rejected",
     async (rows) => {
       const ids = await makeEverything(rows);
       for (const [table, column, value] of REFUSED) {
@@ -115,7 +115,7 @@ export const columnCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "all 18 enum columns refuse other values",
+    "all 18 enum columns reject other values",
     async (rows) => {
       const ids = await makeEverything(rows);
       for (const [table, column] of WRONG_ENUMS) {
@@ -169,7 +169,7 @@ export const columnCases: readonly SchemaCase[] = [
       await rows.set("tasks", task, { title: "c", updated_at: new Date(0) });
       is(await at(), second, "nothing but updated_at itself changed");
       await rows.sql`UPDATE tasks SET updated_at = now() + interval '1 hour', title = 'd' WHERE id = ${task}`;
-      ok((await at()) < Date.now() + 60_000, "nobody sets it");
+      ok((await at()) < Date.now() + 60_000, "no writer sets it");
     },
   ],
   [

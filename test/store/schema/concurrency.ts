@@ -6,7 +6,7 @@ import { insertRow, makeWorld, type Rows } from "./rows.ts";
 
 type Step = (sql: TransactionSql) => Promise<unknown>;
 
-/** Two transactions of which the second starts while the first is open; answers what each ended with, null for success. */
+/** Two transactions, the second of which starts while the first is open. Returns each one's error, null for success. */
 async function crossing(rows: Rows, first: Step, second: Step): Promise<[unknown, unknown]> {
   let open: () => void = () => undefined;
   const mayCommit = new Promise<void>((resolve) => {
@@ -45,7 +45,7 @@ const constraintOf = (error: unknown): string | undefined =>
 
 export const concurrencyCases: readonly SchemaCase[] = [
   [
-    "dependencies of one task inserted at once are all counted",
+    "concurrently inserted dependencies of one task are all counted",
     async (rows) => {
       const { project } = await makeWorld(rows);
       const task = await rows.insert("tasks", { project_id: project });
@@ -59,7 +59,7 @@ export const concurrencyCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "of two crossing dependencies one is refused as a cycle",
+    "of two crossing dependencies one is rejected as a cycle",
     async (rows) => {
       const { project } = await makeWorld(rows);
       const [a, b] = [
@@ -118,7 +118,7 @@ export const concurrencyCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "edits of tasks that leave the template alone don't wait for it",
+    "edits of tasks that don't change the template don't wait for it",
     async (rows) => {
       const { project, template } = await makeWorld(rows);
       const [a, b] = [
@@ -133,7 +133,7 @@ export const concurrencyCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "two owners who demote each other at once leave one",
+    "two owners who demote each other concurrently leave one",
     async (rows) => {
       const organization = await rows.insert("organizations");
       const own = async () =>
@@ -153,7 +153,7 @@ export const concurrencyCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "two templates made the default at once: the later one is it",
+    "of two templates made the default concurrently, the later one is it",
     async (rows) => {
       const { project } = await makeWorld(rows);
       const [a, b] = [
@@ -171,7 +171,7 @@ export const concurrencyCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "a task that moves while a dependency on it is made keeps one of the two from happening",
+    "a task that moves while a dependency on it is made prevents one of the two",
     async (rows) => {
       const { project, organization } = await makeWorld(rows);
       const next = await rows.insert("projects", { organization_id: organization });

@@ -13,7 +13,7 @@ const tasksOf = (rows: Rows, project: string, count: number): Promise<string[]> 
 
 export const integrityCases: readonly SchemaCase[] = [
   [
-    "a task's template, repository and actor are of its project, and are cleared when deleted",
+    "a task's template, repository and actor belong to its project, and are cleared when deleted",
     async (rows) => {
       const [own, foreign] = [await makeWorld(rows), await makeWorld(rows)];
       const task = await rows.insert("tasks", {
@@ -40,7 +40,7 @@ export const integrityCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "a project's defaults are of the project, an organization's is of the organization",
+    "a project's defaults belong to the project, an organization's to the organization",
     async (rows) => {
       const [own, foreign] = [await makeWorld(rows), await makeWorld(rows)];
       for (const values of [{ default_workflow_template_id: foreign.template }, { default_actor_id: foreign.actor }]) {
@@ -56,7 +56,7 @@ export const integrityCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "what joins two rows joins them within one organization",
+    "a row that joins two rows joins them within one organization",
     async (rows) => {
       const [own, foreign] = [await makeWorld(rows), await makeWorld(rows)];
       const [task = ""] = await tasksOf(rows, own.project, 1);
@@ -103,7 +103,7 @@ export const integrityCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "a task moves to another project of its organization only inactive and without dependencies, and leaves what belongs there",
+    "a task moves to another project of its organization only inactive and without dependencies, and leaves its project's rows behind",
     async (rows) => {
       const [own, foreign] = [await makeWorld(rows), await makeWorld(rows)];
       const next = await rows.insert("projects", { organization_id: own.organization });
@@ -168,7 +168,7 @@ export const integrityCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "a cycle that one statement would make by several rows is refused",
+    "a cycle from several rows of one statement is rejected",
     async (rows) => {
       const { project } = await makeWorld(rows);
       const [a = "", b = ""] = await tasksOf(rows, project, 2);
@@ -180,7 +180,7 @@ export const integrityCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "a ladder of dependencies is checked in no time",
+    "a ladder of dependencies is checked quickly",
     async (rows) => {
       const { project } = await makeWorld(rows);
       const steps = 24;
@@ -225,7 +225,7 @@ export const integrityCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "a task that is done blocks nobody",
+    "a done task blocks no other",
     async (rows) => {
       const { project } = await makeWorld(rows);
       const done = await rows.insert("tasks", { project_id: project, list: "done" });
@@ -293,7 +293,7 @@ export const integrityCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "the last owner stays, by whatever way",
+    "the last owner stays, in every way of removal",
     async (rows) => {
       const organization = await rows.insert("organizations");
       const [first, second] = [await rows.insert("users"), await rows.insert("users")];
@@ -309,7 +309,7 @@ export const integrityCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "a project has one default template and one default actor, and says so itself",
+    "a project has one default template and one default actor, and stores them itself",
     async (rows) => {
       const { project } = await makeWorld(rows);
       for (const [table, column] of [
@@ -341,7 +341,7 @@ export const integrityCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "a project's children go with it, and a deleted organization's slug stays taken",
+    "a project's children are removed with it, and a deleted organization's slug stays taken",
     async (rows) => {
       const ids = await makeEverything(rows);
       await rows.set("tasks", ids.tasks, { workflow_template_id: ids.workflow_templates, actor_id: ids.actors });

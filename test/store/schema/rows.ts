@@ -32,7 +32,7 @@ export const TABLES = Object.keys(PREFIXES) as Table[];
 
 export const idFor = (table: Table): string => `${PREFIXES[table]}_${ulid()}`;
 
-/** What a table needs beyond its id and parents. */
+/** The required columns of a table beyond its id and parents. */
 const REQUIRED: Partial<Record<Table, (id: string) => Values>> = {
   organizations: (id) => ({ name: "Org", slug: id.toLowerCase() }),
   users: (id) => ({ monster_auth_user_id: id, email: `${id}@example.com` }),
@@ -48,7 +48,7 @@ const REQUIRED: Partial<Record<Table, (id: string) => Values>> = {
   task_attachments: () => ({ filename: "a", original_filename: "a", storage_path: "/a" }),
 };
 
-/** Inserts a row with what it needs and answers its id. */
+/** Inserts a row with its required columns and returns its id. */
 export async function insertRow(sql: Asking, table: Table, values: Values = {}): Promise<string> {
   const id = idFor(table);
   const row = { id, ...REQUIRED[table]?.(id), ...values };
@@ -56,7 +56,7 @@ export async function insertRow(sql: Asking, table: Table, values: Values = {}):
   return String(row.id);
 }
 
-/** Plain rows of one database, made and read by their table. */
+/** Plain rows of one database, created and read by their table. */
 export class Rows {
   readonly sql: Sql;
 
@@ -117,7 +117,7 @@ export async function makeWorld(rows: Rows): Promise<World> {
   return { organization, project, workstation, agent, repository, clone, worktree, template, actor };
 }
 
-/** One row of each of the 17 tables; answers the ids. */
+/** One row of each of the 17 tables; returns the ids. */
 export async function makeEverything(rows: Rows): Promise<Record<Table, string>> {
   const world = await makeWorld(rows);
   const user = await rows.insert("users");
@@ -155,7 +155,7 @@ export async function makeEverything(rows: Rows): Promise<Record<Table, string>>
   };
 }
 
-/** The SQLSTATE and constraint that a statement is refused with; throws where it is not refused. */
+/** The SQLSTATE and constraint of a rejected statement; throws if it is not rejected. */
 export async function refusalOf(statement: Promise<unknown>): Promise<{ code: string; constraint: string }> {
   try {
     await statement;
@@ -163,5 +163,5 @@ export async function refusalOf(statement: Promise<unknown>): Promise<{ code: st
     if (!isDatabaseFault(error)) throw error;
     return { code: error.code, constraint: error.constraint_name ?? error.column_name ?? "" };
   }
-  throw new Error("the statement was not refused");
+  throw new Error("the statement was not rejected");
 }
