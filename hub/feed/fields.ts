@@ -1,5 +1,5 @@
 import { fieldOf } from "../naming.ts";
-import { firstInvalidTimestamp, toldColumns } from "../told-columns.ts";
+import { firstInvalidTimestamp, toPublicFields } from "../public-fields.ts";
 
 /** Columns that no publication contains: secrets, and columns for the hub alone. */
 const HIDDEN: ReadonlySet<string> = new Set([
@@ -17,7 +17,7 @@ const HIDDEN: ReadonlySet<string> = new Set([
 export function changedFields(columns: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const column = firstInvalidTimestamp(columns);
   if (column !== null) throw new RangeError(`${fieldOf(column)} is not a valid timestamp: ${columns[column]}`);
-  return toldColumns(columns, HIDDEN);
+  return toPublicFields(columns, HIDDEN);
 }
 
 /** The field names of omitted columns. */

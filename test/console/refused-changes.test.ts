@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { equal, is, match } from "uvu/assert";
-import { boardOf, heardOn } from "../feed/support.ts";
+import { boardOf, publicationsOn } from "../feed/support.ts";
 import { browserTest } from "../support/browser.ts";
 import { withHub } from "../support/hub.ts";
 import { insertUnpublishableTask, makePublishable } from "../support/refused-change.ts";
@@ -18,7 +18,7 @@ browserTest(test, "an admin sees refused changes on every page and publishes the
     const [first, second] = [await insertUnpublishableTask(hub), await insertUnpublishableTask(hub)];
     const subscriber = await hub.connect(hub.serviceToken);
     await subscriber.request("subscribe", { channel: boardOf(hub) });
-    const created = () => heardOn(subscriber, boardOf(hub)).filter(({ type }) => type === "task:created");
+    const created = () => publicationsOn(subscriber, boardOf(hub)).filter(({ type }) => type === "task:created");
     await withConsole(hub, async (page) => {
       for (const view of ["Tasks", "Channels", "Workstations"]) {
         await page.click(`nav >> text=${view}`);

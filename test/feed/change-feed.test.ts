@@ -4,7 +4,7 @@ import { equal, is, ok } from "uvu/assert";
 import { meta, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
-import { boardOf, heardOn, withForeign } from "./support.ts";
+import { boardOf, publicationsOn, withForeign } from "./support.ts";
 
 const test = suite("change feed");
 
@@ -14,7 +14,7 @@ test("a change by another program reaches the task's channel and its board, once
     for (const channel of [hub.taskChannel, boardOf(hub)]) await client.request("subscribe", { channel });
     await hub.database.query((sql) => sql`UPDATE tasks SET title = 'Other', priority = 5 WHERE id = ${hub.taskId}`);
     for (const channel of [hub.taskChannel, boardOf(hub)]) {
-      const updated = () => heardOn(client, channel).filter(({ type }) => type === "task:updated");
+      const updated = () => publicationsOn(client, channel).filter(({ type }) => type === "task:updated");
       const first = await until("the change is received", () => updated()[0]);
       is(updated().length, 1);
       is(first.from, null);
@@ -37,7 +37,7 @@ test("a change by RPC names its author", () =>
     await client.request("subscribe", { channel: boardOf(hub) });
     const params = { projectId: hub.projectId, title: "Made", description: "x".repeat(9_000) };
     const made = (await client.request("rpc", { method: "tasks.create", params })) as { id: string };
-    const created = () => heardOn(client, boardOf(hub)).find(({ payload }) => payload.id === made.id);
+    const created = () => publicationsOn(client, boardOf(hub)).find(({ payload }) => payload.id === made.id);
     const received = await until("the task is received", created);
     is(received.type, "task:created");
     equal(received.from, { userId: hub.userId });
@@ -59,7 +59,7 @@ test("renumbered tasks are published in one publication, not one by one", () =>
     await client.request("subscribe", { channel: boardOf(hub) });
     const params = { id: third, list: "todo", afterId: hub.taskId };
     await client.request("rpc", { method: "tasks.move", params });
-    const received = () => heardOn(client, boardOf(hub)).filter(({ payload }) => payload.id !== second);
+    const received = () => publicationsOn(client, boardOf(hub)).filter(({ payload }) => payload.id !== second);
     const reordered = await until("the board receives it", () =>
       received().find(({ type }) => type === "task:reordered"),
     );
@@ -71,7 +71,9 @@ test("renumbered tasks are published in one publication, not one by one", () =>
       received().some(({ type, payload }) => type === "task:updated" && payload.id === third),
     );
     equal(
-      heardOn(client, boardOf(hub)).filter(({ type, payload }) => type === "task:updated" && payload.id !== third),
+      publicationsOn(client, boardOf(hub)).filter(
+        ({ type, payload }) => type === "task:updated" && payload.id !== third,
+      ),
       [],
     );
   }));
@@ -93,7 +95,7 @@ test("a role with grants only on the tables that it uses is audited and its chan
         },
       );
       await until("it is received", () =>
-        heardOn(client, hub.taskChannel).some(({ payload }) => payload.changed.ready),
+        publicationsOn(client, hub.taskChannel).some(({ payload }) => payload.changed.ready),
       );
     } finally {
       await hub.database.unlimited.unsafe(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
@@ -109,7 +111,7 @@ test("changes of one row are received in the order of their commits, each once, 
       const write = (number: number) => sql`UPDATE tasks SET title = ${`n${number}`} WHERE id = ${hub.taskId}`;
       await Promise.all(Array.from({ length: writes }, (_, number) => write(number)));
     });
-    const received = () => heardOn(client, hub.taskChannel).filter(({ type }) => type === "task:updated");
+    const received = () => publicationsOn(client, hub.taskChannel).filter(({ type }) => type === "task:updated");
     await until("all are received", () => received().length >= writes);
     const titles = received().map(({ payload }) => payload.changed.title);
     is(new Set(titles).size, writes);
@@ -131,7 +133,7 @@ test("a late commit is published, and a transaction that stays open in another d
       (sql) => sql`INSERT INTO tasks (id, project_id, title) VALUES (${second}, ${hub.projectId}, 'Second')`,
     );
     const received = (id: string, title: string) => () =>
-      heardOn(client, boardOf(hub)).some(({ payload }) => payload.id === id && payload.changed.title === title);
+      publicationsOn(client, boardOf(hub)).some(({ payload }) => payload.id === id && payload.changed.title === title);
     const elsewhere = async (sql: import("postgres").Sql) => {
       const open = await sql.reserve();
       await open`BEGIN`;
@@ -160,7 +162,7 @@ test("ten thousand changes of one transaction all arrive, once, and end no reade
     await hub.database.unlimited`
       INSERT INTO tasks (id, project_id, title)
       SELECT 'task_' || lpad(n::text, 26, '0'), ${hub.projectId}, 'bulk ' || n FROM generate_series(1, 10000) n`;
-    const received = () => heardOn(client, boardOf(hub)).filter(({ type }) => type === "task:created");
+    const received = () => publicationsOn(client, boardOf(hub)).filter(({ type }) => type === "task:created");
     await until("all are received", () => received().length >= 10_000, 30_000);
     is(new Set(received().map(({ payload }) => payload.id)).size, 10_000);
     is(received().length, 10_000);
@@ -186,7 +188,7 @@ test("a cascade is published with its tenant", () =>
     const client = await hub.connect(hub.serviceToken);
     await client.request("subscribe", { channel: boardOf(hub) });
     await hub.database.query((sql) => sql`DELETE FROM tasks WHERE id = ${dependent}`);
-    const deleted = () => heardOn(client, boardOf(hub)).filter(({ type }) => type.endsWith(":deleted"));
+    const deleted = () => publicationsOn(client, boardOf(hub)).filter(({ type }) => type.endsWith(":deleted"));
     await until("both are received", () => deleted().length >= 2);
     equal(
       deleted()
@@ -215,14 +217,14 @@ test("presence is not published by the feed, however often it changes", () =>
       if (count % 10 === 0) await hub.writeBackSettled();
     }
     await hub.database.query((sql) => sql`UPDATE workstations SET name = 'Renamed' WHERE id = ${hub.workstation.id}`);
-    const received = () => heardOn(watcher, hub.workstation.channel);
+    const received = () => publicationsOn(watcher, hub.workstation.channel);
     await until("the other change is received", () => received().length > 0);
     equal(
       received().map(({ payload }) => payload.changed.name),
       ["Renamed"],
     );
-    await until("the project receives it too", () => heardOn(watcher, hub.projectChannel).length > 0);
-    is(heardOn(watcher, hub.projectChannel).length, 1);
+    await until("the project receives it too", () => publicationsOn(watcher, hub.projectChannel).length > 0);
+    is(publicationsOn(watcher, hub.projectChannel).length, 1);
   }));
 
 test("secrets are in no publication, and a removed workstation is published as deleted", () =>
@@ -237,7 +239,7 @@ test("secrets are in no publication, and a removed workstation is published as d
     await hub.database.query(
       (sql) => sql`UPDATE workstations SET registration_token = ${"ab".repeat(32)} WHERE id = ${hub.workstation.id}`,
     );
-    const receivedOn = (channel: string) => JSON.stringify(heardOn(client, channel));
+    const receivedOn = (channel: string) => JSON.stringify(publicationsOn(client, channel));
     await until("both are received", () => receivedOn(hub.workstation.channel).includes("workstation:updated"));
     await hub.database.query((sql) => sql`UPDATE workstations SET deleted_at = now() WHERE id = ${hub.workstation.id}`);
     // The deletion ends its own channel, perhaps before the publication arrives there.

@@ -12,7 +12,7 @@ import { withDatabase } from "../support/database.ts";
 import { withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
-import { heardOn } from "./support.ts";
+import { publicationsOn } from "./support.ts";
 import { changesOf, takeOnce } from "./taken.ts";
 
 const test = suite("the durability of the change feed");
@@ -171,7 +171,7 @@ test("the feed recovers by itself when its listening connection is ended, and li
     ok(before);
     await hub.database.query((sql) => sql`SELECT pg_terminate_backend(${before.pid})`);
     await hub.database.query((sql) => sql`UPDATE tasks SET title = 'missed' WHERE id = ${hub.taskId}`);
-    await until("the change is received", () => heardOn(client, hub.taskChannel).length > 0);
+    await until("the change is received", () => publicationsOn(client, hub.taskChannel).length > 0);
     await until("a connection listens again", async () => (await listening()).some(({ pid }) => pid !== before.pid));
   }));
 

@@ -9,7 +9,7 @@ import { withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { withFeed } from "./stubborn-broker.ts";
-import { boardOf, heardOn } from "./support.ts";
+import { boardOf, publicationsOn } from "./support.ts";
 import { changesOf } from "./taken.ts";
 
 const test = suite("changes that can't be published");
@@ -42,13 +42,13 @@ test("a row that can't be shown is replaced by a publication that says so, and e
     await database.query((sql) => sql`UPDATE tasks SET title = 'other' WHERE id = ${other.taskId}`);
     await until(
       "the later ones are received",
-      () => heardOn(client, own).length >= 3 && heardOn(client, others).length === 1,
+      () => publicationsOn(client, own).length >= 3 && publicationsOn(client, others).length === 1,
     );
     const typesOf = (row: string) =>
-      heardOn(client, own).flatMap(({ type, payload }) => (payload.id === row ? [type] : []));
+      publicationsOn(client, own).flatMap(({ type, payload }) => (payload.id === row ? [type] : []));
     equal(typesOf(poisoned), ["change:left_out", "task:updated"]);
     equal(typesOf(hub.taskId), ["task:updated"]);
-    const leftOut = heardOn(client, own).find(({ type }) => type === "change:left_out");
+    const leftOut = publicationsOn(client, own).find(({ type }) => type === "change:left_out");
     equal(leftOut?.payload as unknown, {
       id: poisoned,
       organizationId: hub.organizationId,
@@ -71,9 +71,9 @@ test("an event whose values the database can't read is left out alone", () =>
       await sql`UPDATE audit_events SET omitted = '{"after": 1}' WHERE row_id = ${hub.taskId} AND after ->> 'title' = 'first'`;
       await sql`UPDATE tasks SET title = 'second' WHERE id = ${hub.taskId}`;
     });
-    await until("both are received", () => heardOn(client, boardOf(hub)).length === 2);
+    await until("both are received", () => publicationsOn(client, boardOf(hub)).length === 2);
     equal(
-      heardOn(client, boardOf(hub)).map(({ type }) => type),
+      publicationsOn(client, boardOf(hub)).map(({ type }) => type),
       ["change:left_out", "task:updated"],
     );
     // A change is published before it is set aside.

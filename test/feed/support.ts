@@ -3,11 +3,11 @@ import postgres, { type Sql } from "postgres";
 import type { TestHub } from "../support/hub.ts";
 import type { RawClient } from "../support/raw-client.ts";
 
-export type Heard = Publication<string, EntityChange>;
+export type FeedPublication = Publication<string, EntityChange>;
 
 /** The publications that a client received on a channel of the feed. */
-export function heardOn(client: RawClient, channel: string): Heard[] {
-  return client.received("publications", channel).flatMap(([, list]) => list as Heard[]);
+export function publicationsOn(client: RawClient, channel: string): FeedPublication[] {
+  return client.received("publications", channel).flatMap(([, list]) => list as FeedPublication[]);
 }
 
 export const boardOf = (hub: TestHub) => `project:${hub.projectId}:tasks`;

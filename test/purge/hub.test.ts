@@ -1,5 +1,5 @@
 import { equal, is } from "uvu/assert";
-import { boardOf, heardOn } from "../feed/support.ts";
+import { boardOf, publicationsOn } from "../feed/support.ts";
 import { withHub } from "../support/hub.ts";
 import type { RawClient } from "../support/raw-client.ts";
 import { suite } from "../support/suite.ts";
@@ -41,12 +41,12 @@ test(
       }
       await until("it is removed", async () => (await marksOf(hub.database)).length === 0, LIMIT_MS);
       await rpc(service, "tasks.update", { id: other.taskId, set: { title: "still here" } });
-      await until("the other tenant's change arrives", () => heardOn(service, theirBoard).length > 0);
+      await until("the other tenant's change arrives", () => publicationsOn(service, theirBoard).length > 0);
       equal(
-        heardOn(service, theirBoard).map(({ type }) => type),
+        publicationsOn(service, theirBoard).map(({ type }) => type),
         ["task:updated"],
       );
-      const types = heardOn(owner, boardOf(hub)).map(({ type }) => type);
+      const types = publicationsOn(owner, boardOf(hub)).map(({ type }) => type);
       equal(
         types.filter((type) => type !== "project:deleted"),
         [],

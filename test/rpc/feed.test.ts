@@ -1,7 +1,7 @@
 import type { FeedLag, Page, RefusedChange } from "@monster-realtime/client/protocol";
 import { equal, is, match, ok } from "uvu/assert";
 import { askForLags } from "../../hub/inspection/feed-queries.ts";
-import { boardOf, heardOn } from "../feed/support.ts";
+import { boardOf, publicationsOn } from "../feed/support.ts";
 import { withDatabase } from "../support/database.ts";
 import { withHub } from "../support/hub.ts";
 import type { RawClient } from "../support/raw-client.ts";
@@ -41,7 +41,7 @@ test("a refused change is listed, republished as the current row, and kept in th
     });
     await makePublishable(hub, task);
     const { id: last } = await call<{ id: number }>(admin, "feed.republish", { id: again });
-    const created = () => heardOn(admin, boardOf(hub)).filter(({ type }) => type === "task:created");
+    const created = () => publicationsOn(admin, boardOf(hub)).filter(({ type }) => type === "task:created");
     await until("it is published", () => created().length === 1);
     is(created()[0]?.payload.changed.title, "now");
     match(created()[0]?.id ?? "", new RegExp(`^audit:${last}:`));
@@ -63,7 +63,9 @@ test("republishing a deleted row publishes its deletion", () =>
     await hub.database.query((sql) => sql`DELETE FROM tasks WHERE id = ${task}`);
     await call(client, "feed.republish", { id });
     const deletions = () =>
-      heardOn(client, boardOf(hub)).filter(({ type, payload }) => type === "task:deleted" && payload.id === task);
+      publicationsOn(client, boardOf(hub)).filter(
+        ({ type, payload }) => type === "task:deleted" && payload.id === task,
+      );
     await until("both publications arrive", () => deletions().length === 2);
   }));
 

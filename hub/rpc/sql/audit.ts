@@ -1,9 +1,9 @@
 import type { AuditEvent, OmittedValues } from "@monster-realtime/client/protocol";
 import type { PendingQuery } from "postgres";
 import { columnOf, fieldOf } from "../../naming.ts";
+import { toPublicFields } from "../../public-fields.ts";
 import { ask, type Found, type Statements } from "../../statements.ts";
 import type { Queries } from "../../store/postgres.ts";
-import { toldColumns } from "../../told-columns.ts";
 import type { Scope } from "./scope.ts";
 import { Parameters } from "./table.ts";
 
@@ -173,7 +173,7 @@ function eventOf(
   { at, entity, before, after, omitted, walkedTo: _, ...event }: AuditRow & Found,
   scope: Scope,
 ): AuditEvent {
-  const columnsOf = (part: AuditRow["before"]) => part && toldColumns(shownTo(scope, entity, part), HIDDEN);
+  const columnsOf = (part: AuditRow["before"]) => part && toPublicFields(shownTo(scope, entity, part), HIDDEN);
   return {
     ...event,
     at: at.toISOString(),

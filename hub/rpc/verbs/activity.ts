@@ -3,7 +3,7 @@ import { z } from "zod";
 import { MAX_MINUTES, MINUTE_MS } from "../../inspection/publication-counts.ts";
 import { notFound } from "../crud.ts";
 import * as field from "../fields.ts";
-import { nodeCoverage } from "../heard.ts";
+import { nodeCoverage } from "../node-coverage.ts";
 import { defineProcedure, type ReadContext } from "../procedure.ts";
 import { may, RIGHTS } from "../rights.ts";
 import { askForOnline } from "../sql/online.ts";

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { narrowed } from "../../connections/view.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import * as field from "../fields.ts";
-import { nodeCoverage } from "../heard.ts";
+import { nodeCoverage } from "../node-coverage.ts";
 import { defineProcedure, type ReadContext } from "../procedure.ts";
 import { RIGHTS } from "../rights.ts";
 import { viewOf } from "../views.ts";

@@ -11,7 +11,7 @@ import { narrowed } from "../../connections/view.ts";
 import { notFound } from "../crud.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import * as field from "../fields.ts";
-import { nodeCoverage } from "../heard.ts";
+import { nodeCoverage } from "../node-coverage.ts";
 import { defineProcedure, type ReadContext } from "../procedure.ts";
 import { RIGHTS } from "../rights.ts";
 import { recordKick } from "../sql/kicks.ts";

@@ -9,7 +9,7 @@ import type { Traced } from "../../inspection/inspection.ts";
 import { publicationId } from "../../schemas.ts";
 import { notFound } from "../crud.ts";
 import * as field from "../fields.ts";
-import { nodeCoverage } from "../heard.ts";
+import { nodeCoverage } from "../node-coverage.ts";
 import { defineProcedure, type ReadContext } from "../procedure.ts";
 import { RIGHTS } from "../rights.ts";
 import { viewOf } from "../views.ts";

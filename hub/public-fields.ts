@@ -11,7 +11,7 @@ const isTimestamp = (column: string, value: unknown): value is string =>
  * Converts a row's columns, as the audit trail stores them, to the fields of RPC answers: names in camelCase, timestamps in
  * ISO 8601 with milliseconds, without the `hidden` ones.
  */
-export function toldColumns(
+export function toPublicFields(
   columns: Readonly<Record<string, unknown>>,
   hidden: ReadonlySet<string>,
 ): Record<string, unknown> {
