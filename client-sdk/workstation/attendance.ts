@@ -115,5 +115,7 @@ export class Attendance {
 }
 
 function notWorkstation(kind: string): InvalidArgumentError {
-  return new InvalidArgumentError(`The token belongs to a ${kind}. Use the registration token of a workstation (wst_…).`);
+  return new InvalidArgumentError(
+    `The token belongs to a ${kind}. Use the registration token of a workstation (wst_…).`,
+  );
 }

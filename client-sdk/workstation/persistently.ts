@@ -40,7 +40,12 @@ export async function persistently<Result>(
 const isTemporary = ({ temporary }: RealtimeError): boolean => temporary;
 
 /** Waits before a retry. Without a connection it returns immediately: the call itself waits for one. */
-async function waitBeforeRetry(client: Client, error: RealtimeError, attempt: number, signal?: AbortSignal): Promise<void> {
+async function waitBeforeRetry(
+  client: Client,
+  error: RealtimeError,
+  attempt: number,
+  signal?: AbortSignal,
+): Promise<void> {
   if (client.state.name !== "connected") return;
   const delayMs = (error.retryAfterMs ?? 0) + backoffDelayMs(attempt, BACKOFF);
   await pause(delayMs, undefined, signal ? { signal } : {}).catch(() => undefined);

@@ -227,7 +227,9 @@ export class Work {
     const { repository, workstationId } = assignment;
     const branch = named ?? assignment.branch;
     if (!repository || branch === null)
-      throw new InvalidArgumentError("This task has no repository or no branch. Call acquireWorktree() only for tasks that have both.");
+      throw new InvalidArgumentError(
+        "This task has no repository or no branch. Call acquireWorktree() only for tasks that have both.",
+      );
     const params = { workstationId, projectRepositoryId: repository.id, branch, sessionId: this.id };
     return acquireWorkplace(client, params, this.#abort.signal);
   }
@@ -245,8 +247,11 @@ function conflictReason({ details, code }: RealtimeError): string {
 }
 
 function taskIsOver(id: string): RealtimeError {
-  return new RealtimeError(`The task of assignment ${id} is over: it has a result or a refusal. Make no further calls for it.`, {
-    code: "task_over",
-    temporary: false,
-  });
+  return new RealtimeError(
+    `The task of assignment ${id} is over: it has a result or a refusal. Make no further calls for it.`,
+    {
+      code: "task_over",
+      temporary: false,
+    },
+  );
 }
