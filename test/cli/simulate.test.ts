@@ -1,5 +1,5 @@
 import { equal, is, match, ok } from "uvu/assert";
-import { agentsOf, awayMs, firstMeta, nextChangeMs, nextMeta } from "../../client-sdk/cli/simulate/behaviour.ts";
+import { agentsOf, downtimeMs, firstMeta, nextChangeMs, nextMeta } from "../../client-sdk/cli/simulate/behaviour.ts";
 import { type TestHub, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
@@ -31,7 +31,7 @@ test("a machine always tells something new, of its own agents", () => {
     meta = next;
   }
   equal([nextChangeMs(1_000, () => 0), nextChangeMs(1_000, () => 0.5)], [500, 1_000]);
-  ok(awayMs(() => 0.999) < 20_000 && awayMs(() => 0) >= 1_000);
+  ok(downtimeMs(() => 0.999) < 20_000 && downtimeMs(() => 0) >= 1_000);
 });
 
 test("registers workstations, connects them, lets presence change, and removes them at Ctrl-C", () =>
