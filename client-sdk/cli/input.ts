@@ -28,7 +28,7 @@ export async function jsonArgument(text: string, subject: string): Promise<unkno
   try {
     return JSON.parse(source);
   } catch (error) {
-    throw usageFailure(`The ${subject} is not valid JSON: ${(error as Error).message}.${quotesHint(text)}`);
+    throw usageFailure(`Invalid JSON for the ${subject}: ${(error as Error).message}.${quotesHint(text)}`);
   }
 }
 
