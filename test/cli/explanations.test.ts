@@ -56,7 +56,7 @@ test("why-offline explains a past moment, with the transitions before and after 
   const then = explained(story, -5);
   match(
     then.sentence,
-    /was offline since 11:50:00 until 11:59:00 \(9m\), because the node that it was connected to is gone/,
+    /was offline since 11:50:00 until 11:59:00 \(9m\), because its node was lost and it did not reconnect/,
   );
   is(then.remedy, null);
   equal(

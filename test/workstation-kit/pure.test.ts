@@ -28,7 +28,7 @@ test("presence follows from agents, projects and running tasks", () => {
   for (const [facts, meta] of table) equal(presenceMeta({ ...none, ...facts }), meta);
 });
 
-test("what the hub says is held is taken, resumed or dropped, and what came meanwhile is left alone", () => {
+test("assignments held by the hub are taken, resumed or dropped, and newer ones stay", () => {
   const held = (id: string, status: string) => ({ id, status }) as Assignment;
   const table: [string, Assignment[], string[], string[], { take: string[]; resume: string[]; drop: string[] }][] = [
     ["nothing anywhere", [], [], [], { take: [], resume: [], drop: [] }],
@@ -37,7 +37,7 @@ test("what the hub says is held is taken, resumed or dropped, and what came mean
     ["one in hand", [held("a", "active")], ["a"], ["a"], { take: [], resume: [], drop: [] }],
     ["one taken back", [], ["a"], ["a"], { take: [], resume: [], drop: ["a"] }],
     ["one that came while it asked", [], [], ["a"], { take: [], resume: [], drop: [] }],
-    ["one whose result is on its way", [held("a", "active")], [], ["a"], { take: [], resume: [], drop: [] }],
+    ["one whose result is pending", [held("a", "active")], [], ["a"], { take: [], resume: [], drop: [] }],
   ];
   for (const [name, rows, before, known, expected] of table) {
     const result = reconcile(rows, { before: new Set(before), isKnown: (id) => known.includes(id) });
@@ -46,7 +46,7 @@ test("what the hub says is held is taken, resumed or dropped, and what came mean
   }
 });
 
-test("sleep is when a clock went further than a busy program is late", () => {
+test("sleep is detected if a clock advanced further than a busy program explains", () => {
   const at = (wallMs: number, monotonicMs: number) => ({ wallMs, monotonicMs });
   const table: [string, ReturnType<typeof at>, number][] = [
     ["an interval", at(2_000, 2_000), 0],
@@ -66,7 +66,7 @@ const result = (id: string): PendingResult => ({
   finish: { id, outcome: "completed", outputSummary: "line\nbreak" },
 });
 
-test("a file of results is read as it was written, and what is torn off it costs that line alone", () => {
+test("a results file is read as it was written, and a truncation loses only that line", () => {
   const all = [result("a"), result("b")];
   const text = formatResults(all);
   const [header = "", first = "", second = ""] = text.split("\n");
@@ -92,7 +92,7 @@ test("a file of results is read as it was written, and what is torn off it costs
     );
 });
 
-test("a result becomes what the hub takes, without what was not said", () => {
+test("a result becomes a finish call without the missing fields", () => {
   equal(finishOf("s", {}), { id: "s", outcome: "completed" });
   equal(finishOf("s", { status: "timeout", error: "slow", errorType: "limit", summary: "half" }), {
     id: "s",
@@ -103,7 +103,7 @@ test("a result becomes what the hub takes, without what was not said", () => {
   });
 });
 
-test("options that can't work are refused with what to do", () => {
+test("invalid options are rejected with a remedy", () => {
   const good: WorkstationOptions = { url: "http://localhost:1", token: "wst_x", agents: [], onTask: () => undefined };
   const table: [Record<string, unknown>, RegExp][] = [
     [{ agentz: [] }, /Unknown option agentz\. Known are url/],

@@ -18,7 +18,7 @@ export function SessionSwap({ current, offered, ...answers }: { current: Client;
   useEffect(() => dialog.current?.showModal(), []);
   return (
     <dialog ref={dialog} id="session-swap" aria-labelledby="session-swap-title" onCancel={answers.onKeep}>
-      <h2 id="session-swap-title">Switch the session?</h2>
+      <h2 id="session-swap-title">Switch to another session?</h2>
       <p>
         You are signed in as{" "}
         <MonsterRealtimeProvider client={current}>
