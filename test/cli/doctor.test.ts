@@ -79,7 +79,7 @@ test(
         const plain = await cli.run(["doctor"]);
         equal([plain.code, plain.stdout.split("\n").length], [0, 15]);
         match(plain.stdout, /^ok\tname\tlocalhost is /);
-        match(plain.stderr, "All is well.");
+        match(plain.stderr, "All checks passed.");
         const machine = await examined(cli, hub.url, "--token", hub.workstation.token);
         match(
           machine.find(({ check }) => check === "rights")?.measured ?? "",

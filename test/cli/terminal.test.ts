@@ -17,7 +17,7 @@ const withBoth = (body: (hub: TestHub, terminal: Terminal) => Promise<void>, env
 test("tail prints publications in color, and Ctrl-C returns to the prompt", () =>
   withBoth(async (hub, terminal) => {
     terminal.type(`monster-realtime tail ${hub.taskId} ${hub.workstation.id}`);
-    await terminal.shows(/Following 2 channels\. Ctrl-C ends\./);
+    await terminal.shows(/Following 2 channels\. Press Ctrl-C to stop\./);
     const client = await hub.connect(hub.serviceToken);
     await client.request("publish", { channel: hub.taskChannel, type: "note", payload: { text: "héllo" } });
     await client.request("publish", { channel: hub.workstation.channel, type: "other", payload: 1 });
