@@ -148,7 +148,7 @@ function unfitResult({ taskId, start, finish: { id } }: PendingResult, { message
 
 function damagedError(path: string, lines: number): RealtimeError {
   return new RealtimeError(
-    `${lines} lines of ${path} can't be read: their results are not delivered. Check the copy of the file in ${path}.damaged.`,
+    `${path} has unreadable lines (${lines}): their results are not delivered. Check the copy in ${path}.damaged.`,
     { code: "results_file", temporary: false },
   );
 }

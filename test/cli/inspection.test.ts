@@ -138,7 +138,7 @@ test("explains why a workstation is offline, with its earlier transitions", () =
     is((await cli.run(["why-offline", "ws_01ARZ3NDEKTSV4RRFFQ69G5FAV"])).code, 5);
   }));
 
-const KICK = "kick shows whose connection it is and asks; only yes ends it";
+const KICK = "kick shows the connection's owner and asks; only yes ends it";
 const kickInTerminal = () =>
   withHub({}, (hub) =>
     withTerminal(at(hub.url, hub.userToken), async (terminal) => {

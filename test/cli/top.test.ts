@@ -136,7 +136,7 @@ function inTerminal(
   test.needing("tmux")(behaviour, run, 60_000);
 }
 
-inTerminal("lives on the whole screen, and leaves the terminal as it was", async (hub, terminal) => {
+inTerminal("uses the alternate screen, and restores the terminal", async (hub, terminal) => {
   const client = await hub.connect(hub.workstation.token);
   await client.request("subscribe", { channel: hub.taskChannel });
   terminal.type("echo before; monster-realtime top --every 200ms");
@@ -161,7 +161,7 @@ inTerminal("lives on the whole screen, and leaves the terminal as it was", async
   await terminal.shows(/code 0\n echo/);
 });
 
-inTerminal("gives the terminal back at Ctrl-C, and where the hub ends it for good", async (hub, terminal, adminId) => {
+inTerminal("restores the terminal on Ctrl-C, and when the hub ends the client", async (hub, terminal, adminId) => {
   terminal.type("monster-realtime top --every 200ms");
   await terminal.shows(/q quit/);
   terminal.press("C-c");

@@ -228,13 +228,13 @@ test("does not send an unchanged JWT again, and sends the next one as soon as it
   await withClient({ client: { token: source, random: () => 0 } }, async (client, server) => {
     await client.connect();
     server.push("token.expiring", { expiresInMs: 5_000 });
-    await until("two calls more", () => calls === 3);
+    await until("two more calls", () => calls === 3);
     assert.equal(server.seenOf("auth.refresh"), []);
     token = "d.e.f";
     const refresh = await until("the refresh", () => server.seenOf("auth.refresh")[0]);
     assert.equal(refresh.argument, { token: "d.e.f" });
     server.push("token.expiring", { expiresInMs: 5_000 });
-    await until("a call more", () => calls === 5);
+    await until("another call", () => calls === 5);
     assert.is(server.seenOf("auth.refresh").length, 1);
   });
 });
@@ -336,7 +336,7 @@ test("retries only reads and idempotent calls after temporary failures", async (
   });
 });
 
-test("gives up a call when its signal aborts", async () => {
+test("rejects a call when its signal aborts", async () => {
   await withClient({ script: { rpc: () => "never" } }, async (client, server) => {
     await client.connect();
     const controller = new AbortController();
@@ -441,7 +441,7 @@ test("does not wait for a token after close", async () => {
   const connecting = failureOf(client.connect());
   await client.close();
   await connecting;
-  await until("no timer of it", () => timers() <= before);
+  await until("its timers are cleared", () => timers() <= before);
 });
 
 test.run();

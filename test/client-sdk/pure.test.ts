@@ -139,13 +139,18 @@ test("changes its state according to the table", () => {
     ["connects", { name: "idle" }, { name: "connect" }, { name: "connecting", attempt: 0 }],
     ["is welcomed", { name: "connecting", attempt: 2 }, { name: "welcome", welcome, nowMs: 1_000 }, connected],
     [
-      "waits after a failed try",
+      "waits after a failed attempt",
       { name: "connecting", attempt: 2 },
       lost(0),
       { name: "waiting", attempt: 3, delayMs: 200 },
     ],
-    ["counts a connection that broke at once", connected, lost(1_500), { name: "waiting", attempt: 3, delayMs: 200 }],
-    ["forgives after one that held", connected, lost(2_000), { name: "waiting", attempt: 0, delayMs: 50 }],
+    ["counts a short connection as a failure", connected, lost(1_500), { name: "waiting", attempt: 3, delayMs: 200 }],
+    [
+      "resets the count after a stable connection",
+      connected,
+      lost(2_000),
+      { name: "waiting", attempt: 0, delayMs: 50 },
+    ],
     [
       "honours retryAfterMs",
       { name: "connecting", attempt: 0 },
@@ -155,9 +160,9 @@ test("changes its state according to the table", () => {
     ["closes on a refusal", { name: "connecting", attempt: 0 }, lost(0, refusal), { name: "closed", error: refusal }],
     ["is closed by a refusal later on", connected, lost(0, refusal), { name: "closed", error: refusal }],
     ["tries again", waiting, { name: "retry" }, { name: "connecting", attempt: 2 }],
-    ["remembers when to go", connected, { name: "goaway", moveAtMs: 1_400 }, { ...connected, moveAtMs: 1_400 }],
+    ["stores the time of the move", connected, { name: "goaway", moveAtMs: 1_400 }, { ...connected, moveAtMs: 1_400 }],
     ["moves", connected, { name: "move" }, { name: "connecting", attempt: 0 }],
-    ["reconnects at once", waiting, { name: "reconnect" }, { name: "connecting", attempt: 0 }],
+    ["reconnects immediately", waiting, { name: "reconnect" }, { name: "connecting", attempt: 0 }],
     ["drops its connection to reconnect", connected, { name: "reconnect" }, { name: "connecting", attempt: 0 }],
     ["has nothing to reconnect before it connects", { name: "idle" }, { name: "reconnect" }, { name: "idle" }],
     [

@@ -51,7 +51,7 @@ async function openSessions(owner: Client, organizationId: string): Promise<stri
 
 for (const dispatch of ["manual", "auto"]) {
   test(
-    `tasks are worked on, reviewed and done where dispatch is ${dispatch}, and Ctrl-C leaves nothing open`,
+    `tasks are executed, reviewed and done with dispatch ${dispatch}, and Ctrl-C leaves no open session`,
     () =>
       withDemo({ DISPATCH: dispatch }, async (demo, owner) => {
         const { organizationId, projectId } = await demo.development();

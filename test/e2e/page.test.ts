@@ -63,13 +63,13 @@ const behaviours: [string, () => Promise<void>][] = [
           await page.waitForSelector(".task:has-text('Other')", { state: "detached" });
 
           // A change of a task unknown to the page makes it load the board again.
-          const unheard = `task_${ulid()}`;
+          const unknown = `task_${ulid()}`;
           await hub.database.transaction("test", async (sql) => {
             await sql`SELECT set_config('hub.audit_publish', 'off', true)`;
-            await sql`INSERT INTO tasks (id, project_id, title) VALUES (${unheard}, ${hub.projectId}, 'Unheard')`;
+            await sql`INSERT INTO tasks (id, project_id, title) VALUES (${unknown}, ${hub.projectId}, 'Unknown')`;
           });
-          await rpc("tasks.update", { id: unheard, set: { priority: 4 } });
-          await card("todo", "Unheard");
+          await rpc("tasks.update", { id: unknown, set: { priority: 4 } });
+          await card("todo", "Unknown");
 
           const machine = await hub.connect(hub.workstation.token);
           await machine.request("rpc", {

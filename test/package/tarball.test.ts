@@ -205,10 +205,10 @@ test("renders its hooks on servers, and marks them for browsers", async () => {
 
 test("has no internal members in its types", async () => {
   const { folder, files } = await theInstalled();
-  const telling = files.filter(
+  const withInternals = files.filter(
     (file) => file.endsWith(".d.ts") && /@internal/.test(readFileSync(join(folder, file), "utf8")),
   );
-  equal(telling, []);
+  equal(withInternals, []);
 });
 
 test.run();

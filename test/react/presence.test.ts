@@ -36,7 +36,7 @@ browserTest(test, "keep the members over a short disconnection, and then show jo
       synced: true,
     });
     const counts = (await stage.seen("present")).map((view) => (view as { members: string[] }).members.length);
-    ok(!counts.slice(counts.indexOf(2)).includes(0), `they were not there for a moment: ${counts}`);
+    ok(!counts.slice(counts.indexOf(2)).includes(0), `they were missing for a moment: ${counts}`);
   }),
 );
 

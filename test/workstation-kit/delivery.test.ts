@@ -52,12 +52,12 @@ test("an assignment that is received again, during and after its run, runs once"
       await service.connect();
       const id = await assign();
       const { items } = await service.rpc("workstations.assignments", { id: hub.workstation.id });
-      const tellAgain = () => service.publish(`workstation:${hub.workstation.id}`, "task:assign", items[0]);
+      const sendAgain = () => service.publish(`workstation:${hub.workstation.id}`, "task:assign", items[0]);
       await until("it runs", () => runs.length === 1);
-      await tellAgain();
+      await sendAgain();
       go.open();
       await sessionIs(id, "completed");
-      await tellAgain();
+      await sendAgain();
       await sessionIs(await assign(), "completed");
       is(runs.length, 2);
       is(new Set(runs).size, 2);
@@ -114,7 +114,7 @@ test("a result for a reassigned task is rejected once, and not retried", () =>
     await owner.rpc("tasks.cancel", { id: taskId });
     go.open();
     await until(
-      "it is done",
+      "it is completed",
       () => workstation.client.presence(`workstation:${hub.workstation.id}`).meta?.status === "online",
     );
     workstation.client.reconnect();

@@ -17,7 +17,7 @@ async function refuseEnds({ database }: TestHub, times: number): Promise<void> {
       CREATE SEQUENCE ends;
       CREATE FUNCTION refuse_end() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-          IF nextval('ends') <= ${times} THEN RAISE EXCEPTION 'unheard of'; END IF;
+          IF nextval('ends') <= ${times} THEN RAISE EXCEPTION 'unexpected'; END IF;
           RETURN NEW;
         END $$;
       CREATE TRIGGER refuse_end BEFORE UPDATE ON agent_sessions FOR EACH ROW

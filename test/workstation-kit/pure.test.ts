@@ -34,9 +34,9 @@ test("assignments held by the hub are taken, resumed or dropped, and newer ones 
     ["nothing anywhere", [], [], [], { take: [], resume: [], drop: [] }],
     ["one that is new", [held("a", "starting")], [], [], { take: ["a"], resume: [], drop: [] }],
     ["one of an earlier run", [held("a", "active")], [], [], { take: [], resume: ["a"], drop: [] }],
-    ["one in hand", [held("a", "active")], ["a"], ["a"], { take: [], resume: [], drop: [] }],
-    ["one taken back", [], ["a"], ["a"], { take: [], resume: [], drop: ["a"] }],
-    ["one that came while it asked", [], [], ["a"], { take: [], resume: [], drop: [] }],
+    ["one already running", [held("a", "active")], ["a"], ["a"], { take: [], resume: [], drop: [] }],
+    ["one cancelled", [], ["a"], ["a"], { take: [], resume: [], drop: ["a"] }],
+    ["one received during the request", [], [], ["a"], { take: [], resume: [], drop: [] }],
     ["one whose result is pending", [held("a", "active")], [], ["a"], { take: [], resume: [], drop: [] }],
   ];
   for (const [name, rows, before, known, expected] of table) {
@@ -51,8 +51,8 @@ test("sleep is detected if a clock advanced further than a busy program explains
   const table: [string, ReturnType<typeof at>, number][] = [
     ["an interval", at(2_000, 2_000), 0],
     ["a busy program", at(6_900, 6_900), 0],
-    ["sleep in which the monotonic clock stood still", at(602_000, 2_000), 600_000],
-    ["sleep in which both went on", at(602_000, 602_000), 600_000],
+    ["sleep in which the monotonic clock stopped", at(602_000, 2_000), 600_000],
+    ["sleep in which both clocks continued", at(602_000, 602_000), 600_000],
     ["a clock that was set back", at(-3_600_000, 2_000), 0],
     ["sleep, and a clock that was set back", at(-3_600_000, 62_000), 60_000],
   ];
@@ -73,10 +73,10 @@ test("a results file is read as it was written, and a truncation loses only that
   const table: [string, string | null, PendingResult[], number][] = [
     ["no file", null, [], 0],
     ["an empty file", "", [], 0],
-    ["a torn header", header.slice(0, 9), [], 0],
+    ["a truncated header", header.slice(0, 9), [], 0],
     ["a whole file", text, all, 0],
     ["without its last line break", text.trimEnd(), all, 0],
-    ["torn in the last line", text.slice(0, -20), [result("a")], 1],
+    ["truncated in the last line", text.slice(0, -20), [result("a")], 1],
     ["damaged in the middle", [header, first.slice(3), second].join("\n"), [result("b")], 1],
     ["filled with zeros by the disk", "\0".repeat(text.length), [], 1],
     ["a header that is half zeros", `${header.slice(0, 20)}${"\0".repeat(30)}`, [], 1],

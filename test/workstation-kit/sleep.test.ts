@@ -28,7 +28,7 @@ test(
   LIMIT_MS,
 );
 
-const jump = "a machine whose timers slept with it reconnects too: only its time of day went on";
+const jump = "a machine whose monotonic clock stopped reconnects too";
 test.needing("faketime")(
   jump,
   () =>

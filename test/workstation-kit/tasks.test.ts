@@ -172,7 +172,7 @@ test("a cancelled task aborts its signal, and a later result is dropped", () =>
     ok(reasons[0] instanceof TaskCancelledError);
     equal(cancelled, ["cancelled"]);
     const meta = () => workstation.client.presence(`workstation:${workstation.id}`).meta?.status;
-    await until("it is free again", () => meta() === "online");
+    await until("it is idle again", () => meta() === "online");
     is((await owner.rpc("agentSessions.get", { id })).outputSummary, null);
     equal(errors, []);
   }));

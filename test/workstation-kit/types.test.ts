@@ -12,7 +12,7 @@ export function wrong(task: WorkstationTask): unknown {
     () => workstation.on("task", () => undefined),
     // @ts-expect-error an option that does not exist
     () => createWorkstation({ ...OPTIONS, onTasks: () => undefined }),
-    // @ts-expect-error what a handler returns is a result
+    // @ts-expect-error a handler returns a result
     () => createWorkstation({ ...OPTIONS, onTask: () => "done" }),
     // @ts-expect-error unknown outcome
     () => task.finish({ status: "done" }),
@@ -22,7 +22,7 @@ export function wrong(task: WorkstationTask): unknown {
     () => task.progress({ percent: "50 %" }),
     // @ts-expect-error a port is a number
     () => Object.assign(workstation, { devServerPort: 1 }).devServerPort.trim(),
-    // @ts-expect-error an assignment's fields are read
+    // @ts-expect-error an assignment's fields are readonly
     () => (task.id = "session_1"),
     // @ts-expect-error not every state has an error
     () => workstation.state.error,

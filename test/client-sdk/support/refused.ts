@@ -38,7 +38,7 @@ export const REFUSED = {
     () => client.on("connect", () => undefined),
     // @ts-expect-error the name in Socket.IO
     () => task.on("message", () => undefined),
-    // @ts-expect-error it is called payload
+    // @ts-expect-error the field is named payload
     () => task.on("publication", ({ data }) => data),
     // @ts-expect-error an offset is a number
     () => task.on("publication", ({ offset }) => offset.toUpperCase()),
