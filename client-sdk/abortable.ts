@@ -1,4 +1,4 @@
-/** `promise`, or the signal's reason where that comes first. */
+/** Settles like `promise`, or rejects with the signal's reason if the signal aborts first. */
 export function abortable<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {

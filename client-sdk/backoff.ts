@@ -1,4 +1,4 @@
-/** Milliseconds and a source of numbers in [0, 1). */
+/** Delays in milliseconds and a random source that returns numbers in [0, 1). */
 export interface Backoff {
   baseDelayMs: number;
   maxDelayMs: number;
@@ -6,8 +6,8 @@ export interface Backoff {
 }
 
 /**
- * Milliseconds to wait before try number `attempt` (from 0) with full jitter: anywhere between nothing and
- * min(max, base · 2^attempt), so that clients that lost a hub together don't come back together
+ * Returns the delay in milliseconds before attempt `attempt` (from 0), with full jitter: a random value between 0 and
+ * min(max, base · 2^attempt). Jitter spreads the reconnects of clients that lost a hub at the same time
  * (AWS, "Exponential Backoff And Jitter").
  */
 export function backoffDelayMs(attempt: number, { baseDelayMs, maxDelayMs, random }: Backoff): number {

@@ -33,25 +33,30 @@ import { Timer } from "./timer.ts";
 import { TokenRefresh } from "./token-refresh.ts";
 import type { Wire } from "./wire.ts";
 
-/** The first retry of a single request comes sooner than that of a whole connection. */
+/** A single request retries sooner than a whole connection. */
 const REQUEST_BASE_DELAY_MS = 100;
 
-/** What a client tells, with the arguments of its handlers. */
+/** The client's events, with the arguments of their handlers. */
 export type ClientEvents = {
   state: [state: ConnectionState, previous: ConnectionState];
-  /** On every connection, the first and those after it. */
+  /** Emitted on every connection, including the first. */
   welcome: [welcome: Welcome];
-  /** What a handler threw, a token refresh that failed, the reason of the client's end. Without a listener, the console's. */
+  /**
+   * An error that a handler threw, a failed token refresh, or the reason the client closed. Without a listener it is
+   * logged to the console.
+   */
   error: [error: RealtimeError];
-  /** The node drains; the client moves by itself after `reconnectInMs`. */
+  /** The node drains. The client moves to another node by itself after `reconnectInMs`. */
   goaway: [{ reason: string; reconnectInMs: number }];
-  /** The token runs out soon; a token function is asked by itself. */
+  /** The token expires soon. The client calls a token function by itself. */
   tokenExpiring: [{ expiresInMs: number }];
-  /** The user was invited, or an invitation ended: `organizations.invitations` answers something else now. */
+  /** The user was invited, or an invitation ended: call `organizations.invitations` again. */
   invitations: [Record<string, never>];
 };
 
-/** A client of one hub. Nothing is sent before `connect()`. Throws InvalidArgumentError for options that can't work. */
+/**
+ * Creates a client of one hub. It sends nothing before `connect()`. Throws InvalidArgumentError for invalid options.
+ */
 export function createClient(options: ClientOptions): Client {
   return new Client(options);
 }
@@ -60,7 +65,7 @@ export function createClient(options: ClientOptions): Client {
 export class Client {
   readonly #options: ResolvedOptions;
   readonly #connection: Connection;
-  /** What an "error" handler throws must not come back to it for ever. */
+  /** An error thrown by an "error" handler is logged, not emitted: emitting it would loop. */
   readonly #events = new Emitter<ClientEvents>((thrown, name) =>
     name === "error" ? logFailure(thrown) : this.#report(thrown),
   );
@@ -100,7 +105,10 @@ export class Client {
     return this.#events.on(name, handler);
   }
 
-  /** Connects and stays connected. Resolves at the first welcome, however long that takes; rejects where the hub refuses for good. */
+  /**
+   * Connects and stays connected. Resolves at the first welcome and waits for it without limit. Rejects if the hub
+   * refuses permanently.
+   */
   connect(): Promise<Welcome> {
     this.#connection.connect();
     const { state } = this;
@@ -109,17 +117,18 @@ export class Client {
   }
 
   /**
-   * Drops the connection, or the wait for the next one, and connects at once: for a machine that slept or changed its
-   * network, whose connection may be dead without anybody having noticed. Presence stays, subscriptions recover. Means
-   * nothing before `connect()` and after the client's end.
+   * Drops the connection, or the wait for the next one, and connects immediately. Use it after the machine slept or
+   * changed its network: the connection may be dead without an error. Presence stays and subscriptions recover. Does
+   * nothing before `connect()` and after the client is closed.
    */
   reconnect(): void {
     this.#connection.reconnect();
   }
 
   /**
-   * Ends the client for good: what waits is rejected, and presence leaves at once. Without `goodbye` the hub takes it for a
-   * lost connection and keeps the presence for the grace time: for programs that restart.
+   * Closes the client permanently: pending calls are rejected, and presence leaves immediately. With `goodbye: false`
+   * the hub treats it as a lost connection and keeps the presence for the grace period: use it for programs that
+   * restart.
    */
   async close({ goodbye = true }: { goodbye?: boolean } = {}): Promise<void> {
     const joined = [...this.#presences.values()].filter((presence) => presence.joined);
@@ -127,8 +136,8 @@ export class Client {
   }
 
   /**
-   * Follows a channel, at once or as soon as there is a connection. The same channel twice is the same subscription, which
-   * ends when each has been unsubscribed; the first one's `recover` counts.
+   * Subscribes to a channel now, or as soon as the client is connected. Subscribing twice to a channel returns the same
+   * subscription. It ends after as many calls of `unsubscribe()`. Only the first call's `recover` applies.
    */
   subscribe<Name extends Channel>(channel: Name, options: SubscribeOptions = {}): Subscription<Name> {
     const known = this.#subscriptions.get(channel);
@@ -138,7 +147,7 @@ export class Client {
     return subscription as unknown as Subscription<Name>;
   }
 
-  /** This client's own presence on a channel: the same object for the same channel. */
+  /** Returns this client's own presence on a channel: the same object for the same channel. */
   presence<Name extends Channel>(channel: Name): ChannelPresence<Name> {
     const known = this.#presences.get(channel);
     const presence = known ?? new ChannelPresence(channel as string, this.#wire);
@@ -147,14 +156,14 @@ export class Client {
     return presence as unknown as ChannelPresence<Name>;
   }
 
-  /** Publishes, over reconnects, exactly once; see Publisher.publish for what it rejects with. */
+  /** Publishes exactly once, across reconnects. See Publisher.publish for the errors it rejects with. */
   publish(channel: Channel, type: string, payload: unknown, options: PublishOptions = {}): Promise<PublishReply> {
     const { state } = this;
     if (state.name === "closed") return Promise.reject(new ConnectionClosedError(state.error));
     return this.#publisher.publish(channel, type, payload, options);
   }
 
-  /** Calls a method of the hub. Reads, and calls with an `idempotencyKey`, are repeated after temporary failures. */
+  /** Calls a method of the hub. Reads, and calls with an `idempotencyKey`, are retried after temporary failures. */
   async rpc<Method extends RpcMethod>(
     method: Method,
     params: RpcParams<Method>,
@@ -164,12 +173,15 @@ export class Client {
     return (await this.#requester.rpc(request, options)) as RpcResult<Method>;
   }
 
-  /** Stored publications, oldest first: `after` and `before` are exclusive offsets; `complete: false` says that some were trimmed. */
+  /**
+   * Returns stored publications, oldest first. `after` and `before` are exclusive offsets. `complete: false` means that
+   * some were trimmed.
+   */
   history(channel: Channel, query: HistoryQuery = {}, options: RequestOptions = {}): Promise<HistoryReply> {
     return this.request("history", { ...query, channel }, options);
   }
 
-  /** Any request of the protocol, sent once and answered as the hub answers it. */
+  /** Sends any request of the protocol once and returns the hub's reply. */
   request<Name extends RequestName>(
     name: Name,
     argument: Requests[Name]["request"],
@@ -223,7 +235,10 @@ export class Client {
     if (state.name === "closed" && state.error) this.#report(state.error);
   }
 
-  /** Presence first: its grace time runs. Publications last, so that subscribers here hear them live. */
+  /**
+   * Presence comes first because its grace period is running. Publications come last, so that local subscribers receive
+   * them live.
+   */
   #connected(): void {
     for (const part of [...this.#presences.values(), ...this.#subscriptions.values()]) part.connected();
     this.#publisher.connected();
@@ -237,12 +252,12 @@ export class Client {
   #closed(reason: RealtimeError | null): void {
     const error = new ConnectionClosedError(reason);
     for (const presence of this.#presences.values()) presence.closed(error);
-    // What was closed on purpose has not failed.
+    // A subscription that was closed on purpose has not failed.
     for (const subscription of [...this.#subscriptions.values()]) subscription.closed(reason && error);
     this.#publisher.closed(error);
   }
 
-  /** Pushes that this version does not know never come here. */
+  /** Push names that this version does not know are never passed here. */
   #receive(push: Push): void {
     switch (push.name) {
       case "publications":
@@ -258,7 +273,7 @@ export class Client {
         this.#events.emit("tokenExpiring", ...push.args);
         this.#refresh.start();
         return;
-      // `welcome`, `goaway` and `invitations` are the application's alone.
+      // `welcome`, `goaway` and `invitations` are only for the application.
       default:
         this.#events.emit(push.name, ...(push.args as [never]));
     }
@@ -289,8 +304,8 @@ export class Client {
 
   #report(thrown: unknown): void {
     const error = asRealtimeError(thrown);
-    const isHeard = this.#events.emit("error", error);
-    if (!isHeard) logFailure(error);
+    const hasListener = this.#events.emit("error", error);
+    if (!hasListener) logFailure(error);
   }
 }
 

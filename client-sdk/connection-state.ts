@@ -3,8 +3,8 @@ import type { RealtimeError } from "./errors.ts";
 import type { Welcome } from "./protocol/index.ts";
 
 /**
- * The state of a client's connection. `attempt` counts the failures since the last connection that held. `restart`: the last
- * node announced its end, so that its successor is about to start; delays then stay within 4 s.
+ * The state of a client's connection. `attempt` counts the failures since the last stable connection. `restart` means
+ * that the last node announced its shutdown and its successor is about to start. Delays then stay within 4 s.
  */
 export type ConnectionState =
   | { name: "idle" }
@@ -13,23 +13,26 @@ export type ConnectionState =
   | { name: "waiting"; attempt: number; delayMs: number; error: RealtimeError; restart?: true }
   | { name: "closed"; error: RealtimeError | null };
 
-/** What happens to a connection. Times are of one monotonic clock, in milliseconds. */
+/** The inputs of the state machine. Times are milliseconds of one monotonic clock. */
 export type ConnectionInput =
   | { name: "connect" }
   | { name: "welcome"; welcome: Welcome; nowMs: number }
   /** The node drains: leave it at `moveAtMs`. */
   | { name: "goaway"; moveAtMs: number }
   | { name: "move" }
-  /** Whatever there is may be dead: another connection at once. */
+  /** The current connection may be dead: open another one immediately. */
   | { name: "reconnect" }
   | { name: "lost"; error: RealtimeError; nowMs: number }
   | { name: "retry" }
   | { name: "close" };
 
-/** After this many failures the delay grows no more while a node restarts: within 4 s of its start each client tries. */
+/**
+ * While a node restarts, the delay stops growing after this many failures, so that each client tries within 4 s of its
+ * start.
+ */
 const RESTART_ATTEMPTS = 3;
 
-/** The state that follows; the same object where the input means nothing in it. Closed is for ever. */
+/** Returns the next state, or the same object if the input has no effect in this state. `closed` is final. */
 export function transition(state: ConnectionState, input: ConnectionInput, backoff: Backoff): ConnectionState {
   if (state.name === "closed") return state;
   switch (input.name) {
@@ -74,13 +77,16 @@ function restarts(state: ConnectionState, error?: RealtimeError): { restart?: tr
   return ("restart" in state && state.restart) || error?.code === "draining" ? { restart: true } : {};
 }
 
-/** A connection that held as long as the longest delay clears the count; one that broke sooner counts as a failure. */
+/**
+ * Returns the failure count. A connection that lasted at least the longest delay resets it; a shorter one counts as a
+ * failure.
+ */
 function failuresAfter(state: Live, nowMs: number, { maxDelayMs }: Backoff): number {
   const held = state.name === "connected" && nowMs - state.sinceMs >= maxDelayMs;
   return held ? 0 : state.attempt + 1;
 }
 
-/** A draining node has spread its clients already, so its delay is taken as it is. */
+/** A draining node has already spread its clients over time, so its delay is used unchanged. */
 function delayAfter(state: Live, error: RealtimeError, nowMs: number, attempt: number, backoff: Backoff): number {
   if (state.name === "connected" && state.moveAtMs !== null) return Math.max(0, state.moveAtMs - nowMs);
   return (error.retryAfterMs ?? 0) + backoffDelayMs(Math.max(0, attempt - 1), backoff);

@@ -14,7 +14,7 @@ import type { RequestName, Requests } from "./protocol/index.ts";
 import { Timer } from "./timer.ts";
 import { readToken } from "./token.ts";
 
-/** A token function that never answers must not hold the client up for ever. */
+/** Limits the wait for a token function that never returns. */
 const TOKEN_LIMIT_MS = 30_000;
 
 export interface ConnectionListener {
@@ -22,19 +22,19 @@ export interface ConnectionListener {
   changed(state: ConnectionState, previous: ConnectionState): void;
 }
 
-/** Keeps one live link to the hub: asks for tokens, connects, waits, connects again, until closed. */
+/** Keeps one live link to the hub until it is closed: gets tokens, connects, waits and reconnects. */
 export class Connection {
   readonly #options: ResolvedOptions;
   readonly #backoff: Backoff;
   readonly #listener: ConnectionListener;
   readonly #timer = new Timer();
-  /** Whoever waits for a token need not wait longer than the client lives. */
+  /** Aborts the wait for a token when the client closes. */
   readonly #ending = new AbortController();
   #state: ConnectionState = { name: "idle" };
   #link: Link | null = null;
-  /** The newest token that the hub was given. */
+  /** The newest token that was sent to the hub. */
   sentToken = "";
-  /** Marks the try that is under way: what an older one still brings is ignored. */
+  /** Identifies the current attempt. Results of older attempts are ignored. */
   #try: object = {};
 
   constructor(options: ResolvedOptions, listener: ConnectionListener) {
@@ -51,29 +51,34 @@ export class Connection {
     return this.#state;
   }
 
-  /** Starts connecting; means nothing where that has happened already. */
+  /** Starts connecting. Does nothing if it was already called. */
   connect(): void {
     this.#transition({ name: "connect" });
   }
 
-  /** Drops the link, or the wait for one, and dials at once; means nothing before `connect()` and after the end. */
+  /**
+   * Drops the link, or the wait for one, and dials immediately. Does nothing before `connect()` and after `close()`.
+   */
   reconnect(): void {
     const why = new DisconnectedError("reconnect() was called", { sent: true });
     this.#replaceLink({ name: "reconnect" }, why, { goodbye: false });
   }
 
-  /** Ends for good and resolves when the transport is closed. With a goodbye, what is present on `joined` leaves at once. */
+  /**
+   * Closes permanently and resolves when the transport is closed. With `goodbye`, presence on the `joined` channels
+   * leaves immediately.
+   */
   async close({ goodbye, joined }: { goodbye: boolean; joined: readonly string[] }): Promise<void> {
     const link = this.#link;
     const isDraining = this.#state.name === "connected" && this.#state.moveAtMs !== null;
     this.#link = null;
     this.#transition({ name: "close" });
-    // A node that drains keeps everyone present who hangs up: most of them come back on another one.
+    // A draining node keeps the presence of clients that disconnect, because most of them reconnect to another node.
     if (goodbye && isDraining) await link?.leave(joined);
     await link?.close(new ConnectionClosedError(null), { goodbye });
   }
 
-  /** Sends over the live link; settles at once with DisconnectedError or ConnectionClosedError where there is none. */
+  /** Sends over the live link. Without one, settles immediately with DisconnectedError or ConnectionClosedError. */
   send<Name extends RequestName>(
     name: Name,
     argument: Requests[Name]["request"],
@@ -89,7 +94,10 @@ export class Connection {
     }
   }
 
-  /** The token of this moment. Throws TokenUnavailableError where the token function has none, or what it threw as a RealtimeError. */
+  /**
+   * Returns the current token. Throws TokenUnavailableError if there is none; a RealtimeError of the token function is
+   * thrown unchanged.
+   */
   async token(): Promise<string> {
     const { token } = this.#options;
     if (typeof token === "string") return token;
@@ -160,7 +168,10 @@ export class Connection {
     this.#transition({ name: "lost", error: this.#finalIfStatic(error), nowMs: performance.now() });
   }
 
-  /** The draining node has served until now; its connection goes, and the next one recovers what came in between. */
+  /**
+   * The draining node has served until now. Its connection is closed, and the next connection recovers the publications
+   * in between.
+   */
   #move(): void {
     const why = new DisconnectedError("the node drains", { sent: true });
     this.#replaceLink({ name: "move" }, why, { goodbye: true });
@@ -174,7 +185,7 @@ export class Connection {
     void old?.close(why, { goodbye });
   }
 
-  /** `token_expired` is temporary where there may be another token, and for a `pat_`, which the hub checks again. */
+  /** `token_expired` is temporary if another token may exist, and for a `pat_`, which the hub checks again. */
   #finalIfStatic(error: RealtimeError): RealtimeError {
     const { token } = this.#options;
     const isFixed = typeof token === "string" && !token.startsWith("pat_");

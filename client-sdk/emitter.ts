@@ -2,8 +2,8 @@ type EventMap = Record<string, unknown[]>;
 type Handler<Arguments extends unknown[]> = (...args: Arguments) => unknown;
 
 /**
- * Typed events whose handlers can't break the SDK: what a handler throws, or rejects with, goes to `onFailure`, and the
- * other handlers are called all the same.
+ * Typed events whose handlers can't break the SDK. If a handler throws or rejects, the error goes to `onFailure` and
+ * the other handlers still run.
  */
 export class Emitter<Events extends EventMap> {
   readonly #handlers = new Map<keyof Events, Set<{ call: (...args: never[]) => unknown }>>();
@@ -13,7 +13,7 @@ export class Emitter<Events extends EventMap> {
     this.#onFailure = onFailure;
   }
 
-  /** Calls `handler` at every event `name`, until the returned function is called. */
+  /** Calls `handler` at every event `name` until the returned function is called. */
   on<Name extends keyof Events>(name: Name, handler: Handler<Events[Name]>): () => void {
     const entry = { call: handler };
     const handlers = this.#handlers.get(name) ?? new Set();
@@ -21,7 +21,7 @@ export class Emitter<Events extends EventMap> {
     return () => void handlers.delete(entry);
   }
 
-  /** Tells every handler, those of this moment; false where there is none. */
+  /** Calls every handler that is registered now. Returns false if there is none. */
   emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): boolean {
     const handlers = [...(this.#handlers.get(name) ?? [])];
     for (const { call } of handlers) this.#call(name, call as Handler<Events[Name]>, args);

@@ -10,15 +10,15 @@ interface RealtimeErrorFields {
 }
 
 /**
- * Every failure that the SDK reports. `code` is one of the protocol's or, for the SDK's own subclasses, the one they name;
- * `temporary` says whether the same thing may succeed later; `traceId` finds the cause in the hub's log and is null for
- * failures that never reached a hub.
+ * The base of every failure that the SDK reports. `code` is an error code of the protocol, or the code of an SDK
+ * subclass. `temporary` says whether a retry may succeed. `traceId` finds the cause in the hub's log; it is null if the
+ * request never reached a hub.
  */
 export class RealtimeError extends Error {
   override readonly name: string = "RealtimeError";
   declare readonly code: string;
   declare readonly temporary: boolean;
-  /** Milliseconds to wait before the next try, where the hub said so. */
+  /** Milliseconds to wait before the next attempt, if the hub sent a delay. */
   declare readonly retryAfterMs: number | null;
   declare readonly details: unknown;
   declare readonly traceId: string | null;
@@ -36,7 +36,7 @@ export class RealtimeError extends Error {
   }
 }
 
-/** The client was closed, by `close()` or for good by the hub: nothing more can be asked of it. */
+/** The client is closed, by `close()` or permanently by the hub. It accepts no more calls. */
 export class ConnectionClosedError extends RealtimeError {
   override readonly name = "ConnectionClosedError";
   constructor(cause: RealtimeError | null) {
@@ -50,8 +50,8 @@ export class ConnectionClosedError extends RealtimeError {
 }
 
 /**
- * There was no connection, or it went away before the answer came. What was `sent` may have been carried out; what was not
- * has not.
+ * There was no connection, or it broke before the answer arrived. If `sent` is true, the hub may have carried the
+ * request out; otherwise it has not.
  */
 export class DisconnectedError extends RealtimeError {
   override readonly name = "DisconnectedError";
@@ -68,8 +68,8 @@ export class DisconnectedError extends RealtimeError {
 }
 
 /**
- * The hub could not be reached at all; `code` is `tls_failed` where TLS is the reason, such as a certificate that is not
- * trusted, else `unreachable`. Browsers give no reason. The client tries again by itself.
+ * The hub could not be reached. `code` is `tls_failed` if TLS failed, for example because of an untrusted certificate,
+ * and `unreachable` otherwise. Browsers give no reason. The client retries by itself.
  */
 export class UnreachableError extends RealtimeError {
   override readonly name = "UnreachableError";
@@ -84,7 +84,7 @@ export class UnreachableError extends RealtimeError {
   }
 }
 
-/** What failed below Socket.IO's error, in Node; of a WebSocket, or of long-polling. */
+/** Returns the failure below Socket.IO's error, in Node, for WebSocket and long-polling. */
 function transportFailure(cause: TransportError): Error & { code?: unknown } {
   const reasons = [cause.description?.error, cause.context?.statusText];
   return reasons.find((reason) => reason instanceof Error) ?? cause;
@@ -92,14 +92,17 @@ function transportFailure(cause: TransportError): Error & { code?: unknown } {
 
 interface TransportError extends Error {
   description?: { error?: Error };
-  /** A browser has a text there, such as `Not Found`. */
+  /** In browsers, a text such as `Not Found`. */
   context?: { statusText?: Error | string };
 }
 
-/** Node's codes of TLS: of its own, of OpenSSL, and of its checks of certificates. Those of the network and of DNS are others. */
+/**
+ * Node's TLS error codes: its own, OpenSSL's and those of certificate checks. Codes of network and DNS errors don't
+ * match.
+ */
 const TLS_CODES = /CERT|SSL|TLS|SIGNATURE|^(EPROTO$|HOST|INVALID)/;
 
-/** Nothing came back: a paused process looks like that, and a network that swallows packets. */
+/** The hub sent nothing in time. Typical causes are a paused process and a network that drops packets. */
 export class ConnectTimeoutError extends RealtimeError {
   override readonly name = "ConnectTimeoutError";
   constructor(timeoutMs: number) {
@@ -110,7 +113,7 @@ export class ConnectTimeoutError extends RealtimeError {
   }
 }
 
-/** No answer came in time; the outcome is unknown. */
+/** No answer arrived in time. The outcome is unknown. */
 export class RequestTimeoutError extends RealtimeError {
   override readonly name = "RequestTimeoutError";
   constructor(request: string, timeoutMs: number) {
@@ -132,30 +135,36 @@ export class QueueFullError extends RealtimeError {
   }
 }
 
-/** A publication was sent, never answered, and the hub may have forgotten its id by now: repeating could deliver it twice. */
+/**
+ * A publication was sent and never answered, and the hub may have forgotten its id since. A retry could deliver it
+ * twice.
+ */
 export class OutcomeUnknownError extends RealtimeError {
   override readonly name = "OutcomeUnknownError";
   constructor(id: string) {
-    super(`Publication ${id} may have been stored. Look into the history first.`, {
+    super(`Publication ${id} may have been stored. Check the history first.`, {
       code: "outcome_unknown",
       temporary: false,
     });
   }
 }
 
-/** Another connection of the same workstation took over its presence. The client stays closed, so that the two don't fight. */
+/**
+ * Another connection of the same workstation took over its presence. The client stays closed, so that the two do not
+ * keep replacing each other.
+ */
 export class ReplacedError extends RealtimeError {
   override readonly name = "ReplacedError";
 }
 
-/** The token ran out. Where `token` is a function the client comes back with a new one by itself. */
+/** The token expired. If `token` is a function, the client reconnects with a new token by itself. */
 export class TokenExpiredError extends RealtimeError {
   override readonly name = "TokenExpiredError";
 }
 
 /**
- * The `token` function failed or had no token, so there was nothing to connect with. To end the client instead, it throws a
- * RealtimeError that is not temporary.
+ * The `token` function failed or returned no token, so the client could not connect. To close the client instead, throw
+ * a RealtimeError that is not temporary.
  */
 export class TokenUnavailableError extends RealtimeError {
   override readonly name = "TokenUnavailableError";
@@ -168,7 +177,7 @@ export class TokenUnavailableError extends RealtimeError {
   }
 }
 
-/** An argument that can't be sent: not JSON, or an option that does not exist. */
+/** An argument that can't be sent: it is not JSON, or an option is unknown. */
 export class InvalidArgumentError extends RealtimeError {
   override readonly name = "InvalidArgumentError";
   constructor(message: string, cause?: unknown) {
@@ -176,7 +185,10 @@ export class InvalidArgumentError extends RealtimeError {
   }
 }
 
-/** A `for await` loop fell behind by more publications than it may hold back. What it did not take comes after `position`. */
+/**
+ * A `for await` loop fell further behind than its buffer allows. The publications it did not take come after
+ * `position`.
+ */
 export class IterationOverflowError extends RealtimeError {
   override readonly name = "IterationOverflowError";
   readonly position: StreamPosition | null;
@@ -189,12 +201,15 @@ export class IterationOverflowError extends RealtimeError {
   }
 }
 
-/** What came between two positions can't be had from the hub: load the state anew, then follow the channel on. */
+/**
+ * The hub no longer has the publications between two positions. Load the state again, then continue to follow the
+ * channel.
+ */
 export class PublicationsLostError extends RealtimeError {
   override readonly name = "PublicationsLostError";
-  /** The last place that was delivered. */
+  /** The position of the last delivered publication. */
   readonly previous: StreamPosition;
-  /** Where the stream goes on. */
+  /** The position at which the stream continues. */
   readonly position: StreamPosition;
   constructor(previous: StreamPosition, position: StreamPosition) {
     super("Publications were lost. Load the state, then loop again.", {
@@ -206,10 +221,13 @@ export class PublicationsLostError extends RealtimeError {
   }
 }
 
-/** The SDK's error for an error object of the hub. Whatever is not one becomes a temporary `internal` that shows what came. */
+/**
+ * Converts an error object of the hub to the SDK's error. Any other value becomes a temporary `internal` error with the
+ * value in `details`.
+ */
 export function errorFromObject(value: unknown): RealtimeError {
   if (!isErrorObject(value)) {
-    return new RealtimeError("The hub gave no reason. Look into its log.", {
+    return new RealtimeError("The hub gave no reason. Check its log.", {
       code: "internal",
       temporary: true,
       details: value,
@@ -226,7 +244,7 @@ function isErrorObject(value: unknown): value is ErrorObject {
   return typeof code === "string" && typeof message === "string" && typeof temporary === "boolean";
 }
 
-/** What was thrown, as a RealtimeError: handlers and callbacks of the application may throw anything. */
+/** Wraps a thrown value as a RealtimeError: handlers and callbacks of the application may throw anything. */
 export function asRealtimeError(thrown: unknown): RealtimeError {
   if (thrown instanceof RealtimeError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);

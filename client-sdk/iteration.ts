@@ -1,7 +1,7 @@
 import { IterationOverflowError, PublicationsLostError, type RealtimeError } from "./errors.ts";
 import type { Publication, StreamPosition } from "./protocol/index.ts";
 
-/** Publications that a loop may fall behind by. */
+/** The number of publications that a loop may fall behind. */
 export const ITERATION_LIMIT = 10_000;
 
 interface Source {
@@ -13,8 +13,9 @@ interface Source {
 }
 
 /**
- * The publications from now on, in order, for `for await`. It ends with the subscription, throws its error where it ended
- * with one, PublicationsLostError where the stream has a hole, and IterationOverflowError where the loop falls behind too far.
+ * Yields the publications from now on, in order, for `for await`. It returns when the subscription ends and throws the
+ * subscription's error if there is one. It throws PublicationsLostError if publications are missing from the stream,
+ * and IterationOverflowError if the loop falls too far behind.
  */
 export async function* iterate(source: Source): AsyncGenerator<Publication, void, void> {
   const backlog = new Backlog(source);
@@ -32,12 +33,12 @@ export async function* iterate(source: Source): AsyncGenerator<Publication, void
   }
 }
 
-/** What a loop has not taken yet, up to the first thing that it can't go on after. */
+/** The publications that a loop has not taken yet, up to the first failure. */
 class Backlog {
   readonly #source: Source;
   readonly #stops: (() => void)[];
   #waiting: { publication: Publication; position: StreamPosition | null }[] = [];
-  /** The place of what the loop took last. */
+  /** The position of the publication that the loop took last. */
   #taken: StreamPosition | null;
   #wake = () => {};
   failure: RealtimeError | null = null;
@@ -74,7 +75,7 @@ class Backlog {
       this.#waiting.push({ publication, position: this.#source.position });
       this.#wake();
     } else {
-      // Whoever recovers from the last taken one gets these again.
+      // A caller that recovers from the last taken position receives these again.
       this.#waiting = [];
       this.#fail(new IterationOverflowError(ITERATION_LIMIT, this.#taken));
     }

@@ -1,12 +1,13 @@
 import { InvalidArgumentError } from "./errors.ts";
 
 /**
- * A copy of `value` as it would arrive. What waits for a retry must not change meanwhile: the hub answers `conflict` to
- * the same id with another content. Bytes are refused, for the hub ends connections that send binary frames.
+ * Returns a copy of `value` as the hub would receive it. A value that waits for a retry must not change: the hub
+ * answers `conflict` to the same id with different content. Bytes are rejected because the hub closes connections that
+ * send binary frames.
  */
 export function jsonCopy(value: unknown, what: string): unknown {
   try {
-    // Undefined and functions become no text at all, which can't be parsed.
+    // JSON.stringify returns undefined for undefined and functions, which JSON.parse rejects.
     return JSON.parse(JSON.stringify(value, refuseBytes));
   } catch (cause) {
     throw new InvalidArgumentError(`${what} must be JSON: no cycles, BigInts, functions or bytes.`, cause);
@@ -15,7 +16,7 @@ export function jsonCopy(value: unknown, what: string): unknown {
 
 const isBytes = (value: unknown): boolean => value instanceof ArrayBuffer || ArrayBuffer.isView(value);
 
-/** Looks at what the value was before its `toJSON`: a Buffer has one. */
+/** Checks the value before its `toJSON` ran: a Buffer has one. */
 function refuseBytes(this: Record<string, unknown>, key: string, part: unknown): unknown {
   if (isBytes(this[key])) throw new TypeError(key);
   return part;

@@ -17,7 +17,7 @@ import {
 } from "./protocol/index.ts";
 import { Timer } from "./timer.ts";
 
-/** A goodbye that no one answers is not waited for longer than this. */
+/** The longest wait for the answer to a goodbye. */
 const GOODBYE_LIMIT_MS = 1_000;
 const PUSHES = [
   "welcome",
@@ -36,25 +36,27 @@ export type Settle<Reply> = (outcome: Outcome<Reply>) => void;
 
 export interface LinkListener {
   push(push: Push): void;
-  /** Told once, with the reason; no push comes afterwards. Returns what those are told who still wait for an answer. */
+  /**
+   * Called once, with the reason. No push follows. Returns the error for the requests that still wait for an answer.
+   */
   ended(error: RealtimeError): RealtimeError;
 }
 
-/** One Socket.IO connection from its handshake to its end. It never comes back: another one takes its place. */
+/** One Socket.IO connection from its handshake to its end. It is never reopened: a new Link replaces it. */
 export class Link {
   readonly #options: ResolvedOptions;
   readonly #listener: LinkListener;
   readonly #socket: Socket;
   readonly #unanswered = new Set<Settle<never>>();
   readonly #welcomeTimer = new Timer();
-  /** The hub's `closing`, the reason of the disconnect that follows. */
-  #farewell: RealtimeError | null = null;
+  /** The error of the hub's `closing` event: the reason for the disconnect that follows. */
+  #closingError: RealtimeError | null = null;
   #ended = false;
 
   constructor(options: ResolvedOptions, token: string, listener: LinkListener) {
     this.#options = options;
     this.#listener = listener;
-    // Of an address Socket.IO takes the path for a namespace.
+    // Socket.IO would treat the path of an address as a namespace.
     const { origin, pathname } = options.url;
     this.#socket = io(origin, {
       path: pathname.replace(/\/*$/, "/socket.io"),
@@ -64,7 +66,7 @@ export class Link {
       auth: handshakeAuth(options, token),
       forceNew: true,
       reconnection: false,
-      // Later than the limit of the whole handshake, below: it alone says that time is up.
+      // Longer than the handshake timeout below, so that only that one fires.
       timeout: options.connectTimeoutMs * 2,
     });
     this.#listen();
@@ -73,8 +75,8 @@ export class Link {
   }
 
   /**
-   * Sends a request and settles exactly once: with the reply, within the very turn in which it arrives so that it keeps
-   * its place among the pushes, or with the hub's error, RequestTimeoutError or DisconnectedError.
+   * Sends a request and settles exactly once: with the reply, or with the hub's error, RequestTimeoutError or
+   * DisconnectedError. The reply settles in the turn in which it arrives, so that it keeps its order among the pushes.
    */
   send<Name extends RequestName>(
     name: Name,
@@ -97,12 +99,12 @@ export class Link {
       try {
         settleOnce(outcomeOf(ack));
       } catch (cause) {
-        this.#end(unreadable(`answered ${name} with something`, cause));
+        this.#end(unreadable(`sent a reply to ${name}`, cause));
       }
     });
   }
 
-  /** Takes this connection's presence off these channels. Resolves when the hub has answered, or said nothing for a second. */
+  /** Removes this connection's presence from the channels. Resolves when the hub has answered, or after one second. */
   async leave(channels: readonly string[]): Promise<void> {
     const left = (channel: string) =>
       new Promise<void>((resolve) => {
@@ -111,12 +113,12 @@ export class Link {
     await Promise.all(channels.map(left));
   }
 
-  /** Says goodbye, or breaks off without one, and resolves when the transport is closed. */
+  /** Closes the connection, with or without a goodbye, and resolves when the transport is closed. */
   async close(reason: RealtimeError, { goodbye }: { goodbye: boolean }): Promise<void> {
     const engine = this.#socket.io.engine;
     const isOpen = !this.#ended && this.#socket.connected && engine.readyState === "open";
     const closed = isOpen ? closeOf(engine) : undefined;
-    // Once the transport closes, Socket.IO's own goodbye finds no way out.
+    // Once the transport closes, Socket.IO can't send its disconnect packet.
     if (!goodbye) engine?.close();
     this.#end(reason);
     await closed;
@@ -127,10 +129,10 @@ export class Link {
       this.#end(refusalOf(error, this.#options.url)),
     );
     this.#socket.on("disconnect", (reason) =>
-      this.#end(this.#farewell ?? new DisconnectedError(reason, { sent: true })),
+      this.#end(this.#closingError ?? new DisconnectedError(reason, { sent: true })),
     );
     this.#socket.on("closing", (error: unknown) => {
-      this.#farewell = errorFromObject(error);
+      this.#closingError = errorFromObject(error);
     });
     for (const name of PUSHES) {
       this.#socket.on(name, (...args: unknown[]) => this.#push({ name, args } as Push));
@@ -143,7 +145,7 @@ export class Link {
     try {
       this.#listener.push(push);
     } catch (cause) {
-      // What can't be read may have been a publication: a new connection recovers it, going on would skip it.
+      // The unreadable push may have been a publication. A new connection recovers it; continuing would skip it.
       this.#end(unreadable(`sent a ${push.name}`, cause));
     }
   }
@@ -153,7 +155,7 @@ export class Link {
     this.#ended = true;
     this.#welcomeTimer.clear();
     this.#socket.disconnect();
-    // The listener first: whoever is told finds a connection that has ended, and sends nothing into it.
+    // Call the listener first: code that it runs sees an ended connection and sends nothing.
     const loss = this.#listener.ended(error);
     for (const settle of [...this.#unanswered]) settle({ ok: false, error: loss });
   }
@@ -172,11 +174,11 @@ function closeOf(engine: Socket["io"]["engine"]): Promise<void> {
   return closed.finally(() => timer.clear());
 }
 
-function unreadable(what: string, cause: unknown): DisconnectedError {
-  return new DisconnectedError(`the hub ${what} that this client can't read`, { sent: true, cause });
+function unreadable(sent: string, cause: unknown): DisconnectedError {
+  return new DisconnectedError(`the hub ${sent} that this client can't read`, { sent: true, cause });
 }
 
-/** A refusal of the hub carries an error object; whatever else failed never reached it. */
+/** A refusal of the hub carries an error object. Any other failure never reached the hub. */
 function refusalOf(error: Error & { data?: unknown }, url: URL): RealtimeError {
   return error.data === undefined ? new UnreachableError(url, error) : errorFromObject(error.data);
 }

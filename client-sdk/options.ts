@@ -2,20 +2,23 @@ import type { ManagerOptions, SocketOptions } from "socket.io-client";
 import { InvalidArgumentError } from "./errors.ts";
 import { readToken } from "./token.ts";
 
-/** From the first packet to the welcome. */
+/** The time from the first packet to the welcome. */
 export const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
-/** For one answer. */
+/** The time for one answer. */
 export const DEFAULT_REQUEST_TIMEOUT_MS = 5_000;
-/** The longest that the first reconnect waits. */
+/** The longest delay before the first reconnect. */
 export const DEFAULT_RECONNECT_BASE_DELAY_MS = 1_000;
-/** The longest that any reconnect waits. */
+/** The longest delay before any reconnect. */
 export const DEFAULT_RECONNECT_MAX_DELAY_MS = 10_000;
-/** Publications that may wait, of all channels together. */
+/** The number of publications that may wait, over all channels. */
 export const DEFAULT_OFFLINE_QUEUE_LIMIT = 1_000;
 
-/** How packets travel. Polling is for networks that block WebSockets, and for hubs of one process. */
+/** The transport of packets. Polling is for networks that block WebSockets, and for hubs of one process. */
 export type Transport = "websocket" | "polling";
-/** What a token function returns. Nothing, and an empty text, mean that no token is available now: the client asks again. */
+/**
+ * The return value of a token function. Nothing or an empty string means that no token is available yet: the client
+ * asks again.
+ */
 type Token = string | null | undefined;
 /**
  * An access token, or a function that returns one, called before every connect and refresh. Whitespace around a token,
@@ -23,26 +26,29 @@ type Token = string | null | undefined;
  */
 export type TokenSource = string | (() => Token | Promise<Token>);
 
-/** What `createClient()` takes. Unknown keys are refused. */
+/** The options of `createClient()`. Unknown keys are rejected. */
 export interface ClientOptions {
-  /** The hub's address: `http(s)://host[:port][/path]`, the path where a proxy or `BASE_PATH` serves the hub below one. */
+  /**
+   * The hub's address: `http(s)://host[:port][/path]`. The path is needed if a proxy or `BASE_PATH` serves the hub
+   * below one.
+   */
   url: string;
   token: TokenSource;
   /** `name/version` of the program, for the hub's log. */
   client?: string;
-  /** In the order of trying; `["websocket"]` where it is missing. */
+  /** The order in which transports are tried. The default is `["websocket"]`. */
   transports?: Transport[];
-  /** From the first packet to the welcome. */
+  /** The time from the first packet to the welcome. */
   connectTimeoutMs?: number;
   requestTimeoutMs?: number;
-  /** The first reconnect waits at most this long, every further one at most twice as long as the one before. */
+  /** The longest delay before the first reconnect. The limit doubles with each further attempt. */
   reconnectBaseDelayMs?: number;
   reconnectMaxDelayMs?: number;
-  /** Publications that may wait for an answer or a connection. */
+  /** The number of publications that may wait for an answer or a connection. */
   offlineQueueLimit?: number;
-  /** Handed to socket.io-client: certificates, headers, path, agent. */
+  /** Passed to socket.io-client: certificates, headers, path, agent. */
   webSocketOptions?: Partial<Omit<ManagerOptions & SocketOptions, "auth" | "reconnection" | "transports" | "forceNew">>;
-  /** The source of jitter, numbers in [0, 1); for tests. */
+  /** The source of jitter, returning numbers in [0, 1). For tests. */
   random?: () => number;
 }
 
@@ -64,7 +70,7 @@ const DEFAULTS: Omit<ResolvedOptions, "url" | "token"> = {
 };
 const KNOWN_OPTIONS: readonly string[] = ["url", "token", ...Object.keys(DEFAULTS)];
 
-/** The options with their defaults; throws InvalidArgumentError for unknown keys and values that can't work. */
+/** Adds the defaults to the options. Throws InvalidArgumentError for unknown keys and invalid values. */
 export function resolveOptions(options: ClientOptions): ResolvedOptions {
   const unknown = Object.keys(options).filter((key) => !KNOWN_OPTIONS.includes(key));
   if (unknown.length > 0) {
@@ -89,7 +95,7 @@ function readUrl(text: unknown): URL {
     const url = new URL(text as string);
     if (/^https?:/.test(url.protocol) && !(url.username + url.password + url.search + url.hash)) return url;
   } catch {
-    // Not a URL at all gets the same error. None quotes the address: it may hold a password.
+    // A text that is not a URL gets the same error. No message quotes the address: it may contain a password.
   }
   throw new InvalidArgumentError("url must be an http(s):// address without password and query.");
 }

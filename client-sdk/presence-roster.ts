@@ -10,17 +10,20 @@ import {
   type RosterState,
 } from "./roster.ts";
 
-/** What a roster tells, with the arguments of its handlers. A member's joins and leaves alternate. */
+/** The roster's events, with the arguments of their handlers. A member's joins and leaves alternate. */
 export type PresenceRosterEvents<Meta extends object> = {
-  /** A snapshot was applied: `members` is whole and current again. Comes after the joins, updates and leaves it brought. */
+  /**
+   * A snapshot was applied: `members` is complete and current again. Emitted after the snapshot's joins, updates and
+   * leaves.
+   */
   sync: [members: readonly Member<Meta>[]];
   join: [member: Member<Meta>];
   update: [member: Member<Meta>, previous: Member<Meta>];
-  /** The reason is `unknown` where the member left while this client was away. */
+  /** The reason is `unknown` if the member left while this client was disconnected. */
   leave: [member: Member<Meta>, reason: Leave["reason"]];
 };
 
-/** Who is present on a channel, kept current by the hub. Over a lost connection it shows the last known members. */
+/** The members present on a channel, kept current by the hub. While disconnected it shows the last known members. */
 export class PresenceRoster<Meta extends object = Record<string, unknown>> {
   readonly #events: Emitter<PresenceRosterEvents<Meta>>;
   readonly #askForList: () => void;
@@ -32,17 +35,17 @@ export class PresenceRoster<Meta extends object = Record<string, unknown>> {
     this.#events = new Emitter(parts.onHandlerError);
   }
 
-  /** The same array until a member changes, so that it can be compared by identity. */
+  /** Returns the same array until a member changes, so that it can be compared by identity. */
   get members(): readonly Member<Meta>[] {
     return this.#members;
   }
 
-  /** False before the first snapshot, while away, and while a gap is being closed. */
+  /** False before the first snapshot, while disconnected, and until a gap is closed. */
   get synced(): boolean {
     return this.#state.inStep;
   }
 
-  /** The member with this key (`workstation:<id>`, `user:<id>`). */
+  /** Returns the member with this key (`workstation:<id>`, `user:<id>`). */
   get(key: string): Member<Meta> | undefined {
     return this.#state.members.get(key) as Member<Meta> | undefined;
   }
@@ -74,13 +77,13 @@ export class PresenceRoster<Meta extends object = Record<string, unknown>> {
     if (roster.members !== this.#state.members)
       this.#members = [...roster.members.values()] as unknown as Member<Meta>[];
     this.#state = roster;
-    for (const event of events) this.#tell(event);
+    for (const event of events) this.#emit(event);
     if (gap) this.#askForList();
   }
 
-  #tell(event: RosterEvent): void {
+  #emit(event: RosterEvent): void {
     const { type, ...rest } = event;
-    // An event's values are in the order of its handlers' arguments.
+    // The fields of a RosterEvent are in the order of the handler's arguments.
     this.#events.emit(type, ...((type === "sync" ? [this.#members] : Object.values(rest)) as [never, never]));
   }
 }

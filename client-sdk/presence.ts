@@ -7,27 +7,27 @@ import { Timer } from "./timer.ts";
 import type { Wire } from "./wire.ts";
 
 interface Waiter {
-  /** The change it waits for; any answer to this one or a newer one will do. */
+  /** The number of the change it waits for. The answer to this change or a newer one settles it. */
   change: number;
   resolve(position: PresencePosition): void;
   reject(error: RealtimeError): void;
 }
 type Meta = Record<string, unknown>;
-/** What a leave resolves with that found nothing to leave; only `leave()` waits then, and drops it. */
+/** The result of a leave that found no presence. Only `leave()` waits then, and ignores it. */
 const NOWHERE: PresencePosition = { epoch: "", version: 0 };
 
 /**
- * This client's own presence on one channel. What was asked last is what the hub is told, again after every reconnect;
- * changes that come while one is on its way are joined into the newest.
+ * This client's own presence on one channel. The newest requested state is sent to the hub, again after every
+ * reconnect. Changes made while a request is pending are merged into the newest.
  */
 export class ChannelPresence<Name extends string = string> {
   readonly channel: Name;
   readonly #wire: Wire;
   readonly #timer = new Timer();
   #waiters: Waiter[] = [];
-  /** What the hub shall hold; null: not present. */
+  /** The meta that the hub should hold; null: not present. */
   #wanted: Meta | null = null;
-  /** The newest meta that the hub took, to go back to where it refuses a later one. */
+  /** The newest meta that the hub accepted. Restored if the hub rejects a later one. */
   #accepted: Meta | null = null;
   /** Whether this connection has joined. */
   #joined = false;
@@ -43,30 +43,39 @@ export class ChannelPresence<Name extends string = string> {
     this.#wire = wire;
   }
 
-  /** The meta this client is, or will be, present with; null where it is not. */
+  /** The meta of this client's presence, or of the pending join; null if it is not present. */
   get meta(): PresenceMetaOf<Name> | null {
     return this.#wanted as PresenceMetaOf<Name> | null;
   }
 
-  /** @internal Whether the hub holds this connection as present. */
+  /** @internal Whether the hub holds this connection's presence. */
   get joined(): boolean {
     return this.#joined;
   }
 
-  /** Becomes present with `meta` and stays so over reconnects. Resolves when the hub has it; rejects where it refuses. */
+  /**
+   * Joins with `meta` and stays present across reconnects. Resolves when the hub has stored it; rejects if the hub
+   * refuses.
+   */
   async join(meta: PresenceMetaOf<Name>): Promise<PresencePosition> {
     this.#wanted = jsonCopy(meta, "meta") as Meta;
     return this.#changed();
   }
 
-  /** Replaces the whole meta. Resolves when the hub has this one or a newer one; rejects `not_joined` before a join. */
+  /**
+   * Replaces the whole meta. Resolves when the hub has stored this or a newer meta. Rejects with `not_joined` before a
+   * join.
+   */
   async update(meta: PresenceMetaOf<Name>): Promise<PresencePosition> {
     if (!this.#wanted) throw this.#closed ?? notJoined(this.channel);
     this.#wanted = jsonCopy(meta, "meta") as Meta;
     return this.#changed();
   }
 
-  /** Leaves at once and does not come back by itself. Away from the hub there is nobody to tell: the grace time ends it. */
+  /**
+   * Leaves immediately and does not rejoin by itself. Without a connection nothing is sent, and the grace period ends
+   * the presence.
+   */
   async leave(): Promise<void> {
     if (!this.#wanted) return;
     this.#wanted = null;
@@ -102,12 +111,12 @@ export class ChannelPresence<Name extends string = string> {
     const change = ++this.#change;
     return new Promise((resolve, reject) => {
       this.#waiters.push({ change, resolve, reject });
-      // Whoever was asked to slow down tells only the newest, when the time has come.
+      // While a retry delay runs, nothing is sent. The newest change is sent when it ends.
       if (!this.#timer.pending) this.#pump();
     });
   }
 
-  /** One request at a time, so that an older meta can never overtake a newer one. */
+  /** Sends one request at a time, so that an older meta never overtakes a newer one. */
   #pump(): void {
     const upToDate = this.#answered === this.#change && this.#joined === (this.#wanted !== null);
     if (this.#asking || upToDate || !this.#wire.connected) return;
@@ -137,12 +146,12 @@ export class ChannelPresence<Name extends string = string> {
   #refuse(change: number, error: RealtimeError): void {
     if (error.code === "disconnected" || error.code === "connection_closed") return;
     this.#asking = false;
-    if (error.code === "not_joined") this.#joinAnew(change);
+    if (error.code === "not_joined") this.#rejoin(change);
     else if (error.temporary) this.#timer.set(this.#wire.retryDelayMs(this.#failures++, error), () => this.#pump());
     else this.#giveUp(change, error);
   }
 
-  /** A change that the hub will never take: back to what it has. */
+  /** Handles a change that the hub rejects permanently: restores the accepted meta. */
   #giveUp(change: number, error: RealtimeError): void {
     if (change === this.#change) this.#wanted = this.#joined ? this.#accepted : null;
     this.#answered = change;
@@ -150,8 +159,8 @@ export class ChannelPresence<Name extends string = string> {
     this.#pump();
   }
 
-  /** The hub does not know this connection as joined: to leave is done then, and anything else is a join. */
-  #joinAnew(change: number): void {
+  /** The hub does not know this connection as joined. A leave is complete then; any other change becomes a join. */
+  #rejoin(change: number): void {
     this.#joined = false;
     if (!this.#wanted) {
       this.#answered = change;

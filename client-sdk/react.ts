@@ -1,4 +1,4 @@
-// Frameworks that render on servers are told that hooks run in browsers.
+// Tells frameworks with server rendering that the hooks run in browsers.
 "use client";
 
 export type { ChannelHandlers } from "./react/channel-store.ts";

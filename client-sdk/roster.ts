@@ -1,6 +1,6 @@
 import type { Leave, Member, PresenceDiff, Roster } from "./protocol/index.ts";
 
-/** While out of step more diffs than this are not worth keeping: the list that was asked for will be newer. */
+/** The number of diffs that are kept while out of sync. The requested snapshot is newer than any older diffs. */
 const MAX_EARLY_DIFFS = 1_000;
 
 export type RosterEvent =
@@ -15,27 +15,30 @@ export interface RosterState {
   readonly version: number;
   readonly members: ReadonlyMap<string, Member>;
   readonly inStep: boolean;
-  /** Diffs that came while out of step, in the order of arrival. */
+  /** Diffs that arrived while out of sync, in order of arrival. */
   readonly early: readonly PresenceDiff[];
 }
 
 export interface RosterChange {
   roster: RosterState;
   events: RosterEvent[];
-  /** What came does not follow: a snapshot has to be asked for. */
+  /** The diff does not follow the roster's version: a snapshot must be requested. */
   gap: boolean;
 }
 
 export const EMPTY_ROSTER: RosterState = { epoch: "", version: 0, members: new Map(), inStep: false, early: [] };
 
-/** The roster after its connection went away: its members are the last known ones, and nothing applies until a snapshot. */
+/**
+ * Marks the roster out of sync after its connection was lost. The last known members stay; no diff applies before a
+ * snapshot.
+ */
 export function losePlace(roster: RosterState): RosterState {
   return { ...roster, inStep: false, early: [] };
 }
 
 /**
- * Replaces the roster with a snapshot and applies the kept diffs that are newer; where one of those does not follow, the
- * gap stays open. A snapshot older than the roster changes nothing.
+ * Replaces the roster with a snapshot and applies the newer kept diffs. If one of them does not follow, the gap stays
+ * open. A snapshot older than the roster changes nothing.
  */
 export function applySnapshot(roster: RosterState, snapshot: Roster): RosterChange {
   const outdated = roster.inStep && snapshot.epoch === roster.epoch && snapshot.version < roster.version;
@@ -45,8 +48,8 @@ export function applySnapshot(roster: RosterState, snapshot: Roster): RosterChan
 }
 
 /**
- * Applies a diff that follows the roster's version, or a whole one (`from: null`). Repeats change nothing. One that does
- * not follow takes the roster out of step: it is kept, and a snapshot has to be asked for.
+ * Applies a diff that follows the roster's version, or a full one (`from: null`). Repeats change nothing. A diff that
+ * does not follow puts the roster out of sync: it is kept, and a snapshot must be requested.
  */
 export function applyDiff(roster: RosterState, diff: PresenceDiff): RosterChange {
   if (diff.from === null) return synced(replaceMembers(roster, { ...diff, members: diff.joins }));
@@ -60,7 +63,7 @@ function kept(roster: RosterState, early: PresenceDiff[], gap: boolean): RosterC
   return { roster: { ...roster, inStep: false, early }, events: [], gap };
 }
 
-/** `sync` comes last, so that whoever hears it finds what the events before it told. */
+/** `sync` comes last, so that its handlers see the state after all previous events. */
 function synced({ roster, events }: RosterChange): RosterChange {
   return roster.inStep ? { roster, events: [...events, { type: "sync" }], gap: false } : { roster, events, gap: true };
 }
@@ -80,7 +83,7 @@ function changeMembers(roster: RosterState, diff: PresenceDiff): RosterChange {
   return { roster: { ...roster, version: diff.version, members: next }, events, gap: false };
 }
 
-/** Whether it is a join or an update is told by what the application knows, so that its joins and leaves alternate. */
+/** Decides between join and update by the members known to the application, so that joins and leaves alternate. */
 function putMember(members: Map<string, Member>, member: Member): RosterEvent {
   const previous = members.get(member.key);
   members.set(member.key, member);

@@ -4,30 +4,32 @@ import type { RequestName, Requests, RpcRequest } from "./protocol/index.ts";
 import { Timer } from "./timer.ts";
 import { ask, type Wire } from "./wire.ts";
 
-/** How often a call is tried that may be repeated. */
+/** The number of attempts for a call that may be repeated. */
 const MAX_TRIES = 3;
 
-/** How long to wait for an answer. */
+/** The options of a request. */
 export interface RequestOptions {
-  /** Milliseconds for the whole call, waiting for a connection included. */
+  /** Milliseconds for the whole call, including the wait for a connection. */
   timeoutMs?: number;
-  /** Gives up waiting; the hub may carry the request out all the same. */
+  /** Stops waiting. The hub may still carry the request out. */
   signal?: AbortSignal;
 }
-/** How to call a method. */
+/** The options of an RPC call. */
 export interface RpcOptions extends RequestOptions {
-  /** The hub answers a repeated call with the first one's result for 24 hours, so that it may be retried. */
+  /** For 24 hours the hub answers a repeated call with the first result, so that the call may be retried. */
   idempotencyKey?: string;
 }
 
 export interface RequesterParts {
   wire: Wire;
   timeoutMs: number;
-  /** Resolves when there is a connection; rejects when the limit is over, the signal aborted, or the client closed. */
+  /**
+   * Resolves when there is a connection. Rejects when the limit is reached, the signal aborts, or the client closes.
+   */
   whenConnected(limitMs: number, signal: AbortSignal | undefined): Promise<void>;
 }
 
-/** Requests that wait for a connection, and repeat themselves where that is harmless. */
+/** Sends requests when there is a connection and retries those that are safe to repeat. */
 export class Requester {
   readonly #parts: RequesterParts;
 
@@ -35,7 +37,7 @@ export class Requester {
     this.#parts = parts;
   }
 
-  /** Sends `name` once, as soon as there is a connection. */
+  /** Sends `name` once, as soon as the client is connected. */
   request<Name extends RequestName>(
     name: Name,
     argument: Requests[Name]["request"],
@@ -44,7 +46,7 @@ export class Requester {
     return this.#once(name, argument, performance.now() + timeoutMs, signal);
   }
 
-  /** Calls an RPC method; reads and calls with an idempotency key are repeated after temporary failures. */
+  /** Calls an RPC method. Reads and calls with an idempotency key are retried after temporary failures. */
   async rpc(request: RpcRequest, { timeoutMs, signal }: RequestOptions): Promise<unknown> {
     const tries = mayRepeat(request) ? MAX_TRIES : 1;
     const tryMs = this.#parts.timeoutMs;

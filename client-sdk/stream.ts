@@ -1,16 +1,16 @@
 import type { Publication, StreamPosition, SubscribeReply } from "./protocol/index.ts";
 
 export interface Received {
-  /** What the application gets, in order. */
+  /** The publications for the application, in order. */
   deliver: Publication[];
   position: StreamPosition;
-  /** An offset was skipped: everything from there on is left out and must be recovered. */
+  /** An offset was skipped: the publications after it are left out and must be recovered. */
   gap: boolean;
 }
 
 /**
- * Sorts arrived publications against the position of a live subscription: the next ones are delivered, repeats dropped,
- * and the first hole ends it. Ephemeral ones move nothing, and one that is ahead tells of a hole as well.
+ * Checks received publications against the position of a live subscription. Consecutive ones are delivered, repeats are
+ * dropped, and the first gap ends delivery. Ephemeral ones move no offset, but one ahead of the position shows a gap.
  */
 export function receive(position: StreamPosition, publications: readonly Publication[]): Received {
   const deliver: Publication[] = [];
@@ -28,12 +28,12 @@ export function receive(position: StreamPosition, publications: readonly Publica
 
 export type Recovery =
   | { outcome: "recovered"; deliver: Publication[] }
-  /** The hub could not bridge the time away: the application starts over from the reply's position. */
+  /** The hub could not recover the missed publications: the application starts over at the reply's position. */
   | { outcome: "lost" }
-  /** Said to be recovered, but what came does not reach from the position to the reply's. */
+  /** The hub said "recovered", but its publications do not reach from the position to the reply's position. */
   | { outcome: "incomplete" };
 
-/** Judges the reply to a subscribe that asked to recover from `position`. */
+/** Checks the reply to a subscribe request that recovers from `position`. */
 export function judgeRecovery(position: StreamPosition, reply: SubscribeReply): Recovery {
   if (!reply.recovered) return { outcome: "lost" };
   const { deliver, position: reached, gap } = receive(position, reply.publications);

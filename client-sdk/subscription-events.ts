@@ -12,22 +12,22 @@ import type {
 import type { PublishOptions } from "./publisher.ts";
 import type { Wire } from "./wire.ts";
 
-/** The meta of those who are present on a channel of this kind. */
+/** The meta of the members present on a channel of this kind. */
 export type PresenceMetaOf<Name extends string> = Name extends WorkstationChannel | ProjectWorkstationsChannel
   ? WorkstationPresenceMeta
   : Record<string, unknown>;
 
-/** How to follow a channel. */
+/** The options of `subscribe()`. */
 export interface SubscribeOptions {
-  /** Keep a roster of who is present; false where it is missing. */
+  /** Keep a roster of the members present. The default is false. */
   presence?: boolean;
-  /** Begin after this position of an earlier session, if the history still reaches back. */
+  /** Start after this position of an earlier session, if the history still reaches back to it. */
   recover?: StreamPosition;
 }
-/** Which part of a channel's history: `after` and `before` are exclusive offsets of `epoch`, or of the current one. */
+/** A range of a channel's history: `after` and `before` are exclusive offsets of `epoch`, or of the current epoch. */
 export type HistoryQuery = Omit<HistoryRequest, "channel">;
 
-/** Where a subscription stands. `ended` is for good; the others change with the connection. */
+/** A subscription's state. `ended` is final; the others change with the connection. */
 export type SubscriptionState =
   /** Waits for a connection or for the hub's answer. */
   | { name: "pending" }
@@ -35,24 +35,24 @@ export type SubscriptionState =
   /** `error` is null after `unsubscribe()` and the client's `close()`. */
   | { name: "ended"; error: RealtimeError | null };
 
-/** What a subscription tells, with the arguments of its handlers. */
+/** The subscription's events, with the arguments of their handlers. */
 export type SubscriptionEvents = {
   publication: [publication: Publication];
-  /** Everything missed while away has been delivered. */
+  /** Every publication missed while disconnected has been delivered. */
   recovered: [{ position: StreamPosition; publications: number }];
-  /** What came between `previous` and `position` can't be had from the hub: load the state anew. */
+  /** The hub no longer has the publications between `previous` and `position`: load the state again. */
   lost: [{ previous: StreamPosition; position: StreamPosition }];
   state: [state: SubscriptionState, previous: SubscriptionState];
-  /** The hub ended the subscription, or refused part of it; `state` tells which. */
+  /** The hub ended the subscription or refused part of it; see `state`. */
   error: [error: RealtimeError];
 };
 
-/** What a subscription needs of its client. */
+/** The parts of the client that a subscription uses. */
 export interface SubscriptionParts {
   wire: Wire;
   publish(channel: string, type: string, payload: unknown, options: PublishOptions): Promise<PublishReply>;
   history(channel: string, query: HistoryQuery): Promise<HistoryReply>;
   ended(channel: string): void;
-  /** Whether somebody subscribed to the channel again. */
+  /** Whether the channel has a new subscription. */
   isFollowed(channel: string): boolean;
 }

@@ -31,8 +31,9 @@ interface Waiter {
 }
 
 /**
- * One channel's publications, each exactly once and in order of their offsets, over as many connections as it takes. What
- * was missed is recovered; where that is impossible `lost` says so, and the stream goes on from a new position.
+ * One channel's publications, each exactly once and in order of offset, across any number of connections. Missed
+ * publications are recovered. If the hub no longer has them, `lost` is emitted and the stream continues at a new
+ * position.
  */
 export class Subscription<Name extends string = string> {
   readonly channel: Name;
@@ -46,11 +47,11 @@ export class Subscription<Name extends string = string> {
   #roster: PresenceRoster<PresenceMetaOf<Name>> | null = null;
   #holders = 0;
   #failures = 0;
-  /** The hub said "recovered" without giving everything; asked once more, then taken as lost. */
+  /** The hub said "recovered" but sent an incomplete range. The client asks once more, then treats it as lost. */
   #doubted = false;
-  /** Marks the subscribe that counts; answers to older ones are ignored. */
+  /** Identifies the current subscribe request. Answers to older ones are ignored. */
   #attempt: object = {};
-  /** What came before the answer to that subscribe. */
+  /** Publications that arrived before the answer to that request. */
   #held: Publication[] = [];
 
   /** @internal Use `client.subscribe()`. */
@@ -65,12 +66,12 @@ export class Subscription<Name extends string = string> {
     return this.#state;
   }
 
-  /** The place of the last delivered publication, for `recover`; null before the first answer. */
+  /** The position of the last delivered publication, for `recover`. Null before the first answer. */
   get position(): StreamPosition | null {
     return this.#position;
   }
 
-  /** Who is present; null unless some holder subscribed with `presence: true`. */
+  /** The members present. Null unless a holder subscribed with `presence: true`. */
   get presence(): PresenceRoster<PresenceMetaOf<Name>> | null {
     return this.#roster;
   }
@@ -83,7 +84,7 @@ export class Subscription<Name extends string = string> {
     return this.#events.on(name, handler);
   }
 
-  /** Resolves with the position once the subscription is live; rejects with the reason where it ended. */
+  /** Resolves with the position once the subscription is live. Rejects with the reason if it ended. */
   ready(): Promise<StreamPosition> {
     const state = this.#state;
     if (state.name === "live" && this.#position) return Promise.resolve(this.#position);
@@ -91,7 +92,7 @@ export class Subscription<Name extends string = string> {
     return new Promise((resolve, reject) => this.#waiters.add({ resolve, reject }));
   }
 
-  /** Stored publications of this channel; see `client.history()`. */
+  /** Returns stored publications of this channel; see `client.history()`. */
   history(query: HistoryQuery = {}): Promise<HistoryReply> {
     return this.#parts.history(this.channel, query);
   }
@@ -101,19 +102,22 @@ export class Subscription<Name extends string = string> {
     return this.#parts.publish(this.channel, type, payload, options);
   }
 
-  /** Gives this holder's share back; the last one ends the subscription. Resolves when the hub knows, or can't be told. */
+  /**
+   * Releases one holder. The last release ends the subscription. Resolves when the hub has confirmed it, or can't be
+   * reached.
+   */
   async unsubscribe(): Promise<void> {
     this.#holders = Math.max(0, this.#holders - 1);
     if (this.#holders > 0 || this.#state.name === "ended") return;
     this.#end(null);
-    await new Promise<void>((resolve) => this.#sayUnsubscribe(0, resolve));
+    await new Promise<void>((resolve) => this.#sendUnsubscribe(0, resolve));
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<Publication, void, void> {
     return iterate(this);
   }
 
-  /** @internal One more holder; asking for presence later upgrades the subscription. */
+  /** @internal Adds one holder. Asking for presence later upgrades the subscription. */
   hold(presence: boolean): void {
     this.#holders++;
     if (!presence || this.#roster) return;
@@ -166,7 +170,10 @@ export class Subscription<Name extends string = string> {
     });
   }
 
-  /** The hub answers a subscribe on a live subscription with no publications: to recover it must forget that one first. */
+  /**
+   * Unsubscribes first: the hub answers a subscribe request on a live subscription without publications, so it can't
+   * recover.
+   */
   #restart(): void {
     this.#pause();
     this.#attempt = {};
@@ -176,8 +183,11 @@ export class Subscription<Name extends string = string> {
     });
   }
 
-  /** Until the hub knows, or need not: it sends what nobody here listens to, as long as the connection lasts. */
-  #sayUnsubscribe(failures: number, done: () => void): void {
+  /**
+   * Repeats until the hub confirms or it is unnecessary. Otherwise the hub keeps sending on a channel without a
+   * subscriber.
+   */
+  #sendUnsubscribe(failures: number, done: () => void): void {
     const { wire, isFollowed } = this.#parts;
     if (isFollowed(this.channel)) {
       done();
@@ -185,11 +195,11 @@ export class Subscription<Name extends string = string> {
     }
     wire.send("unsubscribe", { channel: this.channel }, (outcome) => {
       if (outcome.ok || !outcome.error.temporary || !wire.connected) return done();
-      this.#timer.set(wire.retryDelayMs(failures, outcome.error), () => this.#sayUnsubscribe(failures + 1, done));
+      this.#timer.set(wire.retryDelayMs(failures, outcome.error), () => this.#sendUnsubscribe(failures + 1, done));
     });
   }
 
-  /** Sends, and forgets the answer once another attempt has begun. */
+  /** Sends a request and ignores the answer if another attempt has begun. */
   #ask<Request extends RequestName>(
     name: Request,
     argument: Requests[Request]["request"],
@@ -239,7 +249,7 @@ export class Subscription<Name extends string = string> {
     if (this.#deliver(deliver, attempt) && gap) this.#restart();
   }
 
-  /** False where a handler ended this: what is left is nobody's any more. */
+  /** Returns false if a handler ended this attempt: the rest is dropped. */
   #deliver(publications: readonly Publication[], attempt: object): boolean {
     for (const publication of publications) {
       if (this.#attempt !== attempt || !this.#position) return false;
@@ -249,7 +259,7 @@ export class Subscription<Name extends string = string> {
     return this.#attempt === attempt;
   }
 
-  /** Adds presence to a live subscription, whose publications go on meanwhile. */
+  /** Adds presence to a live subscription. Its publications continue. */
   #upgrade(): void {
     this.#ask("subscribe", this.#request(), (outcome) => {
       if (!outcome.ok) return this.#upgradeFailed(outcome.error);
@@ -265,7 +275,7 @@ export class Subscription<Name extends string = string> {
     else this.#rosterRefused(error);
   }
 
-  /** Subscribing anew brings the roster, or the refusal that ends this. */
+  /** Subscribes again. The reply brings the roster, or the refusal that ends the subscription. */
   #rosterRefused(error: RealtimeError): void {
     this.#retry(error, () => this.#restart());
     this.#events.emit("error", error);

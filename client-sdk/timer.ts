@@ -1,11 +1,11 @@
-/** setTimeout fires at once above 2^31 - 1 ms; nobody waits that long anyway. */
+/** setTimeout fires immediately above 2^31 - 1 ms. No caller needs a longer delay than this. */
 const MAX_TIMER_MS = 3_600_000;
 
-/** One pending call at a time: setting it anew forgets the one before. */
+/** Holds one pending call: setting the timer again replaces it. */
 export class Timer {
   #handle: ReturnType<typeof setTimeout> | undefined;
 
-  /** Calls `action` in `delayMs` (an hour at most), unless set anew or cleared before. */
+  /** Calls `action` after `delayMs` (an hour at most), unless the timer is set again or cleared. */
   set(delayMs: number, action: () => void): void {
     this.clear();
     this.#handle = setTimeout(
@@ -17,7 +17,7 @@ export class Timer {
     );
   }
 
-  /** Whether a call is still to come. */
+  /** Whether a call is pending. */
   get pending(): boolean {
     return this.#handle !== undefined;
   }

@@ -5,23 +5,23 @@ import { ask, type Wire } from "./wire.ts";
 
 type TokenHolder = Pick<Connection, "token" | "sentToken">;
 
-/** Added to each retry. */
+/** Added to each retry delay. */
 const RETRY_MS = 1_000;
-/** Between a refresh that succeeded and the next. The hub sustains one in 2 s. */
+/** Time between a successful refresh and the next. The hub allows one in 2 s on average. */
 const MIN_INTERVAL_MS = 2_000;
-/** The same while the hub warns sooner: well below the 10 s that the hub keeps a connection whose token has expired. */
+/** The same if the hub warns sooner. Well below the 10 s for which the hub keeps a connection with an expired token. */
 const MAX_INTERVAL_MS = 5_000;
 
 /**
- * Gives the hub a new token when it warns: calls the token function, with growing delays, until it returns another token
- * than the hub knows or the connection ends. An unchanged JWT is never sent again. An unchanged `pat_` is sent once for
- * each warning: the hub checks that it was not revoked.
+ * Sends the hub a new token when it warns of expiry. Calls the token function, with growing delays, until it returns a
+ * token that the hub does not have or the connection ends. An unchanged JWT is never sent again. An unchanged `pat_` is
+ * sent once for each warning: the hub checks that it was not revoked.
  */
 export class TokenRefresh {
   readonly #connection: TokenHolder;
   readonly #wire: Pick<Wire, "send" | "report" | "retryDelayMs">;
   readonly #timer = new Timer();
-  /** The number of the refresh that is under way: what an older one still brings is ignored. */
+  /** The number of the current refresh. Results of older ones are ignored. */
   #current = 0;
   #intervalMs = MIN_INTERVAL_MS;
   /** When the next refresh may begin, by `performance.now()`. */
@@ -32,7 +32,7 @@ export class TokenRefresh {
     this.#wire = wire;
   }
 
-  /** The hub has warned. */
+  /** Called when the hub warns. */
   start(): void {
     this.stop();
     const current = this.#current;
@@ -41,7 +41,7 @@ export class TokenRefresh {
     this.#timer.set(waitMs, () => this.#try(current, 0));
   }
 
-  /** The connection has ended: the next one brings a token. */
+  /** Called when the connection ends: the next one sends a token in its handshake. */
   stop(): void {
     this.#timer.clear();
     this.#current++;

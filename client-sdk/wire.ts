@@ -2,23 +2,23 @@ import type { RealtimeError } from "./errors.ts";
 import type { Outcome, Settle } from "./link.ts";
 import type { RequestName, Requests } from "./protocol/index.ts";
 
-/** What the parts of a client see of its connection. */
+/** The interface between the client's parts and its connection. */
 export interface Wire {
   readonly connected: boolean;
-  /** Sends once, over the connection of this moment; see Link.send. */
+  /** Sends once, over the current connection; see Link.send. */
   send<Name extends RequestName>(
     name: Name,
     argument: Requests[Name]["request"],
     settle: Settle<Requests[Name]["reply"]>,
     timeoutMs?: number,
   ): void;
-  /** Milliseconds before try number `attempt` (from 0) of something that the hub refused for now. */
+  /** Returns the milliseconds before attempt `attempt` (from 0) of a request that the hub refused temporarily. */
   retryDelayMs(attempt: number, error: RealtimeError | null): number;
-  /** Where what the application's handlers throw is told. */
+  /** Reports an error that a handler of the application threw. */
   report(thrown: unknown): void;
 }
 
-/** `wire.send` as a promise, for whatever needs no place among the pushes. */
+/** `wire.send` as a promise, for requests whose order among the pushes does not matter. */
 export function ask<Name extends RequestName>(
   wire: Pick<Wire, "send">,
   name: Name,

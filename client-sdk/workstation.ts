@@ -1,4 +1,4 @@
-/** For agents on workstations, in Node: what holds the connection, takes tasks, and gives results back. */
+/** For agents on workstations, in Node: holds the connection, takes tasks, and delivers results. */
 export * from "./workstation/errors.ts";
 export {
   DEFAULT_AUTO_START_MS,

@@ -4,7 +4,7 @@ const UNITS = [
   ["m", 60],
 ] as const;
 
-/** How long something is, for eyes: `12s`, `3m`, `2h 5m`, `4d 1h`. */
+/** Formats a duration for people: `12s`, `3m`, `2h 5m`, `4d 1h`. */
 export function ago(ms: number): string {
   let seconds = Math.max(0, Math.floor(ms / 1000));
   const parts: string[] = [];

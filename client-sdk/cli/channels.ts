@@ -1,12 +1,12 @@
 import { type Channel, parseChannel } from "../protocol/channel.ts";
 import { usageFailure } from "./failure.ts";
 
-/** What channel names begin with, for completion. */
+/** The prefixes of channel names, for completion. */
 export const CHANNEL_PREFIXES = ["workstation:", "task:", "project:"] as const;
 
 /**
- * The channel that was typed: its name, or the id of a workstation or task alone. Other names are the hub's to judge, which
- * may know more kinds than this version.
+ * Returns the channel for a typed argument: a channel name, or the id of a workstation or task. Other names are passed
+ * unchanged, because the hub may know more kinds than this version.
  */
 export function channelNamed(typed: string): Channel {
   for (const name of [typed, `workstation:${typed}`, `task:${typed}`]) {
@@ -15,7 +15,7 @@ export function channelNamed(typed: string): Channel {
   }
   if (parseChannel(`project:${typed}:tasks`)) {
     throw usageFailure(
-      `A project has two channels: project:${typed}:workstations and project:${typed}:tasks. Name one.`,
+      `A project has two channels: project:${typed}:workstations and project:${typed}:tasks. Give one of them.`,
     );
   }
   return typed as Channel;

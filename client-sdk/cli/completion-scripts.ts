@@ -1,8 +1,8 @@
-/** What shells are taught; each asks `__complete` with the words before the cursor. */
+/** The supported shells. Each script calls `__complete` with the words before the cursor. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof SHELLS)[number];
 
-/** bash takes ":" for the end of a word: words are put together again, and the part before it is cut off the answers. */
+/** bash splits words at ":". The script rejoins them and removes the part before ":" from the candidates. */
 const BASH = `_monster_realtime() {
   local line="\${COMP_LINE:0:COMP_POINT}" words current prefix candidate
   read -ra words <<< "$line"

@@ -3,7 +3,7 @@ import { CHANNEL_PREFIXES } from "./channels.ts";
 import { readContexts } from "./contexts.ts";
 import { RPC_METHODS } from "./rpc-methods.ts";
 
-/** What the word after an argument or option of this name may be. */
+/** The candidates for an argument or option of this name. */
 const BY_NAME: ReadonlyMap<string, () => Promise<readonly string[]>> = new Map<
   string,
   () => Promise<readonly string[]>
@@ -14,8 +14,8 @@ const BY_NAME: ReadonlyMap<string, () => Promise<readonly string[]>> = new Map<
 ]);
 
 /**
- * What may stand in the place of the last of `words` (those after the program's name), which may be empty or half a word.
- * Reads arguments and options off the commands themselves.
+ * Returns the candidates for the last of `words` (those after the program's name), which may be empty or incomplete.
+ * Arguments and options are read from the command definitions.
  */
 export async function completionsOf(program: Command, words: readonly string[]): Promise<string[]> {
   const typed = words.at(-1) ?? "";
@@ -25,9 +25,9 @@ export async function completionsOf(program: Command, words: readonly string[]):
 }
 
 interface Place {
-  /** The command that was typed so far. */
+  /** The command typed so far. */
   command: Command;
-  /** How many of its arguments were. */
+  /** The number of arguments typed for it. */
   operands: number;
   /** The option whose value comes next. */
   awaiting: Option | null;
@@ -67,7 +67,7 @@ async function valuesOf(option: Option): Promise<readonly string[]> {
   return option.argChoices ?? (await BY_NAME.get(option.attributeName())?.()) ?? [];
 }
 
-/** The command's own and those of all commands. */
+/** The options of the command and the global ones. */
 function optionsOf(command: Command): Option[] {
   const inherited = command.parent ? optionsOf(command.parent) : [];
   return [...command.options, ...inherited].filter(({ hidden }) => !hidden);
@@ -76,7 +76,7 @@ function optionsOf(command: Command): Option[] {
 const visible = (commands: readonly Command[]): string[] =>
   commands.map((command) => command.name()).filter((name) => !name.startsWith("__"));
 
-/** A file that can't be read is no reason to disturb somebody who types. */
+/** Ignores an unreadable file: completion must not print errors. */
 async function contextNames(): Promise<readonly string[]> {
   return readContexts().then(
     ({ contexts }) => [...contexts.keys()],

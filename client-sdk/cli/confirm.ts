@@ -8,11 +8,11 @@ interface Confirmation {
   signal: AbortSignal;
 }
 
-/** Asks whoever sits there. Rejects with a failure where the answer is no, or nobody can be asked and `--yes` is missing. */
+/** Asks the user for confirmation. Rejects if the answer is no, or if there is no terminal and `--yes` is missing. */
 export async function confirm({ question, yes, signal }: Confirmation): Promise<void> {
   if (yes) return;
-  if (!process.stdin.isTTY) throw usageFailure(`${question} Nobody can be asked here: say so with --yes.`);
-  // Not a terminal of readline's own: there Ctrl-C would be a key and no signal.
+  if (!process.stdin.isTTY) throw usageFailure(`${question} No terminal to ask for confirmation. Confirm with --yes.`);
+  // Without readline's terminal mode, which would turn Ctrl-C into a key instead of a signal.
   const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
   try {
     const answer = await lines.question(`${question} [y/N] `, { signal });

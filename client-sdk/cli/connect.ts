@@ -14,20 +14,20 @@ import { RenewableToken } from "./renewable-token.ts";
 import { VERSION } from "./version.ts";
 
 export interface ConnectOptions {
-  /** The address again, as flags, environment and contexts give it at that moment. */
-  lookUp: () => Promise<HubAddress>;
+  /** Resolves the address again, from the current flags, environment and contexts. */
+  resolve: () => Promise<HubAddress>;
   output: Output;
   timeoutMs: number;
   signal: AbortSignal;
 }
 
 /**
- * A connected client. Rejects at once where the hub refuses or trying again can't help, else after `timeoutMs` with what
- * was wrong last; says on stderr what it waits for. Once it was connected it comes back by itself, and says so.
+ * Returns a connected client. Rejects immediately if the hub refuses or a retry can't help, otherwise after `timeoutMs`
+ * with the last failure. Reports on stderr what it waits for. A connected client reconnects by itself and reports that.
  */
 export async function connectTo(address: HubAddress, options: ConnectOptions): Promise<Client> {
   const { output, timeoutMs } = options;
-  const token = new RenewableToken(address, options.lookUp);
+  const token = new RenewableToken(address, options.resolve);
   const client = createClient({
     url: address.url,
     token: () => token.read(),
@@ -35,7 +35,7 @@ export async function connectTo(address: HubAddress, options: ConnectOptions): P
     connectTimeoutMs: timeoutMs,
     requestTimeoutMs: timeoutMs,
   });
-  // What ends the client reaches whoever waits for it; the rest is told of its states.
+  // An error that closes the client rejects its pending calls. All others are reported by the states.
   client.on("error", () => undefined);
   try {
     checkVersion(await firstWelcome(client, address.url, options));
@@ -49,7 +49,7 @@ export async function connectTo(address: HubAddress, options: ConnectOptions): P
   client.on("tokenExpiring", ({ expiresInMs }) => {
     if (!token.isPersonal) output.warn(token.warning(expiresInMs));
   });
-  tellOutages(client, output);
+  reportOutages(client, output);
   return client;
 }
 
@@ -81,12 +81,12 @@ const cannotConnect = (message: string, code: string): CliFailure =>
   new CliFailure(message, { exitCode: EXIT_CODES.cannotConnect, code });
 
 function notConnected(url: string, last: RealtimeError | null, timeoutMs: number): CliFailure {
-  const reason = last ? reasonOf(last) : "nothing there answers as a hub does";
+  const reason = last ? reasonOf(last) : "no hub answers";
   const message = `No connection to ${url} within ${timeoutMs / 1000} s: ${reason}. Check the address and that the hub runs.`;
   return cannotConnect(message, last?.code ?? "connect_timeout");
 }
 
-/** What no further try mends. */
+/** Returns a failure that no retry can fix, or null. */
 async function finalFailure(url: string, error: RealtimeError): Promise<CliFailure | RealtimeError | null> {
   if (error.code === "token_expired") return error;
   if (!isUnreached(error)) return null;
@@ -98,32 +98,32 @@ function reasonOf(error: RealtimeError): string {
   return isUnreached(error) ? whyUnreached(error).reason : error.message.replace(/\.$/, "");
 }
 
-/** A hub that only speaks another version refuses; one that lets in and speaks another all the same is caught here. */
+/** Checks the version again: a hub may accept the connection and use another version. */
 function checkVersion({ protocol }: Welcome): void {
   if (protocol === PROTOCOL_VERSION) return;
   throw cannotConnect(
-    `The hub speaks protocol ${protocol} and this program ${PROTOCOL_VERSION}: update the older of the two.`,
+    `The hub uses protocol ${protocol} and this program ${PROTOCOL_VERSION}: update the older one.`,
     "unsupported_protocol",
   );
 }
 
-/** Says once that the connection went, and once that it is back. */
-function tellOutages(client: Client, output: Output): void {
-  let awaySinceMs: number | null = null;
+/** Reports once that the connection was lost, and once that it is restored. */
+function reportOutages(client: Client, output: Output): void {
+  let disconnectedAtMs: number | null = null;
   const change = (state: ConnectionState) => {
-    if (state.name === "waiting" && awaySinceMs === null) {
-      awaySinceMs = performance.now();
-      output.warn(`Disconnected: ${outageOf(state.error)}. Trying again until it is back.`);
+    if (state.name === "waiting" && disconnectedAtMs === null) {
+      disconnectedAtMs = performance.now();
+      output.warn(`Disconnected: ${outageOf(state.error)}. Reconnecting …`);
     }
-    if (state.name === "connected" && awaySinceMs !== null) {
-      output.warn(`Connected again after ${((performance.now() - awaySinceMs) / 1000).toFixed(1)} s.`);
-      awaySinceMs = null;
+    if (state.name === "connected" && disconnectedAtMs !== null) {
+      output.warn(`Reconnected after ${((performance.now() - disconnectedAtMs) / 1000).toFixed(1)} s.`);
+      disconnectedAtMs = null;
     }
   };
   client.on("state", change);
 }
 
-/** Socket.IO's own words for an end are for programmers. */
+/** Replaces Socket.IO's technical disconnect reasons. */
 function outageOf(error: RealtimeError): string {
-  return error.code === "disconnected" ? "the connection to the hub is gone" : reasonOf(error);
+  return error.code === "disconnected" ? "the connection to the hub was lost" : reasonOf(error);
 }

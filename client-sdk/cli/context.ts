@@ -2,15 +2,15 @@ import { type Contexts, readContexts } from "./contexts.ts";
 import { CliFailure, EXIT_CODES, usageFailure } from "./failure.ts";
 import { nearest } from "./text.ts";
 
-/** Where a command goes and as whom. */
+/** A hub's address and token. */
 export interface HubAddress {
   url: string;
   token: string;
-  /** The context that gave the address; null where flags or the environment did. */
+  /** The context of the address; null for flags and the environment. */
   context: string | null;
 }
 
-/** The flags of every command that say where to go. */
+/** The global flags that select the hub. */
 export interface AddressFlags {
   url?: string | undefined;
   token?: string | undefined;
@@ -24,17 +24,17 @@ interface Source {
 }
 
 /**
- * The address of flags, then of a context that was named, then of the environment (MONSTER_REALTIME_URL,
- * MONSTER_REALTIME_TOKEN), then of the current context. A token that is kept together with an address goes to that address
- * alone: `--url` of another host must not carry it there.
+ * Resolves the address from flags, then the context given by name, then the environment (MONSTER_REALTIME_URL,
+ * MONSTER_REALTIME_TOKEN), then the current context. A token saved with an address is sent only to that address, never
+ * to another host given by `--url`.
  */
 export async function resolveAddress(flags: AddressFlags): Promise<HubAddress> {
   const sources = await sourcesOf(flags);
   const withUrl = sources.find(({ url }) => url);
-  if (!withUrl?.url) throw nowhereToGo();
+  if (!withUrl?.url) throw noAddress();
   const url = checkedUrl(withUrl.url);
   const token = sources.find((source) => source.token?.trim() && mayGoTo(source, url))?.token;
-  if (!token) throw nobodyToBe(url);
+  if (!token) throw noToken(url);
   return { url, token: checkedToken(token), context: withUrl.context };
 }
 
@@ -58,21 +58,19 @@ function named({ contexts }: Contexts, name: string): Source {
   throw unknownContext(name, [...contexts.keys()]);
 }
 
-/** A name that nothing is kept under. */
+/** The failure for an unknown context name. */
 export function unknownContext(name: string, known: readonly string[]): CliFailure {
   const [likely] = nearest(name, known);
-  const there = known.length > 0 ? `There are ${known.join(", ")}` : "There is none yet; add one with `context add`";
-  return usageFailure(
-    `There is no context "${name}". ${likely ? `Did you mean ${likely}? See \`context list\`` : there}.`,
-  );
+  const there = known.length > 0 ? `Known contexts are ${known.join(", ")}` : "Add one with `context add`";
+  return usageFailure(`Unknown context "${name}". ${likely ? `Did you mean ${likely}? See \`context list\`` : there}.`);
 }
 
-/** `http(s)://host[:port][/path]`, without a slash at its end. Throws a usage failure for anything else. */
+/** Returns `http(s)://host[:port][/path]` without a trailing slash. Throws a usage failure for anything else. */
 export function checkedUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   const problem = problemOf(url);
   if (!url || problem) {
-    // An address with a password is not repeated.
+    // An address with a password is not quoted.
     const shown = url?.username || url?.password ? "The address" : `"${text}"`;
     throw usageFailure(`${shown} ${problem}. Give the hub's address, such as http://localhost:4000.`);
   }
@@ -82,18 +80,21 @@ export function checkedUrl(text: string): string {
 function problemOf(url: URL | null): string | null {
   if (!url) return "is not a URL";
   if (!/^https?:$/.test(url.protocol)) return "does not begin with http:// or https://";
-  if (url.username || url.password) return "has a user name or password, and a hub takes a token (--token)";
+  if (url.username || url.password) return "has a user name or password, but hubs use a token (--token)";
   return url.search || url.hash ? "has a query or a fragment" : null;
 }
 
-/** The token without the whitespace around it, such as the newline of a file. A usage failure for anything but one word. */
+/**
+ * Returns the token without surrounding whitespace, such as the newline of a file. A usage failure for anything but one
+ * word.
+ */
 export function checkedToken(text: string): string {
   const token = text.trim();
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   throw usageFailure(
     token === ""
-      ? "There is no token. Pipe it in with --token-stdin, give --token, or set MONSTER_REALTIME_TOKEN."
-      : "A token is one word of printable characters, and this is not: give the token alone, without whitespace inside.",
+      ? "No token was given. Pipe it in with --token-stdin, give --token, or set MONSTER_REALTIME_TOKEN."
+      : "The token is not one word of printable characters. Give only the token, without whitespace inside.",
   );
 }
 
@@ -101,14 +102,14 @@ function mayGoTo(source: Source, url: string): boolean {
   return !source.url || checkedUrl(source.url) === url;
 }
 
-const nowhereToGo = (): CliFailure =>
+const noAddress = (): CliFailure =>
   usageFailure(
-    "No hub was named. Add one with `monster-realtime context add <name> --url <address> --token-stdin`, give --url and " +
+    "No hub is configured. Add one with `monster-realtime context add <name> --url <address> --token-stdin`, give --url and " +
       "--token, or set MONSTER_REALTIME_URL and MONSTER_REALTIME_TOKEN.",
   );
 
-const nobodyToBe = (url: string): CliFailure =>
-  new CliFailure(
-    `There is no token for ${url}. Give --token, set MONSTER_REALTIME_TOKEN, or add a context for this address.`,
-    { exitCode: EXIT_CODES.notAuthenticated, code: "no_token" },
-  );
+const noToken = (url: string): CliFailure =>
+  new CliFailure(`No token for ${url}. Give --token, set MONSTER_REALTIME_TOKEN, or add a context for this address.`, {
+    exitCode: EXIT_CODES.notAuthenticated,
+    code: "no_token",
+  });

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { CliFailure, usageFailure } from "./failure.ts";
 import { withLock } from "./lock.ts";
 
-/** A hub with a token for it, under a name. */
+/** A hub and its token, saved under a name. */
 export interface HubContext {
   url: string;
   token: string;
@@ -24,21 +24,24 @@ export function contextsFile(): string {
   return join(base, "monster-realtime", "contexts.json");
 }
 
-/** Throws a usage failure for names that would be hard to type. */
+/** Throws a usage failure for invalid names. */
 export function checkContextName(name: string): string {
   if (NAME.test(name)) return name;
   throw usageFailure(
-    `"${name}" can't name a context: use up to 64 letters, digits, "-", "_" and ".", a letter or digit first.`,
+    `"${name}" is not a valid context name. Use up to 64 letters, digits, "-", "_" and ".", a letter or digit first.`,
   );
 }
 
-/** What is kept; empty where nothing was ever. Rejects where others may read the tokens, and where it is not what was written. */
+/**
+ * Reads the saved contexts; empty if there is no file. Rejects if other users can read the tokens, or if the file is
+ * invalid.
+ */
 export async function readContexts(file = contextsFile()): Promise<Contexts> {
   const text = await readPrivate(file);
   return text === null ? { current: null, contexts: new Map() } : parse(text, file);
 }
 
-/** Changes what is kept, one program after the other; the file is whole at every moment. */
+/** Changes the saved contexts under a lock. The file is replaced atomically. */
 export async function changeContexts(change: (contexts: Contexts) => void, file = contextsFile()): Promise<void> {
   const folder = dirname(file);
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -58,12 +61,12 @@ async function readPrivate(file: string): Promise<string | null> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     if (error instanceof CliFailure) throw error;
-    throw new CliFailure(`The contexts in ${file} can't be read (${(error as Error).message}). Give yourself access.`);
+    throw new CliFailure(`The contexts in ${file} can't be read (${(error as Error).message}). Check its permissions.`);
   }
 }
 
 const tooOpen = (file: string): CliFailure =>
-  new CliFailure(`Others may read the tokens in ${file}, so they are not used. Run: chmod 600 '${file}'`, {
+  new CliFailure(`Other users can read the tokens in ${file}, so they are not used. Run: chmod 600 '${file}'`, {
     code: "insecure_file",
   });
 
@@ -76,7 +79,7 @@ function parse(text: string, file: string): Contexts {
     return { current: typeof current === "string" ? current : null, contexts: new Map(entries) };
   } catch (cause) {
     throw new CliFailure(
-      `${file} is not what this version keeps contexts in. Mend it, or remove it and add them anew.`,
+      `${file} is not a contexts file of this version. Fix it, or delete it and add the contexts again.`,
       {
         cause,
       },
@@ -88,7 +91,7 @@ function stored({ current, contexts }: Contexts) {
   return { version: VERSION, current, contexts: Object.fromEntries(contexts) };
 }
 
-/** Beside the file, then in its place: nobody ever sees half of it, also after a power cut. */
+/** Writes a new file, then renames it over the old one: readers never see half a file, even after a power loss. */
 async function writeWhole(file: string, text: string): Promise<void> {
   const beside = `${file}.${randomBytes(6).toString("hex")}`;
   try {

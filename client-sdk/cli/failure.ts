@@ -1,7 +1,7 @@
 import { RealtimeError } from "../errors.ts";
 import { PROTOCOL_VERSION } from "../protocol/messages.ts";
 
-/** What the program ends with; part of its interface, and shown by `--help`. */
+/** The program's exit codes; part of its interface, and shown by `--help`. */
 export const EXIT_CODES = {
   done: 0,
   failed: 1,
@@ -31,18 +31,18 @@ const CODES_OF_ERRORS: ReadonlyMap<string, ExitCode> = new Map<string, ExitCode>
   ["unknown_method", EXIT_CODES.forbiddenOrNotFound],
 ]);
 
-/** What to do here, where the hub can't know it. */
+/** Advice specific to the CLI, which the hub can't give. */
 const REMEDIES: ReadonlyMap<string, string> = new Map([
-  ["unauthenticated", "Give another one with --token or `context add`."],
-  ["token_expired", "Give a new one with --token or `context add`."],
-  ["unsupported_protocol", `This program speaks protocol ${PROTOCOL_VERSION}: update the older of the two.`],
+  ["unauthenticated", "Pass another one with --token or `context add`."],
+  ["token_expired", "Pass a new one with --token or `context add`."],
+  ["unsupported_protocol", `This program uses protocol ${PROTOCOL_VERSION}: update the older one.`],
 ]);
 
-/** Why a command did not do what it was asked: a sentence that says what is wrong, and what to do. */
+/** The failure of a command: a message that says what failed, why, and what to do. */
 export class CliFailure extends Error {
   override readonly name = "CliFailure";
   readonly exitCode: ExitCode;
-  /** For programs that read `--json`: one of the protocol's codes or of the CLI's own. */
+  /** For programs that read `--json`: an error code of the protocol or of the CLI. */
   readonly code: string;
   readonly traceId: string | null;
 
@@ -64,11 +64,11 @@ interface CliFailureFields {
   cause: unknown;
 }
 
-/** The command was typed in a way that means nothing. */
+/** The failure for invalid arguments. */
 export const usageFailure = (message: string): CliFailure =>
   new CliFailure(message, { exitCode: EXIT_CODES.usage, code: "usage" });
 
-/** The reason of a signal that Ctrl-C or SIGTERM aborted: nothing to talk about. */
+/** The reason of a signal aborted by Ctrl-C or SIGTERM. It is not reported. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
   readonly exitCode: ExitCode;
@@ -79,7 +79,7 @@ export class Interrupted extends Error {
   }
 }
 
-/** What was thrown, as one sentence with an exit code. */
+/** Converts a thrown value to a failure with one sentence and an exit code. */
 export function failureOf(thrown: unknown): CliFailure {
   if (thrown instanceof CliFailure) return thrown;
   if (thrown instanceof RealtimeError) return failureOfHub(thrown);
@@ -88,7 +88,7 @@ export function failureOf(thrown: unknown): CliFailure {
 }
 
 function failureOfHub(error: RealtimeError): CliFailure {
-  // A client that ended for good tells its callers so; why it did is what they want to know.
+  // A closed client rejects with ConnectionClosedError. Its cause is the useful reason.
   if (error.code === "connection_closed" && error.cause instanceof RealtimeError) return failureOfHub(error.cause);
   const { code, traceId } = error;
   const sentence = [error.message, REMEDIES.get(code) ?? ""].join(" ").trimEnd();
@@ -101,7 +101,7 @@ function failureOfHub(error: RealtimeError): CliFailure {
   });
 }
 
-/** The fields that the hub did not like, each with its path, as far as its message leaves them out. */
+/** The invalid fields, each with its path, unless the message already contains them. */
 function problemsIn({ message, details }: RealtimeError): string[] {
   if (!Array.isArray(details)) return [];
   const problems = details.filter(isProblem).map((problem) => `${problem.path || "(the whole)"}: ${problem.message}`);

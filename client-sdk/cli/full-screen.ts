@@ -1,7 +1,7 @@
 import { emitKeypressEvents } from "node:readline";
 import type { Key } from "./top/view.ts";
 
-/** Another screen than the one with the shell's lines, without a cursor, and lines that are not wrapped. */
+/** The terminal's alternate screen, without cursor and line wrapping. */
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 
@@ -10,7 +10,7 @@ interface Handlers {
   resize(): void;
 }
 
-/** The whole terminal, until it is left: then everything is as it was, whatever ends the program. */
+/** Takes over the whole terminal. It is restored on leave, and when the program ends for any reason. */
 export class FullScreen {
   readonly #handlers: Handlers;
   readonly #onKey = (_: unknown, key: Key) => this.#key(key);
@@ -21,7 +21,7 @@ export class FullScreen {
     this.#handlers = handlers;
     process.stdout.write(ENTER);
     process.on("exit", this.#leave);
-    // Before the reason is printed, which would be gone with this screen.
+    // Leave before the error is printed, or it would vanish with this screen.
     process.prependListener("uncaughtExceptionMonitor", this.#leave);
     process.stdout.on("resize", this.#handlers.resize);
     if (!process.stdin.isTTY) return;
@@ -35,9 +35,9 @@ export class FullScreen {
     return { columns: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 };
   }
 
-  /** Draws lines from the top, over what was there. */
+  /** Draws lines from the top, over the previous ones. */
   draw(lines: readonly string[]): void {
-    // Erased before it is written: at the end of a full line the last character would go.
+    // Erase each line before writing it: erasing after a full line would remove its last character.
     const text = lines.slice(0, this.size.rows).map((line) => `\x1b[2K${line}`);
     process.stdout.write(`\x1b[H${text.join("\r\n")}\x1b[J\x1b[H`);
   }
@@ -54,7 +54,7 @@ export class FullScreen {
     process.stdout.write(LEAVE);
   }
 
-  /** A terminal whose keys are read one by one sends no signal at Ctrl-C. */
+  /** A terminal in raw mode sends no signal on Ctrl-C. */
   #key(key: Key): void {
     if (key.ctrl && key.name === "c") process.kill(process.pid, "SIGINT");
     else this.#handlers.key(key);

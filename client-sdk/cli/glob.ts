@@ -1,4 +1,7 @@
-/** Whether a type matches one of the patterns, in which `*` stands for any characters and `?` for one; true where there is none. */
+/**
+ * Returns a function that matches types against patterns, in which `*` is any text and `?` any character. No pattern
+ * matches all.
+ */
 export function typeMatcher(patterns: readonly string[] = []): (publication: { type: string }) => boolean {
   const expressions = patterns.map(
     (pattern) =>
@@ -12,7 +15,7 @@ export function typeMatcher(patterns: readonly string[] = []): (publication: { t
   return ({ type }) => expressions.length === 0 || expressions.some((expression) => expression.test(type));
 }
 
-/** For an option that may be given several times, or once with commas. */
+/** Collects an option that may be repeated or comma-separated. */
 export function collectGlobs(typed: string, before: readonly string[] = []): string[] {
   return [...before, ...typed.split(",").filter(Boolean)];
 }

@@ -2,40 +2,40 @@ import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { CliFailure, usageFailure } from "./failure.ts";
 
-/** Everything that is piped in; a usage failure where nothing is and somebody would have to type. */
-export async function readStdin(what: string): Promise<string> {
-  if (process.stdin.isTTY) throw usageFailure(`Pipe ${what} in: there is nothing on stdin.`);
+/** Reads all of stdin. A usage failure if stdin is a terminal. */
+export async function readStdin(subject: string): Promise<string> {
+  if (process.stdin.isTTY) throw usageFailure(`stdin is a terminal. Pipe ${subject} in.`);
   process.stdin.setEncoding("utf8");
   let text = "";
   for await (const chunk of process.stdin) text += chunk;
   return text;
 }
 
-/** Lines of stdin, as they come. */
+/** The lines of stdin, as they arrive. */
 export function stdinLines(): AsyncIterable<string> {
   return createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
 }
 
-/** Text as it was typed, from stdin (`-`), or from a file (`@file`). `what` names it in failures. */
-export async function textArgument(text: string, what: string): Promise<string> {
-  if (text === "-") return readStdin(`the ${what}`);
+/** Reads text as typed, from stdin (`-`), or from a file (`@file`). `subject` names it in failures. */
+export async function textArgument(text: string, subject: string): Promise<string> {
+  if (text === "-") return readStdin(`the ${subject}`);
   return text.startsWith("@") ? fileText(text.slice(1)) : text;
 }
 
-/** The same, taken for JSON. */
-export async function jsonArgument(text: string, what: string): Promise<unknown> {
-  const source = await textArgument(text, what);
+/** Reads text like `textArgument` and parses it as JSON. */
+export async function jsonArgument(text: string, subject: string): Promise<unknown> {
+  const source = await textArgument(text, subject);
   try {
     return JSON.parse(source);
   } catch (error) {
-    throw usageFailure(`JSON was expected for the ${what}: ${(error as Error).message}.${quotesHint(text)}`);
+    throw usageFailure(`Invalid JSON for the ${subject}: ${(error as Error).message}.${quotesHint(text)}`);
   }
 }
 
-/** A shell takes quotes away, and people forget that JSON's texts have their own. */
+/** Explains missing quotes: the shell removes them, but JSON strings need them. */
 function quotesHint(text: string): string {
   const isWord = /^[^-@{["'\d]/.test(text);
-  return isWord ? ` A text has its own quotes: '${JSON.stringify(text)}'.` : "";
+  return isWord ? ` Quote a JSON string: '${JSON.stringify(text)}'.` : "";
 }
 
 async function fileText(file: string): Promise<string> {

@@ -1,9 +1,9 @@
 import { EXIT_CODES, type ExitCode, Interrupted } from "./failure.ts";
 
-/** A command that was asked to leave has this long; then it is left. */
+/** The time for a command to leave after the first signal. */
 const DEFAULT_LEAVE_MS = 3_000;
 
-/** Ctrl-C and SIGTERM: the first asks the command to leave, the second leaves at once. */
+/** Handles Ctrl-C and SIGTERM: the first signal asks the command to leave, the second exits immediately. */
 export class Interruption {
   readonly #controller = new AbortController();
   #leaveMs = DEFAULT_LEAVE_MS;
@@ -19,12 +19,12 @@ export class Interruption {
     return this.#controller.signal;
   }
 
-  /** The command has more to give back. */
+  /** Sets a longer time, for commands with more cleanup. */
   set leaveMs(leaveMs: number) {
     this.#leaveMs = leaveMs;
   }
 
-  /** What to end with; null where nobody interrupted. */
+  /** The exit code after an interruption; null without one. */
   get exitCode(): ExitCode | null {
     const { reason } = this.#controller.signal;
     return reason instanceof Interrupted ? reason.exitCode : null;
@@ -33,7 +33,7 @@ export class Interruption {
   #leave(exitCode: ExitCode): void {
     if (this.#controller.signal.aborted) process.exit(exitCode);
     setTimeout(() => process.exit(exitCode), this.#leaveMs).unref();
-    // The terminal has shown "^C": what comes next begins a line of its own.
+    // The terminal has printed "^C": start a new line.
     if (exitCode === EXIT_CODES.interrupted && process.stderr.isTTY) process.stderr.write("\n");
     this.#controller.abort(new Interrupted(exitCode));
   }

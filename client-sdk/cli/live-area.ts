@@ -4,7 +4,7 @@ const REDRAW_MS = 100;
 const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";
 
-/** A part of the terminal that is drawn over itself, at most ten times a second. */
+/** A part of the terminal that is redrawn in place, at most ten times a second. */
 export class LiveArea {
   readonly #text: () => Promise<string>;
   #lines = 0;
@@ -15,7 +15,7 @@ export class LiveArea {
     restore();
     process.kill(process.pid, "SIGSTOP");
   };
-  /** The shell has written since: what was drawn before stays as it is. */
+  /** The shell has written in the meantime: the earlier drawing is left unchanged. */
   readonly #onContinue = () => {
     this.#lines = 0;
     process.stdout.write(HIDE_CURSOR);
@@ -31,7 +31,7 @@ export class LiveArea {
     process.on("exit", restore);
   }
 
-  /** What is shown has changed; it is drawn soon. */
+  /** Schedules a redraw. */
   changed(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
@@ -39,7 +39,7 @@ export class LiveArea {
     }, REDRAW_MS);
   }
 
-  /** Draws for the last time, and leaves it standing. */
+  /** Draws a last time and leaves the drawing on the screen. */
   async close(): Promise<void> {
     if (this.#timer) clearTimeout(this.#timer);
     process.stdout.off("resize", this.#onResize);
@@ -54,7 +54,7 @@ export class LiveArea {
   async #draw(): Promise<void> {
     const { columns = 80, rows = 24 } = process.stdout;
     const lines = (await this.#text()).split("\n");
-    // Wrapped lines could not be counted.
+    // Lines are cut, because wrapped lines can't be counted.
     const fitting = fit(lines, rows - 1).map((line) => cutTo(line, columns));
     const back = this.#lines > 0 ? `\x1b[${this.#lines}A` : "";
     process.stdout.write(`${back}\r\x1b[J${fitting.join("\n")}\n`);
@@ -66,7 +66,7 @@ function restore(): void {
   process.stdout.write(SHOW_CURSOR);
 }
 
-/** What is taller than the terminal would scroll, and could not be drawn over. */
+/** Limits the height: a taller drawing would scroll, and could not be redrawn in place. */
 function fit(lines: readonly string[], rows: number): readonly string[] {
   if (lines.length <= rows) return lines;
   const kept = Math.max(1, rows - 1);

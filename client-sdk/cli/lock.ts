@@ -3,15 +3,18 @@ import { setTimeout as pause } from "node:timers/promises";
 import { CliFailure } from "./failure.ts";
 
 const POLL_MS = 20;
-/** Whoever holds it works for some milliseconds: after this long it was killed. */
+/** A lock is held for some milliseconds. An older one was left by a killed program. */
 const STALE_MS = 5_000;
 const LIMIT_MS = 10_000;
 
-/** Runs `body` while no other program does the same with this file. A lock that a killed program left is taken away. */
+/** Runs `body` under a lock file, exclusively among programs. Removes the stale lock of a killed program. */
 export async function withLock<Result>(file: string, body: () => Promise<Result>): Promise<Result> {
   const deadline = performance.now() + LIMIT_MS;
   while (!(await taken(file))) {
-    if (performance.now() > deadline) throw new CliFailure(`Another program holds ${file}. Remove it if none does.`);
+    if (performance.now() > deadline)
+      throw new CliFailure(
+        `Another program holds the lock ${file}. Try again, or delete the file if no program is running.`,
+      );
     await dropStale(file);
     await pause(POLL_MS);
   }

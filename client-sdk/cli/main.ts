@@ -2,7 +2,7 @@
 import { run } from "./run.ts";
 
 const exitCode = await run(process.argv.slice(2));
-// Programs read through sockets, which take their time; what is still on its way would be lost.
+// Pipes are written asynchronously: wait for pending output before the exit.
 await Promise.all(
   [process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write("", resolve))),
 );

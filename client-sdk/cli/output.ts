@@ -4,51 +4,53 @@ import { harmless, oneLine } from "./text.ts";
 
 export type Colors = ReturnType<typeof picocolors.createColors>;
 
-/** One column of a table: its title and what it shows of a row, colours included. */
+/** One column of a table: its title, and the text and color of its cells. */
 export interface Column<Row> {
   title: string;
-  /** What a row shows there. Plain text: it is made harmless before it is coloured. */
+  /** The cell's text. Plain text: control characters are escaped before it is colored. */
   text(row: Row): string;
-  /** On a terminal alone. */
+  /** Only on a terminal. */
   color?(colors: Colors, text: string, row: Row): string;
   align?: "left" | "right";
 }
 
 interface OutputOptions {
   json: boolean;
-  /** False where `--no-color` was given. */
+  /** False with `--no-color`. */
   color: boolean;
-  /** No talk but failures. */
+  /** Print only failures to stderr. */
   quiet: boolean;
 }
 
-/** Where a command's words go: data to stdout as tables, plain lines or JSON, talk to stderr. */
+/** The output of a command: data to stdout as tables, plain lines or JSON, messages to stderr. */
 export class Output {
-  /** `json`: one value a line. `terminal`: for eyes. `plain`: for pipes, tab-separated, without titles and colour. */
+  /**
+   * `json`: one value per line. `terminal`: for people. `plain`: for pipes, tab-separated, without titles and colors.
+   */
   readonly mode: "json" | "terminal" | "plain";
   readonly colors: Colors;
-  readonly #talkColors: Colors;
+  readonly #messageColors: Colors;
   readonly #quiet: boolean;
 
   constructor({ json, color, quiet }: OutputOptions) {
     const { stdout, stderr } = process;
     this.mode = json ? "json" : stdout.isTTY ? "terminal" : "plain";
     this.colors = picocolors.createColors(color && this.mode !== "json" && wantsColor(stdout.isTTY));
-    this.#talkColors = picocolors.createColors(color && wantsColor(stderr.isTTY));
+    this.#messageColors = picocolors.createColors(color && wantsColor(stderr.isTTY));
     this.#quiet = quiet;
   }
 
-  /** Whether nobody wants talk. */
+  /** Whether messages are suppressed. */
   get isQuiet(): boolean {
     return this.#quiet;
   }
 
-  /** One record of data: as JSON, or as the line for people. The line is printed as it is: make foreign text `harmless`. */
+  /** Prints one record, as JSON or as the line. The line is printed unchanged: pass foreign text through `harmless`. */
   record(value: unknown, line: () => string): void {
     this.write(`${this.mode === "json" ? JSON.stringify(value) : line()}\n`);
   }
 
-  /** Rows for eyes, as tab-separated lines, or as JSON, one a line. */
+  /** Prints rows as a table on a terminal, as tab-separated lines in a pipe, or as one JSON value per line. */
   async table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): Promise<void> {
     if (this.mode === "terminal") {
       this.write(`${await this.tableText(rows, columns)}\n`);
@@ -57,46 +59,46 @@ export class Output {
     for (const row of rows) this.record(row, () => columns.map((column) => harmless(column.text(row))).join("\t"));
   }
 
-  /** The table for eyes, without a newline at its end: for what draws over itself. */
+  /** Renders a table without a final newline, for redrawing. */
   async tableText<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): Promise<string> {
     const { renderTable } = await import("./table.ts");
     return renderTable(rows, columns, this.colors);
   }
 
-  /** JSON that people read: indented on a terminal, one line elsewhere. */
+  /** Prints a JSON document: indented on a terminal, otherwise in one line. */
   document(value: unknown): void {
     if (this.mode !== "terminal") this.write(`${JSON.stringify(value)}\n`);
     else this.write(`${JSON.stringify(value, null, 2).split("\n").map(harmless).join("\n")}\n`);
   }
 
-  /** Straight to stdout. */
+  /** Writes directly to stdout. */
   write(text: string): void {
     process.stdout.write(text);
   }
 
-  /** A line of talk on stderr; silent with `--quiet`. */
+  /** Prints a message to stderr, unless `--quiet`. */
   say(line: string): void {
-    if (!this.#quiet) process.stderr.write(`${this.#talkColors.dim(harmless(line))}\n`);
+    if (!this.#quiet) process.stderr.write(`${this.#messageColors.dim(harmless(line))}\n`);
   }
 
-  /** A line of talk that should not be overlooked; silent with `--quiet`. */
+  /** Prints a highlighted message to stderr, unless `--quiet`. */
   warn(line: string): void {
-    if (!this.#quiet) process.stderr.write(`${this.#talkColors.yellow(harmless(line))}\n`);
+    if (!this.#quiet) process.stderr.write(`${this.#messageColors.yellow(harmless(line))}\n`);
   }
 
-  /** Why the command ends; with `--json` as `{"error": …}`, still on stderr. */
+  /** Prints the failure to stderr; with `--json` as `{"error": …}`. */
   fail({ message, code, exitCode, traceId }: CliFailure): void {
     if (this.mode === "json") {
       process.stderr.write(`${oneLine({ error: { code, message, exitCode, traceId } })}\n`);
       return;
     }
-    const trace = traceId ? this.#talkColors.dim(` (trace ${harmless(traceId)})`) : "";
+    const trace = traceId ? this.#messageColors.dim(` (trace ${harmless(traceId)})`) : "";
     const lines = message.split("\n").map(harmless).join("\n");
-    process.stderr.write(`${this.#talkColors.red("error:")} ${lines}${trace}\n`);
+    process.stderr.write(`${this.#messageColors.red("error:")} ${lines}${trace}\n`);
   }
 }
 
-/** NO_COLOR and FORCE_COLOR as everybody reads them (no-color.org, force-color.org). */
+/** NO_COLOR and FORCE_COLOR as specified at no-color.org and force-color.org. */
 function wantsColor(isTerminal: boolean | undefined): boolean {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
   if (NO_COLOR) return false;

@@ -2,11 +2,14 @@ import { setTimeout as pause } from "node:timers/promises";
 
 interface Pace {
   perSecond: number;
-  /** Begins no more once it is aborted, and rejects with its reason. */
+  /** Once aborted, starts no more items and rejects with its reason. */
   signal?: AbortSignal;
 }
 
-/** Calls `work` with each item, so many a second, without waiting for the one before. Rejects with the first failure, when all that was begun is over. */
+/**
+ * Calls `work` for the items at a fixed rate, concurrently. Rejects with the first failure after all started calls have
+ * ended.
+ */
 export async function paced<Item>(
   items: Iterable<Item>,
   { perSecond, signal }: Pace,
@@ -17,7 +20,7 @@ export async function paced<Item>(
   const begun: Promise<void>[] = [];
   for (const item of items) {
     const waitMs = begunAt + (begun.length * 1000) / perSecond - performance.now();
-    // A signal that is aborted meanwhile is seen below.
+    // A signal aborted during the pause is handled below.
     if (waitMs > 0) await pause(waitMs, undefined, signal ? { signal } : {}).catch(() => undefined);
     if (signal?.aborted || failures.length > 0) break;
     begun.push(work(item).catch((error: unknown) => void failures.push(error)));

@@ -1,15 +1,15 @@
 import type { NodesHeard, Page } from "../protocol/index.ts";
 import type { Output } from "./output.ts";
 
-/** The largest page that the hub gives. */
+/** The largest page that the hub returns. */
 const PAGE = 200;
 
-/** Items of a list, over as many pages as it took. */
+/** The items of all requested pages of a list. */
 export interface Collected<Item> {
   items: Item[];
-  /** Whether there are more than were asked for. */
+  /** Whether the list has more items. */
   hasMore: boolean;
-  /** Nodes that did not answer in time, so that theirs are missing. */
+  /** The number of nodes that did not answer in time. Their items are missing. */
   silentNodes: number;
 }
 
@@ -18,7 +18,7 @@ export interface PageQuery {
   cursor?: string;
 }
 
-/** Reads page after page until `limit` items are there. */
+/** Reads pages until there are `limit` items. */
 export async function collect<Item>(
   ask: (query: PageQuery) => Promise<Page<Item> & Partial<NodesHeard>>,
   limit: number,
@@ -36,12 +36,12 @@ export async function collect<Item>(
   return { items, hasMore: cursor !== null, silentNodes };
 }
 
-/** Says what a list does not show. */
-export function tellWhatIsMissing({ items, hasMore, silentNodes }: Collected<unknown>, output: Output): void {
-  if (hasMore) output.say(`There are more than these ${items.length}. See --limit.`);
-  if (silentNodes > 0) output.warn(silence(silentNodes));
+/** Reports what a list does not show. */
+export function warnAboutMissing({ items, hasMore, silentNodes }: Collected<unknown>, output: Output): void {
+  if (hasMore) output.say(`Only the first ${items.length} are shown. Raise --limit to see more.`);
+  if (silentNodes > 0) output.warn(silentNodesWarning(silentNodes));
 }
 
-/** That nodes said nothing. */
-export const silence = (nodes: number): string =>
-  `${nodes === 1 ? "One node" : `${nodes} nodes`} did not answer in time: what ${nodes === 1 ? "it knows" : "they know"} is missing here.`;
+/** The warning for nodes that did not answer. */
+export const silentNodesWarning = (nodes: number): string =>
+  `${nodes === 1 ? "One node" : `${nodes} nodes`} did not answer in time: ${nodes === 1 ? "its" : "their"} data is missing here.`;

@@ -3,12 +3,12 @@ import type { Channel } from "../protocol/index.ts";
 import { CliFailure, usageFailure } from "./failure.ts";
 import { timeMs } from "./times.ts";
 
-/** Where to begin: after an offset, or at a time of the hub's clock. */
+/** The start of a range: after an offset, or at a time of the hub's clock. */
 export type Since = { offset: number } | { at: number };
 
 export interface PastQuery {
   since: Since | null;
-  /** The newest this many; null for all. */
+  /** The number of newest publications; null for all. */
   limit: number | null;
   matches(publication: Publication): boolean;
   timeoutMs: number;
@@ -17,31 +17,31 @@ export interface PastQuery {
 export interface Past {
   /** Oldest first. */
   publications: Publication[];
-  /** The newest place of the stream when it was read: what comes after is in none of these. */
+  /** The newest position of the stream at the time of reading. Later publications are not included. */
   position: StreamPosition;
-  /** False: the hub no longer has all that was asked for. */
+  /** False: the hub no longer has the full range. */
   complete: boolean;
 }
 
 const PAGE = 500;
 
-/** `10m` ago, `14:05`, an offset (`1234`, begin after it), `all`, or a time such as `2026-01-31T12:00:00Z`. */
+/** Parses `10m` (ago), `14:05`, an offset (`1234`, start after it), `all`, or a time such as `2026-01-31T12:00:00Z`. */
 export function parseSince(text: string, nowMs: number): Since {
   if (text === "all") return { offset: 0 };
   if (/^\d{1,15}$/.test(text)) return { offset: Number(text) };
   const at = timeMs(text, nowMs);
   if (at !== null) return { at };
   throw usageFailure(
-    `--since ${text} means nothing. Give a duration (10m), an offset (1234), a time (14:05, 2026-01-31T12:00:00Z) or "all".`,
+    `--since ${text} is not valid. Give a duration (10m), an offset (1234), a time (14:05, 2026-01-31T12:00:00Z) or "all".`,
   );
 }
 
-/** The hub's time of now, as far as the welcome told: clocks here may be wrong. */
+/** The hub's time at the welcome: the local clock may be wrong. */
 export function hubNow(client: Client): number {
   return client.state.name === "connected" ? client.state.welcome.serverTime : Date.now();
 }
 
-/** Reads backwards, page by page, until enough is there. */
+/** Reads backwards, page by page, until the range is complete. */
 export async function readPast(client: Client, channel: Channel, query: PastQuery): Promise<Past> {
   const found: Publication[] = [];
   const request = { signal: query.signal, timeoutMs: query.timeoutMs };
@@ -74,5 +74,7 @@ const past = (newestFirst: Publication[], position: StreamPosition, complete: bo
 
 function checkOffset(since: Since | null, { offset }: StreamPosition, channel: string): void {
   if (!since || !("offset" in since) || since.offset <= offset) return;
-  throw new CliFailure(`${channel} has come to offset ${offset}, and ${since.offset} is beyond it. Give an older one.`);
+  throw new CliFailure(
+    `Offset ${since.offset} does not exist: the newest offset of ${channel} is ${offset}. Give an older one.`,
+  );
 }

@@ -1,4 +1,4 @@
-/** How values are spread. */
+/** The distribution of values. */
 export interface Spread {
   count: number;
   p50: number;

@@ -5,7 +5,9 @@ import type { WorkstationNames } from "./workstation-names.ts";
 
 const STATUS_COLORS = { online: "green", busy: "yellow", offline: "dim", suspect: "red" } as const;
 
-/** What a table of members shows: of workstations what they are at, of others their meta. `nowMs` is what ages count from. */
+/**
+ * The columns of a members table: the work of workstations, the meta of other members. Ages are relative to `nowMs`.
+ */
 export function presenceColumns(channel: Channel, names: WorkstationNames, nowMs: number): Column<Member>[] {
   const key: Column<Member> = { title: "MEMBER", text: (member) => member.key };
   const age: Column<Member> = { title: "SINCE", text: ({ joinedAt }) => ago(nowMs - joinedAt), align: "right" };
@@ -24,7 +26,7 @@ export function presenceColumns(channel: Channel, names: WorkstationNames, nowMs
   ];
 }
 
-/** A lost connection says more than what the workstation told before it. */
+/** `suspect` takes precedence over the status that the workstation reported before. */
 const statusOf = ({ state, meta }: Member): string => (state === "suspect" ? state : String(meta.status ?? ""));
 
 function statusColor(colors: Colors, text: string): string {

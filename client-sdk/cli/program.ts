@@ -6,7 +6,7 @@ import { VERSION } from "./version.ts";
 export const PROGRAM = "monster-realtime";
 const DEFAULT_TIMEOUT_MS = 10_000;
 
-/** The options that every command has. */
+/** The global options. */
 export interface GlobalOptions {
   url?: string;
   token?: string;
@@ -17,7 +17,7 @@ export interface GlobalOptions {
   color: boolean;
 }
 
-/** A command that was typed, ready to be run. */
+/** A parsed command, ready to run. */
 export interface Typed {
   command: CliCommand;
   args: readonly string[];
@@ -31,14 +31,14 @@ Exit codes:
   5 forbidden or not found · 130 Ctrl-C · 143 SIGTERM`;
 
 const ADDRESS_HELP = `
-Where to:
+Address:
   --url and --token; else --context; else MONSTER_REALTIME_URL and
   MONSTER_REALTIME_TOKEN; else the current context (see \`${PROGRAM} context --help\`).`;
 
-/** The whole command line. `chosen` is told which command was typed. */
+/** Builds the whole command line. `chosen` is called with the parsed command. */
 export function buildProgram(commands: readonly CliCommand[], chosen: (typed: Typed) => void): Command {
   const program = new Command(PROGRAM)
-    .description("Look into a Monster Realtime hub, and talk to it.")
+    .description("Inspect and use a Monster Realtime hub.")
     .version(VERSION, "-V, --version", "print the version")
     .helpOption("-h, --help", "show help")
     .configureHelp({ showGlobalOptions: true, subcommandTerm: (command) => command.name(), formatHelp: commandsFirst })
@@ -51,7 +51,7 @@ export function buildProgram(commands: readonly CliCommand[], chosen: (typed: Ty
   return program;
 }
 
-/** What there is to do comes before how it may be done. */
+/** Prints the commands before the options. */
 function commandsFirst(command: Command, helper: Help): string {
   const sections = Help.prototype.formatHelp.call(helper, command, helper).trimEnd().split("\n\n");
   const isCommands = (section: string) => section.startsWith("Commands:");
@@ -63,14 +63,14 @@ function commandsFirst(command: Command, helper: Help): string {
 function globalOptions(): Option[] {
   return [
     new Option("--url <address>", "the hub, such as http://localhost:4000"),
-    new Option("--token <token>", "the access token (others on this machine may see it: prefer a context)"),
+    new Option("--token <token>", "the access token (visible to other users of this machine: prefer a context)"),
     new Option("--context <context>", "the context to use"),
     new Option("--timeout <duration>", "for the first connect and for each request")
       .argParser(parseDuration)
       .default(DEFAULT_TIMEOUT_MS, "10s"),
-    new Option("--json", "one JSON value a line"),
-    new Option("-q, --quiet", "no talk on stderr but failures"),
-    new Option("--no-color", "no colours (as NO_COLOR does)"),
+    new Option("--json", "print one JSON value per line"),
+    new Option("-q, --quiet", "print only failures to stderr"),
+    new Option("--no-color", "disable colors (like NO_COLOR)"),
   ];
 }
 

@@ -1,7 +1,7 @@
 import { SingleBar } from "cli-progress";
 import type { Output } from "./output.ts";
 
-/** A bar on stderr for long work, where somebody sits there. */
+/** A progress bar on stderr, if it is a terminal. */
 export class Progress {
   readonly #bar: SingleBar | null;
 
@@ -31,13 +31,13 @@ export class Progress {
     this.#bar?.increment();
   }
 
-  /** Takes the bar away. */
+  /** Removes the bar. */
   end(): void {
     this.#bar?.stop();
     process.off("exit", this.#restore);
   }
 
-  /** A second Ctrl-C ends the program where it stands: the cursor comes back all the same. */
+  /** Restores the cursor, also when a second Ctrl-C exits immediately. */
   readonly #restore = (): void => {
     this.#bar?.stop();
   };

@@ -6,7 +6,7 @@ import { preciseTime } from "./times.ts";
 
 const PALETTE = ["cyan", "magenta", "yellow", "green", "blue", "red"] as const;
 
-/** Characters that are shown of a payload however narrow the terminal is. */
+/** The minimum number of payload characters, on any terminal width. */
 const MIN_PAYLOAD = 20;
 
 interface PresenceFields {
@@ -16,13 +16,13 @@ interface PresenceFields {
   reason?: string;
 }
 
-/** How publications of one or several channels look as lines. */
+/** Formats publications of one or several channels as lines. */
 export class PublicationLines {
   readonly #output: Output;
   readonly #channels: readonly string[];
   readonly #oneLine: boolean;
 
-  /** With `oneLine` a terminal shows of each payload what fits into its width. */
+  /** With `oneLine`, payloads are cut to the width of the terminal. */
   constructor(
     output: Output,
     channels: readonly string[],
@@ -33,7 +33,10 @@ export class PublicationLines {
     this.#oneLine = oneLine;
   }
 
-  /** One publication: a coloured line on a terminal, tab-separated fields in a pipe, an object with its channel as JSON. */
+  /**
+   * Prints one publication: a colored line on a terminal, tab-separated fields in a pipe, an object with its channel as
+   * JSON.
+   */
   publication(channel: string, publication: Publication): void {
     this.#output.record({ event: "publication", channel, ...publication }, () => {
       const { at, offset, ephemeral, type, from, payload } = publication;
@@ -42,19 +45,19 @@ export class PublicationLines {
     });
   }
 
-  /** Something that happened to a channel, with words for people, which go to stderr: it is no data of the channel. */
+  /** Prints an event of a channel. The text for people goes to stderr, because it is not data of the channel. */
   event(channel: string, event: string, fields: object, words: string): void {
     if (this.#output.mode === "json") this.#output.record({ event, channel, ...fields }, String);
     else this.#output.warn(`${this.#prefix(channel)}${words}`);
   }
 
-  /** The hub does not go back as far as was asked: the first that it has is `oldest`. */
+  /** Reports that the requested range was trimmed: the oldest stored publication is `oldest`. */
   trimmed(channel: string, oldest: number): void {
-    const words = `The hub no longer has what came before #${oldest}: history is kept for a time and up to a number.`;
+    const words = `The hub no longer has the publications before #${oldest}: history is limited in time and number.`;
     this.event(channel, "trimmed", { oldest }, words);
   }
 
-  /** A line for each who comes, changes or goes. */
+  /** Prints a line for each join, update and leave. */
   watch(channel: string, roster: PresenceRoster | null): void {
     roster?.on("join", ({ key, meta, state, joinedAt }) =>
       this.#presence(channel, "join", key, { meta, at: joinedAt, state }),
@@ -99,7 +102,7 @@ export class PublicationLines {
     return this.#oneLine && payload.length > room ? `${payload.slice(0, room - 1)}…` : payload;
   }
 
-  /** Whoever follows one channel knows its name. */
+  /** The channel's name, if there are several channels. */
   #prefix(channel: string): string {
     return this.#channels.length > 1 ? `${harmless(channel)} ` : "";
   }
@@ -110,7 +113,7 @@ export class PublicationLines {
   }
 }
 
-/** Who published: a member's key, `service:<name>`, or `hub`. */
+/** The publisher: a member's key, `service:<name>`, or `hub`. */
 export function authorOf(from: MemberKey | { service: string } | null): string {
   if (from === null) return "hub";
   if ("service" in from) return `service:${from.service}`;

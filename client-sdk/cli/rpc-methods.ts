@@ -134,5 +134,5 @@ const METHODS = {
   "workstations.update": true,
 } as const satisfies Record<RpcMethod, true>;
 
-/** Every RPC method of this version, by name: types are gone when a program runs. A hub may know others. */
+/** The names of all RPC methods of this version, for use at run time. A hub may know others. */
 export const RPC_METHODS: readonly string[] = Object.keys(METHODS);

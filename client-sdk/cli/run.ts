@@ -7,7 +7,7 @@ import { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
 import { buildProgram, PROGRAM, type Typed } from "./program.ts";
 
-/** Runs what was typed (without node and the script) to its end and resolves with the exit code. */
+/** Runs the command line (without node and the script) and resolves with the exit code. */
 export async function run(argv: readonly string[]): Promise<ExitCode> {
   leaveQuietlyOnBrokenPipe();
   const interruption = new Interruption();
@@ -21,7 +21,7 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
   }
 }
 
-/** `| head` closes the pipe when it has seen enough: nothing is wrong. */
+/** `| head` closes the pipe early: exit without an error. */
 function leaveQuietlyOnBrokenPipe(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -31,7 +31,7 @@ function leaveQuietlyOnBrokenPipe(): void {
   }
 }
 
-/** What was typed; null where help or the version was all that was asked for. Throws a usage failure for the rest. */
+/** Parses the command line. Returns null after help or the version. Throws a usage failure for anything invalid. */
 function parse(argv: readonly string[]): Typed | null {
   let typed: Typed | null = null;
   const program = buildProgram(COMMANDS, (chosen) => {
@@ -44,7 +44,7 @@ function parse(argv: readonly string[]): Typed | null {
     else program.parse(argv, { from: "user" });
     return typed;
   } catch (error) {
-    if (error instanceof CommanderError) return afterParserSaid(error, argv);
+    if (error instanceof CommanderError) return afterParserError(error, argv);
     throw error;
   }
 }
@@ -53,11 +53,11 @@ function withDescendants<Node extends { commands: readonly Node[] }>(node: Node)
   return [node, ...node.commands.flatMap((child) => withDescendants(child))];
 }
 
-function afterParserSaid({ exitCode, code, message }: CommanderError, argv: readonly string[]): null {
+function afterParserError({ exitCode, code, message }: CommanderError, argv: readonly string[]): null {
   if (exitCode === 0) return null;
   const command = argv.find((word) => COMMANDS.some(({ name }) => name === word));
-  const said = code === "commander.help" ? "Something is missing." : sentence(message);
-  throw usageFailure(`${said} See \`${[PROGRAM, command, "--help"].filter(Boolean).join(" ")}\`.`);
+  const problem = code === "commander.help" ? "A command is missing." : sentence(message);
+  throw usageFailure(`${problem} See \`${[PROGRAM, command, "--help"].filter(Boolean).join(" ")}\`.`);
 }
 
 function sentence(message: string): string {
@@ -105,7 +105,7 @@ function invocationOf(
     address,
     async connect(): Promise<Client> {
       const { connectTo } = await import("./connect.ts");
-      const client = await connectTo(await address(), { lookUp: address, output, timeoutMs, signal });
+      const client = await connectTo(await address(), { resolve: address, output, timeoutMs, signal });
       clients.push(client);
       return client;
     },

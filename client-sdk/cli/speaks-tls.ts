@@ -3,7 +3,7 @@ import { connect } from "node:tls";
 
 const LIMIT_MS = 2_000;
 
-/** Whether the address's host and port answer a TLS handshake. No certificate is judged, and nothing is sent. */
+/** Whether the address's host and port answer a TLS handshake. The certificate is not checked, and no data is sent. */
 export function speaksTls({ hostname, port }: URL): Promise<boolean> {
   const host = hostname.replace(/^\[|\]$/g, "");
   const socket = connect({

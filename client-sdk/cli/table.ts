@@ -3,7 +3,7 @@ import type { Colors, Column } from "./output.ts";
 import { harmless } from "./text.ts";
 
 const GAP = "  ";
-/** No lines: columns stand apart by space, so that a table can be selected and cut. */
+/** No borders: columns are separated by spaces, so that a table can be selected and cut. */
 const BORDERLESS = {
   top: "",
   "top-mid": "",
@@ -22,7 +22,7 @@ const BORDERLESS = {
   middle: GAP,
 };
 
-/** Titles and rows in columns, aligned by what a terminal shows. */
+/** Renders titles and rows in columns, aligned by their width on a terminal. */
 export function renderTable<Row>(rows: readonly Row[], columns: readonly Column<Row>[], colors: Colors): string {
   const table = new CliTable({
     head: columns.map(({ title }) => colors.bold(title)),

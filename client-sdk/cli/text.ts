@@ -1,23 +1,23 @@
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 
-/** One line that does nothing to a terminal: what comes from others may hold escape sequences. */
+/** Escapes control characters: foreign text may contain escape sequences for the terminal. */
 export function harmless(text: string): string {
   return text.replace(CONTROL, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
-/** JSON in one line, safe to show. `undefined` is shown as null. */
+/** Formats JSON in one line, safe to print. `undefined` becomes null. */
 export function oneLine(value: unknown): string {
   return harmless(JSON.stringify(value) ?? "null");
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one
 const COLOR_OR_CHARACTER = /\u001b\[[\d;]*m|./gsu;
-/** Characters of two cells: those of East Asia, and pictures. */
+/** Characters of two cells: East Asian ones and emoji. */
 const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
-/** As much of a line as `cells` of a terminal show; its colours end with it. */
+/** Cuts a line to `cells` of the terminal. Open colors are reset at the cut. */
 export function cutTo(line: string, cells: number): string {
   let [taken, cut] = [0, ""];
   for (const [part] of line.matchAll(COLOR_OR_CHARACTER)) {
@@ -30,7 +30,7 @@ export function cutTo(line: string, cells: number): string {
   return cut;
 }
 
-/** The names most like `typed`, best first; none where nothing is alike. */
+/** Returns the names most similar to `typed`, best first; none if nothing is similar. */
 export function nearest(typed: string, names: readonly string[], limit = 3): string[] {
   const wanted = typed.toLowerCase();
   const scored = names.map((name) => ({ name, distance: distanceBetween(wanted, name.toLowerCase()) }));
@@ -41,7 +41,7 @@ export function nearest(typed: string, names: readonly string[], limit = 3): str
     .map(({ name }) => name);
 }
 
-/** Characters to change, add or take away (Levenshtein). */
+/** The number of characters to change, add or remove (Levenshtein). */
 function distanceBetween(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

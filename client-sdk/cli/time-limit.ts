@@ -1,13 +1,13 @@
-/** A signal that aborts with the reason of another one or, with a `TimeoutError`, when its time is over. */
+/** A signal that aborts with the reason of another signal, or with a `TimeoutError` when its time is over. */
 export interface TimeLimited {
   readonly signal: AbortSignal;
-  /** Whether the time was over first. */
+  /** Whether the time limit came first. */
   readonly isOver: boolean;
 }
 
 /**
- * A signal that aborts with `signal`, and after `ms`. It is not `AbortSignal.any` with `AbortSignal.timeout`: Node 20 may
- * collect a timeout that only such a signal depends on, and what waits for it then waits forever.
+ * Returns a signal that aborts with `signal` or after `ms`. `AbortSignal.any` with `AbortSignal.timeout` would not
+ * work: Node 20 may garbage-collect a timeout that only such a signal references, and its waiters then wait forever.
  */
 export function withTimeLimit(signal: AbortSignal, ms: number): TimeLimited {
   const limited = new AbortController();

@@ -3,18 +3,18 @@ import { usageFailure } from "./failure.ts";
 
 const two = (part: number): string => String(part).padStart(2, "0");
 
-/** The time of day here: `14:05:12`. */
+/** The local time of day: `14:05:12`. */
 export function timeOfDay(ms: number): string {
   const date = new Date(ms);
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
 }
 
-/** The same with milliseconds, for what happens close together. */
+/** The local time of day with milliseconds. */
 export function preciseTime(ms: number): string {
   return `${timeOfDay(ms)}.${String(new Date(ms).getMilliseconds()).padStart(3, "0")}`;
 }
 
-/** The time of day, with the date before it where that is not the day of `nowMs`. */
+/** The local time of day, with the date if it is not the day of `nowMs`. */
 export function timeSeenFrom(ms: number, nowMs: number): string {
   const date = new Date(ms);
   const isToday = date.toDateString() === new Date(nowMs).toDateString();
@@ -24,7 +24,10 @@ export function timeSeenFrom(ms: number, nowMs: number): string {
 
 const TIME_OF_DAY = /^(\d{1,2}):(\d\d)(?::(\d\d))?$/;
 
-/** `10m` ago, `14:05` (the last time it was that here), or an ISO time, in milliseconds since 1970; null for anything else. */
+/**
+ * Parses `10m` (ago), `14:05` (its last local occurrence), or an ISO time, to milliseconds since 1970; null for
+ * anything else.
+ */
 export function timeMs(text: string, nowMs: number): number | null {
   const ago = durationMs(text);
   if (ago !== null) return nowMs - ago;
@@ -36,11 +39,11 @@ export function timeMs(text: string, nowMs: number): number | null {
   return Number.isFinite(at) ? at : null;
 }
 
-/** The same for an option, which takes no other. */
+/** Parses a time option. Throws for anything else. */
 export function parseTime(text: string, nowMs: number): number {
   const at = timeMs(text, nowMs);
   if (at !== null) return at;
-  throw usageFailure(`"${text}" is no time. Give one such as 14:05, 10m (ago) or 2026-01-31T12:00:00Z.`);
+  throw usageFailure(`"${text}" is not a time. Give a time such as 14:05, 10m (ago) or 2026-01-31T12:00:00Z.`);
 }
 
 function lastTimeOf(hour: number, minute: number, second: number, nowMs: number): number {

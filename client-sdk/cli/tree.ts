@@ -1,10 +1,10 @@
-/** A line with what hangs under it. */
+/** A line and the lines below it. */
 export interface Branch {
   line: string;
   below?: readonly Branch[];
 }
 
-/** Lines with the strokes of a tree before them; the first stands at the edge. */
+/** Renders a tree as lines. The first line is not indented. */
 export function renderTree({ line, below = [] }: Branch): string[] {
   return [line, ...below.flatMap((branch, index) => indented(branch, index === below.length - 1))];
 }

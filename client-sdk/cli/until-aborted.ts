@@ -1,4 +1,4 @@
-/** Rejects with the signal's reason once it is aborted; never resolves. */
+/** Rejects with the signal's reason once it is aborted. Never resolves. */
 export function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     if (signal.aborted) reject(signal.reason);

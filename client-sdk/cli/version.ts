@@ -1,4 +1,4 @@
 import packageJson from "../package.json" with { type: "json" };
 
-/** Of the package that this program comes with. */
+/** The version of this package. */
 export const VERSION: string = packageJson.version;

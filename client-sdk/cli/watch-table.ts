@@ -4,22 +4,22 @@ import { LiveArea } from "./live-area.ts";
 interface WatchOptions {
   everyMs: number;
   signal: AbortSignal;
-  /** False: `look` prints for itself, and what it gives is not shown. */
+  /** False: `read` prints by itself, and its result is not drawn. */
   draws?: boolean;
 }
 
-/** Looks again and again, and shows the newest look where the one before stood. Rejects when a look fails or `signal` is aborted. */
+/** Calls `read` repeatedly and redraws its newest result in place. Rejects when a call fails or `signal` is aborted. */
 export async function watchTable(
-  look: () => Promise<string>,
+  read: () => Promise<string>,
   { everyMs, signal, draws = true }: WatchOptions,
 ): Promise<never> {
-  let text = await look();
+  let text = await read();
   const area = draws ? new LiveArea(async () => text) : null;
   try {
     for (;;) {
       area?.changed();
       await pause(everyMs, undefined, { signal });
-      text = await look();
+      text = await read();
     }
   } finally {
     await area?.close();

@@ -1,6 +1,6 @@
-/** The channels of the hub and their grammar. ASCII alone; anything else is `unknown_channel`. */
+/** The channels of the hub and their grammar. Only ASCII is allowed; any other name is `unknown_channel`. */
 export const CHANNEL_KINDS = ["workstation", "projectWorkstations", "task", "projectTasks"] as const;
-/** What a channel is about. */
+/** The kind of a channel. */
 export type ChannelKind = (typeof CHANNEL_KINDS)[number];
 
 /** `workstation:{id}`: see `workstationChannel()`. */
@@ -14,7 +14,7 @@ export type ProjectTasksChannel = `project:${string}:tasks`;
 /** The name of any channel of the hub. */
 export type Channel = WorkstationChannel | ProjectWorkstationsChannel | TaskChannel | ProjectTasksChannel;
 
-/** A channel name taken apart: its kind and the id of the row it belongs to. */
+/** A parsed channel name: its kind and the id of the row it belongs to. */
 export interface ParsedChannel {
   name: Channel;
   kind: ChannelKind;
@@ -28,7 +28,7 @@ const PATTERN = new RegExp(
 /** The longest channel name: `project:proj_<ULID>:workstations`. */
 export const MAX_CHANNEL_LENGTH = 52;
 
-/** Parses a channel name; `null` for whatever is not one. */
+/** Parses a channel name. Returns `null` if it is invalid. */
 export function parseChannel(name: unknown): ParsedChannel | null {
   if (typeof name !== "string" || name.length > MAX_CHANNEL_LENGTH) return null;
   const match = PATTERN.exec(name);
@@ -40,11 +40,11 @@ export function parseChannel(name: unknown): ParsedChannel | null {
   return { name: name as Channel, kind, id: project ?? "" };
 }
 
-/** `workstation:{id}`: one workstation and those who talk to it. */
+/** `workstation:{id}`: one workstation and the clients that communicate with it. */
 export const workstationChannel = (id: string): WorkstationChannel => `workstation:${id}`;
-/** `project:{id}:workstations`: every attached workstation that is present. */
+/** `project:{id}:workstations`: every present workstation that is attached to the project. */
 export const projectWorkstationsChannel = (id: string): ProjectWorkstationsChannel => `project:${id}:workstations`;
-/** `task:{id}`: one task, its sessions and those who watch it. */
+/** `task:{id}`: one task, its sessions and its subscribers. */
 export const taskChannel = (id: string): TaskChannel => `task:${id}`;
 /** `project:{id}:tasks`: the task board. */
 export const projectTasksChannel = (id: string): ProjectTasksChannel => `project:${id}:tasks`;

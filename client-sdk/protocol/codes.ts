@@ -1,6 +1,6 @@
 /**
- * Every error code of the protocol. `temporary` says whether repeating the same thing later may succeed;
- * `status` is the HTTP status that the HTTP API answers with.
+ * Every error code of the protocol. `temporary` says whether a later retry may succeed. `status` is the status code of
+ * the HTTP API.
  */
 export const ERROR_CODES = {
   bad_request: { temporary: false, status: 400 },
@@ -27,17 +27,17 @@ export const ERROR_CODES = {
   internal: { temporary: false, status: 500 },
 } as const satisfies Record<string, { temporary: boolean; status: number }>;
 
-/** A code of this version; what each means is in PROTOCOL.md. */
+/** An error code of this version. PROTOCOL.md describes each code. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** The error object of every refusal: acks, `connect_error`'s `data`, `closing`, `unsubscribed`, HTTP bodies. */
 export interface ErrorObject {
-  /** One of `ErrorCode`; a newer hub may send others, which follow their `temporary`. */
+  /** One of `ErrorCode`. A newer hub may send other codes; handle them by `temporary`. */
   code: ErrorCode | (string & {});
-  /** What was wrong and what to do. */
+  /** What failed, why, and what to do. */
   message: string;
   temporary: boolean;
-  /** Milliseconds to wait before the next try. */
+  /** Milliseconds to wait before the next attempt. */
   retryAfterMs?: number;
   /** For `bad_request`: a list of `{ path, message }`. */
   details?: unknown;

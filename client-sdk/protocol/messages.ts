@@ -3,19 +3,22 @@ import type { ErrorObject } from "./codes.ts";
 /** The version of the wire protocol spoken by this package. */
 export const PROTOCOL_VERSION = 1;
 
-/** What a member of a channel is known by. A workstation's `userId` is an attribute, not part of its identity. */
+/** The identity of a member of a channel. A workstation's `userId` is an attribute, not part of its identity. */
 export type MemberKey = WorkstationMemberKey | UserMemberKey;
-/** A workstation among the members of a channel. */
+/** A workstation as a member of a channel. */
 export interface WorkstationMemberKey {
   workstationId: string;
   userId?: string;
 }
-/** A person among the members of a channel, whatever number of pages they have open. */
+/** A person as a member of a channel, with any number of open pages. */
 export interface UserMemberKey {
   userId: string;
 }
 
-/** One message of a channel. Offsets count from 1 within an epoch, without gaps; ephemeral ones carry the newest stored offset. */
+/**
+ * One message of a channel. Offsets count from 1 within an epoch, without gaps. Ephemeral ones carry the newest stored
+ * offset.
+ */
 export interface Publication<Type extends string = string, Payload = unknown> {
   offset: number;
   /** The publisher's idempotency key, normally a ULID. */
@@ -36,13 +39,13 @@ export interface Member<Meta extends object = Record<string, unknown>> {
   meta: Meta;
   /** Live connections; 0 while suspect. */
   connections: number;
-  /** `suspect`: the last connection was lost and the grace time runs. */
+  /** `suspect`: the last connection was lost and the grace period is running. */
   state: "live" | "suspect";
   joinedAt: number;
   updatedAt: number;
 }
 
-/** The meta of a workstation; further keys are kept. */
+/** The meta of a workstation. Additional keys are kept. */
 export interface WorkstationPresenceMeta {
   status: "online" | "busy" | "offline";
   availableAgents: string[];
@@ -52,22 +55,22 @@ export interface WorkstationPresenceMeta {
   [key: string]: unknown;
 }
 
-/** Everybody who is present on a channel, at one version of it. */
+/** The members present on a channel, at one version of the roster. */
 export interface Roster<Meta extends object = Record<string, unknown>> {
   epoch: string;
   version: number;
   members: Member<Meta>[];
 }
 
-/** Why a member left: it said so, was away for longer than the grace time, its node died, or it lost its rights. */
+/** Why a member left: on request, after the grace period, with its node, or by losing its rights. */
 export type LeaveReason = "left" | "timeout" | "node_lost" | "revoked";
-/** One member that left. */
+/** A member that left. */
 export interface Leave {
   key: string;
   reason: LeaveReason | (string & {});
 }
 
-/** Applies on top of version `from` and yields `version`; `from: null` replaces the whole roster with `joins`. */
+/** Applies to version `from` and yields `version`. `from: null` replaces the whole roster with `joins`. */
 export interface PresenceDiff<Meta extends object = Record<string, unknown>> {
   epoch: string;
   from: number | null;
@@ -77,29 +80,29 @@ export interface PresenceDiff<Meta extends object = Record<string, unknown>> {
   leaves: Leave[];
 }
 
-/** A place in a stream. */
+/** A position in a stream. */
 export interface StreamPosition {
   epoch: string;
   offset: number;
 }
-/** A place in a roster's history. */
+/** A position in a roster's history. */
 export interface PresencePosition {
   epoch: string;
   version: number;
 }
 
-/** What a principal may use up over all its connections and HTTP calls on one node. */
+/** The limits of a principal over all its connections and HTTP calls on one node. */
 export interface PrincipalLimits {
   publishesPerSecond: number;
   rpcsPerSecond: number;
   requestsPerSecond: number;
-  /** RPC calls that are carried out at once. Further ones wait. */
+  /** RPC calls that run concurrently. Further calls wait. */
   rpcsInFlight: number;
-  /** What the hub reads in a second. Beyond it reading pauses on all connections. */
+  /** Bytes that the hub reads per second. Above it, reading pauses on all connections. */
   bytesPerSecond: number;
 }
 
-/** What one connection may use up, as `welcome` states it. */
+/** The limits of one connection, as sent in `welcome`. */
 export interface Limits {
   messageBytes: number;
   metaBytes: number;
@@ -110,17 +113,20 @@ export interface Limits {
   requestsPerSecond: number;
   /** The largest WebSocket frame or polling request. A larger one ends the connection. */
   frameBytes: number;
-  /** How many packets one polling request may carry. */
+  /** The number of packets in one polling request. */
   packetsPerPost: number;
-  /** What the hub reads in a second. Beyond it reading pauses; after ten seconds without a break the connection ends. */
+  /**
+   * Bytes that the hub reads per second. Above it, reading pauses. After ten seconds without a break the connection
+   * ends.
+   */
   bytesPerSecond: number;
-  /** What the connection's principal may use up. */
+  /** The limits of the connection's principal. */
   principal: PrincipalLimits;
 }
 
-/** What a token stands for. */
+/** The kind of a token's principal. */
 export type PrincipalKind = "user" | "workstation" | "service";
-/** Whom the hub takes this connection for. `organizationIds` is empty for services of all organizations. */
+/** The principal of this connection. `organizationIds` is empty for services of all organizations. */
 export interface PrincipalInfo {
   kind: PrincipalKind;
   id: string;
@@ -134,7 +140,7 @@ export interface Welcome {
   nodeId: string;
   /** Milliseconds since 1970. */
   serverTime: number;
-  /** Milliseconds until the token runs out; `null` for tokens that don't. */
+  /** Milliseconds until the token expires; `null` for tokens without expiry. */
   expiresInMs: number | null;
   principal: PrincipalInfo;
   limits: Limits;
@@ -148,20 +154,26 @@ export interface HandshakeAuth {
   client?: string;
 }
 
-/** Follows a channel: from now on, or from behind the position `recover`. */
+/** Subscribes to a channel: from now on, or after the position `recover`. */
 export interface SubscribeRequest {
   channel: string;
   recover?: StreamPosition;
   presence?: boolean;
 }
-/** Where the subscription begins. `recovered` with every publication behind the asked position, or false with none; `presence` is null where it was not asked for. */
+/**
+ * The start of the subscription. `recovered: true` comes with every publication after the requested position, false
+ * with none. `presence` is null unless requested.
+ */
 export interface SubscribeReply extends StreamPosition {
   channel: string;
   recovered: boolean;
   publications: Publication[];
   presence: Roster | null;
 }
-/** One message for a channel. `id`, 1–64 printable ASCII characters, makes it safe to send it again; an ephemeral one is not stored. */
+/**
+ * A message for a channel. `id`, 1–64 printable ASCII characters, makes it safe to retry. An ephemeral message is not
+ * stored.
+ */
 export interface PublishRequest {
   channel: string;
   type: string;
@@ -169,12 +181,15 @@ export interface PublishRequest {
   id?: string;
   ephemeral?: boolean;
 }
-/** Where the publication stands in the stream. `duplicate`: it stood there already. */
+/** The publication's position in the stream. `duplicate`: it was already stored. */
 export interface PublishReply extends StreamPosition {
   id: string;
   duplicate?: true;
 }
-/** Stored publications between two offsets, both exclusive. `limit` is 1–1,000, 100 where it is missing; `reverse`: newest first. */
+/**
+ * A range of stored publications; both offsets are exclusive. `limit` is 1–1,000, by default 100. `reverse`: newest
+ * first.
+ */
 export interface HistoryRequest {
   channel: string;
   epoch?: string;
@@ -186,19 +201,22 @@ export interface HistoryRequest {
 /** A page of stored publications, and the newest position of the channel. */
 export interface HistoryReply extends StreamPosition {
   publications: Publication[];
-  /** False: the asked range was partly trimmed. */
+  /** False: the requested range was partly trimmed. */
   complete: boolean;
 }
-/** What needs nothing but a channel. */
+/** A request with only a channel. */
 export interface ChannelRequest {
   channel: string;
 }
-/** The whole meta that a member shows from now on. */
+/** The member's complete new meta. */
 export interface PresenceRequest {
   channel: string;
   meta: Record<string, unknown>;
 }
-/** A call of one of `RpcMethods`. With an `idempotencyKey` a write is carried out once in 24 hours, however often it is sent. */
+/**
+ * A call of one of `RpcMethods`. A write with an `idempotencyKey` is carried out once in 24 hours, however often it is
+ * sent.
+ */
 export interface RpcRequest {
   method: string;
   params?: unknown;
@@ -208,7 +226,7 @@ export interface RpcRequest {
 export interface RefreshRequest {
   token: string;
 }
-/** How long the new token lasts; null: for ever. */
+/** The lifetime of the new token; null: no expiry. */
 export interface RefreshReply {
   expiresInMs: number | null;
 }
@@ -229,7 +247,7 @@ export interface Requests {
 /** The name of a request. */
 export type RequestName = keyof Requests;
 
-/** How the hub answers every request. */
+/** The hub's answer to a request. */
 export type Ack<Data> = { ok: true; data: Data } | { ok: false; error: ErrorObject };
 
 /** Every push with its arguments. */
@@ -240,8 +258,8 @@ export interface Pushes {
   unsubscribed: [channel: string, error: ErrorObject];
   "token.expiring": [{ expiresInMs: number }];
   goaway: [{ reason: string; reconnectInMs: number }];
-  /** To a user: `organizations.invitations` answers something else now. */
+  /** Sent to a user when the result of `organizations.invitations` changes. */
   invitations: [Record<string, never>];
-  /** Why the hub ends this connection; nothing else follows. */
+  /** Why the hub ends this connection. No other push follows. */
   closing: [ErrorObject];
 }

@@ -1,17 +1,17 @@
-/** The grammar of publication types, and which of them only the hub and services may publish. */
+/** The grammar of publication types, and the types that only the hub and services may publish. */
 export const TYPE_PATTERN = /^[a-z][a-z0-9_.:-]{0,63}$/;
 
 const RESERVED = /^(?:task:(?:assign|cancel|reordered)|session:.*|change:left_out|.*:(?:created|updated|deleted))$/;
 
-/** True for types that come from the hub and from services alone. */
+/** True for types that only the hub and services may publish. */
 export function isReservedType(type: string): boolean {
   return RESERVED.test(type);
 }
 
-/** What the hub's own ids of publications begin with: the change's number follows. */
+/** The prefixes of the hub's own publication ids. The change's number follows. */
 const RESERVED_IDS = ["audit:", "work:"];
 
-/** True for ids of publications that the hub alone gives. */
+/** True for publication ids that only the hub assigns. */
 export function isReservedId(id: string): boolean {
   return RESERVED_IDS.some((prefix) => id.startsWith(prefix));
 }

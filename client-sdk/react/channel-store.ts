@@ -5,26 +5,29 @@ import type { Subscription } from "../subscription.ts";
 import type { SubscriptionState } from "../subscription-events.ts";
 import type { Selection } from "./selection.ts";
 
-/** How a channel is followed. */
+/** The state of a channel's subscription. */
 export interface ChannelStatus {
   readonly state: SubscriptionState;
-  /** How often the hub could not bridge a time away: what was loaded before has to be loaded anew. */
+  /**
+   * How often the hub could not recover the publications of a disconnection. Each time, the application must reload its
+   * data.
+   */
   readonly lost: number;
-  /** Why the hub refused or ended the subscription, or a part of it; null while all is well. */
+  /** Why the hub refused or ended the subscription, or a part of it. Null if there is no error. */
   readonly error: RealtimeError | null;
 }
 
-/** Who is present on a channel. */
+/** The members present on a channel. */
 export interface RosterView {
-  /** The same array until a member changes. Over a lost connection the last known members stay. */
+  /** The same array until a member changes. While disconnected the last known members stay. */
   readonly members: readonly Member[];
-  /** By `workstation:<id>` or `user:<id>`. */
+  /** Keyed by `workstation:<id>` or `user:<id>`. */
   readonly byKey: ReadonlyMap<string, Member>;
-  /** False before the first snapshot, while away, and while a gap is being closed. */
+  /** False before the first snapshot, while disconnected, and until a gap is closed. */
   readonly synced: boolean;
 }
 
-/** What a component wants to be called for, beyond being rendered. */
+/** Callbacks of a component, in addition to its rendering. */
 export interface ChannelHandlers {
   onPublication?(publication: Publication): void;
   onRecovered?(recovered: { position: StreamPosition; publications: number }): void;
@@ -32,12 +35,12 @@ export interface ChannelHandlers {
 }
 
 export const NOT_FOLLOWED: ChannelStatus = { state: { name: "pending" }, lost: 0, error: null };
-export const NOBODY: RosterView = { members: [], byKey: new Map(), synced: false };
+export const NO_MEMBERS: RosterView = { members: [], byKey: new Map(), synced: false };
 
-/** Views that come and go at once (StrictMode, a change of page) must not subscribe each time. */
+/** Keeps a subscription while components unmount and mount quickly (StrictMode, a page change). */
 const KEEP_MS = 1_000;
 
-/** One share in the client's subscription, counted among the components that want it. */
+/** One reference to the client's subscription, shared by the components that use it. */
 class Share {
   readonly #open: () => Subscription;
   #holders = 0;
@@ -55,8 +58,8 @@ class Share {
     if (ended) this.subscription = this.#open();
   }
 
-  /** Calls `ended` when nobody has wanted it for a while. */
-  giveBack(ended: () => void): void {
+  /** Calls `ended` when no component has used it for a while. */
+  release(ended: () => void): void {
     this.#holders -= 1;
     if (this.#holders > 0) return;
     this.#timer = setTimeout(() => {
@@ -68,12 +71,12 @@ class Share {
 }
 
 /**
- * One channel of one client for all components that follow it. Whatever they read changes at once, before any of them is
- * told: two of them never show two states of one channel.
+ * One channel of one client for all components that follow it. State changes first and listeners run afterwards, so
+ * that two components never show two states of one channel.
  */
 export class ChannelStore {
   status: ChannelStatus = NOT_FOLLOWED;
-  roster: RosterView = NOBODY;
+  roster: RosterView = NO_MEMBERS;
   readonly #plain: Share;
   readonly #withPresence: Share;
   readonly #listeners = new Set<{ call: () => void }>();
@@ -92,7 +95,7 @@ export class ChannelStore {
     );
   }
 
-  /** Calls `listener` at each change, without following the channel for it. */
+  /** Calls `listener` at each change. It does not subscribe to the channel. */
   watch(listener: () => void): () => void {
     const entry = { call: listener };
     this.#listeners.add(entry);
@@ -108,11 +111,11 @@ export class ChannelStore {
     return () => {
       unwatch();
       if (wanted.selection) this.#select(wanted.selection, -1);
-      share.giveBack(() => this.#rest());
+      share.release(() => this.#rest());
     };
   }
 
-  /** Calls the handlers of the moment, as a component has them then, until the returned function is called. */
+  /** Calls the component's current handlers until the returned function is called. */
   handle(handlers: () => ChannelHandlers): () => void {
     this.#handlers.add(handlers);
     return () => void this.#handlers.delete(handlers);
@@ -125,7 +128,7 @@ export class ChannelStore {
     if (by > 0 && this.#subscription) selection.follow(this.#subscription, () => this.#schedule());
   }
 
-  /** Whoever follows the channel again begins anew: nobody is shown how it was at the end. */
+  /** Resets the store, so that a later subscriber does not see the last state of the old subscription. */
   #rest(): void {
     if (this.#plain.subscription || this.#withPresence.subscription) return;
     for (const stop of this.#stop) stop();
@@ -134,10 +137,10 @@ export class ChannelStore {
     this.#watched = null;
     this.#arrived = [];
     this.status = NOT_FOLLOWED;
-    this.roster = NOBODY;
+    this.roster = NO_MEMBERS;
   }
 
-  /** Both shares have the same subscription, unless it ended in between. */
+  /** Both shares use the same subscription, unless it ended in between. */
   #follow(subscription: Subscription): Subscription {
     if (subscription === this.#subscription) {
       this.#watchRoster(subscription);
@@ -148,10 +151,10 @@ export class ChannelStore {
     this.status = { ...NOT_FOLLOWED, lost: this.status.lost };
     this.#stop = [
       subscription.on("publication", (publication) => this.#take(publication)),
-      subscription.on("recovered", (recovered) => this.#tell((handlers) => handlers.onRecovered?.(recovered))),
+      subscription.on("recovered", (recovered) => this.#callHandlers((handlers) => handlers.onRecovered?.(recovered))),
       subscription.on("lost", (lost) => {
         this.status = { ...this.status, lost: this.status.lost + 1 };
-        this.#tell((handlers) => handlers.onLost?.(lost));
+        this.#callHandlers((handlers) => handlers.onLost?.(lost));
       }),
       subscription.on("error", (error) => {
         this.status = { ...this.status, error };
@@ -175,11 +178,14 @@ export class ChannelStore {
 
   #take(publication: Publication): void {
     this.#arrived.push(publication);
-    this.#tell((handlers) => handlers.onPublication?.(publication));
+    this.#callHandlers((handlers) => handlers.onPublication?.(publication));
   }
 
-  /** Calls the handlers of every component; what the first of them threw goes to the client's "error" when all were called. */
-  #tell(call: (handlers: ChannelHandlers) => void): void {
+  /**
+   * Calls the handlers of every component. The first error is thrown after all were called and becomes the client's
+   * "error" event.
+   */
+  #callHandlers(call: (handlers: ChannelHandlers) => void): void {
     this.#schedule();
     const failures: unknown[] = [];
     for (const handlers of [...this.#handlers]) {
@@ -192,7 +198,7 @@ export class ChannelStore {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** What arrives in one packet is shown at once. */
+  /** Renders once for all publications of one packet. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -223,7 +229,7 @@ export class ChannelStore {
     const synced = presence.synced && this.status.state.name === "live";
     if (members === this.roster.members && synced === this.roster.synced) return;
     const byKey = members === this.roster.members ? this.roster.byKey : new Map(members.map((one) => [one.key, one]));
-    // Members of before stay until the first snapshot of a new subscription.
+    // The previous members stay until the first snapshot of a new subscription.
     const known = presence.synced || members.length > 0;
     this.roster = known ? { members, byKey, synced } : { ...this.roster, synced };
   }
@@ -231,7 +237,7 @@ export class ChannelStore {
 
 const STORES = new WeakMap<Client, Map<string, ChannelStore>>();
 
-/** The store of this channel: the same one for the same client. */
+/** Returns the store of this channel: the same one for the same client. */
 export function channelStore(client: Client, channel: Channel): ChannelStore {
   const stores = STORES.get(client) ?? new Map<string, ChannelStore>();
   STORES.set(client, stores);

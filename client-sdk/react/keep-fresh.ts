@@ -4,25 +4,30 @@ import type { ChangeLeftOut, Channel, EntityChange, Publication } from "../proto
 
 type QueryKey = readonly unknown[];
 
-/** What is used of TanStack Query's `QueryClient`. */
+/** The part of TanStack Query's `QueryClient` that is used. */
 export interface FreshQueryClient {
   setQueryData(key: QueryKey, update: (cached: unknown) => unknown): unknown;
   invalidateQueries(filters: { queryKey: QueryKey }): Promise<unknown>;
   removeQueries(filters: { queryKey: QueryKey }): void;
 }
 
-/** Which rows, and by which keys they are cached. */
+/** Which rows to keep fresh, and their cache keys. */
 export interface KeepFreshOptions {
   channel: Channel;
-  /** As types of publications name it: `task`, `agent_session`, … */
+  /** The entity's name in publication types: `task`, `agent_session`, … */
   entity: string;
-  /** The key that one row is cached by. */
+  /** Returns the cache key of one row. */
   keyOf(id: string): QueryKey;
-  /** The key above all of them, lists too: read anew where rows come or go, and where publications were lost. */
+  /**
+   * The prefix of all keys, including lists. Invalidated when a row is created or deleted, and when publications were
+   * lost.
+   */
   all: QueryKey;
-  /** The key above lists that show what may change in a row: read anew at each change. */
+  /** The prefix of lists that show fields of a row. Invalidated at each change. */
   lists?: QueryKey;
-  /** Called where the hub refuses the channel, or ends it: rows are not kept fresh any more. The console's where it is missing. */
+  /**
+   * Called if the hub refuses or ends the subscription: rows are no longer kept fresh. Logs to the console by default.
+   */
   onError?(error: RealtimeError): void;
 }
 
@@ -31,10 +36,10 @@ interface Row {
 }
 
 /**
- * Keeps cached rows fresh from `<entity>:created|updated|deleted`: what a change tells is merged into the cached row, unless
- * that is newer; what it only names (large texts) is read anew, and lists where a row came or went. What was cached before
- * is read anew once the channel is followed. Follows it until the returned function is called. Throws InvalidArgumentError
- * for an entity that no type names.
+ * Keeps cached rows fresh from `<entity>:created|updated|deleted`. The changed fields are merged into the cached row
+ * unless that is newer. Rows with omitted fields (large texts) are invalidated, and so are lists when a row is created
+ * or deleted. Everything cached earlier is invalidated once the subscription is live. Follows the channel until the
+ * returned function is called. Throws InvalidArgumentError for an invalid entity name.
  */
 export function keepFresh(queries: FreshQueryClient, client: Client, options: KeepFreshOptions): () => void {
   const { channel, entity, all } = options;
@@ -43,14 +48,14 @@ export function keepFresh(queries: FreshQueryClient, client: Client, options: Ke
   const { onError = logRefusal } = options;
   const subscription = client.subscribe(channel);
   let isStopped = false;
-  const readAnew = () => void (isStopped || queries.invalidateQueries({ queryKey: all }));
+  const invalidateAll = () => void (isStopped || queries.invalidateQueries({ queryKey: all }));
   const stops = [
     subscription.on("publication", (publication) => apply(queries, options, publication)),
-    subscription.on("lost", readAnew),
+    subscription.on("lost", invalidateAll),
     subscription.on("error", onError),
   ];
-  // Before this moment nobody told of changes; a refusal comes as an "error".
-  subscription.ready().then(readAnew, () => undefined);
+  // Changes before this moment were not received. A refusal arrives as an "error".
+  subscription.ready().then(invalidateAll, () => undefined);
   return () => {
     isStopped = true;
     for (const stop of stops) stop();
@@ -60,20 +65,20 @@ export function keepFresh(queries: FreshQueryClient, client: Client, options: Ke
 
 function apply(queries: FreshQueryClient, options: KeepFreshOptions, { type, payload }: Publication): void {
   const { entity, keyOf, all, lists } = options;
-  if (type === "change:left_out") readLeftOut(queries, options, payload as ChangeLeftOut);
-  const happened = type.startsWith(`${entity}:`) ? type.slice(entity.length + 1) : null;
-  if (happened === null || !["created", "updated", "deleted"].includes(happened)) return;
+  if (type === "change:left_out") invalidateLeftOut(queries, options, payload as ChangeLeftOut);
+  const operation = type.startsWith(`${entity}:`) ? type.slice(entity.length + 1) : null;
+  if (operation === null || !["created", "updated", "deleted"].includes(operation)) return;
   const { id, changed, omitted } = payload as EntityChange;
   const queryKey = keyOf(id);
-  if (happened === "updated") queries.setQueryData(queryKey, (cached) => merged(cached, changed));
-  if (happened === "deleted") queries.removeQueries({ queryKey });
+  if (operation === "updated") queries.setQueryData(queryKey, (cached) => merged(cached, changed));
+  if (operation === "deleted") queries.removeQueries({ queryKey });
   if (omitted.length > 0) void queries.invalidateQueries({ queryKey });
-  if (happened === "updated" && lists) void queries.invalidateQueries({ queryKey: lists });
-  if (happened !== "updated") void queries.invalidateQueries({ queryKey: all });
+  if (operation === "updated" && lists) void queries.invalidateQueries({ queryKey: lists });
+  if (operation !== "updated") void queries.invalidateQueries({ queryKey: all });
 }
 
-/** A change of the row, or of the order of rows, could not be published: what is cached may miss it. */
-function readLeftOut(
+/** Invalidates the cache after a change of a row, or of the order of rows, that could not be published. */
+function invalidateLeftOut(
   queries: FreshQueryClient,
   { entity, keyOf, all, lists }: KeepFreshOptions,
   leftOut: ChangeLeftOut,
@@ -84,7 +89,7 @@ function readLeftOut(
   if (isOne && lists) void queries.invalidateQueries({ queryKey: lists });
 }
 
-/** The cached row with the change in it; the same object where it is not cached, or newer. */
+/** Merges the change into the cached row. Returns the same object if the row is not cached or is newer. */
 function merged(cached: unknown, changed: Row): unknown {
   if (typeof cached !== "object" || cached === null) return cached;
   const { updatedAt } = cached as Row;

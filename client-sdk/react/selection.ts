@@ -1,21 +1,21 @@
 import type { Publication } from "../protocol/index.ts";
 import type { Subscription } from "../subscription.ts";
 
-/** Which publications a component shows. */
+/** The filter of the publications that a component shows. */
 export type PublicationFilter = string | readonly string[] | ((publication: Publication) => boolean) | null;
 
 export interface SelectionOptions {
-  /** Read anew for each publication, so that a component may pass a new function at each render. */
+  /** Called for each publication, so that a component may pass a new function at each render. */
   filter: () => PublicationFilter;
-  /** The newest ones are kept. */
+  /** The number of newest publications to keep. */
   limit: number;
-  /** Publications to begin with, out of the channel's history; 0: only what comes from now on. */
+  /** The number of publications to load from the channel's history. 0: only new ones. */
   history: number;
 }
 
 /** The newest publications of one channel that a component shows, oldest first. */
 export class Selection {
-  /** The same array until another one is shown. */
+  /** The same array until its content changes. */
   items: readonly Publication[] = [];
   readonly #options: SelectionOptions;
   #asked: Subscription | null = null;
@@ -25,7 +25,7 @@ export class Selection {
     this.#options = options;
   }
 
-  /** Begins with the history of this subscription, once; `changed` is called when it has come. */
+  /** Loads the history of this subscription once. Calls `changed` when it has loaded. */
   follow(subscription: Subscription, changed: () => void): void {
     const { history } = this.#options;
     if (history === 0 || this.#asked === subscription) return;
@@ -38,14 +38,14 @@ export class Selection {
         this.#earlier = [...publications].reverse();
         changed();
       })
-      // What keeps the history from being read ends or delays the subscription as well, which tells of it.
+      // An error that prevents reading the history also ends or delays the subscription, which reports it.
       .catch(() => undefined);
   }
 
-  /** Adds what arrived, and what was read of the history. */
+  /** Adds received publications and those loaded from the history. */
   take(arrived: readonly Publication[]): void {
     const { limit } = this.#options;
-    // Of an array's last 0 there would be all.
+    // slice(-0) would return all of them.
     if (limit === 0) return;
     const wanted = arrived.filter((publication) => this.#wants(publication));
     const earlier = this.#takeEarlier();

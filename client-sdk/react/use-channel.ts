@@ -3,29 +3,29 @@ import { InvalidArgumentError, type RealtimeError } from "../errors.ts";
 import type { Channel, Member, Publication, PublishReply } from "../protocol/index.ts";
 import type { PublishOptions } from "../publisher.ts";
 import type { PresenceMetaOf, SubscriptionState } from "../subscription-events.ts";
-import { type ChannelHandlers, channelStore, NOBODY, NOT_FOLLOWED, type RosterView } from "./channel-store.ts";
+import { type ChannelHandlers, channelStore, NO_MEMBERS, NOT_FOLLOWED, type RosterView } from "./channel-store.ts";
 import { useClient } from "./provider.ts";
 import { type PublicationFilter, Selection } from "./selection.ts";
 
-/** A channel, or null: nothing is followed, as long as it is not known yet which. */
+/** A channel, or null: nothing is followed until the channel is known. */
 type MaybeChannel = Channel | null;
 const NOTHING: readonly Publication[] = [];
-const unheard = () => () => undefined;
+const noUnsubscribe = () => () => undefined;
 
-/** What of a channel to keep, and whom to tell. */
+/** The options of `useChannel()`: what to keep, and the handlers. */
 export interface ChannelOptions extends ChannelHandlers {
-  /** Publications to keep, the newest ones; 0 where it is missing. */
+  /** The number of newest publications to keep. The default is 0. */
   limit?: number;
-  /** How many of the kept ones may come out of the channel's history. */
+  /** How many of them may be loaded from the channel's history. */
   history?: number;
 }
 
-/** A channel as it stands. */
+/** The current state of a channel. */
 export interface ChannelView {
   state: SubscriptionState;
-  /** The newest `limit` publications, oldest first; the same array until there is another one. */
+  /** The newest `limit` publications, oldest first. The same array until its content changes. */
   publications: readonly Publication[];
-  /** Grows by one whenever the hub could not bridge a time away: load anew what was loaded before. */
+  /** Incremented whenever the hub could not recover missed publications: reload earlier data. */
   lost: number;
   error: RealtimeError | null;
   /** Publishes on the channel; see `client.publish()`. */
@@ -33,7 +33,7 @@ export interface ChannelView {
 }
 
 /**
- * Follows a channel for as long as the component is shown. Components that follow the same one share one subscription.
+ * Follows a channel while the component is mounted. Components that follow the same channel share one subscription.
  * The handlers may be new functions at each render.
  */
 export function useChannel(channel: MaybeChannel, options: ChannelOptions = {}): ChannelView {
@@ -45,7 +45,7 @@ export function useChannel(channel: MaybeChannel, options: ChannelOptions = {}):
   useHandlers(channel, options);
   const publish = useCallback<ChannelView["publish"]>(
     async (type, payload, publishOptions) => {
-      if (channel === null) throw new InvalidArgumentError("There is no channel to publish on: useChannel() got null.");
+      if (channel === null) throw new InvalidArgumentError("No channel to publish on: useChannel() got null.");
       return client.publish(channel, type, payload, publishOptions);
     },
     [client, channel],
@@ -54,8 +54,9 @@ export function useChannel(channel: MaybeChannel, options: ChannelOptions = {}):
 }
 
 /**
- * The newest publications of a type, of several, or of those that a function says yes to; all of them where the filter is
- * null. Oldest first, at most `limit` (50); `history` of them may come out of the channel's history (none).
+ * Returns the newest publications of one type, of several types, or those that a function accepts. A null filter
+ * accepts all. Oldest first, at most `limit` (50). Up to `history` of them may be loaded from the channel's history
+ * (default 0).
  */
 export function usePublications(
   channel: MaybeChannel,
@@ -65,7 +66,10 @@ export function usePublications(
   return useSelected(channel, useSelection(channel, filter, { limit, history }));
 }
 
-/** The newest publication of a type, or null before the first; with `history` it looks among so many that came before. */
+/**
+ * Returns the newest publication of a type, or null before the first. `history` is the number of earlier ones to
+ * search.
+ */
 export function usePublication(
   channel: MaybeChannel,
   filter: PublicationFilter = null,
@@ -75,28 +79,28 @@ export function usePublication(
   return useSelected(channel, selection).at(-1) ?? null;
 }
 
-/** Those who are present, as they stand. */
+/** The current members of a channel. */
 export interface PresenceView<Meta extends object = Record<string, unknown>> {
-  /** The same array until a member changes; over a lost connection the last known members. */
+  /** The same array until a member changes. While disconnected, the last known members. */
   members: readonly Member<Meta>[];
-  /** By `workstation:<id>` or `user:<id>`. */
+  /** Keyed by `workstation:<id>` or `user:<id>`. */
   byKey: ReadonlyMap<string, Member<Meta>>;
-  /** False before the first snapshot, while away, and while a gap is being closed. */
+  /** False before the first snapshot, while disconnected, and until a gap is closed. */
   synced: boolean;
   error: RealtimeError | null;
 }
 
-/** Who is present on a channel. */
+/** Returns the members present on a channel. */
 export function usePresence<Name extends Channel>(channel: Name | null): PresenceView<PresenceMetaOf<Name>> {
   const store = useStore(channel);
   const subscribe = useCallback(
-    (changed: () => void) => store?.retain(changed, { presence: true }) ?? unheard(),
+    (changed: () => void) => store?.retain(changed, { presence: true }) ?? noUnsubscribe(),
     [store],
   );
   const roster = useSyncExternalStore(
     subscribe,
-    (): RosterView => store?.roster ?? NOBODY,
-    (): RosterView => NOBODY,
+    (): RosterView => store?.roster ?? NO_MEMBERS,
+    (): RosterView => NO_MEMBERS,
   );
   const { error } = useStatus(channel);
   return { ...roster, error } as unknown as PresenceView<PresenceMetaOf<Name>>;
@@ -107,10 +111,10 @@ function useStore(channel: MaybeChannel) {
   return useMemo(() => (channel === null ? null : channelStore(client, channel)), [client, channel]);
 }
 
-/** Rides on what another hook retains: by itself it would be one more share. */
+/** Watches the store without retaining it: the calling hook already holds a share. */
 function useStatus(channel: MaybeChannel) {
   const store = useStore(channel);
-  const subscribe = useCallback((changed: () => void) => store?.watch(changed) ?? unheard(), [store]);
+  const subscribe = useCallback((changed: () => void) => store?.watch(changed) ?? noUnsubscribe(), [store]);
   const current = () => store?.status ?? NOT_FOLLOWED;
   return useSyncExternalStore(subscribe, current, () => NOT_FOLLOWED);
 }
@@ -123,7 +127,7 @@ function useSelection(channel: MaybeChannel, filter: PublicationFilter, options:
   const client = useClient();
   const { limit, history } = options;
   const named = typeof filter === "function" ? "" : JSON.stringify(filter);
-  // Another channel, client, type or number of publications begins anew.
+  // Another channel, client, type or number of publications creates a new selection.
   // biome-ignore lint/correctness/useExhaustiveDependencies: a selection belongs to what it was made for.
   return useMemo(
     () => new Selection({ filter: () => newest.current, limit, history }),
@@ -134,7 +138,7 @@ function useSelection(channel: MaybeChannel, filter: PublicationFilter, options:
 function useSelected(channel: MaybeChannel, selection: Selection): readonly Publication[] {
   const store = useStore(channel);
   const subscribe = useCallback(
-    (changed: () => void) => store?.retain(changed, { selection }) ?? unheard(),
+    (changed: () => void) => store?.retain(changed, { selection }) ?? noUnsubscribe(),
     [store, selection],
   );
   return useSyncExternalStore(

@@ -3,18 +3,18 @@ import type { ConnectionState } from "../connection-state.ts";
 import type { Welcome } from "../protocol/index.ts";
 import { useClient } from "./provider.ts";
 
-/** What servers render, and browsers at first, so that both agree. */
+/** The state that servers render, and browsers first, so that hydration matches. */
 const IDLE: ConnectionState = { name: "idle" };
 
-/** The client's connection as it stands. */
+/** The current state of the client's connection. */
 export interface ConnectionView {
   state: ConnectionState;
-  /** Of the connection there is now; null while there is none. */
+  /** The welcome of the current connection. Null while there is none. */
   welcome: Welcome | null;
   isConnected: boolean;
 }
 
-/** Where the client stands, shown at each change. */
+/** Returns the state of the client's connection and renders again at each change. */
 export function useConnection(): ConnectionView {
   const client = useClient();
   const subscribe = useCallback((changed: () => void) => client.on("state", changed), [client]);

@@ -7,22 +7,22 @@ import { Timer } from "../timer.ts";
 import { type ChannelStore, channelStore } from "./channel-store.ts";
 import { useClient } from "./provider.ts";
 
-/** When to ask, and when to ask again. */
+/** When to call the method, and when to call it again. */
 export interface UseRpcOptions {
-  /** False: nothing is asked for, and what is known stays. */
+  /** False: the method is not called, and the current data stays. */
   enabled?: boolean;
-  /** Asks again at each publication on this channel (of these types), and where some were lost. */
+  /** Calls again at each publication on this channel (of these types), and when some were lost. */
   refreshOn?: { channel: Channel; types?: readonly string[] } | null;
 }
 
-/** A call as it stands. */
+/** The current state of a call. */
 export interface RpcView<Result> {
-  /** The newest answer; null before the first. It stays while a newer one is asked for, and where that fails. */
+  /** The newest result; null before the first. It stays while a newer call runs, and if that fails. */
   data: Result | null;
-  /** Why the last call failed; null after one that did not. */
+  /** Why the last call failed; null if it succeeded. */
   error: RealtimeError | null;
   isLoading: boolean;
-  /** Whether `data` may be out of date: the connection was away, or the last call failed. */
+  /** Whether `data` may be outdated: the connection was lost, or the last call failed. */
   isStale: boolean;
   refresh(): void;
 }
@@ -30,10 +30,10 @@ export interface RpcView<Result> {
 type Snapshot = Omit<RpcView<unknown>, "refresh">;
 const UNASKED: Snapshot = { data: null, error: null, isLoading: false, isStale: false };
 const FIRST_ASKED: Snapshot = { ...UNASKED, isLoading: true };
-/** Between calls that failed for a while: the error is shown meanwhile. */
+/** Delays between calls that failed temporarily. The error is shown during the delay. */
 const RETRY = { baseDelayMs: 2_000, maxDelayMs: 30_000, random: Math.random };
 
-/** One call and its newest answer, asked again when the client comes back, and where it failed for a while. */
+/** One call and its newest result. Calls again when the client reconnects, and after temporary failures. */
 class RpcStore {
   snapshot: Snapshot = UNASKED;
   readonly #client: Client;
@@ -69,7 +69,7 @@ class RpcStore {
     };
   };
 
-  /** Asks, and goes on to by itself until the returned function is called. */
+  /** Calls the method, and again when needed, until the returned function is called. */
   want(): () => void {
     this.#isWanted = true;
     this.refresh();
@@ -79,7 +79,7 @@ class RpcStore {
     };
   }
 
-  /** One call at a time: what asks meanwhile is one more call after it. */
+  /** One call at a time: requests during a call cause one more call after it. */
   readonly refresh = (): void => {
     if (this.#abort) {
       this.#again = true;
@@ -116,7 +116,7 @@ class RpcStore {
     } else if (outcome.error?.temporary) this.#tryLater(outcome.error);
   }
 
-  /** While the connection is away nothing is to be had: its return asks. */
+  /** Without a connection it does not retry: the reconnect calls again. */
   #tryLater({ retryAfterMs }: RealtimeError): void {
     if (!this.#isWanted || this.#client.state.name !== "connected") return;
     const delayMs = (retryAfterMs ?? 0) + backoffDelayMs(this.#failures - 1, RETRY);
@@ -130,8 +130,8 @@ class RpcStore {
 }
 
 /**
- * Calls a method that reads, and shows its newest answer; `params: null` asks for nothing yet. Other params begin anew:
- * late answers to the ones before are never shown. Asks again after each reconnect, and where the call failed for a while.
+ * Calls a method that reads, and shows its newest result. With `params: null` it does not call. New params start over,
+ * and late results for old params are never shown. Calls again after each reconnect, and after temporary failures.
  */
 export function useRpc<Method extends RpcMethod>(
   method: Method,
@@ -166,7 +166,7 @@ function useRefreshOn(client: Client, refreshOn: UseRpcOptions["refreshOn"], sto
     const followed = channelStore(client, channel);
     let wasLive = isLive(followed);
     const release = followed.retain(() => {
-      // Between the answer and this moment nobody was told of anything.
+      // Changes between the first result and this moment were not received.
       if (!wasLive && isLive(followed)) store.refresh();
       wasLive ||= isLive(followed);
     });

@@ -21,31 +21,34 @@ export interface AttendanceParts {
   works: Works;
   results: Results;
   presence: PresenceKeeper;
-  /** What the machine says that it has, of this moment. */
+  /** The machine's current list of agents. */
   agents(): readonly ReportedAgent[];
-  /** Something did not succeed before it was online, and is tried again. */
+  /** A call failed before the workstation was online. It is retried. */
   waiting(error: RealtimeError): void;
-  /** The hub ended the channel for good. */
+  /** The hub ended the channel permanently. */
   ended(error: RealtimeError): void;
 }
 
-/** How a workstation comes before its hub, and hears what it has to do. */
+/** Brings a workstation online at its hub, and receives its assignments. */
 export class Attendance {
   readonly #parts: AttendanceParts;
   #isOnline = false;
-  /** One report after the other, so that none undoes a newer one. */
+  /** Reports run one after the other, so that none overwrites a newer one. */
   #reported: Promise<unknown> = Promise.resolve();
 
   constructor(parts: AttendanceParts) {
     this.#parts = parts;
   }
 
-  /** It has been online; before that, `goOnline` tells what goes wrong. */
+  /** Whether it has been online. Before that, `goOnline` reports failures. */
   get isOnline(): boolean {
     return this.#isOnline;
   }
 
-  /** Reports the agents, is present, and takes up what it holds. Rejects with what waiting does not mend. */
+  /**
+   * Reports the agents, joins the presence, and takes the assignments that the hub holds. Rejects with permanent
+   * failures.
+   */
   async goOnline(principal: Welcome["principal"]): Promise<void> {
     if (principal.kind !== "workstation") throw notWorkstation(principal.kind);
     const { presence, results } = this.#parts;
@@ -55,7 +58,7 @@ export class Attendance {
     results.deliverAll();
     await subscription.ready();
     await presence.join(channel);
-    await this.lookUp();
+    await this.fetchAssignments();
     this.#isOnline = true;
   }
 
@@ -70,33 +73,33 @@ export class Attendance {
 
   #follow(channel: WorkstationChannel): Subscription {
     const subscription = this.#parts.client.subscribe(channel);
-    subscription.on("publication", (publication) => this.#heard(publication));
-    // The first look comes by itself.
-    subscription.on("lost", () => (this.#isOnline ? this.lookUp() : undefined));
+    subscription.on("publication", (publication) => this.#receive(publication));
+    // The first lookup is made by goOnline.
+    subscription.on("lost", () => (this.#isOnline ? this.fetchAssignments() : undefined));
     subscription.on("error", (error) => this.#channelFailed(error));
     return subscription;
   }
 
-  /** The end of the connection is told by the connection, with its reason. */
+  /** The end of the connection is reported by the connection, with its reason. */
   #channelFailed(error: RealtimeError): void {
     if (this.#isOnline && error.code !== "connection_closed") this.#parts.ended(error);
   }
 
-  #heard({ type, payload }: Publication): unknown {
+  #receive({ type, payload }: Publication): unknown {
     const { works } = this.#parts;
     if (type === "task:cancel") {
       const { id, reason } = payload as AssignmentCancelled;
       return works.cancel(id, reason);
     }
-    if (type === "change:left_out") return this.lookUp();
+    if (type === "change:left_out") return this.fetchAssignments();
     if (type !== "task:assign") return;
     const assignment = payload as Assignment;
-    // What is too large for a publication is asked for.
-    return assignment.omitted.length > 0 ? this.lookUp() : works.take(assignment);
+    // An assignment that is too large for a publication is fetched.
+    return assignment.omitted.length > 0 ? this.fetchAssignments() : works.take(assignment);
   }
 
-  /** The truth about its work, after a start and wherever publications were missed. */
-  async lookUp(): Promise<void> {
+  /** Fetches the assignments from the hub, after a start and whenever publications were missed. */
+  async fetchAssignments(): Promise<void> {
     const { client, works } = this.#parts;
     await this.#persistently(async () => {
       const before = works.ids;
@@ -112,5 +115,7 @@ export class Attendance {
 }
 
 function notWorkstation(kind: string): InvalidArgumentError {
-  return new InvalidArgumentError(`The token is a ${kind}'s. Give the registration token of a workstation (wst_…).`);
+  return new InvalidArgumentError(
+    `The token belongs to a ${kind}. Use the registration token of a workstation (wst_…).`,
+  );
 }

@@ -1,19 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 
-/** Whoever holds a lock. `birth` tells a process from a later one of the same pid; null where the system does not say. */
+/**
+ * A lock's owner. `birth` distinguishes a process from a later one with the same pid; null if the system does not
+ * report it.
+ */
 interface Holder {
   pid: number;
   birth: string | null;
 }
 
-/** Files held by this very process. */
+/** Files locked by this process. */
 const held = new Set<string>();
 const MAX_TRIES = 10;
 
 /**
- * Takes the lock `file` for this process, also from one that ended without giving it back. Gives the function that
- * releases it, or the pid of the process that has it.
+ * Acquires the lock `file` for this process. A lock left by a process that has ended is taken over. Returns the
+ * function that releases it, or the pid of the process that owns it.
  */
 export async function lockFile(file: string): Promise<(() => Promise<void>) | { pid: number }> {
   if (held.has(file)) return { pid: process.pid };
@@ -32,7 +35,7 @@ export async function lockFile(file: string): Promise<(() => Promise<void>) | { 
   };
 }
 
-/** Null where it is this process's now; else who has it. */
+/** Returns null if this process now owns the lock, or its owner. */
 async function take(file: string): Promise<Holder | null> {
   const own = `${file}.${randomUUID()}`;
   await writeFile(own, JSON.stringify({ pid: process.pid, birth: await birthOf(process.pid) }), { mode: 0o600 });
@@ -49,7 +52,10 @@ async function take(file: string): Promise<Holder | null> {
   }
 }
 
-/** Unlike a file that is made and then filled, a link is there with its content or not at all. */
+/**
+ * Creates the lock as a link: it appears with its full content or not at all, unlike a file that is created and then
+ * written.
+ */
 async function linked(own: string, file: string): Promise<boolean> {
   try {
     await link(own, file);
@@ -60,7 +66,9 @@ async function linked(own: string, file: string): Promise<boolean> {
   }
 }
 
-/** Of several processes that find the same stale lock one moves it away; whoever moved a newer one puts it back. */
+/**
+ * Of several processes that find the same stale lock, one moves it away. A process that moved a newer lock restores it.
+ */
 async function setAside(file: string, stale: string): Promise<void> {
   const aside = `${file}.${randomUUID()}`;
   try {
@@ -72,7 +80,7 @@ async function setAside(file: string, stale: string): Promise<void> {
   await rm(aside, { force: true });
 }
 
-/** Null for what no process wrote as a whole: a machine lost its power meanwhile. */
+/** Returns null for incomplete content, left by a machine that lost power. */
 function holderIn(text: string): Holder | null {
   try {
     const { pid, birth } = JSON.parse(text) as Partial<Holder>;
@@ -83,7 +91,7 @@ function holderIn(text: string): Holder | null {
 }
 
 async function lives({ pid, birth }: Holder): Promise<boolean> {
-  // What this process holds it knows: its own pid was another's, as in a container that was started again.
+  // This process knows its own locks: a file with its pid belongs to an earlier process, as in a restarted container.
   if (pid === process.pid) return false;
   try {
     process.kill(pid, 0);
@@ -94,14 +102,14 @@ async function lives({ pid, birth }: Holder): Promise<boolean> {
   return birth === null || now === null || now === birth;
 }
 
-/** The boot and the moment in it at which a process began, where the system tells (Linux). */
+/** Returns the boot id and the start time of a process, if the system reports them (Linux). */
 async function birthOf(pid: number): Promise<string | null> {
   try {
     const [boot, stat] = await Promise.all([
       readFile("/proc/sys/kernel/random/boot_id", "utf8"),
       readFile(`/proc/${pid}/stat`, "utf8"),
     ]);
-    // The name, in brackets, may hold spaces: the fields are counted from behind it. The 22nd is the start time.
+    // The name, in brackets, may contain spaces: fields are counted after it. Field 22 is the start time.
     const started = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
     return started === undefined ? null : `${boot.trim()}/${started}`;
   } catch {

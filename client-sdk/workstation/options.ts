@@ -3,50 +3,57 @@ import type { ClientOptions } from "../options.ts";
 import type { ReportedAgent } from "../protocol/index.ts";
 import type { TaskResult, WorkstationTask } from "./task.ts";
 
-/** How long running tasks may take to end once a goodbye has aborted them. */
+/** How long running tasks may take to end after `stop()` has aborted them. */
 export const DEFAULT_SHUTDOWN_GRACE_MS = 10_000;
-/** When a task that was neither started nor refused is started by itself: the hub takes it back after a minute. */
+/** When a task that was neither started nor refused is started automatically. The hub takes it back after a minute. */
 export const DEFAULT_AUTO_START_MS = 5_000;
 
-// biome-ignore lint/suspicious/noConfusingVoidType: a handler need not return anything.
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler may return nothing.
 type Returned = TaskResult | undefined | void;
-/** What an agent does with a task. What it returns ends the task as completed, what it throws as failed. */
+/** An agent's work on a task. A returned result completes the task; a thrown error fails it. */
 export type TaskHandler = (task: WorkstationTask) => Returned | Promise<Returned>;
 
-/** What `createWorkstation()` takes, beside what `createClient()` does. Unknown keys are refused. */
+/** The options of `createWorkstation()`, in addition to those of `createClient()`. Unknown keys are rejected. */
 export interface WorkstationOptions extends Omit<ClientOptions, "offlineQueueLimit"> {
-  /** What this machine has, reported at every start: agents that are missing here become `disabled` at the hub. */
+  /** This machine's agents, reported at every start. Agents missing from the list become `disabled` at the hub. */
   agents: readonly ReportedAgent[];
-  /** Ids of the projects shown as active in its presence, beside those of running tasks. */
+  /** Ids of the projects shown as active in its presence, in addition to those of running tasks. */
   projects?: readonly string[];
   /** Called once for each assignment. */
   onTask: TaskHandler;
   /**
-   * Called, instead of failing it, for a task that an earlier run of this program had started and not ended, with the task
-   * already started. A goodbye then leaves tasks that don't end in time to the next run, instead of failing them.
+   * Called for a task that an earlier run of this program had started and not ended, instead of failing it. The task is
+   * already started. With this handler, `stop()` leaves tasks that don't end in time to the next run instead of failing
+   * them.
    */
   onResume?: TaskHandler;
-  /** Where results wait that the hub has not acknowledged; without it they are lost where the program ends before. */
+  /** The file for results that the hub has not acknowledged. Without it they are lost if the program ends first. */
   resultsFile?: string;
-  /** Shown in the presence; `workstation.devServerPort` changes it. */
+  /** Shown in the presence. Set `workstation.devServerPort` to change it. */
   devServerPort?: number | null;
-  /** Milliseconds that a goodbye waits for running tasks to end, once it has aborted them; 10,000 where it is missing. */
+  /** Milliseconds that `stop()` waits for running tasks after it has aborted them. The default is 10,000. */
   shutdownGraceMs?: number;
-  /** Milliseconds that a goodbye lets running tasks go on before it aborts them; 0, and so at once, where it is missing. */
+  /**
+   * Milliseconds that `stop()` lets running tasks continue before it aborts them. The default is 0: it aborts
+   * immediately.
+   */
   drainMs?: number;
-  /** Milliseconds until a task that was neither started nor refused is started; 5,000 where it is missing. */
+  /** Milliseconds until a task that was neither started nor refused is started. The default is 5,000. */
   autoStartMs?: number;
-  /** Say goodbye on SIGTERM and SIGINT; true where it is missing. The process then ends when nothing else keeps it. */
+  /**
+   * Call `stop()` on SIGTERM and SIGINT. The default is true. The process then exits once nothing else keeps it
+   * running.
+   */
   handleSignals?: boolean;
-  /** Call process.exit(0) after the goodbye on a signal; false where it is missing. */
+  /** Call process.exit(0) after the workstation has stopped on a signal. The default is false. */
   exitOnSignal?: boolean;
 }
 
-/** How to say goodbye. */
+/** The options of `stop()`. */
 export interface StopOptions {
-  /** Milliseconds that aborted tasks may take to end; `shutdownGraceMs` where it is missing. */
+  /** Milliseconds that aborted tasks may take to end. The default is the option `shutdownGraceMs`. */
   graceMs?: number;
-  /** Milliseconds that running tasks may go on before they are aborted; as in the options where it is missing. */
+  /** Milliseconds that running tasks may continue before they are aborted. The default is the option `drainMs`. */
   drainMs?: number;
 }
 
@@ -93,7 +100,7 @@ const OWN_OPTIONS = [
 const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof WorkstationOptions>([...CLIENT_OPTIONS, ...OWN_OPTIONS]);
 const MAX_PORT = 65_535;
 
-/** The options with their defaults; throws InvalidArgumentError for unknown keys and values that can't work. */
+/** Adds the defaults to the options. Throws InvalidArgumentError for unknown keys and invalid values. */
 export function resolveWorkstationOptions(options: WorkstationOptions): ResolvedWorkstationOptions {
   refuseUnknown(options);
   return {

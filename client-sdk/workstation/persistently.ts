@@ -7,17 +7,17 @@ const BACKOFF = { baseDelayMs: 500, maxDelayMs: 10_000, random: Math.random };
 
 export interface Persistence {
   client: Client;
-  /** Gives up with the signal's reason. */
+  /** Aborts with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Whether to call again after the `failures`-th failure in a row; where it is missing: after temporary ones. */
+  /** Whether to retry after the `failures`-th failure in a row. By default, temporary failures are retried. */
   isWorthTrying?(error: RealtimeError, failures: number): boolean;
-  /** Told of each failure after which it is tried again. */
+  /** Called for each failure that is retried. */
   failed?(error: RealtimeError): void;
 }
 
 /**
- * Calls again after each failure that is worth it, at once where the connection was away and has come back, until it
- * succeeds. Rejects with any other. What `call` does must be harmless to repeat.
+ * Retries a call until it succeeds, after each failure worth retrying. If the connection was lost, it retries as soon
+ * as the client reconnects. Rejects with any other failure. `call` must be safe to repeat.
  */
 export async function persistently<Result>(
   { client, signal, isWorthTrying = isTemporary, failed }: Persistence,
@@ -32,15 +32,20 @@ export async function persistently<Result>(
       const error = asRealtimeError(thrown);
       if (!isWorthTrying(error, attempt + 1)) throw error;
       failed?.(error);
-      await patience(client, error, attempt, signal);
+      await waitBeforeRetry(client, error, attempt, signal);
     }
   }
 }
 
 const isTemporary = ({ temporary }: RealtimeError): boolean => temporary;
 
-/** Without a connection a call waits for one by itself. */
-async function patience(client: Client, error: RealtimeError, attempt: number, signal?: AbortSignal): Promise<void> {
+/** Waits before a retry. Without a connection it returns immediately: the call itself waits for one. */
+async function waitBeforeRetry(
+  client: Client,
+  error: RealtimeError,
+  attempt: number,
+  signal?: AbortSignal,
+): Promise<void> {
   if (client.state.name !== "connected") return;
   const delayMs = (error.retryAfterMs ?? 0) + backoffDelayMs(attempt, BACKOFF);
   await pause(delayMs, undefined, signal ? { signal } : {}).catch(() => undefined);

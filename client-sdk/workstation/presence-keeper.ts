@@ -5,31 +5,31 @@ import type { WorkstationChannel, WorkstationPresenceMeta } from "../protocol/in
 
 export interface PresenceKeeperParts {
   client: Client;
-  /** What is true at this moment. */
+  /** Returns the current meta. */
   meta(): WorkstationPresenceMeta;
   failed(error: RealtimeError): void;
 }
 
-/** Keeps what the hub shows of a workstation true: of many changes at once it tells the last, and nothing twice. */
+/** Keeps a workstation's presence current. It sends only the last of several changes in one turn, and no meta twice. */
 export class PresenceKeeper {
   readonly #parts: PresenceKeeperParts;
   #presence: ChannelPresence<WorkstationChannel> | null = null;
-  #told = "";
+  #sent = "";
   #isDue = false;
 
   constructor(parts: PresenceKeeperParts) {
     this.#parts = parts;
   }
 
-  /** Resolves when the hub shows it; the client joins again by itself after reconnects. */
+  /** Resolves when the hub has stored the presence. The client joins again by itself after reconnects. */
   async join(channel: WorkstationChannel): Promise<void> {
     this.#presence = this.#parts.client.presence(channel);
     const meta = this.#parts.meta();
-    this.#told = JSON.stringify(meta);
+    this.#sent = JSON.stringify(meta);
     await this.#presence.join(meta);
   }
 
-  /** Something may have changed. */
+  /** Schedules an update: the meta may have changed. */
   show(): void {
     if (!this.#presence || this.#isDue) return;
     this.#isDue = true;
@@ -49,12 +49,12 @@ export class PresenceKeeper {
     if (!this.#presence?.meta) return;
     const meta = this.#parts.meta();
     const text = JSON.stringify(meta);
-    if (text === this.#told) return;
-    this.#told = text;
+    if (text === this.#sent) return;
+    this.#sent = text;
     this.#presence.update(meta).catch((thrown: unknown) => {
-      // Who says goodbye has nothing more to show.
+      // After leave() the failure does not matter.
       if (!this.#presence) return;
-      this.#told = "";
+      this.#sent = "";
       this.#parts.failed(asRealtimeError(thrown));
     });
   }

@@ -1,6 +1,6 @@
 import type { ReportedAgent, WorkstationPresenceMeta } from "../protocol/index.ts";
 
-/** What a workstation's presence is made of. */
+/** The inputs of a workstation's presence. */
 export interface PresenceFacts {
   agents: readonly ReportedAgent[];
   projects: readonly string[];
@@ -9,10 +9,10 @@ export interface PresenceFacts {
   devServerPort: number | null;
 }
 
-/** Agents of these say of themselves that they take nothing. */
+/** Agents with one of these statuses take no tasks. */
 const UNAVAILABLE: ReadonlySet<string | undefined> = new Set(["disabled", "error", "rate_limited"]);
 
-/** The presence that follows from the facts: busy from running tasks, each agent type and each project once. */
+/** Computes the presence: busy if tasks run, with each agent type and each project once. */
 export function presenceMeta({ agents, projects, running, devServerPort }: PresenceFacts): WorkstationPresenceMeta {
   const available = agents.filter(({ status }) => !UNAVAILABLE.has(status));
   return {

@@ -3,32 +3,32 @@ import { asRealtimeError, type RealtimeError } from "../errors.ts";
 import { Timer } from "../timer.ts";
 import type { TaskProgress } from "./task.ts";
 
-/** As often as the hub tells those who watch. */
+/** The interval at which the hub publishes progress. */
 const PACE_MS = 250;
 
-export interface ProgressTellerParts {
+export interface ProgressReporterParts {
   client: Client;
   /** The session's id. */
   id: string;
   failed(error: RealtimeError): void;
 }
 
-/** Tells how far a task is: the first at once, then the newest, no oftener than anybody hears of it. */
-export class ProgressTeller {
-  readonly #parts: ProgressTellerParts;
+/** Reports a task's progress: the first report immediately, then the newest one per interval. */
+export class ProgressReporter {
+  readonly #parts: ProgressReporterParts;
   readonly #timer = new Timer();
   #newest: TaskProgress | null = null;
 
-  constructor(parts: ProgressTellerParts) {
+  constructor(parts: ProgressReporterParts) {
     this.#parts = parts;
   }
 
-  tell(progress: TaskProgress): void {
+  report(progress: TaskProgress): void {
     this.#newest = progress;
     if (!this.#timer.pending) this.#send();
   }
 
-  /** Tells nothing more. */
+  /** Stops reporting. */
   end(): void {
     this.#newest = null;
     this.#timer.clear();
@@ -40,11 +40,11 @@ export class ProgressTeller {
     if (!progress) return;
     this.#timer.set(PACE_MS, () => this.#send());
     const { client, id, failed } = this.#parts;
-    // It would be old when the hub is back.
+    // By the time of a reconnect the report would be outdated.
     if (client.state.name !== "connected") return;
     client.rpc("agentSessions.progress", { ...progress, id }).catch((thrown: unknown) => {
       const error = asRealtimeError(thrown);
-      // A session that has ended is told of as `task:cancel`.
+      // A session that has ended is reported as `task:cancel`.
       if (!error.temporary && error.code !== "conflict" && error.code !== "connection_closed") failed(error);
     });
   }

@@ -1,23 +1,23 @@
 import type { Assignment } from "../protocol/index.ts";
 
-/** What to do so that the work here is what the hub says. */
+/** The steps that make the local work match the hub's assignments. */
 export interface Reconciliation {
-  /** Assignments that nobody has begun. */
+  /** Assignments that were never started. */
   take: Assignment[];
   /** Started, but not by this run of the program. */
   resume: Assignment[];
-  /** Ids of what is worked on here and held no more. */
+  /** Ids of local work that the hub no longer assigns. */
   drop: string[];
 }
 
 export interface OwnWork {
-  /** Ids in hand before the hub was asked: what came meanwhile, its answer can't know. */
+  /** Ids of local work before the request. The reply can't include assignments that arrived later. */
   before: ReadonlySet<string>;
-  /** Whether the id is in hand, came to its end here, or has a result on the way. */
+  /** Whether the id is in local work, has ended here, or has a pending result. */
   isKnown(id: string): boolean;
 }
 
-/** Compares what the hub says this workstation holds with what it has in hand. */
+/** Compares the assignments that the hub holds for this workstation with its local work. */
 export function reconcile(held: readonly Assignment[], { before, isKnown }: OwnWork): Reconciliation {
   const heldIds = new Set(held.map(({ id }) => id));
   const unknown = held.filter(({ id }) => !isKnown(id));

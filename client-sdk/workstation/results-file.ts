@@ -5,24 +5,26 @@ import type { SessionFinish, SessionStart } from "../protocol/index.ts";
 import { ResultsFileError, ResultsFileInUseError } from "./errors.ts";
 import { lockFile } from "./file-lock.ts";
 
-/** What the hub has not acknowledged yet. */
+/** A result that the hub has not acknowledged yet. */
 export interface PendingResult {
-  /** The idempotency key, the same at each try. */
+  /** The idempotency key, the same at each attempt. */
   key: string;
   taskId: string;
-  /** Set where the hub had not acknowledged the start either: that call, to be made before. */
+  /** The start call, to be made first. Null if the hub has acknowledged the start. */
   start: { key: string; params: SessionStart } | null;
   finish: SessionFinish;
 }
 
-/** The first line, so that nobody's other file is taken for one of these and overwritten. */
+/** The first line. It prevents a file of another kind from being overwritten. */
 const HEADER = '{"format":"monster-realtime-results","version":1}';
 
-/** Results that outlive the program: one line each, the file always whole. One process at a time has it. */
+/**
+ * Results that survive a restart of the program, one per line. Writes are atomic. One process at a time owns the file.
+ */
 export class ResultsFile {
   readonly #file: string;
   readonly #unlock: () => Promise<void>;
-  /** One write after the other. */
+  /** Serializes writes. */
   #turn: Promise<void> = Promise.resolve();
 
   private constructor(file: string, unlock: () => Promise<void>) {
@@ -31,15 +33,15 @@ export class ResultsFile {
   }
 
   /**
-   * Takes the file, and gives what an earlier run left in it. Throws ResultsFileInUseError where a process has it that
-   * lives, ResultsFileError where it can't be read or is something else. `damaged` counts lines that can't be read: a copy
-   * of the file then stays beside it.
+   * Locks the file and reads the results of an earlier run. Throws ResultsFileInUseError if a running process owns it,
+   * and ResultsFileError if it can't be read or contains something else. `damaged` counts unreadable lines: a copy of
+   * the file is then kept beside it.
    */
   static async open(path: string): Promise<{ file: ResultsFile; results: PendingResult[]; damaged: number }> {
     const absolute = resolve(path);
     const unlock = await lock(absolute);
     try {
-      const { results, damaged } = parseResults(await readIfThere(absolute), absolute);
+      const { results, damaged } = parseResults(await readIfExists(absolute), absolute);
       if (damaged > 0) await copyFile(absolute, damagedCopyOf(absolute));
       const file = new ResultsFile(absolute, unlock);
       await file.write(results);
@@ -50,7 +52,10 @@ export class ResultsFile {
     }
   }
 
-  /** Replaces what is in the file. Resolves when the disk has it: a crash leaves either the old or the new. */
+  /**
+   * Replaces the file's content. Resolves when it is on disk: after a crash the file holds either the old or the new
+   * content.
+   */
   write(results: readonly PendingResult[]): Promise<void> {
     const text = formatResults(results);
     const written = this.#turn.then(() => replace(this.#file, text));
@@ -60,7 +65,7 @@ export class ResultsFile {
     });
   }
 
-  /** Gives the file to whoever comes next. */
+  /** Releases the file for another process. */
   async close(): Promise<void> {
     await this.#turn;
     await this.#unlock();
@@ -75,18 +80,18 @@ export function formatResults(results: readonly PendingResult[]): string {
   return [HEADER, ...results.map((result) => JSON.stringify(result)), ""].join("\n");
 }
 
-/** What a file holds; null: there is none yet. Throws where it is nobody's results. `damaged` counts lines. */
+/** Parses a file's content; null: no file yet. Throws if it is not a results file. `damaged` counts lines. */
 export function parseResults(text: string | null, file: string): { results: PendingResult[]; damaged: number } {
   const [header = "", ...lines] = (text ?? "").split("\n");
   const filled = lines.filter((line) => line.trim() !== "");
   const results = filled.map(resultIn).filter((result) => result !== null);
-  // A torn one lost nothing of its own.
+  // A truncated header loses no result.
   const isDamaged = !HEADER.startsWith(header);
-  if (isDamaged && !isBroken(header, results)) throw new ResultsFileError(file, "it holds something else");
+  if (isDamaged && !isBroken(header, results)) throw new ResultsFileError(file, "it contains something else");
   return { results, damaged: filled.length - results.length + Number(isDamaged) };
 }
 
-/** Whether a first line that is not the header was it: what a disk lost it fills with zeros, or results come behind it. */
+/** Whether a first line is a damaged header: a disk fills lost data with zeros, or results follow the line. */
 function isBroken(header: string, results: readonly PendingResult[]): boolean {
   const rest = header.replaceAll("\0", "");
   return HEADER.startsWith(rest) || (results.length > 0 && !isJson(header));
@@ -119,7 +124,7 @@ async function lock(file: string): Promise<() => Promise<void>> {
   return taken;
 }
 
-async function readIfThere(file: string): Promise<string | null> {
+async function readIfExists(file: string): Promise<string | null> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
@@ -128,7 +133,7 @@ async function readIfThere(file: string): Promise<string | null> {
   }
 }
 
-/** Written beside it, brought to the disk, and then put in its place: no crash leaves half a file. */
+/** Writes a new file, syncs it, then renames it over the old one: a crash never leaves half a file. */
 async function replace(file: string, text: string): Promise<void> {
   const next = `${file}.next`;
   await rm(next, { force: true });
@@ -143,7 +148,7 @@ async function replace(file: string, text: string): Promise<void> {
   await syncFolder(dirname(file));
 }
 
-/** The name of a file is its folder's to keep. Some systems can't sync folders, and need not. */
+/** Syncs the folder, which holds the file's name. Some systems can't sync folders and don't need to. */
 async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, "r");

@@ -6,23 +6,23 @@ import { type PendingResult, ResultsFile } from "./results-file.ts";
 
 export interface ResultsParts {
   client: Client;
-  /** Null: results are kept in memory alone. */
+  /** Null: results are kept in memory only. */
   path: string | null;
   delivered(result: PendingResult): void;
-  /** The hub will never take it. */
+  /** The hub will never accept it. */
   rejected(result: PendingResult, error: RealtimeError): void;
   failed(error: RealtimeError): void;
 }
 
-/** Of a result that the hub can't take at all something must remain, or the session would never end. */
+/** Errors after which a reduced result is sent: without any result the session would never end. */
 const UNFIT: ReadonlySet<string> = new Set(["bad_request", "payload_too_large"]);
 const UNFIT_TYPE = "unfit_result";
-/** What may pass before the hub gives the task up: the result is kept for the next connection, or the next run. */
+/** Errors that may end before the hub gives up the task: the result is kept for the next connection or the next run. */
 const PASSING: ReadonlySet<string> = new Set(["internal", "suspended", "unauthenticated"]);
-/** Times that a fault of the hub itself is believed to be none of this result's. */
+/** After this many `internal` errors the result itself is taken for the cause. */
 const MAX_FAULTS = 5;
 
-/** Results on their way: kept until the hub has acknowledged them or refused them for good. */
+/** Pending results, kept until the hub has acknowledged them or rejected them permanently. */
 export class Results {
   readonly #parts: ResultsParts;
   readonly #pending = new Map<string, PendingResult>();
@@ -35,7 +35,7 @@ export class Results {
     this.#parts = parts;
   }
 
-  /** Takes the file and what an earlier run left in it. Throws as ResultsFile.open does. */
+  /** Opens the file and loads the results of an earlier run. Throws the errors of ResultsFile.open. */
   async open(): Promise<void> {
     const { path, failed } = this.#parts;
     if (path === null) return;
@@ -45,31 +45,31 @@ export class Results {
     if (damaged > 0) failed(damagedError(path, damaged));
   }
 
-  /** Begins to deliver what waits: from an earlier run, or as the hub could not take it when it was last there. */
+  /** Starts to deliver all pending results: those of an earlier run, and those that failed on the last connection. */
   deliverAll(): void {
     for (const result of this.#pending.values()) void this.#deliver(result);
   }
 
-  /** Whether a result of this session is on its way. */
+  /** Whether a result of this session is pending. */
   has(sessionId: string): boolean {
     return [...this.#pending.values()].some(({ finish }) => finish.id === sessionId);
   }
 
-  /** Resolves when the result is kept safe, as far as there is a file for it; it is delivered afterwards. */
+  /** Resolves when the result is stored in the file, if there is one. It is delivered afterwards. */
   async add(result: PendingResult): Promise<void> {
     this.#pending.set(result.key, result);
-    // A disk that is full keeps nobody from delivering.
+    // Delivery continues even if the write fails, for example on a full disk.
     await this.#save();
     void this.#deliver(result);
   }
 
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no delivery is running. */
   flushed(): Promise<void> {
     if (this.#underWay.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.add(resolve));
   }
 
-  /** What waits stays in the file for the next run. The client is closed by then. */
+  /** Closes the file. Pending results stay in it for the next run. The client must be closed first. */
   async close(): Promise<void> {
     await this.#file?.close();
     this.#file = null;
@@ -79,7 +79,7 @@ export class Results {
     if (this.#underWay.has(result) || !this.#pending.has(result.key)) return;
     this.#underWay.add(result);
     try {
-      await this.#tell(result);
+      await this.#send(result);
       await this.#settle(result, null);
       this.#parts.delivered(result);
     } catch (thrown) {
@@ -91,14 +91,14 @@ export class Results {
     this.#idle.clear();
   }
 
-  async #tell({ key, start, finish }: PendingResult): Promise<void> {
+  async #send({ key, start, finish }: PendingResult): Promise<void> {
     const { client } = this.#parts;
     if (start) await this.#startFirst(start);
     const call = () => client.rpc("agentSessions.finish", finish, { idempotencyKey: key });
     await persistently({ client, isWorthTrying }, call);
   }
 
-  /** Refused for good, or kept. */
+  /** Rejects or keeps a result that was not delivered. */
   async #notDelivered(result: PendingResult, error: RealtimeError): Promise<void> {
     if (error.code === "connection_closed") return;
     if (PASSING.has(error.code)) return this.#parts.failed(error);
@@ -106,7 +106,7 @@ export class Results {
     this.#parts.rejected(result, error);
   }
 
-  /** The same call as the task's own, so that it is one start. Where that is in the way of nothing, the finish succeeds. */
+  /** Repeats the task's own start call, so that it counts once. On `conflict` the finish call decides. */
   async #startFirst({ key, params }: NonNullable<PendingResult["start"]>): Promise<void> {
     const { client } = this.#parts;
     try {
@@ -117,7 +117,7 @@ export class Results {
     }
   }
 
-  /** Done with `result`; where there is another in its place, that one is to be delivered. */
+  /** Removes `result`. If there is a replacement, that one is delivered. */
   async #settle(result: PendingResult, instead: PendingResult | null): Promise<void> {
     this.#pending.delete(result.key);
     if (instead) return this.add(instead);
@@ -142,13 +142,13 @@ function isUnfit({ finish }: PendingResult, { code }: RealtimeError): boolean {
 }
 
 function unfitResult({ taskId, start, finish: { id } }: PendingResult, { message }: RealtimeError): PendingResult {
-  const errorMessage = `The hub did not take the result: ${message}`;
+  const errorMessage = `The hub did not accept the result: ${message}`;
   return { key: ulid(), taskId, start, finish: { id, outcome: "failed", errorType: UNFIT_TYPE, errorMessage } };
 }
 
 function damagedError(path: string, lines: number): RealtimeError {
   return new RealtimeError(
-    `Lines of ${path} can't be read (${lines}): results in them are not delivered. ${path}.damaged has a copy of the file.`,
+    `${path} has unreadable lines (${lines}): their results are not delivered. Check the copy in ${path}.damaged.`,
     { code: "results_file", temporary: false },
   );
 }

@@ -1,9 +1,12 @@
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
-/** Calls `heard` at each SIGTERM and SIGINT, which end the process by themselves no more. Gives the function that ends that. */
-export function listenToSignals(heard: () => void): () => void {
-  for (const signal of SIGNALS) process.on(signal, heard);
+/**
+ * Calls `received` at each SIGTERM and SIGINT, which then no longer end the process. Returns the function that stops
+ * it.
+ */
+export function listenToSignals(received: () => void): () => void {
+  for (const signal of SIGNALS) process.on(signal, received);
   return () => {
-    for (const signal of SIGNALS) process.off(signal, heard);
+    for (const signal of SIGNALS) process.off(signal, received);
   };
 }

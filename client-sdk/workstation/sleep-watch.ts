@@ -1,18 +1,18 @@
-/** What two clocks showed at one moment, in milliseconds. */
+/** The readings of two clocks at one moment, in milliseconds. */
 export interface Clocks {
-  /** The time of day: goes on while a machine sleeps, and jumps where it is set. */
+  /** The wall clock: it continues while a machine sleeps, and jumps when it is set. */
   wallMs: number;
-  /** Of `performance.now()`: stands still in sleep on some systems, goes on on others. */
+  /** The clock of `performance.now()`: it stops during sleep on some systems and continues on others. */
   monotonicMs: number;
 }
 
 const TICK_MS = 1_000;
-/** A busy program is late too, and need not reconnect for that. */
+/** A busy program runs late too, and does not need a reconnect. */
 const TOLERANCE_MS = 3_000;
 
 /**
- * How much longer it was than `tickMs` between two moments, by the clock that went further, in milliseconds: 0 where that is
- * no more than a busy program is late, or a clock was set back.
+ * Returns how many milliseconds more than `tickMs` passed between two readings, by the clock that advanced further.
+ * Returns 0 if a busy program explains the delay, or if a clock was set back.
  */
 export function sleptMs(before: Clocks, after: Clocks, tickMs = TICK_MS, toleranceMs = TOLERANCE_MS): number {
   const elapsedMs = Math.max(after.wallMs - before.wallMs, after.monotonicMs - before.monotonicMs);
@@ -20,7 +20,7 @@ export function sleptMs(before: Clocks, after: Clocks, tickMs = TICK_MS, toleran
   return lateMs > toleranceMs ? Math.round(lateMs) : 0;
 }
 
-/** Calls `woke` when the machine, or the process, was asleep. Gives the function that ends the watch. */
+/** Calls `woke` after the machine, or the process, was asleep. Returns the function that stops the watch. */
 export function watchSleep(woke: (sleptMs: number) => void): () => void {
   let before = readClocks();
   const timer = setInterval(() => {

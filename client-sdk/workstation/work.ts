@@ -6,14 +6,14 @@ import { ulid } from "../ulid.ts";
 import { TaskCancelledError, WorkstationStoppedError } from "./errors.ts";
 import type { TaskHandler } from "./options.ts";
 import { persistently } from "./persistently.ts";
-import { ProgressTeller } from "./progress-teller.ts";
+import { ProgressReporter } from "./progress-teller.ts";
 import type { Results } from "./results.ts";
 import { finishOf, type RefuseOptions, type StartOptions, type TaskResult, type WorkstationTask } from "./task.ts";
 import { acquireWorkplace, type Workplace } from "./worktrees.ts";
 
-/** As long as the hub takes them. */
+/** The longest reason that the hub accepts. */
 const MAX_REASON = 1_000;
-const STOPPED = "The workstation said goodbye.";
+const STOPPED = "The workstation stopped.";
 
 export interface WorkParts {
   client: Client;
@@ -22,35 +22,35 @@ export interface WorkParts {
   /** The session was started by an earlier run of this program. */
   resumed: boolean;
   autoStartMs: number;
-  /** What a goodbye interrupts goes on in the next run. */
+  /** A task interrupted by `stop()` is resumed by the next run. */
   isResumable: boolean;
   started(task: WorkstationTask): void;
   refused(task: WorkstationTask, reason: string): void;
-  /** The hub did not let it start: it went elsewhere. */
+  /** The hub did not allow the start: the task was assigned elsewhere. */
   cancelled(task: WorkstationTask, reason: string): void;
   failed(error: RealtimeError): void;
 }
 
-/** One assignment in hand, from its arrival to its end. */
+/** One assignment from its arrival to its end. */
 export class Work {
   readonly task: WorkstationTask;
   readonly #parts: WorkParts;
   readonly #abort = new AbortController();
-  readonly #progress: ProgressTeller;
+  readonly #progress: ProgressReporter;
   readonly #startTimer = new Timer();
-  /** The call that starts it, the same at each try; null: nobody wanted that yet. */
+  /** The start call, the same at each attempt. Null: not requested yet. */
   #start: { key: string; params: SessionStart; answered: Promise<void> } | null = null;
   /** The hub has acknowledged the start. */
   #isStarted: boolean;
-  /** Its result or refusal is on its way: nothing more is to be said of it. */
+  /** Its result or refusal is pending: no further call is allowed. */
   #isOver = false;
-  /** The call that gives it back. */
+  /** The call that refuses the task. */
   #refusal: Promise<void> = Promise.resolve();
 
   constructor(parts: WorkParts) {
     this.#parts = parts;
     this.#isStarted = parts.resumed;
-    this.#progress = new ProgressTeller({ ...parts, id: parts.assignment.id });
+    this.#progress = new ProgressReporter({ ...parts, id: parts.assignment.id });
     this.task = this.#taskOf(parts);
   }
 
@@ -58,13 +58,13 @@ export class Work {
     return this.#parts.assignment.id;
   }
 
-  /** Lets the handler work, and tells the hub how it ended. Resolves when both is done; rejects never. */
+  /** Runs the handler and reports its outcome to the hub. Resolves when both are done and never rejects. */
   async run(handler: TaskHandler): Promise<void> {
-    // The answer is looked at by whoever waits for it.
+    // Callers of start() receive its error.
     if (!this.#isStarted) this.#startTimer.set(this.#parts.autoStartMs, () => void this.start().catch(() => undefined));
     try {
       const result = await handler(this.task);
-      // Who was interrupted and says nothing has not completed.
+      // An interrupted handler that returns nothing has not completed the task.
       if (result === undefined && this.#abort.signal.aborted) throw this.#abort.signal.reason;
       if (!this.#isOver && !this.#isInVain) await this.finish(result ?? {});
     } catch (thrown) {
@@ -75,14 +75,14 @@ export class Work {
     }
   }
 
-  /** What is done from now on is in vain, for this reason. */
+  /** Aborts the handler for this reason: further work has no effect. */
   abort(reason: RealtimeError): void {
     this.#startTimer.clear();
     this.#progress.end();
     this.#abort.abort(reason);
   }
 
-  /** It was taken back. */
+  /** Handles the cancellation of the task. */
   cancel(reason: string): void {
     if (this.#abort.signal.aborted || this.#isOver) return;
     this.abort(new TaskCancelledError(reason));
@@ -90,16 +90,16 @@ export class Work {
   }
 
   /**
-   * Its handler does not end by itself: ends it as if it had thrown what it was aborted with. Resolves once the hub knows,
-   * or the results do.
+   * Ends a task whose handler does not end, as if it had thrown its abort reason. Resolves once the hub has
+   * acknowledged it, or the result is stored.
    */
   async giveUp(): Promise<void> {
     await this.#failedWith(this.#abort.signal.reason);
-    // Whoever gave it back hears of a failure.
+    // The caller of refuse() receives its failure.
     await this.#refusal.catch(() => undefined);
   }
 
-  /** Gives it back; once it is started, that ends it as failed. */
+  /** Refuses the task. A started task ends as failed. */
   async refuse(reason: string, { rateLimitResetAt }: RefuseOptions = {}): Promise<void> {
     this.#refuseIfOver();
     const limit = rateLimitResetAt ? { rateLimitResetAt: rateLimitResetAt.toISOString() } : {};
@@ -110,7 +110,7 @@ export class Work {
       return;
     }
     this.#isOver = true;
-    this.#refusal = this.#tellRefusal({ id: this.id, reason: text, ...limit });
+    this.#refusal = this.#sendRefusal({ id: this.id, reason: text, ...limit });
     await this.#refusal;
   }
 
@@ -120,7 +120,7 @@ export class Work {
     if (this.#start) return this.#start.answered;
     this.#refuseIfOver();
     const [key, params] = [ulid(), { id: this.id, ...options }];
-    const answered = this.#tellStart(key, params);
+    const answered = this.#sendStart(key, params);
     answered.catch(() => undefined);
     this.#start = { key, params, answered };
     return answered;
@@ -129,7 +129,7 @@ export class Work {
   async finish(result: TaskResult = {}): Promise<void> {
     this.#refuseIfOver();
     const finish = finishOf(this.id, result);
-    // Its answer need not be waited for: the result carries the call with it.
+    // No need to wait for the answer: the result carries the start call.
     if (!this.#isStarted) void this.start().catch(() => undefined);
     const start = this.#isStarted || !this.#start ? null : { key: this.#start.key, params: this.#start.params };
     this.#isOver = true;
@@ -152,7 +152,7 @@ export class Work {
         this.#refuseIfOver();
         await this.#startInTime();
         this.#refuseIfOver();
-        this.#progress.tell(progress);
+        this.#progress.report(progress);
       },
       finish: (result) => this.finish(result),
       refuse: (reason, options) => this.refuse(reason, options),
@@ -160,13 +160,13 @@ export class Work {
     } satisfies WorkstationTask);
   }
 
-  /** Nothing is begun during a goodbye: what is not started goes to somebody else. */
+  /** No task starts while the workstation stops: an unstarted task is assigned to another agent. */
   async #startInTime(options?: StartOptions): Promise<void> {
     if (!this.#isStarted && !this.#start) this.#abort.signal.throwIfAborted();
     await this.start(options);
   }
 
-  async #tellStart(idempotencyKey: string, params: SessionStart): Promise<void> {
+  async #sendStart(idempotencyKey: string, params: SessionStart): Promise<void> {
     const { client, started } = this.#parts;
     const { signal } = this.#abort;
     try {
@@ -180,20 +180,20 @@ export class Work {
     started(this.task);
   }
 
-  async #tellRefusal(params: SessionRefuse): Promise<void> {
+  async #sendRefusal(params: SessionRefuse): Promise<void> {
     const [{ client, refused }, idempotencyKey] = [this.#parts, ulid()];
     await persistently({ client }, () => client.rpc("agentSessions.refuse", params, { idempotencyKey }));
     refused(this.task, params.reason);
   }
 
-  /** It went elsewhere, but where the handler told something of its start that can't be. */
+  /** The task was assigned elsewhere, unless the handler passed an invalid option. */
   #startRefused(error: RealtimeError): RealtimeError {
     if (error.code === "bad_request") this.#start = null;
-    else this.cancel(obstacleOf(error));
+    else this.cancel(conflictReason(error));
     return this.#abort.signal.aborted ? this.#abort.signal.reason : error;
   }
 
-  /** The handler threw, or does not end. */
+  /** Handles a handler that threw or does not end. */
   async #failedWith(thrown: unknown): Promise<void> {
     const { signal } = this.#abort;
     try {
@@ -227,7 +227,9 @@ export class Work {
     const { repository, workstationId } = assignment;
     const branch = named ?? assignment.branch;
     if (!repository || branch === null)
-      throw new InvalidArgumentError("This task has no repository, and so no worktree.");
+      throw new InvalidArgumentError(
+        "This task has no repository or no branch. Call acquireWorktree() only for tasks that have both.",
+      );
     const params = { workstationId, projectRepositoryId: repository.id, branch, sessionId: this.id };
     return acquireWorkplace(client, params, this.#abort.signal);
   }
@@ -239,14 +241,17 @@ export class Work {
   }
 }
 
-function obstacleOf({ details, code }: RealtimeError): string {
+function conflictReason({ details, code }: RealtimeError): string {
   const { obstacle } = (details ?? {}) as { obstacle?: unknown };
   return typeof obstacle === "string" ? obstacle : code;
 }
 
 function taskIsOver(id: string): RealtimeError {
-  return new RealtimeError(`The task of assignment ${id} has ended already: its result is on its way to the hub.`, {
-    code: "task_over",
-    temporary: false,
-  });
+  return new RealtimeError(
+    `The task of assignment ${id} is over: it has a result or a refusal. Make no further calls for it.`,
+    {
+      code: "task_over",
+      temporary: false,
+    },
+  );
 }

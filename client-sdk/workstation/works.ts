@@ -14,9 +14,9 @@ export interface WorksParts {
   onTask: TaskHandler;
   onResume: TaskHandler | null;
   autoStartMs: number;
-  /** What the machine says that it has, of this moment. */
+  /** The machine's current list of agents. */
   agents(): readonly ReportedAgent[];
-  /** What runs has changed. */
+  /** The set of running tasks has changed. */
   changed(): void;
   assigned(task: WorkstationTask, about: { resumed: boolean }): void;
   started(task: WorkstationTask): void;
@@ -25,20 +25,20 @@ export interface WorksParts {
   failed(error: RealtimeError): void;
 }
 
-/** A handler that takes longer to see that it was taken back keeps its agent: the hub takes back what waits for a minute. */
+/** The longest wait for an agent's slot. Shorter than the minute after which the hub takes back an unstarted task. */
 const TURN_LIMIT_MS = 30_000;
-/** The hub repeats nothing that is older. */
+/** The number of ended ids that are remembered. The hub repeats no older assignment. */
 const MAX_ENDED = 1_000;
-const AGENT_ENDED = "The agent program ended while it worked on the task.";
+const AGENT_ENDED = "The agent program ended while the task was running.";
 
-/** All assignments in hand: each is run once, however often it is told of. */
+/** All assignments of this workstation. Each runs once, however often it is received. */
 export class Works {
   readonly #parts: WorksParts;
   readonly #inHand = new Map<string, Work>();
-  /** What runs, with the promise of its end; the rest waits for its agent's turn. */
+  /** Running work, with the promise of its end. The rest waits for a slot of its agent. */
   readonly #running = new Map<Work, Promise<void>>();
   readonly #waiting = new Map<Work, Timer>();
-  /** Ids of those that came to their end here. */
+  /** Ids of assignments that ended here. */
   readonly #ended = new Set<string>();
   #isStopping = false;
 
@@ -56,12 +56,12 @@ export class Works {
 
   /** Takes an assignment that is not known yet. */
   take(assignment: Assignment, { resumed = false } = {}): void {
-    // What goes on in the next run is left to it.
+    // Resumable work is left to the next run.
     if (this.#isKnown(assignment.id) || (this.#isStopping && resumed)) return;
     const work = this.#workOf(assignment, resumed);
     this.#inHand.set(work.id, work);
     if (this.#isStopping) {
-      this.#giveBack(work);
+      this.#refuse(work);
       return;
     }
     this.#parts.assigned(work.task, { resumed });
@@ -76,7 +76,7 @@ export class Works {
     work.cancel(reason);
   }
 
-  /** Makes the work here what the hub holds; `before`: what was in hand before the hub was asked. */
+  /** Makes the local work match the hub's assignments. `before`: the local ids before the request. */
   compare(held: readonly Assignment[], before: ReadonlySet<string>): void {
     const isKnown = (id: string) => this.#isKnown(id);
     const { take, resume, drop } = reconcile(held, { before, isKnown });
@@ -85,17 +85,17 @@ export class Works {
     for (const assignment of resume) this.take(assignment, { resumed: true });
   }
 
-  /** Takes nothing more, and gives back what was not begun. Resolves when everything that runs has ended. */
+  /** Takes no more tasks, and refuses those that have not begun. Resolves when all running work has ended. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     for (const work of [...this.#waiting.keys()]) {
       this.#forgetWaiting(work);
-      this.#giveBack(work);
+      this.#refuse(work);
     }
     await this.#allEnded();
   }
 
-  /** Takes nothing more, and aborts everything. Resolves when everything that runs has ended. */
+  /** Takes no more tasks, and aborts all work. Resolves when all running work has ended. */
   async abort(reason: RealtimeError): Promise<void> {
     this.#isStopping = true;
     for (const work of [...this.#waiting.keys()]) this.#forgetWaiting(work);
@@ -103,7 +103,7 @@ export class Works {
     await this.#allEnded();
   }
 
-  /** Tells of what was aborted by a goodbye and does not end how it ended, and forgets it. */
+  /** Reports and forgets aborted tasks whose handlers do not end. */
   async giveUp(): Promise<void> {
     const givenUp = [...this.#running.keys()].map((work) => work.giveUp());
     this.#running.clear();
@@ -129,8 +129,8 @@ export class Works {
     this.#run(work, () => work.run(handler));
   }
 
-  #giveBack(work: Work): void {
-    this.#run(work, () => work.refuse("The workstation says goodbye."));
+  #refuse(work: Work): void {
+    this.#run(work, () => work.refuse("The workstation is stopping."));
   }
 
   #run(work: Work, action: () => Promise<void>): void {
@@ -139,7 +139,7 @@ export class Works {
   }
 
   async #untilEnded(work: Work, action: () => Promise<void>): Promise<void> {
-    // When it counts as running.
+    // Wait until `#running` contains it.
     await Promise.resolve();
     await action().catch((error) => this.#parts.failed(error));
     this.#running.delete(work);
@@ -155,7 +155,7 @@ export class Works {
     if (this.#ended.size > MAX_ENDED && oldest !== undefined) this.#ended.delete(oldest);
   }
 
-  /** The hub counts too; but a handler may not have noticed yet that its task was taken back. */
+  /** Checked here too: a handler may not have ended yet although the hub counts its task as cancelled. */
   #hasRoom({ task: { agent } }: Work): boolean {
     const own = this.#parts.agents().find(({ type, name }) => type === agent.type && name === agent.name);
     const limit = own?.maxConcurrencyLimit ?? 0;
@@ -168,7 +168,7 @@ export class Works {
     const { name } = work.task.agent;
     timer.set(TURN_LIMIT_MS, () => {
       this.#waiting.delete(work);
-      this.#run(work, () => work.refuse(`${name} still works on as many tasks as it takes at once.`));
+      this.#run(work, () => work.refuse(`${name} is at its limit of concurrent tasks.`));
     });
   }
 
@@ -187,7 +187,7 @@ export class Works {
   }
 }
 
-/** Nobody can go on with it: the hub has it tried again. */
+/** Fails a task that can't be resumed. The hub retries it. */
 async function giveUpInterrupted(task: WorkstationTask): Promise<void> {
   await task.finish({ status: "failed", errorType: "restarted", error: AGENT_ENDED });
 }

@@ -3,41 +3,41 @@ import type { SessionFinish } from "../protocol/index.ts";
 import type { PendingResult } from "./results-file.ts";
 import type { WorkstationTask } from "./task.ts";
 
-/** Where a workstation stands. */
+/** A workstation's state. */
 export type WorkstationState =
   /** Before `start()`. */
   | { name: "idle" }
   | { name: "connecting" }
-  /** Present at the hub, and takes tasks. */
+  /** Present at the hub, and taking tasks. */
   | { name: "online"; workstationId: string }
-  /** Away for now: it tries again by itself. */
+  /** Temporarily disconnected. It retries by itself. */
   | { name: "waiting"; error: RealtimeError }
-  /** Says goodbye: takes no tasks any more. */
+  /** Stopping: it takes no more tasks. */
   | { name: "stopping" }
-  /** For good. `error` is null after `stop()` and a signal. */
+  /** Final. `error` is null after `stop()` and a signal. */
   | { name: "stopped"; error: RealtimeError | null }
-  /** For good: a newer program runs as this workstation. Its tasks here were aborted; there is no fight over them. */
+  /** Final: a newer program runs as this workstation. Its tasks here were aborted, and it does not reconnect. */
   | { name: "replaced"; error: RealtimeError };
 
-/** What a workstation tells, with the arguments of its handlers. */
+/** The workstation's events, with the arguments of their handlers. */
 export type WorkstationEvents = {
   state: [state: WorkstationState, previous: WorkstationState];
-  /** A task came, before its handler is called. `resumed`: an earlier run of this program had started it. */
+  /** A task arrived; its handler is called next. `resumed`: an earlier run of this program had started it. */
   assigned: [task: WorkstationTask, { resumed: boolean }];
-  /** The hub knows that the task is being worked on. */
+  /** The hub has acknowledged the start of the task. */
   started: [task: WorkstationTask];
-  /** The hub has the result; also that of an earlier run of this program. */
+  /** The hub has stored the result. Also emitted for results of an earlier run of this program. */
   finished: [{ id: string; taskId: string; outcome: SessionFinish["outcome"] }];
-  /** The task was given back before it was started. */
+  /** The task was refused before it was started. */
   refused: [task: WorkstationTask, { reason: string }];
-  /** The task was taken back; its signal is aborted. */
+  /** The task was cancelled. Its signal is aborted. */
   cancelled: [task: WorkstationTask, { reason: string }];
-  /** The hub will never take this result: the task was given to somebody else, or came to its end, meanwhile. */
+  /** The hub rejects this result permanently: the task was assigned elsewhere or ended in the meantime. */
   rejected: [result: PendingResult, error: RealtimeError];
   /** A newer program runs as this workstation. */
   replaced: [error: RealtimeError];
-  /** The machine was asleep for about this long: the connection is made anew. */
+  /** The machine was asleep for about this long. The client reconnects. */
   woke: [{ sleptMs: number }];
-  /** Whatever else went wrong. Without a listener it goes to the console. */
+  /** Any other failure. Without a listener it is logged to the console. */
   error: [error: RealtimeError];
 };

@@ -26,19 +26,23 @@ import { Works } from "./works.ts";
 import type { WorkstationEvents, WorkstationState } from "./workstation-events.ts";
 import { acquireWorkplace, releaseWorkplace, type Workplace } from "./worktrees.ts";
 
-/** Handlers that were aborted while the hub ends it are waited for no longer, nor is a hub that is to be told of them. */
+/**
+ * The longest wait for aborted handlers after the hub has ended the workstation, and for the calls that report them.
+ */
 const ABORT_LIMIT_MS = 2_000;
-/** What is not acknowledged by then waits in the file, where there is one. */
+/** The longest wait for acknowledgements. Results that are still pending stay in the file, if there is one. */
 const FLUSH_LIMIT_MS = 5_000;
 
-/** A workstation of one hub. Nothing is sent before `start()`. Throws InvalidArgumentError for options that can't work. */
+/**
+ * Creates a workstation of one hub. It sends nothing before `start()`. Throws InvalidArgumentError for invalid options.
+ */
 export function createWorkstation(options: WorkstationOptions): Workstation {
   return new Workstation(options);
 }
 
-/** One machine as its agent program runs it: present, taking tasks, giving results back. */
+/** One machine, run by its agent program: it is present, takes tasks, and delivers results. */
 export class Workstation {
-  /** Its connection, for whatever the workstation has no method for. */
+  /** Its client, for calls that the workstation has no method for. */
   readonly client: Client;
   readonly #options: ResolvedWorkstationOptions;
   readonly #events: Emitter<WorkstationEvents>;
@@ -46,7 +50,7 @@ export class Workstation {
   readonly #works: Works;
   readonly #presence: PresenceKeeper;
   readonly #attendance: Attendance;
-  /** What is to be undone at the end. */
+  /** Cleanup functions, called at the end. */
   readonly #undo: (() => void)[] = [];
   #state: WorkstationState = { name: "idle" };
   #agents: readonly ReportedAgent[];
@@ -54,12 +58,12 @@ export class Workstation {
   #devServerPort: number | null;
   #starting: Promise<void> | null = null;
   #stopping: Promise<void> | null = null;
-  /** Lets running tasks no more time. */
+  /** Stops waiting for running tasks. */
   #hurry: () => void = () => undefined;
   readonly #hurried = new Promise<void>((resolve) => {
     this.#hurry = resolve;
   });
-  /** Known from the first welcome on. */
+  /** Known after the first welcome. */
   #workstationId: string | null = null;
 
   /** @internal Use `createWorkstation()`. */
@@ -83,17 +87,17 @@ export class Workstation {
     return this.#state;
   }
 
-  /** The workstation's id; null before the hub has told it. */
+  /** The workstation's id. Null before the first welcome. */
   get id(): string | null {
     return this.#workstationId;
   }
 
-  /** The tasks that run at this moment. */
+  /** The tasks that are running now. */
   get tasks(): readonly WorkstationTask[] {
     return this.#works.running;
   }
 
-  /** The port of its dev server, shown in its presence; null: none. */
+  /** The port of its dev server, shown in its presence. Null: none. */
   get devServerPort(): number | null {
     return this.#devServerPort;
   }
@@ -111,9 +115,10 @@ export class Workstation {
   }
 
   /**
-   * Resolves when it is online for the first time, however long the hub is away, and where it is stopped before. Rejects for
-   * what waiting does not mend, and is stopped then: a token that the hub refuses or that is no workstation's, a hub of
-   * another version, a results file that another process has (ResultsFileInUseError) or that can't be used (ResultsFileError).
+   * Resolves when the workstation is online for the first time, without a time limit, or when it is stopped before.
+   * Rejects with permanent failures and stops: the hub refuses the token, the token is not a workstation's, the hub has
+   * another version, another process owns the results file (ResultsFileInUseError), or the file can't be used
+   * (ResultsFileError).
    */
   start(): Promise<void> {
     this.#starting ??= this.#begin();
@@ -121,35 +126,35 @@ export class Workstation {
   }
 
   /**
-   * Says goodbye: takes no tasks any more, leaves the presence at once, aborts running tasks (after `drainMs`), waits for
-   * them until `graceMs` is over, and delivers what it can. Resolves when nothing of it is left. Called again with
-   * `graceMs: 0`, it waits for tasks no more.
+   * Stops the workstation: it takes no more tasks, leaves the presence immediately, aborts running tasks (after
+   * `drainMs`), waits up to `graceMs` for them, and delivers results. Resolves when everything has stopped. A second
+   * call with `graceMs: 0` stops the wait for tasks.
    */
   async stop(options: StopOptions = {}): Promise<void> {
     const graceMs = checkedMs("graceMs", options.graceMs ?? this.#options.shutdownGraceMs);
     const drainMs = checkedMs("drainMs", options.drainMs ?? this.#options.drainMs);
     if (this.#stopping && graceMs === 0) this.#hurry();
-    this.#stopping ??= this.#sayGoodbye(drainMs, graceMs);
+    this.#stopping ??= this.#stop(drainMs, graceMs);
     return this.#stopping;
   }
 
-  /** Reports what the machine has from now on, as at the start. Rejects where the hub refuses it. */
+  /** Reports a new list of agents, as at the start. Rejects if the hub refuses it. */
   async setAgents(agents: readonly ReportedAgent[]): Promise<void> {
     this.#agents = checkedAgents(agents);
     this.#presence.show();
-    // Before that, start() reports them.
+    // Before start(), nothing is sent: start() reports them.
     if (this.#starting) await this.#attendance.reportAgents();
   }
 
-  /** Shows these projects as active, beside those of running tasks. */
+  /** Shows these projects as active, in addition to those of running tasks. */
   setProjects(projects: readonly string[]): void {
     this.#projects = checkedProjects(projects);
     this.#presence.show();
   }
 
   /**
-   * Where to work on a branch outside of any task; held until it is released. Only after `start()`, and otherwise as
-   * `task.acquireWorktree`.
+   * Acquires a folder to work on a branch outside of any task, held until it is released. Requires `start()`. Otherwise
+   * like `task.acquireWorktree`.
    */
   async acquireWorktree({
     projectRepositoryId,
@@ -159,11 +164,11 @@ export class Workstation {
     branch: string;
   }): Promise<Workplace> {
     if (this.#workstationId === null)
-      throw new InvalidArgumentError("The workstation has not been online yet. Wait for start() before.");
+      throw new InvalidArgumentError("The workstation has not been online yet. Wait for start() first.");
     return acquireWorkplace(this.client, { workstationId: this.#workstationId, projectRepositoryId, branch });
   }
 
-  /** Gives back what `acquireWorktree` gave; rejects with `conflict` where nobody holds it any more. */
+  /** Releases what `acquireWorktree` returned. Rejects with `conflict` if it is no longer held. */
   releaseWorktree(workplace: Workplace): Promise<void> {
     return releaseWorkplace(this.client, workplace);
   }
@@ -191,12 +196,12 @@ export class Workstation {
     if (this.#stopping) return;
     if (state.name === "waiting") this.#become({ name: "waiting", error: state.error });
     if (state.name === "connecting" && this.#state.name === "online") this.#become({ name: "connecting" });
-    if (state.name === "connected" && this.#attendance.isOnline) this.#cameBack();
-    // Before that, start() ends with it.
+    if (state.name === "connected" && this.#attendance.isOnline) this.#reconnected();
+    // Before that, start() handles it.
     if (state.name === "closed" && this.#attendance.isOnline) this.#endedByHub(state.error);
   }
 
-  #cameBack(): void {
+  #reconnected(): void {
     if (this.#workstationId === null) return;
     this.#become({ name: "online", workstationId: this.#workstationId });
     this.#results.deliverAll();
@@ -217,41 +222,41 @@ export class Workstation {
     if (this.#options.exitOnSignal) void done.then(() => process.exit(0));
   }
 
-  async #sayGoodbye(drainMs: number, graceMs: number): Promise<void> {
+  async #stop(drainMs: number, graceMs: number): Promise<void> {
     this.#become({ name: "stopping" });
     const left = this.#presence.leave().catch((error) => this.#report(error));
-    await this.#patience(this.#works.stop(), drainMs);
-    await this.#patience(this.#works.abort(new WorkstationStoppedError()), graceMs);
+    await this.#waitFor(this.#works.stop(), drainMs);
+    await this.#waitFor(this.#works.abort(new WorkstationStoppedError()), graceMs);
     const givenUp = this.#works.giveUp();
     await withLimit(givenUp, ABORT_LIMIT_MS);
-    await withLimit(Promise.all([left, givenUp, this.#giveBackLast(), this.#results.flushed()]), this.#flushLimitMs);
+    await withLimit(Promise.all([left, givenUp, this.#refuseLast(), this.#results.flushed()]), this.#flushLimitMs);
     await this.#close({ name: "stopped", error: null });
   }
 
-  #patience(ended: Promise<void>, limitMs: number): Promise<void> {
+  #waitFor(ended: Promise<void>, limitMs: number): Promise<void> {
     return withLimit(Promise.race([ended, this.#hurried]), limitMs);
   }
 
-  /** What was given before the hub knew that it left, and not heard of: else it would wait a minute for nobody. */
-  async #giveBackLast(): Promise<void> {
+  /** Refuses assignments that the hub made before it registered the leave. Otherwise they would wait a minute. */
+  async #refuseLast(): Promise<void> {
     if (!this.#attendance.isOnline) return;
-    await this.#attendance.lookUp().catch((error) => this.#report(error));
+    await this.#attendance.fetchAssignments().catch((error) => this.#report(error));
     await this.#works.stop();
   }
 
-  /** What is in a file can wait for the next run where the hub is away. */
+  /** While disconnected, results in a file wait for the next run. */
   get #flushLimitMs(): number {
     const isAway = this.client.state.name !== "connected";
     return isAway && (this.#options.resultsFile !== null || !this.#attendance.isOnline) ? 0 : FLUSH_LIMIT_MS;
   }
 
-  /** The end that nobody asked this workstation for. */
+  /** Ends the workstation without a call of stop(). */
   #end(error: RealtimeError | null): Promise<void> {
-    this.#stopping ??= this.#breakOff(error);
+    this.#stopping ??= this.#endNow(error);
     return this.#stopping;
   }
 
-  async #breakOff(error: RealtimeError | null): Promise<void> {
+  async #endNow(error: RealtimeError | null): Promise<void> {
     await withLimit(this.#works.abort(error ?? new WorkstationStoppedError()), ABORT_LIMIT_MS);
     await withLimit(this.#works.giveUp(), ABORT_LIMIT_MS);
     if (error?.code !== "replaced") return this.#close({ name: "stopped", error });
@@ -317,20 +322,20 @@ export class Workstation {
     });
   }
 
-  /** What ended it is told as its state, and by `start()`. */
+  /** A closed client is reported by the state and by `start()`. */
   #clientFailed(error: RealtimeError): void {
     if (this.client.state.name !== "closed") this.#report(error);
   }
 
   #report(thrown: unknown): void {
     const error = asRealtimeError(thrown);
-    // What was under way when it ended.
+    // Calls that were pending when the client closed.
     if (error.code === "connection_closed") return;
     if (!this.#events.emit("error", error)) logFailure(error);
   }
 }
 
-/** Why the client was closed says more than that it was. */
+/** Returns the reason why the client was closed, which says more than the ConnectionClosedError. */
 function reasonOf(error: RealtimeError): RealtimeError {
   return error.code === "connection_closed" && error.cause instanceof RealtimeError ? error.cause : error;
 }

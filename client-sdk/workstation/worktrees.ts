@@ -4,16 +4,21 @@ import type { GitWorktree, WorktreeAcquire } from "../protocol/index.ts";
 import { ulid } from "../ulid.ts";
 import { persistently } from "./persistently.ts";
 
-/** Where to work on a branch. */
+/** The folder for work on a branch. */
 export interface Workplace {
   branch: string;
-  /** The folder. A worktree of status `creating` is not there yet: `git worktree add` makes it, or gives it this branch. */
+  /**
+   * The folder. A worktree of status `creating` does not exist yet: `git worktree add` creates it, or switches it to
+   * this branch.
+   */
   path: string;
-  /** Null where the clone itself has the branch checked out: the folder is the clone's then, and not held. */
+  /** Null if the clone itself has the branch checked out. The folder is then the clone, and is not held. */
   worktree: GitWorktree | null;
 }
 
-/** Waits for the hub where it is away. Rejects as `gitWorktrees.acquire` does, but where the clone itself has the branch. */
+/**
+ * Waits for a connection. Rejects as `gitWorktrees.acquire` does, unless the clone itself has the branch checked out.
+ */
 export async function acquireWorkplace(
   client: Client,
   params: WorktreeAcquire,
@@ -33,7 +38,7 @@ export async function acquireWorkplace(
   }
 }
 
-/** Gives back what was acquired without a task; the clone itself is nobody's to give. */
+/** Releases a worktree that was acquired without a task. The clone itself needs no release. */
 export async function releaseWorkplace(client: Client, { worktree }: Workplace): Promise<void> {
   if (!worktree) return;
   const [params, idempotencyKey] = [{ id: worktree.id }, ulid()];
@@ -41,11 +46,11 @@ export async function releaseWorkplace(client: Client, { worktree }: Workplace):
 }
 
 function mainPathIn(thrown: unknown): string | null {
-  const { obstacle, mainPath } = (thrown instanceof RealtimeError ? (thrown.details ?? {}) : {}) as Obstacle;
+  const { obstacle, mainPath } = (thrown instanceof RealtimeError ? (thrown.details ?? {}) : {}) as ConflictDetails;
   return obstacle === "main_clone" && typeof mainPath === "string" ? mainPath : null;
 }
 
-interface Obstacle {
+interface ConflictDetails {
   obstacle?: unknown;
   mainPath?: unknown;
 }

@@ -12,18 +12,18 @@ import { SessionSwap } from "./shell/session-swap.tsx";
 import { SignIn } from "./shell/sign-in.tsx";
 import { VIEWS } from "./views.ts";
 
-/** The token that the address carries behind `#`, which browsers send to nobody; the address forgets it for `instead`. */
-function takeTokenOfAddress(instead = hashOf(HOME)): string | null {
+/** Takes the token from the address's hash, which browsers never send. The address is replaced with `instead`. */
+function takeTokenFromAddress(instead = hashOf(HOME)): string | null {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (token !== null) history.replaceState(null, "", instead);
   return token;
 }
 
 function connect(token: string): Client {
-  // The hub is where the page is, below a path too.
+  // The hub serves the page, possibly below a path.
   const { href } = new URL(".", location.href);
   const client = createClient({ url: href, token, client: "console/1" });
-  // What ends the client, and what keeps it from connecting, is shown by its state.
+  // Errors of the connection are shown by the client's state.
   client.on("error", () => undefined);
   client.connect().catch(() => undefined);
   return client;
@@ -31,7 +31,7 @@ function connect(token: string): Client {
 
 export function App() {
   const [client, setClient] = useState<Client | null>(() => {
-    const token = takeTokenOfAddress();
+    const token = takeTokenFromAddress();
     return token === null ? null : connect(token);
   });
   const [problem, setProblem] = useState<string | null>(null);
@@ -43,16 +43,16 @@ export function App() {
     } else void offered?.close();
     setOffered(null);
   };
-  // An address with a token may be opened in a page that is signed in already: the person is asked, and stays where they are.
+  // A page that is signed in may open an address with a token: ask the user, and keep the current view.
   useEffect(() => {
     const opened = (event: HashChangeEvent) => {
-      const token = takeTokenOfAddress(client ? new URL(event.oldURL).hash || hashOf(HOME) : hashOf(HOME));
+      const token = takeTokenFromAddress(client ? new URL(event.oldURL).hash || hashOf(HOME) : hashOf(HOME));
       if (token === null) return;
       if (!client) return setClient(connect(token));
       void offered?.close();
       setOffered(connect(token));
     };
-    // Before those who read the route of the address.
+    // Runs before the listeners that read the route.
     addEventListener("hashchange", opened, { capture: true });
     return () => removeEventListener("hashchange", opened, { capture: true });
   }, [client, offered]);
@@ -92,7 +92,7 @@ export function App() {
   );
 }
 
-/** Before there is anything to show. */
+/** Shown before the first data. */
 function Waiting({ problem }: { problem: string }) {
   return (
     <main className="sign-in">
@@ -107,13 +107,13 @@ function Waiting({ problem }: { problem: string }) {
   );
 }
 
-/** What is shown may be old while there is no connection. */
+/** Without a connection, the shown data may be outdated. */
 function Disconnected(): ReactNode {
   const { state } = useConnection();
   if (state.name !== "waiting") return null;
   return (
     <p className="banner" role="alert">
-      {sentenceOf(state.error)} What you see is what was last known.
+      {sentenceOf(state.error)} The page shows the last known data.
     </p>
   );
 }

@@ -11,7 +11,7 @@ export interface View {
   component: ComponentType<{ argument: string | null }>;
 }
 
-/** In the order of the navigation; the first is the home. */
+/** In the order of the navigation. The first one is the home page. */
 export const VIEWS: readonly View[] = [
   { id: "workstations", title: "Workstations", component: WorkstationsView },
   { id: "tasks", title: "Tasks", component: TasksView },

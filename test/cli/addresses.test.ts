@@ -37,12 +37,12 @@ for (const [given, problem] of [
       not.match(error.message, "hunter2");
       return;
     }
-    throw new Error("it was taken");
+    throw new Error("it was accepted");
   });
 }
 
 test(
-  "a context keeps the path, and its token goes to that address alone",
+  "a context keeps the path, and its token is sent only to that address",
   () =>
     withHub({ env: { BASE_PATH: "/realtime" } }, (hub) =>
       withCli({}, async (cli) => {
@@ -51,19 +51,23 @@ test(
         is(jsonLines<{ url: string }>(listed.stdout)[0]?.url, hub.url);
         const called = await cli.run(["rpc", "projects.list"]);
         is(called.code, 0, called.stderr);
-        fails(await cli.run(["rpc", "projects.list", "--url", new URL(hub.url).origin]), 4, "There is no token");
+        fails(await cli.run(["rpc", "projects.list", "--url", new URL(hub.url).origin]), 4, "No token for");
       }),
     ),
   LIMIT_MS,
 );
 
 test(
-  "a path that is missing, or too much, ends at once and says what answered",
+  "a missing or wrong path fails immediately and reports the HTTP status",
   () =>
     withHub({ env: { BASE_PATH: "/realtime" } }, (hub) =>
       withCli({}, async (cli) => {
         for (const url of [new URL(hub.url).origin, `${hub.url}/deeper`]) {
-          fails(await cli.run(["rpc", "projects.list"], { env: at(url, hub.userToken) }), 3, "no hub (HTTP 404)");
+          fails(
+            await cli.run(["rpc", "projects.list"], { env: at(url, hub.userToken) }),
+            3,
+            "not from a hub (HTTP 404)",
+          );
         }
       }),
     ),
@@ -71,7 +75,7 @@ test(
 );
 
 test.needing("openssl")(
-  "what is wrong with TLS is said at once, as TLS's, by every command and by the doctor",
+  "every command and the doctor report a TLS failure immediately",
   () =>
     withTlsServers(({ selfSigned, expired, otherHost, plainHttp, plainToTls, certificates }) =>
       withCli({}, async (cli) => {
@@ -79,15 +83,15 @@ test.needing("openssl")(
           const trust: Record<string, string> = trusted ? { NODE_EXTRA_CA_CERTS: trusted.certFile } : {};
           const result = await cli.run(["rpc", "projects.list"], { env: { ...at(url, "t"), ...trust } });
           fails(result, 3, expected);
-          not.match(result.stderr, /is no hub|Trying for/);
+          not.match(result.stderr, /not from a hub|Trying for/);
         };
-        await call(selfSigned, /TLS failed: its certificate is not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)/);
-        await call(expired, /TLS failed: its certificate has expired/, certificates.expired);
-        await call(otherHost, /TLS failed: its certificate is for another host name/, certificates.otherHost);
-        await call(plainHttp, /it does not speak TLS; is it http\?/);
-        await call(plainToTls, /TLS is spoken there; use https:\/\//);
+        await call(selfSigned, /TLS failed: the certificate is not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)/);
+        await call(expired, /TLS failed: the certificate has expired/, certificates.expired);
+        await call(otherHost, /TLS failed: the certificate is for another host name/, certificates.otherHost);
+        await call(plainHttp, /the port does not use TLS; try http:\/\//);
+        await call(plainToTls, /the port uses TLS; use https:\/\//);
         const doctor = await cli.run(["doctor", plainToTls, "--token", "t"]);
-        match(doctor.stdout, /fail\thttp\tTLS is spoken there\tUse its https:\/\/ address\./);
+        match(doctor.stdout, /fail\thttp\tthe port uses TLS\tUse its https:\/\/ address\./);
       }),
     ),
   LIMIT_MS,

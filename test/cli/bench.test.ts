@@ -16,14 +16,14 @@ interface Measure {
 
 const SHORT = ["--duration", "400ms", "--connections", "4", "--subscribers", "3", "--rate", "20"];
 
-test("takes nearest-rank percentiles, and none of nothing", () => {
+test("computes nearest-rank percentiles, and null without values", () => {
   const values = Array.from({ length: 100 }, (_, index) => 100 - index);
   equal(spreadOf(values), { count: 100, p50: 50, p95: 95, p99: 99, max: 100 });
   equal(spreadOf([7]), { count: 1, p50: 7, p95: 7, p99: 7, max: 7 });
   is(spreadOf([]), null);
 });
 
-test("measures connects, latency, fan-out and throughput on a task that is gone afterwards", () =>
+test("measures connects, latency, fan-out and throughput on a task that is deleted afterwards", () =>
   withHub({}, (hub) =>
     withCli(at("http://127.0.0.1:1", hub.userToken), async (cli) => {
       const env = at(hub.url, hub.userToken);
@@ -45,7 +45,7 @@ test("measures connects, latency, fan-out and throughput on a task that is gone 
     }),
   ));
 
-test("publishes as fast as the connections, and their principal, are allowed to", () => {
+test("publishes at the rate limit of the connections and their principal", () => {
   const limits = { publishesPerSecond: 200, principal: { publishesPerSecond: 1_000 } };
   equal(
     [1, 5, 6, 50].map((publishers) => throughputRate(publishers, limits)),
@@ -55,7 +55,7 @@ test("publishes as fast as the connections, and their principal, are allowed to"
   is(throughputRate(2, null), 180);
 });
 
-test("stays within the principal's limit with more publishers than that allows", () =>
+test("stays within the principal's limit with many publishers", () =>
   withHub({ env: { PUBLISHES_PER_SECOND: "20", PRINCIPAL_RATE_FACTOR: "2" } }, (hub) =>
     withCli(at(hub.url, hub.userToken), async (cli) => {
       const few = ["--duration", "3s", "--connections", "8", "--subscribers", "2", "--rate", "10", "--publishers", "6"];
@@ -71,24 +71,24 @@ test("stays within the principal's limit with more publishers than that allows",
     }),
   ));
 
-test("publishes on the task that was named, and asks before it does harm", () =>
+test("publishes on the given task, and asks for confirmation of large loads", () =>
   withHub({}, (hub) =>
     withCli(at(hub.url, hub.userToken), async (cli) => {
       is((await cli.run(["bench", "--channel", hub.taskId, ...SHORT])).code, 0);
       match((await cli.run(["history", hub.taskId, "--limit", "1"])).stdout, "\tbench\t");
       const much = await cli.run(["bench", "--subscribers", "90"]);
       equal([much.code, much.stdout], [2, ""]);
-      match(much.stderr, /opens 91 connections to http:\S+ and makes up to \d+ deliveries a second.*--yes/);
-      match((await cli.run(["bench", "--channel", hub.workstation.id])).stderr, "is no task channel");
+      match(much.stderr, /opens 91 connections to http:\S+ and makes up to \d+ deliveries per second.*--yes/);
+      match((await cli.run(["bench", "--channel", hub.workstation.id])).stderr, "is not a task channel");
     }),
   ));
 
-test("takes its task away at Ctrl-C", () =>
+test("deletes its task on Ctrl-C", () =>
   withHub({}, (hub) =>
     withCli(at(hub.url, hub.userToken), async (cli) => {
       const bench = cli.start(["bench", "--connections", "1", "--subscribers", "1", "--duration", "20s"]);
       const tasks = async () => (await hub.database.query((sql) => sql`SELECT id FROM tasks`)).length;
-      await until("the task is there", async () => (await tasks()) === 2);
+      await until("the task exists", async () => (await tasks()) === 2);
       is((await bench.interrupt()).code, 130);
       is(await tasks(), 1);
     }),

@@ -10,7 +10,7 @@ const test = suite("completion of the command line");
 const completionsOf = async (cli: Cli, ...words: string[]) =>
   (await cli.run(["__complete", "--", ...words])).stdout.split("\n").filter(Boolean);
 
-test("knows commands, subcommands, options, choices, methods and channels", () =>
+test("completes commands, subcommands, options, choices, methods and channels", () =>
   withCli({}, async (cli) => {
     const [commands, subcommands, options, global, choices, methods, channels, value] = await Promise.all([
       completionsOf(cli, ""),
@@ -28,7 +28,7 @@ test("knows commands, subcommands, options, choices, methods and channels", () =
     equal([methods, channels, value], [["tasks.move"], ["project:", "task:", "workstation:"], ["history"]]);
   }));
 
-test("knows the names of contexts, and stays quiet where they can't be read", () =>
+test("completes the names of contexts, and prints no error if they can't be read", () =>
   withCli({}, async (cli) => {
     await cli.run(["context", "add", "prod", "--url", "http://localhost:1", "--token-stdin"], { stdin: "t" });
     equal(await completionsOf(cli, "context", "use", "p"), ["prod"]);
@@ -38,7 +38,7 @@ test("knows the names of contexts, and stays quiet where they can't be read", ()
     equal([stdout, stderr, code], ["", "", 0]);
   }));
 
-/** What a real bash offers at the end of `line`. */
+/** The candidates of a real bash at the end of `line`. */
 async function inBash(cli: Cli, line: string): Promise<string[]> {
   const bin = join(cli.home, "bin");
   mkdirSync(bin, { recursive: true });
@@ -54,7 +54,7 @@ async function inBash(cli: Cli, line: string): Promise<string[]> {
   return stdout.split("\n").filter(Boolean);
 }
 
-test("completes in bash, also behind a colon, which bash takes for the end of a word", () =>
+test("completes in bash, also after a colon, at which bash splits words", () =>
   withCli({}, async (cli) => {
     equal(await inBash(cli, "monster-realtime publ"), ["publish"]);
     equal(await inBash(cli, "monster-realtime rpc tasks.ass"), ["tasks.assign", "tasks.assignable"]);

@@ -10,15 +10,15 @@ const fileOf = (home: string) => join(home, "monster-realtime", "contexts.json")
 const modeOf = (path: string) => statSync(path).mode & 0o777;
 const add = (name: string) => ["context", "add", name, "--url", "http://localhost:4000", "--token-stdin"];
 
-test("keeps a token from stdin in a file that its owner alone may read, and never prints it", () =>
+test("saves a token from stdin in a file that only its owner may read, and never prints it", () =>
   withCli({}, async (cli) => {
     const added = await cli.run(add("prod"), { stdin: "wst_secret\n" });
     is(added.code, 0);
     equal([modeOf(fileOf(cli.home)), modeOf(join(cli.home, "monster-realtime"))], [0o600, 0o700]);
     is(JSON.parse(readFileSync(fileOf(cli.home), "utf8")).contexts.prod.token, "wst_secret");
-    const told = [added, await cli.run(["context", "list"]), await cli.run(["context", "show", "--json"])];
-    for (const { stdout, stderr } of told) not.match(stdout + stderr, "wst_secret");
-    equal(jsonLines(told[2]?.stdout ?? ""), [
+    const results = [added, await cli.run(["context", "list"]), await cli.run(["context", "show", "--json"])];
+    for (const { stdout, stderr } of results) not.match(stdout + stderr, "wst_secret");
+    equal(jsonLines(results[2]?.stdout ?? ""), [
       { context: "prod", url: "http://localhost:4000", token: "workstation token" },
     ]);
   }));
@@ -35,7 +35,7 @@ test("lists, uses and removes", () =>
     ]);
   }));
 
-test("suggests the name that was meant", () =>
+test("suggests a similar name", () =>
   withCli({}, async (cli) => {
     await cli.run(add("production"), { stdin: "a" });
     const { code, stderr } = await cli.run(["context", "use", "prodction"]);
@@ -43,7 +43,7 @@ test("suggests the name that was meant", () =>
     match(stderr, "Did you mean production?");
   }));
 
-test("does not use a file that others may read, and says what to run", () =>
+test("rejects a file that other users can read, and prints the command that fixes it", () =>
   withCli({}, async (cli) => {
     await cli.run(add("prod"), { stdin: "a" });
     chmodSync(fileOf(cli.home), 0o644);
@@ -54,7 +54,7 @@ test("does not use a file that others may read, and says what to run", () =>
     }
   }));
 
-test("loses none of several that are added at the same time", () =>
+test("keeps all contexts that are added concurrently", () =>
   withCli({}, async (cli) => {
     const names = ["a", "b", "c", "d"];
     await Promise.all(names.map((name) => cli.run(add(name), { stdin: "t" })));
@@ -68,7 +68,7 @@ test("loses none of several that are added at the same time", () =>
     equal(readdirSync(join(cli.home, "monster-realtime")), ["contexts.json"]);
   }));
 
-test("takes away the lock of a program that was killed", () =>
+test("removes the lock of a killed program", () =>
   withCli({}, async (cli) => {
     const lock = `${fileOf(cli.home)}.lock`;
     mkdirSync(join(cli.home, "monster-realtime"), { mode: 0o700 });
@@ -77,24 +77,24 @@ test("takes away the lock of a program that was killed", () =>
     is((await cli.run(add("prod"), { stdin: "a" })).code, 0);
   }));
 
-test("leaves alone a file that is not what it wrote", () =>
+test("does not change an invalid file", () =>
   withCli({}, async (cli) => {
     mkdirSync(join(cli.home, "monster-realtime"), { mode: 0o700 });
     writeFileSync(fileOf(cli.home), "{", { mode: 0o600 });
     const { code, stderr } = await cli.run(add("prod"), { stdin: "a" });
     is(code, 1);
-    match(stderr, "Mend it, or remove it");
+    match(stderr, "Fix it, or delete it");
     is(readFileSync(fileOf(cli.home), "utf8"), "{");
   }));
 
-test("refuses a name, an address and a token that can't be any", () =>
+test("rejects an invalid name, address and token", () =>
   withCli({}, async (cli) => {
     const typed: [string[], string, RegExp][] = [
-      [add("../x"), "t", /can't name a context/],
+      [add("../x"), "t", /is not a valid context name/],
       [["context", "add", "x", "--url", "localhost", "--token-stdin"], "t", /not a URL/],
-      [add("x"), "", /There is no token/],
+      [add("x"), "", /No token was given/],
       [add("x"), "two words", /one word/],
-      [["context", "add", "x", "--token", "t"], "", /Give its --url/],
+      [["context", "add", "x", "--token", "t"], "", /Give --url/],
     ];
     for (const [args, stdin, expected] of typed) {
       const { code, stderr } = await cli.run(args, { stdin });
@@ -103,17 +103,17 @@ test("refuses a name, an address and a token that can't be any", () =>
     }
   }));
 
-test("sends the token of a context to the address of that context alone", () =>
+test("sends the token of a context only to the context's address", () =>
   withCli({}, async (cli) => {
     await cli.run(add("prod"), { stdin: "wst_secret" });
     const { code, stderr } = await cli.run(["context", "show", "--url", "http://localhost:4001"]);
     is(code, 4);
-    match(stderr, "There is no token for http://localhost:4001");
+    match(stderr, "No token for http://localhost:4001");
     const shown = await cli.run(["context", "show", "--url", "http://localhost:4000/", "--json"]);
     is(jsonLines(shown.stdout)[0]?.token, "workstation token");
   }));
 
-test("takes a token without the whitespace around it, from stdin, a flag, the environment, and a context's file", () =>
+test("trims a token from stdin, a flag, the environment, and a context's file", () =>
   withHub({}, (hub) =>
     withCli({}, async (cli) => {
       const padded = ` ${hub.serviceToken}\r\n`;
@@ -138,11 +138,11 @@ test("takes a token without the whitespace around it, from stdin, a flag, the en
       const empty = await cli.run([...asks, "--url", "http://localhost:4001"], {
         env: { MONSTER_REALTIME_TOKEN: " \n" },
       });
-      match(empty.stderr, "There is no token");
+      match(empty.stderr, "No token for");
     }),
   ));
 
-test("takes flags before the environment, and that before the current context", () =>
+test("prefers flags to the environment, and the environment to the current context", () =>
   withCli({}, async (cli) => {
     await cli.run(add("prod"), { stdin: "wst_1" });
     const env = { MONSTER_REALTIME_URL: "http://localhost:4100", MONSTER_REALTIME_TOKEN: "svc_1" };

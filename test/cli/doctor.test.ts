@@ -31,7 +31,7 @@ interface Diagnosis {
 const LIMIT_MS = 60_000;
 const TOKEN = `wst_${"x".repeat(43)}`;
 
-/** Runs it, and expects it to end as its worst diagnosis says. */
+/** Runs the doctor, and expects the exit code of its worst diagnosis. */
 async function examined(cli: Cli, url: string, ...more: string[]): Promise<Diagnosis[]> {
   const result: CliResult = await cli.run(["doctor", url, "--json", ...more]);
   const diagnoses = jsonLines<Diagnosis>(result.stdout);
@@ -40,7 +40,7 @@ async function examined(cli: Cli, url: string, ...more: string[]): Promise<Diagn
   return diagnoses;
 }
 
-/** The check that failed first, with its remedy; what needs it is skipped. */
+/** Expects this check to fail first, with a remedy. Returns the status of each check. */
 async function failsAt(cli: Cli, url: string, check: string, measured: RegExp, ...more: string[]) {
   const diagnoses = await examined(cli, url, ...more);
   const failed = diagnoses.find(({ status }) => status === "fail");
@@ -63,7 +63,7 @@ async function withServer(server: Server, body: (port: number) => Promise<void>)
 }
 
 test(
-  "a hub that is well passes every check, and the token's rights are told",
+  "a healthy hub passes every check, and the token's rights are reported",
   () =>
     withHub({}, (hub) =>
       withCli(at(hub.url, hub.userToken), async (cli) => {
@@ -79,7 +79,7 @@ test(
         const plain = await cli.run(["doctor"]);
         equal([plain.code, plain.stdout.split("\n").length], [0, 15]);
         match(plain.stdout, /^ok\tname\tlocalhost is /);
-        match(plain.stderr, "All is well.");
+        match(plain.stderr, "All checks passed.");
         const machine = await examined(cli, hub.url, "--token", hub.workstation.token);
         match(
           machine.find(({ check }) => check === "rights")?.measured ?? "",
@@ -90,52 +90,50 @@ test(
   LIMIT_MS,
 );
 
-test("names that lead nowhere, ports where nobody listens, and servers that never answer", () =>
+test("unknown names, closed ports, and servers that never answer", () =>
   withCli({}, async (cli) => {
     const more = ["--token", TOKEN, "--timeout", "700ms"];
     const unnamed = await failsAt(
       cli,
       "http://host.invalid",
       "name",
-      /no host host\.invalid|can't be looked up|the DNS server does not answer for host\.invalid/,
+      /host host\.invalid does not exist|can't be resolved|the DNS server does not answer for host\.invalid/,
       ...more,
     );
     equal([unnamed.get("tcp"), unnamed.get("rights"), unnamed.get("token")], ["skipped", "skipped", "ok"]);
-    await failsAt(cli, "http://127.0.0.1:1", "tcp", /nobody listens at 127\.0\.0\.1:1/, ...more);
+    await failsAt(cli, "http://127.0.0.1:1", "tcp", /127\.0\.0\.1:1 refuses connections/, ...more);
     await withServer(createTcpServer(), async (port) => {
       const silent = await failsAt(cli, `http://127.0.0.1:${port}`, "http", /no answer within 0\.7 s/, ...more);
       equal([silent.get("tcp"), silent.get("readiness")], ["ok", "skipped"]);
-      await failsAt(cli, `https://127.0.0.1:${port}`, "tls", /handshake is not answered/, ...more);
+      await failsAt(cli, `https://127.0.0.1:${port}`, "tls", /no answer to the handshake/, ...more);
     });
   }));
 
-test.needing("ip", "network namespaces")(
-  "a DNS server that never answers ends neither the check late nor the command",
-  () =>
-    withCable((cable) =>
-      withCli({}, async (cli) => {
-        const silent = createSocket("udp4");
-        try {
-          await new Promise<void>((resolve) => silent.bind(53, cable.address, resolve));
-          const resolver = join(cli.home, "resolv.conf");
-          writeFileSync(resolver, `nameserver ${cable.address}\n`);
-          const command = ["doctor", "http://hub.example", "--json", "--token", TOKEN, "--timeout", "700ms"];
-          const started = performance.now();
-          const result = await inside(cable, cli, resolver, command);
-          const [name, tcp] = jsonLines<Diagnosis>(result.stdout);
-          is(name?.measured, "the DNS server does not answer for hub.example");
-          is(tcp?.status, "skipped");
-          is(result.code, 1);
-          // The resolver itself gives up after 10 s.
-          ok(performance.now() - started < 9_000);
-        } finally {
-          silent.close();
-        }
-      }),
-    ),
+test.needing("ip", "network namespaces")("a DNS server that never answers delays neither the check nor the exit", () =>
+  withCable((cable) =>
+    withCli({}, async (cli) => {
+      const silent = createSocket("udp4");
+      try {
+        await new Promise<void>((resolve) => silent.bind(53, cable.address, resolve));
+        const resolver = join(cli.home, "resolv.conf");
+        writeFileSync(resolver, `nameserver ${cable.address}\n`);
+        const command = ["doctor", "http://hub.example", "--json", "--token", TOKEN, "--timeout", "700ms"];
+        const started = performance.now();
+        const result = await inside(cable, cli, resolver, command);
+        const [name, tcp] = jsonLines<Diagnosis>(result.stdout);
+        is(name?.measured, "the DNS server does not answer for hub.example");
+        is(tcp?.status, "skipped");
+        is(result.code, 1);
+        // The resolver itself gives up after 10 s.
+        ok(performance.now() - started < 9_000);
+      } finally {
+        silent.close();
+      }
+    }),
+  ),
 );
 
-/** Runs the command line in the cable's network with another `resolv.conf`. */
+/** Runs the command line in the cable's network namespace with another `resolv.conf`. */
 function inside(cable: Cable, { env }: Cli, resolver: string, command: string[]): Promise<CliResult> {
   const mounted = ["sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', resolver];
   const [file = "", ...args] = [...cable.inside, ...mounted, ...CLI_COMMAND, ...command];
@@ -146,20 +144,20 @@ function inside(cable: Cable, { env }: Cli, resolver: string, command: string[])
   });
 }
 
-test("a server that is no hub, one that sends elsewhere, and one without TLS", () =>
+test("a server that is not a hub, one that redirects, and one without TLS", () =>
   withCli({}, async (cli) => {
     const server = createHttpServer((_, response) => response.end("<h1>It works!</h1>"));
     await withServer(server, async (port) => {
-      await failsAt(cli, `http://127.0.0.1:${port}`, "http", /no hub \(HTTP 200\)/, "--token", TOKEN);
-      await failsAt(cli, `https://127.0.0.1:${port}`, "tls", /TLS is not spoken/, "--token", TOKEN);
+      await failsAt(cli, `http://127.0.0.1:${port}`, "http", /not from a hub \(HTTP 200\)/, "--token", TOKEN);
+      await failsAt(cli, `https://127.0.0.1:${port}`, "tls", /does not use TLS/, "--token", TOKEN);
     });
     const moved = createHttpServer((_, response) => response.writeHead(301, { location: "https://hub/" }).end());
     await withServer(moved, async (port) => {
-      await failsAt(cli, `http://127.0.0.1:${port}`, "http", /sends elsewhere: https:\/\/hub\//, "--token", TOKEN);
+      await failsAt(cli, `http://127.0.0.1:${port}`, "http", /redirects to https:\/\/hub\//, "--token", TOKEN);
     });
   }));
 
-test.needing("openssl")("a certificate that nobody vouches for, one for another name, and one that is trusted", () =>
+test.needing("openssl")("an untrusted certificate, one for another name, and a trusted one", () =>
   withCli({}, async (cli) => {
     const own = certificateFor("localhost", cli.home);
     const answer = createTlsServer(own, (_, response) => response.end('{"status":"ok"}'));
@@ -175,7 +173,7 @@ test.needing("openssl")("a certificate that nobody vouches for, one for another 
   }),
 );
 
-/** Passes requests on and forgets what proxies forget unless they are told. */
+/** Forwards requests and drops the headers that proxies drop by default. */
 function proxyWithoutUpgrade(target: string): Server {
   return createHttpServer((incoming, response) => {
     const { upgrade: _, connection: __, ...headers } = incoming.headers;
@@ -186,7 +184,7 @@ function proxyWithoutUpgrade(target: string): Server {
   });
 }
 
-test("a proxy that does not pass WebSockets on", () =>
+test("a proxy that does not forward WebSockets", () =>
   withHub({}, (hub) =>
     withCli({}, (cli) =>
       withServer(proxyWithoutUpgrade(hub.url), async (port) => {
@@ -200,22 +198,29 @@ test("a proxy that does not pass WebSockets on", () =>
 test("tokens that are missing, cut, wrong and expired", () =>
   withHub({}, (hub) =>
     withCli({}, async (cli) => {
-      const missing = await failsAt(cli, hub.url, "token", /there is none/);
+      const missing = await failsAt(cli, hub.url, "token", /no token/);
       is(missing.get("websocket"), "ok");
-      await failsAt(cli, hub.url, "token", /not as long as one/, "--token", "wst_abc");
-      await failsAt(cli, hub.url, "token", /no shape/, "--token", "hello");
+      await failsAt(cli, hub.url, "token", /wrong length/, "--token", "wst_abc");
+      await failsAt(cli, hub.url, "token", /unknown format/, "--token", "hello");
       await failsAt(cli, hub.url, "sign-in", /refused: /, "--token", TOKEN);
       const claims = Buffer.from(JSON.stringify({ sub: "me", iss: "x", exp: 1_000_000 })).toString("base64url");
-      await failsAt(cli, hub.url, "token", /a user's, of me by x, expired \d+d/, "--token", `e30.${claims}.c2ln`);
+      await failsAt(
+        cli,
+        hub.url,
+        "token",
+        /a user token for me, issued by x, expired \d+d/,
+        "--token",
+        `e30.${claims}.c2ln`,
+      );
     }),
   ));
 
-test("reads how long a token is good without asking anybody", () => {
+test("reads the expiry of a token locally", () => {
   const now = 1_700_000_000_000;
   const tokenFor = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.x`;
   equal(readToken(tokenFor({ sub: "me", iss: "i", exp: now / 1000 + 7_200 }), now), {
     status: "ok",
-    measured: "a user's, of me by i, 2h left",
+    measured: "a user token for me, issued by i, 2h left",
   });
   is(readToken(tokenFor({ sub: "me", iss: "i", exp: now / 1000 + 60 }), now).status, "warn");
   is(readToken("a.%%%.c", now).status, "fail");
@@ -225,15 +230,15 @@ test("hubs that are too old and too new", () =>
   withCli({}, async (cli) => {
     const more = ["--token", TOKEN];
     await withForeignHub({ protocol: 2, healthy: true }, async (url) => {
-      const found = await failsAt(cli, url, "protocol", /the hub speaks version 2, and this program 1/, ...more);
+      const found = await failsAt(cli, url, "protocol", /the hub uses version 2, and this program 1/, ...more);
       is(found.get("sign-in"), "skipped");
     });
     await withForeignHub({ refuse: "unsupported_protocol", healthy: true }, (url) =>
-      failsAt(cli, url, "protocol", /the hub speaks another version/, ...more).then(() => undefined),
+      failsAt(cli, url, "protocol", /the hub uses another version/, ...more).then(() => undefined),
     );
   }));
 
-test("a clock that is wrong is warned of", () =>
+test("warns of a wrong clock", () =>
   withCli({}, (cli) =>
     withForeignHub({ healthy: true, aheadMs: 60_000, answer: "forbidden" }, async (url) => {
       const diagnoses = await examined(cli, url, "--token", TOKEN);
@@ -244,13 +249,13 @@ test("a clock that is wrong is warned of", () =>
   ));
 
 test(
-  "a hub that drains, and one without its database, are not ready, and say which part",
+  "a draining hub and one without its database are not ready, and the failing part is reported",
   () =>
     withHub({}, (hub) =>
       withCli({}, async (cli) => {
         await hub.database.close();
         await failsAt(cli, hub.url, "readiness", /database: /, "--token", hub.userToken);
-        // It goes on listening, however long the program takes to start.
+        // A draining hub keeps listening, so the start time of the program does not matter.
         await hub.node.hub.drain();
         await failsAt(cli, hub.url, "readiness", /hub: draining/, "--token", hub.userToken);
       }),
@@ -258,7 +263,7 @@ test(
   LIMIT_MS,
 );
 
-test("each warning of a hub that is ready is a line with its remedy, and ends nothing", () =>
+test("each warning of a ready hub is a line with its remedy, and does not stop the checks", () =>
   withCli({}, async (cli) => {
     const warnings = {
       redis: "Redis may run short of memory: its maxmemory is 2.5 MiB. Set maxmemory to 8 MiB, or lower HISTORY_BYTES.",
@@ -275,14 +280,14 @@ test("each warning of a hub that is ready is a line with its remedy, and ends no
             "redis: Redis may run short of memory: its maxmemory is 2.5 MiB.",
             "Set maxmemory to 8 MiB, or lower HISTORY_BYTES.",
           ],
-          ["warn", "disk: Nearly full", "Look into the hub's log for disk."],
+          ["warn", "disk: Nearly full", "Check the hub's log for disk."],
         ],
       );
       is(diagnoses.find(({ check }) => check === "websocket")?.status, "ok");
     });
   }));
 
-const SHORT_OF_MEMORY = "a hub whose Redis is short of memory passes, and the doctor names what to correct";
+const SHORT_OF_MEMORY = "a hub whose Redis is short of memory passes, and the doctor reports the remedy";
 const shortOfMemory = () =>
   withRedis(({ url, admin }) =>
     withHub({ env: { REDIS_URL: url } }, (hub) =>
@@ -300,7 +305,7 @@ const shortOfMemory = () =>
   );
 test.needing("redis-server")(SHORT_OF_MEMORY, shortOfMemory, LIMIT_MS);
 
-const IN_TERMINAL = "on a terminal a mark and a line for each check, and the remedy under what is wrong";
+const IN_TERMINAL = "prints on a terminal a mark and a line for each check, and the remedy below a failure";
 const inTerminal = () =>
   withHub({}, (hub) =>
     withTerminal(at(hub.url, hub.userToken), async (terminal) => {
@@ -312,8 +317,8 @@ const inTerminal = () =>
       await terminal.clear();
       terminal.type("monster-realtime doctor http://127.0.0.1:1; echo code $?");
       const ill = await terminal.shows(/^code 1$/m);
-      match(ill, /^✘ TCP {8}nobody listens at 127\.0\.0\.1:1\n +→ Check the port/m);
-      match(ill, /^· WebSocket {2}not looked at/m);
+      match(ill, /^✘ TCP {8}127\.0\.0\.1:1 refuses connections\n +→ Check the port/m);
+      match(ill, /^· WebSocket {2}skipped: TCP failed/m);
     }),
   );
 test.needing("tmux")(IN_TERMINAL, inTerminal, 60_000);

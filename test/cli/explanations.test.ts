@@ -6,9 +6,9 @@ import { type Trace, traceTree } from "../../client-sdk/cli/trace/tree.ts";
 import { explain } from "../../client-sdk/cli/why-offline/explanation.ts";
 import { suite } from "../support/suite.ts";
 
-const test = suite("what the command line explains");
+const test = suite("explanations of the command line");
 
-/** Noon here, wherever that is. */
+/** Local noon. */
 const NOON = new Date(2026, 0, 31, 12, 0, 0).getTime();
 const MINUTE = 60_000;
 
@@ -31,7 +31,7 @@ const explained = (transitions: WorkstationTransition[], atMinutes = 0, status =
     nowMs: NOON,
   });
 
-test("why-offline tells since when, why, by which node, and the last connection", () => {
+test("why-offline reports the time, the reason, the node, and the last connection", () => {
   const { sentence, remedy, state, reason, connectionId } = explained([
     step(-5, "offline", "timeout"),
     step(-6, "suspect"),
@@ -39,14 +39,14 @@ test("why-offline tells since when, why, by which node, and the last connection"
   ]);
   is(
     sentence,
-    "atlas (ws_1) is offline since 11:55:00, for 5m now, because its connection was lost and it did not come back " +
-      "within the grace time, told by n1; it was last on connection c-66 on n1, since 10:54:00.",
+    "atlas (ws_1) is offline since 11:55:00, for 5m now, because its connection was lost and it did not reconnect " +
+      "within the grace period, reported by n1; it was last on connection c-66 on n1, since 10:54:00.",
   );
-  match(remedy ?? "", "the machine sleeps");
+  match(remedy ?? "", "the machine slept");
   equal([state, reason, connectionId], ["offline", "timeout", "c-66"]);
 });
 
-test("why-offline looks at a moment of the past, and tells what came before and after", () => {
+test("why-offline explains a past moment, with the transitions before and after it", () => {
   const story = [
     step(-1, "online"),
     step(-10, "offline", "node_lost"),
@@ -56,7 +56,7 @@ test("why-offline looks at a moment of the past, and tells what came before and 
   const then = explained(story, -5);
   match(
     then.sentence,
-    /was offline since 11:50:00 until 11:59:00 \(9m\), because the node that it was connected to is gone/,
+    /was offline since 11:50:00 until 11:59:00 \(9m\), because its node was lost and it did not reconnect/,
   );
   is(then.remedy, null);
   equal(
@@ -64,31 +64,31 @@ test("why-offline looks at a moment of the past, and tells what came before and 
     ["offline", "online", "offline", "online"],
   );
   match(explained(story, -100).sentence, /was offline since 2026-01-30 11:00:00 until 11:30:00/);
-  match(explained(story, -2_000).sentence, /Nothing is known of atlas \(ws_1\) at 2026-01-30/);
+  match(explained(story, -2_000).sentence, /The state of atlas \(ws_1\) at 2026-01-30 .* is unknown/);
 });
 
-test("why-offline has a word and a remedy for each way to be away", () => {
+test("why-offline has a sentence and a remedy for each reason", () => {
   const now = (kind: string, reason: string | null = null, status = "offline") =>
     explained([step(-1, kind, reason)], 0, status);
   match(now("online").sentence, "is online since 11:59:00, for 1m now, on connection c-1 on n1");
   is(now("online").remedy, null);
   match(now("suspect").sentence, "is unreachable since 11:59:00");
   match(now("offline", "left").remedy ?? "", "Start its agent again");
-  match(now("offline").sentence, "its agent itself told the status offline");
+  match(now("offline").sentence, "its agent reported the status offline");
   match(now("offline", "something_new").sentence, 'because of "something_new"');
   match(now("offline", "revoked", "suspended").remedy ?? "", "workstations.resume id=ws_1");
   is(explained([]).state, "unknown");
 });
 
-test("takes times as people write them", () => {
+test("parses times as people write them", () => {
   is(parseTime("10m", NOON), NOON - 10 * MINUTE);
   is(parseTime("11:30", NOON), NOON - 30 * MINUTE);
   is(parseTime("12:00:01", NOON), NOON - 86_400_000 + 1_000);
   is(parseTime("2026-01-31T12:00:00Z", NOON), Date.UTC(2026, 0, 31, 12));
-  for (const wrong of ["25:00", "noon", "5", "11:60"]) throws(() => parseTime(wrong, NOON), /is no time/);
+  for (const wrong of ["25:00", "noon", "5", "11:60"]) throws(() => parseTime(wrong, NOON), /is not a time/);
 });
 
-test("a trace is a tree by node, its deliveries aligned, and says what it can't tell", () => {
+test("a trace is a tree by node with aligned deliveries, and reports missing data", () => {
   const principal = { kind: "user", id: "user_1" };
   const trace: Trace = {
     id: "id-1",
@@ -121,8 +121,8 @@ test("a trace is a tree by node, its deliveries aligned, and says what it can't 
     "   │  └─ +1500 ms  recovered  user:user_1           b",
     "   └─ n2",
     "      └─ ?  live  user:user_1    c",
-    "There were more deliveries: nodes tell some of them, and forget in time.",
-    "One node did not answer in time: what it knows is missing here.",
+    "Not all deliveries are shown: nodes list a limited number and forget old ones.",
+    "One node did not answer in time: its data is missing here.",
   ]);
 });
 

@@ -28,11 +28,11 @@ test("lists channels with subscribers, narrowed by prefix and sorted", () =>
     const byRate = await cli.run(["channels", "--sort", "rate"]);
     match(byRate.stdout, new RegExp(`^${hub.workstation.channel}\t1\t0\t0\\.\\d+\t1\t`));
     is((await cli.run(["channels", "--prefix", "task:"])).stdout.split("\n").length, 2);
-    match((await cli.run(["channels", "--prefix", "project:"])).stderr, "No channel has a subscriber now");
-    match((await cli.run(["channels", "--limit", "1"])).stderr, "There are more than these 1");
+    match((await cli.run(["channels", "--prefix", "project:"])).stderr, "No channel has subscribers");
+    match((await cli.run(["channels", "--limit", "1"])).stderr, "Only the first 1 are shown");
   }));
 
-test("watches channels: a line for each that is no longer as it was, until Ctrl-C", () =>
+test("watches channels: a line for each changed channel, until Ctrl-C", () =>
   withBoth(async (hub, cli) => {
     const client = await hub.connect(hub.serviceToken);
     await client.request("subscribe", { channel: hub.taskChannel });
@@ -54,7 +54,7 @@ test("watches channels: a line for each that is no longer as it was, until Ctrl-
     );
   }));
 
-test("lists connections, kicks one, and asks before where somebody can be asked", () =>
+test("lists connections, and kicks one with confirmation", () =>
   withBoth(async (hub, cli) => {
     const machine = await hub.connect(hub.workstation.token);
     await machine.request("subscribe", { channel: hub.taskChannel });
@@ -69,14 +69,14 @@ test("lists connections, kicks one, and asks before where somebody can be asked"
     const id = found?.id ?? "";
     const unasked = await cli.run(["kick", "--", id]);
     is(unasked.code, 2);
-    match(unasked.stderr, /Nobody can be asked here: say so with --yes/);
+    match(unasked.stderr, /No terminal to ask for confirmation\. Confirm with --yes/);
     is((await cli.run(["kick", "--yes", "--reason", "too old", "--", id])).stdout, `${id}\n`);
-    await until("it is gone", () => !machine.socket.connected);
+    await until("it is disconnected", () => !machine.socket.connected);
     const again = await cli.run(["kick", "--yes", "--", id]);
     equal([again.code, again.stdout], [5, ""]);
   }));
 
-test("members may not look at connections and channels, and are told so", () =>
+test("members are refused the lists of connections and channels", () =>
   withHub({}, (hub) =>
     withCli(at(hub.url, hub.workstation.token), async (cli) => {
       const results = await Promise.all([cli.run(["connections"]), cli.run(["channels"]), cli.run(["trace", "x"])]);
@@ -87,7 +87,7 @@ test("members may not look at connections and channels, and are told so", () =>
     }),
   ));
 
-test("traces a publication from its publisher to those who got it", () =>
+test("traces a publication from its publisher to its deliveries", () =>
   withBoth(async (hub, cli) => {
     const [machine, watcher] = await hub.connectAll(hub.workstation.token, hub.userToken);
     const channel = hub.taskChannel;
@@ -106,7 +106,7 @@ test("traces a publication from its publisher to those who got it", () =>
     match(unknown.stderr, /No node remembers a publication 01ARZ3NDEKTSV4RRFFQ69G5FAV/);
   }));
 
-test("says why a workstation is offline, and what it was before", () =>
+test("explains why a workstation is offline, with its earlier transitions", () =>
   withBoth(async (hub, cli) => {
     const { id, channel, token } = hub.workstation;
     const never = await cli.run(["why-offline", id]);
@@ -117,10 +117,13 @@ test("says why a workstation is offline, and what it was before", () =>
     match((await cli.run(["why-offline", id])).stdout, /is online since [\d:]+, for \d+s now, on /);
     const connectionId = machine.socket.id;
     machine.close();
-    await until("it is written", async () => /is offline/.test((await cli.run(["why-offline", id])).stdout));
+    await until("the transition is stored", async () => /is offline/.test((await cli.run(["why-offline", id])).stdout));
     const { stdout } = await cli.run(["why-offline", `workstation:${id}`]);
     const [sentence = "", remedy = "", ...lines] = stdout.trimEnd().split("\n");
-    match(sentence, /is offline since .* because its agent said goodbye, told by .*; it was last on connection /);
+    match(
+      sentence,
+      /is offline since .* because its agent disconnected on purpose, reported by .*; it was last on connection /,
+    );
     ok(sentence.includes(`${connectionId} on ${hub.node.hub.nodeId}`), sentence);
     match(remedy, "Start its agent again");
     equal(
@@ -130,12 +133,12 @@ test("says why a workstation is offline, and what it was before", () =>
         ["offline", "online", "left"],
       ],
     );
-    match((await cli.run(["why-offline", id, "--at", "1h"])).stdout, /Nothing is known of Machine/);
+    match((await cli.run(["why-offline", id, "--at", "1h"])).stdout, /The state of Machine .* is unknown/);
     is((await cli.run(["why-offline", id, "--at", "noonish"])).code, 2);
     is((await cli.run(["why-offline", "ws_01ARZ3NDEKTSV4RRFFQ69G5FAV"])).code, 5);
   }));
 
-const KICK = "kick shows whose connection it is and asks; only yes ends it";
+const KICK = "kick shows the connection's owner and asks; only yes ends it";
 const kickInTerminal = () =>
   withHub({}, (hub) =>
     withTerminal(at(hub.url, hub.userToken), async (terminal) => {
@@ -156,8 +159,8 @@ const kickInTerminal = () =>
       terminal.type(`monster-realtime kick -- ${machine.socket.id}`);
       await terminal.shows(/\[y\/N\]/);
       terminal.type("y");
-      await terminal.shows(/The connection is ended/);
-      await until("it is gone", () => !machine.socket.connected);
+      await terminal.shows(/The connection was ended/);
+      await until("it is disconnected", () => !machine.socket.connected);
     }),
   );
 test.needing("tmux")(KICK, kickInTerminal, 60_000);

@@ -17,7 +17,7 @@ const historyOf = async (cli: Cli, channel: string, ...more: string[]) =>
 const payloadsOf = async (cli: Cli, channel: string, ...more: string[]) =>
   (await historyOf(cli, channel, ...more)).map(({ payload }) => payload);
 
-test("publishes JSON, text, files and stdin, and prints the place of each", () =>
+test("publishes JSON, text, files and stdin, and prints the position of each", () =>
   withBoth(async (hub, cli) => {
     const file = join(cli.home, "payload.json");
     writeFileSync(file, '{"from":"file"}');
@@ -32,7 +32,7 @@ test("publishes JSON, text, files and stdin, and prints the place of each", () =
     equal(await payloadsOf(cli, hub.taskChannel), [{ a: 1 }, "just words", { from: "file" }, [1], null, "one", "two"]);
   }));
 
-test("publishes many times, counting, and one id once", () =>
+test("publishes many times with a counter, and one id once", () =>
   withBoth(async (hub, cli) => {
     const many = await cli.run(["publish", hub.taskId, "tick", '{"n":{{n}}}', "-n", "3", "--every", "10ms", "--json"]);
     equal(
@@ -45,15 +45,15 @@ test("publishes many times, counting, and one id once", () =>
     is((await cli.run(once)).stdout, "#4\t01ARZ3NDEKTSV4RRFFQ69G5FAV\tduplicate\n");
   }));
 
-test("does not store what is ephemeral", () =>
+test("does not store ephemeral publications", () =>
   withBoth(async (hub, cli) => {
     match((await cli.run(["publish", hub.taskId, "note", "1", "--ephemeral"])).stdout, /^ephemeral\t/);
     const { stdout, stderr, code } = await cli.run(["history", hub.taskId]);
     equal([stdout, code], ["", 0]);
-    match(stderr, "Nothing is stored");
+    match(stderr, "No stored publication matches");
   }));
 
-test("shows the past: the newest, by type, after an offset, since a while, the other way round", () =>
+test("prints the history: the newest, by type, after an offset, since a time, in reverse", () =>
   withBoth(
     async (hub, cli) => {
       const client = await hub.connect(hub.serviceToken);
@@ -74,7 +74,7 @@ test("shows the past: the newest, by type, after an offset, since a while, the o
     { HISTORY_SIZE: "600", PUBLISHES_PER_SECOND: "10000", REQUESTS_PER_SECOND: "10000" },
   ));
 
-test("prints lines of tab-separated fields into a pipe, harmless whatever somebody published", () =>
+test("prints tab-separated lines into a pipe, with control characters escaped", () =>
   withBoth(async (hub, cli) => {
     await cli.run(["publish", hub.taskId, "note", '{"text":"\\u001b[31mred\\u009b\\n"}']);
     const { stdout } = await cli.run(["history", hub.taskId]);

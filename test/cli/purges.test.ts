@@ -7,13 +7,13 @@ import { at, jsonLines, withCli } from "./support/cli.ts";
 
 const test = suite("purges of the command line");
 
-test("lists what is deleted, who did it and until when it can be restored", () =>
+test("lists deleted rows, who deleted them and until when they can be restored", () =>
   withHub({}, (hub) =>
     withCli(at(hub.url, hub.userToken), async (cli) => {
-      match((await cli.run(["purges"])).stderr, "Nothing is deleted that is not removed.");
+      match((await cli.run(["purges"])).stderr, "No deleted rows are waiting for removal.");
       const owner = await hub.connect(hub.userToken);
       await owner.request("rpc", { method: "projects.delete", params: { id: hub.projectId } });
-      await until("a hub has looked at it", async () => {
+      await until("a hub has processed it", async () => {
         const [mark] = await hub.database.query((sql) => sql`SELECT due_at FROM purges`);
         return mark?.due_at != null;
       });
@@ -27,7 +27,7 @@ test("lists what is deleted, who did it and until when it can be restored", () =
     }),
   ));
 
-test("the doctor names what could not be removed", () =>
+test("the doctor reports failed removals", () =>
   withHub({}, (hub) =>
     withCli(at(hub.url, hub.serviceToken), async (cli) => {
       const owner = await hub.connect(hub.userToken);
@@ -41,7 +41,7 @@ test("the doctor names what could not be removed", () =>
     }),
   ));
 
-test("workstations may not look at what is deleted", () =>
+test("workstations are refused the list of deleted rows", () =>
   withHub({}, (hub) =>
     withCli(at(hub.url, hub.workstation.token), async (cli) => {
       const { code, stdout } = await cli.run(["purges"]);

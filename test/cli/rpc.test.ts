@@ -18,7 +18,7 @@ test("calls methods with JSON, words, files and stdin", () =>
     is(await titleOf(["-"], JSON.stringify({ id: hub.taskId })), "Task");
   }));
 
-test("calls once what has the same idempotency key, and prints every page of a list", () =>
+test("runs calls with the same idempotency key once, and prints every page of a list", () =>
   withBoth(async (hub, cli) => {
     const create = ["rpc", "tasks.create", `projectId=${hub.projectId}`, "title=Once", "--idempotency-key", "key-1"];
     const ids = [await cli.run(create), await cli.run(create)].map(({ stdout }) => JSON.parse(stdout).id);

@@ -1,5 +1,5 @@
 import { equal, is, match, ok } from "uvu/assert";
-import { agentsOf, awayMs, firstMeta, nextChangeMs, nextMeta } from "../../client-sdk/cli/simulate/behaviour.ts";
+import { agentsOf, downtimeMs, firstMeta, nextChangeMs, nextMeta } from "../../client-sdk/cli/simulate/behaviour.ts";
 import { type TestHub, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
@@ -18,7 +18,7 @@ const simulated = (hub: TestHub) =>
       WHERE p.project_id = ${hub.projectId} AND w.deleted_at IS NULL AND w.name LIKE 'simulated-%'`,
   );
 
-test("a machine always tells something new, of its own agents", () => {
+test("a machine's next meta always differs, and lists its own agents", () => {
   const chances = [0.1, 0.9, 0.5, 0.3, 0.7];
   let turn = 0;
   const chance = () => chances[turn++ % chances.length] ?? 0;
@@ -31,14 +31,14 @@ test("a machine always tells something new, of its own agents", () => {
     meta = next;
   }
   equal([nextChangeMs(1_000, () => 0), nextChangeMs(1_000, () => 0.5)], [500, 1_000]);
-  ok(awayMs(() => 0.999) < 20_000 && awayMs(() => 0) >= 1_000);
+  ok(downtimeMs(() => 0.999) < 20_000 && downtimeMs(() => 0) >= 1_000);
 });
 
 test("registers workstations, connects them, lets presence change, and removes them at Ctrl-C", () =>
   withBoth(async (hub, cli) => {
     const running = cli.start(["simulate", "8", "--rate", "100", "--change", "200ms"]);
-    await running.says(/8 workstations are online/);
-    await until("their rows say so", async () => {
+    await running.reports(/8 workstations are online/);
+    await until("their rows are online", async () => {
       const rows = await simulated(hub);
       return rows.length === 8 && rows.every(({ status }) => status === "online");
     });
@@ -48,7 +48,7 @@ test("registers workstations, connects them, lets presence change, and removes t
     is((await simulated(hub)).length, 0);
   }));
 
-test("crashes some, ends by itself, and leaves them registered where it is told to", () =>
+test("crashes some, ends after its time, and keeps them registered with --keep", () =>
   withBoth(async (hub, cli) => {
     const args = ["simulate", "3", "--rate", "100", "--flap", "100ms", "--for", "2s", "--keep", "--json"];
     const { code, stdout, stderr } = await cli.run([...args, "--project", hub.projectId]);
@@ -63,7 +63,7 @@ test("crashes some, ends by itself, and leaves them registered where it is told 
     is((await simulated(hub)).length, 3);
   }));
 
-test("takes back what it registered where it can't go on, and asks before it registers many", () =>
+test("removes its workstations after an interruption, and asks before it registers many", () =>
   withBoth(async (hub, cli) => {
     const interrupted = cli.start(["simulate", "200", "--rate", "1"]);
     await until("some are registered", async () => (await simulated(hub)).length > 3);
@@ -72,15 +72,15 @@ test("takes back what it registered where it can't go on, and asks before it reg
     const many = await cli.run(["simulate", "501"]);
     equal([many.code, many.stdout], [2, ""]);
     match(many.stderr, /Register 501 workstations at .*\? .*--yes/);
-    match((await cli.run(["simulate", "some"])).stderr, '"some" is no number of workstations');
+    match((await cli.run(["simulate", "some"])).stderr, '"some" is not a number of workstations');
     const machine = await cli.run(["simulate", "2"], { env: { MONSTER_REALTIME_TOKEN: hub.workstation.token } });
     is(machine.code, 5, machine.stderr);
   }));
 
-test("takes tasks with --work, and gives them back when it leaves", () =>
+test("takes tasks with --work, and refuses them when it stops", () =>
   withBoth(async (hub, cli) => {
     const running = cli.start(["simulate", "1", "--work"]);
-    await running.says(/1 workstation is online/);
+    await running.reports(/1 workstation is online/);
     const owner = await hub.connect(hub.userToken);
     await owner.request("rpc", { method: "tasks.setReady", params: { id: hub.taskId, ready: true } });
     const assign = { method: "tasks.assign", params: { id: hub.taskId } };
@@ -91,7 +91,7 @@ test("takes tasks with --work, and gives them back when it leaves", () =>
       );
       return task?.status;
     };
-    await until("it is worked at", async () => (await status()) === "ACTIVE", 10_000);
+    await until("it is active", async () => (await status()) === "ACTIVE", 10_000);
     is((await running.interrupt()).code, 130);
     is(await status(), "INACTIVE");
   }));

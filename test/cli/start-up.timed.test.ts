@@ -10,7 +10,7 @@ import { suite } from "../support/suite.ts";
 const test = suite("start-up of the command line");
 const LIMIT_MS = 150;
 
-/** The program as it is shipped: pieces that are loaded when they are needed. */
+/** The packaged program: chunks that are loaded on demand. */
 async function withBundle(body: (main: string, metafile: Metafile) => void): Promise<void> {
   const outdir = mkdtempSync(join(tmpdir(), "cli-bundle-"));
   try {
@@ -22,7 +22,7 @@ async function withBundle(body: (main: string, metafile: Metafile) => void): Pro
   }
 }
 
-/** Packages that are loaded before anything was asked for. */
+/** Packages that are loaded at start-up. */
 function packagesAtOnce({ outputs }: Metafile, main: string): string[] {
   const seen = new Set<string>();
   const visit = (path: string) => {
@@ -46,16 +46,16 @@ const fastestMs = (args: readonly string[], tries: number): number =>
     }),
   );
 
-test("loads its parser and colours alone before it knows what is asked for", () =>
+test("loads only its parser and colors before it knows the command", () =>
   withBundle((main, metafile) => equal(packagesAtOnce(metafile, main), ["commander", "picocolors"])));
 
-test("shows its help in little more than the time that Node itself takes", () =>
+test("shows its help in little more than Node's own start time", () =>
   withBundle((main) => {
     const more = fastestMs([main, "--help"], 5) - fastestMs(["-e", "0"], 5);
     ok(more < LIMIT_MS, `${more} ms more than Node`);
   }));
 
-test("runs by a link, as package managers make them", () =>
+test("runs through a link, as package managers create it", () =>
   withBundle((main) => {
     const link = join(main, "..", "monster-realtime.js");
     symlinkSync(main, link);

@@ -29,13 +29,13 @@ const publishOn =
     client.close();
   };
 
-test("follows several channels from the past into the present, and ends after so many", () =>
+test("follows several channels from the past to live, and ends after --count publications", () =>
   withBoth(async (hub, cli) => {
     const [onTask, onWorkstation] = [publishOn(hub), publishOn(hub, hub.workstation.channel)];
     await onTask("note", "old");
     const channels = [hub.taskId, hub.workstation.channel];
     const tail = cli.start(["tail", ...channels, "--since", "10m", "--json", "--count", "3"]);
-    await tail.says(/Following 2 channels/);
+    await tail.reports(/Following 2 channels/);
     await onTask("note", "new");
     await onWorkstation("note", "there");
     const { code, stdout } = await tail.ended;
@@ -50,7 +50,7 @@ test("follows several channels from the past into the present, and ends after so
     );
   }));
 
-test("shows the types that were asked for alone", () =>
+test("prints only matching types", () =>
   withBoth(async (hub, cli) => {
     const publish = publishOn(hub);
     for (const type of ["build:started", "note", "build:done"]) await publish(type, 1);
@@ -61,27 +61,27 @@ test("shows the types that were asked for alone", () =>
     );
   }));
 
-test("leaves at Ctrl-C with 130, and with 143 at SIGTERM, giving its subscription back", () =>
+test("unsubscribes and exits with 130 on Ctrl-C, and with 143 on SIGTERM", () =>
   withBoth(async (hub, cli) => {
     for (const [signal, expected] of [
       ["SIGINT", 130],
       ["SIGTERM", 143],
     ] as const) {
       const tail = cli.start(["tail", hub.taskId]);
-      await tail.says(/Following/);
+      await tail.reports(/Following/);
       tail.process.kill(signal);
       const { code, stderr } = await tail.ended;
       is(code, expected);
-      is(stderr, `Following ${hub.taskChannel}. Ctrl-C ends.\n`);
+      is(stderr, `Following ${hub.taskChannel}. Press Ctrl-C to stop.\n`);
     }
   }));
 
-test("leaves though the hub says nothing, and at once at the second Ctrl-C", () =>
+test("exits although the hub does not answer, and immediately on the second Ctrl-C", () =>
   withBoth((hub, cli) =>
     withProxy(hub, async (proxy) => {
       const leavesWithin = async (limitMs: number, leave: (tail: RunningCli) => Promise<unknown>) => {
         const tail = cli.start(["tail", hub.taskId, "--timeout", "60s"], at(proxy.url, hub.userToken));
-        await tail.says(/Following/);
+        await tail.reports(/Following/);
         proxy.deafen();
         const begun = performance.now();
         is((await Promise.all([tail.ended, leave(tail)]))[0].code, 130);
@@ -97,56 +97,58 @@ test("leaves though the hub says nothing, and at once at the second Ctrl-C", () 
     }),
   ));
 
-test("ends quietly when the reader of its pipe has seen enough", () =>
+test("exits without an error when the reader closes the pipe", () =>
   withBoth(async (hub, cli) => {
     const tail = cli.start(["tail", hub.taskId]);
-    await tail.says(/Following/);
+    await tail.reports(/Following/);
     tail.process.stdout?.destroy();
     const publish = publishOn(hub);
     await publish("note", 1);
     await publish("note", 2);
     const { code, stderr } = await tail.ended;
     is(code, 0);
-    is(stderr, `Following ${hub.taskChannel}. Ctrl-C ends.\n`);
+    is(stderr, `Following ${hub.taskChannel}. Press Ctrl-C to stop.\n`);
   }));
 
-test("survives a connection that is cut, and says what was recovered", () =>
+test("reconnects after a cut connection, and reports the recovery", () =>
   withBoth((hub, cli) =>
     withProxy(hub, async (proxy) => {
       const tail = cli.start(["tail", hub.taskId, "--json"], at(proxy.url, hub.userToken));
-      await tail.says(/Following/);
+      await tail.reports(/Following/);
       proxy.cut();
-      await tail.says(/Disconnected: .* Trying again/);
+      await tail.reports(/Disconnected: .* Reconnecting/);
       await publishOn(hub)("note", "missed");
-      await tail.says(/Connected again after \d/);
+      await tail.reports(/Reconnected after \d/);
       const [publication, recovered] = jsonLines<Event>((await tail.prints(2)).join("\n"));
       equal([publication?.payload, recovered?.event, recovered?.publications], ["missed", "recovered", 1]);
       is((await tail.interrupt()).code, 130);
     }),
   ));
 
-test("says what was lost where the hub can't fill the gap", () =>
+test("reports lost publications if the hub can't recover them", () =>
   withHub({ env: { HISTORY_SIZE: "2" } }, (hub) =>
     withCli(at(hub.url, hub.userToken), (cli) =>
       withProxy(hub, async (proxy) => {
         const publish = publishOn(hub);
         await publish("note", 0);
         const tail = cli.start(["tail", hub.taskId], at(proxy.url, hub.userToken));
-        await tail.says(/Following/);
+        await tail.reports(/Following/);
         proxy.cut();
-        await tail.says(/Disconnected/);
+        await tail.reports(/Disconnected/);
         for (const n of [1, 2, 3, 4]) await publish("note", n);
-        await tail.says(/Lost: what came after #1 can't be had from the hub; it goes on after #5/);
+        await tail.reports(
+          /Lost: the hub no longer has the publications from #2 to #5\. The stream continues after #5/,
+        );
         is(tail.stdout, "");
       }),
     ),
   ));
 
-test("shows who comes, changes and goes", () =>
+test("prints joins, updates and leaves", () =>
   withBoth(async (hub, cli) => {
     const { channel, token } = hub.workstation;
     const tail = cli.start(["tail", channel, "--presence"]);
-    await tail.says(/Following/);
+    await tail.reports(/Following/);
     const workstation = await hub.connect(token);
     await workstation.request("presence.join", { channel, meta: meta() });
     await workstation.request("presence.update", { channel, meta: meta({ status: "busy" }) });
@@ -159,7 +161,7 @@ test("shows who comes, changes and goes", () =>
     await tail.interrupt();
   }));
 
-test("lists who is present as rows, and watches as a line for each change", () =>
+test("lists members as rows, and watches with a line for each change", () =>
   withBoth(async (hub, cli) => {
     const { channel, token, id } = hub.workstation;
     const workstation = await hub.connect(token);
@@ -174,7 +176,7 @@ test("lists who is present as rows, and watches as a line for each change", () =
     is((await watch.interrupt()).code, 130);
   }));
 
-test("ends with the reason when the hub takes its rights away", () =>
+test("exits with the reason when its rights are revoked", () =>
   withBoth(async (hub, cli) => {
     const { id, token } = hub.workstation;
     const owner = await hub.connect(hub.userToken);
@@ -185,7 +187,7 @@ test("ends with the reason when the hub takes its rights away", () =>
     ];
     for (const [index, channel] of [hub.taskChannel, hub.workstation.channel].entries()) {
       const tail = cli.start(["tail", channel], { MONSTER_REALTIME_TOKEN: token });
-      await tail.says(/Following/);
+      await tail.reports(/Following/);
       await ends[index]?.();
       const { code, stderr } = await tail.ended;
       is(code, 5, stderr);

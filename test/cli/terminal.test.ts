@@ -14,10 +14,10 @@ function test(behaviour: string, body: () => Promise<void>): void {
 const withBoth = (body: (hub: TestHub, terminal: Terminal) => Promise<void>, env: Record<string, string> = {}) =>
   withHub({}, (hub) => withTerminal({ ...at(hub.url, hub.userToken), ...env }, (terminal) => body(hub, terminal)));
 
-test("tail shows what comes, in colours, and Ctrl-C gives the prompt back", () =>
+test("tail prints publications in color, and Ctrl-C returns to the prompt", () =>
   withBoth(async (hub, terminal) => {
     terminal.type(`monster-realtime tail ${hub.taskId} ${hub.workstation.id}`);
-    await terminal.shows(/Following 2 channels\. Ctrl-C ends\./);
+    await terminal.shows(/Following 2 channels\. Press Ctrl-C to stop\./);
     const client = await hub.connect(hub.serviceToken);
     await client.request("publish", { channel: hub.taskChannel, type: "note", payload: { text: "héllo" } });
     await client.request("publish", { channel: hub.workstation.channel, type: "other", payload: 1 });
@@ -32,7 +32,7 @@ test("tail shows what comes, in colours, and Ctrl-C gives the prompt back", () =
     not.match(screen, "error");
   }));
 
-test("NO_COLOR takes the colours away", () =>
+test("NO_COLOR disables colors", () =>
   withBoth(
     async (hub, terminal) => {
       terminal.type(`monster-realtime tail ${hub.taskId}`);
@@ -45,24 +45,24 @@ test("NO_COLOR takes the colours away", () =>
     { NO_COLOR: "1" },
   ));
 
-test("presence --watch draws its table over itself, and leaves it standing with the cursor shown", () =>
+test("presence --watch redraws its table in place, and leaves it on the screen with the cursor shown", () =>
   withBoth(async (hub, terminal) => {
     const { channel, token, id } = hub.workstation;
     terminal.type(`clear; monster-realtime presence project:${hub.projectId}:workstations --watch`);
-    await terminal.shows(/0 present\nNobody is present\./);
+    await terminal.shows(/0 present\nNo members are present\./);
     const workstation = await hub.connect(token);
     await workstation.request("presence.join", { channel, meta: meta() });
     await terminal.shows(new RegExp(`1 present\nMEMBER +NAME +STATUS .*\nworkstation:${id} +Machine +online`));
     await workstation.request("presence.update", { channel, meta: meta({ status: "busy", currentTaskCount: 2 }) });
     const screen = await terminal.shows(/ busy +2 +claude-code/);
-    equal([screen.split("MEMBER").length, screen.includes("Nobody"), screen.includes("online")], [2, false, false]);
+    equal([screen.split("MEMBER").length, screen.includes("No members"), screen.includes("online")], [2, false, false]);
     terminal.press("C-c");
     await terminal.prompted();
     terminal.type("echo code $?");
     match(await terminal.shows(/^code 130$/m), / busy +2 +claude-code/);
   }));
 
-test("presence --watch fits a terminal that becomes small, and comes back after Ctrl-Z where the shell left off", () =>
+test("presence --watch fits a terminal that becomes small, and continues below the shell's output after Ctrl-Z", () =>
   withBoth(async (hub, terminal) => {
     const { channel, token, id } = hub.workstation;
     const workstation = await hub.connect(token);
@@ -82,7 +82,7 @@ test("presence --watch fits a terminal that becomes small, and comes back after 
     await terminal.shows(/^code 130$/m);
   }));
 
-test("a history piped into head ends without a word", () =>
+test("a history piped into head ends without an error", () =>
   withBoth(async (hub, terminal) => {
     terminal.type(`monster-realtime publish ${hub.taskId} note --count 120 >/dev/null; echo published`);
     await terminal.shows(/^published$/m);
@@ -93,7 +93,7 @@ test("a history piped into head ends without a word", () =>
     ok(/^21\n0 0 0/m.test(screen), screen);
   }));
 
-test("Tab completes commands and names of methods", () =>
+test("Tab completes commands and method names", () =>
   withBoth(async (_, terminal) => {
     terminal.type("source <(monster-realtime completion bash); clear; echo ready");
     await terminal.shows(/^ready$/m);

@@ -10,7 +10,7 @@ const test = suite("time limits of the command line");
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 
-/** How the signal ended that only its listener still refers to. */
+/** How a signal ended that only its listener still references. */
 async function outcome(signal: AbortSignal, ms: number): Promise<unknown> {
   const aborted = once(withTimeLimit(signal, ms).signal, "abort");
   const collecting = setInterval(collect, 10);
@@ -18,7 +18,7 @@ async function outcome(signal: AbortSignal, ms: number): Promise<unknown> {
   return (target as AbortSignal).reason;
 }
 
-test("a limit ends a wait although garbage is collected meanwhile", async () => {
+test("a limit ends a wait although garbage was collected in between", async () => {
   const reason = await outcome(new AbortController().signal, 100);
   is((reason as Error).name, "TimeoutError");
 });
@@ -32,7 +32,7 @@ test("a signal that aborts first ends the wait with its reason", async () => {
   is(withTimeLimit(aborted.signal, 60_000).signal.reason, reason);
 });
 
-test("only a time that is over counts as over", async () => {
+test("isOver is true only after the time limit", async () => {
   const stopped = new AbortController();
   const limit = withTimeLimit(stopped.signal, 60_000);
   stopped.abort();

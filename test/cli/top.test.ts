@@ -55,7 +55,7 @@ const typed = (...keys: Key[]): View | null =>
   keys.reduce<View | null>((view, key) => (view ? press(view, key, 10) : null), FIRST_VIEW);
 const letters = (text: string): Key[] => [...text].map((sequence) => ({ name: sequence, sequence }));
 
-test("keys sort, move, filter and leave; letters typed into the filter are no commands", () => {
+test("keys sort, move, filter and quit; letters typed into the filter are not commands", () => {
   is(typed({ name: "q" }), null);
   is(typed({ name: "s" }, { name: "s" })?.order, "total");
   is(typed({ name: "down" }, { name: "pagedown" }, { name: "up" })?.marked, 10);
@@ -67,7 +67,7 @@ test("keys sort, move, filter and leave; letters typed into the filter are no co
   is(typed(...letters("/q"), { name: "escape" })?.filter, "");
 });
 
-test("sorts by what was chosen, and equal ones by name, so that they stand still", () => {
+test("sorts by the chosen order, and ties by name", () => {
   const [a, b, c] = [
     channel("task:a", { publicationsPerSecond: 1, subscribers: 2 }),
     channel("task:b", { publicationsPerSecond: 5, subscribers: 2 }),
@@ -80,14 +80,14 @@ test("sorts by what was chosen, and equal ones by name, so that they stand still
   equal(names({ order: "name", filter: "task" }), ["a", "b"]);
 });
 
-test("counts rates between readings, and none below zero when a node took its count with it", () => {
+test("computes rates between readings, never below zero after a node's end", () => {
   const before = { at: NOW - 2_000, channels: [channel("a", { publications: 10 }), channel("b", { publications: 9 })] };
   is(rate(channel("a", { publications: 20 }), NOW, before).publicationsPerSecond, 5);
   is(rate(channel("b", { publications: 1 }), NOW, before).publicationsPerSecond, 0);
   is(rate(channel("c", { publicationsPerSecond: 7 }), NOW, before).publicationsPerSecond, 7);
 });
 
-test("a frame fills the terminal, whatever its size, and never more", () => {
+test("a frame fills a terminal of any size exactly", () => {
   const many = Array.from({ length: 50 }, (_, index) => channel(`workstation:ws_${String(index).padStart(26, "0")}`));
   for (const columns of [40, 80, 200]) {
     for (const rows of [12, 24, 60]) {
@@ -105,7 +105,7 @@ test("a frame fills the terminal, whatever its size, and never more", () => {
   match(frame({ reading: reading([], { silentNodes: 2 }) }).join("\n"), /2 nodes did not answer/);
 });
 
-test("prints one frame where it is asked for one, readings as JSON, and else wants a terminal", () =>
+test("prints one frame with --once, readings with --json, and otherwise needs a terminal", () =>
   withHub({}, (hub) =>
     withCli(at(hub.url, hub.userToken), async (cli) => {
       const client = await hub.connect(hub.workstation.token);
@@ -120,7 +120,7 @@ test("prints one frame where it is asked for one, readings as JSON, and else wan
       is((await readings.interrupt()).code, 130);
       const refused = await cli.run(["top"]);
       equal([refused.code, refused.stdout], [2, ""]);
-      match(refused.stderr, "Take --once for one picture");
+      match(refused.stderr, "Use --once for one reading");
     }),
   ));
 
@@ -136,7 +136,7 @@ function inTerminal(
   test.needing("tmux")(behaviour, run, 60_000);
 }
 
-inTerminal("lives on the whole screen, and leaves the terminal as it was", async (hub, terminal) => {
+inTerminal("uses the alternate screen, and restores the terminal", async (hub, terminal) => {
   const client = await hub.connect(hub.workstation.token);
   await client.request("subscribe", { channel: hub.taskChannel });
   terminal.type("echo before; monster-realtime top --every 200ms");
@@ -161,7 +161,7 @@ inTerminal("lives on the whole screen, and leaves the terminal as it was", async
   await terminal.shows(/code 0\n echo/);
 });
 
-inTerminal("gives the terminal back at Ctrl-C, and where the hub ends it for good", async (hub, terminal, adminId) => {
+inTerminal("restores the terminal on Ctrl-C, and when the hub ends the client", async (hub, terminal, adminId) => {
   terminal.type("monster-realtime top --every 200ms");
   await terminal.shows(/q quit/);
   terminal.press("C-c");

@@ -4,17 +4,17 @@ import { fails, jsonLines, withCli } from "./support/cli.ts";
 
 const test = suite("usage of the command line");
 
-test("usage that means nothing ends with 2 and says where to read", () =>
+test("invalid usage exits with 2 and refers to the help", () =>
   withCli({}, async (cli) => {
     const typed: [string[], RegExp | string][] = [
       [["tial"], /Did you mean tail\?\) See `monster-realtime --help`/],
       [["tail"], "See `monster-realtime tail --help`"],
       [["tail", "task:x", "--sinse", "1m"], "Did you mean --since?"],
-      [["tail", "task:x", "--since", "yesterday"], "--since yesterday means nothing"],
+      [["tail", "task:x", "--since", "yesterday"], "--since yesterday is not valid"],
       [["tail", "task:x", "--timeout", "5"], "A duration is a number with its unit"],
       [["tail", "proj_01ARZ3NDEKTSV4RRFFQ69G5FAV"], "A project has two channels"],
-      [["publish", "task:x", "a", "1", "--id", "x", "--count", "2"], "An --id names one publication"],
-      [["history", "task:x"], "No hub was named"],
+      [["publish", "task:x", "a", "1", "--id", "x", "--count", "2"], "it identifies one publication"],
+      [["history", "task:x"], "No hub is configured"],
       [["context"], "monster-realtime context --help"],
       [["completion", "tcsh"], /Allowed choices are bash, zsh, fish/],
     ];
@@ -29,18 +29,18 @@ test("with --json a failure is JSON on stderr", () =>
     equal([code, line?.error.code, line?.error.exitCode], [2, "usage", 2]);
   }));
 
-test("colours what people read, unless they said that they don't want it", () =>
+test("colors messages, unless colors are disabled", () =>
   withCli({ FORCE_COLOR: "1" }, async (cli) => {
     const stderrOf = async (more: string[], env = {}) =>
       (await cli.run(["history", "task:x", ...more], { env })).stderr;
-    const told = await Promise.all([stderrOf([]), stderrOf([], { NO_COLOR: "1" }), stderrOf(["--no-color"])]);
+    const outputs = await Promise.all([stderrOf([]), stderrOf([], { NO_COLOR: "1" }), stderrOf(["--no-color"])]);
     equal(
-      told.map((text) => text.includes("\u001b[31m")),
+      outputs.map((text) => text.includes("\u001b[31m")),
       [true, false, false],
     );
   }));
 
-test("--quiet keeps talk back, and no failure", () =>
+test("--quiet suppresses messages, but not failures", () =>
   withCli({}, async (cli) => {
     const add = ["context", "add", "x", "--url", "http://127.0.0.1:1", "--token", "t", "--quiet"];
     is((await cli.run(add)).stderr, "");

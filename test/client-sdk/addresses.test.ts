@@ -5,7 +5,7 @@ import { withTlsServers } from "../support/tls-servers.ts";
 
 const test = suite("addresses of hubs");
 
-/** What the client waits with after its first try. */
+/** The client's state and error after its first attempt. */
 async function firstError(url: string, options: object = {}): Promise<RealtimeError> {
   const client = createClient({ url, token: "t", ...options });
   client.on("error", () => undefined);
@@ -40,7 +40,7 @@ const WRONG = [
   "https://localhost/#token=hunter2",
 ];
 
-test("what is no address of a hub is refused at once, and never repeated", () => {
+test("an invalid address is rejected immediately and never quoted", () => {
   for (const url of [...WRONG, undefined, null, 4_000, {}]) {
     throws(
       () => createClient({ url: url as string, token: "t" }),
@@ -54,7 +54,7 @@ test("what is no address of a hub is refused at once, and never repeated", () =>
   }
 });
 
-test("addresses with ports, paths and slashes are taken", () => {
+test("addresses with ports, paths and slashes are accepted", () => {
   for (const url of [
     "http://localhost:4000",
     "https://[::1]:4000/",
@@ -95,35 +95,33 @@ const NETWORK_CODES = [
 ];
 const tls = test.needing("openssl");
 
-tls(
-  "a certificate that is not trusted, that has expired, or is for another host, and a port without TLS, are TLS's failures",
-  () =>
-    withTlsServers(async ({ selfSigned, expired, otherHost, plainHttp, certificates }) => {
-      const trusting = (trusted: { cert: Buffer }) => ({ webSocketOptions: { ca: trusted.cert.toString() } });
-      const failures: [url: string, options: object, reason: RegExp][] = [
-        [selfSigned, {}, /self-signed certificate/],
-        [selfSigned, { transports: ["polling"] }, /self-signed certificate/],
-        [expired, trusting(certificates.expired), /certificate has expired/],
-        [otherHost, trusting(certificates.otherHost), /does not match certificate's altnames/],
-        [plainHttp, {}, /SSL routines.*wrong version number/s],
-      ];
-      for (const [url, options, reason] of failures) {
-        const error = await firstError(url, options);
-        equal([error.code, error.temporary], ["tls_failed", true], error.message);
-        match(error.message, new RegExp(`^TLS failed at ${url}/ \\(`));
-        match(error.message, reason);
-      }
-      is((await firstError(selfSigned, trusting(certificates.selfSigned))).code, "unreachable");
-    }),
+tls("an untrusted, expired or wrong certificate, and a port without TLS, are TLS failures", () =>
+  withTlsServers(async ({ selfSigned, expired, otherHost, plainHttp, certificates }) => {
+    const trusting = (trusted: { cert: Buffer }) => ({ webSocketOptions: { ca: trusted.cert.toString() } });
+    const failures: [url: string, options: object, reason: RegExp][] = [
+      [selfSigned, {}, /self-signed certificate/],
+      [selfSigned, { transports: ["polling"] }, /self-signed certificate/],
+      [expired, trusting(certificates.expired), /certificate has expired/],
+      [otherHost, trusting(certificates.otherHost), /does not match certificate's altnames/],
+      [plainHttp, {}, /SSL routines.*wrong version number/s],
+    ];
+    for (const [url, options, reason] of failures) {
+      const error = await firstError(url, options);
+      equal([error.code, error.temporary], ["tls_failed", true], error.message);
+      match(error.message, new RegExp(`^TLS failed at ${url}/ \\(`));
+      match(error.message, reason);
+    }
+    is((await firstError(selfSigned, trusting(certificates.selfSigned))).code, "unreachable");
+  }),
 );
 
-test("what is no hub says what came instead", async () => {
+test("a server that is not a hub is reported with its answer", async () => {
   const refused = await firstError("http://127.0.0.1:1");
   is(refused.code, "unreachable");
   match(refused.message, /^No hub answers at http:\/\/127\.0\.0\.1:1\/ \(connect ECONNREFUSED/);
 });
 
-test("a host whose name speaks of TLS, and can't be found, is no failure of TLS", async () => {
+test("an unknown host with TLS in its name is not a TLS failure", async () => {
   for (const url of ["https://certs.invalid", "https://SSL-TLS-cert.invalid:4000/TLS"]) {
     for (const transports of [["websocket"], ["polling"]]) {
       const { code, message } = await firstError(url, { transports });
@@ -133,12 +131,12 @@ test("a host whose name speaks of TLS, and can't be found, is no failure of TLS"
   }
 });
 
-test("the reason of a failed poll that is a text, as in browsers, leaves the error its own words", () => {
+test("a text as the reason of a failed poll, as in browsers, does not replace the error's message", () => {
   const cause = Object.assign(new Error("xhr poll error"), { description: 404, context: { statusText: "Not Found" } });
   match(new UnreachableError(new URL("http://h"), cause).message, /\(xhr poll error\)/);
 });
 
-test("every code of Node and OpenSSL for TLS and certificates is a failure of TLS, those of the network are not", () => {
+test("every TLS and certificate code of Node and OpenSSL is a TLS failure, and network codes are not", () => {
   const codeOf = (code: string) => {
     const error = Object.assign(new Error("it failed"), { code });
     const cause = Object.assign(new Error("websocket error"), { description: { error } });
@@ -148,7 +146,7 @@ test("every code of Node and OpenSSL for TLS and certificates is a failure of TL
   for (const code of NETWORK_CODES) is(codeOf(code), "unreachable", code);
 });
 
-tls("http:// on a port that speaks TLS asks whether it is https", () =>
+tls("http:// on a port with TLS gets an error that mentions https", () =>
   withTlsServers(async ({ plainToTls }) => {
     const { message } = await firstError(plainToTls);
     match(message, /socket hang up/);

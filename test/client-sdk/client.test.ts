@@ -44,7 +44,7 @@ const waitingError = ({ state }: Client): RealtimeError | null => (state.name ==
 const failureOf = (promise: Promise<unknown>): Promise<RealtimeError> =>
   promise.then(
     () => {
-      throw new Error("was fulfilled");
+      throw new Error("the promise was fulfilled");
     },
     (error) => error,
   );
@@ -60,7 +60,7 @@ test("sends nothing before connect() and resolves it with the welcome", async ()
   });
 });
 
-test("closes with the error when the hub refuses for good", async () => {
+test("closes with the error when the hub refuses permanently", async () => {
   await withClient({ refuse: () => errorObject("unauthenticated", false) }, async (client, server) => {
     const error = await failureOf(client.connect());
     assert.is(error.code, "unauthenticated");
@@ -72,7 +72,7 @@ test("closes with the error when the hub refuses for good", async () => {
   });
 });
 
-test("tries again when the hub refuses for now, after the time that it says", async () => {
+test("retries after a temporary refusal, after its retryAfterMs", async () => {
   const refuse = (_: unknown, attempt: number) =>
     attempt < 3 ? errorObject("unavailable", true, { retryAfterMs: 20 }) : null;
   await withClient({ refuse }, async (client, server, states) => {
@@ -82,7 +82,7 @@ test("tries again when the hub refuses for now, after the time that it says", as
   });
 });
 
-test("asks the token function anew before every connect, and after token_expired", async () => {
+test("calls the token function before every connect, and after token_expired", async () => {
   let count = 0;
   const refuse = (auth: Record<string, unknown>) => (auth.token === "t1" ? errorObject("token_expired", true) : null);
   await withClient({ refuse, client: { token: async () => `t${++count}` } }, async (client, server) => {
@@ -105,7 +105,7 @@ test("closes on token_expired when its token is fixed", async () => {
   });
 });
 
-test("goes on trying when the token function fails", async () => {
+test("keeps trying when the token function fails", async () => {
   let count = 0;
   const token = () => {
     count++;
@@ -119,7 +119,7 @@ test("goes on trying when the token function fails", async () => {
   });
 });
 
-test("gives up on a hub that takes the connection and says nothing, and tries the next time", async () => {
+test("times out on a hub that accepts the connection and sends nothing, and retries", async () => {
   await withClient(
     { silent: (attempt) => attempt === 1, client: { connectTimeoutMs: 100 } },
     async (client, server) => {
@@ -129,7 +129,7 @@ test("gives up on a hub that takes the connection and says nothing, and tries th
   );
 });
 
-test("gives up on a process that is stopped, whose kernel still accepts", async () => {
+test("times out on a stopped process whose kernel still accepts", async () => {
   const stopped = createServer(() => undefined);
   await new Promise<void>((resolve) => stopped.listen(0, "127.0.0.1", resolve));
   const { port } = stopped.address() as AddressInfo;
@@ -142,7 +142,7 @@ test("gives up on a process that is stopped, whose kernel still accepts", async 
   stopped.close();
 });
 
-test("keeps trying while nobody listens", async () => {
+test("keeps trying while the port is closed", async () => {
   const client = createClient({
     url: "http://127.0.0.1:9",
     token: "t",
@@ -159,7 +159,7 @@ test("keeps trying while nobody listens", async () => {
   assert.instance(await connecting, ConnectionClosedError);
 });
 
-test("stays closed after replaced, so that two of the same don't fight", async () => {
+test("stays closed after replaced, so that two clients do not keep replacing each other", async () => {
   await withClient({}, async (client, server) => {
     await client.connect();
     const ended = new Promise<RealtimeError>((resolve) => void client.on("error", resolve));
@@ -170,7 +170,7 @@ test("stays closed after replaced, so that two of the same don't fight", async (
   });
 });
 
-test("comes back after slow_consumer, and names it while it waits", async () => {
+test("reconnects after slow_consumer, and shows it while it waits", async () => {
   await withClient({ client: { random: () => 0.99, reconnectBaseDelayMs: 50 } }, async (client, server) => {
     await client.connect();
     server.endWith(errorObject("slow_consumer", true));
@@ -180,14 +180,14 @@ test("comes back after slow_consumer, and names it while it waits", async () => 
   });
 });
 
-test("moves after goaway when its time has come, without leaving presence", async () => {
+test("moves after goaway at the given time, without leaving presence", async () => {
   await withClient({}, async (client, server, states) => {
     await client.connect();
     await client.presence("task:x").join({ mood: "fine" });
-    const told: number[] = [];
-    client.on("goaway", ({ reconnectInMs }) => told.push(reconnectInMs));
+    const received: number[] = [];
+    client.on("goaway", ({ reconnectInMs }) => received.push(reconnectInMs));
     server.push("goaway", { reason: "draining", reconnectInMs: 60 });
-    await until("the push", () => told.length === 1);
+    await until("the push", () => received.length === 1);
     assert.is(client.state.name, "connected");
     await until("the move", () => server.handshakes.length === 2 && client.state.name === "connected");
     assert.equal(states, ["connecting", "connected", "connecting", "connected"]);
@@ -196,7 +196,7 @@ test("moves after goaway when its time has come, without leaving presence", asyn
   });
 });
 
-test("refreshes its token when it runs out soon", async () => {
+test("refreshes its token when it expires soon", async () => {
   let count = 0;
   await withClient({ client: { token: () => `t${++count}` } }, async (client, server) => {
     await client.connect();
@@ -206,7 +206,7 @@ test("refreshes its token when it runs out soon", async () => {
   });
 });
 
-test("asks for a token again when the refresh is refused for now", async () => {
+test("calls the token function again after a temporary refusal of the refresh", async () => {
   let count = 0;
   const script = { "auth.refresh": () => (count < 3 ? refused("unavailable", true) : ok({ expiresInMs: 1 })) };
   await withClient({ script, client: { token: () => `t${++count}`, random: () => 0 } }, async (client, server) => {
@@ -219,7 +219,7 @@ test("asks for a token again when the refresh is refused for now", async () => {
   });
 });
 
-test("sends an unchanged JWT no second time, and the next one as soon as it is there", async () => {
+test("does not send an unchanged JWT again, and sends the next one as soon as it is available", async () => {
   let [token, calls] = ["a.b.c", 0];
   const source = () => {
     calls += 1;
@@ -228,13 +228,13 @@ test("sends an unchanged JWT no second time, and the next one as soon as it is t
   await withClient({ client: { token: source, random: () => 0 } }, async (client, server) => {
     await client.connect();
     server.push("token.expiring", { expiresInMs: 5_000 });
-    await until("two calls more", () => calls === 3);
+    await until("two more calls", () => calls === 3);
     assert.equal(server.seenOf("auth.refresh"), []);
     token = "d.e.f";
     const refresh = await until("the refresh", () => server.seenOf("auth.refresh")[0]);
     assert.equal(refresh.argument, { token: "d.e.f" });
     server.push("token.expiring", { expiresInMs: 5_000 });
-    await until("a call more", () => calls === 5);
+    await until("another call", () => calls === 5);
     assert.is(server.seenOf("auth.refresh").length, 1);
   });
 });
@@ -269,7 +269,7 @@ const NO_TOKENS: [given: unknown, named: RegExp][] = [
 ];
 
 for (const [given, named] of NO_TOKENS) {
-  test(`takes ${inspect(given)} of a token function for no token now, names it, and asks again`, async () => {
+  test(`treats ${inspect(given)} from a token function as no token, reports it, and calls again`, async () => {
     let calls = 0;
     const token = () => (++calls === 2 || calls === 4 ? "good" : given) as string;
     await withClient({ client: { token } }, async (client, server) => {
@@ -294,7 +294,7 @@ for (const [given, named] of NO_TOKENS) {
   });
 }
 
-test("sends a token without the whitespace around it, wherever it comes from", async () => {
+test("trims a token from any source", async () => {
   for (const token of ["\n good\r\n", () => " good\n", async () => "good \n"]) {
     await withClient({ client: { token } }, async (client, server) => {
       await client.connect();
@@ -311,7 +311,7 @@ test("ignores pushes that it does not know", async () => {
   });
 });
 
-test("rejects a request that is not answered in time, and one whose connection goes", async () => {
+test("rejects a request that is not answered in time, and one whose connection breaks", async () => {
   await withClient({ script: { history: () => "never" }, client: { requestTimeoutMs: 50 } }, async (client, server) => {
     await client.connect();
     assert.is((await failureOf(client.history("task:x"))).name, "RequestTimeoutError");
@@ -322,7 +322,7 @@ test("rejects a request that is not answered in time, and one whose connection g
   });
 });
 
-test("repeats reads and idempotent calls after temporary failures, and nothing else", async () => {
+test("retries only reads and idempotent calls after temporary failures", async () => {
   const script = {
     rpc: ({ count }: { count: number }) => (count % 2 === 1 ? refused("unavailable", true) : ok({ count })),
   };
@@ -336,7 +336,7 @@ test("repeats reads and idempotent calls after temporary failures, and nothing e
   });
 });
 
-test("gives up a call when its signal aborts", async () => {
+test("rejects a call when its signal aborts", async () => {
   await withClient({ script: { rpc: () => "never" } }, async (client, server) => {
     await client.connect();
     const controller = new AbortController();
@@ -347,7 +347,7 @@ test("gives up a call when its signal aborts", async () => {
   });
 });
 
-test("holds a call back until there is a connection", async () => {
+test("holds a call until the client is connected", async () => {
   await withClient({ script: { rpc: () => ok({ id: "x" }) } }, async (client) => {
     const call = client.rpc("tasks.get", { id: "x" });
     await client.connect();
@@ -355,7 +355,7 @@ test("holds a call back until there is a connection", async () => {
   });
 });
 
-test("says goodbye on close and rejects what waits", async () => {
+test("sends a goodbye on close and rejects pending requests", async () => {
   await withClient({ script: { history: () => "never" } }, async (client, server) => {
     await client.connect();
     const waiting = failureOf(client.history("task:x"));
@@ -370,7 +370,7 @@ test("says goodbye on close and rejects what waits", async () => {
   });
 });
 
-test("breaks off without a goodbye where that is asked for", async () => {
+test("disconnects without a goodbye with goodbye: false", async () => {
   await withClient({}, async (client, server) => {
     await client.connect();
     const socket = server.socket();
@@ -381,20 +381,20 @@ test("breaks off without a goodbye where that is asked for", async () => {
   });
 });
 
-test("speaks over long-polling where that is asked for", async () => {
+test("uses long-polling with that transport option", async () => {
   await withClient({ client: { transports: ["polling"] } }, async (client, server) => {
     await client.connect();
     assert.is(server.socket().conn.transport.name, "polling");
   });
 });
 
-test("leaves what it was present on when it is closed while the node drains", async () => {
+test("leaves its presence when it is closed while the node drains", async () => {
   await withClient({}, async (client, server) => {
     await client.connect();
     await client.presence("task:x").join({ mood: "fine" });
-    const told = new Promise((resolve) => client.on("goaway", resolve));
+    const received = new Promise((resolve) => client.on("goaway", resolve));
     server.push("goaway", { reason: "draining", reconnectInMs: 5_000 });
-    await told;
+    await received;
     await client.close();
     assert.equal(
       server.seenOf("presence.leave").map(({ argument }) => argument),
@@ -403,7 +403,7 @@ test("leaves what it was present on when it is closed while the node drains", as
   });
 });
 
-test("says of a call that found no connection that it was not sent", async () => {
+test("reports a call without a connection as not sent", async () => {
   const client = createClient({ url: "http://127.0.0.1:1", token: "t" });
   const failed = failureOf(client.rpc("tasks.get", { id: "task_x" }, { timeoutMs: 50 }));
   const error = await failed;
@@ -412,7 +412,7 @@ test("says of a call that found no connection that it was not sent", async () =>
   await client.close();
 });
 
-test("tells its error handler why it has ended", async () => {
+test("emits the reason of its end as an error", async () => {
   await withClient({}, async (client, server) => {
     const errors: string[] = [];
     client.on("error", ({ code }) => errors.push(code));
@@ -423,7 +423,7 @@ test("tells its error handler why it has ended", async () => {
   });
 });
 
-test("tells a call under way that the client has ended for good", async () => {
+test("rejects a pending call when the client is closed permanently", async () => {
   await withClient({ script: { history: () => "never" } }, async (client, server) => {
     client.on("error", () => undefined);
     await client.connect();
@@ -434,14 +434,14 @@ test("tells a call under way that the client has ended for good", async () => {
   });
 });
 
-test("does not wait for a token when it is closed", async () => {
+test("does not wait for a token after close", async () => {
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
   const before = timers();
   const client = createClient({ url: "http://127.0.0.1:1", token: () => new Promise(() => undefined) });
   const connecting = failureOf(client.connect());
   await client.close();
   await connecting;
-  await until("no timer of it", () => timers() <= before);
+  await until("its timers are cleared", () => timers() <= before);
 });
 
 test.run();

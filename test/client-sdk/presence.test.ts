@@ -63,7 +63,7 @@ test("joins, updates and leaves", async () => {
   });
 });
 
-test("joins changes that come while one is on its way into the newest", async () => {
+test("merges changes made during a request into the newest", async () => {
   await withClient({ script: { "presence.join": taken, "presence.update": taken } }, async (client, server) => {
     const presence = client.presence(CHANNEL);
     await Promise.all([presence.join({ n: 1 }), presence.update({ n: 2 }), presence.update({ n: 3 })]);
@@ -89,7 +89,7 @@ test("joins again with the newest meta after a reconnect", async () => {
   });
 });
 
-test("joins where an update finds that the hub has forgotten it", async () => {
+test("joins again if an update finds that the hub has forgotten the presence", async () => {
   const script = { "presence.join": taken, "presence.update": () => refused("not_joined", false) };
   await withClient({ script }, async (client, server) => {
     const presence = client.presence(CHANNEL);
@@ -99,7 +99,7 @@ test("joins where an update finds that the hub has forgotten it", async () => {
   });
 });
 
-test("goes back to the accepted meta where the hub refuses a newer one", async () => {
+test("restores the accepted meta if the hub refuses a newer one", async () => {
   const script = { "presence.join": taken, "presence.update": () => refused("payload_too_large", false) };
   await withClient({ script }, async (client) => {
     const presence = client.presence(CHANNEL);
@@ -109,7 +109,7 @@ test("goes back to the accepted meta where the hub refuses a newer one", async (
   });
 });
 
-test("tries a temporary refusal again and rejects a final one", async () => {
+test("retries a temporary refusal and rejects a permanent one", async () => {
   const script = {
     "presence.join": ({ count }: { count: number }) =>
       count === 1
@@ -125,7 +125,7 @@ test("tries a temporary refusal again and rejects a final one", async () => {
   });
 });
 
-test("does not come back after a leave while away", async () => {
+test("does not rejoin after a leave while disconnected", async () => {
   await withClient({ script: { "presence.join": taken } }, async (client, server) => {
     const presence = client.presence(CHANNEL);
     await presence.join({ n: 1 });
@@ -138,7 +138,7 @@ test("does not come back after a leave while away", async () => {
   });
 });
 
-test("rejects a join of a closed client instead of waiting for ever", async () => {
+test("rejects a join on a closed client instead of waiting forever", async () => {
   await withClient({}, async (client) => {
     const presence = client.presence(CHANNEL);
     await client.close();
@@ -148,7 +148,7 @@ test("rejects a join of a closed client instead of waiting for ever", async () =
   });
 });
 
-test("asks for the list when a diff does not follow, and keeps what is newer", async () => {
+test("requests a snapshot when a diff does not follow, and keeps newer diffs", async () => {
   const reply = { channel: CHANNEL, epoch: "e", offset: 0, recovered: false, publications: [] };
   const script = {
     subscribe: () => ok({ ...reply, presence: { epoch: "p", version: 1, members: [memberOf("user:a")] } }),
@@ -180,7 +180,7 @@ test("asks for the list when a diff does not follow, and keeps what is newer", a
   });
 });
 
-test("shows the last known members while away and the new ones after", async () => {
+test("shows the last known members while disconnected and the new ones afterwards", async () => {
   const reply = { channel: CHANNEL, epoch: "e", offset: 0, recovered: true, publications: [] };
   const script = {
     subscribe: ({ count }: { count: number }) =>
@@ -205,7 +205,7 @@ test("shows the last known members while away and the new ones after", async () 
   });
 });
 
-test("tells only the newest, and in time, where it was asked to slow down", async () => {
+test("sends only the newest meta after a retry delay, without further delay", async () => {
   const script = {
     "presence.join": taken,
     "presence.update": ({ count }: { count: number }) =>

@@ -35,7 +35,7 @@ const failureOf = (promise: Promise<unknown>): Promise<RealtimeError> =>
 const stored = ({ argument, count }: { argument: Record<string, unknown>; count: number }) =>
   ok({ id: argument.id, epoch: "e1", offset: count });
 
-test("gives each publication a ULID and resolves with its place", async () => {
+test("gives each publication a ULID and resolves with its position", async () => {
   await withClient({ script: { publish: stored } }, async (client, server) => {
     await client.connect();
     const reply = await client.publish(CHANNEL, "note", { text: "hello" });
@@ -46,7 +46,7 @@ test("gives each publication a ULID and resolves with its place", async () => {
   });
 });
 
-test("keeps what is published offline and sends it in order once there is a connection", async () => {
+test("queues publications while offline and sends them in order once connected", async () => {
   await withClient({ script: { publish: stored } }, async (client, server) => {
     const replies = Promise.all([1, 2, 3].map((n) => client.publish(CHANNEL, "note", n)));
     await client.connect();
@@ -61,7 +61,7 @@ test("keeps what is published offline and sends it in order once there is a conn
   });
 });
 
-test("repeats with the same id when the answer is lost, and keeps the order meanwhile", async () => {
+test("retries with the same id when the answer is lost, and keeps the order", async () => {
   const publish: typeof stored = (request) => (request.count === 1 ? ("never" as never) : stored(request));
   await withClient({ script: { publish }, client: { requestTimeoutMs: 50 } }, async (client, server) => {
     await client.connect();
@@ -75,7 +75,7 @@ test("repeats with the same id when the answer is lost, and keeps the order mean
   });
 });
 
-test("repeats over a lost connection with what was given at first, though the caller changed it since", async () => {
+test("retries after a lost connection with the original payload, even if the caller changed it since", async () => {
   const publish: typeof stored = (request) => (request.count === 1 ? ("never" as never) : stored(request));
   await withClient({ script: { publish } }, async (client, server) => {
     await client.connect();
@@ -91,7 +91,7 @@ test("repeats over a lost connection with what was given at first, though the ca
   });
 });
 
-test("waits out a rate limit and gives a refusal to the caller, going on with the next", async () => {
+test("waits for a rate limit, rejects with a refusal, and continues with the next", async () => {
   const publish: typeof stored = (request) => {
     if (request.count === 1) return refused("rate_limited", true, { retryAfterMs: 10 }) as never;
     return request.argument.payload === 2 ? (refused("forbidden", false) as never) : stored(request);
@@ -105,7 +105,7 @@ test("waits out a rate limit and gives a refusal to the caller, going on with th
   });
 });
 
-test("does not repeat an ephemeral publication whose outcome is unknown", async () => {
+test("does not retry an ephemeral publication whose outcome is unknown", async () => {
   await withClient({ script: { publish: () => "never" }, client: { requestTimeoutMs: 50 } }, async (client, server) => {
     await client.connect();
     assert.is((await failureOf(client.publish(CHANNEL, "cursor", 1, { ephemeral: true }))).code, "timeout");
@@ -113,7 +113,7 @@ test("does not repeat an ephemeral publication whose outcome is unknown", async 
   });
 });
 
-test("refuses more than the queue may hold", async () => {
+test("rejects publications above the queue limit", async () => {
   await withClient({ client: { offlineQueueLimit: 2 } }, async (client) => {
     const waiting = [failureOf(client.publish(CHANNEL, "note", 1)), failureOf(client.publish("task:other", "note", 2))];
     const error = await failureOf(client.publish(CHANNEL, "note", 3));
@@ -126,7 +126,7 @@ test("refuses more than the queue may hold", async () => {
   });
 });
 
-test("lets the caller take a waiting publication back", async () => {
+test("lets the caller abort a waiting publication", async () => {
   await withClient({ script: { publish: stored } }, async (client, server) => {
     const controller = new AbortController();
     const taken = failureOf(client.publish(CHANNEL, "note", 1, { signal: controller.signal }));
@@ -142,7 +142,7 @@ test("lets the caller take a waiting publication back", async () => {
   });
 });
 
-test("refuses a payload that is not JSON without sending it", async () => {
+test("rejects a payload that is not JSON without sending it", async () => {
   await withClient({}, async (client, server) => {
     await client.connect();
     assert.is((await failureOf(client.publish(CHANNEL, "note", new Uint8Array(4)))).name, "InvalidArgumentError");
@@ -150,7 +150,7 @@ test("refuses a payload that is not JSON without sending it", async () => {
   });
 });
 
-test("keeps a channel's queue in order after one that was asked to slow down is taken back", async () => {
+test("keeps a channel's queue in order after a rate-limited publication is aborted", async () => {
   const publish: typeof stored = (request) =>
     request.count === 1 ? (refused("rate_limited", true, { retryAfterMs: 80 }) as never) : ("never" as never);
   await withClient({ script: { publish }, client: { random: () => 0 } }, async (client, server) => {
@@ -158,14 +158,14 @@ test("keeps a channel's queue in order after one that was asked to slow down is 
     const controller = new AbortController();
     const taken = failureOf(client.publish(CHANNEL, "note", 1, { signal: controller.signal }));
     await until("the refusal", () => server.seenOf("publish").length === 1);
-    // A request behind it is answered later than it, so that the refusal has arrived.
+    // Requests are answered in order, so an answer to a later one means that the refusal has arrived.
     await client.request("unsubscribe", { channel: CHANNEL });
     const refusedAtMs = performance.now();
     controller.abort(new Error("never mind"));
     await taken;
     const second = failureOf(client.publish(CHANNEL, "note", 2));
     await until("the second", () => server.seenOf("publish").length === 2);
-    await until("the time to slow down is over", () => performance.now() > refusedAtMs + 100);
+    await until("the retry delay is over", () => performance.now() > refusedAtMs + 100);
     const third = failureOf(client.publish(CHANNEL, "note", 3));
     await client.request("unsubscribe", { channel: CHANNEL });
     assert.equal(
@@ -178,7 +178,7 @@ test("keeps a channel's queue in order after one that was asked to slow down is 
   });
 });
 
-test("waits out a rate limit though another waiting publication is taken back", async () => {
+test("waits for a rate limit although another waiting publication is aborted", async () => {
   const publish: typeof stored = (request) =>
     request.count === 1 ? (refused("rate_limited", true, { retryAfterMs: 200 }) as never) : stored(request);
   await withClient({ script: { publish }, client: { random: () => 0 } }, async (client, server) => {
@@ -196,7 +196,7 @@ test("waits out a rate limit though another waiting publication is taken back", 
   });
 });
 
-test("does not repeat what was sent before a sleep that outlasted the hub's memory", async () => {
+test("does not retry a publication after a sleep longer than the hub remembers ids", async () => {
   const now = Date.now;
   await withClient({ script: { publish: () => "never" } }, async (client, server) => {
     await client.connect();
@@ -213,7 +213,7 @@ test("does not repeat what was sent before a sleep that outlasted the hub's memo
   });
 });
 
-test("sends an ephemeral publication that was still waiting when the connection went", async () => {
+test("sends an ephemeral publication that was still queued when the connection broke", async () => {
   const publish: typeof stored = (request) => (request.count === 1 ? ("never" as never) : stored(request));
   await withClient({ script: { publish } }, async (client, server) => {
     await client.connect();
@@ -233,7 +233,7 @@ test("sends an ephemeral publication that was still waiting when the connection 
   });
 });
 
-test("refuses bytes that know how to become JSON", async () => {
+test("rejects bytes that have a toJSON", async () => {
   await withClient({}, async (client) => {
     assert.is((await failureOf(client.publish(CHANNEL, "note", { b: Buffer.from("x") }))).name, "InvalidArgumentError");
   });

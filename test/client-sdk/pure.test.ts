@@ -18,7 +18,7 @@ import { errorObject, publication } from "./support/scripted-server.ts";
 
 const test = suite("pure parts of the SDK");
 
-test("waits anywhere between nothing and the doubled base, never above the maximum", () => {
+test("waits a random time between zero and the doubled base, never above the maximum", () => {
   const table = [
     { attempt: 0, random: 0, delayMs: 0 },
     { attempt: 0, random: 0.5, delayMs: 500 },
@@ -40,7 +40,7 @@ test("makes ULIDs of 26 characters that sort by time and don't repeat", () => {
   assert.is(new Set(Array.from({ length: 1_000 }, () => ulid(5))).size, 1_000);
 });
 
-test("copies what is JSON and names what is not", () => {
+test("copies JSON values and names the invalid ones", () => {
   assert.equal(jsonCopy({ at: new Date(0), list: [1, null] }, "payload"), {
     at: "1970-01-01T00:00:00.000Z",
     list: [1, null],
@@ -55,7 +55,7 @@ test("copies what is JSON and names what is not", () => {
   }
 });
 
-test("refuses options that it does not know or that can't work", () => {
+test("rejects unknown and invalid options", () => {
   const good = { url: "http://127.0.0.1:1", token: "t" };
   const table = [
     [{ ...good, reconect: true }, /Unknown option reconect/],
@@ -77,7 +77,7 @@ test("refuses options that it does not know or that can't work", () => {
   }
 });
 
-test("delivers from any arrival only what follows, and tells of a hole", () => {
+test("delivers only consecutive publications, and reports a gap", () => {
   const table = [
     { at: 4, offsets: [5, 6], deliver: [5, 6], gap: false },
     { at: 4, offsets: [3, 4, 5, 5, 6], deliver: [5, 6], gap: false },
@@ -99,13 +99,13 @@ test("delivers from any arrival only what follows, and tells of a hole", () => {
   }
 });
 
-test("takes an id for forgotten a little before the hub's five minutes are over", () => {
+test("treats an id as forgotten slightly before the hub's five minutes are over", () => {
   assert.is(isForgotten(null, 1_000_000), false);
   assert.is(isForgotten(0, 240_000), false);
   assert.is(isForgotten(0, 280_000), true);
 });
 
-test("never delivers out of order, twice, or past a hole, whatever arrives", () => {
+test("never delivers out of order, twice, or past a gap, for any arrivals", () => {
   fc.assert(
     fc.property(fc.nat(5), fc.array(fc.nat(12), { maxLength: 30 }), (at, offsets) => {
       const { deliver, position } = receive(
@@ -129,7 +129,7 @@ const connected: ConnectionState = { name: "connected", attempt: 2, welcome, sin
 const waiting: ConnectionState = { name: "waiting", attempt: 2, delayMs: 5, error: away };
 const closed: ConnectionState = { name: "closed", error: refusal };
 
-test("goes from state to state as the table says", () => {
+test("changes its state according to the table", () => {
   const lost = (nowMs: number, error: ReturnType<typeof errorFromObject> = away): ConnectionInput => ({
     name: "lost",
     error,
@@ -139,13 +139,18 @@ test("goes from state to state as the table says", () => {
     ["connects", { name: "idle" }, { name: "connect" }, { name: "connecting", attempt: 0 }],
     ["is welcomed", { name: "connecting", attempt: 2 }, { name: "welcome", welcome, nowMs: 1_000 }, connected],
     [
-      "waits after a failed try",
+      "waits after a failed attempt",
       { name: "connecting", attempt: 2 },
       lost(0),
       { name: "waiting", attempt: 3, delayMs: 200 },
     ],
-    ["counts a connection that broke at once", connected, lost(1_500), { name: "waiting", attempt: 3, delayMs: 200 }],
-    ["forgives after one that held", connected, lost(2_000), { name: "waiting", attempt: 0, delayMs: 50 }],
+    ["counts a short connection as a failure", connected, lost(1_500), { name: "waiting", attempt: 3, delayMs: 200 }],
+    [
+      "resets the count after a stable connection",
+      connected,
+      lost(2_000),
+      { name: "waiting", attempt: 0, delayMs: 50 },
+    ],
     [
       "honours retryAfterMs",
       { name: "connecting", attempt: 0 },
@@ -155,13 +160,13 @@ test("goes from state to state as the table says", () => {
     ["closes on a refusal", { name: "connecting", attempt: 0 }, lost(0, refusal), { name: "closed", error: refusal }],
     ["is closed by a refusal later on", connected, lost(0, refusal), { name: "closed", error: refusal }],
     ["tries again", waiting, { name: "retry" }, { name: "connecting", attempt: 2 }],
-    ["remembers when to go", connected, { name: "goaway", moveAtMs: 1_400 }, { ...connected, moveAtMs: 1_400 }],
+    ["stores the time of the move", connected, { name: "goaway", moveAtMs: 1_400 }, { ...connected, moveAtMs: 1_400 }],
     ["moves", connected, { name: "move" }, { name: "connecting", attempt: 0 }],
-    ["reconnects at once", waiting, { name: "reconnect" }, { name: "connecting", attempt: 0 }],
-    ["drops what it has to reconnect", connected, { name: "reconnect" }, { name: "connecting", attempt: 0 }],
+    ["reconnects immediately", waiting, { name: "reconnect" }, { name: "connecting", attempt: 0 }],
+    ["drops its connection to reconnect", connected, { name: "reconnect" }, { name: "connecting", attempt: 0 }],
     ["has nothing to reconnect before it connects", { name: "idle" }, { name: "reconnect" }, { name: "idle" }],
     [
-      "keeps to the drain's delay when cut before",
+      "keeps the drain's delay when cut earlier",
       { ...connected, moveAtMs: 1_400 },
       lost(1_100),
       { name: "waiting", delayMs: 300 },
@@ -174,7 +179,7 @@ test("goes from state to state as the table says", () => {
   }
 });
 
-test("stays the same object for an input that means nothing in its state", () => {
+test("returns the same object for an input without effect in its state", () => {
   const inputs: ConnectionInput[] = [
     { name: "connect" },
     { name: "welcome", welcome, nowMs: 0 },

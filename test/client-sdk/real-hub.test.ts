@@ -35,7 +35,7 @@ async function withClients(url: string, body: (clients: Clients) => Promise<void
   }
 }
 
-/** A user behind a network that breaks on demand, and a backend that has none of that. */
+/** A user behind a network that breaks on demand, and a backend on a reliable network. */
 async function withProxiedReader(
   hub: { url: string; userToken: string; serviceToken: string },
   body: (scene: { reader: Client; publisher: Client; proxy: CuttingProxy }) => Promise<void>,
@@ -53,22 +53,22 @@ async function withProxiedReader(
   }
 }
 
-test("publishes and hears, on both sides of a task", () =>
+test("publishes and receives, on both sides of a task", () =>
   withHub({}, (hub) =>
     withClients(hub.url, async ({ open }) => {
       const [workstation, user] = [await open(hub.workstation.token), await open(hub.userToken)];
       const channel = hub.taskChannel as Channel;
       const subscription = user.subscribe(channel);
-      const heard: unknown[] = [];
-      subscription.on("publication", ({ payload }) => heard.push(payload));
+      const received: unknown[] = [];
+      subscription.on("publication", ({ payload }) => received.push(payload));
       await subscription.ready();
       const replies = await Promise.all([1, 2, 3].map((n) => workstation.publish(channel, "note", n)));
       assert.equal(
         replies.map(({ offset }) => offset),
         [1, 2, 3],
       );
-      await until("all three", () => heard.length === 3);
-      assert.equal(heard, [1, 2, 3]);
+      await until("all three", () => received.length === 3);
+      assert.equal(received, [1, 2, 3]);
       assert.equal(
         (await user.history(channel, { after: 1 })).publications.map(({ offset }) => offset),
         [2, 3],
@@ -76,7 +76,7 @@ test("publishes and hears, on both sides of a task", () =>
     }),
   ));
 
-test("answers a repeated id with the first place", () =>
+test("answers a repeated id with the first position", () =>
   withHub({}, (hub) =>
     withClients(hub.url, async ({ open }) => {
       const client = await open(hub.serviceToken);
@@ -95,62 +95,62 @@ test("recovers from a position of an earlier session without gap or repeat", () 
       const { epoch, offset } = await publisher.publish(channel, "note", 1);
       for (const n of [2, 3, 4]) await publisher.publish(channel, "note", n);
       const reader = await open(hub.userToken);
-      const heard: number[] = [];
+      const received: number[] = [];
       const subscription = reader.subscribe(channel, { recover: { epoch, offset } });
-      subscription.on("publication", (publication) => heard.push(publication.offset));
+      subscription.on("publication", (publication) => received.push(publication.offset));
       await subscription.ready();
       await publisher.publish(channel, "note", 5);
-      await until("the live one", () => heard.length === 4);
-      assert.equal(heard, [2, 3, 4, 5]);
+      await until("the live one", () => received.length === 4);
+      assert.equal(received, [2, 3, 4, 5]);
     }),
   ));
 
-test("misses nothing and doubles nothing over a network that breaks while others publish", () =>
+test("receives each publication once over a network that breaks while others publish", () =>
   withHub({}, (hub) =>
     withProxiedReader(hub, async ({ reader, publisher, proxy }) => {
       const channel = hub.taskChannel as Channel;
       const subscription = reader.subscribe(channel);
-      const heard: number[] = [];
+      const received: number[] = [];
       const lost: unknown[] = [];
-      subscription.on("publication", ({ offset }) => heard.push(offset));
+      subscription.on("publication", ({ offset }) => received.push(offset));
       subscription.on("lost", (loss) => lost.push(loss));
       await subscription.ready();
       for (let n = 1; n <= 60; n += 1) {
         await publisher.publish(channel, "note", n);
         if (n % 20 === 0) proxy.cut();
       }
-      await until("all sixty", () => heard.length === 60);
+      await until("all sixty", () => received.length === 60);
       assert.equal(
-        heard,
+        received,
         Array.from({ length: 60 }, (_, index) => index + 1),
       );
       assert.equal(lost, []);
     }),
   ));
 
-test("is delivered once though the answer to its publish was lost", () =>
+test("delivers a publication once although the answer to its publish was lost", () =>
   withHub({}, (hub) =>
     withProxiedReader(hub, async ({ reader, publisher, proxy }) => {
       const channel = hub.taskChannel as Channel;
       const witness = publisher.subscribe(channel);
-      const heard: unknown[] = [];
-      witness.on("publication", ({ payload }) => heard.push(payload));
+      const received: unknown[] = [];
+      witness.on("publication", ({ payload }) => received.push(payload));
       await witness.ready();
       proxy.deafen();
       const reply = reader.publish(channel, "note", "once");
-      await until("the publication", () => heard.length === 1);
+      await until("the publication", () => received.length === 1);
       proxy.cut();
       assert.equal(await reply.then(({ offset, duplicate }) => ({ offset, duplicate })), {
         offset: 1,
         duplicate: true,
       });
       await publisher.publish(channel, "note", "after");
-      await until("the next one", () => heard.length === 2);
-      assert.equal(heard, ["once", "after"]);
+      await until("the next one", () => received.length === 2);
+      assert.equal(received, ["once", "after"]);
     }),
   ));
 
-test("comes back within the grace time as updates, never as a leave and a join", () =>
+test("a return within the grace period is an update, never a leave and a join", () =>
   withHub({}, (hub) =>
     withProxiedReader(hub, async ({ reader, publisher, proxy }) => {
       const channel = hub.taskChannel as Channel;
@@ -169,7 +169,7 @@ test("comes back within the grace time as updates, never as a leave and a join",
     }),
   ));
 
-test("stays present as suspect when it breaks off without a goodbye", () =>
+test("stays present as suspect when it disconnects without a goodbye", () =>
   withHub({}, (hub) =>
     withClients(hub.url, async ({ open }) => {
       const channel = hub.workstation.channel as `workstation:${string}`;
@@ -186,7 +186,7 @@ test("stays present as suspect when it breaks off without a goodbye", () =>
     }),
   ));
 
-test("calls it lost where the epoch is another", () =>
+test("reports lost if the epoch has changed", () =>
   withHub({}, (hub) =>
     withClients(hub.url, async ({ open }) => {
       const reader = await open(hub.userToken);
@@ -221,7 +221,7 @@ test("shows a workstation's presence on its own channel, from join to leave", ()
     }),
   ));
 
-test("is replaced by a newer connection of the same workstation and stays away", () =>
+test("stays closed after a newer connection of the same workstation replaces it", () =>
   withHub({}, (hub) =>
     withClients(hub.url, async ({ open }) => {
       const channel = hub.workstation.channel as `workstation:${string}`;
@@ -235,21 +235,21 @@ test("is replaced by a newer connection of the same workstation and stays away",
     }),
   ));
 
-test("hears that its node drains, goes when told, and waits for another node", () =>
+test("receives goaway from a draining node, leaves at the given time, and waits for another node", () =>
   withHub({}, (hub) =>
     withClients(hub.url, async ({ open }) => {
       const client = await open(hub.workstation.token);
-      const told: string[] = [];
-      client.on("goaway", () => told.push("goaway"));
-      client.on("state", ({ name }) => told.push(name));
+      const observed: string[] = [];
+      client.on("goaway", () => observed.push("goaway"));
+      client.on("state", ({ name }) => observed.push(name));
       const drained = hub.node.hub.drain();
       await until("the wait for another node", () => client.state.name === "waiting");
       await drained;
-      assert.equal(told.slice(0, 3), ["goaway", "connecting", "waiting"]);
+      assert.equal(observed.slice(0, 3), ["goaway", "connecting", "waiting"]);
     }),
   ));
 
-test("gives refusals as errors with a trace id", () =>
+test("rejects with refusals as errors with a trace id", () =>
   withHub({}, (hub) =>
     withClients(hub.url, async ({ open }) => {
       const client = await open(hub.workstation.token);

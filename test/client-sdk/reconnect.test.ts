@@ -7,7 +7,7 @@ import { until } from "../support/until.ts";
 import { type CuttingProxy, startCuttingProxy } from "./support/cutting-proxy.ts";
 
 const test = suite("client.reconnect()");
-/** Far beyond the test's own limit: whoever waits for it fails. */
+/** Far longer than the test's own limit: a test that waits for it fails. */
 const NEVER_MS = 60_000;
 
 async function withWorkstation(
@@ -30,12 +30,12 @@ async function withWorkstation(
 const connectionOf = ({ state }: Client): string | null =>
   state.name === "connected" ? state.welcome.connectionId : null;
 
-test("replaces a connection that nothing comes through any more, at once, and recovers what was missed", () =>
+test("replaces a dead connection immediately, and recovers the missed publications", () =>
   withHub({}, (hub) =>
     withWorkstation(hub, async (client, proxy) => {
       const subscription = client.subscribe(hub.workstation.channel as Channel);
-      const heard: unknown[] = [];
-      subscription.on("publication", ({ payload }) => heard.push(payload));
+      const received: unknown[] = [];
+      subscription.on("publication", ({ payload }) => received.push(payload));
       await subscription.ready();
       const first = connectionOf(client);
       proxy.deafen();
@@ -43,13 +43,13 @@ test("replaces a connection that nothing comes through any more, at once, and re
       await other.request("publish", { channel: hub.workstation.channel, type: "note", payload: "missed" });
       client.reconnect();
       is(client.state.name, "connecting");
-      await until("it is recovered", () => heard.length === 1);
-      equal(heard, ["missed"]);
+      await until("it is recovered", () => received.length === 1);
+      equal(received, ["missed"]);
       not.equal(connectionOf(client), first);
     }),
   ));
 
-test("keeps the presence: to others the workstation never left", () =>
+test("keeps the presence: others see no leave of the workstation", () =>
   withHub({}, (hub) =>
     withWorkstation(hub, async (client) => {
       const presence = client.presence(hub.workstation.channel as `workstation:${string}`);
@@ -73,17 +73,17 @@ test("keeps the presence: to others the workstation never left", () =>
     }),
   ));
 
-test("cuts a wait short", () =>
+test("shortens a wait", () =>
   withHub({}, (hub) =>
     withWorkstation(hub, async (client, proxy) => {
       proxy.cut();
       await until("it waits", () => client.state.name === "waiting");
       client.reconnect();
-      await until("it is back", () => client.state.name === "connected");
+      await until("it is connected", () => client.state.name === "connected");
     }),
   ));
 
-test("means nothing before connect() and after close()", () =>
+test("does nothing before connect() and after close()", () =>
   withHub({}, async (hub) => {
     const client = createClient({ url: hub.url, token: hub.userToken });
     client.reconnect();
@@ -92,7 +92,7 @@ test("means nothing before connect() and after close()", () =>
     await client.close();
     client.reconnect();
     is(client.state.name, "closed");
-    await until("the hub has nobody", () => hub.node.hub.connectionCount === 0);
+    await until("the hub has no connections", () => hub.node.hub.connectionCount === 0);
   }));
 
 test.run();

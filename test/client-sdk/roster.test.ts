@@ -73,7 +73,7 @@ const changesArbitrary = fc.array(fc.record({ key: fc.constantFrom("a", "b", "c"
   maxLength: 30,
 });
 
-test("is the same however the changes are cut into diffs, whenever the snapshot comes", () => {
+test("has the same members for any split into diffs, and any arrival of the snapshot", () => {
   const cuts = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 30, maxLength: 30 });
   fc.assert(
     fc.property(changesArbitrary, cuts, fc.nat(30), fc.nat(30), (changes, sizes, snapshotAt, arrivesAfter) => {
@@ -87,7 +87,7 @@ test("is the same however the changes are cut into diffs, whenever the snapshot 
   );
 });
 
-test("lets joins and leaves of a member alternate, whatever arrives", () => {
+test("alternates joins and leaves of a member, for any input", () => {
   const step = fc.record({
     from: fc.nat(6),
     span: fc.integer({ min: 1, max: 2 }),
@@ -131,7 +131,7 @@ function memberOf(key: string, updatedAt: number): Member {
   return { key, memberKey: { userId: key }, meta: {}, connections: 1, state: "live", joinedAt: 0, updatedAt };
 }
 
-/** The members after each version; version 0 is nobody. */
+/** The members after each version. Version 0 has none. */
 function worldsOf(changes: Change[]): Map<string, Member>[] {
   const worlds = [new Map<string, Member>()];
   for (const [index, { key, present }] of changes.entries()) {
@@ -165,7 +165,7 @@ function netDiff(before: Map<string, Member>, after: Map<string, Member>, from: 
   };
 }
 
-/** The snapshot is taken where a diff ends, as the hub flushes before it takes one, and arrives some diffs later. */
+/** The snapshot is taken at the end of a diff, as the hub flushes before a snapshot, and arrives some diffs later. */
 function replay(
   worlds: Map<string, Member>[],
   diffs: PresenceDiff[],

@@ -13,7 +13,7 @@ interface Seen {
   connections: number;
 }
 
-/** A connected client whose token function is counted. */
+/** A connected client whose token function counts its calls. */
 async function withTokens(
   hub: TestHub,
   token: (call: number) => Promise<string>,
@@ -36,7 +36,7 @@ const elapsed = (ms: number) => {
   return until(`${ms} ms`, () => performance.now() >= endsAt, ms + 5_000);
 };
 
-test("fresh tokens of six seconds keep one connection, with a call for each warning", () =>
+test("fresh tokens of six seconds keep one connection, with one call per warning", () =>
   withHub({}, (hub) =>
     withTokens(
       hub,
@@ -49,7 +49,7 @@ test("fresh tokens of six seconds keep one connection, with a call for each warn
     ),
   ));
 
-test("a token that is cached up to its end is called for a few times, and the next one keeps the connection", () =>
+test("a token cached until its expiry causes a few calls, and the next token keeps the connection", () =>
   withHub({}, async (hub) => {
     const old = await hub.mint("owner", 4);
     let next: string | null = null;
@@ -68,7 +68,7 @@ test("a token that is cached up to its end is called for a few times, and the ne
     );
   }));
 
-test("two tokens that are nearly over, in turns, cause a few refreshes and no rate limit", () =>
+test("two alternating tokens close to expiry cause a few refreshes and no rate limit", () =>
   withHub({}, async (hub) => {
     await withTokens(
       hub,
@@ -78,7 +78,7 @@ test("two tokens that are nearly over, in turns, cause a few refreshes and no ra
         seen.client.on("error", ({ code }) => errors.push(code));
         const startedAt = performance.now();
         await elapsed(8_000);
-        // One in 2 s; one more a second for a token that has expired by the time a busy machine sends it.
+        // One in 2 s, plus one per second for a token that a busy machine sends after its expiry.
         const seconds = (performance.now() - startedAt) / 1_000;
         ok(seen.calls >= 3 && seen.calls <= 2 + seconds, `${seen.calls} calls in ${seconds} s: ${errors}`);
         ok(!errors.includes("rate_limited"), errors.join());

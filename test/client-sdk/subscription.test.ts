@@ -21,10 +21,10 @@ interface Scene {
   client: Client;
   subscription: Subscription<typeof CHANNEL>;
   offsets: number[];
-  told: string[];
+  events: string[];
 }
 
-/** A connected client that follows the channel and notes what it is told. */
+/** A connected client that follows the channel and records its events. */
 async function withSubscription(
   options: ScriptedServerOptions,
   body: (scene: Scene) => Promise<void>,
@@ -34,21 +34,21 @@ async function withSubscription(
     const client = createClient({ url: server.url, token: "t", reconnectBaseDelayMs: 10, ...clientOptions });
     const subscription = client.subscribe(CHANNEL);
     const offsets: number[] = [];
-    const told: string[] = [];
+    const events: string[] = [];
     subscription.on("publication", ({ offset }) => offsets.push(offset));
-    subscription.on("recovered", ({ publications }) => told.push(`recovered ${publications}`));
-    subscription.on("lost", ({ previous, position }) => told.push(`lost ${previous.offset}→${position.offset}`));
-    subscription.on("error", ({ code }) => told.push(`error ${code}`));
+    subscription.on("recovered", ({ publications }) => events.push(`recovered ${publications}`));
+    subscription.on("lost", ({ previous, position }) => events.push(`lost ${previous.offset}→${position.offset}`));
+    subscription.on("error", ({ code }) => events.push(`error ${code}`));
     try {
       await client.connect();
-      await body({ server, client, subscription, offsets, told });
+      await body({ server, client, subscription, offsets, events });
     } finally {
       await client.close();
     }
   });
 }
 
-test("delivers what is pushed, in order, and moves its position", async () => {
+test("delivers pushed publications in order, and moves its position", async () => {
   await withSubscription({ script: { subscribe: () => subscribed(4) } }, async ({ server, subscription, offsets }) => {
     assert.equal(await subscription.ready(), { epoch: "e1", offset: 4 });
     server.push("publications", CHANNEL, [publication(5), publication(6)]);
@@ -59,7 +59,7 @@ test("delivers what is pushed, in order, and moves its position", async () => {
   });
 });
 
-test("drops repeats and delivers what came before the answer only if the answer does not hold it", async () => {
+test("drops repeats, and delivers early publications only if the answer does not include them", async () => {
   const script = {
     subscribe: ({ socket }: { socket: { emit(name: string, ...args: unknown[]): unknown } }) => {
       socket.emit("publications", CHANNEL, [publication(4), publication(5), publication(6)]);
@@ -79,54 +79,54 @@ test("recovers from its last position after the connection was cut", async () =>
     subscribe: ({ argument }: { argument: Record<string, unknown> }) =>
       argument.recover ? subscribed(7, [6, 7], true) : subscribed(4),
   };
-  await withSubscription({ script }, async ({ server, subscription, offsets, told }) => {
+  await withSubscription({ script }, async ({ server, subscription, offsets, events }) => {
     await subscription.ready();
     server.push("publications", CHANNEL, [publication(5)]);
     await until("the first publication", () => offsets.length === 1);
     server.cut();
-    await until("the recovery", () => told.length === 1);
+    await until("the recovery", () => events.length === 1);
     assert.equal(offsets, [5, 6, 7]);
-    assert.equal(told, ["recovered 2"]);
+    assert.equal(events, ["recovered 2"]);
     assert.equal(server.seenOf("subscribe")[1]?.argument.recover, { epoch: "e1", offset: 5 });
   });
 });
 
-test("recovers over a new connection when the hub sends what it can't read", async () => {
+test("recovers over a new connection after an unreadable push", async () => {
   const script = {
     subscribe: ({ count }: { count: number }) => (count === 1 ? subscribed(4) : subscribed(5, [5], true)),
   };
-  await withSubscription({ script }, async ({ server, subscription, offsets, told }) => {
+  await withSubscription({ script }, async ({ server, subscription, offsets, events }) => {
     await subscription.ready();
     server.push("publications", CHANNEL, null as never);
-    await until("the recovery", () => told.length === 1);
+    await until("the recovery", () => events.length === 1);
     assert.equal(offsets, [5]);
     assert.is(server.handshakes.length, 2);
   });
 });
 
-test("says lost where the hub can't recover, and goes on from the new position", async () => {
+test("emits lost if the hub can't recover, and continues from the new position", async () => {
   const script = {
     subscribe: ({ count }: { count: number }) => (count === 1 ? subscribed(4) : subscribed(2, [], false, "e2")),
   };
-  await withSubscription({ script }, async ({ server, subscription, offsets, told }) => {
+  await withSubscription({ script }, async ({ server, subscription, offsets, events }) => {
     await subscription.ready();
     server.cut();
-    await until("the loss", () => told.length === 1);
+    await until("the loss", () => events.length === 1);
     server.push("publications", CHANNEL, [publication(3)]);
     await until("the next publication", () => offsets.length === 1);
-    assert.equal(told, ["lost 4→2"]);
+    assert.equal(events, ["lost 4→2"]);
     assert.equal(subscription.position, { epoch: "e2", offset: 3 });
   });
 });
 
-test("subscribes anew with recover when an offset was skipped", async () => {
+test("subscribes again with recover when an offset was skipped", async () => {
   const script = {
     subscribe: ({ count }: { count: number }) => (count === 1 ? subscribed(4) : subscribed(7, [5, 6, 7], true)),
   };
-  await withSubscription({ script }, async ({ server, subscription, offsets, told }) => {
+  await withSubscription({ script }, async ({ server, subscription, offsets, events }) => {
     await subscription.ready();
     server.push("publications", CHANNEL, [publication(7)]);
-    await until("the recovery", () => told.length === 1);
+    await until("the recovery", () => events.length === 1);
     assert.equal(offsets, [5, 6, 7]);
     assert.equal(
       server.seen.map(({ name }) => name),
@@ -135,28 +135,28 @@ test("subscribes anew with recover when an offset was skipped", async () => {
   });
 });
 
-test("takes an ephemeral publication that is ahead for the gap it tells of", async () => {
+test("treats an ephemeral publication ahead of the position as a gap", async () => {
   const script = {
     subscribe: ({ count }: { count: number }) => (count === 1 ? subscribed(4) : subscribed(5, [5], true)),
   };
-  await withSubscription({ script }, async ({ server, subscription, offsets, told }) => {
+  await withSubscription({ script }, async ({ server, subscription, offsets, events }) => {
     await subscription.ready();
     server.push("publications", CHANNEL, [publication(4, { ephemeral: true })]);
     server.push("publications", CHANNEL, [publication(5, { ephemeral: true })]);
-    await until("the recovery", () => told.length === 1);
+    await until("the recovery", () => events.length === 1);
     assert.equal(offsets, [4, 5]);
   });
 });
 
-test("asks once more for a recovery that has holes, then calls it lost", async () => {
+test("retries an incomplete recovery once, then emits lost", async () => {
   const script = {
     subscribe: ({ count }: { count: number }) => (count === 1 ? subscribed(4) : subscribed(9, [6, 9], true)),
   };
-  await withSubscription({ script }, async ({ server, subscription, offsets, told }) => {
+  await withSubscription({ script }, async ({ server, subscription, offsets, events }) => {
     await subscription.ready();
     server.cut();
-    await until("the loss", () => told.length === 1);
-    assert.equal(told, ["lost 4→9"]);
+    await until("the loss", () => events.length === 1);
+    assert.equal(events, ["lost 4→9"]);
     assert.equal(offsets, []);
     assert.is(server.seenOf("subscribe").length, 3);
   });
@@ -166,29 +166,29 @@ test("recovers by itself when the hub lost the stream", async () => {
   const script = {
     subscribe: ({ count }: { count: number }) => (count === 1 ? subscribed(4) : subscribed(4, [], true)),
   };
-  await withSubscription({ script }, async ({ server, subscription, told }) => {
+  await withSubscription({ script }, async ({ server, subscription, events }) => {
     await subscription.ready();
     server.push("unsubscribed", CHANNEL, errorObject("stream_lost", true));
-    await until("the recovery", () => told.length === 1);
-    assert.equal(told, ["recovered 0"]);
+    await until("the recovery", () => events.length === 1);
+    assert.equal(events, ["recovered 0"]);
     assert.is(subscription.state.name, "live");
   });
 });
 
-test("ends with the error when its rights are lost, and a new one may be made", async () => {
+test("ends with the error when its rights are lost, and a new subscription may follow", async () => {
   await withSubscription(
     { script: { subscribe: () => subscribed(4) } },
-    async ({ server, client, subscription, told }) => {
+    async ({ server, client, subscription, events }) => {
       await subscription.ready();
       server.push("unsubscribed", CHANNEL, errorObject("forbidden", false));
       await until("the end", () => subscription.state.name === "ended");
-      assert.equal(told, ["error forbidden"]);
+      assert.equal(events, ["error forbidden"]);
       assert.is.not(client.subscribe(CHANNEL), subscription);
     },
   );
 });
 
-test("rejects ready() where the hub refuses for good", async () => {
+test("rejects ready() if the hub refuses permanently", async () => {
   await withSubscription({ script: { subscribe: () => refused("forbidden", false) } }, async ({ subscription }) => {
     const error = await subscription.ready().catch((failure) => failure);
     assert.is(error.code, "forbidden");
@@ -196,7 +196,7 @@ test("rejects ready() where the hub refuses for good", async () => {
   });
 });
 
-test("tries again where the hub refuses for now", async () => {
+test("retries after a temporary refusal", async () => {
   const script = {
     subscribe: ({ count }: { count: number }) => (count < 3 ? refused("unavailable", true) : subscribed(1)),
   };
@@ -205,7 +205,7 @@ test("tries again where the hub refuses for now", async () => {
   });
 });
 
-test("is one subscription for two holders and ends with the second one's goodbye", async () => {
+test("is one subscription for two holders and ends with the second unsubscribe", async () => {
   await withSubscription({ script: { subscribe: () => subscribed(4) } }, async ({ server, client, subscription }) => {
     assert.is(client.subscribe(CHANNEL), subscription);
     await subscription.unsubscribe();
@@ -216,7 +216,7 @@ test("is one subscription for two holders and ends with the second one's goodbye
   });
 });
 
-test("is upgraded when presence is asked for later", async () => {
+test("is upgraded when presence is requested later", async () => {
   const script = {
     subscribe: ({ argument }: { argument: Record<string, unknown> }) =>
       argument.presence
@@ -229,16 +229,16 @@ test("is upgraded when presence is asked for later", async () => {
           })
         : subscribed(4),
   };
-  await withSubscription({ script }, async ({ client, subscription, told }) => {
+  await withSubscription({ script }, async ({ client, subscription, events }) => {
     await subscription.ready();
     assert.is(subscription.presence, null);
     client.subscribe(CHANNEL, { presence: true });
     await until("the snapshot", () => subscription.presence?.synced);
-    assert.equal(told, []);
+    assert.equal(events, []);
   });
 });
 
-test("gives its publications to a for-await loop until it ends", async () => {
+test("yields its publications to a for-await loop until it ends", async () => {
   await withSubscription({ script: { subscribe: () => subscribed(0) } }, async ({ server, subscription }) => {
     await subscription.ready();
     const offsets: number[] = [];
@@ -253,7 +253,7 @@ test("gives its publications to a for-await loop until it ends", async () => {
   });
 });
 
-test("survives handlers that throw and tells the client's error handler", async () => {
+test("survives handlers that throw, and reports to the client's error handler", async () => {
   await withSubscription(
     { script: { subscribe: () => subscribed(0) } },
     async ({ server, client, subscription, offsets }) => {
@@ -271,7 +271,7 @@ test("survives handlers that throw and tells the client's error handler", async 
   );
 });
 
-test("tells a for-await loop that falls behind where it stood, and holds nothing more for it", async () => {
+test("gives a for-await loop that falls behind its position, and stops its buffer", async () => {
   await withSubscription({ script: { subscribe: () => subscribed(0) } }, async ({ server, subscription, offsets }) => {
     await subscription.ready();
     const loop = subscription[Symbol.asyncIterator]();
@@ -290,9 +290,9 @@ test("tells a for-await loop that falls behind where it stood, and holds nothing
   });
 });
 
-test("ends a for-await loop at a hole that can't be filled, after what came before it", async () => {
+test("ends a for-await loop at lost publications, after the earlier ones", async () => {
   const subscribe = ({ count }: { count: number }) => (count === 1 ? subscribed(0) : subscribed(9, [], false, "e2"));
-  await withSubscription({ script: { subscribe } }, async ({ server, subscription, told }) => {
+  await withSubscription({ script: { subscribe } }, async ({ server, subscription, events }) => {
     await subscription.ready();
     const offsets: number[] = [];
     const loop = (async () => {
@@ -314,12 +314,12 @@ test("ends a for-await loop at a hole that can't be filled, after what came befo
         { epoch: "e2", offset: 9 },
       ],
     );
-    assert.equal(told, ["lost 1→9"]);
+    assert.equal(events, ["lost 1→9"]);
     assert.is(subscription.state.name, "live");
   });
 });
 
-test("gets its roster by subscribing anew where the list is refused", async () => {
+test("gets its roster by subscribing again if the list is refused", async () => {
   const roster = (version: number) => ({ epoch: "p", version, members: [] });
   const subscribe = ({ count }: { count: number }) =>
     ok({ channel: CHANNEL, epoch: "e1", offset: 0, recovered: true, publications: [], presence: roster(count * 10) });
@@ -339,7 +339,7 @@ test("gets its roster by subscribing anew where the list is refused", async () =
   });
 });
 
-test("says unsubscribe again when it is refused for now, and before it subscribes anew after a gap", async () => {
+test("retries a refused unsubscribe, and unsubscribes before it subscribes again after a gap", async () => {
   const script = {
     subscribe: ({ count }: { count: number }) => (count === 1 ? subscribed(0) : subscribed(3, [1, 2, 3], true)),
     unsubscribe: ({ count }: { count: number }) => (count % 2 === 1 ? refused("rate_limited", true) : ok({})),
@@ -360,17 +360,17 @@ test("says unsubscribe again when it is refused for now, and before it subscribe
 });
 
 test("ends without an error when the client is closed on purpose", async () => {
-  await withSubscription({ script: { subscribe: () => subscribed(0) } }, async ({ client, subscription, told }) => {
+  await withSubscription({ script: { subscribe: () => subscribed(0) } }, async ({ client, subscription, events }) => {
     await subscription.ready();
     const loop = subscription[Symbol.asyncIterator]().next();
     await client.close();
     assert.equal(await loop, { value: undefined, done: true });
-    assert.equal(told, []);
+    assert.equal(events, []);
     assert.equal(subscription.state, { name: "ended", error: null });
   });
 });
 
-test("recovers over a new connection when the hub's answer can't be read", async () => {
+test("recovers over a new connection after an unreadable answer", async () => {
   const subscribe = ({ count }: { count: number }) => (count === 1 ? ok(null) : subscribed(4));
   await withSubscription({ script: { subscribe } }, async ({ server, subscription }) => {
     assert.equal(await subscription.ready(), { epoch: "e1", offset: 4 });

@@ -8,7 +8,7 @@ const test = suite("token refreshes of the SDK");
 const LIFETIMES_S = [5, 10, 20, 30, 60, 90, 300, 3_600, 86_400];
 const MINUTE_MS = 60_000;
 
-/** A token function, made for a lifetime. */
+/** Creates a token function for a lifetime. */
 type Source = (lifetimeMs: number, time: VirtualTime) => () => string | Promise<string>;
 
 const fresh: Source = (lifetimeMs, time) => {
@@ -30,7 +30,7 @@ const cached =
     };
   };
 
-/** Slower than the lifetime, and its token is made when it is asked. */
+/** Slower than the lifetime; the token is created at the call. */
 const slow: Source = (lifetimeMs, time) => {
   let number = 0;
   return () => {
@@ -44,12 +44,12 @@ const failing: Source = (lifetimeMs, time) => {
   let number = 0;
   return () => {
     number += 1;
-    if (number % 2 === 0) throw new Error("the identity provider is away");
+    if (number % 2 === 0) throw new Error("the identity provider is unreachable");
     return tokenUntil(time.nowMs + lifetimeMs, number);
   };
 };
 
-/** Another token each time, none of which lasts. */
+/** A new token each time, always close to its expiry. */
 const alternating: Source = (_, time) => {
   let number = 0;
   return () => {
@@ -77,7 +77,7 @@ for (const lifetimeS of LIFETIMES_S) {
   const durationMs = durationOf(lifetimeMs);
   const lifetimes = durationMs / lifetimeMs;
 
-  test(`tokens of ${lifetimeS} s that are fresh are asked for once in a lifetime, and keep the connection`, async () => {
+  test(`fresh tokens of ${lifetimeS} s cause one call per lifetime, and keep the connection`, async () => {
     const { calls, refreshes, limited, ends, errors } = await simulate(fresh, lifetimeMs, durationMs);
     const most = Math.ceil(durationMs / Math.max(2_000, lifetimeMs * 0.8 - 3_000)) + 2;
     ok(calls >= Math.floor(lifetimes) && calls <= most, `${calls} calls of at most ${most}`);
@@ -86,16 +86,16 @@ for (const lifetimeS of LIFETIMES_S) {
   });
 
   for (const marginMs of [0, 2_000]) {
-    test(`a token of ${lifetimeS} s that is cached up to ${marginMs} ms before its end is sent once`, async () => {
+    test(`a token of ${lifetimeS} s cached until ${marginMs} ms before its expiry is sent once`, async () => {
       const { calls, refreshes, limited, repeated } = await simulate(cached(marginMs), lifetimeMs, durationMs);
-      // While nothing new is there: a second apart at first, then up to eleven.
+      // Until a new token is available: a second apart at first, then up to eleven.
       ok(calls <= lifetimes * 16 + 16, `${calls} calls in ${lifetimes} lifetimes`);
       ok(refreshes <= lifetimes * 2, `${refreshes} refreshes in ${lifetimes} lifetimes`);
       is(limited + repeated, 0);
     });
   }
 
-  test(`a token function slower than ${lifetimeS} s, or failing every second time, causes no storm`, async () => {
+  test(`a token function slower than ${lifetimeS} s, or failing every second time, causes no burst of calls`, async () => {
     for (const source of [slow, failing]) {
       const { calls, refreshes, limited } = await simulate(source, lifetimeMs, durationMs);
       ok(calls <= durationMs / 1_900 + 5, `${calls} calls in ${durationMs} ms`);
@@ -105,23 +105,23 @@ for (const lifetimeS of LIFETIMES_S) {
   });
 }
 
-test("a page with tokens of 20 s asks about once in 15 s", async () => {
+test("a page with tokens of 20 s calls about once in 15 s", async () => {
   const { calls } = await simulate(fresh, 20_000, 10 * MINUTE_MS);
   ok(calls >= 36 && calls <= 44, `${calls} calls in 600 s`);
 });
 
-test("alternating tokens that are nearly over are asked for at most every few seconds", async () => {
+test("alternating tokens close to expiry cause a call at most every few seconds", async () => {
   const { calls, refreshes, limited } = await simulate(alternating, 500, 10 * MINUTE_MS);
   ok(calls <= 150, `${calls} calls in 600 s`);
   ok(refreshes <= calls);
   is(limited, 0);
 });
 
-test("a token function that always fails is asked with growing delays", async () => {
+test("a token function that always fails is called with growing delays", async () => {
   const broken: Source = (lifetimeMs, time) => {
     let number = 0;
     return () => {
-      if (++number > 1) throw new Error("the identity provider is away");
+      if (++number > 1) throw new Error("the identity provider is unreachable");
       return tokenUntil(time.nowMs + lifetimeMs, number);
     };
   };

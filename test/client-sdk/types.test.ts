@@ -13,11 +13,11 @@ import { suite } from "../support/suite.ts";
 const test = suite("the SDK's surface");
 const client = createClient({ url: "http://127.0.0.1:9", token: "t" });
 
-/** Compiles only where both types are the same. */
+/** Compiles only if both types are the same. */
 type Same<One, Other> = (<T>() => T extends One ? 1 : 2) extends <T>() => T extends Other ? 1 : 2 ? true : false;
 const same = <One, Other>(_: Same<One, Other>): void => undefined;
 
-test("gives presence the meta that belongs to the kind of channel", () => {
+test("types the presence meta by the kind of channel", () => {
   const project = client.subscribe(projectWorkstationsChannel("p"), { presence: true });
   type ProjectMeta = NonNullable<typeof project.presence>["members"][number]["meta"];
   same<ProjectMeta, WorkstationPresenceMeta>(true);
@@ -27,12 +27,12 @@ test("gives presence the meta that belongs to the kind of channel", () => {
   assert.equal(project.presence?.members, []);
 });
 
-test("knows params and results of every method, and refuses what is not a channel or a method", () => {
+test("types params and results of every method, and rejects unknown channels and methods", () => {
   const getTask = () => client.rpc("tasks.get", { id: "x" });
   same<Awaited<ReturnType<typeof getTask>>, Task>(true);
   // @ts-expect-error a task needs a title
   const withoutTitle = () => client.rpc("tasks.create", { projectId: "p" });
-  // @ts-expect-error there is no such method
+  // @ts-expect-error unknown method
   const unknownMethod = () => client.rpc("tasks.explode", {});
   // @ts-expect-error not a channel
   const unknownChannel = () => client.subscribe("lobby");
@@ -44,7 +44,7 @@ test("knows params and results of every method, and refuses what is not a channe
 
 const withoutComments = (source: string): string => source.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
 
-test("uses nothing of Node, and imports only itself and socket.io-client", () => {
+test("uses no Node APIs, and imports only itself and socket.io-client", () => {
   const folder = new URL("../../client-sdk/", import.meta.url);
   const files = readdirSync(folder).filter((file) => file.endsWith(".ts"));
   assert.ok(files.length > 10);

@@ -31,13 +31,13 @@ function casesOf<Case>(file: string): Case[] {
   return cases;
 }
 
-test("channel names are parsed as the vectors say", () => {
+test("channel names are parsed according to the vectors", () => {
   for (const { name, parsed } of casesOf<ChannelCase>("channels.json")) {
     assert.equal(parseChannel(name), parsed && { ...parsed, name }, JSON.stringify(name));
   }
 });
 
-test("publication types are valid and reserved as the vectors say", () => {
+test("publication types are valid and reserved according to the vectors", () => {
   for (const { type, valid, reserved } of casesOf<TypeCase>("types.json")) {
     const isValid = typeof type === "string" && TYPE_PATTERN.test(type);
     assert.is(isValid, valid, `valid: ${JSON.stringify(type)}`);
@@ -45,12 +45,12 @@ test("publication types are valid and reserved as the vectors say", () => {
   }
 });
 
-test("ids of publications are reserved as the vectors say", () => {
+test("ids of publications are reserved according to the vectors", () => {
   for (const { id, valid, reserved } of casesOf<IdCase>("ids.json"))
     if (valid) assert.is(isReservedId(id as string), reserved, JSON.stringify(id));
 });
 
-test("error objects become the errors that the vectors say", () => {
+test("error objects become errors according to the vectors", () => {
   for (const { object, error } of casesOf<ErrorCase>("errors.json")) {
     const made = errorFromObject(object);
     const { class: name, ...fields } = error;

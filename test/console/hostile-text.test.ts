@@ -7,10 +7,10 @@ import { until } from "../support/until.ts";
 import { withConsole } from "./support.ts";
 
 const test = suite("HTML in text fields, in the console");
-/** Runs wherever it becomes part of the page. */
+/** Runs if it becomes part of the page as HTML. */
 const HTML = `<img src=x class=hostile onerror="window.hostile=1"><svg class=hostile onload="window.hostile=1">`;
 
-/** The texts of the organization that a view of the console shows are all HTML. */
+/** All texts of the organization that a view shows are HTML. */
 async function fill(hub: TestHub): Promise<void> {
   const client = await hub.connect(hub.userToken);
   const update = (entity: string, id: string, set: object) =>
@@ -31,7 +31,7 @@ async function showsText(page: Page, view: string): Promise<void> {
   is(await page.evaluate(() => "hostile" in window), false, view);
 }
 
-browserTest(test, "is shown as it was written, and nothing of it runs", () =>
+browserTest(test, "is shown as text, and never runs", () =>
   withHub({}, async (hub) => {
     await fill(hub);
     await withConsole(hub, async (page) => {

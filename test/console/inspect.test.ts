@@ -25,7 +25,7 @@ async function watch(page: Page, channel: string): Promise<void> {
 
 const offsets = (page: Page) => page.locator(".publication .offset").allTextContents();
 
-browserTest(test, "shows history and what comes, opens payloads, filters, and holds still while it is paused", () =>
+browserTest(test, "shows history and new publications, opens payloads, filters, and pauses", () =>
   withHub({}, async (hub) => {
     const publisher = await hub.connect(hub.userToken);
     const publish = (type: string, payload: unknown) =>
@@ -39,7 +39,7 @@ browserTest(test, "shows history and what comes, opens payloads, filters, and ho
       equal(await offsets(page), ["2", "1"]);
       await page.click(".publication[data-type=other] button");
       await page.waitForSelector(".publication-details >> text=deep");
-      await page.click("text=Who got it?");
+      await page.click("text=Who received it?");
       await page.waitForSelector(`.trace >> text=${hub.userId}`);
       await page.fill("[aria-label='Types, as a glob']", "no*");
       await until("one is left", async () => (await offsets(page)).join() === "1");
@@ -54,7 +54,7 @@ browserTest(test, "shows history and what comes, opens payloads, filters, and ho
   }),
 );
 
-browserTest(test, "publishes what is JSON, tells what is not, and what the hub refuses", () =>
+browserTest(test, "publishes JSON, and shows invalid JSON and refusals of the hub", () =>
   withHub({}, (hub) =>
     withInspector(hub, async (page) => {
       await watch(page, hub.taskChannel);
@@ -68,12 +68,12 @@ browserTest(test, "publishes what is JSON, tells what is not, and what the hub r
       await page.waitForSelector(".publication >> text=from the page");
       await page.fill(".publish input:not([type])", "task:assign");
       await page.click(".publish button");
-      await page.waitForSelector(".publish p >> text=may not");
+      await page.waitForSelector(".publish p >> text=no permission");
     }),
   ),
 );
 
-browserTest(test, "shows who is present, and tells of channels that are not there or not theirs", () =>
+browserTest(test, "shows the members present, and rejects unknown and forbidden channels", () =>
   withHub({}, async (hub) => {
     const machine = await hub.connect(hub.workstation.token);
     await machine.request("presence.join", { channel: hub.workstation.channel, meta: meta() });
@@ -82,14 +82,14 @@ browserTest(test, "shows who is present, and tells of channels that are not ther
       await watch(page, hub.workstation.channel);
       await page.waitForSelector(`.roster >> text=workstation:${hub.workstation.id}`, { state: "attached" });
       await watch(page, `task:${other.taskId}`);
-      await page.waitForSelector("#problem >> text=may not");
+      await page.waitForSelector("#problem >> text=no permission");
       await watch(page, "nonsense");
-      await page.waitForSelector("#problem >> text=There is no such channel");
+      await page.waitForSelector("#problem >> text=This is not a channel name");
     });
   }),
 );
 
-browserTest(test, "says where the hub could not bridge a time away", () =>
+browserTest(test, "shows a gap if the hub could not recover missed publications", () =>
   withHub({ env: { HISTORY_SIZE: "2" } }, async (hub) => {
     const publisher = await hub.connect(hub.userToken);
     const publish = () => publisher.request("publish", { channel: hub.taskChannel, type: "note", payload: {} });

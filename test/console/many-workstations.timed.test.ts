@@ -14,7 +14,7 @@ const MANY = 2_000;
 const LIVE = 400;
 const UPDATES_PER_SECOND = 200;
 const SCROLLING_MS = 3_000;
-/** Of one task of the page, on a machine that the hub, the database and the workstations share with it. */
+/** The longest allowed task of the page, on a machine shared with the hub, the database and the workstations. */
 const LONGEST_TASK_MS = 250;
 
 /** Rows of `count` workstations that are attached to the project. */
@@ -36,7 +36,7 @@ async function addWorkstations(hub: TestHub, count: number): Promise<{ id: strin
   return machines;
 }
 
-/** Begins to measure; the returned function gives the longest task since then, in milliseconds. */
+/** Starts a measurement. The returned function gives the longest task since then, in milliseconds. */
 async function longestTask(page: Page): Promise<() => Promise<number>> {
   await page.evaluate(() => {
     const durations: number[] = [];
@@ -49,7 +49,7 @@ async function longestTask(page: Page): Promise<() => Promise<number>> {
 }
 const LAST = `.line[aria-rowindex="${MANY + 3}"]`;
 
-browserTest(test, "scrolls from end to end by the keys, with few of them in the page", () =>
+browserTest(test, "scrolls from end to end by keyboard, with few of them rendered", () =>
   withHub({}, async (hub) => {
     await addWorkstations(hub, MANY);
     await withConsole(hub, async (page) => {
@@ -60,7 +60,7 @@ browserTest(test, "scrolls from end to end by the keys, with few of them in the 
       await page.keyboard.press("End");
       await page.waitForSelector(`${LAST}:focus`);
       ok((await page.locator(".workstation").count()) < 80);
-      // Whoever scrolls away with the wheel finds the line again that the keys are at.
+      // After scrolling by wheel, the keyboard continues at the active line.
       await page.evaluate(() => scrollTo(0, 0));
       await page.waitForSelector(".line[aria-rowindex='2']");
       is(await page.locator(`${LAST}:focus`).count(), 1);
@@ -76,7 +76,7 @@ browserTest(test, "scrolls from end to end by the keys, with few of them in the 
 
 browserTest(
   test,
-  `stays smooth while ${UPDATES_PER_SECOND} of them change each second, and shows in the end what they said last`,
+  `stays smooth while ${UPDATES_PER_SECOND} of them change each second, and finally shows their last meta`,
   () =>
     withHub({}, async (hub) => {
       const machines = (await addWorkstations(hub, MANY)).slice(0, LIVE);
@@ -94,7 +94,7 @@ browserTest(
         await page.fill("input[type=search]", "machine 7");
         const shown = page.locator(`.line:has([data-workstation=${machines[7]?.id}]) .tasks`);
         await until(
-          "the last word of one of them",
+          "the last meta of one of them",
           async () => (await shown.textContent()) === `${finalCounts[7]} tasks`,
         );
       });

@@ -8,7 +8,7 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { withConsole } from "./support.ts";
 
-const test = suite("changes that no channel got, in the console");
+const test = suite("refused changes in the console");
 
 const rowsOf = (page: Page) => page.locator(".refused-changes tbody tr");
 const summary = (text: string) => `.refused-changes summary [role=status]:text-is("${text}")`;
@@ -49,7 +49,7 @@ browserTest(test, "an admin sees refused changes on every page and publishes the
 
 browserTest(
   test,
-  "a page publishes all refused changes again with one click, also those that someone else published",
+  "a page publishes all refused changes again with one click, including those that another admin published",
   () =>
     withHub({}, async (hub) => {
       const tasks = [await insertUnpublishableTask(hub), await insertUnpublishableTask(hub)];

@@ -36,10 +36,10 @@ for (const [status, of] of Object.entries({
   suspect: boardRow(row(), member({ status: "busy" }, "suspect"), "ws_1"),
   suspended: boardRow(row({ status: "suspended" }), member(), "ws_1"),
 })) {
-  test(`tells ${status} by row and presence`, () => is(of.status, status));
+  test(`derives ${status} from row and presence`, () => is(of.status, status));
 }
 
-test("takes what a workstation says of itself for no more than it is", () => {
+test("ignores invalid values in a workstation's meta", () => {
   const { agents, runningTasks, devServer } = boardRow(
     row({ devServerPublicUrl: "javascript:alert(1)" }),
     member({ availableAgents: [1, "two"], currentTaskCount: "many", devServerPort: 3000 }),
@@ -51,12 +51,12 @@ test("takes what a workstation says of itself for no more than it is", () => {
   equal(boardRow(row(), member({ availableAgents: "all", devServerPort: "x" }), "ws_1").devServer, null);
 });
 
-test("names a workstation whose row is not read yet by its id", () => {
+test("names a workstation without a loaded row by its id", () => {
   const { name, status, since } = boardRow(undefined, member(), "ws_1");
   equal([name, status, since], ["ws_1", "online", AT - HOUR_MS]);
 });
 
-test("tells since when a workstation is here, whatever it does there, since when it can't be reached, and when it was last seen", () => {
+test("shows since when a workstation is online or unreachable, and when it was last seen", () => {
   const lastSeenAt = new Date(AT).toISOString();
   is(boardRow(row({ lastSeenAt }), member({ status: "busy" }), "ws_1").since, AT - HOUR_MS);
   is(boardRow(row({ lastSeenAt }), member({}, "suspect"), "ws_1").since, AT);
@@ -64,13 +64,13 @@ test("tells since when a workstation is here, whatever it does there, since when
   is(boardRow(row(), undefined, "ws_1").since, null);
 });
 
-test("remembers the agents of a workstation that is away, and nothing of what it was doing", () => {
+test("keeps the agents of an offline workstation, but not its tasks", () => {
   const realtimePresenceMeta = { availableAgents: ["cursor"], currentTaskCount: 3, devServerPort: 3000 };
   const { agents, runningTasks, devServer } = boardRow(row({ realtimePresenceMeta }), undefined, "ws_1");
   equal({ agents, runningTasks, devServer }, { agents: ["cursor"], runningTasks: 0, devServer: null });
 });
 
-test("takes the row's word as long as no roster is there, and the roster's from then on", () => {
+test("uses the row while the roster is unknown, and the roster afterwards", () => {
   const here = row({ status: "online", realtimePresenceMeta: { availableAgents: [], currentTaskCount: 2 } });
   const before = boardRow(here, undefined, "ws_1", false);
   equal([before.status, before.isLive, before.runningTasks], ["online", false, 2]);
@@ -79,7 +79,7 @@ test("takes the row's word as long as no roster is there, and the roster's from 
   equal([after.status, after.isLive, after.runningTasks], ["offline", false, 0]);
 });
 
-test("tells of the minute that runs by what it has so far, once that tells something", () => {
+test("includes the current minute once enough of it has passed", () => {
   const points = [60, 120, 300].map((publications, minute) => ({
     at: AT + minute * 60_000,
     workstationsOnline: 0,
@@ -91,7 +91,7 @@ test("tells of the minute that runs by what it has so far, once that tells somet
   equal(publicationRates([], AT), []);
 });
 
-test("counts a workstation once that works for two projects, and shows it in both", () => {
+test("counts a workstation of two projects once, and shows it in both", () => {
   const project = (id: string) => ({ id, name: id }) as Project;
   const directory = {
     projects: [project("proj_1"), project("proj_2")],
@@ -123,7 +123,7 @@ test("counts a workstation once that works for two projects, and shows it in bot
     found.lines.map(({ key }) => key),
     ["proj_2", "proj_2 ws_1"],
   );
-  equal(found.counts, counts, "counts are of all, so that people see what the filters leave out");
+  equal(found.counts, counts, "counts include workstations hidden by the filters");
 });
 
 test("filters by text in name, host and id, by status, and by agent", () => {
@@ -143,7 +143,7 @@ test("filters by text in name, host and id, by status, and by agent", () => {
   equal([isFiltering(NO_FILTERS), isFiltering({ ...NO_FILTERS, agent: "x" })], [false, true]);
 });
 
-test("shows those at work first, then by name as people count, and counts those that are filtered away too", () => {
+test("sorts working ones first, then by name in numeric order, and counts hidden ones too", () => {
   const named = (id: string, name: string, status?: object) =>
     boardRow(row({ id, name }), status ? member(status) : undefined, id);
   const rows = [
@@ -164,8 +164,8 @@ test("shows those at work first, then by name as people count, and counts those 
   );
 });
 
-test("says how long ago in the largest unit that fits", () => {
-  for (const [past, said] of [
+test("formats the time since a moment in the largest unit that fits", () => {
+  for (const [past, expected] of [
     [0, "0 s"],
     [59_999, "59 s"],
     [60_000, "1 min"],
@@ -173,10 +173,10 @@ test("says how long ago in the largest unit that fits", () => {
     [200_000_000, "2 d"],
     [-5, "0 s"],
   ] as const)
-    is(ago(AT - past, AT), said);
+    is(ago(AT - past, AT), expected);
 });
 
-test("finds its way by the address, and home where there is none", () => {
+test("parses the route of the address, and falls back to the home route", () => {
   equal(parseRoute("#/inspect/task%3Atask_1"), { view: "inspect", argument: "task:task_1" });
   equal(parseRoute("#/inspect/100%"), { view: "inspect", argument: "100%" });
   for (const hash of ["", "#", "#token=x", "#/"]) equal(parseRoute(hash), { view: "workstations", argument: null });

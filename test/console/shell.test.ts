@@ -5,9 +5,9 @@ import { meta, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { cutOff, OFFLINE, withConsole } from "./support.ts";
 
-const test = suite("the console around its views");
+const test = suite("the console's shell");
 
-browserTest(test, "says who is signed in where, and how far away the hub is", () =>
+browserTest(test, "shows the signed-in user, the organization, and the latency", () =>
   withHub({}, (hub) =>
     withConsole(hub, async (page) => {
       await page.waitForSelector(".principal >> text=owner@test.invalid");
@@ -27,13 +27,13 @@ browserTest(test, "says who is signed in where, and how far away the hub is", ()
   ),
 );
 
-/** Opens an address with a token in the page, as a click on a link does. */
+/** Opens an address with a token in the page, like a click on a link. */
 const openToken = (page: Page, token: string) =>
   page.evaluate((given) => {
     location.hash = `#token=${given}`;
   }, token);
 
-browserTest(test, "asks before an address with a token changes who is signed in, and says who both are", () =>
+browserTest(test, "asks before an address with a token switches the session, and names both users", () =>
   withHub({}, (hub) =>
     withConsole(hub, async (page) => {
       await page.click("nav >> text=Channels");
@@ -47,18 +47,18 @@ browserTest(test, "asks before an address with a token changes who is signed in,
       is(new URL(page.url()).hash, "#/inspect");
       await openToken(page, "wst_".padEnd(47, "x"));
       await page.waitForSelector("#session-swap [role=alert]");
-      ok(await page.isDisabled("text=Change the session"));
+      ok(await page.isDisabled("text=Switch the session"));
       await page.keyboard.press("Escape");
       await page.waitForSelector("#session-swap", { state: "detached" });
       is(await page.getAttribute("#connection", "data-state"), "connected");
       await openToken(page, hub.workstation.token);
-      await page.click("text=Change the session");
+      await page.click("text=Switch the session");
       await page.waitForSelector(`.principal[title="workstation ${hub.workstation.id}"]`);
       await page.click("text=Sign out");
       await page.waitForSelector("#sign-in");
       await openToken(page, hub.userToken);
       await page.waitForSelector(`.principal[title="user ${hub.userId}"]`);
-      is(await page.locator("#session-swap").count(), 0, "nobody was signed in: nobody is asked");
+      is(await page.locator("#session-swap").count(), 0, "without a session there is no question");
     }),
   ),
 );
@@ -73,7 +73,7 @@ browserTest(test, "shows an invitation while the page is open, and the organizat
       await page.click("text=Sign out");
       await page.fill("#token", stranger);
       await page.keyboard.press("Enter");
-      await page.waitForSelector("#problem >> text=This token belongs to no organization yet.");
+      await page.waitForSelector("#problem >> text=This token does not belong to an organization yet.");
       const invited = (await rpc("organizations.invite", { organizationId, email: "stranger@test.invalid" })) as {
         id: string;
       };
@@ -89,11 +89,11 @@ browserTest(test, "shows an invitation while the page is open, and the organizat
   }),
 );
 
-browserTest(test, "takes a token out of the address of an open page too, and keeps it nowhere", () =>
+browserTest(test, "removes a token from the address of an open page, and stores it nowhere", () =>
   withHub({}, (hub) =>
     withConsole(hub, async (page) => {
       await openToken(page, hub.serviceToken);
-      await page.click("text=Change the session");
+      await page.click("text=Switch the session");
       await page.waitForSelector(".principal >> text=test");
       is(new URL(page.url()).hash, "#/workstations");
       const kept = await page.evaluate(() =>
@@ -106,7 +106,7 @@ browserTest(test, "takes a token out of the address of an open page too, and kee
   ),
 );
 
-browserTest(test, "says that a view can't be shown, and goes on with the others", () =>
+browserTest(test, "shows the error of a failed view, and keeps the other views working", () =>
   withHub({}, async (hub) => {
     const publisher = await hub.connect(hub.userToken);
     await publisher.request("publish", { channel: hub.taskChannel, type: "note", payload: 1 });
@@ -130,7 +130,7 @@ browserTest(test, "says that a view can't be shown, and goes on with the others"
   }),
 );
 
-browserTest(test, "follows the system's colours until somebody chooses, and remembers that", () =>
+browserTest(test, "follows the system's theme until the user chooses one, and stores the choice", () =>
   withHub({}, (hub) =>
     withConsole(hub, async (page) => {
       const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
@@ -139,7 +139,7 @@ browserTest(test, "follows the system's colours until somebody chooses, and reme
       await page.emulateMedia({ colorScheme: "dark" });
       const dark = await paper();
       ok(light !== dark);
-      await page.click("button:has-text('Colours')");
+      await page.click("button:has-text('Theme')");
       is(await paper(), light);
       await page.reload();
       await page.waitForSelector("#sign-in");
@@ -148,16 +148,16 @@ browserTest(test, "follows the system's colours until somebody chooses, and reme
   ),
 );
 
-browserTest(test, "counts down to the next try without reading every second out, and says what to expect", () =>
+browserTest(test, "counts down to the next attempt, hidden from screen readers, and explains it", () =>
   withHub({}, (hub) =>
     withConsole(
       hub,
       async (page) => {
         await page.waitForSelector(".workstation");
         await cutOff(hub, page, async () => {
-          await page.waitForSelector(".banner >> text=by itself");
+          await page.waitForSelector(".banner >> text=automatically");
           await page.waitForSelector("#connection [aria-hidden=true] >> text=/again in \\d+ s/");
-          is(await page.locator("[role=alert]").count(), 1, "it is said once");
+          is(await page.locator("[role=alert]").count(), 1, "one alert");
         });
         await page.waitForSelector("#connection[data-state=connected]");
       },
@@ -166,20 +166,20 @@ browserTest(test, "counts down to the next try without reading every second out,
   ),
 );
 
-browserTest(test, "tells the hub's refusals and its own limits in sentences", () =>
+browserTest(test, "shows refusals in sentences", () =>
   withHub({}, async (hub) => {
     const stranger = await hub.mint("stranger");
     await withConsole(hub, async (page) => {
       await page.click("text=Sign out");
       await page.fill("#token", stranger);
       await page.keyboard.press("Enter");
-      await page.waitForSelector("#problem >> text=This token belongs to no organization yet.");
+      await page.waitForSelector("#problem >> text=This token does not belong to an organization yet.");
       is(await page.getAttribute("#connection", "data-state"), "connected");
     });
   }),
 );
 
-browserTest(test, "has nothing from elsewhere, and may not have it", () =>
+browserTest(test, "loads nothing from other origins, and its policy forbids it", () =>
   withHub({}, async (hub) => {
     const response = await fetch(hub.url);
     const policy = response.headers.get("content-security-policy") ?? "";

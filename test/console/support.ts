@@ -3,10 +3,10 @@ import { equal } from "uvu/assert";
 import { faultsOf, withBrowser } from "../support/browser.ts";
 import type { TestHub } from "../support/hub.ts";
 
-/** Chromium tells the console of connections that fail while the page is offline. */
+/** Chromium logs failed connections to the console while the page is offline. */
 export const OFFLINE = /ERR_INTERNET_DISCONNECTED/;
 
-/** The console, signed in as the owner, without faults but such as `expected` names. */
+/** The console, signed in as the owner. Fails on faults of the page, except those that match `expected`. */
 export async function withConsole(hub: TestHub, body: (page: Page) => Promise<void>, expected = /^$/): Promise<void> {
   await withBrowser(async (browser) => {
     const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
@@ -21,8 +21,8 @@ export async function withConsole(hub: TestHub, body: (page: Page) => Promise<vo
   });
 }
 
-/** Takes the hub away from the page, for as long as `meanwhile` takes. */
-export async function cutOff(hub: TestHub, page: Page, meanwhile: () => Promise<void>): Promise<void> {
+/** Disconnects the page from the hub while `body` runs. */
+export async function cutOff(hub: TestHub, page: Page, body: () => Promise<void>): Promise<void> {
   await page.context().setOffline(true);
   const { liveConnections, nodeId } = hub.node.hub;
   const { items } = await liveConnections.list({ view: { kind: "all" }, after: null, limit: 50 });
@@ -30,6 +30,6 @@ export async function cutOff(hub: TestHub, page: Page, meanwhile: () => Promise<
     if (connection.client?.startsWith("console/"))
       await liveConnections.end({ id: connection.id, nodeId, reason: null });
   await page.waitForSelector("#connection[data-state=waiting]");
-  await meanwhile();
+  await body();
   await page.context().setOffline(false);
 }

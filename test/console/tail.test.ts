@@ -31,7 +31,7 @@ const after = (actions: readonly TailAction[], from: Tail = EMPTY_TAIL) => actio
 const shown = (entries: readonly Entry[]) =>
   entries.map((entry) => (entry.kind === "publication" ? entry.publication.offset : entry.kind));
 
-test("shows what came before in front of what comes, once each", () => {
+test("shows history before new publications, without duplicates", () => {
   const older: TailAction = { name: "older", publications: [1, 2, 3].map((n) => publication(n)), hasOlder: false };
   const tail = after([published(3), published(4), older]);
   equal(shown(tail.entries), [1, 2, 3, 4]);
@@ -39,13 +39,13 @@ test("shows what came before in front of what comes, once each", () => {
   is(oldestOffset(tail), 1);
 });
 
-test("marks gaps where they are", () => {
+test("marks gaps at their place", () => {
   const tail = after([published(1), { name: "recovered", count: 2 }, published(2), { name: "lost" }, published(9)]);
   equal(shown(tail.entries), [1, "recovered", 2, "lost", 9]);
   equal(shown(after([{ name: "recovered", count: 0 }]).entries), []);
 });
 
-test("holds what comes while it is paused, and shows it all afterwards", () => {
+test("holds publications while paused, and shows all of them afterwards", () => {
   const paused = after([published(1), { name: "pause" }, published(2), { name: "lost" }, published(3)]);
   equal(shown(paused.entries), [1]);
   is(paused.held?.length, 3);
@@ -55,13 +55,13 @@ test("holds what comes while it is paused, and shows it all afterwards", () => {
   is(new Set(resumed.entries.map(({ key }) => key)).size, 4);
 });
 
-test("keeps the newest of very many, also while it is paused", () => {
+test("keeps the newest entries up to the limit, also while paused", () => {
   const many = Array.from({ length: MAX_ENTRIES + 5 }, (_, index) => published(index + 1));
   equal(shown(after(many).entries).slice(0, 2), [6, 7]);
   is(after(many, after([{ name: "pause" }])).held?.length, MAX_ENTRIES);
 });
 
-test("filters by type as a glob and by text, the newest first, and never hides a gap", () => {
+test("filters by type glob and by text, newest first, and never hides a gap", () => {
   const { entries } = after([
     published(1, { type: "task:updated", payload: { title: "Büro" } }),
     { name: "lost" },
@@ -73,7 +73,7 @@ test("filters by type as a glob and by text, the newest first, and never hides a
   equal(shown(filtered(entries, { type: " ", text: " " })), [2, "lost", 1]);
 });
 
-test("asks for what is older than the oldest stored one", () => {
+test("loads publications older than the oldest stored one", () => {
   is(oldestOffset(after([published(7, { ephemeral: true }), published(8)])), 8);
   is(oldestOffset(EMPTY_TAIL), undefined);
 });

@@ -21,10 +21,10 @@ function task(id: string, more: Partial<TaskListItem> = {}): TaskListItem {
   } as TaskListItem;
 }
 
-function told(type: string, payload: Partial<EntityChange<Task>> | TasksReordered): Publication {
+function publicationOf(type: string, payload: Partial<EntityChange<Task>> | TasksReordered): Publication {
   return { offset: 1, id: "x", type, payload: { projectId: PROJECT, ...payload }, at: 0, from: null };
 }
-const updated = (id: string, changed: Partial<Task>) => told("task:updated", { id, changed });
+const updated = (id: string, changed: Partial<Task>) => publicationOf("task:updated", { id, changed });
 
 function boardOf(...tasks: TaskListItem[]): Board {
   const board = new Board(PROJECT);
@@ -33,7 +33,7 @@ function boardOf(...tasks: TaskListItem[]): Board {
 }
 const idsOf = (board: Board, list: "todo" | "doing" | "done") => board.column(list).map(({ id }) => id);
 
-test("orders a column as the board does, and what is done newest first", () => {
+test("sorts a column in the order of the board, and done tasks newest first", () => {
   const board = boardOf(
     task("late", { listOrder: 2 }),
     task("early", { listOrder: 1.5 }),
@@ -45,27 +45,27 @@ test("orders a column as the board does, and what is done newest first", () => {
   equal(idsOf(board, "done"), ["new", "old"]);
 });
 
-test("follows tasks that are made, changed, deleted, or go to another project", () => {
+test("applies created, changed, deleted and moved tasks", () => {
   const board = boardOf(task("a"), task("b"), task("c"));
-  is(board.apply(told("task:created", { id: "d", changed: task("d", { listOrder: 2 }) })), true);
+  is(board.apply(publicationOf("task:created", { id: "d", changed: task("d", { listOrder: 2 }) })), true);
   is(board.apply(updated("a", { list: "doing", updatedAt: at(1) })), true);
-  is(board.apply(told("task:deleted", { id: "b", changed: {} })), true);
-  is(board.apply(told("task:updated", { id: "c", projectId: "proj_2", changed: { updatedAt: at(1) } })), true);
+  is(board.apply(publicationOf("task:deleted", { id: "b", changed: {} })), true);
+  is(board.apply(publicationOf("task:updated", { id: "c", projectId: "proj_2", changed: { updatedAt: at(1) } })), true);
   equal([idsOf(board, "todo"), idsOf(board, "doing")], [["d"], ["a"]]);
 });
 
-test("passes over what was committed before the tasks were read", () => {
+test("ignores changes committed before the tasks were loaded", () => {
   const board = boardOf(task("a", { list: "done", updatedAt: at(2) }));
   is(board.apply(updated("a", { list: "doing", updatedAt: at(1) })), true);
   equal(idsOf(board, "done"), ["a"]);
 });
 
-test("takes new numbers, and says where it has to be read again", () => {
+test("applies renumbered tasks, and requests a reload if they are missing", () => {
   const board = boardOf(task("a", { listOrder: 1 }), task("b", { listOrder: 2 }));
   const place = { id: "a", listOrder: 3, updatedAt: at(1) };
-  is(board.apply(told("task:reordered", { projectId: PROJECT, list: "todo", tasks: [place] })), true);
+  is(board.apply(publicationOf("task:reordered", { projectId: PROJECT, list: "todo", tasks: [place] })), true);
   equal(idsOf(board, "todo"), ["b", "a"]);
-  is(board.apply(told("task:reordered", { projectId: PROJECT, list: "todo", tasks: null })), false);
+  is(board.apply(publicationOf("task:reordered", { projectId: PROJECT, list: "todo", tasks: null })), false);
   is(board.apply(updated("unknown", { list: "doing", updatedAt: at(1) })), false);
 });
 

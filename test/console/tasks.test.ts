@@ -26,7 +26,7 @@ async function caller(hub: TestHub) {
   return <Result>(method: string, params: object) => client.request("rpc", { method, params }) as Promise<Result>;
 }
 
-browserTest(test, "moves tasks by the mouse and by the keyboard, and others see it", () =>
+browserTest(test, "moves tasks by mouse and keyboard, visible to others", () =>
   withHub({}, async (hub) => {
     const rpc = await caller(hub);
     for (const title of ["A", "B"]) await rpc("tasks.create", { projectId: hub.projectId, title });
@@ -59,14 +59,14 @@ browserTest(test, "moves tasks by the mouse and by the keyboard, and others see 
   }),
 );
 
-browserTest(test, "makes a task, tells why it can't be assigned, and assigns it when it can", () =>
+browserTest(test, "creates a task, shows why it can't be assigned, and assigns it when possible", () =>
   withHub({}, (hub) =>
     withBoard(hub, async (page) => {
       await page.keyboard.press("n");
       await page.keyboard.type("Made here");
       await page.keyboard.press("Enter");
       await page.click(".task .title:has-text('Made here')");
-      await page.click("dialog >> text=Ready for agents");
+      await page.click("dialog >> text=Set ready");
       await page.click("dialog >> text=Assign now");
       await page.waitForSelector("dialog #problem");
       const machine = await hub.connect(hub.workstation.token);
@@ -78,13 +78,13 @@ browserTest(test, "makes a task, tells why it can't be assigned, and assigns it 
       await hub.writeBackSettled();
       await page.click("dialog >> text=Assign now");
       await page.waitForSelector("dialog >> text=Machine · Coder");
-      await page.click("dialog >> text=Take back from the agent");
-      await page.waitForSelector("dialog >> text=Ready for agents");
+      await page.click("dialog >> text=Cancel the assignment");
+      await page.waitForSelector("dialog >> text=Set ready");
     }),
   ),
 );
 
-browserTest(test, "reviews with what the agent left, sends back with feedback, and approves", () =>
+browserTest(test, "reviews the agent's result, sends it back with feedback, and approves", () =>
   withHub({}, async (hub) => {
     const rpc = await caller(hub);
     const machine = await hub.connect(hub.workstation.token);
@@ -119,7 +119,7 @@ browserTest(test, "reviews with what the agent left, sends back with feedback, a
   }),
 );
 
-browserTest(test, `stays small with ${MANY} tasks, and follows them`, () =>
+browserTest(test, `renders few cards of ${MANY} tasks, and follows their changes`, () =>
   withHub({}, async (hub) => {
     const tasks = Array.from({ length: MANY }, (_, index) => ({
       id: `task_${ulid()}`,

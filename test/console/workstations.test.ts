@@ -8,7 +8,7 @@ import { cutOff, OFFLINE, withConsole } from "./support.ts";
 
 const test = suite("the console's workstations in a browser");
 
-/** Rows of `count` workstations that are attached to the project and not here. */
+/** Rows of `count` offline workstations that are attached to the project. */
 async function addOffline(hub: TestHub, count: number): Promise<void> {
   const ids = Array.from({ length: count }, (_, index) => ({
     id: `ws_${ulid()}`,
@@ -30,7 +30,7 @@ const joinWith = async (hub: TestHub, more: Record<string, unknown>) => {
   return { ...machine, client };
 };
 
-browserTest(test, "finds workstations by name, status, agent and project, and shows all again at Esc", () =>
+browserTest(test, "finds workstations by name, status, agent and project, and clears the filters at Esc", () =>
   withHub({}, async (hub) => {
     await addOffline(hub, 5);
     await joinWith(hub, { status: "busy", availableAgents: ["cursor"], currentTaskCount: 2, devServerPort: 5173 });
@@ -61,7 +61,7 @@ browserTest(test, "finds workstations by name, status, agent and project, and sh
   }),
 );
 
-browserTest(test, "keeps the focus on its line while others come and go above it", () =>
+browserTest(test, "keeps the focus on its line while lines above it change", () =>
   withHub({}, async (hub) => {
     await addOffline(hub, 3);
     const { client, channel, id } = await joinWith(hub, {});
@@ -80,7 +80,7 @@ browserTest(test, "keeps the focus on its line while others come and go above it
   }),
 );
 
-browserTest(test, "says why a workstation is away, by the keyboard alone", () =>
+browserTest(test, "shows by keyboard why a workstation is offline", () =>
   withHub({}, async (hub) => {
     const { client, channel, id } = await joinWith(hub, {});
     await withConsole(hub, async (page) => {
@@ -91,7 +91,7 @@ browserTest(test, "says why a workstation is away, by the keyboard alone", () =>
       await hub.writeBackSettled();
       await page.focus(`.line:has([data-workstation=${id}])`);
       await page.keyboard.press("Enter");
-      await page.waitForSelector(`.line:has([data-workstation=${id}]) .transitions >> text=said goodbye`);
+      await page.waitForSelector(`.line:has([data-workstation=${id}]) .transitions >> text=disconnected on purpose`);
       is(await page.getAttribute(`[data-workstation=${id}] button`, "aria-expanded"), "true");
       await page.keyboard.press("?");
       await page.waitForSelector("dialog[open] >> text=search");
@@ -101,7 +101,7 @@ browserTest(test, "says why a workstation is away, by the keyboard alone", () =>
   }),
 );
 
-browserTest(test, "shows the last known machines while the hub is away, and says so", () =>
+browserTest(test, "shows the last known workstations while disconnected, with a banner", () =>
   withHub({}, async (hub) => {
     await joinWith(hub, {});
     await withConsole(
@@ -128,7 +128,7 @@ for (const [width, colorScheme] of [
   [360, "light"],
   [1280, "dark"],
 ] as const) {
-  browserTest(test, `fits ${width} pixels in ${colorScheme} colours, with a name for every control`, () =>
+  browserTest(test, `fits ${width} pixels in the ${colorScheme} theme, with a name for every control`, () =>
     withHub({}, async (hub) => {
       await joinWith(hub, { availableAgents: ["claude-code", "cursor", "aider"], devServerPort: 5173 });
       await hub.database.transaction(
@@ -147,14 +147,14 @@ for (const [width, colorScheme] of [
         );
         equal(nameless, []);
         is(await page.isVisible(".workstation[data-status=online] .dev"), true);
-        const heard = await page.locator("[role=table]").ariaSnapshot();
+        const snapshot = await page.locator("[role=table]").ariaSnapshot();
         for (const words of [
           'columnheader "Running tasks"',
           'cell "claude-code cursor aider"',
           'cell "dev :5173"',
           'button "Details of Machine"',
         ])
-          ok(heard.includes(words), heard);
+          ok(snapshot.includes(words), snapshot);
       });
     }),
   );

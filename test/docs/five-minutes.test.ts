@@ -41,7 +41,7 @@ test(
           line.replaceAll("http://localhost:4000", url).replaceAll("./data/", `${dataDir}/`),
         );
         await shell.run(command("context add"));
-        match(await shell.run(command("doctor")), /All is well\.$/m);
+        match(await shell.run(command("doctor")), /All checks passed\.$/m);
         const tail = shell.start(command("-- tail"));
         await until(
           "it follows",

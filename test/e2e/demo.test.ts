@@ -8,7 +8,7 @@ const test = suite("npm run demo");
 const LIMIT_MS = 150_000;
 const WORK_LIMIT_MS = 60_000;
 
-/** Runs `body` beside a hub as `npm start` runs it and the demo at its side. */
+/** Runs `body` with a hub started like `npm start`, and the demo. */
 async function withDemo(env: Record<string, string>, body: (demo: HubProcess, owner: Client) => Promise<void>) {
   await withFolder(async (dataDir) => {
     const hub = await HubProcess.start(dataDir, env);
@@ -30,7 +30,7 @@ async function withDemo(env: Record<string, string>, body: (demo: HubProcess, ow
   });
 }
 
-/** The lists that tasks of the project come into from now on. */
+/** The lists that the project's tasks enter from now on. */
 async function followLists(owner: Client, projectId: string): Promise<ReadonlySet<string>> {
   const lists = new Set<string>();
   const board = owner.subscribe(projectTasksChannel(projectId));
@@ -51,7 +51,7 @@ async function openSessions(owner: Client, organizationId: string): Promise<stri
 
 for (const dispatch of ["manual", "auto"]) {
   test(
-    `tasks are worked on, reviewed and done where dispatch is ${dispatch}, and Ctrl-C leaves nothing open`,
+    `tasks are executed, reviewed and done with dispatch ${dispatch}, and Ctrl-C leaves no open session`,
     () =>
       withDemo({ DISPATCH: dispatch }, async (demo, owner) => {
         const { organizationId, projectId } = await demo.development();
@@ -63,7 +63,7 @@ for (const dispatch of ["manual", "auto"]) {
         );
         const sessions = await owner.rpc("agentSessions.list", { organizationId, filter: { status: "completed" } });
         ok(sessions.items.length >= 2, demo.output);
-        await until("agents are at work", async () => (await openSessions(owner, organizationId)).length > 0);
+        await until("agents are working", async () => (await openSessions(owner, organizationId)).length > 0);
         demo.kill("SIGINT");
         is(await demo.exited, 0, demo.output);
         equal(await openSessions(owner, organizationId), [], demo.output);
@@ -77,13 +77,13 @@ for (const dispatch of ["manual", "auto"]) {
 }
 
 test(
-  "a demo that was killed finds what it was at when it is started again, and gives it up",
+  "a killed demo that is started again fails its interrupted sessions",
   () =>
     withDemo({}, async (demo, owner) => {
       const { organizationId } = await demo.development();
       const active = async () =>
         (await owner.rpc("agentSessions.list", { organizationId, filter: { status: "active" } })).items;
-      await until("several are at work", async () => (await active()).length > 1, WORK_LIMIT_MS);
+      await until("several are working", async () => (await active()).length > 1, WORK_LIMIT_MS);
       demo.kill("SIGKILL");
       await demo.exited;
       const left = await active();

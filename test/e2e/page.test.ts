@@ -8,7 +8,7 @@ import { until } from "../support/until.ts";
 const test = suite("live presence page");
 const behaviours: [string, () => Promise<void>][] = [
   [
-    "shows workstations come, work, drop off and return, and names them by their rows",
+    "shows workstations join, work, disconnect and return, named by their rows",
     () =>
       withHub({}, (hub) =>
         withBrowser(async (browser) => {
@@ -39,7 +39,7 @@ const behaviours: [string, () => Promise<void>][] = [
       ),
   ],
   [
-    "moves a task's card as the task moves, names the agent that has it, and never reloads",
+    "moves a task's card with the task, names its agent, and never reloads the page",
     () =>
       withHub({}, (hub) =>
         withBrowser(async (browser) => {
@@ -62,14 +62,14 @@ const behaviours: [string, () => Promise<void>][] = [
           await rpc("tasks.delete", { id });
           await page.waitForSelector(".task:has-text('Other')", { state: "detached" });
 
-          // The change of a task that the page has not heard of makes it read the board again.
-          const unheard = `task_${ulid()}`;
+          // A change of a task unknown to the page makes it load the board again.
+          const unknown = `task_${ulid()}`;
           await hub.database.transaction("test", async (sql) => {
             await sql`SELECT set_config('hub.audit_publish', 'off', true)`;
-            await sql`INSERT INTO tasks (id, project_id, title) VALUES (${unheard}, ${hub.projectId}, 'Unheard')`;
+            await sql`INSERT INTO tasks (id, project_id, title) VALUES (${unknown}, ${hub.projectId}, 'Unknown')`;
           });
-          await rpc("tasks.update", { id: unheard, set: { priority: 4 } });
-          await card("todo", "Unheard");
+          await rpc("tasks.update", { id: unknown, set: { priority: 4 } });
+          await card("todo", "Unknown");
 
           const machine = await hub.connect(hub.workstation.token);
           await machine.request("rpc", {
@@ -86,7 +86,7 @@ const behaviours: [string, () => Promise<void>][] = [
       ),
   ],
   [
-    "tells a wrong token apart and takes another",
+    "reports an invalid token and accepts another",
     () =>
       withHub({}, (hub) =>
         withBrowser(async (browser) => {

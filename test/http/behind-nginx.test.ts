@@ -115,7 +115,7 @@ test("a path outside of the hub's is an error that names the server that answere
     await withCli({ NODE_EXTRA_CA_CERTS: certificate.certFile }, async (cli) => {
       const wrong = await cli.run(["rpc", "projects.list", "--url", `${url}/wrong`, "--token", hub.userToken]);
       is(wrong.code, 3);
-      match(wrong.stderr, /no hub \(HTTP 404\)/);
+      match(wrong.stderr, /not from a hub \(HTTP 404\)/);
     });
   }));
 

@@ -14,7 +14,7 @@ import { lend, ROOT, theInstalled } from "./support/installed.ts";
 import { run, succeed } from "./support/run.ts";
 import { withSite } from "./support/site.ts";
 
-const test = suite("the package as it is published");
+const test = suite("the published package");
 const CORE_LIMIT_BYTES = 22 * 1024;
 const IN_BROWSERS = ["client-sdk", "socket.io-client", "engine.io-client", "engine.io-parser", "socket.io-parser"];
 
@@ -23,7 +23,7 @@ const tool = (name: string, args: readonly string[]) =>
 const packageOf = (input: string): string =>
   /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1] ?? input.split("/")[0] ?? "";
 
-test("holds what it needs to run and to be read, and nothing else", async () => {
+test("contains its code and documentation, and nothing else", async () => {
   const { files } = await theInstalled();
   const [inDist, besides] = [
     files.filter((file) => file.startsWith("dist/")),
@@ -38,13 +38,13 @@ test("holds what it needs to run and to be read, and nothing else", async () => 
   );
 }, 60_000);
 
-test("is what package managers and compilers expect: publint and attw have nothing to say", async () => {
+test("passes publint and attw", async () => {
   const { tarball } = await theInstalled();
   match(await tool("publint/src/cli.js", ["run", tarball, "--strict"]), "All good!");
   await tool("@arethetypeswrong/cli/dist/index.js", ["--profile", "esm-only", tarball]);
 });
 
-test("installs socket.io-client and what that needs, nothing more", async () => {
+test("installs only socket.io-client and its dependencies", async () => {
   const { project } = await theInstalled();
   const { packages } = JSON.parse(readFileSync(join(project, "package-lock.json"), "utf8"));
   const { dependencies } = packages["node_modules/@monster-realtime/client"];
@@ -52,19 +52,19 @@ test("installs socket.io-client and what that needs, nothing more", async () => 
   is(packages["node_modules/react"], undefined);
 });
 
-test("is the version that the hub asks for, so that the hub never gets another one from a registry", () => {
+test("has the version that the hub requires, so that the hub never installs another one from a registry", () => {
   const read = (folder: string) => JSON.parse(readFileSync(join(ROOT, folder, "package.json"), "utf8"));
   is(read("hub").dependencies["@monster-realtime/client"], read("client-sdk").version);
 });
 
-test("keeps the licences of what its bundles contain", async () => {
+test("includes the licenses of its bundled packages", async () => {
   const { folder } = await theInstalled();
   const notices = readFileSync(join(folder, "dist", "THIRD-PARTY-LICENSES.txt"), "utf8");
   for (const name of ["socket.io-client", "engine.io-client", "commander", "cli-table3"]) match(notices, `${name} `);
   equal(readFileSync(join(folder, "LICENSE"), "utf8"), readFileSync(join(ROOT, "LICENSE"), "utf8"));
 });
 
-test("brings to browsers the SDK and Socket.IO alone: no zod, nothing of the hub, nothing of Node", async () => {
+test("bundles for browsers only the SDK and Socket.IO: no zod, no hub code, no Node modules", async () => {
   const outdir = mkdtempSync(join(tmpdir(), "browser-"));
   try {
     const { inputs, outputs } = await bundleBrowser(outdir);
@@ -89,7 +89,7 @@ test("brings to browsers the SDK and Socket.IO alone: no zod, nothing of the hub
   not.match(text, /ZodError|node:|\brequire\(|\bprocess\.|\bBuffer\b|SELECT |DATABASE_URL|registration_token/);
 });
 
-/** Of what a page's bundler makes of an import, compressed. */
+/** The compressed size of a page's bundle with an import. */
 async function bytesOf(contents: string): Promise<number> {
   const stdin = { contents, resolveDir: (await theInstalled()).project };
   const options = { bundle: true, minify: true, format: "esm", platform: "browser", write: false } as const;
@@ -97,12 +97,12 @@ async function bytesOf(contents: string): Promise<number> {
   return gzipSync(outputFiles[0]?.contents ?? "", { level: 9 }).length;
 }
 
-test("leaves out of a page what it does not use", async () => {
+test("omits unused code from a page's bundle", async () => {
   const bytes = await bytesOf('export { parseChannel, taskChannel } from "@monster-realtime/client";');
   ok(bytes < 500, `${bytes} bytes`);
 });
 
-test(`costs a page at most ${CORE_LIMIT_BYTES} bytes, compressed, with socket.io-client`, async () => {
+test(`adds at most ${CORE_LIMIT_BYTES} compressed bytes to a page, with socket.io-client`, async () => {
   const bytes = await bytesOf('export { createClient } from "@monster-realtime/client";');
   console.log(`core with socket.io-client: ${bytes} bytes of gzip`);
   ok(bytes > 10_000 && bytes <= CORE_LIMIT_BYTES, `${bytes} bytes`);
@@ -116,8 +116,8 @@ for (const { name, node, add } of NODES) {
   add(`runs in ${name}`, () =>
     withHub({}, async (hub) => {
       const { project } = await theInstalled();
-      const told = await succeed(node, ["program.js", hub.url, hub.userToken, hub.taskId], { cwd: project });
-      equal(JSON.parse(told), ["hello", "function", true]);
+      const output = await succeed(node, ["program.js", hub.url, hub.userToken, hub.taskId], { cwd: project });
+      equal(JSON.parse(output), ["hello", "function", true]);
     }),
   );
   add(`has a command line that runs in ${name}`, async () => {
@@ -130,12 +130,12 @@ for (const { name, node, add } of NODES) {
   });
 }
 
-test("has a command line that is found by its name", async () => {
+test("has a command line that runs by its name", async () => {
   const { project } = await theInstalled();
-  const told = await succeed(join(project, "node_modules", ".bin", "monster-realtime"), ["--version"], {
+  const output = await succeed(join(project, "node_modules", ".bin", "monster-realtime"), ["--version"], {
     cwd: project,
   });
-  match(told, /^\d+\.\d+\.\d+\n$/);
+  match(output, /^\d+\.\d+\.\d+\n$/);
 });
 
 browserTest(test, "runs in a page from a plain script tag, at an origin that the hub allows", async () => {
@@ -146,7 +146,7 @@ browserTest(test, "runs in a page from a plain script tag, at an origin that the
         const page = await browser.newPage();
         const faults = faultsOf(page);
         await page.goto(`${origin}/page.html`);
-        const call = `hear(${JSON.stringify(hub.url)}, ${JSON.stringify(hub.userToken)}, ${JSON.stringify(hub.taskId)})`;
+        const call = `receive(${JSON.stringify(hub.url)}, ${JSON.stringify(hub.userToken)}, ${JSON.stringify(hub.taskId)})`;
         is(await page.evaluate(call), "hello");
         equal(await page.evaluate("Object.keys(globalThis).filter((name) => /monster/i.test(name))"), [
           "MonsterRealtime",
@@ -157,7 +157,7 @@ browserTest(test, "runs in a page from a plain script tag, at an origin that the
   );
 });
 
-test("gives its entry points to everybody, and nothing behind them", async () => {
+test("exports its entry points, and no internal files", async () => {
   const { project, folder } = await theInstalled();
   const { exports, publishConfig } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   equal(publishConfig, { access: "public" });
@@ -169,7 +169,7 @@ test("gives its entry points to everybody, and nothing behind them", async () =>
 
 for (const resolution of ["node16", "bundler"] as const) {
   for (const place of ["browsers", "Node"] as const) {
-    test(`has types that hold under ${resolution} beside those of ${place} alone, and refuse what is wrong`, async () => {
+    test(`has types that compile under ${resolution} with only the types of ${place}, and reject invalid code`, async () => {
       const { project } = await theInstalled();
       if (place === "Node") lend(project, "@types/node", "undici-types");
       is(await complaints(project, { resolution, place }, "typed.ts", "wrong.ts"), "");
@@ -177,7 +177,7 @@ for (const resolution of ["node16", "bundler"] as const) {
   }
 }
 
-test("needs the types of React for ./react alone", async () => {
+test("needs the types of React only for ./react", async () => {
   const { project } = await theInstalled();
   match(
     await complaints(project, { resolution: "bundler", place: "browsers" }, "app.tsx"),
@@ -189,26 +189,26 @@ test("needs the types of React for ./react alone", async () => {
   }
 });
 
-test("has types that older compilers read too", async () => {
+test("has types that older compilers accept", async () => {
   const { project } = await theInstalled();
   lend(project, "react", "@types/react", "csstype");
   const older = { resolution: "node16", place: "browsers", compiler: "TypeScript 5" } as const;
   is(await complaints(project, older, "typed.ts", "wrong.ts", "app.tsx"), "");
 });
 
-test("renders its hooks on servers too, and says that they are for browsers", async () => {
+test("renders its hooks on servers, and marks them for browsers", async () => {
   const { project, folder } = await theInstalled();
   match(readFileSync(join(folder, "dist", "react.js"), "utf8"), /^(?:\/\/.*\n)*"use client";/);
   lend(project, "react", "react-dom");
   is((await succeed(process.execPath, ["server-side.js"], { cwd: project })).trim(), "idle 0 0 null");
 });
 
-test("tells nothing of its inner parts in its types", async () => {
+test("has no internal members in its types", async () => {
   const { folder, files } = await theInstalled();
-  const telling = files.filter(
+  const withInternals = files.filter(
     (file) => file.endsWith(".d.ts") && /@internal/.test(readFileSync(join(folder, file), "utf8")),
   );
-  equal(telling, []);
+  equal(withInternals, []);
 });
 
 test.run();

@@ -14,7 +14,7 @@ const following = (channel: string | null, more: Partial<Part> = {}): Part => ({
   ...more,
 });
 
-/** Publishes payloads in their order, as somebody else. */
+/** Publishes payloads in order, as another client. */
 async function publisherOn({ hub }: OnStage, channel = hub.taskChannel) {
   const other = await hub.connect(hub.serviceToken);
   return async (...payloads: unknown[]) => {
@@ -23,42 +23,39 @@ async function publisherOn({ hub }: OnStage, channel = hub.taskChannel) {
 }
 const isAnswer = (frame: string) => frame.startsWith("43");
 
-browserTest(
-  test,
-  "follow one channel with one subscription, however many and however often mounted, until the last is gone",
-  () =>
-    withStage(async (stage) => {
-      const { hub, wire } = stage;
-      const publish = await publisherOn(stage);
-      const parts: Part[] = [
-        following(hub.taskChannel),
-        following(hub.taskChannel, { name: "again" }),
-        { kind: "publications", name: "notes", channel: hub.taskChannel, filter: "note", limit: 2 },
-        { kind: "publications", name: "others", channel: hub.taskChannel, filter: ["other", "another"] },
-        { kind: "publications", name: "twos", channel: hub.taskChannel, filter: { containing: "2" } },
-        { kind: "newest", name: "newest", channel: hub.taskChannel, filter: "note" },
-      ];
-      await stage.show(...parts);
-      for (const name of ["followed", "again"]) await stage.shows(name, { state: "live", error: null });
-      await publish(1, 2, 3);
-      await stage.shows("notes", [2, 3]);
-      await stage.shows("twos", [2]);
-      await stage.shows("newest", 3);
-      equal(await stage.seen("others"), [[]]);
-      // Two components change places: somebody follows all the time.
-      await stage.show(following(hub.taskChannel, { name: "third" }));
-      await stage.shows("third", { state: "live" });
-      await stage.run("blink", [following(hub.taskChannel, { name: "third" })]);
-      await publish(4);
-      await stage.shows("third told", "publication 4");
-      equal(wire.sent("subscribe"), [{ channel: hub.taskChannel }]);
-      equal(wire.sent("unsubscribe"), []);
-      await stage.show();
-      await until("the subscription ends", () => wire.sent("unsubscribe").length === 1);
-    }),
+browserTest(test, "share one subscription of a channel, for any number of mounts, until the last unmount", () =>
+  withStage(async (stage) => {
+    const { hub, wire } = stage;
+    const publish = await publisherOn(stage);
+    const parts: Part[] = [
+      following(hub.taskChannel),
+      following(hub.taskChannel, { name: "again" }),
+      { kind: "publications", name: "notes", channel: hub.taskChannel, filter: "note", limit: 2 },
+      { kind: "publications", name: "others", channel: hub.taskChannel, filter: ["other", "another"] },
+      { kind: "publications", name: "twos", channel: hub.taskChannel, filter: { containing: "2" } },
+      { kind: "newest", name: "newest", channel: hub.taskChannel, filter: "note" },
+    ];
+    await stage.show(...parts);
+    for (const name of ["followed", "again"]) await stage.shows(name, { state: "live", error: null });
+    await publish(1, 2, 3);
+    await stage.shows("notes", [2, 3]);
+    await stage.shows("twos", [2]);
+    await stage.shows("newest", 3);
+    equal(await stage.seen("others"), [[]]);
+    // Two components swap: the channel is in use at all times.
+    await stage.show(following(hub.taskChannel, { name: "third" }));
+    await stage.shows("third", { state: "live" });
+    await stage.run("blink", [following(hub.taskChannel, { name: "third" })]);
+    await publish(4);
+    await stage.shows("third events", "publication 4");
+    equal(wire.sent("subscribe"), [{ channel: hub.taskChannel }]);
+    equal(wire.sent("unsubscribe"), []);
+    await stage.show();
+    await until("the subscription ends", () => wire.sent("unsubscribe").length === 1);
+  }),
 );
 
-browserTest(test, "keep no publications unless they are asked to, and then the newest", () =>
+browserTest(test, "keep no publications by default, and the newest ones with a limit", () =>
   withStage(async (stage) => {
     const { hub } = stage;
     const publish = await publisherOn(stage);
@@ -72,34 +69,37 @@ browserTest(test, "keep no publications unless they are asked to, and then the n
     await publish("a", "b", "c");
     await stage.shows("two", { publications: ["b", "c"] });
     await stage.shows("past", { publications: ["a", "b", "c"] });
-    await stage.shows("followed told", 'publication "c"');
+    await stage.shows("followed events", 'publication "c"');
     await stage.shows("followed", { publications: [] });
   }),
 );
 
-browserTest(test, "end what was unmounted before the hub answered, and follow again who comes back", () =>
-  withStage(async (stage) => {
-    const { hub, wire } = stage;
-    await stage.show({ kind: "connection", name: "connection" });
-    await stage.shows("connection", { state: "connected", isConnected: true, principal: "user" });
-    wire.hold(isAnswer);
-    await stage.show(following(hub.taskChannel));
-    await until("an answer is held", () => wire.heldFrames.length > 0);
-    await stage.show();
-    await until("the subscription ends", () => wire.sent("unsubscribe").length === 1);
-    wire.release();
-    await stage.show(following(hub.taskChannel, { name: "back" }));
-    await stage.shows("back", { state: "live", error: null });
-    const publish = await publisherOn(stage);
-    await publish("hello");
-    await stage.shows("back told", 'publication "hello"');
-    // Whoever comes back begins anew: nobody is shown how it ended.
-    const states = (await stage.seen("back")).map((view) => (view as { state: string }).state);
-    equal(states, ["pending", "live"]);
-  }),
+browserTest(
+  test,
+  "end a subscription that was unmounted before the hub answered, and subscribe again after a new mount",
+  () =>
+    withStage(async (stage) => {
+      const { hub, wire } = stage;
+      await stage.show({ kind: "connection", name: "connection" });
+      await stage.shows("connection", { state: "connected", isConnected: true, principal: "user" });
+      wire.hold(isAnswer);
+      await stage.show(following(hub.taskChannel));
+      await until("an answer is held", () => wire.heldFrames.length > 0);
+      await stage.show();
+      await until("the subscription ends", () => wire.sent("unsubscribe").length === 1);
+      wire.release();
+      await stage.show(following(hub.taskChannel, { name: "back" }));
+      await stage.shows("back", { state: "live", error: null });
+      const publish = await publisherOn(stage);
+      await publish("hello");
+      await stage.shows("back events", 'publication "hello"');
+      // A new mount starts over and does not show the end of the old subscription.
+      const states = (await stage.seen("back")).map((view) => (view as { state: string }).state);
+      equal(states, ["pending", "live"]);
+    }),
 );
 
-browserTest(test, "show nothing of the channel before when the channel changes, and nothing at all without one", () =>
+browserTest(test, "show no data of the previous channel when the channel changes, and none without a channel", () =>
   withStage(async (stage) => {
     const { hub, wire } = stage;
     const publish = await publisherOn(stage);
@@ -126,7 +126,7 @@ browserTest(test, "show nothing of the channel before when the channel changes, 
   }),
 );
 
-browserTest(test, "go on after a lost connection: with what was missed, or counting that it can't be had", () =>
+browserTest(test, "recover missed publications after a lost connection, or count that they are lost", () =>
   withStage(
     async (stage) => {
       const { hub, wire } = stage;
@@ -140,14 +140,14 @@ browserTest(test, "go on after a lost connection: with what was missed, or count
       await stage.shows("followed", { state: "pending", publications: [1] });
       await publish(2, 3);
       wire.comeBack();
-      await stage.shows("followed told", "recovered 2");
+      await stage.shows("followed events", "recovered 2");
       await stage.shows("followed", { state: "live", publications: [1, 2, 3], lost: 0 });
       await wire.goAway();
       await stage.shows("followed", { state: "pending" });
       await publish(4, 5, 6, 7, 8, 9);
       wire.comeBack();
       await stage.shows("followed", { state: "live", lost: 1, error: null });
-      ok((await stage.seen("followed told")).includes("lost"));
+      ok((await stage.seen("followed events")).includes("lost"));
       await publish(10);
       await stage.shows("followed", { publications: [2, 3, 10] });
     },
@@ -155,18 +155,18 @@ browserTest(test, "go on after a lost connection: with what was missed, or count
   ),
 );
 
-browserTest(test, "tell all components, even where the handler of one throws", () =>
+browserTest(test, "notify all components, even if the handler of one throws", () =>
   withStage(async (stage) => {
     const { hub } = stage;
     const publish = await publisherOn(stage);
     await stage.show(following(hub.taskChannel, { name: "faulty", throws: true }), following(hub.taskChannel));
     await stage.shows("followed", { state: "live" });
     await publish(1);
-    await stage.shows("followed told", "publication 1");
+    await stage.shows("followed events", "publication 1");
   }),
 );
 
-browserTest(test, "say why the hub refuses a channel", () =>
+browserTest(test, "show why the hub refuses a channel", () =>
   withStage(async (stage) => {
     const { taskId } = await stage.hub.otherTenant();
     await stage.show(following(`task:${taskId}`));
@@ -174,7 +174,7 @@ browserTest(test, "say why the hub refuses a channel", () =>
   }),
 );
 
-browserTest(test, "never show two states of a channel at once, while publications come between slow renders", () =>
+browserTest(test, "never show two states of a channel, while publications arrive between slow renders", () =>
   withStage(async (stage) => {
     const { hub, run } = stage;
     const other = await hub.connect(hub.serviceToken);
@@ -185,7 +185,7 @@ browserTest(test, "never show two states of a channel at once, while publication
       await other.request("publish", { channel: hub.taskChannel, type: "count", payload: count });
       if (count % 10 > 0) continue;
       const before = await generation();
-      await until("it is rendered anew", async () => (await generation()) > before, 15_000);
+      await until("it is rendered again", async () => (await generation()) > before, 15_000);
     }
     await until("the crowd shows the last one", async () => (await run<string>("crowdText")) === "60", 15_000);
     equal(await run("torn"), []);

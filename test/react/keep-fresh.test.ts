@@ -16,19 +16,19 @@ interface Site {
   hub: TestHub;
   client: Client;
   queries: QueryClient;
-  /** Titles in the publications that came, each after `keepFresh` had it. */
-  heard: unknown[];
-  /** The cached row, as a component would show it; null before it was read. */
+  /** Titles in the received publications, each after `keepFresh` has processed it. */
+  received: unknown[];
+  /** The cached row, as a component shows it; null before it was read. */
   row(): Task | null;
   /** The ids in the cached list. */
   list(): string[];
-  /** How often each was read of the hub. */
+  /** How often each was read from the hub. */
   reads: { row: number; list: number };
   cut(): void;
   rpc(method: string, params: object): Promise<unknown>;
 }
 
-/** Runs `body` with a row and a list of tasks, each shown by somebody and kept fresh. */
+/** Runs `body` with a row and a list of tasks, each observed by a component and kept fresh. */
 async function withSite(body: (site: Site) => Promise<void>, env: Record<string, string> = {}): Promise<void> {
   await withHub({ env }, async (hub) => {
     const proxy = await startCuttingProxy(hub.url);
@@ -36,7 +36,7 @@ async function withSite(body: (site: Site) => Promise<void>, env: Record<string,
     const queries = new QueryClient();
     const other = await hub.connect(hub.userToken);
     const reads = { row: 0, list: 0 };
-    const heard: unknown[] = [];
+    const received: unknown[] = [];
     await client.connect();
     const row = new QueryObserver<Task>(queries, {
       queryKey: keyOf(hub.taskId),
@@ -61,7 +61,7 @@ async function withSite(body: (site: Site) => Promise<void>, env: Record<string,
     ];
     try {
       const subscription = client.subscribe(channel);
-      subscription.on("publication", ({ payload }) => heard.push((payload as EntityChange<Task>).changed?.title));
+      subscription.on("publication", ({ payload }) => received.push((payload as EntityChange<Task>).changed?.title));
       await subscription.ready();
       await until("all is read", () => row.getCurrentResult().data && list.getCurrentResult().data);
       await until("nothing is being read", () => queries.isFetching() === 0);
@@ -69,7 +69,7 @@ async function withSite(body: (site: Site) => Promise<void>, env: Record<string,
         hub,
         client,
         queries,
-        heard,
+        received,
         row: () => queries.getQueryData<Task>(keyOf(hub.taskId)) ?? null,
         list: () => queries.getQueryData<string[]>(lists) ?? [],
         reads,
@@ -85,26 +85,26 @@ async function withSite(body: (site: Site) => Promise<void>, env: Record<string,
   });
 }
 
-test("merges what changed into the cached row, without reading it", () =>
+test("merges changed fields into the cached row, without reading it", () =>
   withSite(async ({ hub, row, reads, rpc }) => {
     const before = reads.row;
     await rpc("tasks.update", { id: hub.taskId, set: { title: "New", priority: 5 } });
     await until("the row is fresh", () => row()?.title === "New");
     is(row()?.priority, 5);
-    is(row()?.projectId, hub.projectId, "what did not change stays");
+    is(row()?.projectId, hub.projectId, "unchanged fields stay");
     is(reads.row, before);
   }));
 
-test("does not take an older change for news", () =>
-  withSite(async ({ hub, queries, row, heard, rpc }) => {
+test("ignores an older change", () =>
+  withSite(async ({ hub, queries, row, received, rpc }) => {
     const updatedAt = new Date(Date.now() + 3_600_000).toISOString();
     queries.setQueryData<Task>(keyOf(hub.taskId), (task) => task && { ...task, title: "Newer", updatedAt });
     await rpc("tasks.update", { id: hub.taskId, set: { title: "Older" } });
-    await until("the change is heard of", () => heard.includes("Older"));
+    await until("the change is received", () => received.includes("Older"));
     is(row()?.title, "Newer");
   }));
 
-test("reads a row anew whose change is too large to be told", () =>
+test("reads a row again if its change is too large for a publication", () =>
   withSite(async ({ hub, row, reads, rpc }) => {
     const before = reads.row;
     const description = "long ".repeat(4_000);
@@ -113,18 +113,18 @@ test("reads a row anew whose change is too large to be told", () =>
     is(reads.row, before + 1);
   }));
 
-test("reads lists anew when rows come, and forgets rows that go", () =>
+test("reads lists again when rows are created, and removes deleted rows", () =>
   withSite(async ({ hub, queries, list, rpc }) => {
     const { id } = (await rpc("tasks.create", { projectId: hub.projectId, title: "Another" })) as { id: string };
     await until("the list has it", () => list().includes(id));
     queries.setQueryData(keyOf(id), { id, title: "Another" });
     await rpc("tasks.delete", { id });
-    await until("the row is forgotten", () => queries.getQueryData(keyOf(id)) === undefined);
+    await until("the row is removed", () => queries.getQueryData(keyOf(id)) === undefined);
     await until("the list is without it", () => !list().includes(id));
     equal(list(), [hub.taskId]);
   }));
 
-test("reads everything anew where publications were lost, and nothing where they were not", () =>
+test("reads everything again if publications were lost, and nothing otherwise", () =>
   withSite(
     async ({ hub, row, reads, cut, rpc }) => {
       await rpc("tasks.update", { id: hub.taskId, set: { title: "Kept" } });
@@ -141,8 +141,8 @@ test("reads everything anew where publications were lost, and nothing where they
     { PROJECT_HISTORY_SIZE: "2" },
   ));
 
-test("misses no change between the reading and the moment from which the channel is followed, and none is merged after the end", () =>
-  withSite(async ({ hub, client, heard, rpc }) => {
+test("misses no change between the read and the start of the subscription, and merges none after the end", () =>
+  withSite(async ({ hub, client, received, rpc }) => {
     const queries = new QueryClient();
     const task = await client.rpc("tasks.get", { id: hub.taskId });
     const row = new QueryObserver<Task>(queries, {
@@ -153,7 +153,7 @@ test("misses no change between the reading and the moment from which the channel
     });
     const unshow = row.subscribe(() => undefined);
     await rpc("tasks.update", { id: hub.taskId, set: { title: "Between" } });
-    await until("the change is heard of", () => heard.includes("Between"));
+    await until("the change is received", () => received.includes("Between"));
     const stop = keepFresh(queries, client, {
       channel: projectTasksChannel(hub.projectId),
       entity: "task",
@@ -164,7 +164,7 @@ test("misses no change between the reading and the moment from which the channel
       await until("the row is fresh", () => row.getCurrentResult().data?.title === "Between");
       stop();
       await rpc("tasks.update", { id: hub.taskId, set: { title: "After" } });
-      await until("the change is heard of", () => heard.includes("After"));
+      await until("the change is received", () => received.includes("After"));
       is(row.getCurrentResult().data?.title, "Between");
     } finally {
       unshow();
@@ -172,7 +172,7 @@ test("misses no change between the reading and the moment from which the channel
     }
   }));
 
-test("says that the hub refuses the channel", () =>
+test("reports that the hub refuses the channel", () =>
   withSite(async ({ hub, client, queries }) => {
     const channel = projectTasksChannel((await hub.otherTenant()).projectId);
     const codes: string[] = [];
@@ -183,18 +183,18 @@ test("says that the hub refuses the channel", () =>
       all,
       onError: ({ code }) => codes.push(code),
     });
-    await until("it is told", () => codes.length > 0);
+    await until("it is reported", () => codes.length > 0);
     equal(codes, ["forbidden"]);
     stop();
   }));
 
-test("says which entity can't be one", () => {
+test("rejects an invalid entity name", () => {
   const client = createClient({ url: "http://127.0.0.1:9", token: "svc_none" });
   const options = { channel: projectTasksChannel("proj_00000000000000000000000000"), keyOf, all };
   throws(() => keepFresh(new QueryClient(), client, { ...options, entity: "tasks.*" }), /such as "task"/);
 });
 
-test("reads a row anew whose change could not be published", () =>
+test("reads a row again if its change could not be published", () =>
   withSite(async ({ hub, row, reads }) => {
     const { database, taskId } = hub;
     const before = { ...reads };
@@ -203,7 +203,7 @@ test("reads a row anew whose change could not be published", () =>
       await sql`SELECT set_config('hub.audit_publish', 'off', true)`;
       await sql`UPDATE tasks SET created_at = now() WHERE id = ${taskId}`;
     });
-    await until("the row is read anew", () => row()?.title === "left out");
+    await until("the row is read again", () => row()?.title === "left out");
     is(reads.row > before.row, true);
   }));
 

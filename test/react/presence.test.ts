@@ -6,11 +6,11 @@ import { until } from "../support/until.ts";
 import type { Part } from "./support/parts.tsx";
 import { withStage } from "./support/stage.ts";
 
-const test = suite("hooks that show who is present");
+const test = suite("hooks that show presence");
 
 const present = (channel: string | null, name = "present"): Part => ({ kind: "presence", name, channel });
 
-/** A workstation of the project, at work. */
+/** A busy workstation of the project. */
 async function join(hub: TestHub, status = "online") {
   const machine = await hub.addWorkstation();
   const client = await hub.connect(machine.token);
@@ -19,7 +19,7 @@ async function join(hub: TestHub, status = "online") {
 }
 const sorted = (...members: string[]) => [...members].sort();
 
-browserTest(test, "keep the members over a short drop, and then show who came and went meanwhile", () =>
+browserTest(test, "keep the members over a short disconnection, and then show joins and leaves during it", () =>
   withStage(async (stage) => {
     const { hub, wire } = stage;
     const [first, second] = [await join(hub), await join(hub, "busy")];
@@ -36,11 +36,11 @@ browserTest(test, "keep the members over a short drop, and then show who came an
       synced: true,
     });
     const counts = (await stage.seen("present")).map((view) => (view as { members: string[] }).members.length);
-    ok(!counts.slice(counts.indexOf(2)).includes(0), `they were not there for a moment: ${counts}`);
+    ok(!counts.slice(counts.indexOf(2)).includes(0), `they were missing for a moment: ${counts}`);
   }),
 );
 
-browserTest(test, "share one subscription with each other, and with those that follow publications alone", () =>
+browserTest(test, "share one subscription with each other, and with hooks for publications", () =>
   withStage(async (stage) => {
     const { hub, wire } = stage;
     const machine = await join(hub);
@@ -62,7 +62,7 @@ browserTest(test, "share one subscription with each other, and with those that f
   }),
 );
 
-browserTest(test, "show neither members of another channel nor those of long ago", () =>
+browserTest(test, "show no members of another channel, and no outdated ones", () =>
   withStage(async (stage) => {
     const { hub, wire } = stage;
     const machine = await join(hub);
@@ -73,7 +73,7 @@ browserTest(test, "show neither members of another channel nor those of long ago
     await stage.shows("present", { members: [isHere], synced: true });
     await stage.show(present(hub.taskChannel));
     await stage.shows("present", { members: [], synced: true });
-    await until("the project is not followed any more", () => wire.sent("unsubscribe").length === 1);
+    await until("the project's subscription has ended", () => wire.sent("unsubscribe").length === 1);
     await machine.client.request("presence.leave", { channel: machine.channel });
     await stage.show(present(hub.projectChannel, "back"));
     await stage.shows("back", { members: [], synced: true });
@@ -82,7 +82,7 @@ browserTest(test, "show neither members of another channel nor those of long ago
   }),
 );
 
-browserTest(test, "say why the hub does not tell who is present, and keep what was known when rights end", () =>
+browserTest(test, "show why the hub refuses presence, and keep the last known members when rights end", () =>
   withStage(async (stage) => {
     const { hub } = stage;
     const machine = await join(hub);

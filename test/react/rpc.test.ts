@@ -20,7 +20,7 @@ const isAnswerAbout = (title: string) => (frame: string) => frame.startsWith("43
 const views = (stage: OnStage) =>
   stage.seen("task") as Promise<{ title: string | null; error: string | null; isLoading: boolean }[]>;
 
-/** A task by this title, which nobody is told of. */
+/** Creates a task with this title without a publication. */
 async function addTask(hub: TestHub, title: string): Promise<string> {
   const id = `task_${ulid()}`;
   await hub.database.transaction("test", async (sql) => {
@@ -34,7 +34,7 @@ async function rename({ database }: TestHub, id: string, title: string): Promise
   await database.transaction("test", (sql) => sql`UPDATE tasks SET title = ${title} WHERE id = ${id}`);
 }
 
-browserTest(test, "show the answer, keep it while another one is asked for, and tell what failed beside it", () =>
+browserTest(test, "show the result, keep it during the next call, and show errors beside it", () =>
   withStage(async (stage) => {
     const { hub, wire } = stage;
     const id = await addTask(hub, "First");
@@ -46,7 +46,7 @@ browserTest(test, "show the answer, keep it while another one is asked for, and 
         [true, null],
         [false, null],
       ],
-      "it is asked for from the first, and what StrictMode mounted and took away again failed for nobody",
+      "the first render is loading, and StrictMode's unmount causes no error",
     );
     await rename(hub, id, "Second");
     wire.hold(isAnswerAbout("Second"));
@@ -60,7 +60,7 @@ browserTest(test, "show the answer, keep it while another one is asked for, and 
   }),
 );
 
-browserTest(test, "ignore late answers to older params, in whatever order they come", () =>
+browserTest(test, "ignore late results for older params, in any order", () =>
   withStage(async (stage) => {
     const { hub, wire } = stage;
     const [slow, quick] = [await addTask(hub, "Slow"), await addTask(hub, "Quick")];
@@ -77,7 +77,7 @@ browserTest(test, "ignore late answers to older params, in whatever order they c
   }),
 );
 
-browserTest(test, "ask nothing without params or while disabled, not even after a reconnect", () =>
+browserTest(test, "make no call without params or while disabled, not even after a reconnect", () =>
   withStage(async (stage) => {
     const { hub, wire } = stage;
     const id = await addTask(hub, "Task");
@@ -100,7 +100,7 @@ browserTest(test, "ask nothing without params or while disabled, not even after 
   }),
 );
 
-browserTest(test, "ask again after a lost connection, and say until then that the answer may be old", () =>
+browserTest(test, "call again after a lost connection, and mark the result as stale until then", () =>
   withStage(async (stage) => {
     const { hub, wire } = stage;
     const id = await addTask(hub, "Before");
@@ -114,7 +114,7 @@ browserTest(test, "ask again after a lost connection, and say until then that th
   }),
 );
 
-browserTest(test, "ask again at publications of the types that they name, many at once being one more call", () =>
+browserTest(test, "call again at publications of the given types, once for several at a time", () =>
   withStage(async (stage) => {
     const { hub, wire } = stage;
     const id = await addTask(hub, "0");
@@ -130,7 +130,7 @@ browserTest(test, "ask again at publications of the types that they name, many a
     const before = wire.sent("rpc").length;
     await rename(hub, id, "1");
     await publish("other");
-    await stage.shows("followed told", "publication null");
+    await stage.shows("followed events", "publication null");
     is(wire.sent("rpc").length, before);
     await publish("renamed");
     await stage.shows("task", { title: "1" });
@@ -145,7 +145,7 @@ browserTest(test, "ask again at publications of the types that they name, many a
   }),
 );
 
-browserTest(test, "miss no change between the answer and the moment from which the channel is followed", () =>
+browserTest(test, "miss no change between the result and the start of the subscription", () =>
   withStage(async (stage) => {
     const { hub, wire } = stage;
     const id = await addTask(hub, "Before");
@@ -159,7 +159,7 @@ browserTest(test, "miss no change between the answer and the moment from which t
   }),
 );
 
-browserTest(test, "get their answers by themselves where the hub has too much to do at first", () =>
+browserTest(test, "retry by themselves after a temporary refusal of the hub", () =>
   withStage(
     async (stage) => {
       const id = await addTask(stage.hub, "Task");

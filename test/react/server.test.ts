@@ -36,7 +36,7 @@ function Page() {
   return createElement("p", { title: JSON.stringify(view) });
 }
 
-test("render what browsers show before they are connected, and follow nothing", () => {
+test("render the state before a connection, and subscribe to nothing", () => {
   const client = createClient({ url: "http://127.0.0.1:9", token: "svc_none" });
   const page = createElement(MonsterRealtimeProvider, { client }, createElement(Page));
   const [, title = ""] = /title="([^"]*)"/.exec(renderToString(page)) ?? [];
@@ -44,7 +44,7 @@ test("render what browsers show before they are connected, and follow nothing", 
   is(client.state.name, "idle");
 });
 
-test("say what is missing where there is no provider", () => {
+test("throw an error that explains a missing provider", () => {
   throws(() => renderToString(createElement(Page)), /Wrap the page in <MonsterRealtimeProvider client=\{client\}>/);
 });
 

@@ -8,26 +8,26 @@ const test = suite("an agent program that ends");
 const LIMIT_MS = 40_000;
 
 test(
-  "a result that the hub did not get outlives a kill, and is delivered by the next run, once",
+  "a result that the hub did not receive survives a kill, and is delivered once by the next run",
   () =>
     withAgents(async ({ run, assign, sessionIs, owner, proxy, resultsFile, hub }) => {
       const first = run();
-      await first.says("online");
-      const id = await assign({ title: "end when told" });
-      await first.says("started", id);
+      await first.reports("online");
+      const id = await assign({ title: "end when released" });
+      await first.reports("started", id);
       await proxy.close();
-      first.tell();
+      first.release();
       await until("the result is on the disk", async () => (await pendingIn(resultsFile)).length === 1);
       is((await stat(resultsFile)).mode & 0o777, 0o600);
       first.kill("SIGKILL");
       await first.exited;
       is((await owner.rpc("agentSessions.get", { id })).status, "active");
       const second = run({ url: hub.url, resumes: true });
-      await second.says("finished", id);
+      await second.reports("finished", id);
       await sessionIs(id, "completed");
-      is((await owner.rpc("agentSessions.get", { id })).outputSummary, "done when told");
-      await second.says("online");
-      equal(second.said("resumed"), []);
+      is((await owner.rpc("agentSessions.get", { id })).outputSummary, "done when released");
+      await second.reports("online");
+      equal(second.reported("resumed"), []);
       equal(await pendingIn(resultsFile), []);
       const agents = await owner.rpc("agents.list", { organizationId: hub.organizationId });
       equal(
@@ -39,22 +39,22 @@ test(
 );
 
 test(
-  "a result that the hub got without the program hearing of it counts once",
+  "a result whose acknowledgement was lost counts once",
   () =>
     withAgents(async ({ run, assign, sessionIs, owner, proxy, resultsFile, hub }) => {
       const first = run();
-      await first.says("online");
-      const id = await assign({ title: "end when told" });
-      await first.says("started", id);
+      await first.reports("online");
+      const id = await assign({ title: "end when released" });
+      await first.reports("started", id);
       proxy.deafen();
-      first.tell();
+      first.release();
       await sessionIs(id, "completed");
       is((await pendingIn(resultsFile)).length, 1);
       first.kill("SIGKILL");
       await first.exited;
       const second = run();
-      is((await second.says("finished", id)).outcome, "completed");
-      equal(second.said("rejected"), []);
+      is((await second.reports("finished", id)).outcome, "completed");
+      equal(second.reported("rejected"), []);
       const agents = await owner.rpc("agents.list", { organizationId: hub.organizationId });
       equal(
         agents.items.map(({ tasksCompleted }) => tasksCompleted),
@@ -65,82 +65,82 @@ test(
 );
 
 test(
-  "a result whose start the hub never heard of brings the start with it",
+  "a result carries a start that the hub has not received",
   () =>
     withAgents(async ({ run, assign, sessionIs, owner, proxy, resultsFile, hub }) => {
       const first = run({ autoStartMs: 60_000 });
-      await first.says("online");
+      await first.reports("online");
       const id = await assign({ title: "end unstarted" });
-      await first.says("runs", id);
+      await first.reports("runs", id);
       await proxy.close();
-      first.tell();
+      first.release();
       await until("the result is on the disk", async () => (await pendingIn(resultsFile)).length === 1);
       first.kill("SIGKILL");
       await first.exited;
       is((await owner.rpc("agentSessions.get", { id })).status, "starting");
       const second = run({ url: hub.url });
-      await second.says("finished", id);
+      await second.reports("finished", id);
       await sessionIs(id, "completed");
-      equal(second.said("runs"), []);
+      equal(second.reported("runs"), []);
     }),
   LIMIT_MS,
 );
 
 test(
-  "what a killed program had started is given up by the next run, and what waited meanwhile is run once",
+  "the next run fails tasks that a killed program had started, and runs waiting tasks once",
   () =>
     withAgents(async ({ run, assign, sessionIs, owner }) => {
       const first = run();
-      await first.says("online");
+      await first.reports("online");
       const started = await assign();
-      await first.says("started", started);
+      await first.reports("started", started);
       first.kill("SIGKILL");
       await first.exited;
       const waiting = await assign({ title: "finish at once" });
       const second = run();
       await sessionIs(started, "failed");
       const { errorType, errorMessage } = await owner.rpc("agentSessions.get", { id: started });
-      equal([errorType, errorMessage], ["restarted", "The agent program ended while it worked on the task."]);
+      equal([errorType, errorMessage], ["restarted", "The agent program ended while the task was running."]);
       await sessionIs(waiting, "completed");
-      is(second.said("runs").filter(({ id }) => id === waiting).length, 1);
+      is(second.reported("runs").filter(({ id }) => id === waiting).length, 1);
     }),
   LIMIT_MS,
 );
 
 test(
-  "what a killed program had started goes on in the next run that has a way to resume it",
+  "a next run with onResume resumes tasks that a killed program had started",
   () =>
     withAgents(async ({ run, assign, sessionIs }) => {
       const first = run({ resumes: true });
-      await first.says("online");
+      await first.reports("online");
       const id = await assign();
-      await first.says("started", id);
+      await first.reports("started", id);
       first.kill("SIGKILL");
       await first.exited;
       const second = run({ resumes: true });
-      await second.says("resumed", id);
+      await second.reports("resumed", id);
       await sessionIs(id, "completed");
-      equal(second.said("runs"), []);
+      equal(second.reported("runs"), []);
     }),
   LIMIT_MS,
 );
 
 test(
-  "a second program on the same file of results is told who has it; one that was killed does not keep it",
+  "a second program on the same results file is refused with the owner's pid; a killed program does not keep the file",
   () =>
     withAgents(async ({ run, resultsFile }) => {
       const first = run();
-      await first.says("online");
+      await first.reports("online");
       const second = run();
-      const { code, message } = await second.says("refused");
+      const { code, message } = await second.reports("refused");
       is(code, "results_file_in_use");
       match(message ?? "", resultsFile);
       is(await second.exited, 1);
-      equal(second.said("welcome"), []);
-      ok(first.said("replaced").length === 0);
+      equal(second.reported("welcome"), []);
+      ok(first.reported("replaced").length === 0);
       first.kill("SIGKILL");
       await first.exited;
-      await run().says("online");
+      await run().reports("online");
     }),
   LIMIT_MS,
 );

@@ -10,12 +10,12 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { AGENT, gate, withScene } from "./support/scene.ts";
 
-/** Comes back when it is told to, and not before. */
+/** Reconnects only when the test calls reconnect(). */
 const STAYS_AWAY = { reconnectBaseDelayMs: 60_000, reconnectMaxDelayMs: 60_000, random: () => 0.99 };
 
 const test = suite("delivery to and from a workstation kit");
 
-test("what was given while the machine was away and no history reached back is run once", () =>
+test("a task assigned while the machine was disconnected, beyond the history, runs once", () =>
   withScene(
     async ({ make, assign, sessionIs, owner, proxy, hub }) => {
       const runs: string[] = [];
@@ -24,9 +24,9 @@ test("what was given while the machine was away and no history reached back is r
       let lost = 0;
       workstation.client.subscribe(`workstation:${hub.workstation.id}`).on("lost", () => (lost += 1));
       proxy.cut();
-      await until("it is away", () => workstation.state.name === "waiting");
+      await until("it is disconnected", () => workstation.state.name === "waiting");
       const id = await assign();
-      // More than the history of two holds, so that the assignment is not in it any more.
+      // More publications than the history of two, so that the assignment is no longer in it.
       for (const n of [1, 2, 3]) await owner.publish(`workstation:${hub.workstation.id}`, "note", n);
       workstation.client.reconnect();
       await sessionIs(id, "completed");
@@ -36,7 +36,7 @@ test("what was given while the machine was away and no history reached back is r
     { env: { HISTORY_SIZE: "2" } },
   ));
 
-test("an assignment that is told again, while it runs and after it, is run once", () =>
+test("an assignment that is received again, during and after its run, runs once", () =>
   withScene(async ({ make, assign, sessionIs, hub }) => {
     const go = gate();
     const runs: string[] = [];
@@ -52,12 +52,12 @@ test("an assignment that is told again, while it runs and after it, is run once"
       await service.connect();
       const id = await assign();
       const { items } = await service.rpc("workstations.assignments", { id: hub.workstation.id });
-      const tellAgain = () => service.publish(`workstation:${hub.workstation.id}`, "task:assign", items[0]);
+      const sendAgain = () => service.publish(`workstation:${hub.workstation.id}`, "task:assign", items[0]);
       await until("it runs", () => runs.length === 1);
-      await tellAgain();
+      await sendAgain();
       go.open();
       await sessionIs(id, "completed");
-      await tellAgain();
+      await sendAgain();
       await sessionIs(await assign(), "completed");
       is(runs.length, 2);
       is(new Set(runs).size, 2);
@@ -66,7 +66,7 @@ test("an assignment that is told again, while it runs and after it, is run once"
     }
   }));
 
-test("a disk that keeps no results is told of, and the results are delivered all the same", () =>
+test("a failing disk is reported, and the results are still delivered", () =>
   withFolder((folder) =>
     withScene(async ({ make, assign, sessionIs }) => {
       const kept = join(folder, "kept");
@@ -77,17 +77,17 @@ test("a disk that keeps no results is told of, and the results are delivered all
       await workstation.start();
       rmSync(kept, { recursive: true });
       await sessionIs(await assign(), "completed");
-      await until("it is told", () => codes.length > 0);
+      await until("it is reported", () => codes.length > 0);
       is(codes[0], "results_file");
     }),
   ));
 
-test("a result that could not be told is told when the network is back, without anybody's help", () =>
+test("a result that could not be delivered is delivered after the reconnect", () =>
   withScene(async ({ make, assign, sessionIs, proxy }) => {
     const go = gate();
     const workstation = make({ onTask: (task) => task.start().then(() => go.opened) });
     const begun = new Promise((resolve) => workstation.on("started", resolve));
-    const told = new Promise((resolve) => workstation.on("finished", resolve));
+    const finished = new Promise((resolve) => workstation.on("finished", resolve));
     await workstation.start();
     const id = await assign();
     await begun;
@@ -95,10 +95,10 @@ test("a result that could not be told is told when the network is back, without 
     go.open();
     await sessionIs(id, "completed");
     proxy.cut();
-    await told;
+    await finished;
   }));
 
-test("a result for a task that went to somebody else is told once, and not tried for ever", () =>
+test("a result for a reassigned task is rejected once, and not retried", () =>
   withScene(async ({ make, assign, owner, proxy, hub }) => {
     const go = gate();
     const rejected: string[] = [];
@@ -110,20 +110,20 @@ test("a result for a task that went to somebody else is told once, and not tried
     await begun;
     const { taskId } = await owner.rpc("agentSessions.get", { id });
     proxy.cut();
-    await until("it is away", () => workstation.state.name === "waiting");
+    await until("it is disconnected", () => workstation.state.name === "waiting");
     await owner.rpc("tasks.cancel", { id: taskId });
     go.open();
     await until(
-      "it is done",
+      "it is completed",
       () => workstation.client.presence(`workstation:${hub.workstation.id}`).meta?.status === "online",
     );
     workstation.client.reconnect();
-    await until("it is told", () => rejected.length > 0);
+    await until("it is rejected", () => rejected.length > 0);
     await workstation.stop();
     equal(rejected, [`${id} conflict`]);
   }));
 
-test("an agent that still winds down is not given more than it takes: what comes waits for its turn", () =>
+test("an agent that is still winding down gets no more than its limit: new tasks wait", () =>
   withScene(async ({ make, assign, sessionIs, owner }) => {
     const go = gate();
     const runs: string[] = [];
@@ -149,7 +149,7 @@ test("an agent that still winds down is not given more than it takes: what comes
     equal(runs, ["first", "second"]);
   }));
 
-test("a token that the hub does not know, or that is no workstation's, is refused at the start", () =>
+test("start() rejects an unknown token, and one that is not a workstation's", () =>
   withHub({}, async (hub) => {
     const workstationOf = (token: string) =>
       createWorkstation({ url: hub.url, token, agents: [], onTask: () => undefined, handleSignals: false });
@@ -160,11 +160,11 @@ test("a token that the hub does not know, or that is no workstation's, is refuse
     const users = workstationOf(hub.userToken);
     const other = await users.start().catch((thrown) => thrown);
     ok(other instanceof InvalidArgumentError);
-    match(other.message, /The token is a user's\. Give the registration token of a workstation/);
-    await until("the hub has nobody", () => hub.node.hub.connectionCount === 0);
+    match(other.message, /The token belongs to a user\. Use the registration token of a workstation/);
+    await until("the hub has no connections", () => hub.node.hub.connectionCount === 0);
   }));
 
-test("a hub that does not speak the kit's protocol is named as such, and left", () =>
+test("start() rejects a hub of another protocol, and disconnects", () =>
   withScriptedServer({ refuse: () => errorObject("unsupported_protocol", false) }, async ({ url, handshakes }) => {
     const options = { url, token: "wst_x", agents: [], onTask: () => undefined, handleSignals: false };
     const workstation = createWorkstation({ ...options, reconnectBaseDelayMs: 1 });
@@ -174,7 +174,7 @@ test("a hub that does not speak the kit's protocol is named as such, and left", 
     is(handshakes.length, 1);
   }));
 
-test("where nobody answers it goes on trying, and shows why", () =>
+test("without an answer it keeps trying, and shows why", () =>
   withScene(async ({ make, proxy }) => {
     await proxy.close();
     const workstation = make();
@@ -187,7 +187,7 @@ test("where nobody answers it goes on trying, and shows why", () =>
     equal(workstation.state, { name: "stopped", error: null });
   }));
 
-test("a workstation that is suspended while it runs stops, and says why", () =>
+test("a workstation that is suspended while it runs stops with the reason", () =>
   withScene(async ({ make, owner, hub }) => {
     const workstation = make();
     await workstation.start();

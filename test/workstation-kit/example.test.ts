@@ -11,7 +11,7 @@ const test = suite("the example of an agent");
 const ROOT = join(import.meta.dirname, "..", "..");
 const PROGRAM = join(import.meta.dirname, "example", "agent.ts");
 
-/** Says what it was asked, fails at what is red, and does not end where that is slow. */
+/** Prints its input, fails for "red", and does not end for "slow". */
 const FAKE_AGENT = `#!/bin/sh
 echo "looks at it"
 case "$2" in *red*) exit 3 ;; *slow*) echo $$ > pid; exec sleep 600 ;; *) echo "did: $2" ;; esac
@@ -23,7 +23,7 @@ interface Running {
   exited: Promise<unknown>;
 }
 
-/** Runs `body` with the example as a process in `folder`, online. */
+/** Runs `body` with the example as an online process in `folder`. */
 async function withExample(folder: string, env: Record<string, string>, body: (example: Running) => Promise<void>) {
   const program = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), PROGRAM], {
     cwd: folder,
@@ -56,7 +56,7 @@ function withFakeAgent(body: (scene: Scene, folder: string, env: Record<string, 
   );
 }
 
-test("works on tasks with the program it is told, and leaves on SIGTERM", () =>
+test("runs tasks with the configured program, and stops on SIGTERM", () =>
   withFakeAgent(({ assign, sessionIs, owner }, folder, env) =>
     withExample(folder, env, async ({ output, kill, exited }) => {
       const done = await assign({ title: "Fix the typo" });
@@ -71,13 +71,13 @@ test("works on tasks with the program it is told, and leaves on SIGTERM", () =>
     }),
   ));
 
-test("stops the program that works on a task when it is told to leave, and says so", () =>
+test("stops the running program on SIGTERM, and reports it", () =>
   withFakeAgent(({ assign, sessionIs, owner }, folder, env) =>
     withExample(folder, env, async ({ output, kill, exited }) => {
       const id = await assign({ title: "Be slow" });
-      const pid = await until("it works", () => {
-        const told = existsSync(join(folder, "pid")) && readFileSync(join(folder, "pid"), "utf8").trim();
-        return told ? Number(told) : null;
+      const pid = await until("it is running", () => {
+        const pid = existsSync(join(folder, "pid")) && readFileSync(join(folder, "pid"), "utf8").trim();
+        return pid ? Number(pid) : null;
       });
       await sessionIs(id, "active");
       kill();
@@ -85,11 +85,11 @@ test("stops the program that works on a task when it is told to leave, and says 
       throws(() => process.kill(pid, 0), /ESRCH/);
       await sessionIs(id, "failed");
       const { errorType, errorMessage } = await owner.rpc("agentSessions.get", { id });
-      equal([errorType, errorMessage], ["stopped", "The workstation said goodbye."]);
+      equal([errorType, errorMessage], ["stopped", "The workstation stopped."]);
     }),
   ));
 
-test("gives a task back whose program is not there, and stays", () =>
+test("refuses a task if its program is missing, and stays online", () =>
   withFakeAgent(({ assign, sessionIs, owner }, folder, env) =>
     withExample(folder, { ...env, AGENT: "no-such-agent" }, async ({ output }) => {
       for (let count = 0; count < 2; count++) {

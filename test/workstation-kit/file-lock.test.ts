@@ -11,7 +11,7 @@ import { suite } from "../support/suite.ts";
 const test = suite("the results file of a workstation kit");
 const result = (id: string) => ({ key: id, taskId: "t", start: null, finish: { id, outcome: "completed" as const } });
 
-test("one at a time has the lock, and the next one after it was released", () =>
+test("one process owns the lock, and the next one after its release", () =>
   withFolder(async (folder) => {
     const file = join(folder, "lock");
     const release = await lockFile(file);
@@ -22,7 +22,7 @@ test("one at a time has the lock, and the next one after it was released", () =>
     is(typeof (await lockFile(file)), "function");
   }));
 
-test("a lock of a process that lives is respected, whoever's it is", () =>
+test("the lock of any running process is respected", () =>
   withFolder(async (folder) => {
     const file = join(folder, "lock");
     const other = spawn("sleep", ["60"]);
@@ -35,14 +35,14 @@ test("a lock of a process that lives is respected, whoever's it is", () =>
     }
   }));
 
-test("a lock that nobody has any more is taken over", () =>
+test("a stale lock is taken over", () =>
   withFolder(async (folder) => {
     const gone = spawnSync("true").pid;
     const left = [
       JSON.stringify({ pid: gone, birth: null }),
-      // A container that is started again: the same number, another process.
+      // A restarted container: the same pid, another process.
       JSON.stringify({ pid: process.pid, birth: "another boot/1" }),
-      // A number that was given anew since.
+      // A pid that was reused since.
       JSON.stringify({ pid: process.ppid, birth: "another boot/1" }),
       '{"pid":',
       "",
@@ -56,7 +56,7 @@ test("a lock that nobody has any more is taken over", () =>
     is(readdirSync(folder).length, left.length);
   }));
 
-test("results are there again after the file was closed, and a torn line is told with a copy kept", () =>
+test("results survive a close, and a truncated line is reported and copied", () =>
   withFolder(async (folder) => {
     const path = join(folder, "results");
     const { file, results } = await ResultsFile.open(path);
@@ -73,7 +73,7 @@ test("results are there again after the file was closed, and a torn line is told
     equal(readdirSync(folder).toSorted(), ["results", "results.damaged"]);
   }));
 
-test("a file of somebody else is left as it is, and so is a folder that does not exist", () =>
+test("a foreign file is not changed, and a missing folder is not created", () =>
   withFolder(async (folder) => {
     const path = join(folder, "notes.txt");
     writeFileSync(path, "my notes\n");
@@ -85,7 +85,7 @@ test("a file of somebody else is left as it is, and so is a folder that does not
     equal(readdirSync(folder), ["notes.txt"]);
   }));
 
-test("the same file twice in one program is refused too", () =>
+test("the same file twice in one program is refused", () =>
   withFolder(async (folder) => {
     const path = join(folder, "results");
     const { file } = await ResultsFile.open(path);

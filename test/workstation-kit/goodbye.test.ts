@@ -5,23 +5,23 @@ import { until } from "../support/until.ts";
 import { pendingIn, withAgents } from "./support/agents.ts";
 import { gate, withScene } from "./support/scene.ts";
 
-const test = suite("the goodbye of an agent program");
+const test = suite("the shutdown of an agent program");
 const LIMIT_MS = 40_000;
 
 test(
-  "SIGTERM aborts tasks, leaves the presence at once, and waits until they have wound down",
+  "SIGTERM aborts tasks, leaves the presence immediately, and waits until they have ended",
   () =>
     withAgents(async ({ run, assign, sessionIs, owner, hub }) => {
       const agent = run({ shutdownGraceMs: 20_000 });
-      await agent.says("online");
+      await agent.reports("online");
       const id = await assign({ title: "wind down" });
-      await agent.says("started", id);
+      await agent.reports("started", id);
       agent.kill("SIGTERM");
-      equal((await agent.says("aborted", id)).code, "workstation_stopped");
+      equal((await agent.reports("aborted", id)).code, "workstation_stopped");
       const row = () => owner.rpc("workstations.get", { id: hub.workstation.id });
-      await until("it is offline to others", async () => (await row()).status === "offline");
+      await until("others see it offline", async () => (await row()).status === "offline");
       is((await owner.rpc("agentSessions.get", { id })).status, "active");
-      agent.tell();
+      agent.release();
       is(await agent.exited, 0, agent.output);
       await sessionIs(id, "completed");
     }),
@@ -29,37 +29,37 @@ test(
 );
 
 test(
-  "a program that drains lets tasks end, leaves the presence at once, and then the process ends by itself",
+  "a draining program lets tasks end, leaves the presence immediately, and then exits",
   () =>
     withAgents(async ({ run, assign, sessionIs, owner, hub }) => {
       const agent = run({ drainMs: 20_000 });
-      await agent.says("online");
+      await agent.reports("online");
       const id = await assign();
-      await agent.says("started", id);
+      await agent.reports("started", id);
       agent.kill("SIGTERM");
       const row = () => owner.rpc("workstations.get", { id: hub.workstation.id });
-      await until("it is offline to others", async () => (await row()).status === "offline");
+      await until("others see it offline", async () => (await row()).status === "offline");
       is((await owner.rpc("agentSessions.get", { id })).status, "active");
-      agent.tell();
+      agent.release();
       is(await agent.exited, 0, agent.output);
       await sessionIs(id, "completed");
-      equal(agent.said("aborted"), []);
+      equal(agent.reported("aborted"), []);
       match(agent.output, /"stopped"/);
     }),
   LIMIT_MS,
 );
 
 test(
-  "a second signal waits no more; what did not end is failed, even where its handler hangs",
+  "a second signal stops the wait; unfinished tasks fail, even if their handler hangs",
   () =>
     withAgents(async ({ run, assign, sessionIs, owner }) => {
       const agent = run({ shutdownGraceMs: 60_000, exitOnSignal: true });
-      await agent.says("online");
+      await agent.reports("online");
       const [listens, hangs] = [await assign(), await assign({ title: "never end" })];
-      await agent.says("started", listens);
-      await agent.says("started", hangs);
+      await agent.reports("started", listens);
+      await agent.reports("started", hangs);
       agent.kill("SIGINT");
-      await agent.says("aborted", hangs);
+      await agent.reports("aborted", hangs);
       await sessionIs(listens, "failed");
       is((await owner.rpc("agentSessions.get", { id: hangs })).status, "active");
       agent.kill("SIGINT");
@@ -72,7 +72,7 @@ test(
   LIMIT_MS,
 );
 
-test("a goodbye waits until the hub has what was given back", () =>
+test("stop() waits until the hub has the refused tasks", () =>
   withScene(async ({ make, assign, owner, hub }) => {
     const runs = gate();
     const onTask = ({ signal }: WorkstationTask) => {
@@ -88,7 +88,7 @@ test("a goodbye waits until the hub has what was given back", () =>
     const stopping = await hub.database.unlimited.begin(async (sql) => {
       await sql`SELECT FROM agent_sessions WHERE id = ${id} FOR UPDATE`;
       const stopping = stop();
-      await until("the hub has waited for the row for a while", async () => {
+      await until("the hub has been waiting for the row", async () => {
         const waiting = await sql`SELECT FROM pg_stat_activity WHERE datname = current_database()
           AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > interval '300 ms'`;
         return waiting.length > 0;
@@ -101,36 +101,36 @@ test("a goodbye waits until the hub has what was given back", () =>
   }));
 
 test(
-  "a goodbye leaves to the next run what that can resume",
+  "stop() leaves resumable tasks to the next run",
   () =>
     withAgents(async ({ run, assign, sessionIs, owner }) => {
       const first = run({ shutdownGraceMs: 0, resumes: true });
-      await first.says("online");
+      await first.reports("online");
       const id = await assign();
-      await first.says("started", id);
+      await first.reports("started", id);
       first.kill("SIGTERM");
       is(await first.exited, 0, first.output);
       is((await owner.rpc("agentSessions.get", { id })).status, "active");
       const second = run({ resumes: true });
-      await second.says("resumed", id);
+      await second.reports("resumed", id);
       await sessionIs(id, "completed");
     }),
   LIMIT_MS,
 );
 
 test(
-  "a goodbye to a hub that is away leaves the results on the disk and holds nobody up",
+  "stop() without a connection leaves the results in the file and does not wait",
   () =>
     withAgents(async ({ run, assign, proxy, resultsFile, sessionIs, hub }) => {
       const first = run({ drainMs: 60_000 });
-      await first.says("online");
+      await first.reports("online");
       const id = await assign();
-      await first.says("started", id);
+      await first.reports("started", id);
       await proxy.close();
-      await first.says("waiting");
+      await first.reports("waiting");
       first.kill("SIGTERM");
-      await first.says("stopping");
-      first.tell();
+      await first.reports("stopping");
+      first.release();
       is(await first.exited, 0, first.output);
       is((await pendingIn(resultsFile)).length, 1);
       run({ url: hub.url });

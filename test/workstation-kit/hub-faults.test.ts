@@ -10,14 +10,14 @@ import { gate, withScene } from "./support/scene.ts";
 const test = suite("a workstation kit whose hub has a fault");
 const LIMIT_MS = 30_000;
 
-/** Lets the hub's database refuse so many ends of sessions, as something that nobody thought of. */
+/** Makes the hub's database refuse this many session ends with an unexpected error. */
 async function refuseEnds({ database }: TestHub, times: number): Promise<void> {
   await database.query((sql) =>
     sql.unsafe(`
       CREATE SEQUENCE ends;
       CREATE FUNCTION refuse_end() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-          IF nextval('ends') <= ${times} THEN RAISE EXCEPTION 'unheard of'; END IF;
+          IF nextval('ends') <= ${times} THEN RAISE EXCEPTION 'unexpected'; END IF;
           RETURN NEW;
         END $$;
       CREATE TRIGGER refuse_end BEFORE UPDATE ON agent_sessions FOR EACH ROW
@@ -26,7 +26,7 @@ async function refuseEnds({ database }: TestHub, times: number): Promise<void> {
 }
 
 test(
-  "a result that the hub stumbles over is told again",
+  "a result is retried after an internal error of the hub",
   () =>
     withScene(async ({ make, assign, sessionIs, hub }) => {
       const rejected: unknown[] = [];
@@ -41,22 +41,22 @@ test(
 );
 
 test(
-  "a result that the hub stumbles over for long is kept, and told when the hub comes back from a repair",
+  "a result is kept during repeated internal errors, and delivered after the hub's repair",
   () =>
     withFolder((folder) =>
       withScene(async ({ make, assign, sessionIs, hub, proxy }) => {
         const resultsFile = join(folder, "results");
         await refuseEnds(hub, 5);
         const workstation = make({ resultsFile });
-        const told = gate<string>();
-        workstation.on("error", ({ code }) => told.open(code));
+        const reported = gate<string>();
+        workstation.on("error", ({ code }) => reported.open(code));
         await workstation.start();
         const id = await assign();
-        is(await told.opened, "internal");
+        is(await reported.opened, "internal");
         is((await pendingIn(resultsFile)).length, 1);
         proxy.cut();
         await sessionIs(id, "completed");
-        await until("nothing waits any more", async () => (await pendingIn(resultsFile)).length === 0);
+        await until("no result is pending", async () => (await pendingIn(resultsFile)).length === 0);
       }),
     ),
   LIMIT_MS,

@@ -11,7 +11,7 @@ const LIMIT_MS = 90_000;
 const SOON = { reconnectBaseDelayMs: 50, reconnectMaxDelayMs: 200 };
 
 test(
-  "takes a task across the end of the hub: runs it once, and its result is there when the hub is back",
+  "runs a task once across a kill of the hub, and delivers its result to the next hub",
   () =>
     withFolder(async (dataDir) => {
       const first = await HubProcess.start(dataDir);
@@ -44,7 +44,7 @@ test(
         await begun.opened;
         first.kill("SIGKILL");
         await first.exited;
-        await until("it is away", () => workstation.state.name === "waiting");
+        await until("it is disconnected", () => workstation.state.name === "waiting");
         go.open();
         second = await HubProcess.start(dataDir, { PORT: new URL(url).port });
         const sessionIs = async (session: string) => (await owner.rpc("agentSessions.get", { id: session })).status;
@@ -54,7 +54,7 @@ test(
           return items.length === 1;
         });
         const next = await assign("second");
-        await until("it works on", async () => (await sessionIs(next)) === "completed");
+        await until("it continues to work", async () => (await sessionIs(next)) === "completed");
         equal(runs, ["first", "second"]);
         equal(rejected, []);
         is(workstation.state.name, "online");

@@ -7,7 +7,7 @@ import { AGENT, gate, type Scene, withScene } from "./support/scene.ts";
 
 const test = suite("presence of a workstation kit");
 
-/** What others see of the workstation, and every change of it. */
+/** The workstation's presence as seen by others, with every change. */
 async function watch({ owner, hub }: Scene) {
   const seen: WorkstationPresenceMeta[] = [];
   const left: unknown[] = [];
@@ -23,7 +23,7 @@ async function watch({ owner, hub }: Scene) {
 const connectionOf = ({ client: { state } }: Workstation) =>
   state.name === "connected" ? state.welcome.connectionId : null;
 
-test("shows agents, projects, running tasks and the dev server as they are", () =>
+test("shows agents, projects, running tasks and the dev server", () =>
   withScene(async (scene) => {
     const { make, assign, sessionIs, hub } = scene;
     const { seen, member } = await watch(scene);
@@ -40,11 +40,11 @@ test("shows agents, projects, running tasks and the dev server as they are", () 
     workstation.setProjects([]);
     go.open();
     await sessionIs(id, "completed");
-    await until("it is free", () => member()?.meta.status === "online");
+    await until("it is idle", () => member()?.meta.status === "online");
     equal(member()?.meta, { status: "online", ...idle, activeProjects: [] });
   }));
 
-test("of many changes at once others see the last", () =>
+test("of several changes in one turn others see the last", () =>
   withScene(async (scene) => {
     const { seen } = await watch(scene);
     const workstation = scene.make();
@@ -54,7 +54,7 @@ test("of many changes at once others see the last", () =>
     ok(seen.length <= 3, `${seen.length} were seen`);
   }));
 
-test("reports its agents at the start and where they change", () =>
+test("reports its agents at the start and at changes", () =>
   withScene(async ({ make, owner, hub }) => {
     const known = async () => {
       const { items } = await owner.rpc("agents.list", { organizationId: hub.organizationId });
@@ -72,7 +72,7 @@ test("reports its agents at the start and where they change", () =>
     is(refusal, "bad_request");
   }));
 
-test("agents that change while it comes online are not forgotten", () =>
+test("agents that change while it connects are reported", () =>
   withScene(async ({ make, assign, owner, hub }) => {
     const go = gate();
     const first = make({ onTask: () => go.opened, autoStartMs: 60_000 });
@@ -83,18 +83,18 @@ test("agents that change while it comes online are not forgotten", () =>
     await first.client.close({ goodbye: false });
     go.open();
     const second = make();
-    const told: Promise<void>[] = [];
+    const reports: Promise<void>[] = [];
     second.on("assigned", () => {
       const cursor = { type: "cursor", name: "cursor" };
-      told.push(second.setAgents([AGENT]), second.setAgents([cursor, AGENT]), second.setAgents([cursor]));
+      reports.push(second.setAgents([AGENT]), second.setAgents([cursor, AGENT]), second.setAgents([cursor]));
     });
     await second.start();
-    await Promise.all(told);
+    await Promise.all(reports);
     const { items } = await owner.rpc("agents.list", { organizationId: hub.organizationId });
     equal(items.map(({ name, status }) => `${name} ${status}`).toSorted(), ["claude disabled", "cursor available"]);
   }));
 
-test("is present again after the network broke, and to others it never left", () =>
+test("keeps its presence over a network failure, without a leave", () =>
   withScene(async (scene) => {
     const { make, proxy } = scene;
     const { left, member } = await watch(scene);
@@ -104,14 +104,14 @@ test("is present again after the network broke, and to others it never left", ()
     await workstation.start();
     const first = connectionOf(workstation);
     proxy.cut();
-    await until("it is back", () => (connectionOf(workstation) ?? first) !== first);
+    await until("it is connected again", () => (connectionOf(workstation) ?? first) !== first);
     workstation.devServerPort = 4_321;
     await until("the newest is seen", () => member()?.meta.devServerPort === 4_321);
     equal(left, []);
     equal(states.filter((name) => name !== "connecting").slice(0, 3), ["online", "waiting", "online"]);
   }));
 
-test("a newer program takes over: the older one stops its tasks, says so, and does not fight", () =>
+test("a newer program takes over: the older one stops its tasks, reports it, and does not reconnect", () =>
   withScene(async ({ make, assign, sessionIs, hub }) => {
     const reasons: unknown[] = [];
     const replaced: string[] = [];
@@ -132,7 +132,7 @@ test("a newer program takes over: the older one stops its tasks, says so, and do
     await sessionIs(id, "active");
     const newer = make({ onResume: async (task) => void resumed.push(task.id) });
     await newer.start();
-    await until("it is told", () => replaced.length === 1);
+    await until("it is reported", () => replaced.length === 1);
     equal(replaced, ["replaced"]);
     equal(reasons, ["replaced"]);
     equal(errors, []);

@@ -28,16 +28,16 @@ test("presence follows from agents, projects and running tasks", () => {
   for (const [facts, meta] of table) equal(presenceMeta({ ...none, ...facts }), meta);
 });
 
-test("what the hub says is held is taken, resumed or dropped, and what came meanwhile is left alone", () => {
+test("assignments held by the hub are taken, resumed or dropped, and newer ones stay", () => {
   const held = (id: string, status: string) => ({ id, status }) as Assignment;
   const table: [string, Assignment[], string[], string[], { take: string[]; resume: string[]; drop: string[] }][] = [
     ["nothing anywhere", [], [], [], { take: [], resume: [], drop: [] }],
     ["one that is new", [held("a", "starting")], [], [], { take: ["a"], resume: [], drop: [] }],
     ["one of an earlier run", [held("a", "active")], [], [], { take: [], resume: ["a"], drop: [] }],
-    ["one in hand", [held("a", "active")], ["a"], ["a"], { take: [], resume: [], drop: [] }],
-    ["one taken back", [], ["a"], ["a"], { take: [], resume: [], drop: ["a"] }],
-    ["one that came while it asked", [], [], ["a"], { take: [], resume: [], drop: [] }],
-    ["one whose result is on its way", [held("a", "active")], [], ["a"], { take: [], resume: [], drop: [] }],
+    ["one already running", [held("a", "active")], ["a"], ["a"], { take: [], resume: [], drop: [] }],
+    ["one cancelled", [], ["a"], ["a"], { take: [], resume: [], drop: ["a"] }],
+    ["one received during the request", [], [], ["a"], { take: [], resume: [], drop: [] }],
+    ["one whose result is pending", [held("a", "active")], [], ["a"], { take: [], resume: [], drop: [] }],
   ];
   for (const [name, rows, before, known, expected] of table) {
     const result = reconcile(rows, { before: new Set(before), isKnown: (id) => known.includes(id) });
@@ -46,13 +46,13 @@ test("what the hub says is held is taken, resumed or dropped, and what came mean
   }
 });
 
-test("sleep is when a clock went further than a busy program is late", () => {
+test("sleep is detected if a clock advanced further than a busy program explains", () => {
   const at = (wallMs: number, monotonicMs: number) => ({ wallMs, monotonicMs });
   const table: [string, ReturnType<typeof at>, number][] = [
     ["an interval", at(2_000, 2_000), 0],
     ["a busy program", at(6_900, 6_900), 0],
-    ["sleep in which the monotonic clock stood still", at(602_000, 2_000), 600_000],
-    ["sleep in which both went on", at(602_000, 602_000), 600_000],
+    ["sleep in which the monotonic clock stopped", at(602_000, 2_000), 600_000],
+    ["sleep in which both clocks continued", at(602_000, 602_000), 600_000],
     ["a clock that was set back", at(-3_600_000, 2_000), 0],
     ["sleep, and a clock that was set back", at(-3_600_000, 62_000), 60_000],
   ];
@@ -66,17 +66,17 @@ const result = (id: string): PendingResult => ({
   finish: { id, outcome: "completed", outputSummary: "line\nbreak" },
 });
 
-test("a file of results is read as it was written, and what is torn off it costs that line alone", () => {
+test("a results file is read as it was written, and a truncation loses only that line", () => {
   const all = [result("a"), result("b")];
   const text = formatResults(all);
   const [header = "", first = "", second = ""] = text.split("\n");
   const table: [string, string | null, PendingResult[], number][] = [
     ["no file", null, [], 0],
     ["an empty file", "", [], 0],
-    ["a torn header", header.slice(0, 9), [], 0],
+    ["a truncated header", header.slice(0, 9), [], 0],
     ["a whole file", text, all, 0],
     ["without its last line break", text.trimEnd(), all, 0],
-    ["torn in the last line", text.slice(0, -20), [result("a")], 1],
+    ["truncated in the last line", text.slice(0, -20), [result("a")], 1],
     ["damaged in the middle", [header, first.slice(3), second].join("\n"), [result("b")], 1],
     ["filled with zeros by the disk", "\0".repeat(text.length), [], 1],
     ["a header that is half zeros", `${header.slice(0, 20)}${"\0".repeat(30)}`, [], 1],
@@ -92,7 +92,7 @@ test("a file of results is read as it was written, and what is torn off it costs
     );
 });
 
-test("a result becomes what the hub takes, without what was not said", () => {
+test("a result becomes a finish call without the missing fields", () => {
   equal(finishOf("s", {}), { id: "s", outcome: "completed" });
   equal(finishOf("s", { status: "timeout", error: "slow", errorType: "limit", summary: "half" }), {
     id: "s",
@@ -103,7 +103,7 @@ test("a result becomes what the hub takes, without what was not said", () => {
   });
 });
 
-test("options that can't work are refused with what to do", () => {
+test("invalid options are rejected with a remedy", () => {
   const good: WorkstationOptions = { url: "http://localhost:1", token: "wst_x", agents: [], onTask: () => undefined };
   const table: [Record<string, unknown>, RegExp][] = [
     [{ agentz: [] }, /Unknown option agentz\. Known are url/],

@@ -7,9 +7,9 @@ import { AGENT, gate, withScene } from "./support/scene.ts";
 
 const test = suite("tasks of a workstation kit");
 
-test("runs an assignment with all its fields, tells its start, and gives back what the handler returns", () =>
+test("runs an assignment with all its fields, reports its start, and delivers the handler's result", () =>
   withScene(async ({ make, assign, sessionIs, owner, hub }) => {
-    const told: string[] = [];
+    const events: string[] = [];
     const seen: WorkstationTask[] = [];
     const workstation = make({
       onTask: async (task) => {
@@ -19,9 +19,9 @@ test("runs an assignment with all its fields, tells its start, and gives back wh
         return { summary: "Fixed.", files: ["a.ts"], commits, reviewInstructions: "Look at a.ts" };
       },
     });
-    workstation.on("assigned", () => told.push("assigned"));
-    workstation.on("started", () => told.push("started"));
-    workstation.on("finished", ({ outcome }) => told.push(outcome));
+    workstation.on("assigned", () => events.push("assigned"));
+    workstation.on("started", () => events.push("started"));
+    workstation.on("finished", ({ outcome }) => events.push(outcome));
     await workstation.start();
     equal(workstation.state, { name: "online", workstationId: hub.workstation.id });
     const id = await assign({ title: "Fix the typo" });
@@ -34,12 +34,12 @@ test("runs an assignment with all its fields, tells its start, and gives back wh
     is(seen.length, 1);
     is(seen[0]?.task.title, "Fix the typo");
     is(seen[0]?.agent.name, AGENT.name);
-    await until("all is told", () => told.length === 3);
-    equal(told, ["assigned", "started", "completed"]);
+    await until("all is events", () => events.length === 3);
+    equal(events, ["assigned", "started", "completed"]);
     is((await owner.rpc("tasks.get", { id: session.taskId })).reviewInstructions, "Look at a.ts");
   }));
 
-test("what a handler throws once it has started ends the task as failed", () =>
+test("an error of a handler after the start fails the task", () =>
   withScene(async ({ make, assign, sessionIs, owner }) => {
     const workstation = make({
       onTask: async (task) => {
@@ -54,7 +54,7 @@ test("what a handler throws once it has started ends the task as failed", () =>
     equal({ errorMessage, errorType }, { errorMessage: "the tests are red", errorType: "agent" });
   }));
 
-test("what a handler throws before it has started gives the task back", () =>
+test("an error of a handler before the start refuses the task", () =>
   withScene(async ({ make, assign, sessionIs, owner }) => {
     const refused: string[] = [];
     const workstation = make({
@@ -68,12 +68,12 @@ test("what a handler throws before it has started gives the task back", () =>
     await sessionIs(id, "failed");
     const session = await owner.rpc("agentSessions.get", { id });
     equal([session.errorType, session.errorMessage], ["refused", "the disk is full"]);
-    await until("it is told", () => refused.length === 1);
+    await until("it is refused", () => refused.length === 1);
     equal(refused, ["the disk is full"]);
     is((await owner.rpc("tasks.get", { id: session.taskId })).ready, true);
   }));
 
-test("a start that the hub can't take does not take the task away from its handler", () =>
+test("an invalid start call does not cancel the task", () =>
   withScene(async ({ make, assign, sessionIs }) => {
     const codes: string[] = [];
     const workstation = make({
@@ -88,7 +88,7 @@ test("a start that the hub can't take does not take the task away from its handl
     equal(codes, ["bad_request"]);
   }));
 
-test("a refusal with a rate limit keeps tasks away from the agent, before the start and after it", () =>
+test("a refusal with a rate limit blocks the agent, before the start and after it", () =>
   withScene(async ({ make, assign, sessionIs, owner, hub }) => {
     const starts = [false, true];
     const workstation = make({
@@ -112,32 +112,32 @@ test("a refusal with a rate limit keeps tasks away from the agent, before the st
     await until("both agents are limited", limited);
   }));
 
-test("progress starts the task, is told to those who watch, and of many at once the newest comes through", () =>
+test("progress starts the task and is published; of several reports the newest is published", () =>
   withScene(async ({ make, assign, sessionIs, owner }) => {
     const go = gate();
     const workstation = make({
       onTask: async (task) => {
         await go.opened;
         for (let percent = 0; percent <= 100; percent += 1) await task.progress({ percent, message: "works" });
-        await until("the last one is told", () => heard.some(({ percent }) => percent === 100));
+        await until("the last one is received", () => received.some(({ percent }) => percent === 100));
       },
     });
     await workstation.start();
-    const heard: SessionProgress[] = [];
+    const received: SessionProgress[] = [];
     const id = await assign();
     const { taskId } = await owner.rpc("agentSessions.get", { id });
     const watched = owner.subscribe(`task:${taskId}`);
     watched.on("publication", ({ type, payload }) => {
-      if (type === "session:progress") heard.push(payload as SessionProgress);
+      if (type === "session:progress") received.push(payload as SessionProgress);
     });
     await watched.ready();
     go.open();
     await sessionIs(id, "completed");
-    ok(heard.length < 20, `${heard.length} were told`);
-    equal(heard.at(-1), { sessionId: id, taskId, percent: 100, message: "works" });
+    ok(received.length < 20, `${received.length} were received`);
+    equal(received.at(-1), { sessionId: id, taskId, percent: 100, message: "works" });
   }));
 
-test("a task that is neither started nor refused is started by itself", () =>
+test("a task that is neither started nor refused is started automatically", () =>
   withScene(async ({ make, assign, sessionIs }) => {
     const go = gate();
     await make({ autoStartMs: 50, onTask: () => go.opened }).start();
@@ -147,7 +147,7 @@ test("a task that is neither started nor refused is started by itself", () =>
     await sessionIs(id, "completed");
   }));
 
-test("a task that is taken back aborts its signal, and what its handler brings afterwards is dropped", () =>
+test("a cancelled task aborts its signal, and a later result is dropped", () =>
   withScene(async ({ make, assign, owner }) => {
     const reasons: unknown[] = [];
     const cancelled: string[] = [];
@@ -172,12 +172,12 @@ test("a task that is taken back aborts its signal, and what its handler brings a
     ok(reasons[0] instanceof TaskCancelledError);
     equal(cancelled, ["cancelled"]);
     const meta = () => workstation.client.presence(`workstation:${workstation.id}`).meta?.status;
-    await until("it is free again", () => meta() === "online");
+    await until("it is idle again", () => meta() === "online");
     is((await owner.rpc("agentSessions.get", { id })).outputSummary, null);
     equal(errors, []);
   }));
 
-test("what is too large for a publication is there all the same", () =>
+test("values too large for a publication are fetched", () =>
   withScene(async ({ make, assign, sessionIs }) => {
     const lengths: unknown[] = [];
     await make({ onTask: ({ task }) => void lengths.push(task.description?.length) }).start();
@@ -186,7 +186,7 @@ test("what is too large for a publication is there all the same", () =>
     equal(lengths, [20_000]);
   }));
 
-test("finish() in the handler counts, and nothing afterwards does", () =>
+test("finish() in the handler counts, and later results do not", () =>
   withScene(async ({ make, assign, sessionIs, owner }) => {
     const errors: RealtimeError[] = [];
     const second: unknown[] = [];
@@ -202,12 +202,12 @@ test("finish() in the handler counts, and nothing afterwards does", () =>
     const id = await assign();
     await sessionIs(id, "failed");
     is((await owner.rpc("agentSessions.get", { id })).errorMessage, "given up");
-    await until("the throw is told", () => errors.length === 1);
+    await until("the error is reported", () => errors.length === 1);
     match(errors[0]?.message ?? "", "cleaning up failed");
     equal(second, ["task_over"]);
   }));
 
-test("what is not begun when the workstation says goodbye is given back, and begins no more", () =>
+test("stop() refuses tasks that have not started, and they can't start afterwards", () =>
   withScene(async ({ make, assign, owner, sessionIs }) => {
     const codes: string[] = [];
     const workstation = make({
@@ -226,7 +226,7 @@ test("what is not begun when the workstation says goodbye is given back, and beg
     equal(codes, ["workstation_stopped"]);
   }));
 
-test("a result that the hub can't take ends the task as failed, and says so", () =>
+test("a result that the hub rejects fails the task, and is reported", () =>
   withScene(async ({ make, assign, sessionIs, owner }) => {
     const rejected: string[] = [];
     const workstation = make({ onTask: () => ({ commits: [{ sha: "not a hash", message: "m" }] }) });

@@ -4,7 +4,7 @@ import { suite } from "../support/suite.ts";
 const test = suite("types of the workstation kit");
 const OPTIONS: WorkstationOptions = { url: "http://localhost:1", token: "wst_x", agents: [], onTask: () => undefined };
 
-/** Compiled, never called: what is marked must not compile. */
+/** Compiled, never called: the marked lines must not compile. */
 export function wrong(task: WorkstationTask): unknown {
   const workstation = createWorkstation(OPTIONS);
   return [
@@ -12,9 +12,9 @@ export function wrong(task: WorkstationTask): unknown {
     () => workstation.on("task", () => undefined),
     // @ts-expect-error an option that does not exist
     () => createWorkstation({ ...OPTIONS, onTasks: () => undefined }),
-    // @ts-expect-error what a handler returns is a result
+    // @ts-expect-error a handler returns a result
     () => createWorkstation({ ...OPTIONS, onTask: () => "done" }),
-    // @ts-expect-error the hub knows no such outcome
+    // @ts-expect-error unknown outcome
     () => task.finish({ status: "done" }),
     // @ts-expect-error a refusal has a reason
     () => task.refuse(),
@@ -22,14 +22,14 @@ export function wrong(task: WorkstationTask): unknown {
     () => task.progress({ percent: "50 %" }),
     // @ts-expect-error a port is a number
     () => Object.assign(workstation, { devServerPort: 1 }).devServerPort.trim(),
-    // @ts-expect-error an assignment's fields are read
+    // @ts-expect-error an assignment's fields are readonly
     () => (task.id = "session_1"),
-    // @ts-expect-error a state has a reason only where there is one
+    // @ts-expect-error not every state has an error
     () => workstation.state.error,
   ];
 }
 
-/** Compiled, never called: all of these are handlers. */
+/** Compiled, never called: all of these are valid handlers. */
 export const right: WorkstationOptions["onTask"][] = [
   () => undefined,
   async () => undefined,
@@ -39,6 +39,6 @@ export const right: WorkstationOptions["onTask"][] = [
   async ({ signal }) => (signal.aborted ? { status: "failed", error: "stopped" } : undefined),
 ];
 
-test("what is wrong does not compile, which the compiler has checked", () => undefined);
+test("the marked lines do not compile, as checked by the compiler", () => undefined);
 
 test.run();

@@ -9,9 +9,9 @@ const test = suite("worktrees of a workstation kit");
 
 interface Site extends Scene {
   projectRepositoryId: string;
-  /** A workstation that is online, with a clone in /src/app that has `main` checked out. */
+  /** An online workstation, with a clone in /src/app that has `main` checked out. */
   online(options: Partial<WorkstationOptions>): Promise<Workstation>;
-  /** How many hold the worktree. */
+  /** The number of holders of the worktree. */
   holders(workplace: Workplace | undefined): Promise<number>;
 }
 
@@ -37,7 +37,7 @@ function withSite(body: (site: Site) => Promise<void>): Promise<void> {
   });
 }
 
-test("a worktree is held by its task and given back with its end", () =>
+test("a worktree is held by its task and released at its end", () =>
   withSite(async ({ online, assign, sessionIs, holders, projectRepositoryId }) => {
     const go = gate();
     const places: Workplace[] = [];
@@ -57,7 +57,7 @@ test("a worktree is held by its task and given back with its end", () =>
     is(await holders(place), 0);
   }));
 
-test("a branch that the clone itself has checked out is worked on in the clone, and nothing is held", () =>
+test("a branch checked out in the clone is used in the clone, and nothing is held", () =>
   withSite(async ({ online, assign, sessionIs, owner, projectRepositoryId }) => {
     const places: Workplace[] = [];
     const workstation = await online({
@@ -76,7 +76,7 @@ test("a branch that the clone itself has checked out is worked on in the clone, 
     await workstation.releaseWorktree(place);
   }));
 
-test("outside of tasks a worktree is held until it is released, and released once", () =>
+test("outside of tasks a worktree is held until its release, and released once", () =>
   withSite(async ({ online, holders, projectRepositoryId }) => {
     const workstation = await online({});
     const place = await workstation.acquireWorktree({ projectRepositoryId, branch: "fix" });
@@ -87,7 +87,7 @@ test("outside of tasks a worktree is held until it is released, and released onc
     equal([again.code, again.details], ["conflict", { obstacle: "not_held" }]);
   }));
 
-test("a worktree whose answer was lost is told when the network is back, and counts once", () =>
+test("a worktree whose answer was lost is returned after the reconnect, and counts once", () =>
   withSite(async ({ online, assign, sessionIs, holders, owner, hub, proxy, projectRepositoryId }) => {
     const [go, ends] = [gate(), gate()];
     const places: Workplace[] = [];
@@ -104,19 +104,19 @@ test("a worktree whose answer was lost is told when the network is back, and cou
     await begun;
     proxy.deafen();
     go.open();
-    await until("the hub has given it", async () => {
+    await until("the hub has assigned it", async () => {
       const { items } = await owner.rpc("gitWorktrees.list", { organizationId: hub.organizationId });
       return items.length === 1;
     });
     proxy.cut();
-    await until("it is told", () => places.length === 1);
+    await until("it is returned", () => places.length === 1);
     is(await holders(places[0]), 1);
     ends.open();
     await sessionIs(id, "completed");
     is(await holders(places[0]), 0);
   }));
 
-test("what gives no worktree is told: no repository, no clone, not online yet", () =>
+test("acquire rejects without a repository, without a clone, and before start()", () =>
   withScene(async ({ make, assign, sessionIs, owner }) => {
     const workstation = make({
       onTask: (task) => task.start().then(() => task.acquireWorktree("fix").then(() => ({}))),

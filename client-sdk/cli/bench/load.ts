@@ -2,10 +2,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Client, Subscription } from "../../index.ts";
 import type { TaskChannel } from "../../protocol/index.ts";
 
-/** Publications that may be on their way: a hub that falls behind is not buried. */
+/** The limit of unacknowledged publications: it protects a hub that falls behind. */
 const MAX_IN_FLIGHT = 200;
 const TICK_MS = 5;
-/** What has not arrived this long after the last acknowledgement never will. */
+/** The wait for deliveries after the last acknowledgement. Later ones count as missing. */
 const STRAGGLER_MS = 3_000;
 export const BENCH_TYPE = "bench";
 
@@ -13,16 +13,16 @@ export interface Load {
   channel: TaskChannel;
   publishers: readonly Client[];
   subscribers: readonly Subscription[];
-  /** By all publishers together. */
+  /** The rate of all publishers together. */
   ratePerSecond: number;
   durationMs: number;
   payloadBytes: number;
   signal: AbortSignal;
-  /** Told how many publications were acknowledged. */
+  /** Called with the number of acknowledged publications. */
   onAcknowledged(count: number): void;
 }
 
-/** What came of a load. Times in milliseconds, from the call of publish on. */
+/** The result of a load. Times are in milliseconds from the call of publish. */
 export interface Outcome {
   acknowledged: number;
   failed: number;
@@ -33,13 +33,13 @@ export interface Outcome {
   missing: number;
   deliveriesPerSecond: number;
   acknowledgedMs: number[];
-  /** Of each delivery. */
+  /** One time per delivery. */
   deliveredMs: number[];
-  /** Of the last delivery of each publication. */
+  /** The time of the last delivery of each publication. */
   lastDeliveredMs: number[];
 }
 
-/** Publishes at a rate and sees when each subscriber has it. Rejects with the reason of an aborted signal alone. */
+/** Publishes at a rate and measures each delivery. Rejects only with the reason of an aborted signal. */
 export async function drive(load: Load): Promise<Outcome> {
   const tally = new Tally(load);
   const stops = load.subscribers.map((subscriber) => subscriber.on("publication", ({ id }) => tally.delivered(id)));
@@ -126,7 +126,7 @@ class Tally {
     this.#sentAt.delete(id);
   }
 
-  /** Resolves when every subscriber has everything, or what is missing will not come. */
+  /** Resolves when all deliveries have arrived, or the wait is over. */
   async settled(signal: AbortSignal): Promise<void> {
     const deadline = performance.now() + STRAGGLER_MS;
     while (this.#sentAt.size > 0 && performance.now() < deadline) await pause(TICK_MS, undefined, { signal });

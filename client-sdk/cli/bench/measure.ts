@@ -14,7 +14,7 @@ interface Site {
   channel: Load["channel"];
 }
 
-/** Connects, then one load after the other. */
+/** Measures the connects, then runs one load after the other. */
 export async function measureAll(
   { client, limits, channel }: Site,
   invocation: Invocation<BenchOptions>,
@@ -23,7 +23,7 @@ export async function measureAll(
   const { subscribers, publishers, rate, duration, payload } = options;
   const count = Math.max(options.connections, subscribers + publishers - 1);
   const { clients, times } = await openAll(count, invocation);
-  const heard = await Promise.all(clients.slice(0, subscribers).map((other) => subscribed(other, channel)));
+  const subscriptions = await Promise.all(clients.slice(0, subscribers).map((other) => subscribed(other, channel)));
   const common = { channel, payloadBytes: payload, signal: invocation.signal };
   const run = async (
     name: string,
@@ -40,16 +40,16 @@ export async function measureAll(
     }).finally(() => progress.end());
     return measuresOf(outcome, { name, subscribers: part.subscribers.length });
   };
-  const one = { publishers: [client], subscribers: heard.slice(0, 1), ratePerSecond: rate };
+  const one = { publishers: [client], subscribers: subscriptions.slice(0, 1), ratePerSecond: rate };
   await run("warm-up", one, WARM_UP_MS);
   const senders = [client, ...clients.slice(subscribers, subscribers + publishers - 1)];
   return [
     connectMeasure(times),
     ...(await run("one subscriber", one)),
-    ...(await run(`${heard.length} subscribers`, { ...one, subscribers: heard })),
+    ...(await run(`${subscriptions.length} subscribers`, { ...one, subscribers: subscriptions })),
     ...(await run("throughput", {
       publishers: senders,
-      subscribers: heard,
+      subscribers: subscriptions,
       ratePerSecond: throughputRate(senders.length, limits),
     })),
   ];
@@ -61,7 +61,7 @@ async function subscribed(client: Client, channel: Load["channel"]) {
   return subscription;
 }
 
-/** One after the other, so that each is timed alone. */
+/** Connects one client after the other, so that each is timed alone. */
 async function openAll(count: number, { connect, output, signal }: Invocation<BenchOptions>) {
   const progress = new Progress("connects", count, output);
   const [clients, times]: [Client[], number[]] = [[], []];

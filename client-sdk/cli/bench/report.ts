@@ -1,16 +1,16 @@
 import { type Spread, spreadOf } from "../percentiles.ts";
 import type { Outcome } from "./load.ts";
 
-/** One line of what was measured. Times in milliseconds. */
+/** One line of the result. Times in milliseconds. */
 export interface Measure {
   measure: string;
   spread: Spread | null;
   perSecond: number | null;
-  /** Whatever was not as it should be; empty where all was. */
+  /** Failed publications and missing deliveries; empty if there are none. */
   trouble: string;
 }
 
-/** What one load showed, a line for each thing that was timed. */
+/** Converts the result of one load to lines, one per measured time. */
 export function measuresOf(outcome: Outcome, { name, subscribers }: { name: string; subscribers: number }): Measure[] {
   const { acknowledgedMs, deliveredMs, lastDeliveredMs, acknowledgedPerSecond, deliveriesPerSecond } = outcome;
   const trouble = troubleOf(outcome);
@@ -20,7 +20,7 @@ export function measuresOf(outcome: Outcome, { name, subscribers }: { name: stri
   return [acknowledged, delivered, line(`${name}: publish → last delivery`, lastDeliveredMs, null, "")];
 }
 
-/** How long connects took. */
+/** The line for the times of the connects. */
 export const connectMeasure = (times: readonly number[]): Measure => line("connect → welcome", times, null, "");
 
 function line(measure: string, times: readonly number[], perSecond: number | null, trouble: string): Measure {
@@ -30,6 +30,6 @@ function line(measure: string, times: readonly number[], perSecond: number | nul
 function troubleOf({ failed, failure, missing }: Outcome): string {
   return [
     ...(failed > 0 ? [`${failed} publications failed (${failure})`] : []),
-    ...(missing > 0 ? [`${missing} deliveries never came`] : []),
+    ...(missing > 0 ? [`${missing} deliveries are missing`] : []),
   ].join(", ");
 }

@@ -1,16 +1,16 @@
 import type { Limits } from "../../protocol/index.ts";
 
-/** A hub refuses what is above its own limits: throughput is measured a little below. */
+/** A hub refuses publications above its limits: throughput is measured slightly below. */
 const SHARE_OF_LIMIT = 0.9;
-/** Of a connection, where the hub does not say. */
+/** The limit of a connection, if the hub does not send one. */
 const DEFAULT_PUBLISHES_PER_SECOND = 100;
 
-/** What a hub lets publish; hubs before the limits of principals have none. */
+/** The publish limits of a hub. Older hubs have no limits per principal. */
 export type PublishLimits = Pick<Limits, "publishesPerSecond"> & { principal?: Pick<Limits, "publishesPerSecond"> };
 
 /**
- * Publications a second that the hub takes from this many connections of one principal: each by its own limit, all of them
- * by the principal's.
+ * Publications per second that the hub accepts from this many connections of one principal. The connection's limit
+ * applies to each, and the principal's limit to all of them together.
  */
 export function throughputRate(publishers: number, limits: PublishLimits | null): number {
   const ofConnections = publishers * (limits?.publishesPerSecond ?? DEFAULT_PUBLISHES_PER_SECOND);

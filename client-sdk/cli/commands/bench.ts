@@ -8,7 +8,7 @@ import { CliFailure } from "../failure.ts";
 import type { Column, Output } from "../output.ts";
 import type { CliCommand } from "./command.ts";
 
-/** What no hub in production feels. */
+/** A load that does not affect a production hub. */
 const HARMLESS = { connections: 50, deliveriesPerSecond: 2_500, durationMs: 30_000 } as const;
 
 export interface BenchOptions {
@@ -23,12 +23,12 @@ export interface BenchOptions {
   yes?: true;
 }
 
-/** `bench`: how fast a hub is, seen from here. */
+/** `bench`: measures the speed of a hub from this machine. */
 export const benchCommand: CliCommand<BenchOptions> = {
   name: "bench",
   summary: "measure a hub from outside: connects, latency, fan-out, throughput",
   description:
-    "On a task that it makes and deletes, or on --channel. The defaults do no harm to a hub in use; for more it asks.\n" +
+    "Uses a temporary task, or --channel. The defaults do not affect a hub in use; larger loads need confirmation.\n" +
     "Times include the network and this program: compare runs from the same place.",
   examples: [
     "bench",
@@ -38,16 +38,16 @@ export const benchCommand: CliCommand<BenchOptions> = {
   takesUrl: true,
   define(command: Command) {
     command
-      .argument("[url]", "another hub than the current one")
-      .option("--channel <channel>", "a task channel to publish on; its history keeps what is published")
-      .option("--project <id>", "where to make the task")
-      .option("--connections <count>", "to open for the measure of connects", parseCount, 20)
-      .option("--subscribers <count>", "to fan out to", parseCount, 10)
-      .option("--publishers <count>", "for the throughput: 90% of their limits, or of their principal's", parseCount, 1)
-      .option("--rate <count>", "publications a second for latency and fan-out", parseCount, 20)
-      .option("--duration <duration>", "of each part", parseDuration, 5_000)
-      .option("--payload <bytes>", "of each publication", parseCount, 100)
-      .option("-y, --yes", "without asking, however much it is");
+      .argument("[url]", "a hub other than the current one")
+      .option("--channel <channel>", "a task channel to publish on; its history keeps the publications")
+      .option("--project <id>", "the project of the temporary task")
+      .option("--connections <count>", "connections to open for the connect times", parseCount, 20)
+      .option("--subscribers <count>", "subscribers of the fan-out", parseCount, 10)
+      .option("--publishers <count>", "publishers of the throughput, at 90% of the limits", parseCount, 1)
+      .option("--rate <count>", "publications per second for latency and fan-out", parseCount, 20)
+      .option("--duration <duration>", "duration of each part", parseDuration, 5_000)
+      .option("--payload <bytes>", "size of each payload", parseCount, 100)
+      .option("-y, --yes", "do not ask for confirmation");
   },
   async run(invocation) {
     const { options, output, signal } = invocation;
@@ -83,7 +83,7 @@ async function confirmHarm(
   const isHarmless =
     opened <= HARMLESS.connections && peak <= HARMLESS.deliveriesPerSecond && duration <= HARMLESS.durationMs;
   if (isHarmless) return;
-  const question = `This opens ${opened} connections to ${url} and makes up to ${Math.round(peak)} deliveries a second for ${duration / 1000} s. Go on?`;
+  const question = `This opens ${opened} connections to ${url} and makes up to ${Math.round(peak)} deliveries per second for ${duration / 1000} s. Continue?`;
   await confirm({ question, yes, signal });
 }
 

@@ -4,7 +4,7 @@ import type { LiveChannel } from "../../protocol/index.ts";
 import { ago } from "../ago.ts";
 import { parseCount, parseDuration } from "../durations.ts";
 import type { Column, Output } from "../output.ts";
-import { type Collected, collect, silence, tellWhatIsMissing } from "../pages.ts";
+import { type Collected, collect, silentNodesWarning, warnAboutMissing } from "../pages.ts";
 import { rateText } from "../rates.ts";
 import { harmless } from "../text.ts";
 import { watchTable } from "../watch-table.ts";
@@ -28,23 +28,23 @@ const ORDERS = {
   subscribers: (one: LiveChannel, other: LiveChannel) => other.subscribers - one.subscribers,
 } as const;
 
-/** `channels`: what has subscribers. */
+/** `channels`: lists channels with subscribers. */
 export const channelsCommand: CliCommand<ChannelsOptions> = {
   name: "channels",
-  summary: "list channels that have subscribers, with how many and their rates",
+  summary: "list channels with subscribers, their number and rates",
   description:
     "For admins and services. RATE/S is the average of the last minute; TOTAL counts since the nodes started.\n" +
-    "Into a pipe --watch prints a line whenever a channel is not as it was.",
+    "In a pipe, --watch prints a line for each changed channel.",
   examples: ["channels --sort rate --watch", "channels --prefix task: --json | jq -r .name"],
   define(command: Command) {
     command
-      .option("--prefix <text>", "only names that begin so, such as task:")
-      .option("--organization <id>", "what its admins see")
-      .addOption(new Option("--sort <by>", "in which order").choices(Object.keys(ORDERS)).default("name"))
-      .option("--limit <count>", "at most so many", parseCount, DEFAULT_LIMIT)
-      .option("-w, --watch", "stay, and look again and again")
+      .option("--prefix <text>", "only names with this prefix, such as task:")
+      .option("--organization <id>", "only what its admins see")
+      .addOption(new Option("--sort <by>", "the order of the list").choices(Object.keys(ORDERS)).default("name"))
+      .option("--limit <count>", "the maximum number of channels", parseCount, DEFAULT_LIMIT)
+      .option("-w, --watch", "keep running and refresh the list")
       .addOption(
-        new Option("--every <duration>", "how often --watch looks")
+        new Option("--every <duration>", "the refresh interval of --watch")
           .argParser(parseDuration)
           .default(DEFAULT_EVERY_MS, "2s"),
       );
@@ -52,12 +52,12 @@ export const channelsCommand: CliCommand<ChannelsOptions> = {
   async run(invocation) {
     const { options, output, signal, connect } = invocation;
     const client = await connect();
-    const look = () => channelsOf(client, invocation);
+    const read = () => channelsOf(client, invocation);
     if (options.watch && output.mode === "terminal") {
-      await watchTable(async () => watched(await look(), output), { everyMs: options.every, signal });
+      await watchTable(async () => watched(await read(), output), { everyMs: options.every, signal });
     } else if (options.watch) {
-      await watchTable(changesOf(look, output), { everyMs: options.every, signal, draws: false });
-    } else await show(await look(), output);
+      await watchTable(changesOf(read, output), { everyMs: options.every, signal, draws: false });
+    } else await show(await read(), output);
   },
 };
 
@@ -73,24 +73,24 @@ async function channelsOf(client: Client, { options, signal, timeoutMs }: Invoca
 }
 
 async function show(found: Collected<LiveChannel>, output: Output): Promise<void> {
-  if (found.items.length === 0) output.say("No channel has a subscriber now.");
+  if (found.items.length === 0) output.say("No channel has subscribers.");
   else await output.table(found.items, columns(Date.now()));
-  tellWhatIsMissing(found, output);
+  warnAboutMissing(found, output);
 }
 
 async function watched({ items, silentNodes }: Collected<LiveChannel>, output: Output): Promise<string> {
   const subscribers = items.reduce((sum, channel) => sum + channel.subscribers, 0);
-  const missing = silentNodes > 0 ? `\n${output.colors.yellow(silence(silentNodes))}` : "";
+  const missing = silentNodes > 0 ? `\n${output.colors.yellow(silentNodesWarning(silentNodes))}` : "";
   const title = output.colors.dim(`${items.length} channels, ${subscribers} subscriptions`);
-  const table = items.length > 0 ? await output.tableText(items, columns(Date.now())) : "Nobody is subscribed.";
+  const table = items.length > 0 ? await output.tableText(items, columns(Date.now())) : "No channel has subscribers.";
   return `${title}${missing}\n${table}`;
 }
 
-/** Prints what is new, changed, or gone since the look before, and draws nothing. */
-function changesOf(look: () => Promise<Collected<LiveChannel>>, output: Output): () => Promise<string> {
+/** Prints channels that are new, changed or gone since the last call. Draws nothing. */
+function changesOf(read: () => Promise<Collected<LiveChannel>>, output: Output): () => Promise<string> {
   let before = new Map<string, LiveChannel>();
   return async () => {
-    const now = new Map((await look()).items.map((channel) => [channel.name, channel]));
+    const now = new Map((await read()).items.map((channel) => [channel.name, channel]));
     for (const [name, channel] of now) {
       if (JSON.stringify(channel) !== JSON.stringify(before.get(name))) print(channel, output);
     }

@@ -4,45 +4,49 @@ import type { HubAddress } from "../context.ts";
 import type { Output } from "../output.ts";
 import type { GlobalOptions } from "../program.ts";
 
-/** What a command is run with. */
+/** The input of a command. */
 export interface Invocation<Options extends object = object> {
-  /** The positional arguments as they were typed, variadic ones in a row. */
+  /** The positional arguments as typed, with variadic ones flattened. */
   readonly args: readonly string[];
-  /** The command's own options, as its `define` declared them. */
+  /** The command's own options, as declared by its `define`. */
   readonly options: Options;
   /** The options of all commands. */
   readonly globals: Readonly<GlobalOptions>;
   readonly output: Output;
-  /** Aborted at Ctrl-C and SIGTERM: give back what is held and return, or reject with its reason. */
+  /** Aborted on Ctrl-C and SIGTERM: release resources and return, or reject with its reason. */
   readonly signal: AbortSignal;
-  /** `--timeout`: for the first connect and for each request. */
+  /** `--timeout`: the limit of the first connect and of each request. */
   readonly timeoutMs: number;
-  /** Where the hub is and who asks, of flags, environment and contexts. Rejects with a usage failure where nothing says so. */
+  /**
+   * The hub's address and token, from flags, environment and contexts. Rejects with a usage failure if none is
+   * configured.
+   */
   address(): Promise<HubAddress>;
-  /** A connected client, closed when the command is over. Rejects with what is wrong, after `timeoutMs` at the latest. */
+  /** Returns a connected client, closed when the command ends. Rejects with the reason after at most `timeoutMs`. */
   connect(): Promise<Client>;
 }
 
 /**
- * One command. Its file stays cheap to load: what is heavy (the SDK, tables) is imported within `run`, types and `errors.ts`
- * alone at its head. Arguments that are named `channel`, `method` or `context`, and options with choices, are completed by the shell.
+ * One command. Its file must load fast: import heavy modules (the SDK, tables) within `run`, and only types and
+ * `errors.ts` at the top. The shell completes arguments named `channel`, `method` or `context`, and options with
+ * choices.
  */
 export interface CliCommand<Options extends object = object> {
   readonly name: string;
-  /** One line, in the list of commands. */
+  /** One line for the list of commands. */
   readonly summary: string;
-  /** What the command's own help says beyond that. */
+  /** Additional text for the command's own help. */
   readonly description?: string;
-  /** Without the name of the program; shown under the help. */
+  /** Without the program's name. Shown below the help. */
   readonly examples: readonly string[];
   readonly hidden?: boolean;
-  /** Its first argument, where it is given, is an address and stands for `--url`. */
+  /** The first argument is an optional address that replaces `--url`. */
   readonly takesUrl?: boolean;
-  /** How long it may take to leave after Ctrl-C, in milliseconds; some seconds where this is missing. */
+  /** The time to leave after Ctrl-C, in milliseconds. The default is some seconds. */
   readonly leaveMs?: number;
   readonly subcommands?: readonly CliCommand[];
-  /** Declares arguments and options. The ones of all commands (`--json`, `--url`, …) are there already. */
+  /** Declares arguments and options. Global options (`--json`, `--url`, …) are already declared. */
   define?(command: Command): void;
-  /** Resolves when all is done; throws `CliFailure` or an error of the SDK. Missing where there are only subcommands. */
+  /** Resolves when the command is done. Throws `CliFailure` or an SDK error. Missing if there are only subcommands. */
   run?(invocation: Invocation<Options>): Promise<void>;
 }

@@ -2,14 +2,14 @@ import { Argument, type Command } from "commander";
 import { COMPLETION_SCRIPTS, SHELLS, type Shell } from "../completion-scripts.ts";
 import type { CliCommand } from "./command.ts";
 
-/** `completion`: what a shell needs to complete commands, options, contexts, channels and methods. */
+/** `completion`: the shell scripts that complete commands, options, contexts, channels and methods. */
 export const completionCommand: CliCommand = {
   name: "completion",
-  summary: "print what teaches your shell to complete",
+  summary: "print the completion script for your shell",
   description:
-    "For bash into ~/.bashrc: source <(monster-realtime completion bash)\n" +
-    "For zsh into ~/.zshrc, after compinit: source <(monster-realtime completion zsh)\n" +
-    "For fish: monster-realtime completion fish > ~/.config/fish/completions/monster-realtime.fish",
+    "bash, in ~/.bashrc: source <(monster-realtime completion bash)\n" +
+    "zsh, in ~/.zshrc after compinit: source <(monster-realtime completion zsh)\n" +
+    "fish: monster-realtime completion fish > ~/.config/fish/completions/monster-realtime.fish",
   examples: ["completion bash", "completion zsh", "completion fish"],
   define(command: Command) {
     command.addArgument(new Argument("<shell>").choices(SHELLS));
@@ -19,7 +19,7 @@ export const completionCommand: CliCommand = {
   },
 };
 
-/** What those scripts call: prints what may come next, one candidate a line. */
+/** Called by the completion scripts: prints the possible next words, one per line. */
 export const completeCommand: CliCommand = {
   name: "__complete",
   summary: "print completions",
@@ -27,7 +27,7 @@ export const completeCommand: CliCommand = {
   hidden: true,
   define: (command) => void command.argument("[words...]"),
   async run({ args, output }) {
-    // Later than everything else: this command is one of them.
+    // Imported here because this command is part of COMMANDS.
     const [{ COMMANDS }, { buildProgram }] = await Promise.all([import("./index.ts"), import("../program.ts")]);
     const { completionsOf } = await import("../completions.ts");
     const candidates = await completionsOf(

@@ -4,11 +4,11 @@ import { ago } from "../ago.ts";
 import { channelNamed } from "../channels.ts";
 import { parseCount } from "../durations.ts";
 import type { Column } from "../output.ts";
-import { collect, tellWhatIsMissing } from "../pages.ts";
+import { collect, warnAboutMissing } from "../pages.ts";
 import type { CliCommand } from "./command.ts";
 
 const DEFAULT_LIMIT = 1_000;
-/** What waits for one connection beyond this is worth a look. */
+/** A longer queue of one connection is highlighted. */
 const MUCH_QUEUED_BYTES = 65_536;
 
 interface ConnectionsOptions {
@@ -19,31 +19,31 @@ interface ConnectionsOptions {
   limit: number;
 }
 
-/** `connections`: who is connected. */
+/** `connections`: lists open connections. */
 export const connectionsCommand: CliCommand<ConnectionsOptions> = {
   name: "connections",
-  summary: "list who is connected, to whichever node",
-  description: "For admins and services. Options narrow the list: all of them must be true of a connection.",
+  summary: "list the connections of all nodes",
+  description: "For admins and services. A connection must match all given options.",
   examples: [
     "connections --channel task:task_01ARZ3NDEKTSV4RRFFQ69G5FAV",
     "connections --workstation ws_01ARZ3NDEKTSV4RRFFQ69G5FAV --json | jq -r .id",
   ],
   define(command: Command) {
     command
-      .option("--channel <channel>", "subscribed to this one")
+      .option("--channel <channel>", "subscribed to this channel")
       .option("--workstation <id>", "of this workstation")
       .option("--user <id>", "of this user")
-      .option("--organization <id>", "what its admins see")
-      .option("--limit <count>", "at most so many", parseCount, DEFAULT_LIMIT);
+      .option("--organization <id>", "only what its admins see")
+      .option("--limit <count>", "the maximum number of connections", parseCount, DEFAULT_LIMIT);
   },
   async run({ options, output, signal, timeoutMs, connect }) {
     const client = await connect();
     const asked = paramsOf(options);
     const ask = (page: object) => client.rpc("connections.list", { ...asked, ...page }, { signal, timeoutMs });
     const found = await collect(ask, options.limit);
-    if (found.items.length === 0) output.say("There is no such connection now.");
+    if (found.items.length === 0) output.say("No connection matches.");
     else await output.table(found.items, shownColumns(found.items, output.mode === "terminal"));
-    tellWhatIsMissing(found, output);
+    warnAboutMissing(found, output);
   },
 };
 
@@ -56,7 +56,7 @@ function paramsOf({ channel, workstation, user, organization }: ConnectionsOptio
   };
 }
 
-/** For eyes without what is the same of all: the lines are long. */
+/** For people, omits columns with the same value in all rows: the lines are long. */
 function shownColumns(connections: readonly LiveConnection[], forEyes: boolean): Column<LiveConnection>[] {
   const all = columns(Date.now());
   if (!forEyes) return all;
@@ -71,7 +71,7 @@ function shownColumns(connections: readonly LiveConnection[], forEyes: boolean):
 function columns(nowMs: number): Column<LiveConnection>[] {
   return [
     { title: "CONNECTION", text: ({ id }) => id },
-    { title: "WHO", text: whose, color: (colors, text) => colors.cyan(text) },
+    { title: "WHO", text: ownerOf, color: (colors, text) => colors.cyan(text) },
     { title: "CLIENT", text: ({ client }) => client ?? "" },
     { title: "SINCE", text: ({ connectedAt }) => ago(nowMs - connectedAt), align: "right" },
     { title: "CHANNELS", text: ({ channels }) => String(channels.length), align: "right" },
@@ -87,5 +87,6 @@ function columns(nowMs: number): Column<LiveConnection>[] {
   ];
 }
 
-/** Whose a connection is: `workstation:<id>`, as members are called. */
-export const whose = ({ principal }: Pick<LiveConnection, "principal">): string => `${principal.kind}:${principal.id}`;
+/** The owner of a connection as a member key: `workstation:<id>`. */
+export const ownerOf = ({ principal }: Pick<LiveConnection, "principal">): string =>
+  `${principal.kind}:${principal.id}`;

@@ -12,9 +12,9 @@ interface AddOptions {
 
 const addCommand: CliCommand<AddOptions> = {
   name: "add",
-  summary: "keep a hub's address and a token under a name, or change them",
+  summary: "save a hub's address and token under a name, or change them",
   description:
-    "Needs --url (once) and the token: from stdin, --token, or MONSTER_REALTIME_TOKEN. It is never shown again.",
+    "Needs --url (once) and the token: from stdin, --token, or MONSTER_REALTIME_TOKEN. The token is never shown.",
   examples: [
     "context add prod --url https://hub.example.com --token-stdin < token.txt",
     "context add local --url http://localhost:4000 --token wst_… --no-use",
@@ -23,7 +23,7 @@ const addCommand: CliCommand<AddOptions> = {
     command
       .argument("<name>")
       .option("--token-stdin", "read the token from stdin")
-      .option("--no-use", "leave the current context as it is");
+      .option("--no-use", "do not make it the current context");
   },
   async run({ args: [name = ""], options, globals, output }) {
     checkContextName(name);
@@ -31,11 +31,11 @@ const addCommand: CliCommand<AddOptions> = {
     const given = globals.url ?? process.env.MONSTER_REALTIME_URL;
     await changeContexts((kept) => {
       const url = given ?? kept.contexts.get(name)?.url;
-      if (!url) throw usageFailure("Where is this hub? Give its --url, such as http://localhost:4000.");
+      if (!url) throw usageFailure("The context has no address. Give --url, such as http://localhost:4000.");
       kept.contexts.set(name, { url: checkedUrl(url), token: checkedToken(token) });
       if (options.use || kept.current === null) kept.current = name;
     });
-    output.say(`Context "${name}" is kept in ${contextsFile()}.`);
+    output.say(`Context "${name}" is saved in ${contextsFile()}.`);
   },
 };
 
@@ -65,12 +65,12 @@ interface Shown {
 
 const listCommand: CliCommand = {
   name: "list",
-  summary: "list the contexts; the current one has a star",
+  summary: "list the contexts; the current one is marked with *",
   examples: ["context list", "context list --json"],
   async run({ output }) {
     const { current, contexts } = await readContexts();
     const shown: Shown[] = [...contexts].map(([name, { url }]) => ({ name, url, current: name === current }));
-    if (shown.length === 0) output.say("There is no context yet. See `context add --help`.");
+    if (shown.length === 0) output.say("No contexts. See `context add --help`.");
     else await output.table(shown, COLUMNS);
   },
 };
@@ -83,7 +83,7 @@ const COLUMNS = [
 
 const removeCommand: CliCommand = {
   name: "remove",
-  summary: "forget a context and its token",
+  summary: "delete a context and its token",
   examples: ["context remove old"],
   define: (command) => void command.argument("<context>"),
   async run({ args: [name = ""], output }) {
@@ -91,13 +91,13 @@ const removeCommand: CliCommand = {
       if (!kept.contexts.delete(name)) throw unknownContext(name, [...kept.contexts.keys()]);
       if (kept.current === name) kept.current = null;
     });
-    output.say(`Context "${name}" is forgotten. Its token lives on until it is revoked.`);
+    output.say(`Context "${name}" is deleted. Its token stays valid until it is revoked.`);
   },
 };
 
 const showCommand: CliCommand = {
   name: "show",
-  summary: "show where commands go now, and whether there is a token; not the token",
+  summary: "show the address that commands use and the kind of token, not the token",
   examples: ["context show", "context show prod"],
   define: (command) => void command.argument("[context]"),
   async run(invocation) {
@@ -115,7 +115,7 @@ async function asked({ args: [name], address }: Invocation) {
   return { ...kept, context: name };
 }
 
-/** What a token opens, as far as its beginning tells. */
+/** The kind of a token, by its prefix. */
 function kindOf(token: string): string {
   if (token.startsWith("wst_")) return "workstation token";
   return token.startsWith("svc_") ? "service token" : "user token";
@@ -124,9 +124,9 @@ function kindOf(token: string): string {
 /** `context`: hubs and tokens by name. */
 export const contextCommand: CliCommand = {
   name: "context",
-  summary: "keep addresses and tokens of hubs under names",
+  summary: "save the addresses and tokens of hubs under names",
   description:
-    "They are kept in ~/.config/monster-realtime/contexts.json ($XDG_CONFIG_HOME), which you alone may read.",
+    "They are saved in ~/.config/monster-realtime/contexts.json ($XDG_CONFIG_HOME), which only you may read.",
   examples: [
     "context add local --url http://localhost:4000 --token-stdin < token.txt",
     "context use local",

@@ -6,24 +6,24 @@ import type { Colors, Output } from "../output.ts";
 import { harmless } from "../text.ts";
 import type { CliCommand, Invocation } from "./command.ts";
 
-/** A machine that does not answer within this is not there. */
+/** The limit of one check: a host that needs longer counts as unreachable. */
 const MAX_CHECK_MS = 5_000;
 
-/** `doctor`: what is wrong between here and a hub. */
+/** `doctor`: finds faults between this machine and a hub. */
 export const doctorCommand: CliCommand = {
   name: "doctor",
-  summary: "check everything between here and a hub, with a remedy for each",
-  description: "Exits with 1 where something is wrong. Later checks are skipped where earlier ones fail.",
+  summary: "check everything between here and a hub, with a remedy for each fault",
+  description: "Exits with 1 if a check fails. Checks that depend on a failed check are skipped.",
   examples: ["doctor", "doctor https://hub.example.com", "doctor --json | jq 'select(.status == \"fail\")'"],
   define: (command: Command) =>
-    void command.argument("[url]", "another hub than the current one; --token goes with it"),
+    void command.argument("[url]", "a hub other than the current one; --token is used for it"),
   async run(invocation) {
     const { output, signal } = invocation;
     const { url, token } = await whereTo(invocation);
     const [{ examine }, { CHECKS }] = await Promise.all([import("../doctor/check.ts"), import("../doctor/checks.ts")]);
     const { patient, close } = await patientAt(url, token, invocation);
     const report = new Report(output, CHECKS);
-    output.say(`Looking at ${url} …`);
+    output.say(`Checking ${url} …`);
     try {
       const diagnoses = await examine(CHECKS, patient, report);
       signal.throwIfAborted();
@@ -34,7 +34,7 @@ export const doctorCommand: CliCommand = {
   },
 };
 
-/** Unlike other commands it goes on without a token, as far as that leads. */
+/** Unlike other commands, it also runs without a token: later checks are then skipped. */
 async function whereTo({ args: [typed], globals }: Invocation): Promise<{ url: string; token: string | null }> {
   const url = typed === undefined ? globals.url : checkedUrl(typed);
   try {
@@ -65,8 +65,10 @@ async function patientAt(url: string, token: string | null, { timeoutMs, signal 
 function conclude(diagnoses: readonly Diagnosis[], output: Output): void {
   const failed = diagnoses.filter(({ status }) => status === "fail").map(({ title }) => title);
   const warned = diagnoses.filter(({ status }) => status === "warn").length;
-  if (failed.length > 0) throw new CliFailure(`Not well: ${failed.join(", ")}.`, { code: "unhealthy" });
-  output.say(warned > 0 ? `All that must be is well, with ${warned} to look at.` : "All is well.");
+  if (failed.length > 0) throw new CliFailure(`Checks failed: ${failed.join(", ")}.`, { code: "unhealthy" });
+  output.say(
+    warned > 0 ? `No check failed, with ${warned} ${warned === 1 ? "warning" : "warnings"}.` : "All checks passed.",
+  );
 }
 
 const MARKS: Record<Diagnosis["status"], { mark: string; color: keyof Colors }> = {
@@ -76,7 +78,7 @@ const MARKS: Record<Diagnosis["status"], { mark: string; color: keyof Colors }> 
   skipped: { mark: "·", color: "dim" },
 };
 
-/** Each check as it begins and ends, a line each, a remedy under it. */
+/** Prints each check as it begins and ends, one line each, with the remedy below. */
 class Report {
   readonly #output: Output;
   readonly #width: number;

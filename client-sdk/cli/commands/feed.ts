@@ -3,25 +3,25 @@ import type { FeedLag, RefusedChange } from "../../protocol/index.ts";
 import { ago } from "../ago.ts";
 import { parseCount } from "../durations.ts";
 import type { Column } from "../output.ts";
-import { collect, tellWhatIsMissing } from "../pages.ts";
+import { collect, warnAboutMissing } from "../pages.ts";
 import type { CliCommand } from "./command.ts";
 
 const DEFAULT_LIMIT = 1_000;
 
 const lagCommand: CliCommand<{ organization?: string; limit?: number }> = {
   name: "lag",
-  summary: "list the organizations whose changes wait to be published, longest first",
+  summary: "list the organizations with unpublished changes, longest wait first",
   examples: ["feed lag", "feed lag --json | jq .lagMs"],
   define(command: Command) {
     command
-      .option("--organization <id>", "of this organization alone")
-      .option("--limit <count>", "at most so many (default: 10)", parseCount);
+      .option("--organization <id>", "only this organization")
+      .option("--limit <count>", "the maximum number of organizations (default: 10)", parseCount);
   },
   async run({ options, output, signal, timeoutMs, connect }) {
     const { organization: organizationId, limit } = options;
     const asked = { ...(organizationId !== undefined && { organizationId }), ...(limit !== undefined && { limit }) };
     const { items } = await (await connect()).rpc("feed.lag", asked, { signal, timeoutMs });
-    if (items.length === 0) output.say("No change waits to be published.");
+    if (items.length === 0) output.say("No changes are waiting to be published.");
     else await output.table(items, LAGS);
   },
 };
@@ -33,8 +33,8 @@ const refusedCommand: CliCommand<{ organization?: string; limit: number }> = {
   examples: ["feed refused", "feed refused --json | jq -r .id"],
   define(command: Command) {
     command
-      .option("--organization <id>", "of this organization alone")
-      .option("--limit <count>", "at most so many", parseCount, DEFAULT_LIMIT);
+      .option("--organization <id>", "only this organization")
+      .option("--limit <count>", "the maximum number of changes", parseCount, DEFAULT_LIMIT);
   },
   async run({ options, output, signal, timeoutMs, connect }) {
     const { organization: organizationId, limit } = options;
@@ -46,30 +46,30 @@ const refusedCommand: CliCommand<{ organization?: string; limit: number }> = {
     );
     if (found.items.length === 0) output.say("Every change was published.");
     else await output.table(found.items, columns(Date.now()));
-    tellWhatIsMissing(found, output);
+    warnAboutMissing(found, output);
   },
 };
 
 const republishCommand: CliCommand = {
   name: "republish",
-  summary: "publish refused changes again, as what their rows are now",
-  description: "For admins and services; the audit trail keeps it.",
+  summary: "publish the current rows of refused changes",
+  description: "For admins and services. Recorded in the audit trail.",
   examples: ["feed republish 4711", "feed refused --json | jq -r .id | xargs monster-realtime feed republish"],
-  define: (command: Command) => void command.argument("<event...>", "its number, as `feed refused` lists it"),
+  define: (command: Command) => void command.argument("<event...>", "the event number from `feed refused`"),
   async run({ args, output, signal, timeoutMs, connect }) {
     const client = await connect();
     for (const typed of args.flat()) {
       const republished = await client.rpc("feed.republish", { id: parseCount(typed) }, { signal, timeoutMs });
       output.record(republished, () => String(republished.id));
     }
-    output.say("Published again under these numbers, unless `feed refused` lists them.");
+    output.say("Republished under these event numbers, unless `feed refused` lists them.");
   },
 };
 
-/** `feed`: changes on their way to channels. */
+/** `feed`: committed changes on their way to channels. */
 export const feedCommand: CliCommand = {
   name: "feed",
-  summary: "see which changes wait to be published or could not be, and publish those again",
+  summary: "list changes that are not published yet or were refused, and republish those",
   examples: ["feed lag", "feed refused", "feed republish 4711"],
   subcommands: [lagCommand, refusedCommand, republishCommand],
 };

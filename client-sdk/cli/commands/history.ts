@@ -16,11 +16,11 @@ interface HistoryOptions {
   reverse?: true;
 }
 
-/** `history`: what a channel still has. */
+/** `history`: the stored publications of a channel. */
 export const historyCommand: CliCommand<HistoryOptions> = {
   name: "history",
   summary: "show stored publications of a channel",
-  description: "The newest ones, oldest first. A channel is its full name, or the id of a workstation or task.",
+  description: "The newest publications, oldest first. A channel is its full name, or the id of a workstation or task.",
   examples: [
     "history task:task_01ARZ3NDEKTSV4RRFFQ69G5FAV",
     "history task_01ARZ3NDEKTSV4RRFFQ69G5FAV --since 10m --type 'session:*'",
@@ -29,14 +29,14 @@ export const historyCommand: CliCommand<HistoryOptions> = {
   define(command: Command) {
     command
       .argument("<channel>")
-      .option("--since <when>", "a duration (10m), an offset to begin after, a time, or all")
+      .option("--since <when>", "a duration (10m), an offset to start after, a time, or all")
       .option(
         "--limit <count>",
-        `the newest so many (default: ${DEFAULT_LIMIT}, without limit after --since)`,
+        `the number of newest publications (default: ${DEFAULT_LIMIT}, with --since no limit)`,
         parseCount,
       )
-      .option("--type <glob>", "only types like this; may be repeated", collectGlobs)
-      .option("--one-line", "on a terminal, cut each payload to what fits")
+      .option("--type <glob>", "only matching types; may be repeated", collectGlobs)
+      .option("--one-line", "on a terminal, truncate each payload to one line")
       .option("--reverse", "newest first");
   },
   async run({ args: [typed = ""], options, output, signal, timeoutMs, connect }) {
@@ -57,6 +57,6 @@ export const historyCommand: CliCommand<HistoryOptions> = {
       lines.publication(channel, publication);
     }
     if (publications.length === 0)
-      output.say(`Nothing is stored here that matches; the newest offset is ${position.offset}.`);
+      output.say(`No stored publication matches. The newest offset is ${position.offset}.`);
   },
 };

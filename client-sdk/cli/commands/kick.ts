@@ -5,9 +5,9 @@ import { ago } from "../ago.ts";
 import { confirm } from "../confirm.ts";
 import { collect } from "../pages.ts";
 import type { CliCommand, Invocation } from "./command.ts";
-import { whose } from "./connections.ts";
+import { ownerOf } from "./connections.ts";
 
-/** Through so many connections the one to be ended is looked for, to show whose it is. */
+/** The number of connections that are searched, to show the connection's owner. */
 const SEARCH_LIMIT = 2_000;
 
 interface KickOptions {
@@ -20,23 +20,23 @@ export const kickCommand: CliCommand<KickOptions> = {
   name: "kick",
   summary: "end a connection",
   description:
-    "For admins and services; the audit trail keeps it. The client may come back: to keep it out, suspend the workstation\n" +
+    "For admins and services. Recorded in the audit trail. The client may reconnect: to prevent it, suspend the workstation\n" +
     "or the member (`rpc workstations.suspend`, `rpc organizations.suspendMember`).\n" +
-    "An id that begins with - stands behind --: `kick -- -abc`.",
+    "Put an id that begins with - after --: `kick -- -abc`.",
   examples: ["kick Zm9vYmFyYmF6AAAB --reason 'an old agent'", "kick Zm9vYmFyYmF6AAAB --yes"],
   define(command: Command) {
     command
-      .argument("<connection>", "its id, as `connections` lists it")
-      .option("--reason <text>", "told to the client and kept in the audit trail")
-      .option("-y, --yes", "without asking");
+      .argument("<connection>", "the id from `connections`")
+      .option("--reason <text>", "sent to the client and recorded in the audit trail")
+      .option("-y, --yes", "do not ask for confirmation");
   },
   async run(invocation) {
     const { args, options, output, signal, timeoutMs, connect } = invocation;
     const [id = ""] = args;
     const client = await connect();
     const yes = options.yes ?? false;
-    const whom = yes || !process.stdin.isTTY ? id : await describe(client, id, invocation);
-    await confirm({ question: `End the connection ${whom}?`, yes, signal });
+    const target = yes || !process.stdin.isTTY ? id : await describe(client, id, invocation);
+    await confirm({ question: `End the connection ${target}?`, yes, signal });
     const { reason } = options;
     const ended = await client.rpc(
       "connections.kick",
@@ -44,16 +44,16 @@ export const kickCommand: CliCommand<KickOptions> = {
       { signal, timeoutMs },
     );
     output.record(ended, () => ended.id);
-    output.say("The connection is ended.");
+    output.say("The connection was ended.");
   },
 };
 
-/** The connection with what tells a person that it is the right one. */
+/** Describes the connection, so that a person can check that it is the right one. */
 async function describe(client: Client, id: string, { signal, timeoutMs }: Invocation<KickOptions>): Promise<string> {
   const ask = (page: object) => client.rpc("connections.list", page, { signal, timeoutMs });
   const { items } = await collect<LiveConnection>(ask, SEARCH_LIMIT);
   const found = items.find((connection) => connection.id === id);
   if (!found) return id;
   const since = ago(Date.now() - found.connectedAt);
-  return `${id} of ${whose(found)} (${found.client ?? "no client named"}, since ${since})`;
+  return `${id} of ${ownerOf(found)} (${found.client ?? "unnamed client"}, since ${since})`;
 }

@@ -17,10 +17,10 @@ interface PresenceOptions {
   watch?: true;
 }
 
-/** `presence`: who is there. */
+/** `presence`: the members present on a channel. */
 export const presenceCommand: CliCommand<PresenceOptions> = {
   name: "presence",
-  summary: "show who is present on a channel",
+  summary: "show the members present on a channel",
   description: "A channel is its full name, or the id of a workstation or task.",
   examples: [
     "presence project:proj_01ARZ3NDEKTSV4RRFFQ69G5FAV:workstations --watch",
@@ -29,7 +29,7 @@ export const presenceCommand: CliCommand<PresenceOptions> = {
   define(command: Command) {
     command
       .argument("<channel>")
-      .option("-w, --watch", "stay: a table that keeps itself current, or in a pipe a line for each change");
+      .option("-w, --watch", "keep running: update the table, or in a pipe print a line for each change");
   },
   async run(invocation) {
     const { args, options, output, signal, timeoutMs, connect } = invocation;
@@ -38,8 +38,8 @@ export const presenceCommand: CliCommand<PresenceOptions> = {
     if (options.watch) return watch(client, channel, invocation);
     const { members }: Roster = await client.request("presence.list", { channel }, { signal, timeoutMs });
     const names = new WorkstationNames(client);
-    if (output.mode !== "json" && members.length > 0) await names.learnAll(channel);
-    if (members.length === 0) output.say("Nobody is present.");
+    if (output.mode !== "json" && members.length > 0) await names.loadAll(channel);
+    if (members.length === 0) output.say("No members are present.");
     else await output.table(inOrder(members), presenceColumns(channel, names, Date.now()));
   },
 };
@@ -74,16 +74,16 @@ async function drawTable(client: Client, subscription: Followed, output: Output)
   const names = new WorkstationNames(client);
   const area = new LiveArea(async () => {
     const members = inOrder(presence?.members ?? []);
-    const title = `${channel}  ${members.length} present${presence?.synced ? "" : " when last seen; reconnecting …"}`;
+    const title = `${channel}  ${members.length} present${presence?.synced ? "" : " when last connected; reconnecting …"}`;
     const table = await output.tableText(members, presenceColumns(channel, names, Date.now()));
-    return `${output.colors.dim(title)}\n${members.length > 0 ? table : "Nobody is present."}`;
+    return `${output.colors.dim(title)}\n${members.length > 0 ? table : "No members are present."}`;
   });
   const changed = () => area.changed();
   for (const event of ["sync", "update", "leave"] as const) presence?.on(event, changed);
-  presence?.on("join", ({ key }) => names.learn(key).then(changed));
+  presence?.on("join", ({ key }) => names.load(key).then(changed));
   subscription.on("state", changed);
   const ticks = setInterval(changed, TICK_MS);
-  void names.learnAll(channel).then(changed);
+  void names.loadAll(channel).then(changed);
   changed();
   return async () => {
     clearInterval(ticks);

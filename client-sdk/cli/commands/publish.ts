@@ -19,13 +19,13 @@ interface PublishOptions {
   every?: number;
 }
 
-/** `publish`: something onto a channel. */
+/** `publish`: publishes on a channel. */
 export const publishCommand: CliCommand<PublishOptions> = {
   name: "publish",
   summary: "publish on a channel, once or many times",
   description:
-    "The payload is JSON: as typed, from stdin (-) or from a file (@file); null where it is missing. Prints the place in the " +
-    "stream of each. With --count or --every, {{n}} in the payload counts and {{time}} is the time (ms).",
+    "The payload is JSON: as typed, from stdin (-) or from a file (@file); null by default. Prints the position in the stream " +
+    "of each. With --count or --every, {{n}} in the payload is a counter and {{time}} the time in ms.",
   examples: [
     `publish task:task_01ARZ3NDEKTSV4RRFFQ69G5FAV note '{"text":"hello"}'`,
     "publish task_01ARZ3NDEKTSV4RRFFQ69G5FAV note --text 'just words'",
@@ -35,14 +35,14 @@ export const publishCommand: CliCommand<PublishOptions> = {
   define(command: Command) {
     command
       .argument("<channel>")
-      .argument("<type>", "what it is, such as note or build:done")
+      .argument("<type>", "the publication's type, such as note or build:done")
       .argument("[payload]", "JSON, - or @file")
-      .option("--id <ulid>", "the idempotency key: the same one again is stored once")
-      .option("--ephemeral", "for those who listen now; not stored")
-      .option("--text", "the payload is text as it is, not JSON")
+      .option("--id <ulid>", "the idempotency key: repeated keys are stored once")
+      .option("--ephemeral", "only for current subscribers; not stored")
+      .option("--text", "the payload is plain text, not JSON")
       .option("--lines", "each line of stdin is a payload")
-      .option("-n, --count <count>", "so many times", parseCount)
-      .option("--every <duration>", "one each time that this has passed; for ever without --count", parseDuration);
+      .option("-n, --count <count>", "how many times", parseCount)
+      .option("--every <duration>", "the interval; unlimited without --count", parseDuration);
   },
   async run(invocation) {
     const { args, options, connect } = invocation;
@@ -58,14 +58,16 @@ export const publishCommand: CliCommand<PublishOptions> = {
 function checkOptions({ id, count, every, lines }: PublishOptions, payload: string | undefined): void {
   const repeats = count !== undefined || every !== undefined;
   if (id !== undefined && (repeats || lines))
-    throw usageFailure("An --id names one publication: leave out --count, --every and --lines.");
+    throw usageFailure(
+      "--id can't be combined with --count, --every and --lines: it identifies one publication. Omit them.",
+    );
   if (lines && (repeats || payload !== "-"))
-    throw usageFailure("--lines reads stdin: give - as the payload, and no --count or --every.");
+    throw usageFailure("--lines reads payloads from stdin. Give - as the payload, and omit --count and --every.");
 }
 
 type Payloads = AsyncIterable<unknown> | Iterable<unknown>;
 
-/** All payloads, checked before anything is sent; lines of stdin as they come. */
+/** Returns all payloads, checked before the first is sent. Lines of stdin are checked as they arrive. */
 async function payloadsOf(payload: string | undefined, options: PublishOptions): Promise<Payloads> {
   if (options.lines) return parsedLines(options);
   const isRepeated = options.count !== undefined || options.every !== undefined;
@@ -131,7 +133,7 @@ async function publishAll(
 
 const notAnswered = (timeoutMs: number): CliFailure =>
   new CliFailure(
-    `The hub did not answer within ${timeoutMs / 1000} s: whether it was published is unknown. Look into the history first.`,
+    `The hub did not answer within ${timeoutMs / 1000} s: it may have been published. Check the history before you retry.`,
     { code: "timeout" },
   );
 

@@ -3,7 +3,7 @@ import type { Purge } from "../../protocol/index.ts";
 import { ago } from "../ago.ts";
 import { parseCount, parseDuration } from "../durations.ts";
 import type { Column } from "../output.ts";
-import { collect, tellWhatIsMissing } from "../pages.ts";
+import { collect, warnAboutMissing } from "../pages.ts";
 import { watchTable } from "../watch-table.ts";
 import type { CliCommand, Invocation } from "./command.ts";
 
@@ -18,47 +18,47 @@ interface PurgesOptions {
   every: number;
 }
 
-/** `purges`: what is deleted and not removed yet. */
+/** `purges`: deleted rows that are not yet removed. */
 export const purgesCommand: CliCommand<PurgesOptions> = {
   name: "purges",
-  summary: "list what is deleted and not removed yet, and how far its removal is",
+  summary: "list deleted rows that are not yet removed, and the progress of their removal",
   description:
     "For admins and services; owners also see their deleted organizations. To restore:\n" +
     "rpc organizations.restore, rpc projects.undelete. ROWS LEFT is an estimate.",
   examples: ["purges --watch", "purges --entity organizations --json | jq -r .id"],
   define(command: Command) {
     command
-      .option("--organization <id>", "what its admins see")
-      .option("--entity <name>", "of this entity alone, such as projects")
-      .option("--limit <count>", "at most so many", parseCount, DEFAULT_LIMIT)
-      .option("-w, --watch", "stay, and look again and again")
+      .option("--organization <id>", "only what its admins see")
+      .option("--entity <name>", "only this entity, such as projects")
+      .option("--limit <count>", "the maximum number of rows", parseCount, DEFAULT_LIMIT)
+      .option("-w, --watch", "keep running and refresh the list")
       .addOption(
-        new Option("--every <duration>", "how often --watch looks")
+        new Option("--every <duration>", "the refresh interval of --watch")
           .argParser(parseDuration)
           .default(DEFAULT_EVERY_MS, "2s"),
       );
   },
   async run(invocation) {
     const { options, output, signal } = invocation;
-    const look = await looks(invocation);
+    const read = await reader(invocation);
     if (options.watch && output.mode === "terminal") {
       const draw = async () => {
-        const { items } = await look();
+        const { items } = await read();
         return items.length > 0 ? output.tableText(items, columns(Date.now())) : NOTHING;
       };
       await watchTable(draw, { everyMs: options.every, signal });
       return;
     }
-    const found = await look();
+    const found = await read();
     if (found.items.length === 0) output.say(NOTHING);
     else await output.table(found.items, columns(Date.now()));
-    tellWhatIsMissing(found, output);
+    warnAboutMissing(found, output);
   },
 };
 
-const NOTHING = "Nothing is deleted that is not removed.";
+const NOTHING = "No deleted rows are waiting for removal.";
 
-async function looks({ options, signal, timeoutMs, connect }: Invocation<PurgesOptions>) {
+async function reader({ options, signal, timeoutMs, connect }: Invocation<PurgesOptions>) {
   const client = await connect();
   const { organization: organizationId, entity, limit } = options;
   const asked = { ...(organizationId !== undefined && { organizationId }), ...(entity !== undefined && { entity }) };

@@ -14,13 +14,13 @@ interface RpcCommandOptions {
 
 type Call = (params: unknown) => Promise<unknown>;
 
-/** `rpc`: any method of the hub. */
+/** `rpc`: calls any method of the hub. */
 export const rpcCommand: CliCommand<RpcCommandOptions> = {
   name: "rpc",
   summary: "call a method of the hub and print its result",
   description:
-    "Params are JSON: as typed, from stdin (-) or from a file (@file); or words such as name=Anna count:=3, where := takes " +
-    "JSON. The shell completes names of methods (see `completion`).",
+    "Params are JSON: as typed, from stdin (-) or from a file (@file); or words such as name=Anna count:=3, with JSON after " +
+    ":=. The shell completes method names (see `completion`).",
   examples: [
     "rpc tasks.get id=task_01ARZ3NDEKTSV4RRFFQ69G5FAV",
     `rpc tasks.list '{"projectId":"proj_01ARZ3NDEKTSV4RRFFQ69G5FAV"}' --all --json | jq -r .title`,
@@ -31,8 +31,8 @@ export const rpcCommand: CliCommand<RpcCommandOptions> = {
     command
       .argument("<method>")
       .argument("[params...]", "JSON, -, @file, or name=text and name:=json words")
-      .option("--idempotency-key <key>", "the same key again is carried out once, so that it may be repeated")
-      .option("--all", "of a list: every item of every page, one a line");
+      .option("--idempotency-key <key>", "calls with the same key run once, so that a retry is safe")
+      .option("--all", "for lists: print the items of all pages, one per line");
   },
   async run(invocation) {
     const { args, options, output, connect } = invocation;
@@ -73,23 +73,23 @@ function pairOf(word: string): [name: string, value: unknown] {
   try {
     return [name, JSON.parse(text)];
   } catch (error) {
-    throw usageFailure(`${name}:= takes JSON, and this is none (${(error as Error).message}). For text use ${name}=.`);
+    throw usageFailure(`${name}:= must be followed by JSON (${(error as Error).message}). For text use ${name}=.`);
   }
 }
 
-/** Page after page, with the cursor that the one before gave. */
+/** Prints all pages, each requested with the previous page's cursor. */
 async function printAll(call: Call, method: string, params: unknown, { output }: Invocation): Promise<void> {
   let cursor: string | null = null;
   do {
     const page = await call(cursor === null ? params : { ...(params as object), cursor });
     const { items, nextCursor } = page as { items?: unknown; nextCursor?: string | null };
-    if (!Array.isArray(items)) throw usageFailure(`${method} gives no list: leave out --all.`);
+    if (!Array.isArray(items)) throw usageFailure(`${method} does not return a list. Omit --all.`);
     for (const item of items) output.record(item, () => JSON.stringify(item));
     cursor = nextCursor ?? null;
   } while (cursor !== null);
 }
 
-/** Names alike, where the hub does not know the one that was typed. */
+/** Adds similar names if the hub does not know the method. */
 function withSuggestions(error: unknown, method: string): unknown {
   if (!(error instanceof RealtimeError) || error.code !== "unknown_method") return error;
   const likely = nearest(method, RPC_METHODS);

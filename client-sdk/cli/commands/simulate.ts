@@ -7,10 +7,10 @@ import type { Crew, Ground, Recruit } from "../simulate/crew.ts";
 import type { Machine, MachineOptions } from "../simulate/machine.ts";
 import type { CliCommand, Invocation } from "./command.ts";
 
-/** More than this, somebody should want. */
+/** A larger number needs confirmation. */
 const MANY = 500;
 const MANY_ELSEWHERE = 20;
-/** Hundreds are removed one by one, as fast as the hub lets one connection. */
+/** The removal is sequential, at the rate limit of one connection: hundreds take this long. */
 const LEAVE_MS = 60_000;
 const DEFAULT_CHANGE_MS = 20_000;
 const DEFAULT_FLAP_MS = 10_000;
@@ -20,20 +20,20 @@ interface SimulateOptions {
   rate: number;
   change: number;
   work?: true;
-  /** True where no duration was given. */
+  /** True if no duration was given. */
   flap?: number | true;
   for?: number;
   keep?: boolean;
   yes?: boolean;
 }
 
-/** `simulate`: workstations for load and demos. */
+/** `simulate`: runs workstations for load tests and demos. */
 export const simulateCommand: CliCommand<SimulateOptions> = {
   name: "simulate",
-  summary: "register workstations, connect them, and let them live, for load and demos",
+  summary: "register and run simulated workstations, for load tests and demos",
   description:
-    "Needs a token that may register workstations: an admin's or a service's. What was registered is removed at the end.\n" +
-    "With --work they take tasks, do nothing for a while, and say that it is done: mind which project that is.",
+    "Needs a token that may register workstations: an admin's or a service's. The workstations are removed at the end.\n" +
+    "With --work they take real tasks and complete them without doing anything: choose the project carefully.",
   examples: [
     "simulate 20",
     "simulate 500 --rate 50 --flap 5s",
@@ -42,19 +42,19 @@ export const simulateCommand: CliCommand<SimulateOptions> = {
   leaveMs: LEAVE_MS,
   define(command: Command) {
     command
-      .argument("<count>", "how many")
-      .option("--project <id>", "which they are attached to; else the first active one")
-      .option("--rate <count>", "connects a second", parseCount, 20)
+      .argument("<count>", "the number of workstations")
+      .option("--project <id>", "the project they are attached to (default: the first active one)")
+      .option("--rate <count>", "connects per second", parseCount, 20)
       .addOption(
-        new Option("--change <duration>", "how long each stays as it is, on average")
+        new Option("--change <duration>", "the average time between changes of one workstation")
           .argParser(parseDuration)
           .default(DEFAULT_CHANGE_MS, "20s"),
       )
-      .option("--work", "take tasks, as agents do")
-      .option("--flap [duration]", "crash one this often (10s), to come back after a while", parseDuration)
-      .option("--for <duration>", "end by itself", parseDuration)
-      .option("--keep", "leave them registered")
-      .option("-y, --yes", "without asking");
+      .option("--work", "take tasks like agents")
+      .option("--flap [duration]", "crash one per interval (10s); it reconnects later", parseDuration)
+      .option("--for <duration>", "stop after this time", parseDuration)
+      .option("--keep", "do not remove the workstations at the end")
+      .option("-y, --yes", "do not ask for confirmation");
   },
   async run(invocation) {
     const { args, options, output, signal, connect } = invocation;
@@ -75,7 +75,7 @@ export const simulateCommand: CliCommand<SimulateOptions> = {
 function countOf(text: string): number {
   const count = Number(text);
   if (Number.isInteger(count) && count > 0) return count;
-  throw usageFailure(`"${text}" is no number of workstations. Give one such as 20.`);
+  throw usageFailure(`"${text}" is not a number of workstations. Give a whole number such as 20.`);
 }
 
 async function confirmMany(count: number, url: string, { yes = false }: SimulateOptions, signal: AbortSignal) {
@@ -84,7 +84,7 @@ async function confirmMany(count: number, url: string, { yes = false }: Simulate
   await confirm({ question: `Register ${count} workstations at ${url}?`, yes, signal });
 }
 
-/** Removes what was registered, whatever happened; a failure of the body comes before one of the removal. */
+/** Always removes the registered workstations. A failure of the body takes precedence over a failure of the removal. */
 async function withRemoval(crew: Crew, keep: boolean, output: Output, body: () => Promise<void>): Promise<void> {
   try {
     await body();
@@ -116,7 +116,7 @@ async function simulate(
   try {
     await simulation.open();
     output.say(
-      `${machines.length === 1 ? "1 workstation is" : `${machines.length} workstations are`} online in ${ground.projectId}. Ctrl-C ends.`,
+      `${machines.length === 1 ? "1 workstation is" : `${machines.length} workstations are`} online in ${ground.projectId}. Press Ctrl-C to stop.`,
     );
     await simulation.live();
   } finally {

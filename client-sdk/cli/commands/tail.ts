@@ -18,12 +18,12 @@ interface TailOptions {
   count?: number;
 }
 
-/** `tail`: what is published, as it comes. */
+/** `tail`: prints publications as they arrive. */
 export const tailCommand: CliCommand<TailOptions> = {
   name: "tail",
   summary: "follow channels: every publication, in order, over reconnects",
   description:
-    "Says on stderr what was recovered after a reconnect and what was lost. A channel is its full name, or the id of a " +
+    "Reports recovered and lost publications on stderr after a reconnect. A channel is its full name, or the id of a " +
     "workstation or task. With --json each value has an event: publication, recovered, lost, trimmed, ended, join, update, leave.",
   examples: [
     "tail task:task_01ARZ3NDEKTSV4RRFFQ69G5FAV",
@@ -33,11 +33,11 @@ export const tailCommand: CliCommand<TailOptions> = {
   define(command: Command) {
     command
       .argument("<channel...>")
-      .option("--since <when>", "begin in the past: a duration (10m), an offset to begin after, a time, or all")
-      .option("--type <glob>", "only types like this; may be repeated", collectGlobs)
-      .option("--presence", "also who comes, changes and goes")
-      .option("--one-line", "on a terminal, cut each payload to what fits")
-      .option("-n, --count <count>", "end after so many publications", parseCount);
+      .option("--since <when>", "start in the past: a duration (10m), an offset to start after, a time, or all")
+      .option("--type <glob>", "only matching types; may be repeated", collectGlobs)
+      .option("--presence", "also joins, updates and leaves of members")
+      .option("--one-line", "on a terminal, truncate each payload to one line")
+      .option("-n, --count <count>", "exit after this number of publications", parseCount);
   },
   async run(invocation) {
     const { args, options } = invocation;
@@ -48,7 +48,7 @@ export const tailCommand: CliCommand<TailOptions> = {
   },
 };
 
-/** Several channels that are followed until Ctrl-C, until enough came, or until the hub ended all of them. */
+/** Follows channels until Ctrl-C, until the count is reached, or until the hub has ended all of them. */
 class Tail {
   readonly #client: Client;
   readonly #channels: readonly Channel[];
@@ -87,8 +87,8 @@ class Tail {
     await Promise.all(
       this.#channels.map((channel) => this.#follow(channel).catch((error) => this.#refused(channel, error))),
     );
-    const what = this.#channels.length === 1 ? this.#channels[0] : `${this.#channels.length} channels`;
-    this.#invocation.output.say(`Following ${what}. Ctrl-C ends.`);
+    const followed = this.#channels.length === 1 ? this.#channels[0] : `${this.#channels.length} channels`;
+    this.#invocation.output.say(`Following ${followed}. Press Ctrl-C to stop.`);
   }
 
   async #follow(channel: Channel): Promise<void> {
@@ -104,20 +104,20 @@ class Tail {
     return this.#live(channel, this.#client.subscribe(channel, { presence, recover: past.position }), false);
   }
 
-  /** The recovery that joins the past to the present is nothing to talk about; those after it are. */
+  /** The first recovery after reading the past is not reported; later ones are. */
   async #live(channel: Channel, subscription: Subscription, isJoined: boolean): Promise<void> {
     this.#subscriptions.set(channel, subscription);
-    let tellsRecovery = isJoined;
+    let reportsRecovery = isJoined;
     subscription.on("publication", (publication) => {
       if (this.#matches(publication)) this.#show(channel, publication);
     });
     subscription.on("recovered", ({ publications, position }) => {
-      if (tellsRecovery) this.#recovered(channel, publications, position.offset);
-      tellsRecovery = true;
+      if (reportsRecovery) this.#recovered(channel, publications, position.offset);
+      reportsRecovery = true;
     });
     subscription.on("lost", (gap) => {
-      tellsRecovery = true;
-      const words = `Lost: what came after #${gap.previous.offset} can't be had from the hub; it goes on after #${gap.position.offset}.`;
+      reportsRecovery = true;
+      const words = `Lost: the hub no longer has the publications from #${gap.previous.offset + 1} to #${gap.position.offset}. The stream continues after #${gap.position.offset}.`;
       this.#lines.event(channel, "lost", gap, words);
     });
     this.#lines.watch(channel, subscription.presence);
@@ -127,17 +127,17 @@ class Tail {
     });
   }
 
-  /** Temporary refusals are repeated by the SDK: whoever waits is told. */
+  /** Warns if the subscription is not ready in time. The SDK retries temporary refusals. */
   async #ready(channel: Channel, subscription: Subscription): Promise<void> {
     const { output, timeoutMs } = this.#invocation;
     const slow = setTimeout(
-      () => output.warn(`The hub has not let ${channel} be followed yet; still trying.`),
+      () => output.warn(`The hub has not accepted the subscription to ${channel} yet. Still trying.`),
       timeoutMs,
     );
     await subscription.ready().finally(() => clearTimeout(slow));
   }
 
-  /** Whoever named several wants to know which. */
+  /** With several channels, adds the channel's name to the failure. */
   #refused(channel: Channel, error: unknown): never {
     const failure = failureOf(error);
     const { exitCode, code, traceId } = failure;
@@ -146,7 +146,8 @@ class Tail {
   }
 
   #recovered(channel: Channel, publications: number, offset: number): void {
-    const words = publications === 0 ? "Nothing was missed." : `Recovered ${publications} that were missed.`;
+    const words =
+      publications === 0 ? "No publications were missed." : `Recovered ${publications} missed publications.`;
     this.#lines.event(channel, "recovered", { publications, offset }, words);
   }
 
@@ -156,7 +157,7 @@ class Tail {
     if (--this.#left === 0) this.#finish();
   }
 
-  /** The others go on; with the last one the command is over. */
+  /** The other channels continue. When the last one ends, the command ends. */
   #ended(channel: Channel, failure: CliFailure): void {
     this.#subscriptions.delete(channel);
     if (this.#subscriptions.size === 0) this.#finish(failure);

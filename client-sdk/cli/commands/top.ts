@@ -13,7 +13,7 @@ import type { CliCommand, Invocation } from "./command.ts";
 
 const DEFAULT_EVERY_MS = 2_000;
 const PIPE_COLUMNS = 120;
-/** A hub is asked for at most a fifth of the time: what is large is read less often. */
+/** Limits requests to a fifth of the time: slow readings are taken less often. */
 const REST_FACTOR = 4;
 
 interface TopOptions {
@@ -21,26 +21,28 @@ interface TopOptions {
   every: number;
 }
 
-/** `top`: a hub at work, live. */
+/** `top`: shows a hub's activity live. */
 export const topCommand: CliCommand<TopOptions> = {
   name: "top",
-  summary: "watch a hub at work: connections, channels by rate, workstations, nodes",
+  summary: "watch a hub's activity: connections, channels by rate, workstations, nodes",
   description:
     "For admins and services. Keys: q quits, s sorts, / filters, arrows move.\n" +
-    "With --json a reading a line. Rates are of channels that have subscribers.",
+    "With --json, one reading per line. Rates are of channels with subscribers.",
   examples: ["top", "top --once", "top --json | jq .publicationsPerSecond"],
   define(command: Command) {
     command
-      .option("--once", "one picture, and out")
+      .option("--once", "print one reading and exit")
       .addOption(
-        new Option("--every <duration>", "how often to look").argParser(parseDuration).default(DEFAULT_EVERY_MS, "2s"),
+        new Option("--every <duration>", "the refresh interval")
+          .argParser(parseDuration)
+          .default(DEFAULT_EVERY_MS, "2s"),
       );
   },
   async run(invocation) {
     const { options, output, connect } = invocation;
     if (output.mode === "plain" && !options.once) {
       throw usageFailure(
-        "top draws on a terminal, and this is none. Take --once for one picture, or --json for readings.",
+        "top needs a terminal, and stdout is not one. Use --once for one reading, or --json for a stream of readings.",
       );
     }
     const client = await connect();
@@ -68,7 +70,7 @@ async function stream(
   }
 }
 
-/** The live picture: redrawn at every reading, key, resize and change of the connection. */
+/** The live display: redrawn at every reading, key, resize and change of the connection. */
 class Top {
   #reading: Reading;
   #view: View = FIRST_VIEW;
@@ -98,7 +100,7 @@ class Top {
     const screen = new FullScreen({ key: (key) => this.#press(key), resize: () => this.#draw() });
     this.#screen = screen;
     const stop = this.#client.on("state", ({ name }) => {
-      this.#trouble = name === "connected" ? null : "disconnected, trying again; below is what was";
+      this.#trouble = name === "connected" ? null : "disconnected, reconnecting; showing the last reading";
       this.#draw();
     });
     try {
@@ -110,12 +112,12 @@ class Top {
     }
   }
 
-  /** Until somebody quits; rejects where the command is interrupted, or the hub refuses for good. */
+  /** Resolves when the user quits. Rejects if the command is interrupted or the hub refuses permanently. */
   async #watch(): Promise<void> {
     const { signal, options } = this.#invocation;
     const leaving = AbortSignal.any([signal, this.#quit.signal]);
     const left = untilAborted(leaving).catch(() => signal.throwIfAborted());
-    // Rejections are heard in the race; between races nobody listens.
+    // The race handles rejections. Between races there is no handler.
     left.catch(() => undefined);
     while (!this.#quit.signal.aborted) {
       this.#draw();

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { RealtimeError } from "../../errors.ts";
 import { channelNamed } from "../channels.ts";
 import { CliFailure, EXIT_CODES } from "../failure.ts";
-import { silence } from "../pages.ts";
+import { silentNodesWarning } from "../pages.ts";
 import { traceLines, traceTree } from "../trace/tree.ts";
 import type { CliCommand } from "./command.ts";
 
@@ -10,18 +10,18 @@ interface TraceOptions {
   channel?: string;
 }
 
-/** `trace`: where a publication came from and to whom it went. */
+/** `trace`: shows a publication's origin and deliveries. */
 export const traceCommand: CliCommand<TraceOptions> = {
   name: "trace",
-  summary: "show when, by whom and where something was published, and to whom it was delivered",
+  summary: "show a publication's time, publisher and node, and its deliveries",
   description:
-    "For admins and services. Nodes remember for a while, of the newest publications. `publish`, `tail --json` and\n" +
-    "`history --json` print ids. Delivered is handed over, not read.",
+    "For admins and services. Nodes remember only recent publications, for a limited time. `publish`, `tail --json` and\n" +
+    "`history --json` print ids. Delivered does not mean received by the client.",
   examples: ["trace 01ARZ3NDEKTSV4RRFFQ69G5FAV", "trace 01ARZ3NDEKTSV4RRFFQ69G5FAV --json | jq '.deliveries | length'"],
   define(command: Command) {
     command
-      .argument("<publication>", "its id")
-      .option("--channel <channel>", "where one id was used on several; else the newest");
+      .argument("<publication>", "the publication's id")
+      .option("--channel <channel>", "the channel, if one id was used on several (default: the newest)");
   },
   async run({ args: [id = ""], options, output, signal, timeoutMs, connect }) {
     const channel = options.channel === undefined ? {} : { channel: channelNamed(options.channel) };
@@ -33,16 +33,16 @@ export const traceCommand: CliCommand<TraceOptions> = {
       });
     if (output.mode === "terminal") output.write(`${traceTree(trace, output.colors)}\n`);
     else output.record(trace, () => traceLines(trace).join("\n"));
-    if (output.mode === "plain" && trace.silentNodes > 0) output.warn(silence(trace.silentNodes));
+    if (output.mode === "plain" && trace.silentNodes > 0) output.warn(silentNodesWarning(trace.silentNodes));
   },
 };
 
-/** Not there is not the whole truth: nodes forget. */
+/** Explains `not_found`: nodes forget publications. */
 function explained(error: unknown, id: string): unknown {
   if (!(error instanceof RealtimeError) || error.code !== "not_found") return error;
   return new CliFailure(
-    `No node remembers a publication ${id} that you may see. Check the id; nodes remember the newest for a while, and ` +
-      "`history` shows what is stored.",
+    `No node remembers a publication ${id} visible to you: nodes keep only recent publications. Check the id, or use ` +
+      "`history` for stored publications.",
     { exitCode: EXIT_CODES.forbiddenOrNotFound, code: error.code, traceId: error.traceId, cause: error },
   );
 }

@@ -9,27 +9,29 @@ import { type Explanation, explain } from "../why-offline/explanation.ts";
 import type { CliCommand, Invocation } from "./command.ts";
 
 const PAGE = 200;
-/** Enough of them from before the moment to tell a story. */
+/** The number of earlier transitions that gives enough context. */
 const WANTED_BEFORE = 8;
-/** Past so many newer ones it is asked for what came before the moment alone. */
+/** After this many pages of newer transitions, only those before the moment are requested. */
 const MAX_PAGES = 10;
 
 interface WhyOptions {
   at?: string;
 }
 
-/** `why-offline`: why a workstation is, or was, not there. */
+/** `why-offline`: explains why a workstation is or was offline. */
 export const whyOfflineCommand: CliCommand<WhyOptions> = {
   name: "why-offline",
-  summary: "say why a workstation is offline, or was",
-  description: "One sentence first, then the transitions of its presence around that time, from the audit trail.",
+  summary: "explain why a workstation is or was offline",
+  description: "Prints one sentence, then the presence transitions around that time, from the audit trail.",
   examples: [
     "why-offline ws_01ARZ3NDEKTSV4RRFFQ69G5FAV",
     "why-offline ws_01ARZ3NDEKTSV4RRFFQ69G5FAV --at 14:05",
     "why-offline ws_01ARZ3NDEKTSV4RRFFQ69G5FAV --at 10m --json | jq -r .sentence",
   ],
   define(command: Command) {
-    command.argument("<workstation>", "its id").option("--at <time>", "then: 14:05, 10m (ago) or 2026-01-31T12:00:00Z");
+    command
+      .argument("<workstation>", "the workstation's id")
+      .option("--at <time>", "the time to explain: 14:05, 10m (ago) or 2026-01-31T12:00:00Z");
   },
   async run(invocation) {
     const { args, options, output, signal, timeoutMs, connect } = invocation;
@@ -47,7 +49,7 @@ export const whyOfflineCommand: CliCommand<WhyOptions> = {
   },
 };
 
-/** Newest first: those behind the moment, and some before it. */
+/** Newest first: the transitions after the moment, and some before it. */
 async function transitionsAround(
   client: Client,
   id: string,
@@ -87,7 +89,7 @@ async function show(explanation: Explanation, { id, atMs, nowMs, output }: Shown
   await output.table(around, columns(output.mode === "terminal" ? nowMs : null));
 }
 
-/** Times for eyes from `nowMs` on; ISO where it is null. */
+/** Formats times for people relative to `nowMs`, or as ISO if it is null. */
 function columns(nowMs: number | null): Column<WorkstationTransition>[] {
   return [
     { title: "TIME", text: ({ at }) => (nowMs === null ? at : localTime(Date.parse(at), nowMs)) },

@@ -1,32 +1,32 @@
 import type { Client, RealtimeError } from "../../index.ts";
 import type { Welcome } from "../../protocol/index.ts";
 
-/** What a check found. `measured` says what was seen, `remedy` what to do about it. */
+/** The result of a check: `measured` is the observation, `remedy` the advice. */
 export interface Finding {
   status: "ok" | "warn" | "fail";
   measured: string;
   remedy?: string;
 }
 
-/** A finding with its check, or why there is none. */
+/** A finding with its check, or the reason why the check was skipped. */
 export interface Diagnosis {
   check: string;
   title: string;
   status: Finding["status"] | "skipped";
   measured: string;
   remedy: string | null;
-  /** How long it took. */
+  /** The duration of the check. */
   ms: number;
 }
 
-/** The hub that is looked at, and what earlier checks learned of it. */
+/** The hub under test, and shared results of earlier checks. */
 export interface Patient {
   readonly url: URL;
-  /** Null where none was given. */
+  /** Null if none was given. */
   readonly token: string | null;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  /** Connects once; every check that asks sees the same outcome. */
+  /** Connects once. All checks share the outcome. */
   handshake(): Promise<Handshake>;
 }
 
@@ -34,17 +34,19 @@ export type Handshake =
   | { name: "welcomed"; client: Client; welcome: Welcome; receivedAt: number }
   | { name: "refused"; error: RealtimeError };
 
-/** One thing that may be wrong. */
+/** One check. */
 export interface Check {
   readonly id: string;
   readonly title: string;
-  /** Checks that must not have failed or been skipped before this one means anything. */
+  /** Checks that must have passed before this one is useful. */
   readonly needs: readonly string[];
-  /** One finding, or several: each is reported by itself. Does not reject for a fault of the hub: a fault is a finding. */
+  /** Returns one finding or several, each reported separately. A fault of the hub is a finding, not a rejection. */
   run(patient: Patient): Promise<Finding | readonly Finding[]>;
 }
 
-/** Runs checks in their order and reports each diagnosis as it comes. Rejects only with the reason of an aborted signal. */
+/**
+ * Runs the checks in order and reports each diagnosis immediately. Rejects only with the reason of an aborted signal.
+ */
 export async function examine(
   checks: readonly Check[],
   patient: Patient,
@@ -53,9 +55,9 @@ export async function examine(
   const diagnoses: Diagnosis[] = [];
   for (const check of checks) {
     patient.signal.throwIfAborted();
-    const obstacle = diagnoses.find(({ check: id, status }) => check.needs.includes(id) && hinders(status));
-    if (!obstacle) listener.begins(check);
-    const found = obstacle ? [skipped(check, obstacle)] : await diagnose(check, patient);
+    const failed = diagnoses.find(({ check: id, status }) => check.needs.includes(id) && hinders(status));
+    if (!failed) listener.begins(check);
+    const found = failed ? [skipped(check, failed)] : await diagnose(check, patient);
     diagnoses.push(...found);
     for (const diagnosis of found) listener.found(diagnosis);
   }
@@ -64,8 +66,8 @@ export async function examine(
 
 const hinders = (status: Diagnosis["status"]): boolean => status === "fail" || status === "skipped";
 
-function skipped({ id, title }: Check, { title: obstacle }: Diagnosis): Diagnosis {
-  return { check: id, title, status: "skipped", measured: `not looked at: ${obstacle} first`, remedy: null, ms: 0 };
+function skipped({ id, title }: Check, { title: failed }: Diagnosis): Diagnosis {
+  return { check: id, title, status: "skipped", measured: `skipped: ${failed} failed`, remedy: null, ms: 0 };
 }
 
 async function diagnose(check: Check, patient: Patient): Promise<Diagnosis[]> {
@@ -78,16 +80,16 @@ async function diagnose(check: Check, patient: Patient): Promise<Diagnosis[]> {
     .map(({ status, measured, remedy = null }) => ({ check: id, title, status, measured, remedy, ms }));
 }
 
-/** A check that breaks down has found something too. */
+/** Turns an unexpected error of a check into a finding. */
 function unexpected(error: unknown, { signal }: Patient): Finding {
   signal.throwIfAborted();
   const message = error instanceof Error ? error.message : String(error);
-  return { status: "fail", measured: message, remedy: "Try again; look into the hub's log if it stays so." };
+  return { status: "fail", measured: message, remedy: "Try again. If it persists, check the hub's log." };
 }
 
 export const ok = (measured: string): Finding => ({ status: "ok", measured });
 export const warn = (measured: string, remedy: string): Finding => ({ status: "warn", measured, remedy });
 export const fail = (measured: string, remedy: string): Finding => ({ status: "fail", measured, remedy });
 
-/** Milliseconds for eyes. */
+/** Formats milliseconds for people. */
 export const inMs = (ms: number): string => `${ms < 10 ? ms.toFixed(1) : ms.toFixed(0)} ms`;

@@ -7,7 +7,7 @@ import { removalsCheck } from "./removals.ts";
 import { clockCheck, latencyCheck, rightsCheck } from "./session.ts";
 import { tokenCheck } from "./token.ts";
 
-/** All of them, from the outside in. */
+/** All checks, from the network to the hub. */
 export const CHECKS: readonly Check[] = [
   nameCheck,
   tcpCheck,

@@ -1,11 +1,11 @@
 import { ago } from "../ago.ts";
 import { type Check, type Finding, ok, type Patient, warn } from "./check.ts";
 
-/** A change that waits longer is late for those who watch its row. */
+/** A change that waits longer is reported as late. */
 const LATE_MS = 5_000;
 const SHOWN = 3;
 
-/** Whether committed changes reach their channels in time, and all of them. */
+/** Checks that committed changes are published in time, and that none was refused. */
 export const feedCheck: Check = {
   id: "feed",
   title: "changes",
@@ -21,14 +21,15 @@ export const feedCheck: Check = {
     const left = refused?.items.map(({ id, entity, code }) => `event ${id} of ${entity} (${code})`) ?? [];
     const measured = [
       ...late.map(
-        ({ organizationId, lagMs }) => `changes of ${organizationId ?? "no organization"} wait for ${ago(lagMs)}`,
+        ({ organizationId, lagMs }) =>
+          `changes of ${organizationId ?? "no organization"} have waited for ${ago(lagMs)}`,
       ),
       ...(left.length > 0 ? [`not published: ${left.join(", ")}${refused?.nextCursor ? ", …" : ""}`] : []),
     ];
-    if (measured.length === 0) return ok("no change waits for more than 5 s, and none was left out");
+    if (measured.length === 0) return ok("no change has waited for more than 5 s, and none was refused");
     const remedies = [
       ...(late.length > 0
-        ? ["Look who writes so many rows there, and at the hub's log; other organizations do not wait for it."]
+        ? ["Find out what writes so many rows there, and check the hub's log. Other organizations are not affected."]
         : []),
       ...(left.length > 0
         ? ["See `monster-realtime feed refused`, correct the reason, and run `monster-realtime feed republish`."]

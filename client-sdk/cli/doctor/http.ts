@@ -5,7 +5,7 @@ import { speaksTls } from "../speaks-tls.ts";
 import { withTimeLimit } from "../time-limit.ts";
 import { type Check, type Finding, fail, inMs, ok, type Patient, warn } from "./check.ts";
 
-/** Whether it is a hub that answers there. */
+/** Checks that a hub answers at the address. */
 export const httpCheck: Check = {
   id: "http",
   title: "HTTP",
@@ -15,20 +15,20 @@ export const httpCheck: Check = {
     const answer = await get(patient, "/healthz");
     const { url } = patient;
     const isPlain = url.protocol === "http:" && (typeof answer === "string" || answer.status === 400);
-    if (isPlain && (await speaksTls(url))) return fail("TLS is spoken there", "Use its https:// address.");
+    if (isPlain && (await speaksTls(url))) return fail("the port uses TLS", "Use its https:// address.");
     if (typeof answer === "string")
-      return fail(answer, "Check the address: something listens there that is no hub, or hangs.");
+      return fail(answer, "Check the address: the listening program is not a hub, or does not respond.");
     const { status, json, location } = answer;
     if (json?.status === "ok") return ok(`a hub answers, in ${inMs(performance.now() - begun)}`);
-    if (location) return fail(`it sends elsewhere: ${location}`, "Use that address, without /healthz at its end.");
+    if (location) return fail(`it redirects to ${location}`, "Use that address, without /healthz at its end.");
     return fail(
-      `what answers is no hub (HTTP ${status})`,
+      `the answer is not from a hub (HTTP ${status})`,
       "Check host, port and path of the address; a proxy must pass all paths below it to the hub (see BASE_PATH).",
     );
   },
 };
 
-/** Whether the hub has what it needs, and what an operator should correct while it has. */
+/** Checks the hub's dependencies, and reports warnings for its operator. */
 export const readinessCheck: Check = {
   id: "readiness",
   title: "readiness",
@@ -36,7 +36,7 @@ export const readinessCheck: Check = {
   async run(patient) {
     const answer = await get(patient, "/readyz");
     if (typeof answer === "string")
-      return fail(answer, "The hub is alive and does not get around to answering: look at its load and its log.");
+      return fail(answer, "The hub runs but does not answer in time. Check its load and its log.");
     const { status, json } = answer;
     const warnings = entriesOf(json?.warnings).map(warning);
     if (status === 200) return warnings.length > 0 ? warnings : ok("database and broker answer");
@@ -51,29 +51,32 @@ function entriesOf(parts: unknown): Entry[] {
   return Object.entries(parts).map(([part, sentences]) => [part, String(sentences)]);
 }
 
-/** The last sentence of a warning says what to do. */
+/** Splits a warning: its last sentence is the remedy. */
 function warning([part, sentences]: Entry): Finding {
-  const [, measured = sentences, remedy = `Look into the hub's log for ${part}.`] =
+  const [, measured = sentences, remedy = `Check the hub's log for ${part}.`] =
     /^(.+[.!?])\s+(.+)$/s.exec(sentences) ?? [];
   return warn(`${part}: ${measured}`, remedy);
 }
 
 function unready(status: number, faults: readonly Entry[]): Finding {
-  if (faults.length === 0) return fail(`HTTP ${status}`, "Look into the hub's log.");
+  if (faults.length === 0) return fail(`HTTP ${status}`, "Check the hub's log.");
   const measured = faults.map(([part, fault]) => `${part}: ${fault}`).join("; ");
-  const remedies = faults.map(([part]) => REMEDIES.get(part) ?? `Look into the hub's log for ${part}.`);
+  const remedies = faults.map(([part]) => REMEDIES.get(part) ?? `Check the hub's log for ${part}.`);
   return fail(measured, [...new Set(remedies)].join(" "));
 }
 
 const REMEDIES: ReadonlyMap<string, string> = new Map([
-  ["hub", "This node is going away: clients move to another one. If there is none, start one."],
-  ["serving", "One hub without Redis serves a database. Do what the sentence above says, or ask the hub that serves."],
-  ["database", "Check that Postgres runs and that the hub's DATABASE_URL leads there."],
-  ["broker", "Check that Redis runs and that the hub's REDIS_URL leads there."],
-  ["presence", "Check that Redis runs and that the hub's REDIS_URL leads there."],
+  ["hub", "This node is shutting down, and clients move to another one. If there is none, start one."],
+  [
+    "serving",
+    "Only one hub without Redis can serve a database. Follow the message above, or use the hub that serves it.",
+  ],
+  ["database", "Check that Postgres runs and that the hub's DATABASE_URL points to it."],
+  ["broker", "Check that Redis runs and that the hub's REDIS_URL points to it."],
+  ["presence", "Check that Redis runs and that the hub's REDIS_URL points to it."],
 ]);
 
-/** Whether the way lets WebSockets through. */
+/** Checks that the network lets WebSockets through. */
 export const webSocketCheck: Check = {
   id: "websocket",
   title: "WebSocket",
@@ -84,7 +87,7 @@ export const webSocketCheck: Check = {
     if (outcome === "upgraded") return ok(`upgraded, in ${inMs(performance.now() - begun)}`);
     return fail(
       typeof outcome === "number" ? `the upgrade was answered with HTTP ${outcome}` : outcome,
-      "Something between does not pass WebSockets on: let it pass Upgrade and Connection (nginx: proxy_http_version 1.1; " +
+      "A proxy does not forward WebSockets. Forward Upgrade and Connection (nginx: proxy_http_version 1.1; " +
         'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade").',
     );
   },
@@ -111,12 +114,12 @@ function upgrade(patient: Patient): Promise<"upgraded" | number | string> {
 
 interface Answer {
   status: number;
-  /** Null where the body is none. */
+  /** Null if the body is not a JSON object. */
   json: { status?: unknown; faults?: unknown; warnings?: unknown } | null;
   location: string | null;
 }
 
-/** An answer, or in words why there is none. */
+/** Returns the answer, or a text that says why there is none. */
 function get(patient: Patient, path: string): Promise<Answer | string> {
   return asked(patient, path, { connection: "close" }, (request, settle) => {
     request.on("response", (response) => void read(response).then((text) => settle(answerOf(response, text))));
@@ -133,7 +136,7 @@ async function read(response: IncomingMessage): Promise<string> {
       if (text.length > MAX_BODY) break;
     }
   } catch {
-    // A body that breaks off says as much as a short one.
+    // An incomplete body is handled like a short one.
   }
   return text;
 }
@@ -152,7 +155,7 @@ function objectIn(text: string): Answer["json"] {
   }
 }
 
-/** Sends a request and resolves with what `listen` settles on, or with words where nothing came. */
+/** Sends a request. Resolves with the value that `listen` settles, or with a text if no answer arrives. */
 function asked<Outcome>(
   { url, timeoutMs, signal }: Patient,
   path: string,

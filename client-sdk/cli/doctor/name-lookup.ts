@@ -1,13 +1,13 @@
 import { execFile } from "node:child_process";
 
-/** Prints what the system's resolver answers: an array of addresses, or the error's code. */
+/** Prints the answer of the system's resolver: an array of addresses, or the error's code. */
 const SCRIPT = `require("node:dns").lookup(process.argv[1], { all: true }, (error, found) =>
   console.log(JSON.stringify(error ? error.code : found.map(({ address }) => address))))`;
 
 /**
- * The addresses of a host by the system's resolver. Rejects with an error whose `code` is the resolver's, or `TIMEOUT`.
- * A lookup can't be cancelled, and no process ends while one of its lookups is pending: this one runs in a process that
- * can be killed.
+ * Returns a host's addresses from the system's resolver. Rejects with an error whose `code` is the resolver's, or
+ * `TIMEOUT`. A lookup can't be cancelled, and a process can't exit while one is pending. This one runs in a child
+ * process that can be killed.
  */
 export function lookupName(host: string, timeoutMs: number, signal: AbortSignal): Promise<string[]> {
   const env = { ...process.env, NODE_OPTIONS: "" };

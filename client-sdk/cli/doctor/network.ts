@@ -6,17 +6,17 @@ import { lookupName } from "./name-lookup.ts";
 const DAY_MS = 86_400_000;
 const EXPIRY_WARNING_DAYS = 14;
 
-/** Whether the name leads to addresses. */
+/** Checks that the host name resolves to addresses. */
 export const nameCheck: Check = {
   id: "name",
   title: "name",
   needs: [],
   async run(patient) {
     const host = hostOf(patient);
-    if (isIP(host)) return ok(`${host} is an address`);
+    if (isIP(host)) return ok(`${host} is an IP address`);
     try {
       const addresses = await lookupName(host, patient.timeoutMs, patient.signal);
-      return ok(`${host} is ${addresses.join(", ")}`);
+      return ok(`${host} resolves to ${addresses.join(", ")}`);
     } catch (error) {
       patient.signal.throwIfAborted();
       return unknownName(host, (error as { code?: unknown }).code);
@@ -28,13 +28,13 @@ function unknownName(host: string, code: unknown): Finding {
   if (code === "TIMEOUT")
     return fail(`the DNS server does not answer for ${host}`, "Check this machine's network and its DNS server.");
   if (code === "EAI_AGAIN")
-    return fail(`${host} can't be looked up now`, "Check this machine's network and its DNS server.");
+    return fail(`${host} can't be resolved now`, "Check this machine's network and its DNS server.");
   if (code !== "ENOTFOUND")
-    return fail(`${host} can't be looked up (${code})`, "Check this machine's network and its DNS server.");
-  return fail(`there is no host ${host}`, "Check the address for typing errors, and its DNS record.");
+    return fail(`${host} can't be resolved (${code})`, "Check this machine's network and its DNS server.");
+  return fail(`host ${host} does not exist`, "Check the address for typing errors, and its DNS record.");
 }
 
-/** Whether something takes connections there. */
+/** Checks that the port accepts TCP connections. */
 export const tcpCheck: Check = {
   id: "tcp",
   title: "TCP",
@@ -45,7 +45,7 @@ export const tcpCheck: Check = {
     const socket = connectTcp({ host: hostOf(patient), port: portOf(patient) });
     try {
       await opened(socket, "connect", patient);
-      return ok(`${place} takes connections, in ${inMs(performance.now() - begun)}`);
+      return ok(`${place} accepts connections, in ${inMs(performance.now() - begun)}`);
     } catch (error) {
       return closedDoor(place, (error as NodeJS.ErrnoException).code ?? "");
     } finally {
@@ -55,13 +55,12 @@ export const tcpCheck: Check = {
 };
 
 function closedDoor(place: string, code: string): Finding {
-  if (code === "ECONNREFUSED") return fail(`nobody listens at ${place}`, "Check the port, and that the hub runs.");
-  if (code === "TIMEOUT")
-    return fail(`nothing comes back from ${place}`, "Look for a firewall between, and check the address.");
+  if (code === "ECONNREFUSED") return fail(`${place} refuses connections`, "Check the port, and that the hub runs.");
+  if (code === "TIMEOUT") return fail(`${place} does not answer`, "Check the address, and firewalls on the way.");
   return fail(`${place} can't be reached (${code})`, "Check this machine's network and the address.");
 }
 
-/** Whether what is said there is private, and to whom. */
+/** Checks TLS: its handshake and its certificate. */
 export const tlsCheck: Check = {
   id: "tls",
   title: "TLS",
@@ -69,7 +68,7 @@ export const tlsCheck: Check = {
   async run(patient) {
     if (patient.url.protocol === "http:") return withoutTls(patient);
     const servername = isIP(hostOf(patient)) ? {} : { servername: hostOf(patient) };
-    // Looked at first, judged afterwards: what is wrong with a certificate is in it.
+    // Accepted first and checked below, so that an invalid certificate can be inspected.
     const socket = connectTls({
       host: hostOf(patient),
       port: portOf(patient),
@@ -91,13 +90,13 @@ function withoutTls(patient: Patient): Finding {
   const host = hostOf(patient);
   if (host === "localhost" || host === "::1" || host.startsWith("127."))
     return ok("not used, and not needed within one machine");
-  return warn("not used: tokens can be read on their way", "Put the hub behind TLS and use its https:// address.");
+  return warn("not used: tokens can be read in transit", "Put the hub behind TLS and use its https:// address.");
 }
 
 function noTls(code: string): Finding {
   if (code === "TIMEOUT")
-    return fail("the handshake is not answered", "Check that this port speaks TLS; it may be http://.");
-  return fail(`TLS is not spoken there (${code})`, "Check the port, or use http:// if the hub has no TLS.");
+    return fail("no answer to the handshake", "Check that this port uses TLS. It may need http://.");
+  return fail(`the port does not use TLS (${code})`, "Check the port, or use http:// if the hub has no TLS.");
 }
 
 function judged(socket: TLSSocket, host: string): Finding {
@@ -111,19 +110,19 @@ function judged(socket: TLSSocket, host: string): Finding {
 
 function certificateTrouble(certificate: PeerCertificate, problem: string, host: string): Finding | null {
   const { valid_from: from, valid_to: to } = certificate;
-  if (Date.parse(to) < Date.now()) return fail(`the certificate ran out on ${to}`, "Renew it.");
+  if (Date.parse(to) < Date.now()) return fail(`the certificate expired on ${to}`, "Renew it.");
   if (Date.parse(from) > Date.now())
-    return fail(`the certificate begins on ${from}`, "Check this machine's clock, then the certificate.");
+    return fail(`the certificate is not valid before ${from}`, "Check this machine's clock, then the certificate.");
   if (problem === "") return null;
   if (problem.includes("ALTNAME")) {
     return fail(
       `the certificate is for ${subjectOf(certificate)}, not for ${host}`,
-      "Use the name in it, or get one for this name.",
+      "Use the certificate's name, or get a certificate for this name.",
     );
   }
   return fail(
     `the certificate is not trusted (${problem})`,
-    "Use one of a known authority, send its whole chain, or name your own authority's file in NODE_EXTRA_CA_CERTS.",
+    "Use a certificate of a known authority, send its whole chain, or set NODE_EXTRA_CA_CERTS to your own authority's file.",
   );
 }
 
@@ -132,7 +131,7 @@ function subjectOf({ subject, subjectaltname }: PeerCertificate): string {
   return names ?? String(subject?.CN ?? "no name");
 }
 
-/** Resolves when `event` comes; rejects with the socket's error, or code TIMEOUT. */
+/** Resolves at `event`. Rejects with the socket's error, or an error with code TIMEOUT. */
 function opened(socket: Socket, event: "connect" | "secureConnect", { timeoutMs, signal }: Patient): Promise<void> {
   return new Promise((resolve, reject) => {
     const limit = setTimeout(() => reject(Object.assign(new Error("no answer"), { code: "TIMEOUT" })), timeoutMs);
@@ -144,11 +143,11 @@ function opened(socket: Socket, event: "connect" | "secureConnect", { timeoutMs,
       settle();
     };
     socket.once(event, () => finish(resolve));
-    // Later errors, of a socket that is done with, are nobody's.
+    // Errors after the event are ignored.
     socket.on("error", (error) => finish(() => reject(error)));
   });
 }
 
-/** IPv6 addresses stand in brackets in a URL. */
+/** Removes the brackets around IPv6 addresses in URLs. */
 const hostOf = ({ url }: Patient): string => url.hostname.replace(/^\[|\]$/g, "");
 const portOf = ({ url }: Patient): number => Number(url.port || (url.protocol === "https:" ? 443 : 80));

@@ -7,7 +7,7 @@ const ROUND_TRIPS = 20;
 const SLOW_MEDIAN_MS = 250;
 const SLOW_WORST_MS = 1_000;
 const SHOWN = 5;
-/** Nobody is subscribed to it: the answer needs neither rights nor the database, only the way there and back. */
+/** A channel without subscribers: the request needs neither rights nor the database, only a round trip. */
 const NO_CHANNEL = "task:task_00000000000000000000000000";
 
 async function welcomed(patient: Patient) {
@@ -16,7 +16,7 @@ async function welcomed(patient: Patient) {
   return handshake;
 }
 
-/** Whether clocks agree: tokens expire by them, and times of publications are read by them. */
+/** Checks that the clocks agree: token expiry and publication times depend on them. */
 export const clockCheck: Check = {
   id: "clock",
   title: "clock",
@@ -24,13 +24,13 @@ export const clockCheck: Check = {
   async run(patient) {
     const { welcome, receivedAt } = await welcomed(patient);
     const skewMs = welcome.serverTime - receivedAt;
-    const measured = `the hub's is ${Math.abs(skewMs)} ms ${skewMs < 0 ? "behind" : "ahead"}`;
+    const measured = `the hub's clock is ${Math.abs(skewMs)} ms ${skewMs < 0 ? "behind" : "ahead"}`;
     if (Math.abs(skewMs) <= SKEW_WARNING_MS) return ok(measured);
-    return warn(measured, "Let both machines keep their time by NTP: tokens expire too early or too late.");
+    return warn(measured, "Synchronize both machines with NTP: otherwise tokens expire too early or too late.");
   },
 };
 
-/** How long an answer takes. */
+/** Measures the round-trip time. */
 export const latencyCheck: Check = {
   id: "latency",
   title: "latency",
@@ -45,12 +45,12 @@ export const latencyCheck: Check = {
     if (median < SLOW_MEDIAN_MS && worst < SLOW_WORST_MS) return ok(measured);
     return warn(
       measured,
-      "The way is long or the hub is busy: compare with another network, and look at the hub's load.",
+      "The network is slow or the hub is busy. Compare with another network, and check the hub's load.",
     );
   },
 };
 
-/** The time of one answer of the hub. */
+/** Returns the milliseconds of one round trip to the hub. */
 export async function roundTripMs(
   client: Client,
   { timeoutMs, signal }: Pick<Patient, "timeoutMs" | "signal">,
@@ -60,7 +60,7 @@ export async function roundTripMs(
   return performance.now() - begun;
 }
 
-/** What this token may see and do. */
+/** Reports the token's rights. */
 export const rightsCheck: Check = {
   id: "rights",
   title: "rights",
@@ -80,8 +80,8 @@ async function rightsOfWorkstation(client: Client, patient: Patient): Promise<Fi
   const { items, nextCursor } = await client.rpc("projects.list", { limit: SHOWN }, patient);
   if (items.length > 0) return ok(`its own channel, and projects: ${named(items)}${nextCursor ? ", …" : ""}`);
   return warn(
-    "its own channel, and no project",
-    "Attach it to one: `monster-realtime rpc projects.attachWorkstation`.",
+    "its own channel, but no project",
+    "Attach it to a project: `monster-realtime rpc projects.attachWorkstation`.",
   );
 }
 
@@ -92,7 +92,7 @@ async function rightsOfUser(
   patient: Patient,
 ): Promise<Finding> {
   if (principal.organizationIds.length === 0) {
-    return warn("member of no organization: it may see nothing", "Let an admin of an organization invite this user.");
+    return warn("not a member of any organization: no rights", "Ask an admin of an organization to invite this user.");
   }
   const roles = await Promise.all(
     organizations.map(async ({ id, name }) => `${name}: ${await roleIn(client, id, principal.id, patient)}`),
@@ -102,9 +102,9 @@ async function rightsOfUser(
 }
 
 const MAY: Record<Role, string> = {
-  owner: "owner, may do everything",
-  admin: "admin, may do everything but delete it",
-  member: "member, may work with projects and tasks, not look at connections",
+  owner: "owner, all rights",
+  admin: "admin, all rights except deletion",
+  member: "member, projects and tasks but not connections",
 };
 
 async function roleIn(client: Client, organizationId: string, userId: string, patient: Patient): Promise<string> {

@@ -2,9 +2,9 @@ import { ago } from "../ago.ts";
 import { type Check, type Finding, fail, ok, warn } from "./check.ts";
 
 const SOON_MS = 300_000;
-const RENEW = "Get a new one and give it by --token or `context add`.";
+const RENEW = "Get a new one and pass it with --token or `context add`.";
 
-/** What can be said of a token without asking anybody. It is never shown. */
+/** Checks a token locally. The token is never shown. */
 export const tokenCheck: Check = {
   id: "token",
   title: "token",
@@ -12,26 +12,24 @@ export const tokenCheck: Check = {
   run: async ({ token }) => readToken(token, Date.now()),
 };
 
-/** The shapes that a hub knows, and of a JWT how long it lasts. */
+/** Checks a token's format, and the expiry of a JWT. */
 export function readToken(token: string | null, nowMs: number): Finding {
   if (token === null) {
     return fail(
-      "there is none",
-      "Give one by --token, or add a context for this address: what is kept for another hub does not go here.",
+      "no token",
+      "Pass one with --token, or add a context for this address. Tokens saved for other hubs are not sent here.",
     );
   }
-  if (token.startsWith("wst_")) return fixed(token, /^wst_[A-Za-z0-9_-]{43}$/, "a workstation's");
-  if (token.startsWith("svc_")) return fixed(token, /^svc_[\x21-\x7e]+$/, "a service's");
+  if (token.startsWith("wst_")) return fixed(token, /^wst_[A-Za-z0-9_-]{43}$/, "a workstation token");
+  if (token.startsWith("svc_")) return fixed(token, /^svc_[\x21-\x7e]+$/, "a service token");
   if (token.startsWith("pat_")) return fixed(token, /^pat_[\x21-\x7e]+$/, "a personal access token");
   const claims = claimsOf(token);
-  return claims
-    ? readClaims(claims, nowMs)
-    : fail("of no shape that hubs know", `Check that it was copied whole. ${RENEW}`);
+  return claims ? readClaims(claims, nowMs) : fail("unknown format", `Check that it was copied completely. ${RENEW}`);
 }
 
-function fixed(token: string, shape: RegExp, whose: string): Finding {
-  if (shape.test(token)) return ok(`${whose}, ${token.length} characters, without an expiry of its own`);
-  return fail(`begins like ${whose} and is not as long as one`, "Check that it was copied whole.");
+function fixed(token: string, shape: RegExp, kind: string): Finding {
+  if (shape.test(token)) return ok(`${kind}, ${token.length} characters, without an expiry`);
+  return fail(`starts like ${kind} but has a wrong length`, "Check that it was copied completely.");
 }
 
 interface Claims {
@@ -40,7 +38,7 @@ interface Claims {
   exp?: unknown;
 }
 
-/** The claims of a JWT; nobody's signature is checked here. */
+/** Decodes the claims of a JWT without checking its signature. */
 function claimsOf(token: string): Claims | null {
   const parts = token.split(".");
   if (parts.length !== 3) return null;
@@ -53,10 +51,10 @@ function claimsOf(token: string): Claims | null {
 }
 
 function readClaims({ sub, iss, exp }: Claims, nowMs: number): Finding {
-  const whose = `a user's, of ${typeof sub === "string" ? sub : "nobody"} by ${typeof iss === "string" ? iss : "no issuer"}`;
-  if (typeof exp !== "number") return ok(`${whose}, without an expiry`);
+  const kind = `a user token for ${typeof sub === "string" ? sub : "no user"}, issued by ${typeof iss === "string" ? iss : "no issuer"}`;
+  if (typeof exp !== "number") return ok(`${kind}, without an expiry`);
   const leftMs = exp * 1000 - nowMs;
-  if (leftMs <= 0) return fail(`${whose}, expired ${ago(-leftMs)} ago`, RENEW);
-  const measured = `${whose}, ${ago(leftMs)} left`;
+  if (leftMs <= 0) return fail(`${kind}, expired ${ago(-leftMs)} ago`, RENEW);
+  const measured = `${kind}, ${ago(leftMs)} left`;
   return leftMs < SOON_MS ? warn(measured, RENEW) : ok(measured);
 }

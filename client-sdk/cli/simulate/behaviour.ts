@@ -5,13 +5,13 @@ const FIRST_PORT = 3_000;
 const PORTS = 1_000;
 const MAX_TASKS = 3;
 const SHARE_WITH_DEV_SERVER = 0.4;
-const MIN_AWAY_MS = 1_000;
-const MAX_AWAY_MS = 20_000;
+const MIN_DOWNTIME_MS = 1_000;
+const MAX_DOWNTIME_MS = 20_000;
 
 /** Numbers in [0, 1). */
 export type Chance = () => number;
 
-/** What a machine has: one agent or two. */
+/** The agents of a machine: one or two. */
 export function agentsOf(place: number): ReportedAgent[] {
   const types = Array.from(
     { length: 1 + (place % 2) },
@@ -20,7 +20,7 @@ export function agentsOf(place: number): ReportedAgent[] {
   return types.map((type) => ({ type, name: type }));
 }
 
-/** What a machine tells when it comes. */
+/** The first meta of a machine. */
 export function firstMeta(place: number, projectId: string, chance: Chance): WorkstationPresenceMeta {
   const idle: WorkstationPresenceMeta = {
     status: "online",
@@ -31,7 +31,7 @@ export function firstMeta(place: number, projectId: string, chance: Chance): Wor
   return chance() < SHARE_WITH_DEV_SERVER ? withDevServer(idle, chance) : idle;
 }
 
-/** What it tells next: work begins and ends, dev servers start and stop. Never what it has told already. */
+/** The next meta: work begins and ends, dev servers start and stop. It always differs from the current one. */
 export function nextMeta(meta: WorkstationPresenceMeta, chance: Chance): WorkstationPresenceMeta {
   if (chance() < SHARE_WITH_DEV_SERVER)
     return meta.devServerPort ? withoutDevServer(meta) : withDevServer(meta, chance);
@@ -47,8 +47,8 @@ function withoutDevServer({ devServerPort: _, ...meta }: WorkstationPresenceMeta
   return meta;
 }
 
-/** When it changes next: around the mean, from half of it to one and a half times. */
+/** The time to the next change: 0.5 to 1.5 times the mean. */
 export const nextChangeMs = (meanMs: number, chance: Chance): number => meanMs * (0.5 + chance());
 
-/** How long a machine that crashed stays away: now shorter than the grace time, now longer. */
-export const awayMs = (chance: Chance): number => MIN_AWAY_MS + chance() * (MAX_AWAY_MS - MIN_AWAY_MS);
+/** The time before a crashed machine reconnects: sometimes shorter than the grace period, sometimes longer. */
+export const downtimeMs = (chance: Chance): number => MIN_DOWNTIME_MS + chance() * (MAX_DOWNTIME_MS - MIN_DOWNTIME_MS);

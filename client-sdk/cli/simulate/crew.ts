@@ -4,12 +4,12 @@ import type { Output } from "../output.ts";
 import { paced } from "../paced.ts";
 import { Progress } from "../progress.ts";
 
-/** Calls are paced below what the hub allows one connection. */
+/** Calls are paced below the rate limit of one connection. */
 const SHARE_OF_LIMIT = 0.8;
 const DEFAULT_RPCS_PER_SECOND = 50;
 const CALLS_TO_REGISTER = 2;
 
-/** A workstation that was registered for a simulation, with the token that opens it. */
+/** A workstation registered for a simulation, with its token. */
 export interface Recruit {
   /** From 0. */
   place: number;
@@ -23,7 +23,7 @@ export interface Ground {
   projectId: string;
 }
 
-/** The project that was named, or the first active one. */
+/** Returns the given project, or the first active one. */
 export async function groundFor(client: Client, project: string | undefined): Promise<Ground> {
   if (project !== undefined) {
     const { id, organizationId } = await client.rpc("projects.get", { id: project });
@@ -32,15 +32,15 @@ export async function groundFor(client: Client, project: string | undefined): Pr
   const { items } = await client.rpc("projects.list", { limit: 200 });
   const found = items.find(({ status }) => status === "active");
   if (found) return { projectId: found.id, organizationId: found.organizationId };
-  throw new CliFailure("This token has no active project to put workstations into. Name one with --project.");
+  throw new CliFailure("No active project is visible to this token. Give one with --project.");
 }
 
-/** Workstations that are registered and removed by an admin. */
+/** Registers and removes workstations as an admin. */
 export class Crew {
   readonly #admin: Client;
   readonly #ground: Ground;
   readonly #output: Output;
-  /** Also those that are registered and not yet attached. */
+  /** Includes workstations that are not yet attached. */
   readonly #registered = new Set<string>();
 
   constructor(admin: Client, ground: Ground, output: Output) {
@@ -49,7 +49,10 @@ export class Crew {
     this.#output = output;
   }
 
-  /** Registers so many and attaches them to the project. Rejects with the first failure; `remove` takes back what there is. */
+  /**
+   * Registers `count` workstations and attaches them to the project. Rejects with the first failure; call `remove`
+   * then.
+   */
   async recruit(count: number, signal: AbortSignal): Promise<Recruit[]> {
     const run = Date.now().toString(36);
     const recruits: Recruit[] = [];
@@ -67,7 +70,7 @@ export class Crew {
     return recruits;
   }
 
-  /** Removes all that were registered; those that could not be removed are named in the failure. */
+  /** Removes all registered workstations. The failure gives the number of those that could not be removed. */
   async remove(): Promise<void> {
     const progress = new Progress("removing", this.#registered.size, this.#output);
     try {

@@ -2,17 +2,17 @@ import { type Client, createClient, workstationChannel } from "../../index.ts";
 import type { WorkstationPresenceMeta } from "../../protocol/index.ts";
 import { Timer } from "../../timer.ts";
 import { VERSION } from "../version.ts";
-import { awayMs, type Chance, firstMeta, nextChangeMs, nextMeta } from "./behaviour.ts";
+import { type Chance, downtimeMs, firstMeta, nextChangeMs, nextMeta } from "./behaviour.ts";
 import type { Recruit } from "./crew.ts";
 
-/** A workstation that is simulated. */
+/** A simulated workstation. */
 export interface Machine {
   readonly state: MachineState;
-  /** Connects and is present. Rejects where the hub refuses for good. */
+  /** Connects and joins the presence. Rejects if the hub refuses permanently. */
   arrive(): Promise<void>;
-  /** Breaks off without a goodbye, and comes back after a while. */
+  /** Disconnects without a goodbye, and reconnects later. */
   crash(): Promise<void>;
-  /** Says goodbye, for good. */
+  /** Leaves permanently. */
   leave(): Promise<void>;
 }
 export type MachineState = "away" | "online" | "busy" | "crashed" | "ended";
@@ -20,14 +20,14 @@ export type MachineState = "away" | "online" | "busy" | "crashed" | "ended";
 export interface MachineOptions {
   url: string;
   projectId: string;
-  /** How long it stays as it is, on average. */
+  /** The average time between its changes. */
   changeEveryMs: number;
   chance: Chance;
-  /** Told of each change of presence that the hub took. */
+  /** Called for each change of presence that the hub accepted. */
   onChange(): void;
 }
 
-/** A machine whose presence changes as if somebody worked at it. */
+/** A machine whose presence changes as if a person worked on it. */
 export class IdleMachine implements Machine {
   readonly #recruit: Recruit;
   readonly #options: MachineOptions;
@@ -64,7 +64,7 @@ export class IdleMachine implements Machine {
     this.#state = "crashed";
     await this.#hangUp({ goodbye: false });
     if (this.#state !== "crashed") return;
-    this.#return.set(awayMs(this.#options.chance), () => {
+    this.#return.set(downtimeMs(this.#options.chance), () => {
       this.#state = "away";
       this.arrive().catch(() => undefined);
     });
@@ -87,12 +87,12 @@ export class IdleMachine implements Machine {
     const { changeEveryMs, chance } = this.#options;
     this.#change.set(nextChangeMs(changeEveryMs, chance), () => {
       this.#meta = nextMeta(this.#meta, chance);
-      this.#tell().catch(() => undefined);
+      this.#update().catch(() => undefined);
       this.#plan();
     });
   }
 
-  async #tell(): Promise<void> {
+  async #update(): Promise<void> {
     await this.#client?.presence(workstationChannel(this.#recruit.id)).update(this.#meta);
     this.#options.onChange();
   }
@@ -100,7 +100,7 @@ export class IdleMachine implements Machine {
 
 function connectionOf({ token }: Recruit, url: string): Client {
   const client = createClient({ url, token, client: `monster-realtime-simulation/${VERSION}` });
-  // Seen in its state: a simulation of hundreds says how many are there, not what each of them met.
+  // Errors are visible in its state: a simulation shows counts, not the errors of single machines.
   client.on("error", () => undefined);
   return client;
 }

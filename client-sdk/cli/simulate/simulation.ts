@@ -9,25 +9,25 @@ import { watchTable } from "../watch-table.ts";
 import type { Machine, MachineState } from "./machine.ts";
 
 const STATUS_EVERY_MS = 1_000;
-/** Into a pipe it is told less often. */
+/** The interval in a pipe. */
 const LINE_EVERY_MS = 5_000;
 const LEAVES_PER_SECOND = 200;
 
 export interface SimulationOptions {
-  /** Arrivals a second. */
+  /** Arrivals per second. */
   ratePerSecond: number;
-  /** How often one of them crashes; null: none does. */
+  /** The interval of crashes; null: none. */
   flapEveryMs: number | null;
-  /** Ends by itself after this; null: at Ctrl-C. */
+  /** Ends after this time; null: at Ctrl-C. */
   forMs: number | null;
   signal: AbortSignal;
   output: Output;
 }
 
-/** How many machines are in which state, and what they did. */
+/** The number of machines per state, and counts of their actions. */
 export type Status = Record<MachineState, number> & { total: number; changesPerSecond: number; crashes: number };
 
-/** Machines that arrive, live, crash and leave together. */
+/** Machines that arrive, change, crash and leave together. */
 export class Simulation {
   readonly #machines: readonly Machine[];
   readonly #options: SimulationOptions;
@@ -44,7 +44,7 @@ export class Simulation {
     this.#changes += 1;
   }
 
-  /** Lets all arrive. Rejects with the first refusal. */
+  /** Lets all machines arrive. Rejects with the first refusal. */
   async open(): Promise<void> {
     const { ratePerSecond, signal, output } = this.#options;
     const progress = new Progress("connecting", this.#machines.length, output);
@@ -60,16 +60,16 @@ export class Simulation {
     }
   }
 
-  /** Resolves when the time is over; rejects with the reason of the aborted signal. */
+  /** Resolves when the time is over. Rejects with the reason of the aborted signal. */
   async live(): Promise<void> {
     const { forMs, signal, output } = this.#options;
     const leaving = forMs === null ? signal : withTimeLimit(signal, forMs).signal;
     const isTerminal = output.mode === "terminal";
     const everyMs = isTerminal ? STATUS_EVERY_MS : LINE_EVERY_MS;
-    const look = async () => (isTerminal ? this.#forEyes() : this.#tell());
+    const read = async () => (isTerminal ? this.#forEyes() : this.#report());
     try {
       await Promise.race([
-        watchTable(look, { everyMs, signal: leaving, draws: isTerminal }),
+        watchTable(read, { everyMs, signal: leaving, draws: isTerminal }),
         ...(this.#options.flapEveryMs === null ? [] : [this.#flap(this.#options.flapEveryMs, leaving)]),
       ]);
     } catch (error) {
@@ -110,13 +110,13 @@ export class Simulation {
       colors.yellow(`${busy} busy`),
       ...(away > 0 ? [colors.red(`${away} away`)] : []),
       ...(crashed > 0 ? [`${crashed} crashed`] : []),
-      ...(ended > 0 ? [colors.red(`${ended} refused for good`)] : []),
+      ...(ended > 0 ? [colors.red(`${ended} refused permanently`)] : []),
       colors.dim(`${rateText(changesPerSecond)} changes/s`),
-      colors.dim("Ctrl-C ends"),
+      colors.dim("Ctrl-C to stop"),
     ].join("   ");
   }
 
-  #tell(): string {
+  #report(): string {
     const status = this.status();
     this.#options.output.record(status, () =>
       Object.entries(status)

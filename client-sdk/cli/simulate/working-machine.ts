@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Timer } from "../../timer.ts";
 import { createWorkstation, type Workstation, type WorkstationTask } from "../../workstation.ts";
 import { VERSION } from "../version.ts";
-import { agentsOf, awayMs } from "./behaviour.ts";
+import { agentsOf, downtimeMs } from "./behaviour.ts";
 import type { Recruit } from "./crew.ts";
 import type { Machine, MachineOptions, MachineState } from "./machine.ts";
 
@@ -11,7 +11,7 @@ const MIN_STEP_MS = 500;
 const MAX_STEP_MS = 4_000;
 const SHARE_FAILED = 0.1;
 
-/** A machine that takes tasks, works at them for a while, and fails at some. */
+/** A machine that takes tasks, works on them for a while, and fails some. */
 export class WorkingMachine implements Machine {
   readonly #recruit: Recruit;
   readonly #options: MachineOptions;
@@ -43,7 +43,7 @@ export class WorkingMachine implements Machine {
       projects: [projectId],
       handleSignals: false,
       onTask: (task) => this.#work(task),
-      // An earlier life of this machine crashed with it: it is done anew.
+      // Repeats a task that was interrupted by a crash.
       onResume: (task) => this.#work(task),
     });
     workstation.on("error", () => undefined);
@@ -58,7 +58,7 @@ export class WorkingMachine implements Machine {
     this.#workstation = null;
     await workstation?.client.close({ goodbye: false });
     if (this.#state !== "crashed") return;
-    this.#return.set(awayMs(this.#options.chance), () => {
+    this.#return.set(downtimeMs(this.#options.chance), () => {
       this.#state = "away";
       this.arrive().catch(() => undefined);
     });

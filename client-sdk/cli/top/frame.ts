@@ -2,7 +2,7 @@ import type { LiveChannel } from "../../protocol/index.ts";
 import { ago } from "../ago.ts";
 import { inMs } from "../doctor/check.ts";
 import type { Colors } from "../output.ts";
-import { silence } from "../pages.ts";
+import { silentNodesWarning } from "../pages.ts";
 import { rateText } from "../rates.ts";
 import { harmless } from "../text.ts";
 import { timeOfDay } from "../times.ts";
@@ -11,29 +11,29 @@ import { shownChannels, type View } from "./view.ts";
 
 const MAX_NODES = 4;
 const MIN_NAME_WIDTH = 12;
-/** Names get so much before numbers do: what they end with tells them apart. */
+/** Names get this width before the numbers: their ends distinguish them. */
 const WANTED_NAME_WIDTH = 40;
 
 export interface Frame {
   reading: Reading;
   view: View;
   url: string;
-  /** What is wrong now; the reading is of before. */
+  /** The current failure; the reading is from before it. */
   trouble: string | null;
   colors: Colors;
   nowMs: number;
   columns: number;
-  /** Infinite where nothing has to fit. */
+  /** Infinite without a terminal. */
   rows: number;
 }
 
-/** How many channels a frame has room for. */
+/** The number of channels that fit in a frame. */
 export const channelRoom = ({ reading, rows }: Pick<Frame, "reading" | "rows">): number =>
   Math.max(1, rows - Math.min(reading.nodes.length, MAX_NODES + 1) - noteLines(reading) - 8);
 
 const noteLines = ({ silentNodes }: Reading): number => (silentNodes > 0 ? 1 : 0);
 
-/** The lines of one picture, none wider than the terminal. */
+/** The lines of one frame, none wider than the terminal. */
 export function drawFrame(frame: Frame): string[] {
   const shown = shownChannels(frame.reading.channels, frame.view);
   const room = channelRoom(frame);
@@ -66,7 +66,9 @@ function summary({ reading, url, trouble, colors, nowMs, columns }: Frame): stri
     `${trouble === null ? colors.bold(left) : colors.red(left)} ${colors.dim(clock)}`,
     fit(counts, columns),
   ];
-  return reading.silentNodes > 0 ? [...lines, colors.yellow(fit(silence(reading.silentNodes), columns))] : lines;
+  return reading.silentNodes > 0
+    ? [...lines, colors.yellow(fit(silentNodesWarning(reading.silentNodes), columns))]
+    : lines;
 }
 
 function nodes({ reading, colors, columns }: Frame): string[] {
@@ -89,7 +91,7 @@ interface Numbers {
   text(channel: LiveChannel, nowMs: number): string;
 }
 
-/** In the order in which they are given up where the terminal is narrow, the last one first. */
+/** On a narrow terminal the last columns are dropped first. */
 const NUMBERS: readonly Numbers[] = [
   { title: "RATE/S", width: 8, text: ({ publicationsPerSecond }) => rateText(publicationsPerSecond) },
   { title: "SUBSCRIBERS", width: 12, text: ({ subscribers }) => String(subscribers) },
@@ -116,9 +118,9 @@ function channels({ colors, nowMs, columns, view }: Frame, visible: readonly Liv
 }
 
 const emptyWords = ({ filter }: View): string =>
-  filter ? "No channel fits the filter." : "Nobody is subscribed to anything.";
+  filter ? "No channel matches the filter." : "No channel has subscribers.";
 
-/** As many numbers as there is room for, one at least. */
+/** The number columns that fit, at least one. */
 function fitting(room: number): readonly Numbers[] {
   const counts = NUMBERS.map((_, index) => NUMBERS.slice(0, NUMBERS.length - index));
   return counts.find((numbers) => widthOf(numbers) <= room) ?? NUMBERS.slice(0, 1);
@@ -126,7 +128,7 @@ function fitting(room: number): readonly Numbers[] {
 
 const widthOf = (numbers: readonly Numbers[]): number => numbers.reduce((sum, { width }) => sum + width, 0);
 
-/** The largest unit alone. */
+/** Only the largest unit. */
 const lastSeen = (ms: number): string => ago(ms).split(" ")[0] ?? "";
 
 function footer(
@@ -134,19 +136,19 @@ function footer(
   { from, shown, all }: { from: number; shown: number; all: number },
 ): string[] {
   if (!Number.isFinite(rows)) return [];
-  if (view.isTyping) return ["", fit(`filter: ${view.filter}_   (Enter keeps it, Esc forgets it)`, columns)];
+  if (view.isTyping) return ["", fit(`filter: ${view.filter}_   (Enter applies, Esc clears)`, columns)];
   const range = all === 0 ? "" : `   ${from + 1}–${from + shown} of ${all}`;
   const filter = view.filter ? `filter: ${view.filter}` : "filter";
   return ["", colors.dim(fit(`q quit   s sort: ${view.order}   / ${filter}   ↑↓ move${range}`, columns))];
 }
 
-/** Exactly so wide: cut with an ellipsis, or filled with spaces. */
+/** Exactly this width: cut with an ellipsis, or padded with spaces. */
 function fit(text: string, width: number): string {
   if (text.length <= width) return text.padEnd(Number.isFinite(width) ? width : 0);
   return `${text.slice(0, Math.max(0, width - 1))}…`;
 }
 
-/** Cut in its middle: names of one kind begin alike. */
+/** Cut in the middle: names of one kind have a common prefix. */
 function shortened(text: string, width: number): string {
   if (text.length <= width) return text;
   const tail = Math.floor((width - 1) / 2);

@@ -6,7 +6,7 @@ import { collect } from "../pages.ts";
 const MAX_CHANNELS = 2_000;
 const MAX_CONNECTIONS = 5_000;
 const MAX_WORKSTATIONS = 2_000;
-/** Rows of workstations come out of the database, and change slowly. */
+/** Workstation rows are read from the database, and change slowly. */
 const WORKSTATIONS_EVERY_MS = 10_000;
 
 export interface NodeLoad {
@@ -15,24 +15,24 @@ export interface NodeLoad {
   subscriptions: number;
 }
 
-/** What a hub was at, at one moment. */
+/** A hub's activity at one moment. */
 export interface Reading {
-  /** Milliseconds since 1970, by the clock here. */
+  /** Milliseconds since 1970, by the local clock. */
   at: number;
   latencyMs: number;
   connections: number;
   workstations: { online: number; busy: number };
-  /** Of all channels that have subscribers. */
+  /** The sum over all channels with subscribers. */
   publicationsPerSecond: number;
-  /** `publicationsPerSecond` since the reading before; of the last minute in the first. */
+  /** `publicationsPerSecond` since the previous reading; in the first reading, of the last minute. */
   channels: LiveChannel[];
   nodes: NodeLoad[];
   silentNodes: number;
-  /** Whether there is more than is read. */
+  /** Whether more exist than were read. */
   hasMore: boolean;
 }
 
-/** Reads a hub again and again, and counts rates between. */
+/** Reads a hub repeatedly and computes the rates between readings. */
 export class Readings {
   readonly #client: Client;
   readonly #limits: { signal: AbortSignal; timeoutMs: number };
@@ -82,7 +82,7 @@ export class Readings {
   }
 }
 
-/** The rate since the reading before; a node that went took its count with it. */
+/** The rate since the previous reading. A count may shrink when a node ends. */
 export function rate(channel: LiveChannel, at: number, before: Pick<Reading, "at" | "channels"> | null): LiveChannel {
   const known = before?.channels.find(({ name }) => name === channel.name);
   if (!before || !known || at <= before.at) return channel;

@@ -3,14 +3,14 @@ import type { LiveChannel } from "../../protocol/index.ts";
 export const ORDERS = ["rate", "subscribers", "total", "name"] as const;
 export type Order = (typeof ORDERS)[number];
 
-/** What a person has chosen to see. */
+/** The user's choices of the display. */
 export interface View {
   order: Order;
-  /** Channels whose names contain it. */
+  /** Only channels whose names contain it. */
   filter: string;
-  /** Whether keys are typed into the filter. */
+  /** Whether the user is typing the filter. */
   isTyping: boolean;
-  /** The row that is marked, counted from 0 among those that fit the filter. */
+  /** The index of the marked row among the filtered ones, from 0. */
   marked: number;
 }
 
@@ -23,7 +23,7 @@ export interface Key {
   ctrl?: boolean | undefined;
 }
 
-/** The view after a key; null where it was one to leave by. `page` is how far a page moves. */
+/** Returns the view after a key; null if the key quits. `page` is the number of rows per page. */
 export function press(view: View, key: Key, page: number): View | null {
   return view.isTyping ? type(view, key) : command(view, key, page);
 }
@@ -59,7 +59,7 @@ const COMPARISONS: Record<Order, (one: LiveChannel, other: LiveChannel) => numbe
   name: () => 0,
 };
 
-/** The channels that fit, in their order; equal ones by name, so that they stand still. */
+/** The filtered channels, sorted. Ties are sorted by name, so that they keep their place. */
 export function shownChannels(channels: readonly LiveChannel[], { filter, order }: View): LiveChannel[] {
   const byName = (one: LiveChannel, other: LiveChannel) => (one.name < other.name ? -1 : 1);
   return channels

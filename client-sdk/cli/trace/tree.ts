@@ -1,6 +1,6 @@
 import type { Delivery, NodesHeard, PublicationTrace } from "../../protocol/index.ts";
 import type { Colors } from "../output.ts";
-import { silence } from "../pages.ts";
+import { silentNodesWarning } from "../pages.ts";
 import { authorOf } from "../publication-lines.ts";
 import { harmless } from "../text.ts";
 import { preciseTime } from "../times.ts";
@@ -8,7 +8,7 @@ import { type Branch, renderTree } from "../tree.ts";
 
 export type Trace = PublicationTrace & NodesHeard;
 
-/** Where a publication came from and went to, for eyes. */
+/** Renders a publication's origin and deliveries for people. */
 export function traceTree(trace: Trace, colors: Colors): string {
   const { id, type, channel } = trace;
   const title = `${colors.bold(harmless(type))} on ${colors.cyan(harmless(channel))}  ${colors.dim(harmless(id))}`;
@@ -17,13 +17,11 @@ export function traceTree(trace: Trace, colors: Colors): string {
 }
 
 function published({ at, from, publishedOn, publishedBy, ...trace }: Trace, colors: Colors): Branch {
-  const by = publishedBy ? `${publishedBy.kind}:${publishedBy.id}` : "somebody that no node remembers";
-  const place = trace.ephemeral
-    ? "ephemeral: for those who listened, not stored"
-    : `offset ${trace.offset} in epoch ${harmless(trace.epoch)}`;
+  const by = publishedBy ? `${publishedBy.kind}:${publishedBy.id}` : "an unknown publisher";
+  const place = trace.ephemeral ? "ephemeral: not stored" : `offset ${trace.offset} in epoch ${harmless(trace.epoch)}`;
   const shownAs = authorOf(from);
   const below = [
-    { line: publishedOn ? `on ${harmless(publishedOn)}` : "on a node that does not answer or remembers no more" },
+    { line: publishedOn ? `on ${harmless(publishedOn)}` : "on a node that did not answer or no longer remembers it" },
     { line: place },
     ...(shownAs === by ? [] : [{ line: `shown to subscribers as ${harmless(shownAs)}` }]),
   ];
@@ -31,7 +29,8 @@ function published({ at, from, publishedOn, publishedBy, ...trace }: Trace, colo
 }
 
 function delivered({ deliveries, at }: Trace, colors: Colors): Branch {
-  if (deliveries.length === 0) return { line: `${colors.bold("delivered")} to nobody: no one was subscribed` };
+  if (deliveries.length === 0)
+    return { line: `${colors.bold("delivered")} to no connection: there were no subscribers` };
   const below = [...byNode(deliveries)].map(([nodeId, there]) => ({
     line: harmless(nodeId),
     below: aligned(there, at).map((cells) => ({ line: deliveryLine(cells, colors) })),
@@ -52,7 +51,7 @@ function counted(deliveries: readonly Delivery[]): string {
   return `${deliveries.length} ${deliveries.length === 1 ? "connection" : "connections"} (${parts})`;
 }
 
-/** Lag, way, principal, client and connection, each as wide as its column. */
+/** Lag, kind, principal, client and connection, padded to their column's width. */
 function aligned(deliveries: readonly Delivery[], publishedAt: number): string[][] {
   const rows = deliveries.map(({ at, how, principal, client, connectionId }) =>
     [lag(at, publishedAt), how, `${principal.kind}:${principal.id}`, client ?? "", connectionId].map(harmless),
@@ -63,30 +62,30 @@ function aligned(deliveries: readonly Delivery[], publishedAt: number): string[]
   );
 }
 
-/** How long after it was published; clocks of two nodes differ by some milliseconds. */
+/** The time since the publication. The clocks of two nodes differ by some milliseconds. */
 function lag(at: number | null, publishedAt: number): string {
   if (at === null) return "?";
   const ms = at - publishedAt;
   return Math.abs(ms) < 10_000 ? `${ms < 0 ? "" : "+"}${ms} ms` : preciseTime(at);
 }
 
-function deliveryLine([after = "", how = "", whom = "", client = "", connection = ""]: string[], colors: Colors) {
+function deliveryLine([after = "", how = "", principal = "", client = "", connection = ""]: string[], colors: Colors) {
   const way = how.trim() === "live" ? colors.green(how) : colors.yellow(how);
-  return `${after}  ${way}  ${whom}  ${client}  ${colors.dim(connection)}`.trimEnd();
+  return `${after}  ${way}  ${principal}  ${client}  ${colors.dim(connection)}`.trimEnd();
 }
 
 function missing({ truncated, silentNodes }: Trace): string[] {
-  const forgotten = truncated ? ["There were more deliveries: nodes tell some of them, and forget in time."] : [];
-  return silentNodes > 0 ? [...forgotten, silence(silentNodes)] : forgotten;
+  const forgotten = truncated ? ["Not all deliveries are shown: nodes list a limited number and forget old ones."] : [];
+  return silentNodes > 0 ? [...forgotten, silentNodesWarning(silentNodes)] : forgotten;
 }
 
-/** The same as tab-separated lines: one `published`, then one `delivered` each. */
+/** The trace as tab-separated lines: one `published`, then one `delivered` per delivery. */
 export function traceLines({ at, channel, offset, type, deliveries, ...trace }: Trace): string[] {
   const by = trace.publishedBy ? `${trace.publishedBy.kind}:${trace.publishedBy.id}` : "";
   const first = ["published", isoOf(at), trace.publishedOn ?? "", by, channel, String(offset ?? ""), type];
   const rest = deliveries.map(({ at: then, nodeId, principal, how, client, connectionId }) => {
-    const whom = `${principal.kind}:${principal.id}`;
-    return ["delivered", then === null ? "" : isoOf(then), nodeId, whom, connectionId, how, client ?? ""];
+    const receiver = `${principal.kind}:${principal.id}`;
+    return ["delivered", then === null ? "" : isoOf(then), nodeId, receiver, connectionId, how, client ?? ""];
   });
   return [first, ...rest].map((cells) => cells.map(harmless).join("\t"));
 }

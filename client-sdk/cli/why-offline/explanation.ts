@@ -2,40 +2,40 @@ import type { Workstation, WorkstationTransition } from "../../protocol/index.ts
 import { ago } from "../ago.ts";
 import { timeSeenFrom } from "../times.ts";
 
-/** Transitions that are shown on either side of the moment. */
+/** The number of transitions shown before and after the moment. */
 const SHOWN_BEFORE = 5;
 const SHOWN_AFTER = 3;
 
-/** What is known of a workstation around a moment. */
+/** The data about a workstation around a moment. */
 export interface Evidence {
   workstation: Pick<Workstation, "id" | "name" | "status">;
-  /** Newest first; as far back as some before the moment. */
+  /** Newest first, including some before the moment. */
   transitions: readonly WorkstationTransition[];
-  /** The moment that was asked about, in milliseconds since 1970. */
+  /** The moment in question, in milliseconds since 1970. */
   atMs: number;
-  /** Null where the moment is now. */
+  /** Null if the moment is now. */
   askedAt: string | null;
   nowMs: number;
 }
 
-/** Why it was as it was. */
+/** The state at the moment, and its reason. */
 export interface Explanation {
-  /** `unknown`: nothing was kept of it before that moment. */
+  /** `unknown`: there is no earlier transition. */
   state: WorkstationTransition["kind"] | "unknown";
   sinceMs: number | null;
   untilMs: number | null;
   reason: string | null;
   nodeId: string | null;
   connectionId: string | null;
-  /** What was, and why. */
+  /** The state and its reason, for people. */
   sentence: string;
-  /** What a person could do; null where nothing is wrong. */
+  /** Advice for a person; null if nothing is wrong. */
   remedy: string | null;
   /** The transitions around the moment, oldest first. */
   around: WorkstationTransition[];
 }
 
-/** Reads the state at a moment from the transitions before it, and its end from the one behind. */
+/** Derives the state at a moment from the transitions before it, and its end from the next one. */
 export function explain({ workstation, transitions, atMs, askedAt, nowMs }: Evidence): Explanation {
   const timeOf = ({ at }: WorkstationTransition): number => Date.parse(at);
   const earlier = transitions.filter((transition) => timeOf(transition) <= atMs);
@@ -67,7 +67,7 @@ interface Parts {
   isPast: boolean;
 }
 
-/** The connection that held the presence before it went. */
+/** The last connection that held the presence. */
 function connectionBefore(newestFirst: readonly WorkstationTransition[]): Parts["lastOnline"] {
   const online = newestFirst.find(({ kind }) => kind === "online");
   return (
@@ -80,8 +80,8 @@ function sentenceOf(parts: Parts, atMs: number): string {
   const name = `${workstation.name} (${workstation.id})`;
   if (!last) {
     return isPast
-      ? `Nothing is known of ${name} at ${timeSeenFrom(atMs, nowMs)}: no transition of it was kept from before.`
-      : `${name} was never online: no transition of it was kept.`;
+      ? `The state of ${name} at ${timeSeenFrom(atMs, nowMs)} is unknown: it has no earlier transition.`
+      : `${name} was never online: it has no transitions.`;
   }
   const since = `since ${timeSeenFrom(Date.parse(last.at), nowMs)}`;
   const length = ago((untilMs ?? nowMs) - Date.parse(last.at));
@@ -94,8 +94,8 @@ const WORDS: ReadonlyMap<string, string> = new Map([["suspect", "unreachable"]])
 
 function causeOf({ lastOnline, nowMs }: Parts, { kind, reason, nodeId }: WorkstationTransition): string {
   if (kind === "online") return lastOnline ? `, on ${place(lastOnline)}` : "";
-  const because = kind === "suspect" ? "its connection was lost without a goodbye" : reasonText(reason);
-  const by = kind === "offline" && nodeId ? `, told by ${nodeId}` : "";
+  const because = kind === "suspect" ? "its connection was lost" : reasonText(reason);
+  const by = kind === "offline" && nodeId ? `, reported by ${nodeId}` : "";
   const connected = lastOnline
     ? `; it was last on ${place(lastOnline)}, since ${timeSeenFrom(lastOnline.sinceMs, nowMs)}`
     : "";
@@ -103,41 +103,40 @@ function causeOf({ lastOnline, nowMs }: Parts, { kind, reason, nodeId }: Worksta
 }
 
 const place = ({ connectionId, nodeId }: NonNullable<Parts["lastOnline"]>): string =>
-  [
-    connectionId ? `connection ${connectionId}` : "a connection without a name",
-    ...(nodeId ? [`on ${nodeId}`] : []),
-  ].join(" ");
+  [connectionId ? `connection ${connectionId}` : "an unknown connection", ...(nodeId ? [`on ${nodeId}`] : [])].join(
+    " ",
+  );
 
 const REASONS: ReadonlyMap<string | null, string> = new Map<string | null, string>([
-  ["left", "its agent said goodbye"],
-  ["timeout", "its connection was lost and it did not come back within the grace time"],
-  ["node_lost", "the node that it was connected to is gone and it did not come back"],
-  ["revoked", "its rights were taken"],
-  [null, "its agent itself told the status offline"],
+  ["left", "its agent disconnected on purpose"],
+  ["timeout", "its connection was lost and it did not reconnect within the grace period"],
+  ["node_lost", "its node was lost and it did not reconnect"],
+  ["revoked", "its rights were revoked"],
+  [null, "its agent reported the status offline"],
 ]);
 
 const reasonText = (reason: string | null): string => REASONS.get(reason) ?? `of "${reason}"`;
 
 const REMEDIES: ReadonlyMap<string | null, string> = new Map<string | null, string>([
-  ["left", "Start its agent again, and look into the agent's own log for why it ended."],
+  ["left", "Start its agent again, and check the agent's log for why it ended."],
   [
     "timeout",
-    "Look whether the machine sleeps, has lost its network, or the hub itself was killed at that time; `monster-realtime doctor`, run there, checks the way to the hub.",
+    "Check whether the machine slept, lost its network, or the hub was killed at that time. Run `monster-realtime doctor` there to check the network to the hub.",
   ],
-  ["node_lost", "Look into that node's log; agents reconnect by themselves, so see that this one still runs."],
+  ["node_lost", "Check that node's log. Agents reconnect by themselves: check that this one still runs."],
   [
     "revoked",
-    "See who did it: `monster-realtime rpc audit.list`. A suspended workstation comes back by `rpc workstations.resume`.",
+    "Find out who did it with `monster-realtime rpc audit.list`. Resume a suspended workstation with `rpc workstations.resume`.",
   ],
-  [null, "Look at the agent there: it is connected, or was, and says that it takes no work."],
+  [null, "Check the agent: it was connected and reported that it takes no work."],
 ]);
 
 function remedyOf({ workstation, last, untilMs }: Parts): string | null {
   if (workstation.status === "suspended") {
-    return `It is suspended: give its rights back by \`monster-realtime rpc workstations.resume id=${workstation.id}\`.`;
+    return `It is suspended: restore its rights with \`monster-realtime rpc workstations.resume id=${workstation.id}\`.`;
   }
-  if (!last) return "Start its agent with its registration token; `workstations.rotateToken` makes a new one.";
+  if (!last) return "Start its agent with its registration token; `workstations.rotateToken` creates a new one.";
   if (last.kind === "online" || untilMs !== null) return null;
-  if (last.kind === "suspect") return "Wait: it turns offline after the grace time, or comes back without a trace.";
-  return REMEDIES.get(last.reason) ?? "Look into the hub's log around that time.";
+  if (last.kind === "suspect") return "Wait: it becomes offline after the grace period, or reconnects.";
+  return REMEDIES.get(last.reason) ?? "Check the hub's log around that time.";
 }

@@ -1,30 +1,30 @@
 import type { Crud, Open, Prefixed, Writable } from "./common.ts";
 
-/** A coding agent on a workstation. The workstation keeps it; admins may put it right. */
+/** A coding agent on a workstation. The workstation reports it; admins may correct it. */
 export interface Agent {
   id: string;
-  /** Its workstation's. */
+  /** The organization of its workstation. */
   organizationId: string;
   workstationId: string;
-  /** Together with the name, what the workstation reports it by. */
+  /** Type and name identify the agent in the workstation's reports. */
   type: Open<"claude-code" | "cursor" | "opencode" | "custom">;
   name: string;
   version: string | null;
   configPath: string | null;
   executablePath: string | null;
   /**
-   * Secrets: told to those who may set them (the workstation, admins, owners, services), null to everybody else, and null
-   * where an idempotency key replays the answer. In no list, no event and no audit.
+   * Secrets: visible to callers that may set them (the workstation, admins, owners, services), and null for all others.
+   * Also null if an idempotency key replays the answer. Omitted from lists, events and the audit trail.
    */
   environmentVars: Record<string, string> | null;
-  /** Tasks at once; 0: as many as there are. */
+  /** The maximum number of concurrent tasks; 0: no limit. */
   maxConcurrencyLimit: number;
   supportedLanguages: string[] | null;
-  /** `disabled`: the workstation no longer reports it, or somebody took it out of use until the next report. */
+  /** `disabled`: the workstation no longer reports it, or a person disabled it until the next report. */
   status: Open<"available" | "busy" | "rate_limited" | "error" | "disabled">;
   rateLimitResetAt: string | null;
   rateLimitReason: string | null;
-  /** These three the hub keeps: no method takes them, so that nobody overwrites what another just counted. */
+  /** The hub maintains these three: no method sets them, so that concurrent counts are never overwritten. */
   tasksCompleted: number;
   /** In seconds. */
   totalExecutionTime: number;
@@ -33,10 +33,10 @@ export interface Agent {
   updatedAt: string;
 }
 
-/** An agent without its secrets, as lists have it. */
+/** An agent without its secrets, as returned by lists. */
 export type AgentListItem = Omit<Agent, "environmentVars">;
 
-/** What a workstation tells of an agent each time it looks: its secrets are not among it. */
+/** The fields that a workstation reports of an agent, without its secrets. */
 type AgentFacts = Pick<
   Agent,
   | "version"
@@ -48,29 +48,29 @@ type AgentFacts = Pick<
   | "rateLimitResetAt"
   | "rateLimitReason"
 >;
-/** What `agents.update` may change. */
+/** The fields that `agents.update` may change. */
 export type AgentSet = Partial<AgentFacts & Pick<Agent, "name" | "environmentVars">>;
 /** A new agent. Workstations use `agents.report` instead. */
 export type AgentCreate = Writable<Agent, "workstationId" | "type" | "name", keyof AgentFacts | "environmentVars">;
 
-/** What is missing stays as it was. A status that is missing: as it was too, but `available` where it was `disabled`. */
+/** Missing fields stay unchanged. A missing status also stays unchanged, except that `disabled` becomes `available`. */
 export type ReportedAgent = Writable<Agent, "type" | "name", keyof AgentFacts>;
-/** What a workstation has. */
+/** The agents of a workstation. */
 export interface AgentsReport {
-  /** All that the workstation has, at most 100; each type and name once. */
+  /** All agents of the workstation, at most 100. Each combination of type and name occurs once. */
   agents: ReportedAgent[];
 }
 
 interface AgentVerbs {
   /**
-   * By a workstation alone, of its own agents: makes those it did not have, changes those that changed, disables those
-   * that are not reported; all or nothing. Answers with all of its agents, the disabled ones too. `conflict` where they
-   * would become more than 1,000: delete some that are gone.
+   * Reports a workstation's own agents; only for workstations. Creates new agents, updates changed ones, and disables
+   * those that are missing, in one transaction. Returns all of its agents, including disabled ones. `conflict` if the
+   * workstation would have more than 1,000 agents: delete unused ones.
    */
   "agents.report": { params: AgentsReport; result: { agents: AgentListItem[] } };
 }
 
-/** An agent that has sessions is not deleted (`conflict`): disable it instead. */
+/** An agent with sessions can't be deleted (`conflict`): disable it instead. */
 export type AgentMethods = AgentVerbs &
   Prefixed<
     "agents",

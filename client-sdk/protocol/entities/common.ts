@@ -1,21 +1,21 @@
 /**
- * What the methods of all entities share. Timestamps are ISO 8601 with milliseconds. Enum types tolerate values that a
- * newer hub may add.
+ * Types shared by the methods of all entities. Timestamps are ISO 8601 with milliseconds. Enum types accept values that
+ * a newer hub may add.
  */
 export type Open<Value extends string> = Value | (string & {});
 
-/** Some of the rows that were asked for. */
+/** One page of a list. */
 export interface Page<Item> {
   items: Item[];
-  /** Give it back as `cursor` for the next page; null on the last. */
+  /** Pass it as `cursor` for the next page. Null on the last page. */
   nextCursor: string | null;
 }
-/** Which rows to list. All that is given must be true of them. */
+/** Parameters of a list. Rows must match all given fields. */
 export interface ListParams<Filter> {
   organizationId?: string;
   projectId?: string;
   filter?: Filter;
-  /** 1–200; 50 where it is missing. */
+  /** 1–200. The default is 50. */
   limit?: number;
   cursor?: string;
 }
@@ -23,33 +23,33 @@ export interface ListParams<Filter> {
 export interface UpdateParams<Set> {
   id: string;
   set: Set;
-  /** Refused with `conflict` where the row changed since. */
+  /** Rejected with `conflict` if the row has changed since. */
   ifUpdatedAt?: string;
 }
-/** Which row to delete. */
+/** The row to delete. */
 export interface DeleteParams {
   id: string;
   ifUpdatedAt?: string;
 }
 
-/** The fields of a new row: those it needs, and those it may have. */
+/** The fields of a new row: required and optional ones. */
 export type Writable<Entity, Required extends keyof Entity, Optional extends keyof Entity> = Pick<Entity, Required> &
   Partial<Pick<Entity, Optional>>;
 
 /** The five methods of an entity. */
 export interface Crud<Item, Listed, Filter, Create, Set> {
-  /** The rows that the caller may see, a page at a time. */
+  /** Lists the rows visible to the caller, in pages. */
   list: { params: ListParams<Filter>; result: Page<Listed> };
-  /** One row. */
+  /** Returns one row. */
   get: { params: { id: string }; result: Item };
-  /** Makes a row. */
+  /** Creates a row. */
   create: { params: Create; result: Item };
-  /** Changes the fields that `set` has, and no others. */
+  /** Changes the fields in `set` and no others. */
   update: { params: UpdateParams<Set>; result: Item };
-  /** Deletes the row with everything below it: marked at once, removed later where there is much. */
+  /** Deletes the row and everything below it. It is marked immediately; large deletions remove the rows later. */
   delete: { params: DeleteParams; result: { id: string } };
 }
-/** The same of an entity whose rows have no `updatedAt`: there is nothing that `ifUpdatedAt` could be compared with. */
+/** The same methods for an entity without `updatedAt`: `ifUpdatedAt` is not available. */
 export interface UnversionedCrud<Item, Listed, Filter, Create, Set>
   extends Omit<Crud<Item, Listed, Filter, Create, Set>, "update" | "delete"> {
   update: { params: { id: string; set: Set }; result: Item };

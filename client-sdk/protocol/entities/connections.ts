@@ -1,57 +1,61 @@
 import type { Open, Page } from "./common.ts";
 
-/** A connection that is open now, on whichever node. */
+/** An open connection on any node. */
 export interface LiveConnection {
-  /** As `welcome` told it. No two connections ever have the same one. */
+  /** As in `welcome`. Ids are never reused. */
   id: string;
   nodeId: string;
   principal: { kind: Open<"user" | "workstation" | "service">; id: string };
-  /** `name/version` as the handshake told it, its first 128 characters; null where it told none. */
+  /** `name/version` from the handshake, its first 128 characters. Null if the client sent none. */
   client: string | null;
   /** Milliseconds since 1970, by the clock of its node. */
   connectedAt: number;
-  /** As its node saw it, behind proxies that it trusts. */
+  /** As seen by its node, behind trusted proxies. */
   remoteAddress: string | null;
   transport: Open<"websocket" | "polling">;
-  /** Subscribed ones; of a user only those of the organizations that the caller sees him by. */
+  /** Subscribed channels. For a user, only those of organizations shared with the caller. */
   channels: string[];
   /**
-   * What waits to be sent to it. Null for users, but to services of all organizations: it may be another organization's.
+   * Bytes waiting to be sent. Null for users, except to services of all organizations: the bytes may be another
+   * organization's.
    */
   bytesQueued: number | null;
 }
 
-/** All must be true of a connection. */
+/** A connection must match all given fields. */
 export interface ConnectionListParams {
-  /** What the admins of this organization see, whoever asks. */
+  /** Only what the admins of this organization see, for any caller. */
   organizationId?: string;
   workstationId?: string;
   userId?: string;
-  /** That it is subscribed to. */
+  /** A channel that it is subscribed to. */
   channel?: string;
-  /** 1–200; 50 where it is missing. A page may be shorter, where its connections have thousands of channels. */
+  /** 1–200. The default is 50. A page may be shorter if its connections have thousands of channels. */
   limit?: number;
   cursor?: string;
 }
 
-/** By id. Connections come and go meanwhile: each page tells those behind the last one's end as they are then. */
+/** Ordered by id. Pages are not a snapshot: each shows the connections after the previous page's end at that moment. */
 export interface ConnectionPage extends Page<LiveConnection> {
-  /** Whether nodes did not answer in time, so that their connections are missing here. */
+  /** Whether nodes did not answer in time. Their connections are missing here. */
   incomplete: boolean;
-  /** How many did not. */
+  /** The number of nodes that did not answer. */
   silentNodes: number;
 }
 
-/** Which connection to end. */
+/** The connection to end. */
 export interface ConnectionKick {
   id: string;
-  /** Told to whoever is connected, and kept in the audit trail; up to 500 characters. */
+  /** Sent to the client and kept in the audit trail. Up to 500 characters. */
   reason?: string;
 }
 
 export interface ConnectionMethods {
-  /** Who is connected, to whichever node. */
+  /** Lists the connections of all nodes. */
   "connections.list": { params: ConnectionListParams; result: ConnectionPage };
-  /** Ends a connection with `unavailable`, which is temporary: it may come back. Suspend a workstation or a member to keep it out. */
+  /**
+   * Ends a connection with `unavailable`, which is temporary: the client may reconnect. Suspend a workstation or a
+   * member to prevent that.
+   */
   "connections.kick": { params: ConnectionKick; result: { id: string } };
 }

@@ -1,16 +1,16 @@
 import type { Open, Page } from "./common.ts";
 
-/** How long the changes of an organization wait to be published. */
+/** How long an organization's changes have been waiting to be published. */
 export interface FeedLag {
-  /** Null: what belongs to no organization. */
+  /** Null: changes that belong to no organization. */
   organizationId: string | null;
-  /** Milliseconds since the oldest change that waits was written. */
+  /** Milliseconds since the oldest waiting change was written. */
   lagMs: number;
 }
 
-/** A change that could not be published. Its channels got `change:left_out` in its place. */
+/** A change that could not be published. Its channels received `change:left_out` instead. */
 export interface RefusedChange {
-  /** Of the event in `audit.list`. */
+  /** The id of the event in `audit.list`. */
   id: number;
   organizationId: string | null;
   projectId: string | null;
@@ -18,36 +18,36 @@ export interface RefusedChange {
   entity: string;
   rowId: string;
   operation: Open<"created" | "updated" | "deleted" | "reordered">;
-  /** As of errors: `conflict`, `payload_too_large`, `internal`, … */
+  /** An error code: `conflict`, `payload_too_large`, `internal`, … */
   code: string;
-  /** What refused it, to services alone. */
+  /** The cause of the refusal. Null except for services. */
   reason: string | null;
   refusedAt: string;
 }
 
-/** Whose lag. */
+/** Parameters of `feed.lag`. */
 export interface FeedLagParams {
   organizationId?: string;
-  /** 1–200; 10 where it is missing. */
+  /** 1–200. The default is 10. */
   limit?: number;
 }
 
-/** Which refused changes. */
+/** Parameters of `feed.refused`. */
 export interface FeedRefusedParams {
   organizationId?: string;
-  /** 1–200; 50 where it is missing. */
+  /** 1–200. The default is 50. */
   limit?: number;
   cursor?: string;
 }
 
 export interface FeedMethods {
-  /** The organizations whose changes wait, longest first: of the caller's organizations. Empty: nothing waits. */
+  /** Lists the caller's organizations whose changes are waiting, longest first. Empty: no changes are waiting. */
   "feed.lag": { params: FeedLagParams; result: { items: FeedLag[] } };
-  /** Changes that could not be published, oldest first. */
+  /** Lists the changes that could not be published, oldest first. */
   "feed.refused": { params: FeedRefusedParams; result: Page<RefusedChange> };
   /**
-   * Publishes a refused change again, as what its row is now, after all earlier changes of the row. Answers with the number of
-   * the new event in `audit.list`. If that can't be published either, it is refused under the new number.
+   * Publishes the current state of a refused change's row, after all earlier changes of the row. Returns the id of the
+   * new event in `audit.list`. If that can't be published either, it is refused under the new id.
    */
   "feed.republish": { params: { id: number }; result: { id: number } };
 }

@@ -49,7 +49,7 @@ export type RpcMethods = OrganizationMethods &
   WorkMethods;
 /** The name of an RPC method. */
 export type RpcMethod = keyof RpcMethods;
-/** What a method takes. */
+/** The params of a method. */
 export type RpcParams<Method extends RpcMethod> = RpcMethods[Method]["params"];
-/** What a method answers with. */
+/** The result of a method. */
 export type RpcResult<Method extends RpcMethod> = RpcMethods[Method]["result"];

@@ -1,147 +1,153 @@
 import type { Open, Page } from "./common.ts";
 
-/** What the nodes told that answered in time. */
+/** Whether all nodes answered. */
 export interface NodesHeard {
-  /** Whether nodes did not answer in time, so that what they know is missing here. */
+  /** Whether nodes did not answer in time. Their data is missing here. */
   incomplete: boolean;
-  /** How many did not. */
+  /** The number of nodes that did not answer. */
   silentNodes: number;
 }
 
-/** Who published something, or was handed it. The hub itself is the service `hub`. */
+/** A publisher or a receiver. The hub itself is the service `hub`. */
 export interface PrincipalName {
   kind: Open<"user" | "workstation" | "service">;
   id: string;
 }
 
-/** A channel that somebody is subscribed to now, on whichever node. */
+/** A channel with subscribers on any node. */
 export interface LiveChannel {
   name: string;
   organizationId: string;
   /** On all nodes. */
   subscribers: number;
-  /** Members of its presence, live and suspect; null where they are not known. */
+  /** The number of present members, live and suspect; null if unknown. */
   presentMembers: number | null;
-  /** Of the last minute, on average. */
+  /** The average of the last minute. */
   publicationsPerSecond: number;
-  /** Since the nodes that took them in have started; a node forgets channels that were quiet for long, over 50,000 of them. */
+  /**
+   * Since the start of the nodes that accepted them. A node with more than 50,000 channels drops those that were quiet
+   * longest.
+   */
   publications: number;
   /** Milliseconds since 1970; null: none since then. */
   lastPublicationAt: number | null;
-  /** Those with subscribers, by id. */
+  /** The nodes with subscribers, by id. */
   nodes: { nodeId: string; subscribers: number }[];
 }
 
-/** Which channels to list. */
+/** Parameters of `channels.list`. */
 export interface ChannelListParams {
-  /** What the admins of this organization see, whoever asks. */
+  /** Only what the admins of this organization see, for any caller. */
   organizationId?: string;
-  /** That names begin with: `task:`. */
+  /** The prefix of channel names: `task:`. */
   prefix?: string;
-  /** 1–200; 50 where it is missing. */
+  /** 1–200. The default is 50. */
   limit?: number;
   cursor?: string;
 }
 
-/** By name. Subscribers come and go meanwhile: each page tells those behind the last one's end as they are then. */
+/** Ordered by name. Pages are not a snapshot: each shows the channels after the previous page's end at that moment. */
 export interface ChannelPage extends Page<LiveChannel>, NodesHeard {}
 
-/** A publication on its way to one connection. */
+/** The delivery of a publication to one connection. */
 export interface Delivery {
   nodeId: string;
   connectionId: string;
   principal: PrincipalName;
-  /** `name/version` as the handshake told it; null where it told none. */
+  /** `name/version` from the handshake. Null if the client sent none. */
   client: string | null;
-  /** Milliseconds since 1970, by the clock of its node, when it was handed to the connection; null where that is not known. */
+  /** When it was queued for the connection, in milliseconds since 1970 by the clock of its node; null if unknown. */
   at: number | null;
-  /** As it was published, in the answer to a subscribe that recovers, or in a page of the history. */
+  /** Live, in the reply to a subscribe request that recovers, or in a page of the history. */
   how: Open<"live" | "recovered" | "history">;
 }
 
-/** Where a publication came from and to whom it was handed, as the nodes remember it. */
+/** The origin and the deliveries of a publication, as far as the nodes remember them. */
 export interface PublicationTrace {
   id: string;
   channel: string;
   epoch: string;
-  /** Null for ephemeral ones, which have none of their own. */
+  /** Null for ephemeral publications, which have no offset. */
   offset: number | null;
   type: string;
   /** Milliseconds since 1970, by the hub's clock. */
   at: number;
-  /** As it told its subscribers: a member key, `{ service }`, or null. */
+  /** As sent to subscribers: a member key, `{ service }`, or null. */
   from: { workstationId: string; userId?: string } | { userId: string } | { service: string } | null;
   ephemeral: boolean;
-  /** The node that accepted it; null where that one does not answer or remembers no more. */
+  /** The node that accepted it. Null if that node does not answer or no longer remembers it. */
   publishedOn: string | null;
   publishedBy: PrincipalName | null;
-  /** In the order of time. Handed over is not read: a connection may have ended with it in its queue. */
+  /** Ordered by time. Delivered does not mean received: a connection may have ended with it in its queue. */
   deliveries: Delivery[];
-  /** Whether there are more deliveries than are told here, or a node has forgotten some of them already. */
+  /** Whether there are more deliveries than listed here, or a node has already forgotten some. */
   truncated: boolean;
 }
 
-/** Which publication to look for. */
+/** The publication to trace. */
 export interface PublicationTraceParams {
   id: string;
-  /** Where publishers on several channels used one id. The newest one where it is missing. */
+  /** Needed if one id was used on several channels. By default the newest publication is traced. */
   channel?: string;
 }
 
 /** A change of a workstation's presence. */
 export interface WorkstationTransition {
-  /** ISO, when it happened by the clock of the hub that saw it. */
+  /** When it happened, in ISO 8601, by the clock of the hub node that observed it. */
   at: string;
   kind: Open<"online" | "suspect" | "offline">;
   before: Open<"online" | "suspect" | "offline"> | null;
-  /** Why it left, as presence tells it: `left`, `timeout`, `node_lost`, `revoked`. */
+  /** Why it left: `left`, `timeout`, `node_lost`, `revoked`. */
   reason: string | null;
   nodeId: string | null;
   connectionId: string | null;
-  /** Grows from change to change. */
+  /** Increases from change to change. */
   revision: number;
 }
 
-/** Of which workstation, and which part of its past. */
+/** Parameters of `workstations.transitions`. */
 export interface WorkstationTransitionsParams {
   id: string;
-  /** Only what happened before this time (ISO). */
+  /** Only transitions before this time (ISO 8601). */
   before?: string;
-  /** 1–200; 50 where it is missing. */
+  /** 1–200. The default is 50. */
   limit?: number;
   cursor?: string;
 }
 
-/** Of which organization, and how far back. */
+/** Parameters of `activity.get`. */
 export interface ActivityParams {
   organizationId: string;
-  /** 1–1,440; 60 where it is missing. The last one is the minute that runs. */
+  /** 1–1,440. The default is 60. The last one is the current minute. */
   minutes?: number;
 }
 
-/** One minute of an organization. */
+/** The activity of an organization in one minute. */
 export interface ActivityPoint {
   /** The minute's beginning, in milliseconds since 1970. */
   at: number;
-  /** At its end, or now. */
+  /** At the end of the minute, or now. */
   workstationsOnline: number;
-  /** In it, on the organization's channels, by everybody; nodes that have ended since took theirs with them. */
+  /**
+   * All publications on the organization's channels in this minute, except those counted by nodes that have ended
+   * since.
+   */
   publications: number;
 }
 
-/** The last minutes of an organization, the oldest first. */
+/** The last minutes of an organization, oldest first. */
 export interface Activity extends NodesHeard {
   intervalMs: 60_000;
   points: ActivityPoint[];
 }
 
 export interface InspectionMethods {
-  /** Channels that somebody is subscribed to, on whichever node. */
+  /** Lists the channels with subscribers on any node. */
   "channels.list": { params: ChannelListParams; result: ChannelPage };
-  /** Who published it, on which node, and to whom it was handed; `not_found` where no node remembers it. */
+  /** Returns a publication's publisher, node and deliveries. `not_found` if no node remembers it. */
   "publications.trace": { params: PublicationTraceParams; result: PublicationTrace & NodesHeard };
-  /** How a workstation's presence went, newest first. */
+  /** Lists a workstation's presence transitions, newest first. */
   "workstations.transitions": { params: WorkstationTransitionsParams; result: Page<WorkstationTransition> };
-  /** Workstations online and publications, minute by minute. */
+  /** Returns the number of online workstations and publications per minute. */
   "activity.get": { params: ActivityParams; result: Activity };
 }

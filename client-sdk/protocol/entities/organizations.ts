@@ -1,9 +1,9 @@
 import type { Crud, Prefixed, Writable } from "./common.ts";
 
-/** What a member may do in an organization: admins manage it, owners may also change and end it. */
+/** A member's role in an organization: admins manage it, owners may also change and delete it. */
 export type Role = "owner" | "admin" | "member";
 
-/** Whom projects, workstations and members belong to. Nothing is ever seen across two of them. */
+/** The owner of projects, workstations and members. No data is visible across organizations. */
 export interface Organization {
   id: string;
   name: string;
@@ -16,7 +16,7 @@ export interface Organization {
   updatedAt: string;
 }
 
-/** What `organizations.update` may change. */
+/** The fields that `organizations.update` may change. */
 export type OrganizationSet = Partial<
   Pick<
     Organization,
@@ -34,6 +34,6 @@ export type OrganizationMethods = Prefixed<
   "organizations",
   Crud<Organization, Organization, { slug?: string }, OrganizationCreate, OrganizationSet>
 > & {
-  /** Takes back a deletion, by an owner: everything is as it was. `conflict` once the organization is being removed. */
+  /** Reverts a deletion, by an owner: all data is restored. `conflict` once the removal has begun. */
   "organizations.restore": { params: { id: string }; result: Organization };
 };

@@ -1,10 +1,10 @@
 import type { Crud, Open, Page, Prefixed, Writable } from "./common.ts";
 import type { Role } from "./organizations.ts";
 
-/** A person. Everybody sees themselves, and the members of their organizations. */
+/** A person. Users see themselves and the members of their organizations. */
 export interface User {
   id: string;
-  /** Who it is at Monster Auth; null but to the user itself and to services. */
+  /** The user's id at Monster Auth. Null except to the user and to services. */
   monsterAuthUserId: string | null;
   email: string;
   name: string | null;
@@ -14,33 +14,36 @@ export interface User {
   timezone: string;
   createdAt: string;
   updatedAt: string;
-  /** To the minute. */
+  /** Accurate to the minute. */
   lastActiveAt: string;
 }
 
-/** Users change themselves but for `email`, which services alone may set: it comes from who vouches for it. */
+/**
+ * Users may change all of their fields except `email`. Only services set it, because it comes from the identity
+ * provider.
+ */
 export type UserSet = Partial<Pick<User, "email" | "name" | "avatarUrl" | "displayName" | "timezone">>;
-/** A new user, by services: people come to be with their first connection. */
+/** A new user, created by services. Other users are created by their first connection. */
 export type UserCreate = { monsterAuthUserId: string } & Writable<
   User,
   "email",
   "name" | "avatarUrl" | "displayName" | "timezone"
 >;
 
-/** A person's place in an organization, or an invitation to one. */
+/** A person's membership in an organization, or an invitation to one. */
 export interface OrganizationMembership {
   id: string;
   organizationId: string;
   /**
-   * Null while `status` is `invited`, but to the invited user: an invitation tells nobody whether its address is known. To
-   * services of every organization it may be the id of no user, but of the place that an invitation holds for one.
+   * Null while `status` is `invited`, except to the invited user: an invitation does not reveal whether its address is
+   * known. For services of all organizations it may be a placeholder id that belongs to no user.
    */
   userId: string | null;
-  /** Of an invitation, the address that was invited, in lower case. */
+  /** For an invitation: the invited address, in lower case. */
   email: string;
   role: Role;
   status: Open<"active" | "invited" | "suspended">;
-  /** Who invited; null where a service did. */
+  /** The id of the user who invited; null if a service did. */
   invitedBy: string | null;
   invitedAt: string | null;
   joinedAt: string | null;
@@ -48,50 +51,53 @@ export interface OrganizationMembership {
   updatedAt: string;
 }
 
-/** Which memberships to list. */
+/** The filter of `organizationMemberships.list`. */
 export interface OrganizationMembershipFilter {
-  /** Invitations are found by it for oneself alone. */
+  /** Matches invitations only for the caller's own id. */
   userId?: string;
   role?: string;
   status?: string;
 }
-/** What `organizationMemberships.update` may change. */
+/** The fields that `organizationMemberships.update` may change. */
 export interface OrganizationMembershipSet {
   role?: Role;
-  /** Invitations have no other status until they are accepted. */
+  /** An invitation's status can't be changed before it is accepted. */
   status?: "active" | "suspended";
 }
-/** Of a user the caller can see. Made by people it is an invitation, by services an active membership. */
+/** A membership for a user visible to the caller. People create an invitation, services an active membership. */
 export type OrganizationMembershipCreate = {
   organizationId: string;
   userId: string;
-  /** `member` where it is missing. */
+  /** The default is `member`. */
   role?: Role;
 };
 
-/** A role up to the inviter's own; `member` where it is missing, or what it was where the address is invited already. */
+/**
+ * The role is at most the inviter's own. The default is `member`, or the current role if the address is already
+ * invited.
+ */
 export interface Invitation {
   organizationId: string;
   email: string;
   role?: Role;
 }
 
-/** Which of one's own invitations. */
+/** Parameters of `organizations.invitations`. */
 export interface OwnInvitationsParams {
-  /** 1–200; 50 where it is missing. */
+  /** 1–200. The default is 50. */
   limit?: number;
   cursor?: string;
 }
 
-/** An invitation of the caller's own, by id or by the address that its token proves. */
+/** An invitation for the caller, by id or by the verified address of its token. */
 export interface OwnInvitation {
   membershipId: string;
   organizationId: string;
   organizationName: string;
-  /** The address that was invited, in lower case. */
+  /** The invited address, in lower case. */
   email: string;
   role: Role;
-  /** Who invited; null where a service did. */
+  /** The id of the user who invited; null if a service did. */
   invitedBy: string | null;
   invitedAt: string | null;
 }
@@ -108,18 +114,22 @@ export type PeopleMethods = Prefixed<"users", Crud<User, User, { email?: string 
     >
   > & {
     /**
-     * Answers alike whether the address is known or not, but `conflict` where a member of the organization has it. Inviting
-     * again answers the same invitation, with a newer role. `conflict` too where the organization has 10,000 open ones.
+     * Invites an address. The answer does not reveal whether the address is known, except `conflict` if it is a
+     * member's. A repeated call returns the same invitation with the new role. `conflict` also if the organization has
+     * 10,000 open invitations.
      */
     "organizations.invite": { params: Invitation; result: OrganizationMembership };
-    /** One's own, newest first; to renew one does not move it. The push `invitations` says that the list is another one. */
+    /**
+     * Lists the caller's invitations, newest first; a renewal keeps its place. The push `invitations` means that the
+     * list changed.
+     */
     "organizations.invitations": { params: OwnInvitationsParams; result: Page<OwnInvitation> };
-    /** Of oneself: to the caller's id, or to the address that its token proves (`email_verified`). */
+    /** Accepts an invitation of the caller's id, or of the address that its token proves (`email_verified`). */
     "organizations.acceptInvite": { params: { organizationId: string }; result: OrganizationMembership };
-    /** Ends an invitation of oneself. `conflict` where the caller is a member. */
+    /** Declines an invitation of the caller. `conflict` if the caller is a member. */
     "organizations.declineInvite": { params: { organizationId: string }; result: { organizationId: string } };
-    /** Takes a member's rights in the organization, at once: subscriptions and connections that they gave end. */
+    /** Suspends a member's rights in the organization immediately: subscriptions and connections based on them end. */
     "organizations.suspendMember": { params: { membershipId: string }; result: OrganizationMembership };
-    /** Gives them back. */
+    /** Restores the rights of a suspended member. */
     "organizations.restoreMember": { params: { membershipId: string }; result: OrganizationMembership };
   };

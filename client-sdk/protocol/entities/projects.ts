@@ -1,6 +1,6 @@
 import type { Crud, Open, Prefixed, Writable } from "./common.ts";
 
-/** What tasks belong to, and what workstations are attached to. */
+/** A project with its tasks and attached workstations. */
 export interface Project {
   id: string;
   organizationId: string;
@@ -16,14 +16,14 @@ export interface Project {
   archivedAt: string | null;
 }
 
-/** What `projects.update` may change. */
+/** The fields that `projects.update` may change. */
 export type ProjectSet = Partial<
   Pick<Project, "name" | "description" | "slug" | "defaultWorkflowTemplateId" | "defaultActorId" | "memory" | "status">
 >;
 /** A new project. */
 export type ProjectCreate = Writable<Project, "organizationId" | "name", "description" | "slug" | "memory">;
 
-/** The attachment of a workstation to a project: whether it gets tasks of it, and how early. */
+/** The attachment of a workstation to a project: whether it receives the project's tasks, and with which priority. */
 export interface ProjectWorkstation {
   id: string;
   projectId: string;
@@ -34,7 +34,7 @@ export interface ProjectWorkstation {
   updatedAt: string;
 }
 
-/** What `projectWorkstations.update` may change. */
+/** The fields that `projectWorkstations.update` may change. */
 export type ProjectWorkstationSet = Partial<Pick<ProjectWorkstation, "canReceiveTasks" | "priority">>;
 /** A new attachment. */
 export type ProjectWorkstationCreate = Writable<
@@ -43,34 +43,34 @@ export type ProjectWorkstationCreate = Writable<
   "canReceiveTasks" | "priority"
 >;
 
-/** Attaches a workstation, or changes the attachment that is there: only what is given. */
+/** Attaches a workstation, or changes the given fields of an existing attachment. */
 export type WorkstationAttach = ProjectWorkstationCreate;
-/** Which attachment to end. */
+/** The attachment to remove. */
 export interface WorkstationDetach {
   projectId: string;
   workstationId: string;
 }
-/** The text that every agent of the project gets with its tasks. */
+/** The text that every agent of the project receives with its tasks. */
 export interface MemoryUpdate {
   id: string;
   memory: string | null;
-  /** Refused with `conflict` where the project changed since. */
+  /** Rejected with `conflict` if the project has changed since. */
   ifUpdatedAt?: string;
 }
 
 interface ProjectVerbs {
-  /** Takes the project out of use: it stays readable. A suspended one is a `conflict`. */
+  /** Archives the project: it stays readable. `conflict` if it is suspended. */
   "projects.archive": { params: { id: string }; result: Project };
-  /** Takes an archived project into use again. A suspended one is a `conflict`. */
+  /** Restores an archived project. `conflict` if it is suspended. */
   "projects.restore": { params: { id: string }; result: Project };
   /**
-   * Takes back a deletion: everything is as it was, but for sessions, which the deletion ended. `conflict` once the project is
-   * being removed, or where another project has its slug.
+   * Reverts a deletion: all data is restored, but sessions stay ended. `conflict` once the removal has begun, or if
+   * another project uses the slug.
    */
   "projects.undelete": { params: { id: string }; result: Project };
-  /** Gives a workstation the project's tasks and channels. One that is attached already is changed. */
+  /** Gives a workstation access to the project's tasks and channels. An existing attachment is changed. */
   "projects.attachWorkstation": { params: WorkstationAttach; result: ProjectWorkstation };
-  /** Answers with the attachment's id; `not_found` where there is none. */
+  /** Returns the attachment's id. `not_found` if there is none. */
   "projects.detachWorkstation": { params: WorkstationDetach; result: { id: string } };
   /** Replaces the project's memory. */
   "projects.updateMemory": { params: MemoryUpdate; result: Project };

@@ -1,6 +1,6 @@
 import type { Open, Page } from "./common.ts";
 
-/** A deleted row that is not removed yet, with everything below it. */
+/** A deleted row that is not yet removed, with everything below it. */
 export interface Purge {
   /** The methods' prefix, such as `projects`. */
   entity: string;
@@ -12,32 +12,38 @@ export interface Purge {
   deletedBy: string;
   deletedAt: string;
   /**
-   * `restorable`: it can be restored; `waiting`: it is removed soon; `removing`: rows are being removed; `failed`: the last
-   * try failed, and is repeated.
+   * `restorable`: it can be restored. `waiting`: it will be removed soon. `removing`: its rows are being removed.
+   * `failed`: the last attempt failed and will be retried.
    */
   state: Open<"restorable" | "waiting" | "removing" | "failed">;
-  /** Until then it can be restored; null: it can't, or no hub has looked at it yet, which takes seconds. */
+  /**
+   * The end of the time in which it can be restored. Null: it can't be, or no hub has processed it yet, which takes
+   * seconds.
+   */
   restorableUntil: string | null;
   startedAt: string | null;
   /** Rows removed so far. */
   removed: number;
-  /** An estimate of the rows left; null: there is none. */
+  /** An estimate of the remaining rows. Null: no estimate. */
   remaining: number | null;
-  /** Why the last try failed, to services alone. */
+  /** Why the last attempt failed. Null except for services. */
   error: string | null;
 }
 
-/** Which deleted rows. */
+/** Parameters of `purges.list`. */
 export interface PurgeListParams {
   organizationId?: string;
-  /** Of this entity alone, such as `organizations`. */
+  /** Only rows of this entity, such as `organizations`. */
   entity?: string;
-  /** 1–200; 50 where it is missing. */
+  /** 1–200. The default is 50. */
   limit?: number;
   cursor?: string;
 }
 
 export interface PurgeMethods {
-  /** What is deleted and not removed yet, in the order of the ids: of the caller's organizations, and its own deleted ones. */
+  /**
+   * Lists deleted rows that are not yet removed, ordered by id: those of the caller's organizations, including deleted
+   * ones.
+   */
   "purges.list": { params: PurgeListParams; result: Page<Purge> };
 }

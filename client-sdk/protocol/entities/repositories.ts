@@ -1,18 +1,18 @@
 import type { Crud, Open, Prefixed, Writable } from "./common.ts";
 import type { WorktreeAcquire } from "./work.ts";
 
-/** A repository that a project's tasks are about. */
+/** A repository of a project's tasks. */
 export interface ProjectRepository {
   id: string;
   projectId: string;
   name: string;
-  /** `https://<host>/<owner>/<repo>`, or Git's SSH forms of it; never with a password or token. Once a project. */
+  /** `https://<host>/<owner>/<repo>`, or an SSH form of it, without password or token. Unique in the project. */
   githubUrl: string;
-  /** This and the next follow from the address. */
+  /** Owner and repo are derived from the address. */
   githubOwner: string | null;
   githubRepo: string | null;
   defaultBranch: string;
-  /** Tasks at once; 0: as many as there are. */
+  /** The maximum number of concurrent tasks; 0: no limit. */
   maxConcurrentTasks: number;
   status: Open<"active" | "inactive" | "error">;
   lastAccessedAt: string | null;
@@ -20,7 +20,7 @@ export interface ProjectRepository {
   updatedAt: string;
 }
 
-/** What `projectRepositories.update` may change. */
+/** The fields that `projectRepositories.update` may change. */
 export type ProjectRepositorySet = Partial<
   Pick<ProjectRepository, "name" | "githubUrl" | "defaultBranch" | "maxConcurrentTasks" | "status" | "lastAccessedAt">
 >;
@@ -32,14 +32,14 @@ export type ProjectRepositoryCreate = Writable<
 >;
 
 /**
- * A workstation's clone of a repository; one of each. The workstation is attached to the repository's project (`conflict`
- * else), and sees its clones as long as it is.
+ * A workstation's clone of a repository, at most one per repository. The workstation must be attached to the
+ * repository's project (`conflict` otherwise), and sees its clones only while it is.
  */
 export interface WorkstationRepository {
   id: string;
   workstationId: string;
   projectRepositoryId: string;
-  /** The folder of the main clone, on the workstation. */
+  /** The folder of the main clone on the workstation. */
   mainPath: string;
   mainBranch: string;
   cloneStatus: Open<"cloning" | "ready" | "error">;
@@ -49,7 +49,7 @@ export interface WorkstationRepository {
   updatedAt: string;
 }
 
-/** What `workstationRepositories.update` may change. */
+/** The fields that `workstationRepositories.update` may change. */
 export type WorkstationRepositorySet = Partial<
   Pick<WorkstationRepository, "mainPath" | "mainBranch" | "cloneStatus" | "cloneError" | "lastSyncedAt">
 >;
@@ -60,7 +60,7 @@ export type WorkstationRepositoryCreate = Writable<
   "mainBranch" | "cloneStatus" | "cloneError" | "lastSyncedAt"
 >;
 
-/** A folder beside a clone with another branch checked out; one of each branch. */
+/** A folder beside a clone with another branch checked out, at most one per branch. */
 export interface GitWorktree {
   id: string;
   workstationRepositoryId: string;
@@ -69,17 +69,20 @@ export interface GitWorktree {
   status: Open<"creating" | "ready" | "busy" | "error">;
   errorMessage: string | null;
   lastUsedAt: string | null;
-  /** Open sessions of this worktree, and acquires without a session that were not released. The hub keeps it: no method takes it. */
+  /**
+   * The number of open sessions in this worktree plus unreleased acquires without a session. Maintained by the hub; no
+   * method sets it.
+   */
   activeTaskCount: number;
   createdAt: string;
   updatedAt: string;
 }
 
-/** What `gitWorktrees.update` may change. */
+/** The fields that `gitWorktrees.update` may change. */
 export type GitWorktreeSet = Partial<
   Pick<GitWorktree, "branch" | "worktreePath" | "status" | "errorMessage" | "lastUsedAt">
 >;
-/** A new worktree. `gitWorktrees.acquire` finds or makes one. */
+/** A new worktree. `gitWorktrees.acquire` finds or creates one. */
 export type GitWorktreeCreate = Writable<
   GitWorktree,
   "workstationRepositoryId" | "branch" | "worktreePath",
@@ -88,24 +91,25 @@ export type GitWorktreeCreate = Writable<
 
 interface WorktreeVerbs {
   /**
-   * A worktree of the branch on the workstation's clone: the branch's own, else a vacant one that is given the branch (its
-   * status `creating` says that the workstation has to check it out), else a new row. Vacant is what is `ready` and nobody
-   * holds, the one left for longest first. A session that asks again for its branch gets the same and counts once; for
-   * another branch, it gives back what it held. `not_found` without a clone there; `conflict` where the clone is not
-   * `ready`, the clone itself has the branch checked out (`details.obstacle` is `main_clone`, `details.mainPath` says where
-   * to work then), or the session has ended or is another workstation's or repository's.
+   * Acquires a worktree for the branch on the workstation's clone. It returns the branch's own worktree, else a vacant
+   * one that is reassigned, else a new row. Vacant means `ready` and not held; the least recently used comes first.
+   * Status `creating` means that the workstation must check the branch out. A session that acquires its branch again
+   * gets the same worktree and counts once. Acquiring another branch releases the first. `not_found` if there is no
+   * clone. `conflict` if the clone is not `ready`, or the session has ended or belongs to another workstation or
+   * repository. `conflict` also if the clone itself has the branch checked out: `details.obstacle` is then
+   * `main_clone`, and `details.mainPath` its folder.
    */
   "gitWorktrees.acquire": { params: WorktreeAcquire; result: GitWorktree };
-  /** Gives back what was acquired without a session, once; `conflict` where only sessions hold it, or nobody. */
+  /** Releases one acquire without a session. `conflict` if only sessions hold it, or if it is not held. */
   "gitWorktrees.release": { params: { id: string }; result: GitWorktree };
   /**
-   * Worktrees that nobody holds or used for `unusedDays` (0–3,650; 7 where it is missing): their folders may go, and then
-   * their rows. At most 200, those left for longest first.
+   * Lists worktrees that were not held or used for `unusedDays` (0–3,650; the default is 7). Delete their folders, then
+   * their rows. At most 200, the least recently used first.
    */
   "gitWorktrees.stale": { params: { workstationId: string; unusedDays?: number }; result: { items: GitWorktree[] } };
 }
 
-/** Deleting a repository deletes its clones, deleting a clone its worktrees: what the hub knows of them, not the files. */
+/** Deleting a repository deletes its clones, and deleting a clone its worktrees: the hub's rows, not the files. */
 export type RepositoryMethods = WorktreeVerbs &
   Prefixed<
     "projectRepositories",

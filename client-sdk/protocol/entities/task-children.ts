@@ -1,24 +1,24 @@
 import type { Open, Prefixed, UnversionedCrud, Writable } from "./common.ts";
 import type { TaskMode } from "./workflows.ts";
 
-/** `taskId` waits for `dependsOnTaskId`, or merely has to do with it. Both belong to one project. */
+/** A dependency: `taskId` waits for `dependsOnTaskId`, or is only related to it. Both belong to one project. */
 export interface TaskDependency {
   id: string;
   taskId: string;
   dependsOnTaskId: string;
   dependencyType: Open<"blocks" | "relates_to">;
-  /** What a task that is done blocked is resolved. */
+  /** Resolved when the blocking task is done. */
   status: Open<"active" | "resolved">;
   resolvedAt: string | null;
   createdAt: string;
 }
 
 /**
- * Active blocks form no cycle: one that would close a cycle is a `conflict` with `details.cycle`, the ids of its tasks,
- * each of which would wait for the next, and the last for the first.
+ * Active `blocks` dependencies form no cycle. One that would close a cycle is rejected with `conflict`: `details.cycle`
+ * has the ids of the tasks, each waiting for the next and the last for the first.
  */
 export type TaskDependencySet = Partial<Pick<TaskDependency, "dependencyType" | "status">>;
-/** A new dependency; it blocks where nothing else is said. */
+/** A new dependency. The default type is `blocks`. */
 export type TaskDependencyCreate = Writable<TaskDependency, "taskId" | "dependsOnTaskId", "dependencyType">;
 
 /** An agent that may work on a task. */
@@ -31,12 +31,12 @@ export interface TaskAgent {
   createdAt: string;
 }
 
-/** What `taskAgents.update` may change. */
+/** The fields that `taskAgents.update` may change. */
 export type TaskAgentSet = Partial<Pick<TaskAgent, "priority">>;
 /** Allows an agent to work on a task. */
 export type TaskAgentCreate = Writable<TaskAgent, "taskId" | "agentId", "priority">;
 
-/** What is known of a file. The file itself lies where its storage says, not in the hub. */
+/** The metadata of a file. The file is in its storage, not in the hub. */
 export interface TaskAttachment {
   id: string;
   taskId: string;
@@ -54,16 +54,16 @@ export interface TaskAttachment {
   uploadedAt: string;
 }
 
-/** What `taskAttachments.update` may change. */
+/** The fields that `taskAttachments.update` may change. */
 export type TaskAttachmentSet = Partial<Omit<TaskAttachment, "id" | "taskId" | "uploadedAt">>;
-/** A new attachment: the file itself has to be stored already. */
+/** A new attachment. Store the file first. */
 export type TaskAttachmentCreate = Writable<
   TaskAttachment,
   "taskId" | "filename" | "originalFilename" | "storagePath",
   "contentType" | "fileSize" | "storageProvider" | "storageUrl" | "attachmentType" | "description"
 >;
 
-/** A commit that came of a session. */
+/** A commit made in a session. */
 export interface CommitMade {
   sha: string;
   message: string;
@@ -74,10 +74,10 @@ export interface AgentSession {
   id: string;
   taskId: string;
   agentId: string;
-  /** The agent's own name for it. */
+  /** The session's id in the agent's own program. */
   externalSessionId: string | null;
   mode: TaskMode | null;
-  /** On the agent's workstation, of the task's repository. */
+  /** A worktree of the task's repository on the agent's workstation. */
   worktreeId: string | null;
   workingDirectory: string | null;
   status: Open<"starting" | "active" | "completed" | "failed" | "timeout">;
@@ -87,7 +87,7 @@ export interface AgentSession {
   filesChanged: string[] | null;
   commitsMade: CommitMade[] | null;
   startedAt: string;
-  /** Set by the hub with a status that ends the session, where nobody tells it. */
+  /** Set by the hub when a status ends the session, unless the caller sets it. */
   endedAt: string | null;
   /** From start to end. */
   durationSeconds: number | null;
@@ -96,18 +96,18 @@ export interface AgentSession {
   recoveryAttempts: number;
 }
 
-/** The long texts of a session that `agentSessions.list` leaves out. */
+/** The long texts of a session that `agentSessions.list` omits. */
 export type AgentSessionLongText = "outputSummary" | "filesChanged" | "commitsMade" | "errorMessage";
-/** A session without its long texts, as lists have it. */
+/** A session without its long texts, as returned by lists. */
 export type AgentSessionListItem = Omit<AgentSession, AgentSessionLongText>;
 
-/** What `agentSessions.update` may change. Agents use `start`, `finish` and `refuse` instead. */
+/** The fields that `agentSessions.update` may change. Agents use `start`, `finish` and `refuse` instead. */
 export type AgentSessionSet = Partial<Omit<AgentSession, "id" | "taskId" | "agentId" | "durationSeconds">>;
-/** A new session. `tasks.assign` makes them. */
+/** A new session. Normally `tasks.assign` creates it. */
 export type AgentSessionCreate = Writable<AgentSession, "taskId" | "agentId", keyof AgentSessionSet>;
 
 interface DependencyVerbs {
-  /** Lets the task go on without waiting any longer. Once resolved, it stays so. */
+  /** Resolves a dependency permanently: the task no longer waits for it. */
   "taskDependencies.resolve": { params: { id: string }; result: TaskDependency };
 }
 

@@ -2,7 +2,7 @@ import type { Crud, Open, Prefixed, Writable } from "./common.ts";
 import type { Assignment } from "./work.ts";
 import type { TaskList, TaskMode, WorkflowStep } from "./workflows.ts";
 
-/** Work for an agent: what it is, where it stands on the board, and who is at it. */
+/** Work for an agent: its content, its place on the board, and its agent. */
 export interface Task {
   id: string;
   projectId: string;
@@ -16,7 +16,7 @@ export interface Task {
   mode: TaskMode;
   workflowTemplateId: string | null;
   workflowConfig: WorkflowStep[] | null;
-  /** The task's own workflow, its template's, its project's default or its organization's; null where none is set. */
+  /** The task's own workflow, or its template's, its project's default or its organization's; null if none is set. */
   effectiveWorkflow: WorkflowStep[] | null;
   projectRepositoryId: string | null;
   targetBranch: string | null;
@@ -35,15 +35,18 @@ export interface Task {
   createdAt: string;
   updatedAt: string;
   completedAt: string | null;
-  /** The place of `mode` in the effective workflow, from 0; null before the first session. Kept by the hub, as the next two are. */
+  /**
+   * The index of `mode` in the effective workflow, from 0. Null before the first session. The hub maintains this and
+   * the next two.
+   */
   workflowStep: number | null;
-  /** Whether the task, once through its workflow, returns to the list `loop`: it was put there, and not into `todo` since. */
+  /** Whether the task returns to the list `loop` after its workflow: it was moved there, and not to `todo` since. */
   loops: boolean;
-  /** Why agents no longer try, until one finishes it or somebody sets it ready again; null: they do. */
+  /** Why agents no longer try it. Cleared when an agent finishes it or it is set ready again. Null: agents may try. */
   lastError: string | null;
 }
 
-/** The long texts of a task that `tasks.list` leaves out. */
+/** The long texts of a task that `tasks.list` omits. */
 export type TaskLongText =
   | "description"
   | "refinedDescription"
@@ -53,12 +56,12 @@ export type TaskLongText =
   | "reviewInstructions"
   | "reviewFeedback"
   | "reviewAttachments";
-/** A task without its long texts, as lists have it. */
+/** A task without its long texts, as returned by lists. */
 export type TaskListItem = Omit<Task, TaskLongText>;
 
 /**
- * A new `projectId` moves the task within its organization, while it is INACTIVE and has no dependencies (`conflict`
- * else), and clears template, repository and actor but where the same call sets others.
+ * A new `projectId` moves the task within its organization. The task must be INACTIVE and have no dependencies
+ * (`conflict` otherwise). The move clears template, repository and actor unless the same call sets them.
  */
 export type TaskSet = Partial<
   Pick<
@@ -86,63 +89,69 @@ export type TaskSet = Partial<
     | "reviewAttachments"
   >
 >;
-/** A new task; `todo`, at the end of its priority, where nothing else is said. */
+/** A new task. By default it is added to `todo`, at the end of its priority. */
 export type TaskCreate = Writable<Task, "projectId" | "title", keyof Omit<TaskSet, "projectId" | "title">>;
 
 /**
- * To a place in a list of the task's project: directly behind `afterId`, or else directly before `beforeId`, or else last.
- * Neighbours are tasks of that list and of the priority that the task has or gets (`conflict` else); where both are given,
- * others may have come between them meanwhile.
+ * Moves a task in or into a list of its project: directly after `afterId`, otherwise directly before `beforeId`,
+ * otherwise to the end. The neighbours must be in that list and have the task's new priority (`conflict` otherwise). If
+ * both are given, other tasks may be between them.
  */
 export interface TaskMove {
   id: string;
   list: TaskList;
-  /** What it had, where this is missing. */
+  /** The default is its current priority. */
   priority?: number;
   afterId?: string;
   beforeId?: string;
 }
 
 /**
- * The payload of `task:reordered` on `project:{id}:tasks`: tasks of a list were numbered anew to make room, in the order
- * they had. Nothing else of them changed, and no `task:updated` tells it.
+ * The payload of `task:reordered` on `project:{id}:tasks`: tasks of a list were renumbered to make room, in unchanged
+ * order. Nothing else of them changed, and no `task:updated` is published for it.
  */
 export interface TasksReordered {
   projectId: string;
   list: TaskList;
-  /** Null where they are too many to tell: read the list again. */
+  /** Null if there are too many for a publication: read the list again. */
   tasks: Pick<Task, "id" | "listOrder" | "updatedAt">[] | null;
 }
 
-/** A decision on a task that waits for one. */
+/** A decision on a task in review. */
 export interface TaskReview {
   id: string;
-  /** `approve` goes on in the workflow, `reject` back to an agent in mode `iterate`. */
+  /** `approve` continues the workflow; `reject` returns the task to an agent in mode `iterate`. */
   decision: "approve" | "reject";
-  /** For the agent; needed for `reject`. */
+  /** For the agent. Required for `reject`. */
   feedback?: string;
   attachments?: unknown[];
 }
 
 interface TaskVerbs {
-  /** Tasks that are ready, INACTIVE, not done or in review, and not blocked, in the order in which they are assigned. 20 where `limit` is missing, at most 200. */
+  /**
+   * Lists tasks that are ready, INACTIVE, not done or in review, and not blocked, in order of assignment. The default
+   * `limit` is 20, the maximum 200.
+   */
   "tasks.assignable": {
     params: { organizationId?: string; projectId?: string; limit?: number };
     result: { items: TaskListItem[] };
   };
   /**
-   * Gives a task to an agent: the one named, else the best that is free (by the task's own priorities, the project's, then
-   * who waited longest). The workstation gets `task:assign`. `workstation_offline` where no workstation that could is
-   * present; `conflict` with `details.obstacle` for everything else in the way.
+   * Assigns a task to the given agent, or to the best free one: by the task's priorities, then the project's, then the
+   * longest idle time. The workstation receives `task:assign`. `workstation_offline` if no suitable workstation is
+   * present; `conflict` with `details.obstacle` for all other reasons.
    */
   "tasks.assign": { params: { id: string; agentId?: string }; result: Assignment };
-  /** Takes a task that is PUSHING or ACTIVE back from its agent (`conflict` else); it is no longer ready. The workstation gets `task:cancel`. */
+  /**
+   * Cancels a task that is PUSHING or ACTIVE (`conflict` otherwise). It is no longer ready. The workstation receives
+   * `task:cancel`.
+   */
   "tasks.cancel": { params: { id: string; reason?: string }; result: Task };
-  /** Decides on a task in the list `review`; `conflict` where it is not there, or an agent is at it. */
+  /** Decides on a task in the list `review`. `conflict` if it is in another list, or an agent is working on it. */
   "tasks.review": { params: TaskReview; result: Task };
-  /** Moves a task to another list, or to another place of its own. */
+  /** Moves a task to another list, or to another place in its list. */
   "tasks.move": { params: TaskMove; result: Task };
-  /** Lets agents take the task, or keeps them from it. */
+  /** Sets whether agents may take the task. */
   "tasks.setReady": { params: { id: string; ready: boolean }; result: Task };
 }
 

@@ -6,15 +6,15 @@ import type { Task } from "./tasks.ts";
 import type { Actor, TaskMode } from "./workflows.ts";
 
 /**
- * A task in an agent's hands, with all that the agent needs. The payload of `task:assign` on `workstation:{id}`, where
- * values over 8 KiB are missing and named in `omitted`; `workstations.assignments` has them.
+ * A task assigned to an agent, with everything the agent needs. The payload of `task:assign` on `workstation:{id}`,
+ * which omits values over 8 KiB and lists them in `omitted`; `workstations.assignments` returns them.
  */
 export interface Assignment {
   /** The id of its session. */
   id: string;
-  /** `starting`: nobody has started it yet. */
+  /** `starting`: not started yet. */
   status: Open<"starting" | "active">;
-  /** When it was given, or taken up. ISO 8601. */
+  /** When it was assigned or started. ISO 8601. */
   since: string;
   organizationId: string;
   workstationId: string;
@@ -38,42 +38,46 @@ export interface Assignment {
   project: { id: string; name: string; memory: string | null };
   actor: Pick<Actor, "id" | "name" | "systemPrompt" | "methodology" | "focusAreas"> | null;
   repository: Pick<ProjectRepository, "id" | "name" | "githubUrl" | "defaultBranch"> | null;
-  /** The task's target branch, else the repository's default; null without repository. */
+  /** The task's target branch, otherwise the repository's default. Null without a repository. */
   branch: string | null;
   worktreeId: string | null;
-  /** How often the task was tried in vain before. */
+  /** The number of earlier failed attempts. */
   recoveryAttempts: number;
   /** Paths such as `task.description` of values that are too large for a publication. */
   omitted: string[];
 }
 
-/** The payload of `task:cancel` on `workstation:{id}`: whatever is done for the assignment from now on is in vain. */
+/** The payload of `task:cancel` on `workstation:{id}`: further work on the assignment has no effect. */
 export interface AssignmentCancelled {
   /** The assignment's id. */
   id: string;
   taskId: string;
-  /** `cancelled`, `not_started`, `timeout`, `deleted` with its task, or how a service ended it. */
+  /** `cancelled`, `not_started`, `timeout`, `deleted` with its task, or the status with which a service ended it. */
   reason: string;
-  /** What somebody gave as the reason, or the hub's own sentence. */
+  /** The reason given by the caller, or the hub's own message. */
   message?: string;
 }
 
-/** The payload of `session:progress` on `task:{id}`: ephemeral, and of many in a short time only the newest. */
+/**
+ * The payload of `session:progress` on `task:{id}`: ephemeral. Of several reports in a short time only the newest is
+ * published.
+ */
 export interface SessionProgress {
   sessionId: string;
   taskId: string;
   /** 0–100. */
   percent?: number;
   message?: string;
-  /** Whatever the agent wants to show. */
+  /** Any data that the agent wants to show. */
   data?: Record<string, unknown>;
 }
 
 /**
- * What is in the way, as `details.obstacle` of a `conflict`. Of a task: its `project` is not active, somebody is at it
- * (`active`) or nobody (`inactive`), its `list`, `not_ready`, `blocked`, its `repository`. Of the agents: `no_agents`, or
- * why the nearest can't (`workstation_offline` has `offline`). Of a session: `started`, `not_started`, `ended`,
- * `not_active`, `open`. Of worktrees: the `clone` is not ready, the branch is the `main_clone`'s, `held`, `not_held`.
+ * The reason of a `conflict`, in `details.obstacle`. For a task: its `project` is not active, it is assigned (`active`)
+ * or not (`inactive`), its `list`, `not_ready`, `blocked`, its `repository`. For the agents: `no_agents`, or why the
+ * best candidate can't take it (`workstation_offline` has `offline`). For a session: `started`, `not_started`, `ended`,
+ * `not_active`, `open`. For worktrees: the `clone` is not ready, the branch is checked out in the `main_clone`, `held`,
+ * `not_held`.
  */
 export type WorkObstacle =
   | "project"
@@ -101,14 +105,14 @@ export type WorkObstacle =
   | "held"
   | "not_held";
 
-/** An assignment that is taken up. */
+/** The start of an assignment. */
 export interface SessionStart {
   id: string;
   externalSessionId?: string;
   workingDirectory?: string;
   startReason?: string;
 }
-/** How a session ended. */
+/** The end of a session. */
 export interface SessionFinish {
   id: string;
   outcome: "completed" | "failed" | "timeout";
@@ -117,65 +121,77 @@ export interface SessionFinish {
   commitsMade?: CommitMade[];
   errorType?: string;
   errorMessage?: string;
-  /** The outcome, where it is missing; `cancelled`, `refused` and `not_started` are the hub's own. */
+  /** The default is the outcome. `cancelled`, `refused` and `not_started` are reserved for the hub. */
   endReason?: string;
-  /** What the reviewer shall look at, where the step asks for a review; else the summary. */
+  /** What the reviewer should check, if the step requires a review. The default is the summary. */
   reviewInstructions?: string;
 }
-/** An assignment that is given back, and why. */
+/** The refusal of an assignment. */
 export interface SessionRefuse {
   id: string;
   reason: string;
-  /** The agent takes nothing until then. ISO 8601. */
+  /** The agent takes no tasks before this time. ISO 8601. */
   rateLimitResetAt?: string;
 }
 
-/** An agent that may take tasks, with how many it has. */
+/** An agent that may take tasks, with its number of active tasks. */
 export interface AvailableAgent extends AgentListItem {
   activeTasks: number;
 }
 
-/** The branch that somebody wants to work in. */
+/** The branch to acquire a worktree for. */
 export interface WorktreeAcquire {
   workstationId: string;
   projectRepositoryId: string;
   branch: string;
-  /** The session it is for, whose end releases it; without one, `gitWorktrees.release` does. */
+  /** The session that uses it and releases it at its end. Without a session, call `gitWorktrees.release`. */
   sessionId?: string;
 }
 
-/** How far a workstation's clone of a repository is. */
+/** The state of a workstation's clone of a repository. */
 export interface RepositoryReport {
   projectRepositoryId: string;
   mainPath: string;
   mainBranch?: string;
   cloneStatus: "cloning" | "ready" | "error";
-  /** Needed with `error`. */
+  /** Required with `error`. */
   cloneError?: string;
 }
 
 export interface WorkMethods {
-  /** Agents that could take a task now: workstation present, enabled, not limited, below their number of tasks. Longest idle first. */
+  /**
+   * Lists agents that could take a task now: workstation present, enabled, not limited, below their task limit. Longest
+   * idle first.
+   */
   "agents.available": {
     params: { organizationId?: string; projectId?: string; workstationId?: string; limit?: number };
     result: { items: AvailableAgent[] };
   };
-  /** What a workstation's agents hold: the truth, to be asked for after every start and every `recovered: false`. Its own, where a workstation gives no id. */
+  /**
+   * Lists the assignments of a workstation's agents. Call it after every start and every `recovered: false`. A
+   * workstation may omit its own id.
+   */
   "workstations.assignments": { params: { id?: string }; result: { items: Assignment[] } };
-  /** Takes an assignment up: the task is ACTIVE, in the list `doing`. `conflict` where it was started, ended or given to another. */
+  /**
+   * Starts an assignment: the task becomes ACTIVE, in the list `doing`. `conflict` if it was started, has ended or was
+   * assigned elsewhere.
+   */
   "agentSessions.start": { params: SessionStart; result: Assignment };
-  /** Tells those who watch the task how far it is. Answers at once; `conflict` where the session is not active. */
+  /** Publishes progress to the task's subscribers. Returns immediately. `conflict` if the session is not active. */
   "agentSessions.progress": {
     params: Omit<SessionProgress, "sessionId" | "taskId"> & { id: string };
     result: { id: string };
   };
-  /** Ends an active session: the agent's counters grow, the worktree is released, the task goes on in its workflow. `conflict` where it has ended. */
+  /**
+   * Ends an active session: the agent's counters grow, the worktree is released, the task's workflow continues.
+   * `conflict` if it has ended.
+   */
   "agentSessions.finish": { params: SessionFinish; result: AgentSession };
-  /** Gives an assignment back that was not started. The task goes to another agent. */
+  /** Refuses an assignment that was not started. The task is assigned to another agent. */
   "agentSessions.refuse": { params: SessionRefuse; result: AgentSession };
   /**
-   * By a workstation, of its own clone: made at the first report. `ready` stamps `lastSyncedAt`; what is not `error` clears
-   * `cloneError`. `not_found` where the workstation is not attached to the repository's project.
+   * Reports a workstation's own clone, which the first report creates. `ready` sets `lastSyncedAt`. Any status except
+   * `error` clears `cloneError`. `not_found` if the workstation is not attached to the repository's project.
    */
   "workstationRepositories.report": { params: RepositoryReport; result: WorkstationRepository };
 }

@@ -1,10 +1,10 @@
 import type { Crud, Open, Prefixed, Writable } from "./common.ts";
 
-/** What an agent is to do with a task. */
+/** The kind of work that an agent does on a task. */
 export type TaskMode = Open<"clarify" | "plan" | "execute" | "review" | "iterate">;
 /** A column of the task board. */
 export type TaskList = Open<"todo" | "doing" | "review" | "done" | "loop">;
-/** One mode of a workflow, and whether somebody has to review what came of it. */
+/** One mode of a workflow, and whether its result must be reviewed. */
 export interface WorkflowStep {
   mode: TaskMode;
   requireReview: boolean;
@@ -16,17 +16,17 @@ export interface WorkflowTemplate {
   projectId: string;
   name: string;
   description: string | null;
-  /** The modes a task goes through, in their order. */
+  /** The modes of the workflow, in order. */
   modeSequence: WorkflowStep[];
-  /** Of a project's templates at most one is its default: setting one clears the others and the project follows. */
+  /** At most one template of a project is its default. Setting one clears the others and updates the project. */
   isDefault: boolean;
-  /** Tasks that name this template. Kept by the database. */
+  /** The number of tasks with this template. Maintained by the database. */
   tasksUsingCount: number;
   createdAt: string;
   updatedAt: string;
 }
 
-/** What `workflowTemplates.update` may change. */
+/** The fields that `workflowTemplates.update` may change. */
 export type WorkflowTemplateSet = Partial<
   Pick<WorkflowTemplate, "name" | "description" | "modeSequence" | "isDefault">
 >;
@@ -37,7 +37,7 @@ export type WorkflowTemplateCreate = Writable<
   "description" | "isDefault"
 >;
 
-/** A personality and way of working that a task may be given. */
+/** A personality and working method for a task's agent. */
 export interface Actor {
   id: string;
   projectId: string;
@@ -46,15 +46,15 @@ export interface Actor {
   systemPrompt: string | null;
   methodology: string | null;
   focusAreas: string[] | null;
-  /** Of a project's actors at most one is its default: setting one clears the others and the project follows. */
+  /** At most one actor of a project is its default. Setting one clears the others and updates the project. */
   isDefault: boolean;
-  /** Tasks that name this actor. Kept by the database. */
+  /** The number of tasks with this actor. Maintained by the database. */
   tasksAssignedCount: number;
   createdAt: string;
   updatedAt: string;
 }
 
-/** What `actors.update` may change. */
+/** The fields that `actors.update` may change. */
 export type ActorSet = Partial<
   Pick<Actor, "name" | "description" | "systemPrompt" | "methodology" | "focusAreas" | "isDefault">
 >;

@@ -1,6 +1,6 @@
 import type { Crud, Open, Prefixed, Writable } from "./common.ts";
 
-/** A machine, with its last presence as the database has it. */
+/** A machine, with its last presence as stored in the database. */
 export interface Workstation {
   id: string;
   organizationId: string;
@@ -24,11 +24,11 @@ export interface Workstation {
   updatedAt: string;
 }
 
-/** What `workstations.update` may change. */
+/** The fields that `workstations.update` may change. */
 export type WorkstationSet = Partial<
   Pick<Workstation, "name" | "hostname" | "os" | "arch" | "platformVersion" | "devServerPublicUrl">
 > & {
-  /** `suspended` ends its rights; `offline` gives them back. Whether it is online, presence alone says. */
+  /** `suspended` revokes its rights; `offline` restores them. Only its presence decides whether it is online. */
   status?: "offline" | "suspended";
 };
 /** A new workstation. */
@@ -38,10 +38,10 @@ export type WorkstationCreate = Writable<
   "hostname" | "os" | "arch" | "platformVersion" | "devServerPublicUrl"
 >;
 
-/** A workstation with the token that opens it. */
+/** A workstation with its token. */
 export interface RegisteredWorkstation {
   workstation: Workstation;
-  /** Shown this once; null where an idempotency key replays the answer. */
+  /** Returned only once. Null if an idempotency key replays the answer. */
   registrationToken: string | null;
 }
 
@@ -49,12 +49,15 @@ export type WorkstationMethods = Prefixed<
   "workstations",
   Crud<Workstation, Workstation, { status?: string }, WorkstationCreate, WorkstationSet>
 > & {
-  /** Makes a workstation and tells its token, this once. */
+  /** Creates a workstation and returns its token, only this once. */
   "workstations.register": { params: WorkstationCreate; result: RegisteredWorkstation };
-  /** Makes a new token and tells it, this once; the old one opens nothing any more, and its connection ends. */
+  /** Creates a new token and returns it, only this once. The old token becomes invalid, and its connection ends. */
   "workstations.rotateToken": { params: { id: string }; result: RegisteredWorkstation };
-  /** Ends its rights and its connection at once, until it is resumed. One that is suspended stays so. */
+  /**
+   * Revokes its rights and ends its connection immediately, until it is resumed. A suspended workstation stays
+   * unchanged.
+   */
   "workstations.suspend": { params: { id: string }; result: Workstation };
-  /** Gives its rights back; it is `offline` until it connects. One that is not suspended stays as it is. */
+  /** Restores its rights. It is `offline` until it connects. A workstation that is not suspended stays unchanged. */
   "workstations.resume": { params: { id: string }; result: Workstation };
 };

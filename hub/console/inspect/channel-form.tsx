@@ -4,7 +4,7 @@ import { type FormEvent, useEffect, useState } from "react";
 import { useOrganization } from "../shell/organization.tsx";
 import { go } from "../shell/route.ts";
 
-/** A field for a channel's name, with those that are known to begin with. */
+/** A field for a channel's name, with suggestions. */
 export function ChannelForm({ channel }: { channel: string | null }) {
   const [name, setName] = useState(channel ?? "");
   const [problem, setProblem] = useState<string | null>(null);
@@ -17,7 +17,7 @@ export function ChannelForm({ channel }: { channel: string | null }) {
     setProblem(
       isChannel
         ? null
-        : "There is no such channel. Names are workstation:…, task:…, project:…:workstations, project:…:tasks.",
+        : "This is not a channel name. Names are workstation:…, task:…, project:…:workstations, project:…:tasks.",
     );
     if (isChannel) go({ view: "inspect", argument: asked });
   };
@@ -50,7 +50,7 @@ export function ChannelForm({ channel }: { channel: string | null }) {
   );
 }
 
-/** Those of the projects; where the person may know, also those that somebody listens to. */
+/** The projects' channels and, if the user may list them, all channels with subscribers. */
 function useKnownChannels(): { value: string; label: string }[] {
   const { organization } = useOrganization();
   const organizationId = organization.id;
@@ -60,9 +60,9 @@ function useKnownChannels(): { value: string; label: string }[] {
     { value: projectTasksChannel(id), label: `${name}: tasks` },
     { value: projectWorkstationsChannel(id), label: `${name}: workstations` },
   ]);
-  const listened = (live?.items ?? []).map(({ name, subscribers }) => ({
+  const subscribed = (live?.items ?? []).map(({ name, subscribers }) => ({
     value: name,
     label: `${subscribers} subscribed`,
   }));
-  return [...new Map([...listened, ...ofProjects].map((one) => [one.value, one])).values()];
+  return [...new Map([...subscribed, ...ofProjects].map((one) => [one.value, one])).values()];
 }

@@ -11,7 +11,7 @@ import { EMPTY_TAIL, type Entry, filtered, oldestOffset, type TailFilter, tailAf
 const LINE_PX = 38;
 const PAGE = 100;
 
-/** One channel as it goes by: history, what comes, and what could not be had. */
+/** The live view of one channel: history, new publications, and gaps. */
 export function ChannelTail({ channel }: { channel: Channel }) {
   const client = useClient();
   const [tail, act] = useReducer(tailAfter, EMPTY_TAIL);
@@ -36,7 +36,7 @@ export function ChannelTail({ channel }: { channel: Channel }) {
   );
   const isLive = state.name === "live";
   const isLoaded = useRef(false);
-  // Once, when the channel is followed: what came before is shown with what comes.
+  // Load the history once, when the subscription is live.
   useEffect(() => {
     if (!isLive || isLoaded.current) return;
     isLoaded.current = true;
@@ -85,7 +85,7 @@ export function ChannelTail({ channel }: { channel: Channel }) {
       <PublishForm channel={channel} />
       {parseChannel(channel)?.kind !== "projectTasks" && <ChannelRoster channel={channel} />}
       <TailList entries={entries} channel={channel} />
-      {tail.entries.length === 0 && isLive && <p className="empty">Nothing was published here yet.</p>}
+      {tail.entries.length === 0 && isLive && <p className="empty">No publications yet.</p>}
       {tail.hasOlder && before !== undefined && before > 1 && (
         <button type="button" className="plain older" onClick={() => loadOlder(before)}>
           Load older
@@ -151,8 +151,8 @@ function TailEntry({ entry, channel, isOpen, onToggle }: TailEntryProps) {
     case "publication":
       return <PublicationLine publication={entry.publication} channel={channel} isOpen={isOpen} onToggle={onToggle} />;
     case "recovered":
-      return <p className="gap">the connection was away: {entry.count} recovered, nothing is missing</p>;
+      return <p className="gap">the connection was lost: {entry.count} publications recovered, none are missing</p>;
     case "lost":
-      return <p className="gap lost">something is missing here: the hub could not bridge the time away</p>;
+      return <p className="gap lost">publications are missing here: the hub could not recover them</p>;
   }
 }

@@ -1,4 +1,4 @@
-/** A value of a publication as a tree that opens; leaves are their JSON. */
+/** A publication's value as a collapsible tree. Leaves are shown as JSON. */
 export function Json({ value, name, isOpen = false }: { value: unknown; name?: string; isOpen?: boolean }) {
   const label = name === undefined ? null : <span className="json-name">{name}: </span>;
   if (typeof value !== "object" || value === null) {

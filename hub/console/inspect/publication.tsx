@@ -5,7 +5,7 @@ import { sentenceOf } from "../shell/sentences.ts";
 import { moment } from "../shell/times.ts";
 import { Json } from "./json.tsx";
 
-/** Who published it, as short as a line allows. */
+/** The publisher, in a short form. */
 export function authorOf(from: MemberKey | { service: string } | null): string {
   if (from === null) return "hub";
   if ("service" in from) return from.service;
@@ -20,7 +20,7 @@ interface PublicationLineProps {
   onToggle(): void;
 }
 
-/** One publication: a line, and all there is to it where it is open. */
+/** One publication: a line, and its details when open. */
 export const PublicationLine = memo(function PublicationLine(props: PublicationLineProps) {
   const { publication, channel, isOpen, onToggle } = props;
   const { offset, type, at, from, ephemeral, payload } = publication;
@@ -54,7 +54,7 @@ function PublicationDetails({ publication, channel }: { publication: Publication
         </button>
         {!isTraced && (
           <button type="button" className="plain" onClick={() => setTraced(true)}>
-            Who got it?
+            Who received it?
           </button>
         )}
       </p>
@@ -63,7 +63,7 @@ function PublicationDetails({ publication, channel }: { publication: Publication
   );
 }
 
-/** On which way it went to whom, as the nodes remember. */
+/** The publication's publisher and deliveries, as far as the nodes remember them. */
 function Trace({ id, channel }: { id: string; channel: string }) {
   const { data, error } = useRpc("publications.trace", { id, channel });
   if (error) return <p role="alert">{sentenceOf(error)}</p>;
@@ -72,8 +72,8 @@ function Trace({ id, channel }: { id: string; channel: string }) {
   return (
     <div className="trace">
       <p>
-        Published by {publishedBy ? `${publishedBy.kind} ${publishedBy.id}` : "somebody the nodes forgot"}
-        {publishedOn && ` on ${publishedOn}`}, handed to {deliveries.length}
+        Published by {publishedBy ? `${publishedBy.kind} ${publishedBy.id}` : "an unknown publisher"}
+        {publishedOn && ` on ${publishedOn}`}, delivered to {deliveries.length}
         {truncated && " or more"}
         {incomplete && "; some nodes did not answer"}.
       </p>

@@ -3,7 +3,7 @@ import { useClient } from "@monster-realtime/client/react";
 import { type FormEvent, useState } from "react";
 import { sentenceOf } from "../shell/sentences.ts";
 
-/** What is wrong with a text that should be JSON, or null. */
+/** Returns why a text is not JSON, or null. */
 function faultOf(text: string): string | null {
   try {
     JSON.parse(text);
@@ -13,20 +13,20 @@ function faultOf(text: string): string | null {
   }
 }
 
-/** Publishes on the channel that is looked at. */
+/** Publishes on the shown channel. */
 export function PublishForm({ channel }: { channel: Channel }) {
   const client = useClient();
   const [type, setType] = useState("note");
   const [payload, setPayload] = useState('{ "text": "hello" }');
   const [isEphemeral, setEphemeral] = useState(false);
-  const [outcome, setOutcome] = useState<{ isFault: boolean; says: string } | null>(null);
+  const [outcome, setOutcome] = useState<{ isFault: boolean; message: string } | null>(null);
   const fault = faultOf(payload);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (fault !== null) return;
     client.publish(channel, type, JSON.parse(payload), isEphemeral ? { ephemeral: true } : {}).then(
-      ({ offset }: PublishReply) => setOutcome({ isFault: false, says: `Published at offset ${offset}.` }),
-      (thrown: unknown) => setOutcome({ isFault: true, says: sentenceOf(thrown) }),
+      ({ offset }: PublishReply) => setOutcome({ isFault: false, message: `Published at offset ${offset}.` }),
+      (thrown: unknown) => setOutcome({ isFault: true, message: sentenceOf(thrown) }),
     );
   };
   return (
@@ -54,12 +54,12 @@ export function PublishForm({ channel }: { channel: Channel }) {
         </label>
         <label className="check">
           <input type="checkbox" checked={isEphemeral} onChange={(event) => setEphemeral(event.target.checked)} />
-          ephemeral: outside history and recovery
+          ephemeral: not stored, not recovered
         </label>
         <button type="submit" disabled={fault !== null}>
           Publish
         </button>
-        <p role="status">{fault ?? outcome?.says}</p>
+        <p role="status">{fault ?? outcome?.message}</p>
       </form>
     </details>
   );

@@ -3,7 +3,7 @@ import { usePresence } from "@monster-realtime/client/react";
 import { ago, useNow } from "../shell/times.ts";
 import { Json } from "./json.tsx";
 
-/** Who is present on the channel. */
+/** The members present on the channel. */
 export function ChannelRoster({ channel }: { channel: Channel }) {
   const { members, synced } = usePresence(channel);
   const now = useNow();

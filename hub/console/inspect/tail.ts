@@ -1,21 +1,21 @@
 import type { Publication } from "@monster-realtime/client";
 
-/** What the tail shows, one below the other. */
+/** One entry of the tail. */
 export type Entry =
   | { kind: "publication"; key: string; publication: Publication }
-  /** What was missed while away was delivered. */
+  /** Publications missed while disconnected were delivered. */
   | { kind: "recovered"; key: string; count: number }
-  /** What was missed can't be had. */
+  /** Missed publications could not be recovered. */
   | { kind: "lost"; key: string };
 
 export interface Tail {
-  /** The newest last. */
+  /** Oldest first. */
   entries: readonly Entry[];
-  /** What came while it was paused; null: it is not. */
+  /** Entries that arrived while paused; null: not paused. */
   held: readonly Entry[] | null;
-  /** Entries so far, for keys. */
+  /** The number of entries so far, for keys. */
   count: number;
-  /** Whether the history reaches further back than what is shown. */
+  /** Whether the history has older publications than shown. */
   hasOlder: boolean;
 }
 
@@ -29,7 +29,7 @@ export type TailAction =
   | { name: "clear" };
 
 export const EMPTY_TAIL: Tail = { entries: [], held: null, count: 0, hasOlder: true };
-/** So many are kept, the newest. */
+/** The number of newest entries that are kept. */
 export const MAX_ENTRIES = 5_000;
 
 export function tailAfter(tail: Tail, action: TailAction): Tail {
@@ -58,7 +58,7 @@ function added(tail: Tail, make: (key: string) => Entry): Tail {
   return { ...tail, count, entries: newest([...tail.entries, entry]) };
 }
 
-/** Before all that is shown; what is shown already is not shown twice. */
+/** Adds publications before all others, without duplicates. */
 function withOlder(tail: Tail, publications: readonly Publication[], hasOlder: boolean): Tail {
   const known = new Set([...tail.entries, ...(tail.held ?? [])].flatMap((entry) => idOf(entry) ?? []));
   const older = publications
@@ -70,7 +70,7 @@ function withOlder(tail: Tail, publications: readonly Publication[], hasOlder: b
 const idOf = (entry: Entry): string | null => (entry.kind === "publication" ? entry.publication.id : null);
 const newest = (entries: readonly Entry[]) => entries.slice(-MAX_ENTRIES);
 
-/** The offset that older ones are before; undefined: nothing stored is shown yet. */
+/** The oldest stored offset shown; undefined: none is shown yet. */
 export function oldestOffset({ entries }: Tail): number | undefined {
   for (const entry of entries)
     if (entry.kind === "publication" && !entry.publication.ephemeral) return entry.publication.offset;
@@ -80,11 +80,11 @@ export function oldestOffset({ entries }: Tail): number | undefined {
 export interface TailFilter {
   /** A glob over types: `task:*`; empty: all. */
   type: string;
-  /** Within the payload as JSON. */
+  /** A text within the payload's JSON. */
   text: string;
 }
 
-/** What the filter lets through, the newest first; gaps stay: they concern whatever is looked for. */
+/** The matching entries, newest first. Gaps always match, because they may hide matches. */
 export function filtered(entries: readonly Entry[], { type, text }: TailFilter): Entry[] {
   const pattern = globOf(type);
   const wanted = text.trim().toLowerCase();

@@ -3,7 +3,7 @@ import { Help, useShortcuts } from "../shell/shortcuts.tsx";
 import { ChannelForm } from "./channel-form.tsx";
 import { ChannelTail } from "./channel-tail.tsx";
 
-/** Any channel that the person may read, as it goes by. */
+/** The live view of any channel that the user may read. */
 export function InspectView({ argument }: { argument: string | null }) {
   const help = useShortcuts({ "/": ["another channel", () => document.getElementById("channel")?.focus()] });
   const channel = argument !== null && parseChannel(argument) ? (argument as Channel) : null;
@@ -15,7 +15,7 @@ export function InspectView({ argument }: { argument: string | null }) {
         <ChannelTail key={channel} channel={channel} />
       ) : (
         <p className="empty">
-          {argument === null ? "Choose a channel to watch what goes by." : `There is no channel ${argument}.`}
+          {argument === null ? "Choose a channel to watch." : `${argument} is not a channel name.`}
         </p>
       )}
       <Help shortcuts={help} />

@@ -1,9 +1,9 @@
 import type { Page } from "@monster-realtime/client";
 
-/** As many as a page may have. */
+/** The largest page. */
 export const PAGE_LIMIT = 200;
 
-/** Every item of a list, page after page; `read` asks for one of them. */
+/** Returns the items of all pages. `read` requests one page. */
 export async function allPages<Item>(read: (cursor: { cursor?: string }) => Promise<Page<Item>>): Promise<Item[]> {
   const items: Item[] = [];
   let page = await read({});

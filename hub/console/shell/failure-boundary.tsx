@@ -5,7 +5,7 @@ interface Props {
   children: ReactNode;
 }
 
-/** A view that fails says so, where it would otherwise take the whole page with it. */
+/** Shows the error of a view that fails, so that the rest of the page stays. */
 export class FailureBoundary extends Component<Props, { failure: string | null }> {
   override state: { failure: string | null } = { failure: null };
 

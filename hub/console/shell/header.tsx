@@ -47,7 +47,7 @@ function OrganizationChoice() {
   );
 }
 
-/** Always in sight: whether what the page shows is live, and how far away the hub is. */
+/** The state and latency of the connection, always visible. */
 export function ConnectionStatus() {
   const { state, welcome } = useConnection();
   const latencyMs = useLatencyMs();
@@ -57,7 +57,7 @@ export function ConnectionStatus() {
   return (
     <p id="connection" role="status" aria-live="polite" data-state={state.name} title={why || node}>
       {describeConnection(state)}
-      {/* Read out it would be once a second. */}
+      {/* Hidden from screen readers, which would read it every second. */}
       {retrySeconds !== null && <span aria-hidden="true">, again in {retrySeconds} s</span>}
       <span className="latency" aria-hidden="true">
         {latencyMs === null ? "" : `${latencyMs < 10 ? latencyMs.toFixed(1) : Math.round(latencyMs)} ms`}
@@ -66,7 +66,7 @@ export function ConnectionStatus() {
   );
 }
 
-/** Whole seconds that are left; begins anew with each `beginning`. */
+/** The remaining whole seconds. Restarts with each new `beginning`. */
 function useCountdown(delayMs: number | null, beginning: unknown): number | null {
   const [left, setLeft] = useState<number | null>(null);
   // biome-ignore lint/correctness/useExhaustiveDependencies: two waits of one length are two countdowns.
@@ -84,14 +84,14 @@ function useCountdown(delayMs: number | null, beginning: unknown): number | null
   return left;
 }
 
-const THEME_NAMES = { system: "as the system", light: "light", dark: "dark" } as const;
+const THEME_NAMES = { system: "system", light: "light", dark: "dark" } as const;
 
 function ThemeButton() {
   const [theme, step] = useTheme();
   return (
-    <button type="button" className="plain" onClick={step} title={`Colours: ${THEME_NAMES[theme]}`}>
+    <button type="button" className="plain" onClick={step} title={`Theme: ${THEME_NAMES[theme]}`}>
       <span aria-hidden="true">{theme === "light" ? "☀" : theme === "dark" ? "☾" : "◐"}</span>
-      <span className="for-readers">Colours: {THEME_NAMES[theme]}</span>
+      <span className="for-readers">Theme: {THEME_NAMES[theme]}</span>
     </button>
   );
 }

@@ -3,12 +3,14 @@ import { useEffect, useState } from "react";
 import { usePrincipal } from "./principal.tsx";
 import { sentenceOf } from "./sentences.ts";
 
-/** An organization may renew an invitation again and again: what is asked for then costs the person's own rate. */
+/**
+ * Delays the reload: an organization may renew invitations often, and each reload counts against the user's rate limit.
+ */
 const SETTLE_MS = 2_000;
-/** Few: what somebody is invited to must not fill the page. */
+/** The number of invitations per page, small enough not to fill the screen. */
 const AT_ONCE = 5;
 
-/** Calls `changed` when the person was invited somewhere, or an invitation was answered or withdrawn: once in two seconds. */
+/** Calls `changed` when the user was invited, or an invitation was answered or withdrawn: at most every two seconds. */
 export function useInvitationsChanged(changed: () => void): void {
   const client = useClient();
   useEffect(() => {
@@ -27,7 +29,7 @@ export function useInvitationsChanged(changed: () => void): void {
   }, [client, changed]);
 }
 
-/** What the person is invited to, to be accepted or declined here. */
+/** The user's invitations, to accept or decline. */
 export function Invitations() {
   const client = useClient();
   const principal = usePrincipal();

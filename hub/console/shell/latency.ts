@@ -3,10 +3,10 @@ import { useClient, useConnection } from "@monster-realtime/client/react";
 import { useEffect, useState } from "react";
 
 const EVERY_MS = 5_000;
-/** Nobody is subscribed to it, so that ending the subscription is a way to the hub and back, and nothing else. */
-const NOWHERE = taskChannel("task_00000000000000000000000000");
+/** A channel without subscribers: an `unsubscribe` request for it is only a round trip to the hub. */
+const NO_CHANNEL = taskChannel("task_00000000000000000000000000");
 
-/** Milliseconds to the hub and back, measured every five seconds; null while there is no connection. */
+/** The round-trip time to the hub in milliseconds, measured every five seconds; null without a connection. */
 export function useLatencyMs(): number | null {
   const client = useClient();
   const { isConnected } = useConnection();
@@ -17,10 +17,10 @@ export function useLatencyMs(): number | null {
     const measure = async () => {
       const begun = performance.now();
       try {
-        await client.request("unsubscribe", { channel: NOWHERE });
+        await client.request("unsubscribe", { channel: NO_CHANNEL });
         setLatencyMs(performance.now() - begun);
       } catch {
-        // The connection's state tells of it.
+        // The connection's state shows the failure.
         setLatencyMs(null);
       }
     };

@@ -22,7 +22,7 @@ export function useOrganization(): Chosen {
   return chosen;
 }
 
-/** Asks which organizations there are, and shows what is within once there is one. */
+/** Loads the user's organizations and renders the children once there is one. */
 export function OrganizationProvider({
   fallback,
   children,
@@ -32,7 +32,7 @@ export function OrganizationProvider({
 }) {
   const [id, choose] = useState<string | null>(null);
   const principal = usePrincipal();
-  // Workstations may not read organizations; they are of one.
+  // Workstations may not read organizations; they belong to one.
   const isWorkstation = principal?.kind === "workstation";
   const { data, error, refresh } = useRpc("organizations.list", principal && !isWorkstation ? { limit: 200 } : null);
   useInvitationsChanged(refresh);
@@ -41,6 +41,7 @@ export function OrganizationProvider({
     : data?.items;
   if (!organizations) return fallback(error ? sentenceOf(error) : "");
   const organization = organizations.find((one) => one.id === id) ?? organizations[0];
-  if (!organization) return fallback("This token belongs to no organization yet.");
+  if (!organization)
+    return fallback("This token does not belong to an organization yet. Ask an admin for an invitation.");
   return <ChosenContext value={{ organization, organizations, choose }}>{children}</ChosenContext>;
 }

@@ -5,7 +5,7 @@ import { useState } from "react";
 type Principal = Welcome["principal"];
 const METHODS = { user: "users.get", workstation: "workstations.get" } as const;
 
-/** Whom the token is of; null before the first connection. Over a lost one it stays the same. */
+/** The token's principal; null before the first connection. It stays when the connection is lost. */
 export function usePrincipal(): Principal | null {
   const { welcome } = useConnection();
   const [principal, setPrincipal] = useState(welcome?.principal ?? null);
@@ -13,7 +13,7 @@ export function usePrincipal(): Principal | null {
   return welcome?.principal ?? principal;
 }
 
-/** Who that is, as people know them: a name or an address, else the id; null before the first connection. */
+/** The principal's name or address, or its id if unknown; null before the first connection. */
 export function usePrincipalName(): string | null {
   const principal = usePrincipal();
   const isKnown = principal !== null && principal.kind !== "service";
@@ -23,7 +23,7 @@ export function usePrincipalName(): string | null {
   return data ? nameOf(data) : principal.id;
 }
 
-/** Who is signed in. */
+/** The name of the signed-in principal. */
 export function PrincipalName() {
   const principal = usePrincipal();
   const name = usePrincipalName();

@@ -16,7 +16,7 @@ const CAUSES: Record<string, string> = {
   internal: "the row cannot be shown",
 };
 
-/** Lists the organization's changes that no channel got, for admins and services. Other callers get an empty list. */
+/** Lists the organization's changes that could not be published, for admins and services. Others get an empty list. */
 export function RefusedChanges() {
   const client = useClient();
   const { organization } = useOrganization();
@@ -53,8 +53,8 @@ export function RefusedChanges() {
         <span role="status">{summaryOf(items.length, nextCursor !== null)}</span>
       </summary>
       <p className="hint">
-        Channels got a notice in place of these changes. Correct the rows, and publish the changes again with the rows'
-        present contents.
+        Channels received a `change:left_out` notice instead of these changes. Correct the rows, and publish the changes
+        again with the rows' current contents.
       </p>
       <table>
         <thead>
@@ -94,7 +94,7 @@ export function RefusedChanges() {
   );
 }
 
-/** Another admin can be faster. */
+/** Ignores `not_found`: another admin may have published the change already. */
 function unlessPublished(error: unknown): void {
   if (!(error instanceof RealtimeError) || error.code !== "not_found") throw error;
 }

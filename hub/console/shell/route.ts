@@ -1,15 +1,15 @@
 import { useSyncExternalStore } from "react";
 
-/** Where the person is: `#/<view>/<argument>`. */
+/** The current page of the console: `#/<view>/<argument>`. */
 export interface Route {
   view: string;
-  /** What of the view: a project, a channel; null: its beginning. */
+  /** The view's argument, such as a project or a channel; null: none. */
   argument: string | null;
 }
 
 export const HOME: Route = { view: "workstations", argument: null };
 
-/** The route that a hash names; the home where it names none. */
+/** Parses a hash. Returns the home route if it is invalid. */
 export function parseRoute(hash: string): Route {
   const [, view, argument] = /^#\/([a-z-]+)(?:\/(.+))?$/.exec(hash) ?? [];
   if (view === undefined) return HOME;
@@ -20,7 +20,7 @@ export function hashOf({ view, argument }: Route): string {
   return argument === null ? `#/${view}` : `#/${view}/${encodeURIComponent(argument)}`;
 }
 
-/** Goes there, as a click on a link does. */
+/** Navigates to a route, like a click on a link. */
 export function go(route: Route): void {
   location.hash = hashOf(route);
 }
@@ -30,13 +30,13 @@ export function useRoute(): Route {
   return parseRoute(hash);
 }
 
-/** Calls `changed` whenever the hash is another one, until the returned function is called. */
+/** Calls `changed` whenever the hash changes, until the returned function is called. */
 export function onHashChange(changed: () => void): () => void {
   addEventListener("hashchange", changed);
   return () => removeEventListener("hashchange", changed);
 }
 
-/** Typed by hand it may be no URI. */
+/** Decodes an argument; returns it unchanged if it is invalid, for example typed by hand. */
 function decoded(argument: string): string {
   try {
     return decodeURIComponent(argument);

@@ -10,15 +10,15 @@ interface Answers {
 }
 
 /**
- * Asks before an address with a token replaces the session: somebody else may have made the address. The new token's
- * principal is the one that the hub names. `current` and `offered` are the clients of both.
+ * Asks before an address with a token replaces the session, because another person may have made the address. The hub
+ * names the new token's principal. `current` and `offered` are the clients of both sessions.
  */
 export function SessionSwap({ current, offered, ...answers }: { current: Client; offered: Client } & Answers) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
   return (
     <dialog ref={dialog} id="session-swap" aria-labelledby="session-swap-title" onCancel={answers.onKeep}>
-      <h2 id="session-swap-title">Change who is signed in?</h2>
+      <h2 id="session-swap-title">Switch to another session?</h2>
       <p>
         You are signed in as{" "}
         <MonsterRealtimeProvider client={current}>
@@ -40,7 +40,7 @@ function Offer({ onKeep, onSwitch }: Answers) {
   return (
     <>
       <p>
-        The address that you opened signs in as <Who id="session-offered" />. Change only if you trust its sender.
+        The address that you opened signs in as <Who id="session-offered" />. Switch only if you trust its sender.
       </p>
       {error && <p role="alert">{sentenceOf(error)}</p>}
       <p className="actions">
@@ -48,7 +48,7 @@ function Offer({ onKeep, onSwitch }: Answers) {
           Stay signed in
         </button>{" "}
         <button type="button" className="plain" disabled={!isKnown || state.name === "closed"} onClick={onSwitch}>
-          Change the session
+          Switch the session
         </button>
       </p>
     </>

@@ -1,11 +1,13 @@
 import { useEffect, useRef } from "react";
 
-/** Key → what it does, in words and in deed. */
-export type Shortcuts = Record<string, readonly [says: string, act: () => void]>;
+/** Maps a key to its description and its action. */
+export type Shortcuts = Record<string, readonly [description: string, act: () => void]>;
 
 const KEY_NAMES: Record<string, string> = { Escape: "Esc" };
 
-/** Keys that work wherever nobody is typing; Esc works there too, and leaves the field. Gives them back, for `Help`. */
+/**
+ * Registers keys that work outside of text fields. Esc also works inside and leaves the field. Returns them for `Help`.
+ */
 export function useShortcuts(shortcuts: Shortcuts): Shortcuts {
   const newest = useRef(shortcuts);
   useEffect(() => {
@@ -28,7 +30,7 @@ export function useShortcuts(shortcuts: Shortcuts): Shortcuts {
   return shortcuts;
 }
 
-/** What the keys do, at `?`. */
+/** The dialog with all keys, opened by `?`. */
 export function Help({ shortcuts }: { shortcuts: Shortcuts }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useShortcuts({ "?": ["this help", () => dialog.current?.showModal()] });
@@ -36,12 +38,12 @@ export function Help({ shortcuts }: { shortcuts: Shortcuts }) {
     <dialog ref={dialog} aria-label="Keys">
       <h2>Keys</h2>
       <dl>
-        {Object.entries(shortcuts).map(([key, [says]]) => (
+        {Object.entries(shortcuts).map(([key, [description]]) => (
           <div key={key}>
             <dt>
               <kbd>{KEY_NAMES[key] ?? key}</kbd>
             </dt>
-            <dd>{says}</dd>
+            <dd>{description}</dd>
           </div>
         ))}
       </dl>

@@ -1,7 +1,7 @@
 import { type FormEvent, useState } from "react";
 
 interface SignInProps {
-  /** Why the session before ended, or null. */
+  /** Why the previous session ended, or null. */
   problem: string | null;
   onToken(token: string): void;
 }
@@ -27,18 +27,18 @@ export function SignIn({ problem, onToken }: SignInProps) {
           id="token"
           type="password"
           autoComplete="off"
-          // biome-ignore lint/a11y/noAutofocus: there is nothing else to do here.
+          // biome-ignore lint/a11y/noAutofocus: it is the only field of the page.
           autoFocus
           required
           spellCheck={false}
-          placeholder="of a user, a service or a workstation"
+          placeholder="a user's, service's or workstation's token"
           value={token}
           onChange={(event) => setToken(event.target.value)}
         />
         <button type="submit">Sign in</button>
         <p className="hint">
-          It stays in this page's memory: a reload forgets it. <code>npm start</code> prints an address that carries
-          one.
+          It is kept only in this page's memory and lost on reload. <code>npm start</code> prints an address with a
+          token.
         </p>
       </form>
     </main>

@@ -1,12 +1,12 @@
 import { useEffect, useState } from "react";
 
-/** `system` follows the system. */
+/** `system` follows the operating system's setting. */
 export type Theme = "system" | "light" | "dark";
 
 const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
 const KEY = "monster-realtime.theme";
 
-/** The theme of the console, and the step to the next one; this browser remembers it. */
+/** The console's theme and a function that selects the next one. The browser stores it. */
 export function useTheme(): [Theme, () => void] {
   const [theme, setTheme] = useState(rememberedTheme);
   useEffect(() => {
@@ -21,7 +21,7 @@ export function showTheme(theme: Theme): void {
   else document.documentElement.dataset.theme = theme;
 }
 
-/** Browsers may keep nothing, and say so by throwing. */
+/** Returns the stored theme. Browsers without storage throw. */
 export function rememberedTheme(): Theme {
   try {
     const theme = localStorage.getItem(KEY);
@@ -35,6 +35,6 @@ function remember(theme: Theme): void {
   try {
     localStorage.setItem(KEY, theme);
   } catch {
-    // It is remembered as long as the page is.
+    // The theme then lasts until the page is closed.
   }
 }

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 
-/** A time of today as a time, another one with its day. */
+/** Formats a time; a day other than today includes the date. */
 export function moment(at: number): string {
   const date = new Date(at);
   const isToday = date.toDateString() === new Date().toDateString();
@@ -16,14 +16,14 @@ const UNITS: readonly [milliseconds: number, name: string][] = [
   [1_000, "s"],
 ];
 
-/** How long ago, in the largest unit that fits: `3 h`. */
+/** Formats the time since `at` in the largest unit that fits: `3 h`. */
 export function ago(at: number, now: number): string {
   const past = Math.max(0, now - at);
   const [milliseconds, name] = UNITS.find(([size]) => past >= size) ?? [1_000, "s"];
   return `${Math.floor(past / milliseconds)} ${name}`;
 }
 
-/** The time, as often as `ago` needs it. */
+/** The current time, updated as often as `ago` needs it. */
 export function useNow(everyMs = 5_000): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {

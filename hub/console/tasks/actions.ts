@@ -4,7 +4,7 @@ import { useState } from "react";
 import { sentenceOf } from "../shell/sentences.ts";
 import { COLUMNS, type Column } from "./board.ts";
 
-/** Where a task is dropped: in front of another one, or behind all of a list. */
+/** The place where a task is dropped: before another task, or at the end of a list. */
 export interface Place {
   list: Column;
   before: TaskListItem | null;
@@ -17,12 +17,15 @@ export interface TaskActions {
   cancel(task: TaskListItem): Promise<boolean>;
   review(task: TaskListItem, decision: "approve" | "reject", feedback: string): Promise<boolean>;
   create(projectId: string, title: string, priority: number): Promise<boolean>;
-  /** What the hub said no to, in one sentence; null after it said yes. */
+  /** The hub's last refusal, in one sentence; null after a success. */
   problem: string | null;
   dismiss(): void;
 }
 
-/** What people do with tasks. Each resolves with whether the hub did it; where it did, the board's channel tells. */
+/**
+ * The users' actions on tasks. Each resolves with whether the hub accepted it; the board's channel then shows the
+ * change.
+ */
 export function useTaskActions(): TaskActions {
   const client = useClient();
   const [problem, setProblem] = useState<string | null>(null);
@@ -52,7 +55,7 @@ export function useTaskActions(): TaskActions {
   };
 }
 
-/** The list beside this one; null at the board's edge. */
+/** The neighbouring list, or null at the board's edge. */
 export function besides(list: Column, step: -1 | 1): Column | null {
   return COLUMNS[COLUMNS.indexOf(list) + step] ?? null;
 }

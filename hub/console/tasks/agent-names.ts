@@ -1,11 +1,11 @@
 import type { Client } from "@monster-realtime/client";
 
-/** What agents are called, each asked for once, when it is first seen at work. */
+/** The names of agents, each loaded once when it first appears. */
 export class AgentNames {
   readonly #client: Client;
   readonly #names = new Map<string, string>();
   readonly #onNamed: () => void;
-  /** One after the other: a board may have many. */
+  /** Serializes the requests: a board may have many agents. */
   #turn: Promise<void> = Promise.resolve();
 
   constructor(client: Client, onNamed: () => void) {
@@ -13,7 +13,7 @@ export class AgentNames {
     this.#onNamed = onNamed;
   }
 
-  /** Workstation and agent; "an agent" until it is known. */
+  /** Workstation and agent; "an agent" until it is loaded. */
   of(id: string): string {
     const name = this.#names.get(id);
     if (name === undefined) this.#ask(id);
@@ -22,7 +22,7 @@ export class AgentNames {
 
   #ask(id: string): void {
     this.#names.set(id, "");
-    // An agent without name is no reason to hide its task; it is asked for again at the next sight.
+    // After a failure the name is requested again when the agent next appears.
     this.#turn = this.#turn.then(() => this.#name(id)).catch(() => void this.#names.delete(id));
   }
 

@@ -5,9 +5,9 @@ import { Board, COLUMNS, type Column } from "./board.ts";
 
 export interface BoardSnapshot {
   columns: Readonly<Record<Column, readonly TaskListItem[]>>;
-  /** False before the tasks were read for the first time. */
+  /** False before the tasks were first loaded. */
   isRead: boolean;
-  /** Why they could not be read; it is tried again. */
+  /** Why the tasks could not be loaded. The load is retried. */
   problem: string | null;
 }
 
@@ -18,14 +18,14 @@ const NOTHING: BoardSnapshot = {
   problem: null,
 };
 
-/** A project's task board: read once, then kept by what its channel tells, and read again where that is not enough. */
+/** A project's task board: loaded once, updated by its channel, and loaded again when an update is not enough. */
 export class BoardKeeper {
   snapshot: BoardSnapshot = NOTHING;
   readonly #client: Client;
   readonly #projectId: string;
   readonly #board: Board;
   readonly #listeners = new Set<() => void>();
-  /** What came while the tasks are read; null: nothing is being read. */
+  /** Publications that arrived during a load; null: no load is running. */
   #held: Publication[] | null = null;
   #again = false;
   #frame: number | null = null;
@@ -45,13 +45,13 @@ export class BoardKeeper {
     };
   };
 
-  heard(publication: Publication): void {
+  receive(publication: Publication): void {
     if (this.#held) this.#held.push(publication);
     else if (this.#board.apply(publication)) this.#draw();
     else this.read();
   }
 
-  /** Reads everything anew; to be called when the channel is live, so that what is committed from then on is heard. */
+  /** Loads all tasks again. Call it when the channel is live, so that later changes are received. */
   read(): void {
     if (this.#held) {
       this.#again = true;
@@ -74,13 +74,13 @@ export class BoardKeeper {
     this.#board.replace(tasks);
     const held = this.#held ?? [];
     this.#held = null;
-    const told = held.map((publication) => this.#board.apply(publication));
+    const applied = held.map((publication) => this.#board.apply(publication));
     this.snapshot = { ...this.snapshot, isRead: true, problem: null };
     this.#draw();
-    if (this.#again || told.includes(false)) this.read();
+    if (this.#again || applied.includes(false)) this.read();
   }
 
-  /** Nothing is heard until then, so that nothing half is shown. */
+  /** Holds publications back until the retry, so that the board never shows a partial state. */
   #failed(thrown: unknown): void {
     this.snapshot = { ...this.snapshot, problem: sentenceOf(thrown) };
     this.#draw();
@@ -90,7 +90,7 @@ export class BoardKeeper {
     }, AGAIN_MS);
   }
 
-  /** Once for all that comes before the next frame. */
+  /** Redraws once per frame. */
   #draw(): void {
     this.#frame ??= requestAnimationFrame(() => {
       this.#frame = null;

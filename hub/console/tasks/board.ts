@@ -10,7 +10,7 @@ import type {
 export const COLUMNS = ["todo", "doing", "review", "done", "loop"] as const;
 export type Column = (typeof COLUMNS)[number];
 
-/** A project's tasks, kept by the publications of its board. */
+/** A project's tasks, updated by the publications of its board. */
 export class Board {
   readonly #projectId: string;
   #tasks = new Map<string, TaskListItem>();
@@ -19,12 +19,12 @@ export class Board {
     this.#projectId = projectId;
   }
 
-  /** Everything anew, as it was read. */
+  /** Replaces all tasks. */
   replace(tasks: readonly TaskListItem[]): void {
     this.#tasks = new Map(tasks.map((task) => [task.id, task]));
   }
 
-  /** False where the publication does not tell enough, so that the tasks have to be read again. */
+  /** Returns false if the publication is not enough, so that the tasks must be loaded again. */
   apply({ type, payload }: Publication): boolean {
     switch (type) {
       case "task:created":
@@ -42,7 +42,7 @@ export class Board {
     }
   }
 
-  /** In the order of the board; what is done, newest first. */
+  /** The tasks in the order of the board; the done ones newest first. */
   column(list: Column): TaskListItem[] {
     const tasks = [...this.#tasks.values()].filter((task) => task.list === list);
     return tasks.sort(list === "done" ? newestFirst : asOnTheBoard);
@@ -51,11 +51,11 @@ export class Board {
   #change({ id, projectId, changed }: EntityChange<Task>): boolean {
     const known = this.#tasks.get(id);
     if (projectId !== this.#projectId) {
-      // It is on the board of another project now.
+      // The task was moved to another project's board.
       this.#tasks.delete(id);
       return true;
     }
-    // A created row is told as a whole; of any other that is not known, most is missing.
+    // A created task has all fields. For any other unknown task most fields are missing.
     if (!known && changed.createdAt === undefined) return false;
     if (known && isOlder(changed, known)) return true;
     this.#tasks.set(id, { ...known, ...changed } as TaskListItem);
@@ -71,7 +71,7 @@ export class Board {
   }
 }
 
-/** What was published before the tasks were read has come with them. */
+/** A publication from before the load is already included in it. */
 function isOlder({ updatedAt }: Partial<Pick<Task, "updatedAt">>, known: Pick<Task, "updatedAt">): boolean {
   return updatedAt !== undefined && updatedAt < known.updatedAt;
 }

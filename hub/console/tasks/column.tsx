@@ -17,7 +17,7 @@ interface ColumnProps {
   onDropped(taskId: string, place: Place): void;
 }
 
-/** One list of the board; however many tasks it has, only those in sight are in the page. */
+/** One list of the board. Only the visible tasks are rendered. */
 export function BoardColumn({ list, tasks, mayWrite, agentOf, onOpen, onMove, onDropped }: ColumnProps) {
   const root = useRef<HTMLDivElement>(null);
   const virtualizer = useVirtualizer({
@@ -28,7 +28,7 @@ export function BoardColumn({ list, tasks, mayWrite, agentOf, onOpen, onMove, on
     overscan: 6,
   });
   const shift = (index: number) => (task: TaskListItem, step: -1 | 1) => {
-    // Up: in front of the one above. Down: in front of the one after the next, or behind all.
+    // Up: before the previous task. Down: before the task after the next one, or at the end.
     const before = tasks[step === -1 ? index - 1 : index + 2] ?? null;
     const stays = step === -1 ? index === 0 : index === tasks.length - 1;
     return stays ? Promise.resolve(false) : onMove(task, { list, before });
@@ -51,7 +51,7 @@ export function BoardColumn({ list, tasks, mayWrite, agentOf, onOpen, onMove, on
         {list} <span className="count">{tasks.length}</span>
       </h3>
       <div ref={root} className="cards">
-        {tasks.length === 0 && <p className="hint">nothing here</p>}
+        {tasks.length === 0 && <p className="hint">no tasks</p>}
         <ul style={{ height: virtualizer.getTotalSize() }}>
           {virtualizer.getVirtualItems().map(({ index, key, start }) => {
             const task = tasks[index];

@@ -3,7 +3,7 @@ import { type FormEvent, useState } from "react";
 const PRIORITIES = [5, 4, 3, 2, 1];
 const MIDDLE = 3;
 
-/** A line that makes a task. */
+/** A form for a new task. */
 export function NewTask({ onCreate }: { onCreate(title: string, priority: number): Promise<boolean> }) {
   const [title, setTitle] = useState("");
   const [priority, setPriority] = useState(MIDDLE);

@@ -1,12 +1,12 @@
 import { useState } from "react";
 
 interface ReviewFormProps {
-  /** What the workflow asks the reviewer to look at. */
+  /** The reviewer's instructions. */
   instructions: string | null;
   onDecide(decision: "approve" | "reject", feedback: string): Promise<boolean>;
 }
 
-/** Approve, or send back with feedback. */
+/** A form to approve a task, or to send it back with feedback. */
 export function ReviewForm({ instructions, onDecide }: ReviewFormProps) {
   const [feedback, setFeedback] = useState("");
   const [isBusy, setBusy] = useState(false);
@@ -30,7 +30,7 @@ export function ReviewForm({ instructions, onDecide }: ReviewFormProps) {
           type="button"
           className="plain"
           disabled={isBusy || feedback.trim() === ""}
-          title={feedback.trim() === "" ? "Say what has to change first" : undefined}
+          title={feedback.trim() === "" ? "Enter feedback first" : undefined}
           onClick={() => decide("reject")}
         >
           Send back

@@ -2,19 +2,19 @@ import type { TaskListItem } from "@monster-realtime/client";
 import { type DragEvent, type KeyboardEvent, memo, useState } from "react";
 import { COLUMNS, type Column } from "./board.ts";
 
-/** The task that is dragged; one at a time. */
+/** The data type of a dragged task. */
 export const DRAGGED = "application/x-monster-task";
 
 export interface TaskCardProps {
   task: TaskListItem;
-  /** Who has it, or null. */
+  /** The name of the task's agent, or null. */
   agent: string | null;
   mayWrite: boolean;
   onOpen(task: TaskListItem): void;
   onMove(task: TaskListItem, list: Column): Promise<boolean>;
-  /** Within its list: one place up or down. */
+  /** Moves the task one place up or down in its list. */
   onShift(task: TaskListItem, step: -1 | 1): Promise<boolean>;
-  /** Another one was dropped on it. */
+  /** Another task was dropped on this one. */
   onDrop(taskId: string, before: TaskListItem): void;
 }
 

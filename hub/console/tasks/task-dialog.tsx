@@ -15,7 +15,7 @@ interface TaskDialogProps {
   onClose(): void;
 }
 
-/** All there is to a task, and what a person may do with it now. */
+/** A task's details, and the actions available now. */
 export function TaskDialog({ task, agent, mayWrite, actions, onClose }: TaskDialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
@@ -32,9 +32,9 @@ export function TaskDialog({ task, agent, mayWrite, actions, onClose }: TaskDial
       <p className="hint">
         {task.list} · {task.mode} · P{task.priority}
         {agent !== null && ` · ${agent}`} ·{" "}
-        <a href={hashOf({ view: "inspect", argument: channel })}>watch its channel</a>
+        <a href={hashOf({ view: "inspect", argument: channel })}>inspect its channel</a>
       </p>
-      {task.lastError !== null && <p className="task-error">No agent tries any more: {task.lastError}</p>}
+      {task.lastError !== null && <p className="task-error">Agents no longer try this task: {task.lastError}</p>}
       {whole && <Texts task={whole} />}
       {session && <SessionSummary session={session} />}
       {task.agentSessionStatus === "ACTIVE" && <Progress taskId={task.id} />}
@@ -108,7 +108,7 @@ function Named({ title, values }: { title: string; values: unknown[] | null }) {
   );
 }
 
-/** The newest word of the agent that is at it. */
+/** The newest progress report of the task's agent. */
 function Progress({ taskId }: { taskId: string }) {
   const publication = usePublication(taskChannel(taskId), "session:progress");
   if (!publication) return null;
@@ -132,7 +132,7 @@ function Buttons({ task, actions }: { task: TaskListItem; actions: TaskActions }
           aria-pressed={task.ready}
           onClick={() => run(actions.setReady(task))}
         >
-          {task.ready ? "Not ready after all" : "Ready for agents"}
+          {task.ready ? "Set not ready" : "Set ready"}
         </button>
       )}
       {isInactive && task.ready && (
@@ -142,7 +142,7 @@ function Buttons({ task, actions }: { task: TaskListItem; actions: TaskActions }
       )}
       {!isInactive && (
         <button type="button" className="plain" disabled={isBusy} onClick={() => run(actions.cancel(task))}>
-          Take back from the agent
+          Cancel the assignment
         </button>
       )}
       <select

@@ -4,12 +4,12 @@ import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { AgentNames } from "./agent-names.ts";
 import { BoardKeeper, type BoardSnapshot } from "./board-keeper.ts";
 
-/** The board of a project, live. */
+/** The live board of a project. */
 export function useBoard(projectId: string): BoardSnapshot {
   const client = useClient();
   const keeper = useMemo(() => new BoardKeeper(client, projectId), [client, projectId]);
   const { state, error } = useChannel(projectTasksChannel(projectId), {
-    onPublication: (publication) => keeper.heard(publication),
+    onPublication: (publication) => keeper.receive(publication),
     onLost: () => keeper.read(),
   });
   const isLive = state.name === "live";
@@ -20,7 +20,7 @@ export function useBoard(projectId: string): BoardSnapshot {
   return error && !error.temporary ? { ...snapshot, problem: error.message } : snapshot;
 }
 
-/** What agents are called: workstation and agent; "an agent" until it is known. */
+/** The names of agents: workstation and agent; "an agent" until it is loaded. */
 export function useAgentNames(): (id: string) => string {
   const client = useClient();
   const [, rename] = useState(0);

@@ -11,7 +11,7 @@ import { NewTask } from "./new-task.tsx";
 import { TaskDialog } from "./task-dialog.tsx";
 import { useAgentNames, useBoard } from "./use-board.ts";
 
-/** The task board of a project: the one in the address, else the first. */
+/** The task board of a project: the one in the address, or the first. */
 export function TasksView({ argument }: { argument: string | null }) {
   const { organization } = useOrganization();
   const { data, error } = useRpc("projects.list", { organizationId: organization.id, limit: 200 });
@@ -22,7 +22,9 @@ export function TasksView({ argument }: { argument: string | null }) {
       <h1 className="for-readers">Tasks</h1>
       {error && !data && <p id="problem">{error.message}</p>}
       {data && !project && (
-        <p className="empty">{argument === null ? "There is no project yet." : "There is no such project."}</p>
+        <p className="empty">
+          {argument === null ? "No projects yet." : "Project not found. Choose a project of this organization."}
+        </p>
       )}
       {project && <ProjectBoard key={project.id} project={project} projects={projects} />}
     </main>
@@ -35,11 +37,11 @@ function ProjectBoard({ project, projects }: { project: Project; projects: reado
   const actions = useTaskActions();
   const [openId, setOpenId] = useState<string | null>(null);
   const { welcome } = useConnection();
-  // Of a task, a workstation may change what belongs to its own work alone.
+  // A workstation may change only the parts of a task that belong to its own work.
   const mayWrite = welcome === null || welcome.principal.kind !== "workstation";
   const help = useShortcuts({
     n: ["a new task", () => document.getElementById("new-task")?.focus()],
-    "Alt + arrows": ["move the task that has the focus", () => undefined],
+    "Alt + arrows": ["move the focused task", () => undefined],
   });
   const all = COLUMNS.flatMap((list) => columns[list]);
   const agentOf = ({ activeAgentId }: TaskListItem) => (activeAgentId === null ? null : nameOf(activeAgentId));
@@ -66,8 +68,8 @@ function ProjectBoard({ project, projects }: { project: Project; projects: reado
           {fault}
         </p>
       )}
-      {!isRead && problem === null && <p className="hint">Reading the tasks …</p>}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls sideways on small screens, with the keyboard too. */}
+      {!isRead && problem === null && <p className="hint">Loading the tasks …</p>}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: on small screens it scrolls, also by keyboard. */}
       <section className="board" aria-label={`Tasks of ${project.name}`} tabIndex={0}>
         {COLUMNS.map((list) => (
           <BoardColumn

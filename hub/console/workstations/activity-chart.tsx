@@ -6,7 +6,7 @@ const WIDTH = 240;
 const HEIGHT = 44;
 const EVERY_MS = 30_000;
 
-/** Workstations online (as many as now, where that is known) and publications a second over the last hour. */
+/** Online workstations and publications per second over the last hour. `online` is the current number, if known. */
 export function ActivityChart({ organizationId, online }: { organizationId: string; online: number | null }) {
   const { data, error, refresh } = useRpc("activity.get", { organizationId });
   useEffect(() => {
@@ -14,9 +14,9 @@ export function ActivityChart({ organizationId, online }: { organizationId: stri
     return () => clearInterval(timer);
   }, [refresh]);
   const rates = useMemo(() => publicationRates(data?.points ?? [], Date.now()), [data]);
-  // Whoever may not read it, a workstation say, misses nothing.
+  // Show nothing if the principal may not read it, for example a workstation.
   if (error && !error.temporary) return null;
-  if (!data) return <p className="hint">{error ? "The last hour can't be told at the moment." : " "}</p>;
+  if (!data) return <p className="hint">{error ? "The activity of the last hour can't be loaded now." : " "}</p>;
   const { points, incomplete } = data;
   const over = points.slice(0, -1);
   return (
@@ -27,8 +27,8 @@ export function ActivityChart({ organizationId, online }: { organizationId: stri
         values={(online === null ? points : over).map((point) => point.workstationsOnline).concat(online ?? [])}
         digits={0}
       />
-      <Sparkline title="publications/s" unit="publications a second" values={rates} digits={1} />
-      {incomplete && <p className="hint">Some nodes did not answer: publications are missing here.</p>}
+      <Sparkline title="publications/s" unit="publications per second" values={rates} digits={1} />
+      {incomplete && <p className="hint">Some nodes did not answer. Their publications are not counted.</p>}
     </section>
   );
 }

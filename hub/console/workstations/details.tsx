@@ -8,15 +8,15 @@ import type { BoardRow } from "./rows.ts";
 
 const SHOWN = 8;
 
-/** What presence says of why a workstation left, in words that say what to look for. */
+/** The reasons of a leave, with the likely cause. */
 const REASONS: Record<string, string> = {
-  left: "its program said goodbye",
-  timeout: "its connection was lost and did not come back: the machine slept, or its network went",
-  node_lost: "the hub's node that it was connected to was lost, and it did not come back",
-  revoked: "its rights were taken away",
+  left: "its program disconnected on purpose",
+  timeout: "its connection was lost and not restored: the machine slept or lost its network",
+  node_lost: "its hub node was lost, and it did not reconnect",
+  revoked: "its rights were revoked",
 };
 
-/** Why a workstation is as it is: the audit trail's last word, and the changes before it. */
+/** A workstation's presence transitions from the audit trail. */
 export function Details({ row }: { row: BoardRow }) {
   const { data, error, refresh } = useRpc("workstations.transitions", { id: row.id, limit: SHOWN });
   const status = useRef(row.status);
@@ -31,18 +31,18 @@ export function Details({ row }: { row: BoardRow }) {
         <span className="mono">{row.id}</span>
         {row.hostname && ` · ${row.hostname}`}
         {row.version && ` · agent ${row.version}`} ·{" "}
-        <a href={hashOf({ view: "inspect", argument: workstationChannel(row.id) })}>watch its channel</a>
+        <a href={hashOf({ view: "inspect", argument: workstationChannel(row.id) })}>inspect its channel</a>
       </p>
       {error && <p role="alert">{sentenceOf(error)}</p>}
       {data &&
-        (data.items.length === 0 ? <p className="hint">It was never here.</p> : <Transitions items={data.items} />)}
+        (data.items.length === 0 ? <p className="hint">It was never online.</p> : <Transitions items={data.items} />)}
     </div>
   );
 }
 
 function Transitions({ items }: { items: readonly WorkstationTransition[] }) {
   return (
-    <ol className="transitions" aria-label="What happened, the newest first">
+    <ol className="transitions" aria-label="Presence transitions, newest first">
       {items.map(({ at, kind, reason, revision, nodeId }) => (
         <li key={revision}>
           <time dateTime={at}>{moment(Date.parse(at))}</time>{" "}

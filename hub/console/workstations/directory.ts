@@ -4,7 +4,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { allPages, PAGE_LIMIT } from "../shell/all-pages.ts";
 import { sentenceOf } from "../shell/sentences.ts";
 
-/** What the database knows of an organization's workstations. */
+/** The database's rows about an organization's workstations. */
 export interface Directory {
   projects: readonly Project[];
   workstations: ReadonlyMap<string, Workstation>;
@@ -15,17 +15,17 @@ export interface Directory {
 export interface DirectoryView {
   directory: Directory | null;
   problem: string | null;
-  /** Reads it anew, a moment later: what many changes ask for is read once. */
+  /** Reloads after a short delay, so that several changes cause one load. */
   refresh(): void;
-  /** Takes in what a publication tells of a row. */
+  /** Applies the change of a row. */
   apply(publication: Publication): void;
 }
 
 const SETTLE_MS = 300;
-/** No channel tells of new projects. */
+/** New projects are not published on any channel. */
 const EVERY_MS = 60_000;
 
-/** Rows of the organization, kept fresh by what the project channels tell. */
+/** The organization's rows, kept current by the project channels. */
 export function useDirectory(organizationId: string): DirectoryView {
   const client = useClient();
   const { isConnected } = useConnection();
@@ -73,7 +73,7 @@ export function useDirectory(organizationId: string): DirectoryView {
     },
     [refresh],
   );
-  // While the connection is away the page says so already.
+  // Without a connection the page already shows that.
   return { directory, problem: isConnected ? problem : null, refresh, apply };
 }
 
@@ -102,14 +102,14 @@ function updated(directory: Directory, { id, changed }: EntityChange<Workstation
 
 const KNOWN = new WeakMap<Client, Map<string, Directory>>();
 
-/** What was read last, by organization: whoever comes back from another view sees it at once. */
+/** The last loaded rows by organization, shown immediately when the user returns to the view. */
 function knownOf(client: Client): Map<string, Directory> {
   const known = KNOWN.get(client) ?? new Map<string, Directory>();
   KNOWN.set(client, known);
   return known;
 }
 
-/** While it was read a publication may have told of newer rows. */
+/** Keeps rows that a publication updated during the load. */
 function withNewerRows(read: Directory, known: Directory | null): Directory {
   if (!known) return read;
   const workstations = new Map(read.workstations);

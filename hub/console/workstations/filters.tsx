@@ -7,7 +7,7 @@ interface FilterBarProps {
   filters: Filters;
   projects: readonly Project[];
   agents: readonly string[];
-  /** Null while they are not known. */
+  /** Null while unknown. */
   counts: Counts | null;
   shown: number;
   searchRef: RefObject<HTMLInputElement | null>;

@@ -5,7 +5,7 @@ import { Details } from "./details.tsx";
 import type { Group } from "./overview.ts";
 import { type BoardRow, STATUS_NAMES, STATUSES } from "./rows.ts";
 
-/** What the cells of a workstation tell, in their order; for who reads with the ears. */
+/** The columns of a workstation, in order; for screen readers. */
 export const COLUMNS = ["Workstation", "Agents", "Running tasks", "Dev server", "Since", "More"] as const;
 
 export function GroupLine({ group }: { group: Group }) {

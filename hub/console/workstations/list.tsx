@@ -5,14 +5,14 @@ import { COLUMNS, GroupLine, WorkstationLine } from "./line.tsx";
 import type { Line } from "./overview.ts";
 
 const LINE_PX = 56;
-/** Above and below what is seen, so that scrolling shows no holes. */
+/** Lines rendered above and below the visible ones, so that scrolling shows no gaps. */
 const OVERSCAN = 12;
-/** The header of the page stays in sight, and must not cover the line that the keys went to. */
+/** The page's header stays visible and must not cover the focused line. */
 const HEADER_PX = 72;
 
 /**
- * The lines that are in sight, of however many. One of them has the focus, wherever it moves to meanwhile; the arrow keys,
- * Page Up and Down, Home and End move it, Enter opens it.
+ * Renders only the visible lines. One line has the focus, and keeps it when lines move. The arrow keys, Page Up and
+ * Down, Home and End move the focus; Enter opens the line.
  */
 export function WorkstationList({ lines }: { lines: readonly Line[] }) {
   const now = useNow();
@@ -27,7 +27,7 @@ export function WorkstationList({ lines }: { lines: readonly Line[] }) {
     scrollMargin: offsetTop,
     scrollPaddingStart: HEADER_PX,
     getItemKey: (index) => lines[index]?.key ?? index,
-    // Out of sight the line that has the focus would lose it.
+    // Keep the focused line rendered, or it would lose the focus.
     rangeExtractor: useCallback((range: Range) => withActive(defaultRangeExtractor(range), active), [active]),
   });
   useEffect(() => focusLine(root.current));
@@ -64,7 +64,7 @@ export function WorkstationList({ lines }: { lines: readonly Line[] }) {
               role="row"
               className="line"
               data-index={index}
-              // The first one is that of the columns.
+              // Row 1 is the header.
               aria-rowindex={index + 2}
               tabIndex={index === active ? 0 : -1}
               onFocus={() => setActive(index)}
@@ -86,10 +86,10 @@ export function WorkstationList({ lines }: { lines: readonly Line[] }) {
 function Columns() {
   return (
     <div role="rowgroup" className="for-readers">
-      {/* biome-ignore lint/a11y/useFocusableInteractive: there is nothing to do with it. */}
+      {/* biome-ignore lint/a11y/useFocusableInteractive: it has no action. */}
       <div role="row" aria-rowindex={1}>
         {COLUMNS.map((name) => (
-          // biome-ignore lint/a11y/useFocusableInteractive: there is nothing to do with it.
+          // biome-ignore lint/a11y/useFocusableInteractive: it has no action.
           <span key={name} role="columnheader">
             {name}
           </span>
@@ -111,7 +111,7 @@ function useOpen(): [ReadonlySet<string>, (id: string) => void] {
   return [open, toggle];
 }
 
-/** The line that the keys are at, by its key: its place changes with the status of whatever is above it. */
+/** The active line, identified by its key: its index changes when lines above it change. */
 function useActiveLine(lines: readonly Line[]) {
   const [key, setKey] = useState<string | null>(null);
   const wanted = useRef<string | null>(null);
@@ -124,7 +124,7 @@ function useActiveLine(lines: readonly Line[]) {
     setKey(next);
     if (focus) wanted.current = next;
   };
-  /** After each render: the line that the keys went to is there only now. */
+  /** Called after each render, because the newly active line may not have been rendered before. */
   const focusLine = (root: HTMLElement | null) => {
     if (wanted.current === null || wanted.current !== lines[active]?.key) return;
     const line = root?.querySelector<HTMLElement>(`[data-index="${active}"]`);
@@ -135,7 +135,7 @@ function useActiveLine(lines: readonly Line[]) {
   return { active, setActive, focusLine };
 }
 
-/** How far down the page the list begins: what is above it comes and goes. */
+/** The offset of the list from the top of the page, which changes with the elements above it. */
 function useOffsetTop(root: { current: HTMLElement | null }): number {
   const [offsetTop, setOffsetTop] = useState(0);
   useLayoutEffect(() => setOffsetTop(root.current?.offsetTop ?? 0));
@@ -146,7 +146,7 @@ function withActive(indexes: number[], active: number): number[] {
   return indexes.includes(active) ? indexes : [...indexes, active].sort((a, b) => a - b);
 }
 
-/** Where a key leads to; null for keys that lead nowhere. */
+/** The index that a key moves to; null for other keys. */
 function targetOf(key: string, from: number, count: number): number | null {
   const page = Math.max(1, Math.floor(innerHeight / LINE_PX) - 2);
   const targets: Record<string, number> = {

@@ -10,7 +10,7 @@ import {
   type WorkstationMember,
 } from "./rows.ts";
 
-/** Who is present in a project, by `workstation:<id>`. */
+/** The members present in a project, by `workstation:<id>`. */
 export type Roster = ReadonlyMap<string, WorkstationMember>;
 export type Counts = Readonly<Record<Status, number>>;
 
@@ -19,31 +19,31 @@ export interface Group {
   id: string;
   name: string;
   rows: readonly BoardRow[];
-  /** Of all of them, shown or not. */
+  /** Counts all of its workstations, including hidden ones. */
   counts: Counts;
 }
 
-/** What the list shows, one below the other. */
+/** One line of the list. */
 export type Line =
   | { kind: "group"; key: string; group: Group }
   | { kind: "row"; key: string; group: Group; row: BoardRow };
 
-/** Everything that the board shows. */
+/** The content of the board. */
 export interface Overview {
   lines: readonly Line[];
-  /** Of all workstations, shown or not, each of them once. */
+  /** Counts all workstations once, including hidden ones. */
   counts: Counts;
-  /** How many workstations are shown, each of them once. */
+  /** The number of shown workstations, each counted once. */
   shown: number;
-  /** That any of them has, or had when it was here. */
+  /** All agents that a workstation has, or had when it was last online. */
   agents: readonly string[];
 }
 
 const NO_PROJECT = "";
 
 /**
- * Rows and presence joined, by projects; a workstation is in each of its projects, and counted once. Of projects whose
- * roster is not there (yet) it shows what the database knows.
+ * Joins rows and presence by project. A workstation appears in each of its projects and is counted once. A project
+ * without a roster (yet) shows the database's data.
  */
 export function overviewOf(
   { projects, workstations, attached }: Directory,
@@ -54,7 +54,7 @@ export function overviewOf(
   const groups = projects.map(({ id: projectId, name }) => {
     const roster = rosters.get(projectId);
     const present = [...(roster?.keys() ?? [])].map((key) => key.slice("workstation:".length));
-    // Present and attached are read at different times: whoever is in one of them belongs here.
+    // Presence and attachments are loaded at different times: either one is enough.
     const ids = new Set([...(attached.get(projectId) ?? []), ...present]);
     const rows = [...ids].map((id) =>
       boardRow(workstations.get(id), roster?.get(`workstation:${id}`), id, roster !== undefined),
@@ -82,7 +82,7 @@ export function linesOf(groups: readonly Group[]): Line[] {
   ]);
 }
 
-/** An empty project is worth a line, unless something is looked for. */
+/** Empty projects are shown, unless a filter is active. */
 function shownGroups(groups: readonly Group[], filters: Filters): Group[] {
   const ofProject = groups.filter(({ id }) => filters.projectId === null || filters.projectId === id);
   return isFiltering(filters) ? ofProject.filter(({ rows }) => rows.length > 0) : ofProject;

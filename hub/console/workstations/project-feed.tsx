@@ -10,7 +10,7 @@ interface ProjectFeedProps {
   onLost(): void;
 }
 
-/** Follows one project for the board; shows nothing itself. */
+/** Subscribes to one project for the board. Renders nothing. */
 export function ProjectFeed({ projectId, onRoster, onPublication, onLost }: ProjectFeedProps) {
   const channel = projectWorkstationsChannel(projectId);
   const { byKey, synced } = usePresence(channel);

@@ -3,7 +3,7 @@ import type { Member, Workstation, WorkstationPresenceMeta } from "@monster-real
 export type Status = "online" | "busy" | "suspect" | "offline" | "suspended";
 export const STATUSES: readonly Status[] = ["online", "busy", "suspect", "offline", "suspended"];
 
-/** What people read: a workstation that is suspect is there by the last word of it. */
+/** The status names for users: a `suspect` workstation is shown as unreachable. */
 export const STATUS_NAMES: Record<Status, string> = {
   online: "online",
   busy: "busy",
@@ -12,19 +12,19 @@ export const STATUS_NAMES: Record<Status, string> = {
   suspended: "suspended",
 };
 
-/** One workstation as the board shows it: its row, and its presence where it is there. */
+/** One workstation on the board: its row, and its presence if present. */
 export interface BoardRow {
   id: string;
   name: string;
   hostname: string | null;
   status: Status;
-  /** Whether its presence says so, or the database alone. */
+  /** Whether the data comes from its presence, not only from the database. */
   isLive: boolean;
-  /** Of one that is away: those it had when it was here last. */
+  /** For an offline workstation: its agents when it was last online. */
   agents: readonly string[];
   runningTasks: number;
   devServer: { port: number; url: string | null } | null;
-  /** Milliseconds since 1970: since when it is here, or unreachable, or when it was last seen; null: never. */
+  /** Milliseconds since 1970: since when it is online or unreachable, or when it was last seen; null: never. */
   since: number | null;
   version: string | null;
 }
@@ -32,8 +32,8 @@ export interface BoardRow {
 export type WorkstationMember = Member<WorkstationPresenceMeta>;
 
 /**
- * The row and the member of one workstation, joined; the member, where there is one, knows better. Whether one without a
- * member is away, the row knows as long as the roster does not: `isRosterKnown`.
+ * Joins a workstation's row and its member; the member takes precedence. Without a member, a known roster means that
+ * the workstation is offline. While the roster is unknown (`isRosterKnown`), the row decides.
  */
 export function boardRow(
   row: Workstation | undefined,
@@ -60,7 +60,7 @@ export function boardRow(
   };
 }
 
-/** What it works at changes all the time: it is since it came that it is here, and since its last change that it is unreachable. */
+/** `updatedAt` changes with its work, so online counts from the join, and unreachable from the last change. */
 function sinceOf({ state, joinedAt, updatedAt }: WorkstationMember): number {
   return state === "suspect" ? updatedAt : joinedAt;
 }
@@ -70,12 +70,12 @@ function statusOf({ state, meta }: WorkstationMember): Status {
   return meta.status === "busy" || meta.status === "offline" ? meta.status : "online";
 }
 
-/** Meta is what the workstation says, which may be anything. */
+/** The meta comes from the workstation and may contain anything. */
 function numberOr<Other>(value: unknown, other: Other): number | Other {
   return typeof value === "number" && Number.isFinite(value) ? value : other;
 }
 
-/** Rows are written by programs: a `javascript:` address must not become a link. */
+/** Programs write the rows: a `javascript:` address must not become a link. */
 function safeUrl(url: string | null): string | null {
   return url !== null && /^https?:\/\//i.test(url) ? url : null;
 }
@@ -100,11 +100,11 @@ export function isShown({ name, hostname, id, status, agents }: BoardRow, filter
   return text === "" || [name, hostname ?? "", id].some((value) => value.toLowerCase().includes(text));
 }
 
-/** One for all: to make one for each comparison takes longer than to compare. */
+/** Shared: creating a collator for each comparison takes longer than the comparison. */
 const NAMES = new Intl.Collator(undefined, { numeric: true });
 const RANK: Record<Status, number> = { busy: 0, online: 1, suspect: 2, offline: 3, suspended: 4 };
 
-/** Those at work first, then by name. */
+/** Working ones first, then by name. */
 export function compareRows(a: BoardRow, b: BoardRow): number {
   return RANK[a.status] - RANK[b.status] || NAMES.compare(a.name, b.name) || (a.id < b.id ? -1 : 1);
 }

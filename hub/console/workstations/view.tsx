@@ -10,7 +10,7 @@ import { type Overview, overviewOf, type Roster } from "./overview.ts";
 import { ProjectFeed } from "./project-feed.tsx";
 import { type Filters, NO_FILTERS } from "./rows.ts";
 
-/** A connection has 128 subscriptions, and other views want some. */
+/** A connection may have 128 subscriptions, and other views need some. */
 const MAX_PROJECTS = 100;
 const NOTHING: Overview = {
   lines: [],
@@ -19,7 +19,7 @@ const NOTHING: Overview = {
   agents: [],
 };
 
-/** Every workstation of the organization by its projects: the live ones by presence, the others by their rows. */
+/** All workstations of the organization by project: the present ones from presence, the others from their rows. */
 export function WorkstationsView({ argument }: { argument: string | null }) {
   const { organization } = useOrganization();
   const { directory, problem, refresh, apply } = useDirectory(organization.id);
@@ -28,14 +28,14 @@ export function WorkstationsView({ argument }: { argument: string | null }) {
   const searchRef = useRef<HTMLInputElement>(null);
   const help = useShortcuts({
     "/": ["search", () => searchRef.current?.focus()],
-    Escape: ["show all again", () => setFilters(NO_FILTERS)],
-    "↑ ↓ Enter": ["from line to line, and open one", () => undefined],
+    Escape: ["clear the filters", () => setFilters(NO_FILTERS)],
+    "↑ ↓ Enter": ["move between lines, open a line", () => undefined],
   });
   const onRoster = useCallback(
     (projectId: string, roster: Roster) => setRosters((known) => new Map(known).set(projectId, roster)),
     [],
   );
-  // Typing stays smooth while two thousand machines change: the list may be a moment behind.
+  // Deferred, so that typing stays responsive while two thousand machines change.
   const [shownRosters, shownFilters] = [useDeferredValue(rosters), useDeferredValue(filters)];
   const { lines, counts, shown, agents } = useMemo(
     () => (directory ? overviewOf(directory, shownRosters, shownFilters) : NOTHING),
@@ -68,18 +68,18 @@ export function WorkstationsView({ argument }: { argument: string | null }) {
       )}
       {directory && directory.projects.length > MAX_PROJECTS && (
         <p className="hint">
-          Live are the first {MAX_PROJECTS} of {directory.projects.length} projects; the others show what the database
-          knows.
+          Only the first {MAX_PROJECTS} of {directory.projects.length} projects are live. The others show the database's
+          data.
         </p>
       )}
-      {!directory && problem === null && <p className="hint">Reading the workstations …</p>}
+      {!directory && problem === null && <p className="hint">Loading the workstations …</p>}
       {directory && directory.workstations.size === 0 && (
         <p className="empty">
-          There is no workstation yet. <code>npm run demo</code> brings six to life.
+          No workstations yet. <code>npm run demo</code> starts six.
         </p>
       )}
       {directory && directory.workstations.size > 0 && shown === 0 && (
-        <p className="empty">No workstation is like that.</p>
+        <p className="empty">No workstation matches the filters.</p>
       )}
       <WorkstationList lines={lines} />
       <Help shortcuts={help} />
@@ -87,7 +87,7 @@ export function WorkstationsView({ argument }: { argument: string | null }) {
   );
 }
 
-/** The project is part of the address, so that a link leads to it; the rest is of this page. */
+/** The project is part of the address, so that it can be linked. The other filters are only kept in the page. */
 function useFilters(projectId: string | null): [Filters, (filters: Filters) => void] {
   const [own, setOwn] = useState(NO_FILTERS);
   const filters = useMemo(() => ({ ...own, projectId }), [own, projectId]);

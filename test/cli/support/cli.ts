@@ -8,7 +8,7 @@ import { until } from "../../support/until.ts";
 const ROOT = join(import.meta.dirname, "..", "..", "..");
 const MAIN = join(ROOT, "client-sdk", "cli", "main.ts");
 const WAIT_MS = 15_000;
-/** What a shell runs in the place of `monster-realtime`, from the root of the repository. */
+/** The command that runs as `monster-realtime`, from the root of the repository. */
 export const CLI_COMMAND: readonly string[] = [process.execPath, "--import", "tsx", MAIN];
 
 export interface CliResult {
@@ -17,7 +17,7 @@ export interface CliResult {
   stderr: string;
 }
 
-/** The command line in a home of its own, where no test meets the contexts of another or of a person. */
+/** The command line in a home folder of its own, without the contexts of other tests or people. */
 export class Cli {
   readonly home: string;
   readonly env: Record<string, string>;
@@ -35,7 +35,7 @@ export class Cli {
     return running.ended;
   }
 
-  /** Runs until it ends by itself or is ended. */
+  /** Starts a command, which ends by itself or is ended. */
   start(args: readonly string[], env: Record<string, string> = {}): RunningCli {
     const running = new RunningCli(args, { ...this.env, ...env });
     this.#running.add(running);
@@ -49,7 +49,7 @@ export class Cli {
   }
 }
 
-/** A command that is under way. */
+/** A running command. */
 export class RunningCli {
   readonly process: ChildProcess;
   readonly ended: Promise<CliResult>;
@@ -70,19 +70,19 @@ export class RunningCli {
     });
   }
 
-  /** Lines of stdout that are whole. */
+  /** Complete lines of stdout. */
   get lines(): string[] {
     return this.stdout.split("\n").slice(0, -1);
   }
 
-  /** Resolves when it has said so on stderr. */
-  async says(pattern: RegExp): Promise<void> {
-    await until(`the command says ${pattern}`, () => pattern.test(this.stderr), WAIT_MS).catch((error: unknown) => {
+  /** Resolves when stderr matches. */
+  async reports(pattern: RegExp): Promise<void> {
+    await until(`the command reports ${pattern}`, () => pattern.test(this.stderr), WAIT_MS).catch((error: unknown) => {
       throw new Error(`${this.stderr || "(nothing on stderr)"} is not ${pattern}`, { cause: error });
     });
   }
 
-  /** Resolves when so many lines are on stdout. */
+  /** Resolves when stdout has this many lines. */
   async prints(count: number): Promise<string[]> {
     await until(`${count} lines`, () => this.lines.length >= count, WAIT_MS).catch((error: unknown) => {
       throw new Error(`${this.stdout}\n${this.stderr}`, { cause: error });
@@ -96,7 +96,7 @@ export class RunningCli {
   }
 }
 
-/** Runs `body` with a command line, with the environment that every command gets, and ends what it left running. */
+/** Runs `body` with a command line and its environment, and ends commands that are still running. */
 export async function withCli(env: Record<string, string>, body: (cli: Cli) => Promise<void>): Promise<void> {
   const cli = new Cli(mkdtempSync(join(tmpdir(), "cli-")), env);
   try {
@@ -106,13 +106,13 @@ export async function withCli(env: Record<string, string>, body: (cli: Cli) => P
   }
 }
 
-/** The environment that leads to a hub. */
+/** The environment that selects a hub. */
 export const at = (url: string, token: string): Record<string, string> => ({
   MONSTER_REALTIME_URL: url,
   MONSTER_REALTIME_TOKEN: token,
 });
 
-/** One JSON value a line, as `--json` promises. */
+/** Parses one JSON value per line, as printed by `--json`. */
 export function jsonLines<Value = Record<string, unknown>>(text: string): Value[] {
   return text
     .split("\n")
@@ -120,7 +120,7 @@ export function jsonLines<Value = Record<string, unknown>>(text: string): Value[
     .map((line) => JSON.parse(line) as Value);
 }
 
-/** One sentence or a few on stderr, nothing on stdout, and never where in the program it was. */
+/** Expects a failure: one or a few sentences on stderr, nothing on stdout, and no stack trace. */
 export function fails({ code, stdout, stderr }: CliResult, expected: number, pattern: RegExp | string): void {
   is(code, expected, stderr);
   match(stderr, pattern);

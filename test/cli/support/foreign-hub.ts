@@ -3,15 +3,15 @@ import type { AddressInfo } from "node:net";
 import { Server } from "socket.io";
 
 export interface ForeignHub {
-  /** The code that the handshake is refused with. */
+  /** The error code that refuses the handshake. */
   refuse?: string;
-  /** The protocol that its welcome names. */
+  /** The protocol version in its welcome. */
   protocol?: number;
-  /** The code that each request is refused with; without it none is answered. */
+  /** The error code that refuses each request; without it none is answered. */
   answer?: string;
-  /** Whether it says of itself that it is well. */
+  /** Whether its health check succeeds. */
   healthy?: boolean;
-  /** What its `/readyz` warns of, by part. */
+  /** The warnings of its `/readyz`, by part. */
   warnings?: Record<string, string>;
   /** How far its clock is ahead. */
   aheadMs?: number;
@@ -24,7 +24,7 @@ const refusal = (code: string) => ({
   traceId: "01ARZ3NDEKTSV4RRFFQ69G5FAV",
 });
 
-/** Runs `body` with the address of something that talks like a hub of another version. */
+/** Runs `body` with the address of a server that behaves like a hub of another version. */
 export async function withForeignHub(
   { refuse, protocol = 1, answer, healthy = false, warnings = {}, aheadMs = 0 }: ForeignHub,
   body: (url: string) => Promise<void>,

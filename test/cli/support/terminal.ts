@@ -6,7 +6,7 @@ import { CLI_COMMAND, type Cli, withCli } from "./cli.ts";
 
 const WAIT_MS = 15_000;
 
-/** A bash in a terminal, in which `monster-realtime` is a command: what somebody types and sees. */
+/** A bash in a terminal, in which `monster-realtime` is a command: its input and its screen. */
 export class Terminal {
   readonly #socket: string;
   readonly #env: Record<string, string>;
@@ -17,19 +17,19 @@ export class Terminal {
     const command = CLI_COMMAND.map((word) => `'${word}'`).join(" ");
     writeFileSync(join(bin, "monster-realtime"), `#!/bin/sh\nexec ${command} "$@"\n`, { mode: 0o755 });
     this.#socket = join(home, "tmux");
-    // A bash that is hung up would write its history into a folder that is being removed.
+    // Without a history file: a bash that is hung up would write it into a folder that is being removed.
     const quiet = { HISTFILE: "/dev/null", PS1: "> ", LANG: "C.UTF-8" };
     this.#env = { ...env, ...quiet, PATH: `${bin}:${env.PATH}` };
     this.#tmux("-f", "/dev/null", "new-session", "-d", "-x", "150", "-y", "24", "bash", "--norc", "--noprofile");
   }
 
-  /** Types it, and Enter. */
+  /** Types the text and Enter. */
   type(text: string): void {
     this.#tmux("send-keys", "-l", text);
     this.press("Enter");
   }
 
-  /** Types it alone. */
+  /** Types only the text. */
   typeOnly(text: string): void {
     this.#tmux("send-keys", "-l", text);
   }
@@ -43,12 +43,12 @@ export class Terminal {
     this.#tmux("resize-window", "-x", String(columns), "-y", String(rows));
   }
 
-  /** What is on the screen; with `colors` the escape sequences too. */
+  /** The text on the screen; with `colors` including the escape sequences. */
   screen({ colors = false }: { colors?: boolean } = {}): string {
     return this.#tmux("capture-pane", "-p", ...(colors ? ["-e"] : [])).trimEnd();
   }
 
-  /** Resolves with the screen once it shows that. */
+  /** Resolves with the screen once it matches. */
   async shows(pattern: RegExp): Promise<string> {
     await until(`the terminal shows ${pattern}`, () => pattern.test(this.screen()), WAIT_MS).catch((cause: unknown) => {
       throw new Error(`The terminal does not show ${pattern}:\n${this.screen()}`, { cause });
@@ -56,12 +56,12 @@ export class Terminal {
     return this.screen();
   }
 
-  /** Resolves once the shell waits for the next command: what is typed before that goes to the program that ends. */
+  /** Resolves once the shell waits for the next command. Earlier input would go to the program that is ending. */
   async prompted(): Promise<void> {
     await this.shows(/(?:^|\n)>$/);
   }
 
-  /** Resolves with an empty screen before the shell: whatever it shows from then on is new. */
+  /** Resolves with an empty screen at the shell's prompt: all later output is new. */
   async clear(): Promise<void> {
     await this.prompted();
     this.type("clear");

@@ -1,9 +1,9 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** A TCP proxy on loopback that can lose what the hub answers, and cut its connections as a network does. */
+/** A TCP proxy on loopback that can drop the hub's answers, and cut its connections like a network failure. */
 export interface CuttingProxy {
   url: string;
-  /** Drops everything that the hub sends on the connections of this moment. */
+  /** Drops everything that the hub sends on the current connections. */
   deafen(): void;
   cut(): void;
   close(): Promise<void>;

@@ -11,78 +11,78 @@ const idle: WorkstationPresenceMeta = {
   currentTaskCount: 0,
 };
 
-/** None of it is called. The compiler complains of each `@ts-expect-error` that has nothing to expect. */
+/** Never called. The compiler reports each `@ts-expect-error` without an error. */
 export const REFUSED = {
   channels: [
-    // @ts-expect-error no channel of the hub
+    // @ts-expect-error not a channel of the hub
     () => client.subscribe("lobby"),
     // @ts-expect-error a project has workstations and tasks
     () => client.subscribe("project:p:people"),
-    // @ts-expect-error any text
+    // @ts-expect-error not any string
     () => client.subscribe(String(Math.random())),
-    // @ts-expect-error no channel of the hub
+    // @ts-expect-error not a channel of the hub
     () => client.publish("lobby", "note", {}),
-    // @ts-expect-error no channel of the hub
+    // @ts-expect-error not a channel of the hub
     () => client.history("lobby"),
-    // @ts-expect-error no channel of the hub
+    // @ts-expect-error not a channel of the hub
     () => client.presence("lobby"),
-    // @ts-expect-error no channel of the hub
+    // @ts-expect-error not a channel of the hub
     () => usePresence("lobby"),
-    // @ts-expect-error no channel of the hub
+    // @ts-expect-error not a channel of the hub
     () => usePublications("lobby"),
   ],
   events: [
-    // @ts-expect-error a client's publications are told by its subscriptions
+    // @ts-expect-error publications are events of subscriptions
     () => client.on("publication", () => undefined),
-    // @ts-expect-error Socket.IO's name
+    // @ts-expect-error the name in Socket.IO
     () => client.on("connect", () => undefined),
-    // @ts-expect-error Socket.IO's name
+    // @ts-expect-error the name in Socket.IO
     () => task.on("message", () => undefined),
-    // @ts-expect-error it is called payload
+    // @ts-expect-error the field is named payload
     () => task.on("publication", ({ data }) => data),
     // @ts-expect-error an offset is a number
     () => task.on("publication", ({ offset }) => offset.toUpperCase()),
-    // @ts-expect-error a roster tells of members
+    // @ts-expect-error publications are not events of a roster
     () => client.subscribe(taskChannel("t"), { presence: true }).presence?.on("publication", () => undefined),
     // @ts-expect-error a workstation takes tasks
     (workstation: ReturnType<typeof createWorkstation>) => workstation.on("publication", () => undefined),
   ],
   methods: [
-    // @ts-expect-error no method of the hub
+    // @ts-expect-error not a method of the hub
     () => client.rpc("tasks.explode", {}),
-    // @ts-expect-error no method of the hub
+    // @ts-expect-error not a method of the hub
     () => useRpc("tasks.explode", {}),
-    // @ts-expect-error no request of the protocol
+    // @ts-expect-error not a request of the protocol
     () => client.request("shout", {}),
   ],
   params: [
     // @ts-expect-error a task has an id
     () => client.rpc("tasks.get", {}),
-    // @ts-expect-error which is a text
+    // @ts-expect-error an id is a string
     () => client.rpc("tasks.get", { id: 1 }),
     // @ts-expect-error a new task has a title
     () => client.rpc("tasks.create", { projectId: "p" }),
-    // @ts-expect-error no field of a task
+    // @ts-expect-error not a field of a task
     () => client.rpc("tasks.create", { projectId: "p", title: "t", colour: "red" }),
     // @ts-expect-error the hub's own field
     () => client.rpc("tasks.update", { id: "t", set: { createdAt: "2030-01-01T00:00:00.000Z" } }),
-    // @ts-expect-error no filter of tasks
+    // @ts-expect-error not a filter of tasks
     () => client.rpc("tasks.list", { filter: { colour: "red" } }),
     // @ts-expect-error a task has an id
     () => useRpc("tasks.get", {}),
     // @ts-expect-error the result of this method is one task
     async () => (await client.rpc("tasks.get", { id: "t" })).items,
-    // @ts-expect-error lists leave long texts out
+    // @ts-expect-error lists omit long texts
     async () => (await client.rpc("tasks.list", {})).items[0]?.description,
   ],
   meta: [
     // @ts-expect-error a workstation has a status
     () => client.presence(workstationChannel("w")).join({ availableAgents: [] }),
-    // @ts-expect-error which is one of three
+    // @ts-expect-error not a status
     () => client.presence(workstationChannel("w")).join({ ...idle, status: "asleep" }),
     // @ts-expect-error agents are a list
     () => client.presence(workstationChannel("w")).update({ ...idle, availableAgents: "claude" }),
-    // @ts-expect-error an object
+    // @ts-expect-error meta is an object
     () => client.presence(taskChannel("t")).join("here"),
     // @ts-expect-error a port is a number
     () => usePresence("project:p:workstations").members[0]?.meta.devServerPort?.toUpperCase(),
@@ -90,11 +90,11 @@ export const REFUSED = {
   options: [
     // @ts-expect-error a hub has an address
     () => createClient({ token: "t" }),
-    // @ts-expect-error no option
+    // @ts-expect-error not an option
     () => createClient({ url: "http://h", token: "t", reconnect: false }),
-    // @ts-expect-error no option
+    // @ts-expect-error not an option
     () => client.subscribe(taskChannel("t"), { history: 10 }),
-    // @ts-expect-error somebody has to do the tasks
+    // @ts-expect-error onTask is required
     () => createWorkstation({ url: "http://h", token: "t", agents: [] }),
     // @ts-expect-error an agent has a type
     () => createWorkstation({ url: "http://h", token: "t", agents: [{ name: "claude" }], onTask: () => undefined }),

@@ -6,7 +6,7 @@ import type { Ack, ErrorObject, Publication, Pushes, Welcome } from "../../../cl
 type Answer = Ack<unknown> | "never";
 type Script = (request: { argument: Record<string, unknown>; socket: Socket; count: number }) => Answer;
 
-/** A request as it arrived, with the connection's number, counted from 1. */
+/** A received request with the number of its connection, counted from 1. */
 export interface Seen {
   connection: number;
   name: string;
@@ -14,20 +14,20 @@ export interface Seen {
 }
 
 /**
- * A Socket.IO server that speaks the protocol by a script: each request is answered by what the test says, so that lost
- * answers, gaps and drains come when the test wants them. It keeps no channels of its own.
+ * A Socket.IO server that answers each request according to a script, so that a test controls lost answers, gaps and
+ * drains. It stores no channels.
  */
 export interface ScriptedServer {
   url: string;
   seen: Seen[];
-  /** The handshakes' `auth`, refused ones included. */
+  /** The handshakes' `auth`, including refused ones. */
   handshakes: Record<string, unknown>[];
   /** The newest connection. */
   socket(): Socket;
   push<Name extends keyof Pushes>(name: Name, ...args: Pushes[Name]): void;
-  /** Pushes the farewell, then ends the newest connection as the hub does. */
+  /** Pushes `closing`, then ends the newest connection like the hub. */
   endWith(error: ErrorObject): void;
-  /** Cuts the newest connection without a word. */
+  /** Cuts the newest connection without a packet. */
   cut(): void;
   seenOf(name: string): Seen[];
   close(): Promise<void>;
@@ -36,7 +36,7 @@ export interface ScriptedServer {
 export interface ScriptedServerOptions {
   script?: Record<string, Script>;
   refuse?: (auth: Record<string, unknown>, attempt: number) => ErrorObject | null;
-  /** Sends no welcome: a hub that is paused after the handshake. */
+  /** Sends no welcome, like a hub that is paused after the handshake. */
   silent?: (attempt: number) => boolean;
 }
 
@@ -66,7 +66,7 @@ export const publication = (offset: number, more: Partial<Publication> = {}): Pu
 export const subscribed = (offset: number, offsets: number[] = [], recovered = false, epoch = "e1") =>
   ok({ channel: CHANNEL, epoch, offset, recovered, publications: offsets.map((o) => publication(o)), presence: null });
 
-/** Runs `body` against a scripted server on a free port of loopback and closes it afterwards. */
+/** Runs `body` against a scripted server on a free loopback port and closes it afterwards. */
 export async function withScriptedServer(
   options: ScriptedServerOptions,
   body: (server: ScriptedServer) => Promise<void>,

@@ -11,26 +11,26 @@ const END_AFTER_MS = 10_000;
 const LEEWAY_MS = 5_000;
 const RECONNECT_MS = 1_000;
 
-/** A token of this simulation: `<prefix><number>.<expiry>`. */
+/** A simulated token: `<prefix><number>.<expiry>`. */
 export const tokenUntil = (expiresAtMs: number, number: number, prefix = "jwt_"): string =>
   `${prefix}${number}.${expiresAtMs}`;
 
 export interface Counts {
-  /** Calls of the token function, for connections and for refreshes. */
+  /** Calls of the token function, for connections and refreshes. */
   calls: number;
-  /** `auth.refresh` requests, and how many were refused by their limit. */
+  /** `auth.refresh` requests, and the number refused by the rate limit. */
   refreshes: number;
   limited: number;
   /** Connections that ended with `token_expired`. */
   ends: number;
-  /** Tokens that were sent for a second time on one connection. */
+  /** Tokens that were sent twice on one connection. */
   repeated: number;
   errors: string[];
 }
 
 /**
- * A client's refreshes against a hub's rules, both the real ones, without sockets: the hub warns, limits, and ends the
- * connection 10 s after the expiry; then the client connects again.
+ * Simulates a client's refreshes against a hub, with the real code of both but without sockets. The hub warns, limits, and
+ * ends the connection 10 s after the expiry; then the client reconnects.
  */
 export class TokenWorld {
   readonly counts: Counts = { calls: 0, refreshes: 0, limited: 0, ends: 0, repeated: 0, errors: [] };
@@ -50,7 +50,7 @@ export class TokenWorld {
     this.#refresh = new TokenRefresh(this.#holder, {
       send: (_name, argument, settle) => {
         const { token } = argument as { token: string };
-        // An answer takes its way.
+        // The answer's transit time.
         setTimeout(() => settle(this.#answer(token) as Outcome<never>), 20);
       },
       report: (error) => this.counts.errors.push((error as RealtimeError).code),
@@ -94,7 +94,7 @@ export class TokenWorld {
     return { ok: true, reply: { expiresInMs: Math.max(0, expiresAt - this.#time.nowMs) } };
   }
 
-  /** As the hub's clock does. */
+  /** Like the hub's clock. */
   #take(token: string): void {
     if (this.#sent.has(token)) this.counts.repeated += 1;
     this.#sent.add(token);
@@ -116,7 +116,7 @@ export class TokenWorld {
 const limited = (retryAfterMs: number): RealtimeError =>
   errorFromObject(errorObject("rate_limited", true, { retryAfterMs }));
 
-/** A `pat_` is good for five minutes at a time, from when the hub looks. */
+/** A `pat_` is valid for five minutes after each check by the hub. */
 function expiryOf(token: string): number {
   return token.startsWith("pat_") ? performance.now() + 300_000 : Number(token.split(".")[1]);
 }

@@ -7,11 +7,11 @@ const client = createClient({ url, token, client: "stranger/1.0" });
 await client.connect();
 const task = client.subscribe(taskChannel(id));
 await task.ready();
-const heard = new Promise((resolve) => task.on("publication", resolve));
+const received = new Promise((resolve) => task.on("publication", resolve));
 await task.publish("note", { text: "hello" });
 console.log(
   JSON.stringify([
-    (await heard).payload.text,
+    (await received).payload.text,
     typeof createWorkstation,
     protocol.PROTOCOL_VERSION === PROTOCOL_VERSION,
   ]),

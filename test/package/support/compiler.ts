@@ -4,13 +4,13 @@ import { ROOT } from "./installed.ts";
 import { run } from "./run.ts";
 
 const MODULES = join(ROOT, "node_modules");
-/** The repository's compiler, and the older one that attw brings along. */
+/** The repository's compiler, and the older one that attw includes. */
 const COMPILERS = {
   newest: join(MODULES, "typescript", "bin", "tsc"),
   "TypeScript 5": join(MODULES, "@arethetypeswrong", "core", "node_modules", "typescript", "bin", "tsc"),
 };
 
-/** What a compiler knows by itself where the program runs in browsers, and where in Node. */
+/** The built-in types for programs in browsers, and in Node. */
 const PLACES = {
   browsers: { lib: ["ES2022", "DOM"], types: [] },
   Node: { lib: ["ES2022"], types: ["node"] },
@@ -22,7 +22,7 @@ interface Compilation {
   compiler?: keyof typeof COMPILERS;
 }
 
-/** What the compiler complains of, declarations of packages included; empty where it is content. */
+/** The compiler's errors, including those in declarations of packages; empty if there are none. */
 export async function complaints(
   project: string,
   { resolution, place, compiler = "newest" }: Compilation,

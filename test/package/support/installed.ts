@@ -5,16 +5,16 @@ import { succeed } from "./run.ts";
 
 export const ROOT = join(import.meta.dirname, "..", "..", "..");
 
-/** What a stranger wrote: programs for Node, a page, and for compilers. */
+/** The files of a user of the package: programs for Node, a page, and sources for compilers. */
 const STRANGER = join(import.meta.dirname, "..", "stranger");
 
-/** The package as the registry would have it, and an empty project outside the workspace that installed it. */
+/** The packed package, and an empty project outside the workspace that installed it. */
 export interface Installed {
   tarball: string;
-  /** Paths within the tarball. */
+  /** Paths in the tarball. */
   files: readonly string[];
   project: string;
-  /** The folder of the package within the project. */
+  /** The package's folder in the project. */
   folder: string;
 }
 
@@ -25,7 +25,7 @@ interface Packed {
 
 let installed: Promise<Installed> | null = null;
 
-/** Packed and installed once a process; removed at its end. */
+/** Packed and installed once per process; removed at its end. */
 export function theInstalled(): Promise<Installed> {
   installed ??= install();
   return installed;
@@ -46,16 +46,16 @@ async function install(): Promise<Installed> {
 }
 
 async function pack(destination: string): Promise<Packed> {
-  const told = await npm(["pack", "--json", "--pack-destination", destination], join(ROOT, "client-sdk"));
-  // What `prepack` says comes before it.
-  const [packed] = JSON.parse(told.slice(told.lastIndexOf("\n[") + 1)) as Packed[];
-  if (!packed) throw new Error(`npm pack told nothing: ${told}`);
+  const output = await npm(["pack", "--json", "--pack-destination", destination], join(ROOT, "client-sdk"));
+  // The output of `prepack` comes first.
+  const [packed] = JSON.parse(output.slice(output.lastIndexOf("\n[") + 1)) as Packed[];
+  if (!packed) throw new Error(`npm pack printed no JSON: ${output}`);
   return packed;
 }
 
 const npm = (args: readonly string[], cwd: string) => succeed("npm", args, { cwd });
 
-/** Makes packages of this repository known to the project, with what they need: nothing is downloaded for them. */
+/** Links packages of this repository, with their dependencies, into the project, without a download. */
 export function lend(project: string, ...packages: readonly string[]): void {
   for (const name of packages) {
     const link = join(project, "node_modules", name);

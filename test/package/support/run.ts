@@ -6,7 +6,7 @@ export interface Ended {
   stderr: string;
 }
 
-/** Runs a program to its end, whatever that is. */
+/** Runs a program to its end and returns its exit code and output. */
 export function run(program: string, args: readonly string[], { cwd }: { cwd: string }): Promise<Ended> {
   return new Promise((resolve) => {
     execFile(program, args, { cwd, maxBuffer: 16_000_000 }, (error, stdout, stderr) =>
@@ -15,7 +15,7 @@ export function run(program: string, args: readonly string[], { cwd }: { cwd: st
   });
 }
 
-/** Runs a program that has to succeed; throws what it said where it does not. */
+/** Runs a program that must succeed. Throws its output if it fails. */
 export async function succeed(program: string, args: readonly string[], options: { cwd: string }): Promise<string> {
   const { exitCode, stdout, stderr } = await run(program, args, options);
   if (exitCode !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${exitCode}:\n${stdout}\n${stderr}`);

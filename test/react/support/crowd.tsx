@@ -7,11 +7,11 @@ interface CrowdProps {
   count: number;
   onTear(texts: string): void;
 }
-/** React gives other work a turn every 5 ms: a crowd of these takes many turns. */
+/** React yields to other work every 5 ms: rendering a crowd of these takes many turns. */
 const RENDER_MS = 4;
 const AGAIN_MS = 40;
 
-/** Many components of one channel, rendered in slices of time, again and again, while publications come in between. */
+/** Many components of one channel, rendered repeatedly in time slices while publications arrive in between. */
 export function Crowd({ channel, count, onTear }: CrowdProps) {
   const [generation, setGeneration] = useState(0);
   const root = useRef<HTMLDivElement>(null);
@@ -38,7 +38,7 @@ function Slow({ channel, onShown }: { channel: string; generation: number; onSho
   const newest = usePublication(channel as Channel, "count");
   const until = performance.now() + RENDER_MS;
   while (performance.now() < until);
-  // After each commit, of whichever part of the crowd: all of it is looked at.
+  // After each commit of any part, compare all of the crowd.
   useEffect(onShown);
   return <p>{JSON.stringify(newest?.payload ?? null)}</p>;
 }

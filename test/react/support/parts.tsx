@@ -10,14 +10,14 @@ import {
 import { type ComponentType, useEffect } from "react";
 import type { Seen } from "./seen.ts";
 
-/** One component on the stage: which, under which name, with what. */
+/** One component on the stage: its kind, its name and its props. */
 export interface Part {
   kind: keyof typeof PARTS;
   name: string;
   channel?: string | null;
   limit?: number;
   history?: number;
-  /** Types of publications; a list that is wanted as a function comes as `{ containing }`. */
+  /** Types of publications; `{ containing }` becomes a function. */
   filter?: string | readonly string[] | { containing: string } | null;
   /** Its handler of publications throws. */
   throws?: boolean;
@@ -49,10 +49,10 @@ function Connection(props: PartProps) {
 function ChannelPart(props: PartProps) {
   const { part, seen } = props;
   const { limit, history, name } = part;
-  const told: string[] = [];
-  const note = (what: string) => {
-    told.push(what);
-    seen.add(`${name} told`, what);
+  const events: string[] = [];
+  const note = (event: string) => {
+    events.push(event);
+    seen.add(`${name} events`, event);
   };
   const { state, publications, lost, error, publish } = useChannel(channelOf(part), {
     ...(limit !== undefined && { limit }),

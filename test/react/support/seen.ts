@@ -1,9 +1,9 @@
-/** What components showed, by their names, and what of them can be called. */
+/** The views that components showed, by name, and the functions that they offer. */
 export class Seen {
   readonly #views = new Map<string, unknown[]>();
   readonly #callable = new Map<string, Record<string, (...args: never[]) => unknown>>();
 
-  /** Remembers a view that differs from the one before. */
+  /** Records a view that differs from the previous one. */
   add(name: string, view: unknown): void {
     const views = this.of(name);
     this.#views.set(name, views);

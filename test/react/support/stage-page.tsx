@@ -6,23 +6,23 @@ import { Crowd } from "./crowd.tsx";
 import { PARTS, type Part } from "./parts.tsx";
 import { Seen } from "./seen.ts";
 
-/** What tests do with the page that components are shown in. */
+/** The functions of the test page that shows components. */
 export interface Stage {
   connect(token: string): void;
-  /** Shows these parts and no others, as StrictMode would have it: mounted, unmounted, mounted. */
+  /** Shows only these parts, in StrictMode: mounted, unmounted, mounted. */
   show(parts: readonly Part[]): void;
-  /** Takes everything away for a moment, as a change of the route does. */
+  /** Unmounts everything for a moment, like a change of the route. */
   blink(parts: readonly Part[]): Promise<void>;
-  /** What a part showed, in the order of its renders that came to be seen. */
+  /** The views that a part showed, in the order of its commits. */
   seen(name: string): unknown[];
   call(name: string, method: string, args: readonly unknown[]): unknown;
-  /** Shows `count` parts that render slowly and apart from each other; each is told to read the same channel. */
+  /** Shows `count` parts that render slowly and separately; all read the same channel. */
   crowd(channel: string, count: number): void;
   /** States of the channel that were shown at the same time. */
   torn(): string[];
-  /** How often the crowd was rendered anew. */
+  /** The number of renders of the crowd. */
   generation(): number;
-  /** What all of the crowd show. */
+  /** The text that all of the crowd show. */
   crowdText(): string;
 }
 
@@ -50,7 +50,7 @@ function createStage(): Stage {
     );
   return {
     connect(token) {
-      // A socket that is closed before it was open tells the page nothing: the time limit of the attempt does.
+      // A socket closed before it was open emits no event to the page: the attempt ends by its timeout.
       client = createClient({ url: location.origin, token, reconnectMaxDelayMs: 200, connectTimeoutMs: 1_500 });
       client.on("error", () => undefined);
       client.connect().catch(() => undefined);

@@ -10,7 +10,7 @@ import type { Stage } from "./stage-page.tsx";
 
 type StageCall = { [Name in keyof Stage]: [name: Name, ...args: Parameters<Stage[Name]>] }[keyof Stage];
 
-/** The network between the page and the hub: tests read it, hold what passes, and take it away. */
+/** The network between the page and the hub: tests read it, hold frames, and interrupt it. */
 export class Wire {
   readonly #sockets = new Set<WebSocketRoute>();
   readonly #sent: string[] = [];
@@ -31,7 +31,7 @@ export class Wire {
     });
   }
 
-  /** What the page asked the hub for: the requests of this name, as they were sent. */
+  /** The arguments of the page's requests with this name, as sent. */
   sent(request: string): unknown[] {
     const frames = this.#sent.map((frame) => /^42\d*(\[.*)$/s.exec(frame)?.[1]).filter((json) => json !== undefined);
     return frames
@@ -39,7 +39,7 @@ export class Wire {
       .flatMap(([name, argument]) => (name === request ? [argument] : []));
   }
 
-  /** Keeps back what the hub sends and `holds` says yes to, until `release`. */
+  /** Holds the hub's frames for which `holds` returns true, until `release`. */
   hold(holds: (frame: string) => boolean): void {
     this.#holds = holds;
   }
@@ -48,7 +48,7 @@ export class Wire {
     return this.#held.map(({ frame }) => frame);
   }
 
-  /** Lets pass what is held, the newest first where `reversed`. */
+  /** Passes the held frames on, newest first with `reversed`. */
   release({ reversed = false } = {}): void {
     this.#holds = () => false;
     const held = reversed ? this.#held.reverse() : this.#held;
@@ -56,7 +56,7 @@ export class Wire {
     for (const { pass } of held) pass();
   }
 
-  /** Ends all connections, and lets none through until `comeBack`. */
+  /** Ends all connections, and blocks new ones until `comeBack`. */
   async goAway(): Promise<void> {
     this.#isAway = true;
     await this.cut();
@@ -66,7 +66,7 @@ export class Wire {
     this.#isAway = false;
   }
 
-  /** Ends all connections; new ones get through. */
+  /** Ends all connections; new ones are allowed. */
   async cut(): Promise<void> {
     const sockets = [...this.#sockets];
     this.#sockets.clear();
@@ -79,13 +79,13 @@ export class Wire {
   }
 }
 
-/** Components in a real page, with a real hub behind them. */
+/** Components in a real page, connected to a real hub. */
 export interface OnStage {
   hub: TestHub;
   wire: Wire;
   show(...parts: Part[]): Promise<void>;
   seen(name: string): Promise<unknown[]>;
-  /** Waits until the newest view of a part is this one. */
+  /** Waits until the newest view of a part equals this one. */
   shows(name: string, view: unknown): Promise<void>;
   call(name: string, method: string, ...args: unknown[]): Promise<unknown>;
   run<Result>(...call: StageCall): Promise<Result>;
@@ -99,7 +99,7 @@ const matches = (view: unknown, wanted: unknown): boolean => {
   );
 };
 
-/** Runs `body` with an empty stage, connected as the owner; what React or the page complain of fails it. */
+/** Runs `body` with an empty stage, connected as the owner. Errors of React or the page fail the test. */
 export async function withStage(
   body: (stage: OnStage) => Promise<void>,
   env: Record<string, string> = {},
@@ -118,7 +118,7 @@ export async function withStage(
   );
 }
 
-/** A page of the hub's own origin, which nothing else is on. */
+/** An empty page at the hub's own origin. */
 async function openStage(page: Page, hub: TestHub): Promise<void> {
   await page.route("**/favicon.ico", (route) => route.fulfill({ status: 204 }));
   await page.goto(`${hub.url}/healthz`);
@@ -157,7 +157,7 @@ function onStage(page: Page, hub: TestHub, wire: Wire): OnStage {
 
 let script: Promise<string> | null = null;
 
-/** React as developers have it: StrictMode mounts everything twice, and complaints are told. */
+/** React in development mode: StrictMode mounts everything twice, and warnings are reported. */
 function stageScript(): Promise<string> {
   script ??= build({
     entryPoints: [join(import.meta.dirname, "stage-page.tsx")],

@@ -5,7 +5,7 @@ import { until } from "../../support/until.ts";
 const PROGRAM = join(import.meta.dirname, "agent.ts");
 const START_LIMIT_MS = 15_000;
 
-export interface Said {
+export interface Report {
   event: string;
   id?: string;
   code?: string;
@@ -19,7 +19,7 @@ export interface Said {
 export class AgentProcess {
   readonly #child: ChildProcess;
   #output = "";
-  /** Its exit code; null where a signal ended it. */
+  /** The exit code; null after a signal. */
   readonly exited: Promise<number | null>;
 
   constructor(options: Record<string, unknown>, env: Record<string, string> = {}) {
@@ -39,22 +39,22 @@ export class AgentProcess {
     return this.#output;
   }
 
-  /** What it said so far of this kind. */
-  said(event: string): Said[] {
+  /** All reports of this event so far. */
+  reported(event: string): Report[] {
     const lines = this.#output.split("\n").filter((line) => line.startsWith("{") && line.endsWith("}"));
-    return lines.map((line) => JSON.parse(line) as Said).filter((said) => said.event === event);
+    return lines.map((line) => JSON.parse(line) as Report).filter((report) => report.event === event);
   }
 
-  /** The first that it says of this kind, or the one of this assignment. */
-  async says(event: string, id?: string, limitMs = START_LIMIT_MS): Promise<Said> {
-    const find = () => this.said(event).find((said) => id === undefined || said.id === id);
-    return until(`the agent says ${event}; it said:\n${this.#output}`, find, limitMs).catch((error: Error) => {
+  /** Waits for the first report of this event, optionally for this assignment. */
+  async reports(event: string, id?: string, limitMs = START_LIMIT_MS): Promise<Report> {
+    const find = () => this.reported(event).find((report) => id === undefined || report.id === id);
+    return until(`the agent reports ${event}; its output:\n${this.#output}`, find, limitMs).catch((error: Error) => {
       throw new Error(`${error.message}\n${this.#output}`);
     });
   }
 
-  /** Lets tasks that wait for it end. */
-  tell(): void {
+  /** Lets waiting tasks end. */
+  release(): void {
     this.#child.send("end");
   }
 

@@ -1,19 +1,19 @@
 /**
- * A small agent program, run as a process of its own: says on a line of its output what happens, as JSON, and does with a
- * task what its title says.
+ * A small agent program, run as a separate process. It prints its events as lines of JSON, and the title of a task selects
+ * its behaviour.
  */
 import { createWorkstation, type WorkstationTask } from "../../../client-sdk/workstation.ts";
 
 const [options = "{}"] = process.argv.slice(2);
 const { resumes, ...given } = JSON.parse(options);
-const say = (event: string, more: object = {}) => console.log(JSON.stringify({ event, ...more }));
+const report = (event: string, more: object = {}) => console.log(JSON.stringify({ event, ...more }));
 
-/** Titles of tasks that don't end with their signal. */
+/** Titles of tasks that don't end on their signal. */
 const STAYS = new Set(["never end", "wind down"]);
 
 async function work(task: WorkstationTask) {
-  say(task.resumed ? "resumed" : "runs", { id: task.id, title: task.task.title });
-  task.signal.addEventListener("abort", () => say("aborted", { id: task.id, code: task.signal.reason.code }));
+  report(task.resumed ? "resumed" : "runs", { id: task.id, title: task.task.title });
+  task.signal.addEventListener("abort", () => report("aborted", { id: task.id, code: task.signal.reason.code }));
   if (task.task.title !== "end unstarted") await task.start();
   if (task.task.title === "finish at once" || task.resumed) return { summary: "done" };
   const keptBusy = setInterval(() => undefined, 1_000);
@@ -23,7 +23,7 @@ async function work(task: WorkstationTask) {
   });
   clearInterval(keptBusy);
   if (task.signal.aborted && task.task.title !== "wind down") return;
-  return { summary: "done when told" };
+  return { summary: "done when released" };
 }
 
 const workstation = createWorkstation({
@@ -34,16 +34,16 @@ const workstation = createWorkstation({
   reconnectMaxDelayMs: 100,
   ...given,
 });
-workstation.on("state", ({ name }) => say(name));
-workstation.on("started", ({ id }) => say("started", { id }));
-workstation.on("finished", ({ id, outcome }) => say("finished", { id, outcome }));
-workstation.on("rejected", ({ finish }, { code }) => say("rejected", { id: finish.id, code }));
-workstation.on("woke", ({ sleptMs }) => say("woke", { sleptMs }));
-workstation.on("error", ({ code, message }) => say("error", { code, message }));
-workstation.client.on("welcome", ({ connectionId }) => say("welcome", { connectionId }));
-// Commands of the test come over the channel, which must not keep the process.
+workstation.on("state", ({ name }) => report(name));
+workstation.on("started", ({ id }) => report("started", { id }));
+workstation.on("finished", ({ id, outcome }) => report("finished", { id, outcome }));
+workstation.on("rejected", ({ finish }, { code }) => report("rejected", { id: finish.id, code }));
+workstation.on("woke", ({ sleptMs }) => report("woke", { sleptMs }));
+workstation.on("error", ({ code, message }) => report("error", { code, message }));
+workstation.client.on("welcome", ({ connectionId }) => report("welcome", { connectionId }));
+// The test's commands arrive over the channel, which must not keep the process running.
 process.channel?.unref();
 workstation.start().catch(({ code, message }) => {
-  say("refused", { code, message });
+  report("refused", { code, message });
   process.exitCode = 1;
 });

@@ -31,5 +31,5 @@ export function withAgents(body: (scene: AgentScene) => Promise<void>): Promise<
   });
 }
 
-/** Results in the file that the hub has not acknowledged. */
+/** The results in the file that the hub has not acknowledged. */
 export const pendingIn = async (file: string) => parseResults(await readFile(file, "utf8"), file).results;

@@ -6,14 +6,14 @@ import { until } from "../../support/until.ts";
 
 export const AGENT: ReportedAgent = { type: "claude-code", name: "claude", maxConcurrencyLimit: 3 };
 
-/** A hub, somebody who gives tasks, and workstations behind a network that breaks on demand. */
+/** A hub, an owner who assigns tasks, and workstations behind a network that breaks on demand. */
 export interface Scene {
   hub: TestHub;
   owner: Client;
   proxy: CuttingProxy;
-  /** A workstation of the hub's row; not started yet, and stopped in the end. */
+  /** Creates a workstation for the hub's row; not started, and stopped at the end. */
   make(options?: Partial<WorkstationOptions>): Workstation;
-  /** A task given to the workstation's agent; gives its session's id. */
+  /** Assigns a task to the workstation's agent; returns its session id. */
   assign(task?: Partial<TaskCreate>): Promise<string>;
   sessionIs(id: string, status: string): Promise<void>;
 }
@@ -69,7 +69,7 @@ function sceneOf(hub: TestHub, owner: Client): Pick<Scene, "hub" | "owner" | "as
   };
 }
 
-/** What is asked for once, and fulfilled from outside. */
+/** A promise that a test resolves. */
 export interface Gate<Value = void> {
   open(value: Value): void;
   readonly opened: Promise<Value>;
