@@ -1,6 +1,6 @@
-import { ConfigError, loadConfig } from "./config.ts";
-import { createLogger } from "./log.ts";
-import { run } from "./run.ts";
+import { ConfigError, loadConfig } from "./config/config.ts";
+import { createLogger } from "./kernel/log.ts";
+import { run } from "./process/run.ts";
 
 /** The process: reads the environment, and reports why it is invalid. */
 async function main(): Promise<void> {

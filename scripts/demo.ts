@@ -4,8 +4,8 @@
  * it also assigns the tasks. Ctrl-C returns everything and disconnects cleanly.
  */
 import { createClient } from "@monster-realtime/client";
-import { loadConfig } from "../hub/config.ts";
-import { readDevelopment } from "../hub/development.ts";
+import { loadConfig } from "../hub/config/config.ts";
+import { readDevelopment } from "../hub/process/development.ts";
 import { Board } from "./demo/board.ts";
 import { anyOf } from "./demo/chance.ts";
 import { Dispatcher } from "./demo/dispatcher.ts";

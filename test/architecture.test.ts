@@ -89,17 +89,23 @@ for (const part of PARTS) {
   });
 }
 
+test("every file of the hub is in a room, except for its two entry points", () => {
+  const loose = sources("hub").filter((file) => dirname(file) === "hub");
+  equal(loose.sort(), ["hub/index.ts", "hub/main.ts"]);
+});
+
 test("implementations are chosen in one place", () => {
   const [memory, redis] = [/\/memory\.ts$/, /^hub\/(?:broker|presence)\/redis\.ts$/];
   const chosen = (imported: string) => memory.test(imported) || redis.test(imported);
   equal(
-    offences("hub", (imported, file) => chosen(imported) && file !== "hub/backend.ts"),
+    offences("hub", (imported, file) => chosen(imported) && file !== "hub/process/backend.ts"),
     [],
   );
   equal(
     offences(
       "hub",
-      (imported, file) => imported === "hub/store/open.ts" && !["hub/node.ts", "hub/run.ts"].includes(file),
+      (imported, file) =>
+        imported === "hub/store/open.ts" && !["hub/process/node.ts", "hub/process/run.ts"].includes(file),
     ),
     [],
   );
@@ -144,7 +150,7 @@ test("everything the README names is there", () => {
 });
 
 test("every variable of the configuration is in the README", async () => {
-  const { NUMBERS, TEXTS } = await import("../hub/config-settings.ts");
+  const { NUMBERS, TEXTS } = await import("../hub/config/settings.ts");
   const readme = readFileSync(join(ROOT, "README.md"), "utf8");
   const missing = [...TEXTS, ...Object.keys(NUMBERS)].filter((name) => !readme.includes(`\`${name}\``));
   equal(missing, []);

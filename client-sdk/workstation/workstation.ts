@@ -3,7 +3,7 @@ import type { ConnectionState } from "../connection-state.ts";
 import { Emitter } from "../emitter.ts";
 import { asRealtimeError, InvalidArgumentError, RealtimeError } from "../errors.ts";
 import type { ReportedAgent } from "../protocol/index.ts";
-import { Attendance } from "./attendance.ts";
+import { AssignmentSync } from "./assignment-sync.ts";
 import { WorkstationStoppedError } from "./errors.ts";
 import {
   checkedAgents,
@@ -21,8 +21,8 @@ import { Results } from "./results.ts";
 import { listenToSignals } from "./signals.ts";
 import { watchSleep } from "./sleep-watch.ts";
 import type { WorkstationTask } from "./task.ts";
+import { TaskRuns } from "./task-runs.ts";
 import { withLimit } from "./with-limit.ts";
-import { Works } from "./works.ts";
 import type { WorkstationEvents, WorkstationState } from "./workstation-events.ts";
 import { acquireWorkplace, releaseWorkplace, type Workplace } from "./worktrees.ts";
 
@@ -47,9 +47,9 @@ export class Workstation {
   readonly #options: ResolvedWorkstationOptions;
   readonly #events: Emitter<WorkstationEvents>;
   readonly #results: Results;
-  readonly #works: Works;
+  readonly #works: TaskRuns;
   readonly #presence: PresenceKeeper;
-  readonly #attendance: Attendance;
+  readonly #attendance: AssignmentSync;
   /** Cleanup functions, called at the end. */
   readonly #undo: (() => void)[] = [];
   #state: WorkstationState = { name: "idle" };
@@ -287,10 +287,10 @@ export class Workstation {
     });
   }
 
-  #makeWorks(): Works {
+  #makeWorks(): TaskRuns {
     const { onTask, onResume, autoStartMs } = this.#options;
     const [client, results] = [this.client, this.#results];
-    return new Works({
+    return new TaskRuns({
       ...{ client, results, onTask, onResume, autoStartMs },
       agents: () => this.#agents,
       changed: () => this.#presence.show(),
@@ -313,8 +313,8 @@ export class Workstation {
     return new PresenceKeeper({ client: this.client, meta, failed: (error) => this.#report(error) });
   }
 
-  #makeAttendance(): Attendance {
-    return new Attendance({
+  #makeAttendance(): AssignmentSync {
+    return new AssignmentSync({
       ...{ client: this.client, works: this.#works, results: this.#results, presence: this.#presence },
       agents: () => this.#agents,
       waiting: (error) => this.#become({ name: "waiting", error }),

@@ -1,5 +1,5 @@
 import type { ParsedChannel, Role } from "@monster-realtime/client/protocol";
-import type { HubError } from "../errors.ts";
+import type { HubError } from "../kernel/errors.ts";
 import type { Touched } from "../rpc/context.ts";
 import { FactCache } from "./fact-cache.ts";
 import type { FactKind, FactSource, FactsByKind, WorkstationFacts } from "./facts.ts";

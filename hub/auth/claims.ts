@@ -1,4 +1,4 @@
-import { PENDING_PREFIX } from "../email-address.ts";
+import { PENDING_PREFIX } from "../kernel/email-address.ts";
 import type { UserClaims } from "./facts.ts";
 
 /**

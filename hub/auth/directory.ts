@@ -1,4 +1,4 @@
-import { canonicalEmail } from "../email-address.ts";
+import { canonicalEmail } from "../kernel/email-address.ts";
 import { FactCache } from "./fact-cache.ts";
 import type { FactSource, UserClaims } from "./facts.ts";
 

@@ -1,4 +1,4 @@
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 
 export interface FactCacheOptions<Fact> {
   /**

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 import { ClaimsError, listOf, MAX_LIFETIME_MS, userOf } from "./claims.ts";
 import type { UserClaims } from "./facts.ts";
 

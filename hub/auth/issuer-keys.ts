@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, customFetch, errors, type JWKSCacheInput, type JWTVerifyGetKey, jwksCache } from "jose";
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 
 export interface IssuerKeysOptions {
   issuer: string;

@@ -1,5 +1,5 @@
 import type { ChannelKind, ParsedChannel, Role } from "@monster-realtime/client/protocol";
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 import type { FactsByKind, Membership, ProjectFacts, TaskFacts, UserFacts, WorkstationFacts } from "./facts.ts";
 import type { Principal, ServicePrincipal, UserPrincipal } from "./principal.ts";
 

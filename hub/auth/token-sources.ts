@@ -1,4 +1,4 @@
-import type { HubConfig } from "../config.ts";
+import type { HubConfig } from "../config/config.ts";
 import type { DevelopmentIssuer } from "./development-issuer.ts";
 import { Introspection } from "./introspection.ts";
 import { remoteKeys } from "./issuer-keys.ts";

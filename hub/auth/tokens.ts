@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 import { ClaimsError, checkClaims, LEEWAY_S } from "./claims.ts";
 import { type Directory, verifiedAddress } from "./directory.ts";
 import type { UserClaims } from "./facts.ts";

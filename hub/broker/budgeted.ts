@@ -1,5 +1,5 @@
 import type { HistoryReply, PublishReply, StreamPosition } from "@monster-realtime/client/protocol";
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 import {
   type Broker,
   type BrokerPublish,

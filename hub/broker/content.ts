@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Publication } from "@monster-realtime/client/protocol";
-import { stableJson } from "../stable-json.ts";
+import { stableJson } from "../kernel/stable-json.ts";
 import type { BrokerPublish } from "./broker.ts";
 
 type Content = Pick<BrokerPublish, "type" | "payloadJson">;

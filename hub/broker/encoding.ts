@@ -1,5 +1,5 @@
 import type { Publication } from "@monster-realtime/client/protocol";
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 import type { BrokerPublish } from "./broker.ts";
 
 /** The JSON of a `Publication` after its offset, which only the stream knows; built around the encoded payload. */

@@ -1,5 +1,5 @@
 import type { HistoryReply, PublishReply, StreamPosition } from "@monster-realtime/client/protocol";
-import { newId } from "../ids.ts";
+import { newId } from "../kernel/ids.ts";
 import {
   type Broker,
   type BrokerPublish,

@@ -1,6 +1,6 @@
 import type { HistoryReply, PublishReply, StreamPosition } from "@monster-realtime/client/protocol";
-import { newId } from "../ids.ts";
-import type { Logger } from "../log.ts";
+import { newId } from "../kernel/ids.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { RedisArgument, RedisConnection } from "../redis/connection.ts";
 import { loadScript, type Script } from "../redis/scripts.ts";
 import type { RedisSubscriptions } from "../redis/subscriptions.ts";

@@ -1,6 +1,6 @@
 import { type ParsedChannel, parseChannel } from "@monster-realtime/client/protocol";
 import type { ChannelRights } from "../auth/rights.ts";
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 import type { Caller, Services } from "./services.ts";
 
 export type Right = keyof ChannelRights;

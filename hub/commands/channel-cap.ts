@@ -1,4 +1,4 @@
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 import type { Services } from "./services.ts";
 
 /** Throws `too_many_channels` if a connection that holds `held` channels may hold no other. `action`: for the message. */

@@ -6,12 +6,12 @@ import type {
   Roster,
 } from "@monster-realtime/client/protocol";
 import { memberKeyOf } from "../auth/principal.ts";
-import type { Connection } from "../connection.ts";
-import { badRequest, HubError } from "../errors.ts";
-import { workstationMeta } from "../schemas.ts";
-import { faultsOf } from "../validation.ts";
+import { badRequest, HubError } from "../kernel/errors.ts";
+import { faultsOf } from "../kernel/validation.ts";
+import type { Connection } from "../socket/connection.ts";
 import { authorize, channelNamed, forbidden } from "./authorize.ts";
 import { refuseTooManyChannels } from "./channel-cap.ts";
+import { workstationMeta } from "./schemas.ts";
 import type { Caller, Services } from "./services.ts";
 
 /** Joins the channel's presence, or changes the meta of a connection that joined. */

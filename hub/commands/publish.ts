@@ -1,7 +1,7 @@
 import { isReservedType, type PublishReply, type PublishRequest } from "@monster-realtime/client/protocol";
 import { publisherOf } from "../auth/principal.ts";
-import { HubError } from "../errors.ts";
-import { newId } from "../ids.ts";
+import { HubError } from "../kernel/errors.ts";
+import { newId } from "../kernel/ids.ts";
 import { authorize } from "./authorize.ts";
 import type { Caller, Services } from "./services.ts";
 

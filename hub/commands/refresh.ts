@@ -1,8 +1,8 @@
 import type { RefreshReply, RefreshRequest } from "@monster-realtime/client/protocol";
 import { principalKey } from "../auth/principal.ts";
-import type { Connection } from "../connection.ts";
-import { HubError } from "../errors.ts";
-import type { TokenClock } from "../token-clock.ts";
+import { HubError } from "../kernel/errors.ts";
+import type { Connection } from "../socket/connection.ts";
+import type { TokenClock } from "../socket/token-clock.ts";
 import type { Services } from "./services.ts";
 
 /** Accepts a new token of the same principal. Throws `forbidden` for another's. */

@@ -1,5 +1,5 @@
 import type { RpcRequest } from "@monster-realtime/client/protocol";
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 import type { Caller, Services } from "./services.ts";
 
 /** Calls an RPC method once the caller's earlier calls leave room. Throws the method's errors, `rate_limited`, `timeout`. */

@@ -1,8 +1,8 @@
 import type { StreamPosition, SubscribeReply, SubscribeRequest } from "@monster-realtime/client/protocol";
 import type { Recovery } from "../broker/broker.ts";
-import type { Connection } from "../connection.ts";
-import { HubError } from "../errors.ts";
-import { Subscription } from "../subscription.ts";
+import { HubError } from "../kernel/errors.ts";
+import type { Connection } from "../socket/connection.ts";
+import { Subscription } from "../socket/subscription.ts";
 import { authorize, forbidden } from "./authorize.ts";
 import { refuseTooManyChannels } from "./channel-cap.ts";
 import type { Services } from "./services.ts";

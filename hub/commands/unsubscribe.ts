@@ -1,5 +1,5 @@
 import type { ChannelRequest } from "@monster-realtime/client/protocol";
-import type { Connection } from "../connection.ts";
+import type { Connection } from "../socket/connection.ts";
 import { channelNamed } from "./authorize.ts";
 import type { Services } from "./services.ts";
 

@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Authorizer } from "../auth/authorizer.ts";
-import type { Connection } from "../connection.ts";
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 import type { Bound, OrderedMap } from "../kernel/ordered-map.ts";
+import type { Connection } from "../socket/connection.ts";
 import type { ConnectionQuery, ConnectionView, Kick, Sighting, SightingPage } from "./live-connections.ts";
-import { OneByOne } from "./one-by-one.ts";
 import { firstOf } from "./page.ts";
+import { SerialQueue } from "./serial-queue.ts";
 import { type Belonging, type Shown, shownTo } from "./view.ts";
 
 export interface HeldConnectionsOptions {
@@ -20,7 +20,7 @@ const A_TURN = 200;
 /** The connections of this node, in the form of views. */
 export class HeldConnections {
   readonly #options: HeldConnectionsOptions;
-  readonly #looks = new OneByOne("connections");
+  readonly #looks = new SerialQueue("connections");
 
   constructor(options: HeldConnectionsOptions) {
     this.#options = options;

@@ -1,7 +1,7 @@
 import type { Server } from "socket.io";
-import { HubError } from "../errors.ts";
-import { newId } from "../ids.ts";
-import type { Logger } from "../log.ts";
+import { HubError } from "../kernel/errors.ts";
+import { newId } from "../kernel/ids.ts";
+import type { Logger } from "../kernel/log.ts";
 
 /** The queries between nodes: kind → question and answer, as JSON. */
 export type Exchange<Kinds> = { [Kind in keyof Kinds]: { question: unknown; answer: unknown } };

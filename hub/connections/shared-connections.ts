@@ -1,5 +1,5 @@
 import type { Server } from "socket.io";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import { HeldConnections, type HeldConnectionsOptions } from "./held-connections.ts";
 import type {
   ConnectionQuery,

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { createShardedAdapter } from "@socket.io/redis-adapter";
 import type { ServerOptions } from "socket.io";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import { RedisConnection } from "../redis/connection.ts";
 import type { KeySpace } from "../redis/key-space.ts";
 

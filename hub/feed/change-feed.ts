@@ -1,7 +1,7 @@
 import type { Broker } from "../broker/broker.ts";
-import { messageOf } from "../errors.ts";
-import type { Logger } from "../log.ts";
-import { Pulse } from "../pulse.ts";
+import { CoalescedRun } from "../kernel/coalesced-run.ts";
+import { messageOf } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { Touched } from "../rpc/context.ts";
 import type { Change, Claim, Outcome, PendingChange, RightsChange, Settlement } from "./change.ts";
 import { type Invited, invitedBy } from "./invited.ts";
@@ -66,8 +66,8 @@ export class ChangeFeed {
   /** Changes set aside since the start, because they can't be published. */
   refused = 0;
   readonly #options: ChangeFeedOptions;
-  readonly #rights: Pulse;
-  readonly #publishing: Pulse;
+  readonly #rights: CoalescedRun;
+  readonly #publishing: CoalescedRun;
   readonly #publisher: ChangePublisher;
   /** The outcomes of the last claim until it is known to be settled: these changes are not published again. */
   #unsettled: ReadonlyMap<string, Outcome> = new Map();
@@ -83,11 +83,11 @@ export class ChangeFeed {
   constructor(options: ChangeFeedOptions) {
     this.#options = options;
     this.#publisher = new ChangePublisher(options);
-    this.#rights = new Pulse(
+    this.#rights = new CoalescedRun(
       () => this.#look(),
       (error) => this.#failed(error),
     );
-    this.#publishing = new Pulse(
+    this.#publishing = new CoalescedRun(
       () => this.#publishPending(),
       (error) => this.#failed(error),
     );

@@ -1,5 +1,5 @@
-import { fieldOf } from "../naming.ts";
-import { firstInvalidTimestamp, toPublicFields } from "../public-fields.ts";
+import { fieldOf } from "../kernel/naming.ts";
+import { firstInvalidTimestamp, toPublicFields } from "../kernel/public-fields.ts";
 
 /** Columns that no publication contains: secrets, and columns for the hub alone. */
 const HIDDEN: ReadonlySet<string> = new Set([

@@ -1,5 +1,5 @@
 import type { Broker } from "../broker/broker.ts";
-import { HubError, isTransient, messageOf } from "../errors.ts";
+import { HubError, isTransient, messageOf } from "../kernel/errors.ts";
 import type { Change, FurtherPublication, FurtherPublications, Outcome, PendingChange } from "./change.ts";
 import { type FeedPublication, leftOut, publicationOf, publisherOf } from "./publications.ts";
 

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { HubError, toErrorObject } from "../errors.ts";
-import { newId } from "../ids.ts";
-import type { Logger } from "../log.ts";
+import { HubError, toErrorObject } from "../kernel/errors.ts";
+import { newId } from "../kernel/ids.ts";
+import type { Logger } from "../kernel/log.ts";
 import { HungUp } from "./body.ts";
 import { WrongMethod } from "./methods.ts";
 import { sendError } from "./responses.ts";

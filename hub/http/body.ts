@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
-import { badRequest, HubError } from "../errors.ts";
+import { badRequest, HubError } from "../kernel/errors.ts";
 import { jsonTooComplex } from "../kernel/json-limits.ts";
-import { refuseUnsafeJson } from "../validation.ts";
+import { refuseUnsafeJson } from "../kernel/validation.ts";
 
 /** How large a body may be, and how long it may pause. */
 export interface BodyLimits {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 
 /** Methods that read, and change nothing. */
 export const READS = ["GET", "HEAD"];

@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { MetricsConfig } from "../config-metrics.ts";
-import { HubError } from "../errors.ts";
-import type { Logger } from "../log.ts";
+import type { MetricsConfig } from "../config/metrics.ts";
+import { HubError } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/log.ts";
 import { createAnsweringServer } from "./answering-server.ts";
 import { listen } from "./listen.ts";
 import { allow, READS } from "./methods.ts";

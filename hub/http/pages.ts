@@ -2,9 +2,9 @@ import { readdir, readFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { build } from "esbuild";
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/log.ts";
 import { memoized } from "../kernel/memoized.ts";
-import type { Logger } from "../log.ts";
 import { allow, READS } from "./methods.ts";
 import { send } from "./responses.ts";
 

@@ -1,5 +1,5 @@
-import { badRequest } from "../errors.ts";
-import { refuseUnsafeText } from "../validation.ts";
+import { badRequest } from "../kernel/errors.ts";
+import { refuseUnsafeText } from "../kernel/validation.ts";
 
 /** Throws `bad_request` for a parameter that is not one of `known`, is repeated, or has an invalid text. */
 export function refuseUnknownQuery({ searchParams }: URL, known: readonly string[]): void {

@@ -1,8 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { Server as TcpServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
-import { HubError } from "../errors.ts";
-import type { Logger } from "../log.ts";
+import { HubError } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/log.ts";
 import { createAnsweringServer, type HttpTimes } from "./answering-server.ts";
 import type { HttpApi } from "./api.ts";
 import { allow, READS } from "./methods.ts";

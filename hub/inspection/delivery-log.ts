@@ -1,6 +1,6 @@
 import type { Publication } from "@monster-realtime/client/protocol";
 import type { EncodedPublication } from "../broker/broker.ts";
-import type { Connection } from "../connection.ts";
+import type { Connection } from "../socket/connection.ts";
 import { type Happened, Recent } from "./recent.ts";
 
 /** A channel that a node follows while it has subscribers there. */

@@ -1,5 +1,5 @@
 import type { PendingQuery } from "postgres";
-import { ask, type Statements } from "../statements.ts";
+import { runSql, type Statements } from "../kernel/statements.ts";
 
 export interface LagRow {
   organizationId: string | null;
@@ -12,7 +12,7 @@ export function askForLags(
   organizationIds: readonly string[] | null,
   limit: number,
 ): PendingQuery<LagRow[]> {
-  return ask<LagRow>(
+  return runSql<LagRow>(
     sql,
     `WITH RECURSIVE found (lane, organization_id) AS (
       SELECT lane, (SELECT organization_id FROM feed_queue q WHERE q.lane = lanes.lane ORDER BY organization_id LIMIT 1)
@@ -38,5 +38,5 @@ export function askForLags(
 
 /** How many changes are set aside. */
 export function countRefused(sql: Statements): PendingQuery<{ count: number }[]> {
-  return ask(sql, "SELECT count(*)::int AS count FROM feed_refused");
+  return runSql(sql, "SELECT count(*)::int AS count FROM feed_refused");
 }

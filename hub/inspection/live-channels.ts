@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ConnectionView } from "../connections/live-connections.ts";
-import { OneByOne } from "../connections/one-by-one.ts";
 import type { Part } from "../connections/page.ts";
-import type { FanOut } from "../fan-out.ts";
+import { SerialQueue } from "../connections/serial-queue.ts";
 import type { Bound } from "../kernel/ordered-map.ts";
+import type { FanOut } from "../socket/fan-out.ts";
 import type { ChannelQuery } from "./inspection.ts";
 import { type OrganizationOf, shownOrganization } from "./view.ts";
 
@@ -28,7 +28,7 @@ export class LiveChannels {
   readonly #nodeId: string;
   readonly #fanOut: FanOut;
   readonly #organizationOf: OrganizationOf;
-  readonly #looks = new OneByOne("channels");
+  readonly #looks = new SerialQueue("channels");
 
   constructor(nodeId: string, fanOut: FanOut, organizationOf: OrganizationOf) {
     this.#nodeId = nodeId;

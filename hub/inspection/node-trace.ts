@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Delivery, PrincipalName } from "@monster-realtime/client/protocol";
-import { OneByOne } from "../connections/one-by-one.ts";
-import type { FanOut } from "../fan-out.ts";
+import { SerialQueue } from "../connections/serial-queue.ts";
+import type { FanOut } from "../socket/fan-out.ts";
 import type { Accepted } from "./accepted.ts";
 import {
   type Delivered,
@@ -40,7 +40,7 @@ interface Served extends Span {
 /** This node's records of single publications. */
 export class NodeTrace {
   readonly #options: NodeTraceOptions;
-  readonly #looks = new OneByOne("publications");
+  readonly #looks = new SerialQueue("publications");
   /** The difference between `performance.now()` and the milliseconds since 1970. */
   #toWallClock = 0;
 

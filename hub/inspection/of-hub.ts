@@ -1,8 +1,8 @@
 import type { Server } from "socket.io";
 import type { Authorizer } from "../auth/authorizer.ts";
-import type { FanOut } from "../fan-out.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { PresenceStore } from "../presence/presence.ts";
+import type { FanOut } from "../socket/fan-out.ts";
 import type { ObservedBroker } from "./accepted.ts";
 import type { DeliveryLog } from "./delivery-log.ts";
 import type { Inspection } from "./inspection.ts";

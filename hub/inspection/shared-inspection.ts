@@ -2,7 +2,7 @@ import type { LiveChannel } from "@monster-realtime/client/protocol";
 import type { Server } from "socket.io";
 import { knownOf, type Part } from "../connections/page.ts";
 import { type Answerers, type Gathered, Peers, unanswered } from "../connections/peers.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { PresenceStore } from "../presence/presence.ts";
 import type {
   ChannelQuery,

@@ -4,8 +4,8 @@ import {
   parseChannel,
   projectWorkstationsChannel,
 } from "@monster-realtime/client/protocol";
-import { HubError } from "../errors.ts";
-import type { Logger } from "../log.ts";
+import { HubError } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/log.ts";
 import { inBatches } from "./batches.ts";
 import { FollowUp } from "./follow-up.ts";
 import { beat, type Holding, Holdings, isOutrun, isSame, type Owner } from "./holdings.ts";

@@ -1,5 +1,5 @@
 import { parseChannel } from "@monster-realtime/client/protocol";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { PresenceEvents, WorkstationPresence } from "./presence.ts";
 import type { MembershipReply, PresenceScripts } from "./presence-scripts.ts";
 import { Projections } from "./projections.ts";

@@ -1,5 +1,5 @@
-import { HubError } from "../errors.ts";
-import { newId } from "../ids.ts";
+import { HubError } from "../kernel/errors.ts";
+import { newId } from "../kernel/ids.ts";
 import type { RedisConnection } from "../redis/connection.ts";
 import { loadScript } from "../redis/scripts.ts";
 import { slotOf } from "../redis/slot.ts";

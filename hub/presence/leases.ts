@@ -1,5 +1,5 @@
-import { HubError } from "../errors.ts";
-import type { Logger } from "../log.ts";
+import { HubError } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { RedisConnection } from "../redis/connection.ts";
 import { SLOTS, slotOf, tagOf } from "../redis/slot.ts";
 import { Lease, type Renewal } from "./lease.ts";

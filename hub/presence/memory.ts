@@ -7,7 +7,7 @@ import {
   type Roster,
   workstationChannel,
 } from "@monster-realtime/client/protocol";
-import { newId } from "../ids.ts";
+import { newId } from "../kernel/ids.ts";
 import { DEFAULT_DIFF_WINDOW_MS, DiffTimer } from "./diff-timer.ts";
 import { GraceQueue } from "./grace.ts";
 import { holds, type Membership, toMember, withConnection, withoutConnection } from "./membership.ts";

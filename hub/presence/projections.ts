@@ -1,4 +1,4 @@
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { MembershipReply, PresenceScripts } from "./presence-scripts.ts";
 
 export interface ProjectionsOptions {

@@ -1,4 +1,4 @@
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { PresenceSink, PresenceStore, WorkstationPresence } from "./presence.ts";
 
 /** The workstations' rows (`store/presence-rows.ts`). */

@@ -4,7 +4,7 @@ import {
   type Roster,
   workstationChannel,
 } from "@monster-realtime/client/protocol";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { RedisConnection } from "../redis/connection.ts";
 import type { RedisSubscriptions, ShardListener } from "../redis/subscriptions.ts";
 import { inBatches } from "./batches.ts";

@@ -1,4 +1,4 @@
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 
 export function notJoined(): HubError {
   return new HubError("not_joined", "This connection is not present on the channel. Call presence.join first.");

@@ -1,5 +1,5 @@
 import type { LeaveReason, Member, PresenceDiff, Roster } from "@monster-realtime/client/protocol";
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 import { DiffTimer } from "./diff-timer.ts";
 import type { Lease } from "./lease.ts";
 import type { Leases } from "./leases.ts";

@@ -1,4 +1,4 @@
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import { inBatches } from "./batches.ts";
 import type { Lease } from "./lease.ts";
 import type { MembershipReply, PresenceScripts } from "./presence-scripts.ts";

@@ -1,5 +1,5 @@
-import type { Connection } from "../connection.ts";
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
+import type { Connection } from "../socket/connection.ts";
 
 /** How long a client may stay beyond its time. */
 const GOAWAY_SLACK_MS = 2_000;

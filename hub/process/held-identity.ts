@@ -1,4 +1,4 @@
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 import type { Fence } from "../store/fence.ts";
 
 const RETRY_MS = 250;

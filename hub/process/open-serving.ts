@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
-import { ConfigError, type HubConfig } from "../config.ts";
-import type { Logger } from "../log.ts";
+import { ConfigError, type HubConfig } from "../config/config.ts";
+import type { Logger } from "../kernel/log.ts";
 import { detectPooler } from "../store/pooler.ts";
 import { type ConnectionOptions, connectTo, type Database } from "../store/postgres.ts";
 import { ServingKeeper } from "./serving-keeper.ts";

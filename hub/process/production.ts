@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import type { HubConfig } from "../config.ts";
-import type { Logger } from "../log.ts";
+import type { HubConfig } from "../config/config.ts";
+import type { Logger } from "../kernel/log.ts";
 
 /** Logs what an operator must know about settings that are allowed but rarely meant outside development. */
 export function warnOfDefaults(config: HubConfig, log: Logger): void {

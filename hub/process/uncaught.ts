@@ -1,4 +1,4 @@
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 
 /** The time limit for stopping after an uncaught exception: it includes the flush of the write-back. */
 export const UNCAUGHT_LIMIT_MS = 10_000;

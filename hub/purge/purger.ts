@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { messageOf } from "../errors.ts";
-import type { Logger } from "../log.ts";
-import { Pulse } from "../pulse.ts";
+import { CoalescedRun } from "../kernel/coalesced-run.ts";
+import { messageOf } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/log.ts";
 import { ADVISORY_LOCKS } from "../store/advisory-locks.ts";
 import type { Fence, FencingToken } from "../store/fence.ts";
 import type { Database } from "../store/postgres.ts";
@@ -69,7 +69,7 @@ export class Purger {
   /** As of the last count. */
   marked: MarkedCounts = { waiting: 0, due: 0, failed: 0 };
   readonly #options: PurgerOptions;
-  readonly #pulse: Pulse;
+  readonly #purging: CoalescedRun;
   readonly #passes = new Map<string, Pass>();
   readonly #closing = new AbortController();
   #timer: NodeJS.Timeout | null = null;
@@ -79,7 +79,7 @@ export class Purger {
 
   constructor(options: PurgerOptions) {
     this.#options = options;
-    this.#pulse = new Pulse(
+    this.#purging = new CoalescedRun(
       () => this.#work(),
       (error) => this.#failed(error),
     );
@@ -92,14 +92,14 @@ export class Purger {
 
   /** Call when a row was marked as deleted. */
   wake(): void {
-    this.#pulse.wake();
+    this.#purging.wake();
   }
 
   /** Resolves when the batch under way has ended. */
   async close(): Promise<void> {
     this.#closing.abort();
     if (this.#timer) clearInterval(this.#timer);
-    await this.#pulse.close();
+    await this.#purging.close();
   }
 
   async #work(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Sql, TransactionSql } from "postgres";
-import { ask, type Statements } from "../statements.ts";
+import { runSql, type Statements } from "../kernel/statements.ts";
 import { type FencingToken, isValid } from "../store/fence.ts";
 import { MARKED_ENTITIES, type MarkedEntity } from "./steps.ts";
 
@@ -34,7 +34,7 @@ const COUNT_LIMIT = 10_000;
 
 /** Organizations and projects wait for their restoration. The trigger gives other marks their due times. */
 export function setDueTimes(sql: Statements, days: number) {
-  return ask(
+  return runSql(
     sql,
     `UPDATE purges SET due_at = due.at FROM (
       SELECT entity, row_id, marked_at + $1::float8 * interval '1 day' AS at FROM purges
@@ -49,7 +49,7 @@ export function setDueTimes(sql: Statements, days: number) {
 
 /** How many rows are marked, each number up to 10,000. */
 export async function countMarked(sql: Statements): Promise<MarkedCounts> {
-  const [counts] = await ask<{ waiting: number; due: number; failed: number }>(
+  const [counts] = await runSql<{ waiting: number; due: number; failed: number }>(
     sql,
     `SELECT ${countOf("due_at > statement_timestamp()")} AS waiting, ${countOf("due_at <= statement_timestamp()")} AS due,
       ${countOf("last_error IS NOT NULL")} AS failed`,
@@ -138,7 +138,7 @@ export async function holdClaim(
 
 /** Adds a batch's rows to the mark's progress, and clears its failure. */
 export function countRemoved(sql: Statements, { entity, rowId }: Pick<Claim, "entity" | "rowId">, removed: number) {
-  return ask(
+  return runSql(
     sql,
     "UPDATE purges SET removed = removed + $3, last_error = NULL, failed_at = NULL WHERE entity = $1 AND row_id = $2",
     [entity, rowId, removed],
@@ -148,7 +148,7 @@ export function countRemoved(sql: Statements, { entity, rowId }: Pick<Claim, "en
 
 /** Releases the claim: the next turn goes to another mark. */
 export function release(sql: Statements, { entity, rowId }: Pick<Claim, "entity" | "rowId">, error: string | null) {
-  return ask(
+  return runSql(
     sql,
     `UPDATE purges SET held_until = clock_timestamp(), last_error = coalesce($3, last_error),
       failed_at = CASE WHEN $3::text IS NULL THEN failed_at ELSE clock_timestamp() END
@@ -159,8 +159,8 @@ export function release(sql: Statements, { entity, rowId }: Pick<Claim, "entity"
 
 /** Removes the marked row itself, below which nothing is left, and its mark, which is also there if the row is not. */
 export async function removeRoot(sql: Statements, { entity, rowId }: Pick<Claim, "entity" | "rowId">): Promise<number> {
-  const { count } = await ask(sql, `DELETE FROM ${entity} WHERE id = $1 AND deleted_at IS NOT NULL`, [rowId]);
-  await ask(sql, "DELETE FROM purges WHERE entity = $1 AND row_id = $2", [entity, rowId]);
+  const { count } = await runSql(sql, `DELETE FROM ${entity} WHERE id = $1 AND deleted_at IS NOT NULL`, [rowId]);
+  await runSql(sql, "DELETE FROM purges WHERE entity = $1 AND row_id = $2", [entity, rowId]);
   return count;
 }
 
@@ -175,10 +175,10 @@ const COUNTED: Readonly<Record<string, string>> = {
 export async function estimate(sql: Sql | TransactionSql, { entity, rowId }: Claim): Promise<void> {
   const counted = COUNTED[entity];
   if (counted === undefined) return;
-  const [plan] = await ask<{ "QUERY PLAN": [{ Plan: { "Plan Rows": number } }] }>(
+  const [plan] = await runSql<{ "QUERY PLAN": [{ Plan: { "Plan Rows": number } }] }>(
     sql,
     `EXPLAIN (FORMAT JSON) ${counted.replace("$1", `'${rowId}'`)}`,
   );
   const rows = plan?.["QUERY PLAN"][0].Plan["Plan Rows"] ?? 0;
-  await ask(sql, "UPDATE purges SET expected = $3 WHERE entity = $1 AND row_id = $2", [entity, rowId, rows]);
+  await runSql(sql, "UPDATE purges SET expected = $3 WHERE entity = $1 AND row_id = $2", [entity, rowId, rows]);
 }

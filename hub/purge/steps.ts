@@ -1,5 +1,5 @@
-import { PENDING_PREFIX } from "../email-address.ts";
-import { ask, type Statements } from "../statements.ts";
+import { PENDING_PREFIX } from "../kernel/email-address.ts";
+import { runSql, type Statements } from "../kernel/statements.ts";
 import { nextTaskBatch, type TaskPlace } from "./task-batch.ts";
 
 /**
@@ -105,7 +105,7 @@ function projectsOfOrganization(organizationId: string, steps: readonly Step[] =
 }
 
 async function stepsOfNextProject(sql: Statements, organizationId: string): Promise<Step[]> {
-  const [project] = await ask<{ id: string }>(
+  const [project] = await runSql<{ id: string }>(
     sql,
     "SELECT id FROM projects WHERE organization_id = $1 LIMIT 1",
     [organizationId],
@@ -145,7 +145,7 @@ function deleting(table: string, condition: string, id: string): Step {
 /** An organization's trail, along its index, because removed events stay in it until a vacuum. */
 function deletingTrail(organizationId: string, after = "0"): Step {
   return async (sql, limit) => {
-    const gone = await ask<{ id: string }>(
+    const gone = await runSql<{ id: string }>(
       sql,
       `DELETE FROM audit_events WHERE id = ANY (ARRAY(SELECT id FROM audit_events
         WHERE organization_id = $1 AND id > $3::bigint ORDER BY organization_id, id LIMIT $2)) RETURNING id::text`,
@@ -177,14 +177,14 @@ function clearing(table: string, column: string, condition: string, id: string):
 /** With the last invitation of an address goes the user that holds its place, and the user's trail. */
 function deletingMemberships(organizationId: string): Step {
   return repeated(async (sql, limit) => {
-    const gone = await ask<{ userId: string }>(
+    const gone = await runSql<{ userId: string }>(
       sql,
       `DELETE FROM organization_memberships WHERE id IN (
         SELECT id FROM organization_memberships WHERE organization_id = $1 LIMIT $2) RETURNING user_id AS "userId"`,
       [organizationId, limit],
       true,
     );
-    const placeholders = await ask<{ id: string }>(
+    const placeholders = await runSql<{ id: string }>(
       sql,
       `DELETE FROM users WHERE id = ANY($1::text[]) AND monster_auth_user_id LIKE '${PENDING_PREFIX}%'
         AND NOT EXISTS (SELECT FROM organization_memberships WHERE user_id = users.id) RETURNING id`,
@@ -192,7 +192,12 @@ function deletingMemberships(organizationId: string): Step {
       true,
     );
     // Their events hold the invited addresses, and belong to no organization.
-    await ask(sql, "DELETE FROM audit_events WHERE row_id = ANY($1::text[])", [placeholders.map(({ id }) => id)], true);
+    await runSql(
+      sql,
+      "DELETE FROM audit_events WHERE row_id = ANY($1::text[])",
+      [placeholders.map(({ id }) => id)],
+      true,
+    );
     return gone.length;
   });
 }
@@ -207,5 +212,5 @@ function repeated(remove: (sql: Statements, limit: number) => Promise<number>): 
 }
 
 async function removed(sql: Statements, text: string, values: readonly unknown[]): Promise<number> {
-  return (await ask(sql, text, values, true)).count;
+  return (await runSql(sql, text, values, true)).count;
 }

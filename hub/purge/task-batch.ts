@@ -1,4 +1,4 @@
-import { ask, type Statements } from "../statements.ts";
+import { runSql, type Statements } from "../kernel/statements.ts";
 
 /** A task's place in the index of a project's tasks. */
 export interface TaskPlace {
@@ -15,7 +15,7 @@ export async function nextTaskBatch(
   after: TaskPlace | null,
   limit: number,
 ): Promise<{ ids: string[]; last: TaskPlace | null }> {
-  const rows = await ask<TaskPlace & { id: string }>(
+  const rows = await runSql<TaskPlace & { id: string }>(
     sql,
     after ? FURTHER : FIRST,
     valuesOf(projectId, after, limit),

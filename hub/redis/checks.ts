@@ -1,4 +1,4 @@
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { RedisConnection } from "./connection.ts";
 import { isDenied, startFault } from "./faults.ts";
 import { PROGRAM_KEY } from "./key-space.ts";

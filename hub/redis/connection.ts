@@ -1,5 +1,5 @@
 import { Cluster, type Redis } from "ioredis";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import {
   clusterClient,
   connectNow,

@@ -1,4 +1,4 @@
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 import { redisFault } from "./url.ts";
 
 /** A state in which Redis rejects commands: its description, and the operator's remedy. */

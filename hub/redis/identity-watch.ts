@@ -1,4 +1,4 @@
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 
 export interface IdentityWatchOptions {
   /** Whether the connected database still has the identity that the hub's keys carry. Rejects while it is unavailable. */

@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { newId } from "../ids.ts";
+import { newId } from "../kernel/ids.ts";
 import type { RedisConnection } from "./connection.ts";
 import { tagOf } from "./slot.ts";
 

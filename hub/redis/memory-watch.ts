@@ -1,4 +1,4 @@
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { RedisConnection } from "./connection.ts";
 
 /** The memory of the fullest node of Redis, in bytes; `max` is 0 if Redis has no limit. */

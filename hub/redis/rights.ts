@@ -1,4 +1,4 @@
-import { newId } from "../ids.ts";
+import { newId } from "../kernel/ids.ts";
 import type { RedisConnection } from "./connection.ts";
 import { faultOf, isDenied, replyOf } from "./faults.ts";
 import { PROGRAM_KEY } from "./key-space.ts";

@@ -1,4 +1,4 @@
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 import type { RedisConnection } from "./connection.ts";
 import { faultOf, unavailable } from "./faults.ts";
 import { SubscriberLink } from "./link.ts";

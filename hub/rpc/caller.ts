@@ -1,7 +1,7 @@
 import type { Role } from "@monster-realtime/client/protocol";
 import type { WorkstationFacts } from "../auth/facts.ts";
 import type { Principal, ServicePrincipal, UserPrincipal, WorkstationPrincipal } from "../auth/principal.ts";
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 
 /** The source of a caller's rights, such as the hub's `Authorizer`. */
 export interface RightsSource {

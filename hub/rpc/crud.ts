@@ -1,8 +1,8 @@
 import type { DeleteParams, ListParams, Page, UpdateParams } from "@monster-realtime/client/protocol";
 import type { z } from "zod";
-import { HubError } from "../errors.ts";
-import { newId } from "../ids.ts";
-import type { Statements, Transaction } from "../statements.ts";
+import { HubError } from "../kernel/errors.ts";
+import { newId } from "../kernel/ids.ts";
+import type { Statements, Transaction } from "../kernel/statements.ts";
 import { conflict } from "../tasks/conflict.ts";
 import type { Caller } from "./caller.ts";
 import type { Touched } from "./context.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { badRequest } from "../errors.ts";
+import { badRequest } from "../kernel/errors.ts";
 import { shownTimestamp } from "../kernel/timestamps.ts";
 import type { ColumnKind } from "./sql/table.ts";
 

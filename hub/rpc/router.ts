@@ -1,10 +1,10 @@
 import type { SessionProgress } from "@monster-realtime/client/protocol";
 import { isFirstParty, principalKey } from "../auth/principal.ts";
 import type { LiveConnections } from "../connections/live-connections.ts";
-import { HubError } from "../errors.ts";
 import type { Inspection } from "../inspection/inspection.ts";
-import type { Logger } from "../log.ts";
-import { hashOf } from "../stable-json.ts";
+import { HubError } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/log.ts";
+import { hashOf } from "../kernel/stable-json.ts";
 import type { Database, Queries } from "../store/postgres.ts";
 import { type Caller, callerOf, type RightsSource } from "./caller.ts";
 import type { RpcCall, RpcRouter, Touched } from "./context.ts";

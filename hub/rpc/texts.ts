@@ -1,5 +1,5 @@
-import { HubError } from "../errors.ts";
-import { refuseUnsafeText } from "../validation.ts";
+import { HubError } from "../kernel/errors.ts";
+import { refuseUnsafeText } from "../kernel/validation.ts";
 
 /** Maximum size of one string, in bytes of UTF-8. */
 export const MAX_TEXT_BYTES = 256 * 1024;

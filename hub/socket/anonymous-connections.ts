@@ -1,8 +1,8 @@
 import type { ErrorObject } from "@monster-realtime/client/protocol";
-import { Deadlines } from "../deadlines.ts";
-import { HubError, toErrorObject } from "../errors.ts";
-import { cutTransport, type EngineConnection, endTransport } from "../outbound.ts";
+import { Deadlines } from "../kernel/deadlines.ts";
+import { HubError, toErrorObject } from "../kernel/errors.ts";
 import type { FailedHandshakes } from "./failed-handshakes.ts";
+import { cutTransport, type EngineConnection, endTransport } from "./outbound.ts";
 import { SilentClients } from "./silent-clients.ts";
 import type { EngineRequest } from "./transports.ts";
 

@@ -2,9 +2,9 @@ import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { WebSocket, WebSocketServer } from "ws";
-import { messageOf } from "../errors.ts";
-import { encodeEvent } from "../frame.ts";
-import type { Logger } from "../log.ts";
+import { messageOf } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/log.ts";
+import { encodeEvent } from "./frame.ts";
 
 /** Fields of ws outside of its types. */
 interface WebSocketInside {

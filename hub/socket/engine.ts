@@ -5,8 +5,8 @@ import {
   type Transport,
 } from "engine.io";
 import { type ServerOptions as WebSocketOptions, WebSocketServer } from "ws";
-import { CLOSE_TIMEOUT_MS, type EngineConnection } from "../outbound.ts";
 import { ANONYMOUS_FRAME_BYTES, Intake, type IntakePolicy } from "./intake.ts";
+import { CLOSE_TIMEOUT_MS, type EngineConnection } from "./outbound.ts";
 import { type EngineRequest, type Metered, MeteredWebSocket, meteredPolling } from "./transports.ts";
 
 /** The intake of a connection of a `MeteredEngine`. All transports of a connection share it. */

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { ErrorObject } from "@monster-realtime/client/protocol";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import { addressNetwork, clientAddress } from "./client-address.ts";
 
 /** The burst of failures of a network, in seconds' worth. */

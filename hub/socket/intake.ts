@@ -1,6 +1,6 @@
-import { badRequest, HubError } from "../errors.ts";
-import type { EngineConnection } from "../outbound.ts";
+import { badRequest, HubError } from "../kernel/errors.ts";
 import { ByteBudget } from "./byte-budget.ts";
+import type { EngineConnection } from "./outbound.ts";
 import { PacketTurns, type Waiting } from "./packet-turns.ts";
 import { type PacketSource, Reading } from "./reading.ts";
 

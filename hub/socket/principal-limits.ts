@@ -1,8 +1,8 @@
 import type { Limits, PrincipalKind, PrincipalLimits } from "@monster-realtime/client/protocol";
 import type { Principal } from "../auth/principal.ts";
-import { HubError } from "../errors.ts";
-import { Turns } from "../kernel/turns.ts";
-import { TokenBucket } from "../token-bucket.ts";
+import { HubError } from "../kernel/errors.ts";
+import { Semaphore } from "../kernel/semaphore.ts";
+import { TokenBucket } from "../kernel/token-bucket.ts";
 import { ByteBudget } from "./byte-budget.ts";
 
 /** What is counted for a connection, and for a principal over all its connections and HTTP calls. */
@@ -130,7 +130,7 @@ export class PrincipalShare {
   // Created at the first use, because most principals have one connection that only receives.
   #all: Meters | null = null;
   #http: Meters | null = null;
-  #calls: Turns | null = null;
+  #calls: Semaphore | null = null;
   #bytes: ByteBudget | null = null;
   /** When the connection attempts so far are paid for, at one for each interval. */
   #connectsPaidAt = 0;
@@ -191,7 +191,7 @@ export class PrincipalShare {
    * executed, and is rejected with `timeout`.
    */
   async call<Result>(work: () => Promise<Result>): Promise<Result> {
-    this.#calls ??= new Turns(this.limits.rpcsInFlight);
+    this.#calls ??= new Semaphore(this.limits.rpcsInFlight);
     const calls = this.#calls;
     if (calls.waiting >= this.limits.rpcsPerSecond) throw tooManyWait(calls.waiting);
     const expiresAt = performance.now() + this.#options.requestTimeoutMs;

@@ -2,16 +2,16 @@ import type { Server as HttpServer } from "node:http";
 import type { Socket as TcpSocket } from "node:net";
 import { Server, type Socket } from "socket.io";
 import type { SocketAdapter } from "../connections/socket-adapter.ts";
-import type { OriginPolicy } from "../gate.ts";
-import type { Refusal } from "../handshake.ts";
-import type { Logger } from "../log.ts";
-import { type EngineConnection, endTransport } from "../outbound.ts";
-import { paceUpgrades } from "../upgrade-queue.ts";
+import type { Logger } from "../kernel/log.ts";
 import { AnonymousConnections } from "./anonymous-connections.ts";
 import { parser } from "./decoder.ts";
 import { MeteredEngine } from "./engine.ts";
 import type { FailedHandshakes } from "./failed-handshakes.ts";
+import type { Refusal } from "./handshake.ts";
 import type { IntakeLimits } from "./intake.ts";
+import type { OriginPolicy } from "./origin-policy.ts";
+import { type EngineConnection, endTransport } from "./outbound.ts";
+import { paceUpgrades } from "./upgrade-queue.ts";
 
 export interface SocketServerOptions {
   limits: IntakeLimits;

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Transport, transports } from "engine.io";
 import type { WebSocket } from "ws";
-import { badRequest, HubError } from "../errors.ts";
-import { CLOSE_TIMEOUT_MS } from "../outbound.ts";
+import { badRequest, HubError } from "../kernel/errors.ts";
 import type { Intake } from "./intake.ts";
+import { CLOSE_TIMEOUT_MS } from "./outbound.ts";
 import { paceFrames } from "./paced-frames.ts";
 import type { PacketSource } from "./reading.ts";
 

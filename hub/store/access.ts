@@ -1,5 +1,5 @@
 import type { Sql } from "postgres";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config/config.ts";
 import { SCHEMA_FILE } from "./catalog.ts";
 import { readSql } from "./migrations/index.ts";
 

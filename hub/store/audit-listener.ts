@@ -1,6 +1,6 @@
 import type { Sql } from "postgres";
 import { ulid } from "ulid";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import { type ConnectionOptions, connectTo } from "./postgres.ts";
 
 /** The channel that the audit trigger notifies. It sends no payload, so that Postgres merges the notifications of a transaction. */

@@ -1,6 +1,6 @@
-import { HubError, messageOf } from "../errors.ts";
 import type { Change, Claim, FurtherPublications, PendingChange, RightsChange, Settlement } from "../feed/change.ts";
-import { newId } from "../ids.ts";
+import { HubError, messageOf } from "../kernel/errors.ts";
+import { newId } from "../kernel/ids.ts";
 import {
   type Claimed,
   type ClaimQuery,

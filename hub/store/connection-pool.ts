@@ -1,5 +1,5 @@
 import type { Sql } from "postgres";
-import { Deadlines } from "../deadlines.ts";
+import { Deadlines } from "../kernel/deadlines.ts";
 import { FairQueue, type Offer, type Share } from "./fair-queue.ts";
 import { HeldConnections, HUB_SHARES } from "./held-connections.ts";
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import { EmbeddedPostgresError, type Runner } from "./embedded-binaries.ts";
 import { connectTo } from "./postgres.ts";
 

@@ -1,4 +1,4 @@
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import { detectPooler, type Pooler } from "./pooler.ts";
 import { Database, type DatabaseOptions, serverTimeoutMs } from "./postgres.ts";
 

@@ -10,8 +10,8 @@ import type {
   UserFacts,
   WorkstationFacts,
 } from "../auth/facts.ts";
-import { newId } from "../ids.ts";
-import type { Logger } from "../log.ts";
+import { newId } from "../kernel/ids.ts";
+import type { Logger } from "../kernel/log.ts";
 import { Invitations } from "./invitations.ts";
 import type { Database } from "./postgres.ts";
 

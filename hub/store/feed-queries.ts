@@ -1,6 +1,6 @@
 import type { PendingQuery } from "postgres";
 import type { Change, Refusal } from "../feed/change.ts";
-import { ask, type Statements } from "../statements.ts";
+import { runSql, type Statements } from "../kernel/statements.ts";
 import { type FencingToken, validText } from "./fence.ts";
 
 /** Organizations of each lane that one claim serves; the next claim begins behind them. */
@@ -68,13 +68,13 @@ const eventsUpTo = (last: string) => `LEFT JOIN LATERAL (
  */
 export function claimNext(sql: Statements, query: ClaimQuery): PendingQuery<Claimed[]> {
   const { text, values } = claimOf(query);
-  return ask<Claimed>(sql, text, values);
+  return runSql<Claimed>(sql, text, values);
 }
 
 /** Claims the same events with their changes; `entity` is null if the event was purged. */
 export function claimChanges(sql: Statements, query: ClaimQuery): PendingQuery<ClaimedChange[]> {
   const { text, values } = claimOf(query);
-  return ask<ClaimedChange>(
+  return runSql<ClaimedChange>(
     sql,
     `SELECT claimed.id, claimed.lane, claimed.organization, claimed.xid, change.*
     FROM (SELECT next.*, row_number() OVER () AS place FROM (${text}) AS next) AS claimed
@@ -122,12 +122,12 @@ function claimOf({ token, behind, each, limit }: ClaimQuery): { text: string; va
 
 /** The change of this event. */
 export function readChange(sql: Statements, id: string): PendingQuery<Change[]> {
-  return ask<Change>(sql, `SELECT id::text, ${CHANGE} FROM audit_events event WHERE id = $1::bigint`, [id]);
+  return runSql<Change>(sql, `SELECT id::text, ${CHANGE} FROM audit_events event WHERE id = $1::bigint`, [id]);
 }
 
 /** Reads changes whose values can't be read: only the columns that identify their rows. */
 export function readBareChange(sql: Statements, id: string): PendingQuery<Change[]> {
-  return ask<Change>(
+  return runSql<Change>(
     sql,
     `SELECT id::text, (extract(epoch FROM at) * 1000)::bigint || '.' || nonce AS stamp, principal,
       organization_id AS "organizationId", project_id AS "projectId", task_id AS "taskId", workstation_id AS "workstationId",
@@ -146,7 +146,7 @@ export function settle(
   refused: readonly Refusal[],
 ): PendingQuery<never[]> {
   const fence = validText(token, 3);
-  return ask<never>(
+  return runSql<never>(
     sql,
     `WITH unhurried AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
     done AS MATERIALIZED (
@@ -176,7 +176,7 @@ export function settle(
 
 /** Gives the turn to the next hub that asks for it. */
 export function leaveTurn(sql: Statements, holder: string): PendingQuery<never[]> {
-  return ask<never>(sql, "UPDATE feed_turn SET until = '-infinity' WHERE holder = $1", [holder]);
+  return runSql<never>(sql, "UPDATE feed_turn SET until = '-infinity' WHERE holder = $1", [holder]);
 }
 
 /** How long a turn lasts. After a publisher dies, another one takes over after this time. */
@@ -195,7 +195,7 @@ export function takeTurn(
   const now = "clock_timestamp()";
   const fence = validText(token, 2);
   const [turn, half, latest] = [TURN_MS, TURN_MS / 2, TURN_MS + 1].map((ms) => `interval '${ms} milliseconds'`);
-  return ask<{ own: boolean }>(
+  return runSql<{ own: boolean }>(
     sql,
     `WITH unhurried AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
     kept AS MATERIALIZED (

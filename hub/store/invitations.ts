@@ -1,9 +1,9 @@
 import type { TransactionSql } from "postgres";
 import type { UserClaims } from "../auth/facts.ts";
-import { canonicalEmail, invitationLock, PENDING_PREFIX } from "../email-address.ts";
-import { HubError } from "../errors.ts";
-import { Turns } from "../kernel/turns.ts";
-import type { Logger } from "../log.ts";
+import { canonicalEmail, invitationLock, PENDING_PREFIX } from "../kernel/email-address.ts";
+import { HubError } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/log.ts";
+import { Semaphore } from "../kernel/semaphore.ts";
 import { type Database, isDatabaseFault } from "./postgres.ts";
 
 /** The hub's own principal in the audit trail. */
@@ -18,7 +18,7 @@ const RETRY_MS = 1_000;
 export class Invitations {
   readonly #database: Database;
   readonly #log: Logger;
-  readonly #turns = new Turns(AT_ONCE);
+  readonly #turns = new Semaphore(AT_ONCE);
 
   constructor(database: Database, log: Logger) {
     this.#database = database;

@@ -1,5 +1,5 @@
 import type { Sql, TransactionSql } from "postgres";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../kernel/errors.ts";
 import { ADVISORY_LOCKS } from "./advisory-locks.ts";
 import { type SchemaState, stateOf } from "./applied-migrations.ts";
 import { differences, expectedCatalog, readCatalog } from "./catalog.ts";

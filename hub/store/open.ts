@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { ConfigError, type HubConfig } from "../config.ts";
-import type { Logger } from "../log.ts";
+import { ConfigError, type HubConfig } from "../config/config.ts";
+import type { Logger } from "../kernel/log.ts";
 import { assertAccess } from "./access.ts";
 import { startEmbeddedPostgres } from "./embedded.ts";
 import { advise, openExternal } from "./external-database.ts";

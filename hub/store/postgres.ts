@@ -7,9 +7,9 @@ import postgres, {
   type Sql,
   type TransactionSql,
 } from "postgres";
-import { Deadlines } from "../deadlines.ts";
-import { HubError } from "../errors.ts";
-import type { Transaction } from "../statements.ts";
+import { Deadlines } from "../kernel/deadlines.ts";
+import { HubError } from "../kernel/errors.ts";
+import type { Transaction } from "../kernel/statements.ts";
 import { ARRAY_TYPES } from "./array-types.ts";
 import { ConnectionPool, type Turn } from "./connection-pool.ts";
 import type { Share } from "./fair-queue.ts";
@@ -102,17 +102,17 @@ export class Database {
   /** The same database for one tenant's work, which takes turns with other tenants. The default is the hub's own work. */
   sharedBy(share: Share): Queries {
     return {
-      query: (ask) => this.query(ask, share),
+      query: (statement) => this.query(statement, share),
       transaction: (principal, work) => this.transaction(principal, work, share),
     };
   }
 
   /** Runs one statement. */
   query<Result extends readonly (Row | undefined)[]>(
-    ask: (sql: Sql) => PendingQuery<Result>,
+    statement: (sql: Sql) => PendingQuery<Result>,
     share = HUB_SHARE,
   ): Promise<Result> {
-    return this.#within({ share, alone: false }, async (sql) => await ask(sql));
+    return this.#within({ share, alone: false }, async (sql) => await statement(sql));
   }
 
   /**

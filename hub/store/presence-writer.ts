@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { HubError } from "../errors.ts";
-import type { Logger } from "../log.ts";
+import { HubError } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { PresenceSink, WorkstationPresence } from "../presence/presence.ts";
 import type { Fence } from "./fence.ts";
 import type { Database } from "./postgres.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import type { HubConfig } from "../config.ts";
-import { makeDataDir } from "../data-dir.ts";
-import type { Logger } from "../log.ts";
+import type { HubConfig } from "../config/config.ts";
+import { makeDataDir } from "../config/data-dir.ts";
+import type { Logger } from "../kernel/log.ts";
 import { startEmbeddedPostgres } from "./embedded.ts";
 import { migrate } from "./migrate.ts";
 import { type ConnectionOptions, Database } from "./postgres.ts";

@@ -1,4 +1,4 @@
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** npm forwards signals that the terminal has sent to the whole process group: one Ctrl-C arrives twice. */

@@ -1,6 +1,6 @@
 import cluster from "node:cluster";
 import type { MetricsText } from "../http/metrics-endpoint.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { ConnectionOptions } from "../store/postgres.ts";
 import type { Serving } from "./messages.ts";
 import { SupervisorMetrics } from "./metrics.ts";

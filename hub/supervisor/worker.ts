@@ -1,7 +1,7 @@
 import cluster from "node:cluster";
-import { HubError } from "../errors.ts";
 import type { Measures } from "../http/metrics.ts";
-import type { Logger } from "../log.ts";
+import { HubError } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/log.ts";
 import { endOnUncaughtException } from "../process/uncaught.ts";
 import type { Order, Report, Serving, Start } from "./messages.ts";
 import { DEFAULT_SLACK_MS } from "./supervisor.ts";

@@ -1,6 +1,6 @@
 import { type AssignmentCancelled, workstationChannel } from "@monster-realtime/client/protocol";
 import type { Change, FurtherPublication } from "../feed/change.ts";
-import { ask } from "../statements.ts";
+import { runSql } from "../kernel/statements.ts";
 import type { Database } from "../store/postgres.ts";
 import { assignmentOf, findAssignments, publishable } from "./assignments.ts";
 
@@ -78,7 +78,7 @@ async function withTheirTasks(pool: Pool, deleted: readonly Change[]): Promise<[
   if (deleted.length === 0) return [];
   const agentIds = deleted.map(({ removed }) => String(removed?.agent_id));
   const rows = await pool.query((sql) =>
-    ask<{ id: string; workstationId: string }>(
+    runSql<{ id: string; workstationId: string }>(
       sql,
       `SELECT id, workstation_id AS "workstationId" FROM agents WHERE id = ANY($1::text[])`,
       [agentIds],
@@ -95,7 +95,7 @@ async function withTheirTasks(pool: Pool, deleted: readonly Change[]): Promise<[
 
 function workstationsOf(pool: Pool, sessionIds: readonly string[]) {
   return pool.query((sql) =>
-    ask<{ id: string; taskId: string; workstationId: string }>(
+    runSql<{ id: string; taskId: string; workstationId: string }>(
       sql,
       `SELECT s.id, s.task_id AS "taskId", a.workstation_id AS "workstationId"
       FROM agent_sessions s JOIN agents a ON a.id = s.agent_id WHERE s.id = ANY($1::text[])`,

@@ -1,6 +1,6 @@
 import type { WorkObstacle } from "@monster-realtime/client/protocol";
-import { HubError } from "../errors.ts";
-import { ask, type Transaction } from "../statements.ts";
+import { HubError } from "../kernel/errors.ts";
+import { runSql, type Transaction } from "../kernel/statements.ts";
 import { conflict } from "./conflict.ts";
 import { type AgentFacts, type AgentQuery, lockAgents, lockRepositories, OPEN_LISTS, roomOf } from "./facts.ts";
 import { give } from "./giving.ts";
@@ -33,10 +33,10 @@ export async function assignTask(sql: Transaction, task: HeldTask, agentId: stri
     return { agents, chosen: match([waiting], free, repositoryRoom) };
   };
   // The first attempt skips locked agents, so that concurrent assignments don't wait for each other.
-  await ask(sql, "SAVEPOINT before_agents");
+  await runSql(sql, "SAVEPOINT before_agents");
   const unlocked = await choose("skip");
   // Releases the locks before it waits. Two projects that share agents would deadlock otherwise.
-  if (unlocked.chosen.length === 0) await ask(sql, "ROLLBACK TO SAVEPOINT before_agents");
+  if (unlocked.chosen.length === 0) await runSql(sql, "ROLLBACK TO SAVEPOINT before_agents");
   const { agents, chosen } = unlocked.chosen.length > 0 ? unlocked : await choose("wait");
   if (chosen.length === 0) throw noAgentError(agents, detail.allowed);
   const [sessionId] = await give(sql, chosen, "assigned");
@@ -69,7 +69,7 @@ export async function refuseMoveOfRunning(
   { id, projectId }: { id: string; projectId: string },
   repositoryId: string,
 ): Promise<void> {
-  const [running] = await ask(
+  const [running] = await runSql(
     sql,
     `SELECT FROM tasks WHERE id = $1 AND agent_session_status <> 'INACTIVE' AND project_repository_id IS DISTINCT FROM $2`,
     [id, repositoryId],

@@ -1,6 +1,6 @@
 import type { Assignment } from "@monster-realtime/client/protocol";
 import type { PendingQuery } from "postgres";
-import { ask, type Statements } from "../statements.ts";
+import { runSql, type Statements } from "../kernel/statements.ts";
 
 /** Publications omit values larger than this, as publications of changes do. */
 const MAX_VALUE_BYTES = 8_192;
@@ -19,7 +19,7 @@ export function findAssignments(sql: Statements, query: AssignmentQuery): Pendin
     "sessionIds" in query
       ? ["s.id = ANY($1::text[])", [...query.sessionIds]]
       : ["a.workstation_id = $1", query.workstationId];
-  return ask<AssignmentRow>(
+  return runSql<AssignmentRow>(
     sql,
     `SELECT s.started_at AS since, jsonb_build_object(
       'id', s.id, 'status', s.status, 'organizationId', p.organization_id, 'workstationId', a.workstation_id,

@@ -1,5 +1,5 @@
 import type { PendingQuery } from "postgres";
-import { ask, type Statements, type Transaction } from "../statements.ts";
+import { runSql, type Statements, type Transaction } from "../kernel/statements.ts";
 import { ADVISORY_LOCK_PAIRS } from "../store/advisory-locks.ts";
 import { freeAgent } from "./assign.ts";
 import { lockAgents, lockRepositories, OPEN_LISTS } from "./facts.ts";
@@ -26,14 +26,14 @@ export interface Round {
  * overloaded agent.
  */
 export async function dispatchRound(sql: Transaction, projectId: string, avoidMs: number): Promise<Round | null> {
-  const [turn] = await ask<{ locked: boolean }>(
+  const [turn] = await runSql<{ locked: boolean }>(
     sql,
     "SELECT pg_try_advisory_xact_lock($1, hashtext($2)) AS locked",
     [ADVISORY_LOCK_PAIRS.dispatch, projectId],
     true,
   );
   if (!turn?.locked) return null;
-  const [project] = await ask(sql, `SELECT FROM projects p WHERE p.id = $1 AND ${IS_SERVED}`, [projectId], true);
+  const [project] = await runSql(sql, `SELECT FROM projects p WHERE p.id = $1 AND ${IS_SERVED}`, [projectId], true);
   if (!project) return { given: 0, more: false };
   const agents = await lockAgents(sql, { projectId, ready: true, locked: "skip" });
   let free = agents.map(freeAgent).filter(({ room }) => room > 0);
@@ -63,7 +63,7 @@ export async function dispatchRound(sql: Transaction, projectId: string, avoidMs
 
 /** Projects with a waiting task and an online workstation: those where a round may assign a task. */
 export function waitingProjects(sql: Statements): PendingQuery<{ id: string }[]> {
-  return ask<{ id: string }>(
+  return runSql<{ id: string }>(
     sql,
     `SELECT p.id FROM projects p WHERE ${IS_SERVED}
       AND EXISTS (SELECT FROM tasks t WHERE t.project_id = p.id AND t.ready AND t.agent_session_status = 'INACTIVE'
@@ -77,7 +77,7 @@ export function waitingProjects(sql: Statements): PendingQuery<{ id: string }[]>
 
 /** The projects from which these workstations receive tasks. */
 export function projectsOf(sql: Statements, workstationIds: readonly string[]): PendingQuery<{ id: string }[]> {
-  return ask<{ id: string }>(
+  return runSql<{ id: string }>(
     sql,
     "SELECT DISTINCT project_id AS id FROM project_workstations WHERE workstation_id = ANY($1::text[]) AND can_receive_tasks",
     [[...workstationIds]],

@@ -1,7 +1,7 @@
 import type { Change } from "../feed/change.ts";
-import type { Logger } from "../log.ts";
-import { Pulse } from "../pulse.ts";
-import type { Transaction } from "../statements.ts";
+import { CoalescedRun } from "../kernel/coalesced-run.ts";
+import type { Logger } from "../kernel/log.ts";
+import type { Transaction } from "../kernel/statements.ts";
 import type { Database } from "../store/postgres.ts";
 import { dispatchRound, projectsOf, type Round, waitingProjects } from "./dispatch.ts";
 
@@ -45,14 +45,14 @@ export class Dispatcher {
   readonly #workstations = new Set<string>();
   /** Workstations whose last written status is online. */
   readonly #online = new Set<string>();
-  readonly #rounds: Pulse;
+  readonly #rounds: CoalescedRun;
   readonly #timers = new Set<NodeJS.Timeout>();
   #poll: NodeJS.Timeout | null = null;
   #failing = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#rounds = new Pulse(
+    this.#rounds = new CoalescedRun(
       () => this.#dispatch(),
       (error) => this.#failed(error),
     );

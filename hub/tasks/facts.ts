@@ -1,5 +1,5 @@
 import type { PendingQuery } from "postgres";
-import { ask, type Statements, type Transaction } from "../statements.ts";
+import { runSql, type Statements, type Transaction } from "../kernel/statements.ts";
 
 /** Lists whose tasks are assigned to agents. Tasks in `review` wait for people. */
 export const OPEN_LISTS = ["todo", "doing", "loop"] as const;
@@ -38,7 +38,7 @@ export interface AgentQuery {
  */
 export async function lockAgents(sql: Transaction, query: AgentQuery): Promise<AgentFacts[]> {
   const { projectId, agentId = null, ready = false, locked } = query;
-  const agents = await ask<AgentFacts>(
+  const agents = await runSql<AgentFacts>(
     sql,
     `SELECT a.id, a.workstation_id AS "workstationId", a.max_concurrency_limit AS "limit", 0 AS running, pw.priority,
       pw.can_receive_tasks AS "canReceive", w.status = 'online' AS present,
@@ -74,7 +74,7 @@ export function runningOf(
   sql: Statements,
   agentIds: readonly string[],
 ): PendingQuery<{ id: string; running: number }[]> {
-  return ask<{ id: string; running: number }>(
+  return runSql<{ id: string; running: number }>(
     sql,
     `SELECT active_agent_id AS id, count(*)::int AS running FROM tasks
     WHERE active_agent_id = ANY($1::text[]) AND agent_session_status <> 'INACTIVE' GROUP BY active_agent_id`,
@@ -91,21 +91,21 @@ export async function lockRepositories(
   projectId: string,
   locked: "skip" | "wait",
 ): Promise<ReadonlyMap<string, number>> {
-  const limited = await ask<{ id: string }>(
+  const limited = await runSql<{ id: string }>(
     sql,
     `SELECT id FROM project_repositories WHERE project_id = $1 AND deleted_at IS NULL AND (max_concurrent_tasks > 0 OR status <> 'active')`,
     [projectId],
     true,
   );
   if (limited.length === 0) return new Map();
-  const held = await ask<{ id: string; limit: number; active: boolean }>(
+  const held = await runSql<{ id: string; limit: number; active: boolean }>(
     sql,
     `SELECT id, max_concurrent_tasks AS "limit", status = 'active' AS active FROM project_repositories
     WHERE project_id = $1 AND id = ANY($2::text[]) ORDER BY id FOR NO KEY UPDATE ${locked === "skip" ? "SKIP LOCKED" : ""}`,
     [projectId, limited.map(({ id }) => id)],
     true,
   );
-  const counts = await ask<{ id: string; running: number }>(
+  const counts = await runSql<{ id: string; running: number }>(
     sql,
     `SELECT project_repository_id AS id, count(*)::int AS running FROM tasks
     WHERE project_id = $1 AND project_repository_id IS NOT NULL AND agent_session_status <> 'INACTIVE'

@@ -1,5 +1,5 @@
-import { newId } from "../ids.ts";
-import { ask, type Transaction } from "../statements.ts";
+import { newId } from "../kernel/ids.ts";
+import { runSql, type Transaction } from "../kernel/statements.ts";
 import type { Match } from "./matching.ts";
 
 /**
@@ -10,7 +10,7 @@ import type { Match } from "./matching.ts";
 export async function give(sql: Transaction, matches: readonly Match[], reason: string): Promise<string[]> {
   const sessionIds = matches.map(() => `session_${newId()}`);
   const agentIds = matches.map(({ agentId }) => agentId);
-  await ask(
+  await runSql(
     sql,
     `WITH given AS (
       SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS given (task_id, agent_id, session_id, place)
@@ -27,7 +27,7 @@ export async function give(sql: Transaction, matches: readonly Match[], reason: 
     ORDER BY given.place`,
     [matches.map(({ taskId }) => taskId), agentIds, sessionIds, reason],
   );
-  await ask(
+  await runSql(
     sql,
     "UPDATE agents SET last_task_pushed_at = clock_timestamp() WHERE id = ANY($1::text[])",
     [[...new Set(agentIds)]],

@@ -1,4 +1,4 @@
-import { ask, type Transaction } from "../statements.ts";
+import { runSql, type Transaction } from "../kernel/statements.ts";
 import { SCALE, spread, stepBetween } from "./steps.ts";
 
 /** One list of a project's board. */
@@ -60,7 +60,7 @@ export async function placeIn(
 
 /** Locks these tasks and returns their positions, by id. */
 export async function spotsOf(sql: Transaction, ids: readonly string[]): Promise<Map<string, TaskSpot>> {
-  const found = await ask(
+  const found = await runSql(
     sql,
     `SELECT id, project_id AS "projectId", list, priority, list_order::float8 AS "listOrder", created_at AS "createdAt"
     FROM tasks WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE`,
@@ -71,7 +71,7 @@ export async function spotsOf(sql: Transaction, ids: readonly string[]): Promise
 
 /** Locks the project's board: no other transaction places tasks in it until this one ends. */
 export async function lockBoard(sql: Transaction, projectId: string): Promise<void> {
-  await ask(sql, "SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", [projectId]);
+  await runSql(sql, "SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", [projectId]);
 }
 
 /** Renumbers a window of tasks around the gap. The window widens until the numbers around it leave enough room. */
@@ -102,7 +102,7 @@ export async function announce(
   renumbered: readonly Renumbered[],
 ): Promise<void> {
   if (renumbered.length === 0) return;
-  await ask(
+  await runSql(
     sql,
     `INSERT INTO audit_events (principal, organization_id, project_id, entity, row_id, operation, after, lane)
     SELECT current_setting('hub.principal'), organization_id, id, 'projects', id, 'reordered', $2::text::jsonb, hub_lane('tasks')
@@ -113,9 +113,9 @@ export async function announce(
 
 /** Renumbers without a publication for each row: `announce` publishes all of them together. */
 async function renumber(sql: Transaction, moved: readonly { id: string; to: number }[]): Promise<Renumbered[]> {
-  const [setting] = await ask(sql, `SELECT coalesce(current_setting('hub.audit_publish', true), '') AS publish`, []);
+  const [setting] = await runSql(sql, `SELECT coalesce(current_setting('hub.audit_publish', true), '') AS publish`, []);
   await setPublishing(sql, "off");
-  const rows = await ask(
+  const rows = await runSql(
     sql,
     `UPDATE tasks SET list_order = moved.step / ${SCALE}::numeric
     FROM unnest($1::text[], $2::bigint[]) AS moved (id, step) WHERE tasks.id = moved.id
@@ -129,7 +129,7 @@ async function renumber(sql: Transaction, moved: readonly { id: string; to: numb
 }
 
 async function setPublishing(sql: Transaction, publish: string): Promise<void> {
-  await ask(sql, `SELECT set_config('hub.audit_publish', $1, true)`, [publish]);
+  await runSql(sql, `SELECT set_config('hub.audit_publish', $1, true)`, [publish]);
 }
 
 interface NearestQuery {
@@ -150,7 +150,7 @@ async function nearestSteps(
   if (beside) values.push(beside.spot.listOrder, beside.spot.createdAt, beside.spot.id);
   const order = ["list_order", "created_at", "id"].map((key) => `${key}${side === "below" ? " DESC" : ""}`).join(", ");
   // One query per priority, because the priority is the first column of the board's index.
-  const rows = await ask(
+  const rows = await runSql(
     sql,
     `SELECT id, (list_order * ${SCALE})::float8 AS step
     FROM generate_series(1, 5) AS priorities (priority) CROSS JOIN LATERAL (

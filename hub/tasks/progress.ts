@@ -1,7 +1,7 @@
 import { type SessionProgress, taskChannel } from "@monster-realtime/client/protocol";
 import type { Broker } from "../broker/broker.ts";
-import { newId } from "../ids.ts";
-import type { Logger } from "../log.ts";
+import { newId } from "../kernel/ids.ts";
+import type { Logger } from "../kernel/log.ts";
 
 /** Minimum time between two publications of one session. */
 const INTERVAL_MS = 250;

@@ -1,5 +1,5 @@
 import type { SessionFinish, SessionStart, TaskMode } from "@monster-realtime/client/protocol";
-import { ask, type Transaction } from "../statements.ts";
+import { runSql, type Transaction } from "../kernel/statements.ts";
 import { conflict } from "./conflict.ts";
 import { advance, type HeldTask, holdTask } from "./standing.ts";
 import { releaseWorktreeOf } from "./worktrees.ts";
@@ -23,7 +23,7 @@ export interface HeldSession {
  * longer exists.
  */
 export async function holdSession(sql: Transaction, id: string): Promise<HeldSession | null> {
-  const [seen] = await ask<{ taskId: string }>(
+  const [seen] = await runSql<{ taskId: string }>(
     sql,
     `SELECT task_id AS "taskId" FROM agent_sessions WHERE id = $1`,
     [id],
@@ -31,7 +31,7 @@ export async function holdSession(sql: Transaction, id: string): Promise<HeldSes
   );
   const task = seen && (await holdTask(sql, seen.taskId));
   if (!task) return null;
-  const [session] = await ask<Omit<HeldSession, "task">>(
+  const [session] = await runSql<Omit<HeldSession, "task">>(
     sql,
     `SELECT id, agent_id AS "agentId", status, mode, recovery_attempts AS "recoveryAttempts" FROM agent_sessions
     WHERE id = $1 FOR NO KEY UPDATE`,
@@ -62,7 +62,7 @@ export async function startSession(
     throw conflict("started", "This assignment was already started. Continue with its session.");
   const started = await advance(sql, session.task, "started", { agentSessionStatus: "ACTIVE" });
   if (!started) throw conflict("list", `The task is in the list "${session.task.list}". Move it first.`);
-  await ask(
+  await runSql(
     sql,
     `UPDATE agent_sessions SET status = 'active', started_at = clock_timestamp(), external_session_id = $2::text,
       working_directory = $3::text, start_reason = coalesce($4::text, start_reason)
@@ -90,7 +90,7 @@ export async function endSession(
   ending: Ending,
 ): Promise<void> {
   const { outputSummary, filesChanged, commitsMade, errorType, errorMessage } = ending;
-  await ask(
+  await runSql(
     sql,
     `WITH ended AS (
       UPDATE agent_sessions SET status = $2::text::session_status, end_reason = $3::text, output_summary = $4::text,
@@ -126,7 +126,7 @@ export function lost(errorMessage: string): Ending {
 /** Ends all open sessions of a workstation that is deleted, and makes their tasks available to other agents. */
 export async function endSessionsOf(sql: Transaction, workstationId: string): Promise<void> {
   // Locks tasks in the order of their ids, so that concurrent calls don't deadlock.
-  const tasks = await ask<{ sessionId: string | null }>(
+  const tasks = await runSql<{ sessionId: string | null }>(
     sql,
     `UPDATE tasks SET active_agent_id = NULL, agent_session_status = 'INACTIVE' WHERE id IN (
       SELECT tasks.id FROM tasks JOIN agents ON agents.id = tasks.active_agent_id
@@ -134,7 +134,7 @@ export async function endSessionsOf(sql: Transaction, workstationId: string): Pr
     RETURNING last_agent_session_id AS "sessionId"`,
     [workstationId],
   );
-  const open = await ask<Pick<HeldSession, "id" | "status">>(
+  const open = await runSql<Pick<HeldSession, "id" | "status">>(
     sql,
     `SELECT id, status FROM agent_sessions WHERE id = ANY($1::text[]) AND status IN ('starting', 'active')
     ORDER BY id FOR NO KEY UPDATE`,
@@ -149,7 +149,7 @@ export async function endSessionsOf(sql: Transaction, workstationId: string): Pr
  * the agents' concurrency limits bound the number of sessions. The tasks keep their state, without an agent.
  */
 export async function cancelSessions(sql: Transaction, condition: string, id: string): Promise<void> {
-  const tasks = await ask<{ sessionId: string | null }>(
+  const tasks = await runSql<{ sessionId: string | null }>(
     sql,
     `UPDATE tasks SET active_agent_id = NULL, agent_session_status = 'INACTIVE' WHERE id IN (
       SELECT id FROM tasks WHERE ${condition} AND agent_session_status <> 'INACTIVE' ORDER BY id FOR NO KEY UPDATE)
@@ -157,7 +157,7 @@ export async function cancelSessions(sql: Transaction, condition: string, id: st
     [id],
   );
   if (tasks.length === 0) return;
-  await ask(
+  await runSql(
     sql,
     `WITH open AS (
       SELECT id, status FROM agent_sessions WHERE id = ANY($1::text[]) AND status IN ('starting', 'active')

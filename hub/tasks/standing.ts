@@ -1,5 +1,5 @@
 import type { Task } from "@monster-realtime/client/protocol";
-import { ask, type Transaction } from "../statements.ts";
+import { runSql, type Transaction } from "../kernel/statements.ts";
 import { announce, lockBoard, placeIn } from "./order.ts";
 import { type NextStanding, nextStanding, type TaskStanding, type WorkflowEvent } from "./workflow.ts";
 
@@ -18,7 +18,7 @@ export interface HeldTask extends TaskStanding {
 
 /** Locks the project's board and the task. Null if the task no longer exists, or has just moved to another project. */
 export async function holdTask(sql: Transaction, id: string): Promise<HeldTask | null> {
-  const [seen] = await ask<{ projectId: string }>(
+  const [seen] = await runSql<{ projectId: string }>(
     sql,
     `SELECT project_id AS "projectId" FROM tasks WHERE id = $1`,
     [id],
@@ -31,7 +31,7 @@ export async function holdTask(sql: Transaction, id: string): Promise<HeldTask |
 
 /** Locks only the task: for changes that keep its position on the board. */
 export async function lockTask(sql: Transaction, id: string, projectId: string): Promise<HeldTask | null> {
-  const [task] = await ask<HeldTask>(
+  const [task] = await runSql<HeldTask>(
     sql,
     `SELECT tasks.id, tasks.project_id AS "projectId", tasks.ready, tasks.list, tasks.mode, tasks.loops,
       tasks.workflow_step AS step, tasks.agent_session_status AS "agentSessionStatus",
@@ -54,7 +54,7 @@ export const EFFECTIVE_WORKFLOW = `coalesce(tasks.workflow_config, (SELECT mode_
 
 /** Whether this is the current session of a task. */
 export async function isTaskIn(sql: Transaction, sessionId: string): Promise<boolean> {
-  const [found] = await ask(
+  const [found] = await runSql(
     sql,
     `SELECT 1 FROM tasks JOIN agent_sessions s ON s.task_id = tasks.id
     WHERE s.id = $1 AND tasks.last_agent_session_id = s.id AND tasks.agent_session_status <> 'INACTIVE'`,
@@ -118,7 +118,7 @@ async function write(
     values.push(name === "reviewAttachments" && value ? JSON.stringify(value) : value);
     return COLUMNS[name].replace("%", `$${values.length}`);
   });
-  await ask(
+  await runSql(
     sql,
     `UPDATE tasks SET ${[
       "list = $2::text::task_list",

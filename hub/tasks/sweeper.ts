@@ -1,7 +1,7 @@
-import { HubError } from "../errors.ts";
-import type { Logger } from "../log.ts";
-import { Pulse } from "../pulse.ts";
-import { ask, type Statements, type Transaction } from "../statements.ts";
+import { CoalescedRun } from "../kernel/coalesced-run.ts";
+import { HubError } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/log.ts";
+import { runSql, type Statements, type Transaction } from "../kernel/statements.ts";
 import { type Database, isDatabaseFault } from "../store/postgres.ts";
 import {
   type Ending,
@@ -47,8 +47,8 @@ interface Overdue {
  */
 export class WorkSweeper {
   readonly #options: WorkSweeperOptions;
-  readonly #sweeping: Pulse;
-  readonly #returning: Pulse;
+  readonly #sweeping: CoalescedRun;
+  readonly #returning: CoalescedRun;
   /** Workstations that were written as offline, and whose assignments have not been checked since. */
   readonly #left = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
@@ -57,11 +57,11 @@ export class WorkSweeper {
 
   constructor(options: WorkSweeperOptions) {
     this.#options = options;
-    this.#sweeping = new Pulse(
+    this.#sweeping = new CoalescedRun(
       () => this.#sweep(),
       (error) => this.#failed(error),
     );
-    this.#returning = new Pulse(
+    this.#returning = new CoalescedRun(
       () => this.#returnOfLeft(),
       (error) => this.#failed(error),
     );
@@ -177,7 +177,7 @@ function findOverdue(
   passed: readonly string[],
   workstationIds: readonly string[] | null,
 ) {
-  return ask<{ id: string }>(
+  return runSql<{ id: string }>(
     sql,
     `SELECT s.id ${OVERDUE} AND s.id <> ALL($3::text[]) AND ($4::text[] IS NULL OR a.workstation_id = ANY($4))
     ORDER BY s.started_at LIMIT ${BATCH}`,
@@ -187,12 +187,17 @@ function findOverdue(
 
 /** Checks a session again under lock. Null if it was started, or its workstation came online, in the meantime. */
 async function stillOverdue(sql: Transaction, limits: readonly number[], id: string): Promise<Overdue | null> {
-  const [found] = await ask<Overdue>(sql, `SELECT ${OVERDUE_COLUMNS} ${OVERDUE} AND s.id = $3`, [...limits, id], true);
+  const [found] = await runSql<Overdue>(
+    sql,
+    `SELECT ${OVERDUE_COLUMNS} ${OVERDUE} AND s.id = $3`,
+    [...limits, id],
+    true,
+  );
   return found ?? null;
 }
 
 function liftLimits(sql: Transaction) {
-  return ask(
+  return runSql(
     sql,
     `UPDATE agents SET status = 'available', rate_limit_reset_at = NULL, rate_limit_reason = NULL
     WHERE id IN (SELECT id FROM agents WHERE status = 'rate_limited' AND rate_limit_reset_at <= clock_timestamp()

@@ -1,4 +1,4 @@
-import { ask, type Transaction } from "../statements.ts";
+import { runSql, type Transaction } from "../kernel/statements.ts";
 import { OPEN_LISTS } from "./facts.ts";
 import type { WaitingTask } from "./matching.ts";
 
@@ -29,7 +29,7 @@ export async function lockWaiting(
   query: WaitingQuery,
 ): Promise<{ seen: string[]; tasks: WaitingTask[] }> {
   const { projectId, limit, agentIds, fullRepositoryIds, passedOver, avoidMs } = query;
-  const seen = await ask<{ id: string }>(
+  const seen = await runSql<{ id: string }>(
     sql,
     `SELECT id FROM (${OPEN_LISTS.map(fromList).join(" UNION ALL ")}) AS waiting
     ORDER BY priority DESC, list = 'loop', list_order, created_at, id LIMIT $2`,
@@ -37,7 +37,7 @@ export async function lockWaiting(
     true,
   );
   const ids = seen.map(({ id }) => id);
-  const held = await ask<{ id: string; repositoryId: string | null; tried: boolean }>(
+  const held = await runSql<{ id: string; repositoryId: string | null; tried: boolean }>(
     sql,
     `SELECT id, project_repository_id AS "repositoryId", last_agent_session_id IS NOT NULL AS tried FROM tasks
     WHERE id = ANY($1::text[]) AND project_id = $2 AND ready AND agent_session_status = 'INACTIVE' AND list = ANY($3::text[]::task_list[])
@@ -77,7 +77,12 @@ export async function detailsOf(
   tasks: readonly { id: string; tried: boolean }[],
   avoidMs: number,
 ): Promise<ReadonlyMap<string, TaskDetail>> {
-  const rows = await ask<{ id: string; blocked: boolean; allowed: Record<string, number> | null; avoided: string[] }>(
+  const rows = await runSql<{
+    id: string;
+    blocked: boolean;
+    allowed: Record<string, number> | null;
+    avoided: string[];
+  }>(
     sql,
     `SELECT t.id, ${isBlocked("t")} AS blocked,
       (SELECT jsonb_object_agg(a.agent_id, a.priority) FROM task_agents a WHERE a.task_id = t.id) AS allowed,

@@ -1,5 +1,5 @@
-import { newId } from "../ids.ts";
-import { ask, type Transaction } from "../statements.ts";
+import { newId } from "../kernel/ids.ts";
+import { runSql, type Transaction } from "../kernel/statements.ts";
 import { conflict } from "./conflict.ts";
 
 /** Days after which an unused worktree counts as stale. */
@@ -34,7 +34,7 @@ export async function acquireWorktree(sql: Transaction, clone: Clone, branch: st
 }
 
 async function take(sql: Transaction, which: string, values: unknown[], further: string): Promise<string | null> {
-  const [row] = await ask<{ id: string }>(
+  const [row] = await runSql<{ id: string }>(
     sql,
     `UPDATE git_worktrees SET active_task_count = active_task_count + 1, last_used_at = clock_timestamp()${further}
     WHERE ${which} RETURNING id`,
@@ -44,7 +44,7 @@ async function take(sql: Transaction, which: string, values: unknown[], further:
 }
 
 async function makeWorktree(sql: Transaction, { id, mainPath }: Clone, branch: string): Promise<string> {
-  const taken = await ask<{ path: string }>(
+  const taken = await runSql<{ path: string }>(
     sql,
     "SELECT worktree_path AS path FROM git_worktrees WHERE workstation_repository_id = $1",
     [id],
@@ -55,7 +55,7 @@ async function makeWorktree(sql: Transaction, { id, mainPath }: Clone, branch: s
     taken.map(({ path }) => path),
   );
   const worktreeId = `worktree_${newId()}`;
-  await ask(
+  await runSql(
     sql,
     `INSERT INTO git_worktrees (id, workstation_repository_id, branch, worktree_path, status, active_task_count, last_used_at)
     VALUES ($1, $2, $3, $4, 'creating', 1, clock_timestamp())`,
@@ -84,7 +84,7 @@ export function freePath(mainPath: string, branch: string, taken: readonly strin
  * calls this once, in the same transaction.
  */
 export async function releaseWorktreeOf(sql: Transaction, sessionId: string): Promise<void> {
-  await ask(sql, `${RELEASE} WHERE id = (SELECT worktree_id FROM agent_sessions WHERE id = $1)`, [sessionId]);
+  await runSql(sql, `${RELEASE} WHERE id = (SELECT worktree_id FROM agent_sessions WHERE id = $1)`, [sessionId]);
 }
 
 /** Whether a session with this status may hold a worktree. */
@@ -100,13 +100,13 @@ export function heldBy({ status, worktreeId }: { status: string; worktreeId: str
 /** Moves a session's hold from one worktree to another, after its row was written directly. Null: no worktree. */
 export async function moveHold(sql: Transaction, from: string | null, to: string | null): Promise<void> {
   if (from === to) return;
-  if (from !== null) await ask(sql, `${RELEASE} WHERE id = $1`, [from]);
+  if (from !== null) await runSql(sql, `${RELEASE} WHERE id = $1`, [from]);
   if (to !== null) await take(sql, "id = $1", [to], "");
 }
 
 /** Releases a hold that was acquired without a session. False if there is no such hold. */
 export async function releaseWorktree(sql: Transaction, id: string): Promise<boolean> {
-  const [released] = await ask(
+  const [released] = await runSql(
     sql,
     `${RELEASE} WHERE id = $1 AND active_task_count > (SELECT count(*) FROM agent_sessions
       WHERE worktree_id = $1 AND status IN ('starting', 'active')) RETURNING id`,
@@ -120,7 +120,7 @@ export async function releaseWorktree(sql: Transaction, id: string): Promise<boo
  * branch.
  */
 export async function refuseHeldWorktree(sql: Transaction, id: string, branch: string | null): Promise<void> {
-  const [held] = await ask(
+  const [held] = await runSql(
     sql,
     `SELECT FROM git_worktrees WHERE id = $1 AND branch IS DISTINCT FROM $2 AND (active_task_count > 0
       OR EXISTS (SELECT FROM agent_sessions WHERE worktree_id = $1 AND status IN ('starting', 'active')))`,

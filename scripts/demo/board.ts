@@ -7,7 +7,7 @@ import {
   type TaskCreate,
   type WorkflowStep,
 } from "@monster-realtime/client";
-import { Pulse } from "../../hub/pulse.ts";
+import { CoalescedRun } from "../../hub/kernel/coalesced-run.ts";
 import { logFailure, say } from "./say.ts";
 
 const OPEN_TASKS = 10;
@@ -59,7 +59,7 @@ export class Board {
   readonly #owner: Client;
   readonly #projectId: string;
   readonly #board: Subscription;
-  readonly #filling = new Pulse(() => this.#refill(), logFailure("board"));
+  readonly #filling = new CoalescedRun(() => this.#refill(), logFailure("board"));
   readonly #mine = new Set<string>();
   readonly #done: string[] = [];
   #timer: NodeJS.Timeout | null = null;

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Client, projectTasksChannel, type Subscription, type TaskListItem } from "@monster-realtime/client";
-import { Pulse } from "../../hub/pulse.ts";
+import { CoalescedRun } from "../../hub/kernel/coalesced-run.ts";
 import { unlessOvertaken } from "./refusals.ts";
 import { logFailure } from "./say.ts";
 
@@ -17,7 +17,7 @@ export class Dispatcher {
   readonly #owner: Client;
   readonly #projectId: string;
   readonly #board: Subscription;
-  readonly #rounds = new Pulse(() => this.#round(), logFailure("dispatcher"));
+  readonly #rounds = new CoalescedRun(() => this.#round(), logFailure("dispatcher"));
   readonly #poll: NodeJS.Timeout;
 
   constructor(owner: Client, projectId: string) {

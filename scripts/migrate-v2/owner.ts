@@ -1,5 +1,5 @@
 import { ulid } from "ulid";
-import { canonicalEmail, invitationLock, PENDING_PREFIX } from "../../hub/email-address.ts";
+import { canonicalEmail, invitationLock, PENDING_PREFIX } from "../../hub/kernel/email-address.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { MigrationError } from "./source.ts";
 

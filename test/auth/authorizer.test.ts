@@ -3,7 +3,7 @@ import { parseChannel } from "@monster-realtime/client/protocol";
 import { Authorizer } from "../../hub/auth/authorizer.ts";
 import type { FactKind, FactSource, FactsByKind, UserClaims } from "../../hub/auth/facts.ts";
 import type { Principal } from "../../hub/auth/principal.ts";
-import { HubError } from "../../hub/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("authorizer");

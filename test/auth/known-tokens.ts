@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { Directory } from "../../hub/auth/directory.ts";
 import type { FactSource, FactsByKind, UserClaims } from "../../hub/auth/facts.ts";
-import type { HubError } from "../../hub/errors.ts";
+import type { HubError } from "../../hub/kernel/errors.ts";
 
 /** A source of the rows for token lookups. It counts its statements, and fails while `failure` is set. */
 export class TokenRows implements FactSource {

@@ -3,7 +3,7 @@ import type { Welcome } from "@monster-realtime/client/protocol";
 import { ulid } from "ulid";
 import { remoteKeys } from "../../hub/auth/issuer-keys.ts";
 import { TokenVerifier } from "../../hub/auth/tokens.ts";
-import { HubError } from "../../hub/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { type TestHub, withHub } from "../support/hub.ts";
 import type { RawClient } from "../support/raw-client.ts";
 import { suite } from "../support/suite.ts";

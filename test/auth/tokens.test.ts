@@ -12,7 +12,7 @@ import {
 } from "jose";
 import { MAX_LIFETIME_MS } from "../../hub/auth/claims.ts";
 import { MAX_TOKEN_BYTES, TokenVerifier } from "../../hub/auth/tokens.ts";
-import { HubError } from "../../hub/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { suite } from "../support/suite.ts";
 import { CACHE_MS, digestOf, directoryOf, TokenRows } from "./known-tokens.ts";
 

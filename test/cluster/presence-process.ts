@@ -1,4 +1,4 @@
-import { HubError } from "../../hub/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { presenceOn, workstation } from "./redis-presence.ts";
 
 /**

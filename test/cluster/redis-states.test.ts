@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import { is, match, ok } from "uvu/assert";
-import { HubError } from "../../hub/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { checkRedis } from "../../hub/redis/checks.ts";
 import { RedisConnection } from "../../hub/redis/connection.ts";
 import { faultOf, startFault, unavailable } from "../../hub/redis/faults.ts";

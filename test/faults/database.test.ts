@@ -1,9 +1,9 @@
 import type { ErrorObject, PresenceDiff } from "@monster-realtime/client/protocol";
 import { equal, is, match, ok } from "uvu/assert";
-import { loadConfig } from "../../hub/config.ts";
-import type { Development } from "../../hub/development.ts";
-import { createLogger } from "../../hub/log.ts";
-import { type RunningNode, startNode } from "../../hub/node.ts";
+import { loadConfig } from "../../hub/config/config.ts";
+import { createLogger } from "../../hub/kernel/log.ts";
+import type { Development } from "../../hub/process/development.ts";
+import { type RunningNode, startNode } from "../../hub/process/node.ts";
 import { startEmbeddedPostgres } from "../../hub/store/embedded.ts";
 import { migrate } from "../../hub/store/migrate.ts";
 import { Database } from "../../hub/store/postgres.ts";

@@ -4,7 +4,7 @@ import { MemoryBroker } from "../../hub/broker/memory.ts";
 import type { Change, Claim } from "../../hub/feed/change.ts";
 import { ChangeFeed, type ChangeSource } from "../../hub/feed/change-feed.ts";
 import { settlementOf } from "../../hub/feed/settlement.ts";
-import type { Statements } from "../../hub/statements.ts";
+import type { Statements } from "../../hub/kernel/statements.ts";
 import { ChangeFeedStore } from "../../hub/store/change-feed.ts";
 import { claimNext } from "../../hub/store/feed-queries.ts";
 import type { Database } from "../../hub/store/postgres.ts";

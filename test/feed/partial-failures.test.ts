@@ -1,6 +1,6 @@
 import { ulid } from "ulid";
 import { equal, is, ok } from "uvu/assert";
-import { HubError } from "../../hub/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";

@@ -1,7 +1,7 @@
 import type { Publication } from "@monster-realtime/client/protocol";
 import { ulid } from "ulid";
 import { equal, is, match } from "uvu/assert";
-import { HubError } from "../../hub/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { ChangeFeedStore } from "../../hub/store/change-feed.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "../support/database.ts";

@@ -1,9 +1,9 @@
 import type { ErrorObject } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
 import { refresh } from "../../hub/commands/refresh.ts";
-import type { Connection } from "../../hub/connection.ts";
-import { HubError } from "../../hub/errors.ts";
-import { TokenClock } from "../../hub/token-clock.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
+import type { Connection } from "../../hub/socket/connection.ts";
+import { TokenClock } from "../../hub/socket/token-clock.ts";
 import { hold } from "../support/hold.ts";
 import { meta, type TestHub, withHub } from "../support/hub.ts";
 import type { RawClient } from "../support/raw-client.ts";

@@ -2,12 +2,12 @@ import { type ParsedChannel, parseChannel } from "@monster-realtime/client/proto
 import { equal, is, ok } from "uvu/assert";
 import type { BrokerPublish, StreamListener } from "../../hub/broker/broker.ts";
 import { MemoryBroker } from "../../hub/broker/memory.ts";
-import type { Connection } from "../../hub/connection.ts";
-import { HubError } from "../../hub/errors.ts";
-import { FanOut } from "../../hub/fan-out.ts";
-import type { Frame } from "../../hub/frame.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { MemoryPresence } from "../../hub/presence/memory.ts";
-import { Subscription } from "../../hub/subscription.ts";
+import type { Connection } from "../../hub/socket/connection.ts";
+import { FanOut } from "../../hub/socket/fan-out.ts";
+import type { Frame } from "../../hub/socket/frame.ts";
+import { Subscription } from "../../hub/socket/subscription.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 

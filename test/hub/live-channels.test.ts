@@ -3,12 +3,12 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { type ParsedChannel, parseChannel } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
 import { MemoryBroker } from "../../hub/broker/memory.ts";
-import type { Connection } from "../../hub/connection.ts";
 import type { ConnectionView } from "../../hub/connections/live-connections.ts";
-import { FanOut } from "../../hub/fan-out.ts";
 import { LiveChannels } from "../../hub/inspection/live-channels.ts";
 import { MemoryPresence } from "../../hub/presence/memory.ts";
-import { Subscription } from "../../hub/subscription.ts";
+import type { Connection } from "../../hub/socket/connection.ts";
+import { FanOut } from "../../hub/socket/fan-out.ts";
+import { Subscription } from "../../hub/socket/subscription.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("live channels of one node");

@@ -1,7 +1,7 @@
 import type { ErrorObject, PresenceDiff } from "@monster-realtime/client/protocol";
 import { equal, is } from "uvu/assert";
 import type { Principal } from "../../hub/auth/principal.ts";
-import { HubError } from "../../hub/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { meta, type TestHub, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";

@@ -1,5 +1,5 @@
 import { equal, is, ok } from "uvu/assert";
-import { TokenBucket } from "../../hub/token-bucket.ts";
+import { TokenBucket } from "../../hub/kernel/token-bucket.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("token bucket");

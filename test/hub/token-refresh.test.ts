@@ -1,8 +1,8 @@
 import type { ErrorObject } from "@monster-realtime/client/protocol";
 import fc from "fast-check";
 import { equal, is, ok } from "uvu/assert";
-import { TokenBucket } from "../../hub/token-bucket.ts";
-import { warnBeforeMs } from "../../hub/token-clock.ts";
+import { TokenBucket } from "../../hub/kernel/token-bucket.ts";
+import { warnBeforeMs } from "../../hub/socket/token-clock.ts";
 import { type TestHub, withHub } from "../support/hub.ts";
 import type { RawClient } from "../support/raw-client.ts";
 import { suite } from "../support/suite.ts";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { ERROR_CODES } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
-import { HubError, toErrorObject } from "../../hub/errors.ts";
+import { HubError, toErrorObject } from "../../hub/kernel/errors.ts";
 import { withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 

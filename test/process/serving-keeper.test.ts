@@ -1,5 +1,5 @@
 import { equal, is, match } from "uvu/assert";
-import { createLogger } from "../../hub/log.ts";
+import { createLogger } from "../../hub/kernel/log.ts";
 import { afterInput } from "../../hub/process/serving.ts";
 import { ServingKeeper } from "../../hub/process/serving-keeper.ts";
 import { ServingSession } from "../../hub/process/serving-session.ts";

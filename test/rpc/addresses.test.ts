@@ -1,6 +1,6 @@
 import { equal, ok } from "uvu/assert";
-import { HubError } from "../../hub/errors.ts";
-import { columnOf } from "../../hub/naming.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
+import { columnOf } from "../../hub/kernel/naming.ts";
 import { ENTITIES, PROCEDURES } from "../../hub/rpc/entities/index.ts";
 import { suite } from "../support/suite.ts";
 

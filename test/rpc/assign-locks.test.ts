@@ -1,5 +1,5 @@
 import { equal } from "uvu/assert";
-import type { HubError } from "../../hub/errors.ts";
+import type { HubError } from "../../hub/kernel/errors.ts";
 import { SERVICE, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";

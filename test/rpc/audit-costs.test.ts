@@ -3,7 +3,7 @@ import { equal, ok } from "uvu/assert";
 import { type AuditQuery, askForEvents } from "../../hub/rpc/sql/audit.ts";
 import type { Scope } from "../../hub/rpc/sql/scope.ts";
 import { askForTransitions } from "../../hub/rpc/sql/transitions.ts";
-import { asked, rowsRead } from "../support/plans.ts";
+import { rowsRead, statementOf } from "../support/plans.ts";
 import { SERVICE, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 
@@ -72,7 +72,7 @@ async function checkCosts(world: World, when: string): Promise<void> {
   const faults: string[] = [];
   for (const given of questions(world)) {
     for (const [name, scope] of scopes) {
-      const statement = asked((sql) => askForEvents(sql, { ...PLAIN, ...given, limit: 51 }, scope));
+      const statement = statementOf((sql) => askForEvents(sql, { ...PLAIN, ...given, limit: 51 }, scope));
       const rows = await rowsRead(database, statement);
       const described = JSON.stringify({ ...given, filters: [...(given.filters ?? [])] });
       if (rows > MOST_READ) faults.push(`${when}, ${name}: ${described} reads ${rows}`);
@@ -150,7 +150,7 @@ test(
         await database.unlimited.unsafe(statistics);
         const rows = await rowsRead(
           database,
-          asked((sql) => askForTransitions(sql, query)),
+          statementOf((sql) => askForTransitions(sql, query)),
         );
         ok(rows <= 100, `${statistics}: ${rows} rows`);
       }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { AuditEvent, AuditListParams } from "@monster-realtime/client/protocol";
 import { ulid } from "ulid";
 import * as assert from "uvu/assert";
-import type { HubError } from "../../hub/errors.ts";
+import type { HubError } from "../../hub/kernel/errors.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { absentColumns } from "../../hub/store/presence-row.ts";
 import { writePresences } from "../../hub/store/presence-statement.ts";

@@ -1,6 +1,6 @@
 import { ulid } from "ulid";
 import * as assert from "uvu/assert";
-import type { HubError } from "../../hub/errors.ts";
+import type { HubError } from "../../hub/kernel/errors.ts";
 import { SERVICE, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 

@@ -1,5 +1,5 @@
 import * as assert from "uvu/assert";
-import { HubError } from "../../hub/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { decodeCursor, encodeCursor } from "../../hub/rpc/cursor.ts";
 import { withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";

@@ -1,9 +1,9 @@
 import type { WorkstationTransition } from "@monster-realtime/client/protocol";
 import { ulid } from "ulid";
 import { equal, is, ok } from "uvu/assert";
+import type { Statements } from "../../hub/kernel/statements.ts";
 import { askForOnline } from "../../hub/rpc/sql/online.ts";
 import { askForTransitions } from "../../hub/rpc/sql/transitions.ts";
-import type { Statements } from "../../hub/statements.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { meta, withHub } from "../support/hub.ts";
 import { SERVICE, type Tenant, type World, withWorld } from "../support/rpc-world.ts";

@@ -1,6 +1,6 @@
 import { equal, ok } from "uvu/assert";
 import { z } from "zod";
-import { columnOf } from "../../hub/naming.ts";
+import { columnOf } from "../../hub/kernel/naming.ts";
 import { ENTITIES } from "../../hub/rpc/entities/index.ts";
 import { tasks } from "../../hub/rpc/entities/tasks.ts";
 import { type AuditQuery, askForEvents } from "../../hub/rpc/sql/audit.ts";
@@ -10,7 +10,7 @@ import type { Scope } from "../../hub/rpc/sql/scope.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "../support/database.ts";
 import { fillTables, rowId } from "../support/filled-tables.ts";
-import { asked, type PlanNode, plan, rowsRead, type Statement } from "../support/plans.ts";
+import { type PlanNode, plan, rowsRead, type Statement, statementOf } from "../support/plans.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("plans of lists");
@@ -31,8 +31,8 @@ const WORKSTATION: Scope = { kind: "workstation", id: rowId("ws", 6) };
 type Entity = (typeof ENTITIES)[number];
 
 const pageOf = ({ rows }: Entity, query: PageQuery, scope: Scope): Statement =>
-  asked((sql) => rows.page(sql, query, scope));
-const auditOf = (query: AuditQuery, scope: Scope): Statement => asked((sql) => askForEvents(sql, query, scope));
+  statementOf((sql) => rows.page(sql, query, scope));
+const auditOf = (query: AuditQuery, scope: Scope): Statement => statementOf((sql) => askForEvents(sql, query, scope));
 
 async function largeTables(database: Database): Promise<Set<string>> {
   const rows = await database.query(
@@ -234,10 +234,10 @@ async function inviteMany(database: Database): Promise<void> {
 /** Checks that listing a user's invitations costs as much as the user has invitations, not as an organization has. */
 async function checkInvitations(database: Database): Promise<void> {
   await inviteMany(database);
-  const places = asked((sql) => pendingUsers(sql, INVITED.address));
+  const places = statementOf((sql) => pendingUsers(sql, INVITED.address));
   ok((await rowsRead(database, places)) < 10);
   const invitations = (userId: string, pendingIds: string[], after: string | null) =>
-    asked((sql) => askForInvitations(sql, { userId, address: INVITED.address, pendingIds, after, limit: PAGE }));
+    statementOf((sql) => askForInvitations(sql, { userId, address: INVITED.address, pendingIds, after, limit: PAGE }));
   const statements = [rowId("user", 6), NEWCOMER.user.id].flatMap((userId) =>
     [[], [INVITED.pendingId]].flatMap((pendingIds) =>
       [null, rowId("orgmem", 900_000)].map((after) => invitations(userId, pendingIds, after)),

@@ -1,6 +1,6 @@
 import type { OrganizationMembership, OwnInvitation, Page } from "@monster-realtime/client/protocol";
 import { equal, is, match, ok } from "uvu/assert";
-import { newId } from "../../hub/ids.ts";
+import { newId } from "../../hub/kernel/ids.ts";
 import { type TestHub, withHub } from "../support/hub.ts";
 import type { RawClient } from "../support/raw-client.ts";
 import { suite } from "../support/suite.ts";

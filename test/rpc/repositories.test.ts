@@ -1,5 +1,5 @@
 import * as assert from "uvu/assert";
-import type { HubError } from "../../hub/errors.ts";
+import type { HubError } from "../../hub/kernel/errors.ts";
 import { addMachine, withOnSite } from "../support/on-site.ts";
 import { SERVICE, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";

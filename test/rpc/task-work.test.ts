@@ -1,7 +1,7 @@
 import { ulid } from "ulid";
 import { equal, is, ok } from "uvu/assert";
 import type { RpcParams } from "../../client-sdk/protocol/index.ts";
-import type { HubError } from "../../hub/errors.ts";
+import type { HubError } from "../../hub/kernel/errors.ts";
 import { SERVICE, type Tenant, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 

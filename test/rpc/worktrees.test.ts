@@ -1,5 +1,5 @@
 import { equal, is, not, ok } from "uvu/assert";
-import type { HubError } from "../../hub/errors.ts";
+import type { HubError } from "../../hub/kernel/errors.ts";
 import { freePath } from "../../hub/tasks/worktrees.ts";
 import { addMachine } from "../support/on-site.ts";
 import { SERVICE, type Tenant, type World, withWorld } from "../support/rpc-world.ts";

@@ -1,5 +1,5 @@
 import { equal, is, ok } from "uvu/assert";
-import { createLogger } from "../../hub/log.ts";
+import { createLogger } from "../../hub/kernel/log.ts";
 import { addressNetwork, clientAddress } from "../../hub/socket/client-address.ts";
 import { FailedHandshakes } from "../../hub/socket/failed-handshakes.ts";
 import { suite } from "../support/suite.ts";

@@ -1,7 +1,7 @@
 import { equal, is, ok } from "uvu/assert";
-import type { HubError } from "../../hub/errors.ts";
-import type { EngineConnection } from "../../hub/outbound.ts";
+import type { HubError } from "../../hub/kernel/errors.ts";
 import { Intake, type IntakePolicy } from "../../hub/socket/intake.ts";
+import type { EngineConnection } from "../../hub/socket/outbound.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 

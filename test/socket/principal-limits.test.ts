@@ -1,7 +1,7 @@
 import type { PrincipalKind, PrincipalLimits } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
 import type { Principal } from "../../hub/auth/principal.ts";
-import { HubError } from "../../hub/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { PrincipalLimiter, type PrincipalShare } from "../../hub/socket/principal-limits.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";

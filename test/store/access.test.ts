@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import { is, match, not } from "uvu/assert";
-import { ConfigError, loadConfig } from "../../hub/config.ts";
+import { ConfigError, loadConfig } from "../../hub/config/config.ts";
 import { openStore } from "../../hub/store/open.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { type DatabaseInfo, urlOf, withDatabase, withEmptyDatabase } from "../support/database.ts";

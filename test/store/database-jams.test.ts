@@ -1,6 +1,6 @@
 import type { Sql } from "postgres";
 import { equal, is, ok } from "uvu/assert";
-import { HubError } from "../../hub/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { withDatabase } from "../support/database.ts";
 import { backendOf, isUnavailable, refusal, withClient } from "../support/database-client.ts";
 import { suite } from "../support/suite.ts";

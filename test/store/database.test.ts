@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { equal, is, ok } from "uvu/assert";
-import { HubError } from "../../hub/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { startEmbeddedPostgres } from "../../hub/store/embedded.ts";
 import { isDatabaseFault } from "../../hub/store/postgres.ts";
 import { withDatabase } from "../support/database.ts";

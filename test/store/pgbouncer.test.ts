@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { equal, is, ok } from "uvu/assert";
-import { HubError } from "../../hub/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { openExternal } from "../../hub/store/external-database.ts";
 import { migrate } from "../../hub/store/migrate.ts";
 import { readMigrations } from "../../hub/store/migrations/index.ts";

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { equal, is, ok } from "uvu/assert";
-import type { Transaction } from "../../hub/statements.ts";
+import type { Transaction } from "../../hub/kernel/statements.ts";
 import type { Database, Queries } from "../../hub/store/postgres.ts";
 import { workPublications } from "../../hub/tasks/announcements.ts";
 import { dispatchRound, waitingProjects } from "../../hub/tasks/dispatch.ts";

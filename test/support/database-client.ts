@@ -1,5 +1,5 @@
 import { ok } from "uvu/assert";
-import { HubError } from "../../hub/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { Database } from "../../hub/store/postgres.ts";
 import type { DatabaseInfo } from "./database.ts";
 import { until } from "./until.ts";

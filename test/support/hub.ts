@@ -6,9 +6,9 @@ import type { WorkstationPresenceMeta } from "@monster-realtime/client/protocol"
 import type { TransactionSql } from "postgres";
 import { ulid } from "ulid";
 import { DevelopmentIssuer } from "../../hub/auth/development-issuer.ts";
-import { loadConfig } from "../../hub/config.ts";
-import { createLogger, type Logger } from "../../hub/log.ts";
-import { type NodeOptions, type RunningNode, startNode } from "../../hub/node.ts";
+import { loadConfig } from "../../hub/config/config.ts";
+import { createLogger, type Logger } from "../../hub/kernel/log.ts";
+import { type NodeOptions, type RunningNode, startNode } from "../../hub/process/node.ts";
 import { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "./database.ts";
 import { RawClient } from "./raw-client.ts";

@@ -1,4 +1,4 @@
-import type { Statements } from "../../hub/statements.ts";
+import type { Statements } from "../../hub/kernel/statements.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 
 export interface PlanNode {
@@ -17,10 +17,10 @@ export interface Statement {
   values: unknown[];
 }
 
-/** The statement that `ask` would execute, without a database. */
-export function asked(ask: (sql: Statements) => unknown): Statement {
+/** The statement that `run` executes, without a database. */
+export function statementOf(run: (sql: Statements) => unknown): Statement {
   const statements: Statement[] = [];
-  ask({ unsafe: (text: string, values: unknown[]) => statements.push({ text, values }) } as unknown as Statements);
+  run({ unsafe: (text: string, values: unknown[]) => statements.push({ text, values }) } as unknown as Statements);
   const [statement] = statements;
   if (!statement) throw new Error("no statement was executed");
   return statement;

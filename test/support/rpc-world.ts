@@ -4,7 +4,7 @@ import { ulid } from "ulid";
 import { Authorizer } from "../../hub/auth/authorizer.ts";
 import { Directory } from "../../hub/auth/directory.ts";
 import type { Principal } from "../../hub/auth/principal.ts";
-import { HubError } from "../../hub/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import type { RpcRouter, Touched } from "../../hub/rpc/context.ts";
 import { mintRegistrationToken } from "../../hub/rpc/registration-token.ts";
 import { createRpcRouter } from "../../hub/rpc/router.ts";

@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Gauge, Registry } from "prom-client";
-import { createLogger } from "../../hub/log.ts";
+import { createLogger } from "../../hub/kernel/log.ts";
 import { obeySignals } from "../../hub/supervisor/signals.ts";
 import { Supervisor } from "../../hub/supervisor/supervisor.ts";
 import { runWorker, type WorkerOptions } from "../../hub/supervisor/worker.ts";

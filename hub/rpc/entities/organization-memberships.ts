@@ -6,7 +6,7 @@ import type {
   RpcParams,
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { HubError } from "../../errors.ts";
+import { HubError } from "../../kernel/errors.ts";
 import type { Caller } from "../caller.ts";
 import type { Touched } from "../context.ts";
 import { crud, type Entity, parent, refuseUnless } from "../crud.ts";

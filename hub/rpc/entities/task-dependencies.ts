@@ -5,8 +5,8 @@ import type {
   TaskDependencySet,
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { HubError } from "../../errors.ts";
-import type { Statements } from "../../statements.ts";
+import { HubError } from "../../kernel/errors.ts";
+import type { Statements } from "../../kernel/statements.ts";
 import { crud, type Entity, notFound, read } from "../crud.ts";
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";

@@ -1,7 +1,7 @@
 import type { RpcParams, User, UserCreate, UserSet } from "@monster-realtime/client/protocol";
 import { z } from "zod";
 import { isFirstParty } from "../../auth/principal.ts";
-import { PENDING_PREFIX } from "../../email-address.ts";
+import { PENDING_PREFIX } from "../../kernel/email-address.ts";
 import type { Caller } from "../caller.ts";
 import { crud, type Entity } from "../crud.ts";
 import * as field from "../fields.ts";

@@ -5,7 +5,7 @@ import type {
   WorkstationRepositorySet,
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { HubError } from "../../errors.ts";
+import { HubError } from "../../kernel/errors.ts";
 import { crud, type Entity, notFound, parent, refuseInactiveProject } from "../crud.ts";
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";

@@ -1,9 +1,9 @@
-import type { Statements } from "../../statements.ts";
-import { ask } from "../../statements.ts";
+import type { Statements } from "../../kernel/statements.ts";
+import { runSql } from "../../kernel/statements.ts";
 
 /** The id of the attachment of a workstation to a project, or null. */
 export async function attachmentOf(sql: Statements, projectId: string, workstationId: string): Promise<string | null> {
-  const [row] = await ask(sql, `SELECT id FROM project_workstations WHERE project_id = $1 AND workstation_id = $2`, [
+  const [row] = await runSql(sql, `SELECT id FROM project_workstations WHERE project_id = $1 AND workstation_id = $2`, [
     projectId,
     workstationId,
   ]);

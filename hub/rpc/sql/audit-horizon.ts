@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { ask } from "../../statements.ts";
+import { runSql } from "../../kernel/statements.ts";
 import type { Queries } from "../../store/postgres.ts";
 
 /** How long a reader waits for open transactions. A later page returns the events that commit afterwards. */
@@ -32,7 +32,7 @@ export async function auditHorizon(database: Queries, after: number): Promise<nu
 /** The snapshot of `newest` is taken before the locks are read, so every transaction with an older id is included. */
 async function newestAndWriters(database: Queries): Promise<{ newest: number; writers: string[] }> {
   const text = `SELECT (SELECT coalesce(max(id), 0)::float8 FROM audit_events) AS newest, ARRAY(${WRITERS}) AS writers`;
-  const [row] = await database.query((sql) => ask(sql, text, []));
+  const [row] = await database.query((sql) => runSql(sql, text, []));
   return { newest: Number(row?.newest), writers: row?.writers ?? [] };
 }
 
@@ -44,7 +44,9 @@ async function haveEnded(database: Queries, writers: string[]): Promise<boolean>
     await pause(pauseMs);
     const asked = left;
     const text = `${WRITERS} AND virtualtransaction = ANY ($1::text[])`;
-    left = [...(await database.query((sql) => ask(sql, text, [asked])))].map((row) => String(row.virtualtransaction));
+    left = [...(await database.query((sql) => runSql(sql, text, [asked])))].map((row) =>
+      String(row.virtualtransaction),
+    );
   }
   return true;
 }
@@ -54,6 +56,6 @@ async function endOfRun(database: Queries, after: number, newest: number): Promi
       SELECT id, row_number() OVER (ORDER BY id) AS place FROM audit_events
       WHERE id > $1::bigint AND id <= $2::bigint ORDER BY id LIMIT ${MAX_SCANNED}) run
     WHERE id = $1::bigint + place`;
-  const [row] = await database.query((sql) => ask(sql, text, [after, newest]));
+  const [row] = await database.query((sql) => runSql(sql, text, [after, newest]));
   return Number(row?.last);
 }

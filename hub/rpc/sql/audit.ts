@@ -1,8 +1,8 @@
 import type { AuditEvent, OmittedValues } from "@monster-realtime/client/protocol";
 import type { PendingQuery } from "postgres";
-import { columnOf, fieldOf } from "../../naming.ts";
-import { toPublicFields } from "../../public-fields.ts";
-import { ask, type Found, type Statements } from "../../statements.ts";
+import { columnOf, fieldOf } from "../../kernel/naming.ts";
+import { toPublicFields } from "../../kernel/public-fields.ts";
+import { type DbRow, runSql, type Statements } from "../../kernel/statements.ts";
 import type { Queries } from "../../store/postgres.ts";
 import type { Scope } from "./scope.ts";
 import { Parameters } from "./table.ts";
@@ -41,7 +41,7 @@ export interface AuditPage {
 /** At most `limit` events within `scope`, in the order of their ids. */
 export async function auditEvents(database: Queries, query: AuditQuery, scope: Scope): Promise<AuditPage> {
   const rows = await database.query((sql) => askForEvents(sql, query, scope));
-  const events = rows.filter(({ id }) => id !== null).map((row) => eventOf(row as unknown as AuditRow & Found, scope));
+  const events = rows.filter(({ id }) => id !== null).map((row) => eventOf(row as unknown as AuditRow & DbRow, scope));
   const walkedTo: unknown = rows[0]?.walkedTo;
   return { events, walkedTo: typeof walkedTo === "number" ? walkedTo : null };
 }
@@ -50,10 +50,10 @@ export async function auditEvents(database: Queries, query: AuditQuery, scope: S
  * The query of `auditEvents`. Each row has `walkedTo`. There is at least one row, whose `id` is null if there is no
  * event.
  */
-export function askForEvents(sql: Statements, query: AuditQuery, scope: Scope): PendingQuery<Found[]> {
+export function askForEvents(sql: Statements, query: AuditQuery, scope: Scope): PendingQuery<DbRow[]> {
   const parameters = new Parameters();
   const text = statement(query, walkOf(query, scope, parameters), parameters);
-  return ask(sql, text, parameters.values);
+  return runSql(sql, text, parameters.values);
 }
 
 /** Maximum events that one call scans, over all its walks. */
@@ -170,7 +170,7 @@ export function auditFilter(field: string, value: string): [column: string, valu
 }
 
 function eventOf(
-  { at, entity, before, after, omitted, walkedTo: _, ...event }: AuditRow & Found,
+  { at, entity, before, after, omitted, walkedTo: _, ...event }: AuditRow & DbRow,
   scope: Scope,
 ): AuditEvent {
   const columnsOf = (part: AuditRow["before"]) => part && toPublicFields(shownTo(scope, entity, part), HIDDEN);

@@ -1,4 +1,4 @@
-import { ask, type Statements } from "../../statements.ts";
+import { runSql, type Statements } from "../../kernel/statements.ts";
 
 /** The id of a workstation's clone of a repository, or null. Does not check the caller's access. */
 export async function cloneOf(
@@ -6,7 +6,7 @@ export async function cloneOf(
   workstationId: string,
   projectRepositoryId: string,
 ): Promise<string | null> {
-  const [row] = await ask<{ id: string }>(
+  const [row] = await runSql<{ id: string }>(
     sql,
     "SELECT id FROM workstation_repositories WHERE workstation_id = $1 AND project_repository_id = $2",
     [workstationId, projectRepositoryId],

@@ -1,5 +1,5 @@
 import type { PendingQuery } from "postgres";
-import { ask, type Statements, type Transaction } from "../../statements.ts";
+import { runSql, type Statements, type Transaction } from "../../kernel/statements.ts";
 import { cancelSessions } from "../../tasks/sessions.ts";
 
 /** The largest number of rows that a deletion removes or changes itself. A row with more references is marked. */
@@ -38,51 +38,51 @@ export function removing(table: keyof typeof CONCERNED): (sql: Transaction, id: 
     .map((rows) => `(SELECT 1 FROM ${rows} LIMIT ${MAX_DIRECT_ROWS + 1})`)
     .join(" UNION ALL ");
   return async (sql, id) => {
-    const [counted] = await ask<{ rows: number }>(
+    const [counted] = await runSql<{ rows: number }>(
       sql,
       `SELECT count(*)::int AS rows FROM (SELECT FROM (${few}) AS concerned LIMIT ${MAX_DIRECT_ROWS + 1}) AS counted`,
       [id],
     );
     if ((counted?.rows ?? 0) <= MAX_DIRECT_ROWS || (await isRefused(sql, table, id))) {
-      await ask(sql, `DELETE FROM ${table} WHERE id = $1`, [id]);
+      await runSql(sql, `DELETE FROM ${table} WHERE id = $1`, [id]);
       return;
     }
     if (table === "tasks") await cancelSessions(sql, "id = $1", id);
     // Deleted in this transaction, because the database may reject it: the last owner of an organization stays.
-    if (table === "users") await ask(sql, "DELETE FROM organization_memberships WHERE user_id = $1", [id]);
+    if (table === "users") await runSql(sql, "DELETE FROM organization_memberships WHERE user_id = $1", [id]);
     const further = table === "tasks" ? ", ready = false" : "";
-    await ask(sql, `UPDATE ${table} SET deleted_at = now()${further} WHERE id = $1`, [id]);
+    await runSql(sql, `UPDATE ${table} SET deleted_at = now()${further} WHERE id = $1`, [id]);
   };
 }
 
 /** Whether the database rejects the deletion: an agent with sessions can't be deleted. */
 async function isRefused(sql: Transaction, table: string, id: string): Promise<boolean> {
   if (table !== "agents") return false;
-  const [session] = await ask(sql, "SELECT FROM agent_sessions WHERE agent_id = $1 LIMIT 1", [id]);
+  const [session] = await runSql(sql, "SELECT FROM agent_sessions WHERE agent_id = $1 LIMIT 1", [id]);
   return session !== undefined;
 }
 
 /** Marks an organization and everything in it as deleted. Its slug stays reserved for a restoration. */
 export async function markOrganization(sql: Transaction, id: string): Promise<void> {
-  await ask(sql, "UPDATE organizations SET deleted_at = now() WHERE id = $1", [id]);
+  await runSql(sql, "UPDATE organizations SET deleted_at = now() WHERE id = $1", [id]);
 }
 
 /** Marks a project as deleted, which frees its slug, and cancels its open sessions. */
 export async function markProject(sql: Transaction, id: string): Promise<void> {
   await cancelSessions(sql, "project_id = $1", id);
-  await ask(sql, "UPDATE projects SET deleted_at = now() WHERE id = $1", [id]);
+  await runSql(sql, "UPDATE projects SET deleted_at = now() WHERE id = $1", [id]);
 }
 
 /** Removes the mark. False: the removal has started, or there is no mark. */
 export async function unmark(sql: Transaction, table: "organizations" | "projects", id: string): Promise<boolean> {
   // Locks the mark before the row, so that the purge does not claim a row that is being restored.
-  const [mark] = await ask<{ started: boolean }>(
+  const [mark] = await runSql<{ started: boolean }>(
     sql,
     "SELECT started_at IS NOT NULL AS started FROM purges WHERE entity = $1 AND row_id = $2 FOR UPDATE",
     [table, id],
   );
   if (!mark || mark.started) return false;
-  await ask(sql, `UPDATE ${table} SET deleted_at = NULL WHERE id = $1`, [id]);
+  await runSql(sql, `UPDATE ${table} SET deleted_at = NULL WHERE id = $1`, [id]);
   return true;
 }
 
@@ -91,7 +91,7 @@ export function ownDeletedOrganizations(
   sql: Statements,
   { id, clientIds }: { id: string; clientIds: readonly string[] | null },
 ): PendingQuery<{ id: string }[]> {
-  return ask<{ id: string }>(
+  return runSql<{ id: string }>(
     sql,
     `SELECT organization.id FROM organization_memberships membership
       JOIN organizations organization ON organization.id = membership.organization_id AND organization.deleted_at IS NOT NULL

@@ -1,5 +1,5 @@
-import type { Statements } from "../../statements.ts";
-import { ask } from "../../statements.ts";
+import type { Statements } from "../../kernel/statements.ts";
+import { runSql } from "../../kernel/statements.ts";
 
 /** A task that waits for another. */
 export interface Wait {
@@ -16,8 +16,8 @@ const MAX_WAITS = 10_000;
  * project's dependencies until the transaction ends.
  */
 export async function cycleThrough(sql: Statements, id: string | null, wait: Wait): Promise<string[] | null> {
-  await ask(sql, "SELECT hub_lock_dependencies($1)", [wait.taskId]);
-  const waits = await ask(
+  await runSql(sql, "SELECT hub_lock_dependencies($1)", [wait.taskId]);
+  const waits = await runSql(
     sql,
     `WITH RECURSIVE reached (id) AS (
       SELECT id FROM tasks WHERE id = $1 AND list <> 'done'

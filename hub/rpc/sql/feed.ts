@@ -1,7 +1,7 @@
 import type { RefusedChange } from "@monster-realtime/client/protocol";
 import type { PendingQuery } from "postgres";
-import { fieldOf } from "../../naming.ts";
-import { ask, type Statements, type Transaction } from "../../statements.ts";
+import { fieldOf } from "../../kernel/naming.ts";
+import { runSql, type Statements, type Transaction } from "../../kernel/statements.ts";
 
 export interface RefusedQuery {
   /** Only changes of these organizations. Null: all changes, also those outside of organizations. */
@@ -15,7 +15,7 @@ type RefusedRow = Omit<RefusedChange, "refusedAt"> & { refusedAt: Date };
 
 export function askForRefused(sql: Statements, query: RefusedQuery): PendingQuery<RefusedRow[]> {
   const { organizationIds, after, limit } = query;
-  return ask<RefusedRow>(
+  return runSql<RefusedRow>(
     sql,
     `SELECT f.id::float8 AS id, f.organization_id AS "organizationId", e.project_id AS "projectId", e.entity, e.row_id AS "rowId",
       ${OPERATION} AS operation, f.code, f.reason, f.refused_at AS "refusedAt"
@@ -35,7 +35,12 @@ export function refusedChangeOf({ entity, reason, refusedAt, ...row }: RefusedRo
 
 /** Locks a refused change and returns its place, or null. */
 export async function lockRefused(sql: Transaction, id: number) {
-  const [row] = await ask<{ organizationId: string | null; projectId: string | null; entity: string; rowId: string }>(
+  const [row] = await runSql<{
+    organizationId: string | null;
+    projectId: string | null;
+    entity: string;
+    rowId: string;
+  }>(
     sql,
     `SELECT f.organization_id AS "organizationId", e.project_id AS "projectId", e.entity, e.row_id AS "rowId"
     FROM feed_refused f JOIN audit_events e USING (id) WHERE f.id = $1::bigint FOR UPDATE OF f`,
@@ -53,12 +58,12 @@ const TABLE = /^[a-z_]+$/;
  */
 export async function republish(sql: Transaction, id: number, { entity, rowId }: { entity: string; rowId: string }) {
   if (!TABLE.test(entity)) throw new Error(`The audit event ${id} has an invalid table name: ${entity}`);
-  const [now] = await ask<{ row: string }>(
+  const [now] = await runSql<{ row: string }>(
     sql,
     `SELECT (to_jsonb(t) - ARRAY['registration_token', 'environment_vars'])::text AS row FROM ${entity} t WHERE id = $1 FOR NO KEY UPDATE`,
     [rowId],
   );
-  const [event] = await ask<{ id: number }>(
+  const [event] = await runSql<{ id: number }>(
     sql,
     `WITH refused AS (DELETE FROM feed_refused WHERE id = $1::bigint)
     INSERT INTO audit_events (principal, organization_id, project_id, task_id, workstation_id, user_id, entity, row_id, operation,

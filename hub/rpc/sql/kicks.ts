@@ -1,4 +1,4 @@
-import { ask, type Statements } from "../../statements.ts";
+import { runSql, type Statements } from "../../kernel/statements.ts";
 
 /** A disconnected connection, for the audit trail. */
 export interface KickedConnection {
@@ -18,7 +18,7 @@ export interface KickedConnection {
 export async function recordKick(sql: Statements, kicked: KickedConnection): Promise<void> {
   const { id, nodeId, kind, principalId, organizationId, reason } = kicked;
   const before = JSON.stringify({ principal: `${kind}:${principalId}`, node_id: nodeId });
-  await ask(
+  await runSql(
     sql,
     `INSERT INTO audit_events (principal, organization_id, workstation_id, user_id, entity, row_id, operation, before, after)
     VALUES (current_setting('hub.principal'),

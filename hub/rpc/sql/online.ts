@@ -1,5 +1,5 @@
 import type { PendingQuery } from "postgres";
-import { ask, type Statements } from "../../statements.ts";
+import { runSql, type Statements } from "../../kernel/statements.ts";
 
 /** Points in time, one minute apart except for the last one. */
 export interface OnlineQuery {
@@ -24,7 +24,7 @@ export function askForOnline(
   sql: Statements,
   { organizationId, first, points, now }: OnlineQuery,
 ): PendingQuery<{ online: number }[]> {
-  return ask<{ online: number }>(
+  return runSql<{ online: number }>(
     sql,
     `WITH machines AS (
       SELECT id, status = 'online' AND deleted_at IS NULL AS online, deleted_at FROM workstations WHERE organization_id = $1

@@ -1,8 +1,8 @@
 import type { OwnInvitation } from "@monster-realtime/client/protocol";
 import type { PendingQuery } from "postgres";
-import { PENDING_PREFIX } from "../../email-address.ts";
-import type { Statements } from "../../statements.ts";
-import { ask } from "../../statements.ts";
+import { PENDING_PREFIX } from "../../kernel/email-address.ts";
+import type { Statements } from "../../kernel/statements.ts";
+import { runSql } from "../../kernel/statements.ts";
 
 /** Selects invitations to a user's id, or to a proven address, whose placeholder users are `pendingIds`. */
 export interface OwnInvitationQuery {
@@ -16,7 +16,7 @@ export interface OwnInvitationQuery {
 
 /** The placeholder user of this address until its owner first connects: one or none. */
 export function pendingUsers(sql: Statements, address: string): PendingQuery<{ id: string }[]> {
-  return ask(sql, `SELECT id FROM users WHERE email = $1 AND monster_auth_user_id LIKE '${PENDING_PREFIX}%'`, [
+  return runSql(sql, `SELECT id FROM users WHERE email = $1 AND monster_auth_user_id LIKE '${PENDING_PREFIX}%'`, [
     address,
   ]);
 }
@@ -30,7 +30,7 @@ export function askForInvitations(
   sql: Statements,
   { userId, address, pendingIds, after, limit }: OwnInvitationQuery,
 ): PendingQuery<(Omit<OwnInvitation, "invitedAt"> & { invitedAt: Date | null })[]> {
-  return ask(
+  return runSql(
     sql,
     `${arm("invited.user_id = $1")} UNION ALL ${arm(`invited.user_id = ANY($2::text[]) AND invited.invited_email = $3
       AND NOT EXISTS (SELECT FROM organization_memberships known

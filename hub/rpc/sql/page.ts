@@ -1,4 +1,4 @@
-import { columnOf } from "../../naming.ts";
+import { columnOf } from "../../kernel/naming.ts";
 import { type Scope, withinScope } from "./scope.ts";
 import { type EntityTable, type Parameters, type SortKey, selectList } from "./table.ts";
 

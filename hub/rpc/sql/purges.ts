@@ -1,7 +1,7 @@
 import type { Purge } from "@monster-realtime/client/protocol";
 import type { PendingQuery } from "postgres";
-import { fieldOf } from "../../naming.ts";
-import { ask, type Statements } from "../../statements.ts";
+import { fieldOf } from "../../kernel/naming.ts";
+import { runSql, type Statements } from "../../kernel/statements.ts";
 
 /** Selects marks of these organizations, or of all (null), and the marks of these deleted organizations. */
 export interface PurgeQuery {
@@ -22,7 +22,7 @@ export interface PurgeRow extends Omit<Purge, "deletedAt" | "restorableUntil" | 
 
 export function askForPurges(sql: Statements, query: PurgeQuery): PendingQuery<PurgeRow[]> {
   const { organizationIds, deletedIds, organizationId, entity, after, limit } = query;
-  return ask<PurgeRow>(
+  return runSql<PurgeRow>(
     sql,
     `SELECT entity, row_id AS id, name, organization_id AS "organizationId", project_id AS "projectId",
       principal AS "deletedBy", marked_at AS "deletedAt", started_at AS "startedAt", removed::float8 AS removed,

@@ -1,5 +1,5 @@
-import type { Statements } from "../../statements.ts";
-import { ask } from "../../statements.ts";
+import type { Statements } from "../../kernel/statements.ts";
+import { runSql } from "../../kernel/statements.ts";
 import type { Database } from "../../store/postgres.ts";
 
 /** The caller, method and idempotency key of a call. */
@@ -26,7 +26,7 @@ export async function claimKey(
   { principal, method, key }: ResultKey,
   paramsHash: string,
 ): Promise<FirstResult | null> {
-  const [claimed] = await ask(
+  const [claimed] = await runSql(
     sql,
     `INSERT INTO rpc_results (principal, method, idempotency_key, params_hash) VALUES ($1, $2, $3, $4)
     ON CONFLICT (principal, method, idempotency_key) DO UPDATE
@@ -36,7 +36,7 @@ export async function claimKey(
     [principal, method, key, paramsHash],
   );
   if (claimed) return null;
-  const [first] = await ask(
+  const [first] = await runSql(
     sql,
     `SELECT params_hash AS "paramsHash", answer FROM rpc_results
     WHERE principal = $1 AND method = $2 AND idempotency_key = $3`,
@@ -52,7 +52,7 @@ export async function keepAnswer(
   { principal, method, key }: ResultKey,
   answer: unknown,
 ): Promise<void> {
-  await ask(
+  await runSql(
     sql,
     `UPDATE rpc_results SET answer = $4::text::jsonb WHERE principal = $1 AND method = $2 AND idempotency_key = $3`,
     [principal, method, key, JSON.stringify(answer)],
@@ -66,7 +66,7 @@ export async function forgetOldAnswers(database: Database): Promise<void> {
 
 async function forgetSome(database: Database): Promise<number> {
   const forgotten = await database.query((sql) =>
-    ask(
+    runSql(
       sql,
       `DELETE FROM rpc_results WHERE (principal, method, idempotency_key) IN (
         SELECT principal, method, idempotency_key FROM rpc_results

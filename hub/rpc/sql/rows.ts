@@ -1,6 +1,6 @@
 import type { PendingQuery } from "postgres";
-import { columnOf } from "../../naming.ts";
-import { ask, type Found, type Statements } from "../../statements.ts";
+import { columnOf } from "../../kernel/naming.ts";
+import { type DbRow, runSql, type Statements } from "../../kernel/statements.ts";
 import { type PageQuery, pageStatement } from "./page.ts";
 import { type Scope, withinScope } from "./scope.ts";
 import { type ColumnKind, type EntityTable, Parameters, selectList, timestampFields, written } from "./table.ts";
@@ -39,20 +39,20 @@ export class EntityRows<Entity extends object> {
   }
 
   /** The row of `id` within `scope`, or none. One SQL text per kind of scope, so that a connection prepares it once. */
-  byId(sql: Statements, id: string, scope: Scope): PendingQuery<Found[]> {
+  byId(sql: Statements, id: string, scope: Scope): PendingQuery<DbRow[]> {
     const parameters = new Parameters();
     const condition = `${this.table.table}.id = ${parameters.add(id)} AND ${withinScope(this.table, scope, parameters)}`;
-    return ask(sql, `${this.#select} WHERE ${condition}`, parameters.values, true);
+    return runSql(sql, `${this.#select} WHERE ${condition}`, parameters.values, true);
   }
 
   /**
    * At most `query.limit` rows after `query.after`, in the table's order. Not prepared, because filters vary the SQL
    * text.
    */
-  page(sql: Statements, query: PageQuery, scope: Scope): PendingQuery<Found[]> {
+  page(sql: Statements, query: PageQuery, scope: Scope): PendingQuery<DbRow[]> {
     const parameters = new Parameters();
     const text = pageStatement(this.table, this.#listed, query, scope, parameters);
-    return ask(sql, text, parameters.values);
+    return runSql(sql, text, parameters.values);
   }
 
   /**
@@ -62,13 +62,13 @@ export class EntityRows<Entity extends object> {
     sql: Statements,
     { condition, order, limit }: { condition: (parameters: Parameters) => string; order: string; limit: number },
     scope: Scope,
-  ): PendingQuery<Found[]> {
+  ): PendingQuery<DbRow[]> {
     const parameters = new Parameters();
     const conditions = `${condition(parameters)} AND ${withinScope(this.table, scope, parameters)}`;
     const { table, joins } = this.table;
     const text = `SELECT ${selectList(this.table, this.#listed)} FROM ${table} ${joins} WHERE ${conditions}
       ORDER BY ${order} LIMIT ${parameters.add(limit)}`;
-    return ask(sql, text, parameters.values);
+    return runSql(sql, text, parameters.values);
   }
 
   /** Locks the row of `id` within `scope` against other writers. Null if there is none. */
@@ -90,14 +90,14 @@ export class EntityRows<Entity extends object> {
         ${"updatedAt" in columns ? `${table}.updated_at` : "NULL"} AS "updatedAt"
       FROM ${table} ${joins}
       WHERE ${table}.id = ${parameters.add(id)} AND ${withinScope(this.table, scope, parameters)} ${locked}`;
-    return ask<Located>(sql, text, parameters.values);
+    return runSql<Located>(sql, text, parameters.values);
   }
 
   async insert(sql: Statements, values: ReadonlyMap<string, unknown>): Promise<void> {
     const parameters = new Parameters();
     const columns = [...values.keys()].map(columnOf).join(", ");
     const placeholders = [...values].map(([field, value]) => this.#written(field, value, parameters)).join(", ");
-    await ask(sql, `INSERT INTO ${this.table.table} (${columns}) VALUES (${placeholders})`, parameters.values);
+    await runSql(sql, `INSERT INTO ${this.table.table} (${columns}) VALUES (${placeholders})`, parameters.values);
   }
 
   async update(sql: Statements, id: string, values: ReadonlyMap<string, unknown>): Promise<void> {
@@ -108,20 +108,20 @@ export class EntityRows<Entity extends object> {
       return `${columnOf(field)} = ${assigned ? assigned(expression) : expression}`;
     });
     const text = `UPDATE ${this.table.table} SET ${set.join(", ")} WHERE id = ${parameters.add(id)}`;
-    await ask(sql, text, parameters.values);
+    await runSql(sql, text, parameters.values);
   }
 
   async remove(sql: Statements, id: string): Promise<void> {
-    await ask(sql, `DELETE FROM ${this.table.table} WHERE id = $1`, [id]);
+    await runSql(sql, `DELETE FROM ${this.table.table} WHERE id = $1`, [id]);
   }
 
   /** The row as callers receive it: timestamps as ISO 8601. */
-  toEntity(row: Found): Entity & Found {
+  toEntity(row: DbRow): Entity & DbRow {
     for (const field of this.#timestamps) {
       const at: unknown = row[field];
       if (at instanceof Date) row[field] = at.toISOString();
     }
-    return row as Entity & Found;
+    return row as Entity & DbRow;
   }
 
   #written(field: string, value: unknown, parameters: Parameters): string {

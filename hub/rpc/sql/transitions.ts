@@ -1,6 +1,6 @@
 import type { WorkstationTransition } from "@monster-realtime/client/protocol";
 import type { PendingQuery } from "postgres";
-import { ask, type Found, type Statements } from "../../statements.ts";
+import { type DbRow, runSql, type Statements } from "../../kernel/statements.ts";
 
 /** A transition with its id in the audit trail. */
 export interface TransitionRow extends Omit<WorkstationTransition, "at"> {
@@ -20,8 +20,8 @@ export interface TransitionQuery {
 export function askForTransitions(
   sql: Statements,
   { workstationId, before, beforeId, limit }: TransitionQuery,
-): PendingQuery<(TransitionRow & Found)[]> {
-  return ask<TransitionRow & Found>(
+): PendingQuery<(TransitionRow & DbRow)[]> {
+  return runSql<TransitionRow & DbRow>(
     sql,
     `SELECT event.id::float8 AS id, at, after ->> 'presence' AS kind, before ->> 'presence' AS before, after ->> 'reason' AS reason,
       after ->> 'nodeId' AS "nodeId", after ->> 'connectionId' AS "connectionId", (after -> 'revision')::float8 AS revision

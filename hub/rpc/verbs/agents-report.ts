@@ -1,8 +1,8 @@
 import type { AgentListItem, AgentsReport } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { HubError } from "../../errors.ts";
-import { newId } from "../../ids.ts";
-import type { Statements } from "../../statements.ts";
+import { HubError } from "../../kernel/errors.ts";
+import { newId } from "../../kernel/ids.ts";
+import type { Statements } from "../../kernel/statements.ts";
 import { type AgentDifferences, agentDifferences, agentKey } from "../agent-differences.ts";
 import { parent, refuseUnless } from "../crud.ts";
 import { agents, reportedAgent } from "../entities/agents.ts";

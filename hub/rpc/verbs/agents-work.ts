@@ -1,6 +1,6 @@
 import type { AgentListItem, RpcParams } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { HubError } from "../../errors.ts";
+import { HubError } from "../../kernel/errors.ts";
 import { assignmentOf, findAssignments } from "../../tasks/assignments.ts";
 import { limitIsOver, runningOf } from "../../tasks/facts.ts";
 import type { Caller } from "../caller.ts";

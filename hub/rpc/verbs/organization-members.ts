@@ -1,7 +1,7 @@
 import type { OrganizationMembership, RpcParams } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { canonicalEmail } from "../../email-address.ts";
-import { HubError } from "../../errors.ts";
+import { canonicalEmail } from "../../kernel/email-address.ts";
+import { HubError } from "../../kernel/errors.ts";
 import { lock, read, shown } from "../crud.ts";
 import {
   memberTouched,

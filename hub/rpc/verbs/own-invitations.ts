@@ -1,6 +1,6 @@
 import type { OwnInvitation, OwnInvitationsParams, RpcParams } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { HubError } from "../../errors.ts";
+import { HubError } from "../../kernel/errors.ts";
 import type { Caller } from "../caller.ts";
 import { lock, notFound, read, refuseUnless, shown } from "../crud.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";

@@ -1,5 +1,5 @@
 import type { RpcParams } from "@monster-realtime/client/protocol";
-import { HubError } from "../../errors.ts";
+import { HubError } from "../../kernel/errors.ts";
 import { lock, read } from "../crud.ts";
 import { projects } from "../entities/projects.ts";
 import * as field from "../fields.ts";

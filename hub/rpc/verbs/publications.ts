@@ -5,8 +5,8 @@ import {
   parseChannel,
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
+import { publicationId } from "../../commands/schemas.ts";
 import type { Traced } from "../../inspection/inspection.ts";
-import { publicationId } from "../../schemas.ts";
 import { notFound } from "../crud.ts";
 import * as field from "../fields.ts";
 import { nodeCoverage } from "../node-coverage.ts";

@@ -1,8 +1,8 @@
 import type { Page, Purge, PurgeListParams, RpcParams } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import type { HubError } from "../../errors.ts";
-import { columnOf } from "../../naming.ts";
-import type { Statements } from "../../statements.ts";
+import type { HubError } from "../../kernel/errors.ts";
+import { columnOf } from "../../kernel/naming.ts";
+import type { Statements } from "../../kernel/statements.ts";
 import { conflict } from "../../tasks/conflict.ts";
 import type { Caller } from "../caller.ts";
 import type { Touched } from "../context.ts";

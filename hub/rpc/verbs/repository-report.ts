@@ -1,6 +1,6 @@
 import type { RepositoryReport } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { newId } from "../../ids.ts";
+import { newId } from "../../kernel/ids.ts";
 import { read, refuseUnless } from "../crud.ts";
 import { branch, folder } from "../entities/git-names.ts";
 import { workstationRepositories } from "../entities/workstation-repositories.ts";

@@ -1,6 +1,6 @@
 import type { RpcParams, SessionFinish, SessionRefuse, SessionStart } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { ask } from "../../statements.ts";
+import { runSql } from "../../kernel/statements.ts";
 import { assignmentBy } from "../../tasks/assignments.ts";
 import { conflict } from "../../tasks/conflict.ts";
 import { OWN_END_REASONS } from "../../tasks/giving.ts";
@@ -152,7 +152,7 @@ async function limitAgent(
   resetAt: string,
   reason: string,
 ): Promise<void> {
-  await ask(
+  await runSql(
     sql,
     `UPDATE agents SET status = 'rate_limited', rate_limit_reset_at = $2::timestamptz, rate_limit_reason = $3
     WHERE id = $1 AND status <> 'disabled'`,

@@ -1,6 +1,6 @@
 import type { Task, TaskMove } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { HubError } from "../../errors.ts";
+import { HubError } from "../../kernel/errors.ts";
 import { announce, type Beside, lockBoard, placeIn, spotsOf, type TaskSpot } from "../../tasks/order.ts";
 import { lock, notFound, parent, read, refuseInactiveProject } from "../crud.ts";
 import { LISTS, priority, tasks } from "../entities/tasks.ts";

@@ -1,6 +1,6 @@
 import type { RpcParams, WorktreeAcquire } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { ask, type Statements } from "../../statements.ts";
+import { runSql, type Statements } from "../../kernel/statements.ts";
 import { conflict } from "../../tasks/conflict.ts";
 import {
   acquireWorktree,
@@ -49,7 +49,7 @@ const acquire = defineProcedure<WorktreeAcquire>({
     if (sessionId !== undefined) await releaseWorktreeOf(sql, sessionId);
     const worktreeId = await acquireWorktree(sql, clone, branch);
     if (sessionId !== undefined)
-      await ask(sql, "UPDATE agent_sessions SET worktree_id = $2 WHERE id = $1", [sessionId, worktreeId]);
+      await runSql(sql, "UPDATE agent_sessions SET worktree_id = $2 WHERE id = $1", [sessionId, worktreeId]);
     return { result: await read(gitWorktrees.rows, sql, worktreeId), place };
   },
 });
@@ -93,7 +93,7 @@ const stale = defineProcedure<RpcParams<"gitWorktrees.stale">>({
 });
 
 async function readyClone(sql: Statements, id: string): Promise<Clone> {
-  const [clone] = await ask<Clone & { status: string }>(
+  const [clone] = await runSql<Clone & { status: string }>(
     sql,
     `SELECT id, main_path AS "mainPath", main_branch AS "mainBranch", clone_status AS status FROM workstation_repositories WHERE id = $1`,
     [id],

@@ -2,8 +2,8 @@ import { backoffDelayMs } from "../../../client-sdk/backoff.ts";
 import { errorFromObject, type RealtimeError, TokenUnavailableError } from "../../../client-sdk/index.ts";
 import type { Outcome } from "../../../client-sdk/link.ts";
 import { TokenRefresh } from "../../../client-sdk/token-refresh.ts";
-import { TokenBucket } from "../../../hub/token-bucket.ts";
-import { warnBeforeMs } from "../../../hub/token-clock.ts";
+import { TokenBucket } from "../../../hub/kernel/token-bucket.ts";
+import { warnBeforeMs } from "../../../hub/socket/token-clock.ts";
 import type { VirtualTime } from "../../support/virtual-time.ts";
 import { errorObject } from "./scripted-server.ts";
 

@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { z } from "zod";
-import { PROCEDURES } from "../../../hub/rpc/entities/index.ts";
 import {
   channelRequest,
   historyRequest,
@@ -9,7 +8,8 @@ import {
   rpcRequest,
   subscribeRequest,
   workstationMeta,
-} from "../../../hub/schemas.ts";
+} from "../../../hub/commands/schemas.ts";
+import { PROCEDURES } from "../../../hub/rpc/entities/index.ts";
 import { anything, type JsonText, unexpected } from "./json.ts";
 import { textOf } from "./schema.ts";
 

@@ -10,13 +10,13 @@ declare const isOfTransaction: unique symbol;
  * statements nor pools are assignable to it.
  */
 export type Transaction = TransactionSql & { readonly [isOfTransaction]: true };
-export type Found = Row;
+export type DbRow = Row;
 
 /**
  * Runs a text with placeholders for `values`. If prepared, a connection keeps its plan: good for queries by key, bad for
  * joins of tables that were empty at planning, because the plan still scans them when they have grown.
  */
-export function ask<Result extends Found = Found>(
+export function runSql<Result extends DbRow = DbRow>(
   sql: Statements,
   text: string,
   values: readonly unknown[] = [],

@@ -1,4 +1,4 @@
-import { NUMBERS, type NumberName, type Numbers, TEXTS, type TextName } from "./config-settings.ts";
+import { NUMBERS, type NumberName, type Numbers, TEXTS, type TextName } from "./settings.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

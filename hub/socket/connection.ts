@@ -1,17 +1,17 @@
 import type { Ack, Channel, ParsedChannel, Pushes } from "@monster-realtime/client/protocol";
 import type { Socket } from "socket.io";
-import type { Principal } from "./auth/principal.ts";
-import { HubError, toErrorObject } from "./errors.ts";
+import type { Principal } from "../auth/principal.ts";
+import type { Reader } from "../inspection/delivery-log.ts";
+import { HubError, toErrorObject } from "../kernel/errors.ts";
+import { Spaced } from "../kernel/spaced.ts";
+import { TokenBucket } from "../kernel/token-bucket.ts";
+import type { ClientInfo } from "../presence/presence.ts";
+import { intakeOf } from "./engine.ts";
 import { encodeAck, encodeEvent, type Frame } from "./frame.ts";
 import type { Admission } from "./handshake.ts";
-import type { Reader } from "./inspection/delivery-log.ts";
-import { Spaced } from "./kernel/spaced.ts";
 import { endTransport, Outbound, type OutboundShared } from "./outbound.ts";
-import type { ClientInfo } from "./presence/presence.ts";
-import { intakeOf } from "./socket/engine.ts";
-import type { PrincipalShare } from "./socket/principal-limits.ts";
+import type { PrincipalShare } from "./principal-limits.ts";
 import type { Subscription } from "./subscription.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 export interface ConnectionLimits {
   outbound: OutboundShared;

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { badRequest, type Fault, HubError } from "./errors.ts";
-import { MAX_DEPTH, MAX_KEYS } from "./kernel/json-limits.ts";
+import { MAX_DEPTH, MAX_KEYS } from "./json-limits.ts";
 
 /** Converts Zod's issues to the protocol's `details`: a path and a message each. */
 export function faultsOf(error: z.ZodError, prefix: readonly PropertyKey[] = []): Fault[] {

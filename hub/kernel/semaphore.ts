@@ -1,5 +1,5 @@
 /** Runs at most `atOnce` pieces of work concurrently. The others wait in the order in which they were added. */
-export class Turns {
+export class Semaphore {
   readonly #atOnce: number;
   #free: number;
   readonly #waiting: (() => void)[] = [];

@@ -1,6 +1,6 @@
-import type { ConfigReader } from "./config-reader.ts";
-import type { Numbers } from "./config-settings.ts";
-import { readHost } from "./config-values.ts";
+import type { ConfigReader } from "./reader.ts";
+import type { Numbers } from "./settings.ts";
+import { readHost } from "./values.ts";
 
 /** Where `/metrics` is served, and who may read it. */
 export interface MetricsConfig {

@@ -1,5 +1,5 @@
+import { HubError } from "../kernel/errors.ts";
 import type { Connection } from "./connection.ts";
-import { HubError } from "./errors.ts";
 
 const LONGEST_WARNING_MS = 60_000;
 const SHORTEST_WARNING_MS = 3_000;

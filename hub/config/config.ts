@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import type { Limits, PrincipalKind, PrincipalLimits } from "@monster-realtime/client/protocol";
-import { type HistoryBytes, readHistoryBytes } from "./config-history.ts";
-import { type MetricsConfig, readMetrics } from "./config-metrics.ts";
-import { ConfigError, ConfigReader, type Environment } from "./config-reader.ts";
-import { type LogLevel, NUMBERS, type NumberName, type Numbers } from "./config-settings.ts";
+import { type HistoryBytes, readHistoryBytes } from "./history.ts";
+import { type MetricsConfig, readMetrics } from "./metrics.ts";
+import { ConfigError, ConfigReader, type Environment } from "./reader.ts";
+import { type LogLevel, NUMBERS, type NumberName, type Numbers } from "./settings.ts";
 import {
   isLoopback,
   readBasePath,
@@ -20,10 +20,10 @@ import {
   readSwitch,
   type ServiceToken,
   unnamedDatabase,
-} from "./config-values.ts";
+} from "./values.ts";
 
-export { ConfigError, type ConfigFault, type Environment } from "./config-reader.ts";
-export type { ServiceToken } from "./config-values.ts";
+export { ConfigError, type ConfigFault, type Environment } from "./reader.ts";
+export type { ServiceToken } from "./values.ts";
 
 /** How much of a channel's history is kept. */
 export interface HistoryConfig {

@@ -6,9 +6,9 @@ import type { TaskHandler } from "./options.ts";
 import { reconcile } from "./reconcile.ts";
 import type { Results } from "./results.ts";
 import type { WorkstationTask } from "./task.ts";
-import { Work } from "./work.ts";
+import { TaskRun } from "./task-run.ts";
 
-export interface WorksParts {
+export interface TaskRunsParts {
   client: Client;
   results: Results;
   onTask: TaskHandler;
@@ -32,17 +32,17 @@ const MAX_ENDED = 1_000;
 const AGENT_ENDED = "The agent program ended while the task was running.";
 
 /** All assignments of this workstation. Each runs once, however often it is received. */
-export class Works {
-  readonly #parts: WorksParts;
-  readonly #inHand = new Map<string, Work>();
+export class TaskRuns {
+  readonly #parts: TaskRunsParts;
+  readonly #inHand = new Map<string, TaskRun>();
   /** Running work, with the promise of its end. The rest waits for a slot of its agent. */
-  readonly #running = new Map<Work, Promise<void>>();
-  readonly #waiting = new Map<Work, Timer>();
+  readonly #running = new Map<TaskRun, Promise<void>>();
+  readonly #waiting = new Map<TaskRun, Timer>();
   /** Ids of assignments that ended here. */
   readonly #ended = new Set<string>();
   #isStopping = false;
 
-  constructor(parts: WorksParts) {
+  constructor(parts: TaskRunsParts) {
     this.#parts = parts;
   }
 
@@ -118,27 +118,27 @@ export class Works {
     return this.#inHand.has(id) || this.#ended.has(id) || this.#parts.results.has(id);
   }
 
-  #workOf(assignment: Assignment, resumed: boolean): Work {
+  #workOf(assignment: Assignment, resumed: boolean): TaskRun {
     const { onResume } = this.#parts;
-    return new Work({ ...this.#parts, assignment, resumed, isResumable: onResume !== null });
+    return new TaskRun({ ...this.#parts, assignment, resumed, isResumable: onResume !== null });
   }
 
-  #begin(work: Work): void {
+  #begin(work: TaskRun): void {
     const { onTask, onResume } = this.#parts;
     const handler = work.task.resumed ? (onResume ?? giveUpInterrupted) : onTask;
     this.#run(work, () => work.run(handler));
   }
 
-  #refuse(work: Work): void {
+  #refuse(work: TaskRun): void {
     this.#run(work, () => work.refuse("The workstation is stopping."));
   }
 
-  #run(work: Work, action: () => Promise<void>): void {
+  #run(work: TaskRun, action: () => Promise<void>): void {
     this.#running.set(work, this.#untilEnded(work, action));
     this.#parts.changed();
   }
 
-  async #untilEnded(work: Work, action: () => Promise<void>): Promise<void> {
+  async #untilEnded(work: TaskRun, action: () => Promise<void>): Promise<void> {
     // Wait until `#running` contains it.
     await Promise.resolve();
     await action().catch((error) => this.#parts.failed(error));
@@ -148,7 +148,7 @@ export class Works {
     this.#nextTurns();
   }
 
-  #end(work: Work): void {
+  #end(work: TaskRun): void {
     this.#inHand.delete(work.id);
     this.#ended.add(work.id);
     const [oldest] = this.#ended;
@@ -156,13 +156,13 @@ export class Works {
   }
 
   /** Checked here too: a handler may not have ended yet although the hub counts its task as cancelled. */
-  #hasRoom({ task: { agent } }: Work): boolean {
+  #hasRoom({ task: { agent } }: TaskRun): boolean {
     const own = this.#parts.agents().find(({ type, name }) => type === agent.type && name === agent.name);
     const limit = own?.maxConcurrencyLimit ?? 0;
     return limit === 0 || this.running.filter((task) => task.agent.id === agent.id).length < limit;
   }
 
-  #wait(work: Work): void {
+  #wait(work: TaskRun): void {
     const timer = new Timer();
     this.#waiting.set(work, timer);
     const { name } = work.task.agent;
@@ -172,7 +172,7 @@ export class Works {
     });
   }
 
-  #forgetWaiting(work: Work): void {
+  #forgetWaiting(work: TaskRun): void {
     this.#waiting.get(work)?.clear();
     if (this.#waiting.delete(work)) this.#end(work);
   }

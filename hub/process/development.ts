@@ -2,9 +2,9 @@ import { createHash, randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import type { DevelopmentIssuer } from "./auth/development-issuer.ts";
-import { newId } from "./ids.ts";
-import type { Database } from "./store/postgres.ts";
+import type { DevelopmentIssuer } from "../auth/development-issuer.ts";
+import { newId } from "../kernel/ids.ts";
+import type { Database } from "../store/postgres.ts";
 
 /** The seed of a hub in development mode: an organization, and a token for each kind of principal. */
 export interface Development {

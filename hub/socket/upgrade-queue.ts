@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { plainAnswers } from "./http/other-upgrades.ts";
+import { plainAnswers } from "../http/other-upgrades.ts";
 
 /** The number of connections accepted in one turn of the event loop. */
 const PER_TURN = 20;

@@ -1,19 +1,19 @@
 import cluster from "node:cluster";
 import { setTimeout as pause } from "node:timers/promises";
-import type { HubConfig } from "./config.ts";
-import { makeDataDir } from "./data-dir.ts";
-import { serveMetrics } from "./http/metrics-endpoint.ts";
-import type { Logger } from "./log.ts";
+import type { HubConfig } from "../config/config.ts";
+import { makeDataDir } from "../config/data-dir.ts";
+import { serveMetrics } from "../http/metrics-endpoint.ts";
+import type { Logger } from "../kernel/log.ts";
+import { openStore, type Store } from "../store/open.ts";
+import { startSharedDatabase } from "../store/shared-database.ts";
+import { serveNode } from "../supervisor/hub.ts";
+import type { Serving } from "../supervisor/messages.ts";
+import { obeySignals } from "../supervisor/signals.ts";
+import { Supervisor } from "../supervisor/supervisor.ts";
+import { runWorker } from "../supervisor/worker.ts";
 import { type RunningNode, startNode } from "./node.ts";
-import { warnOfDefaults } from "./process/production.ts";
-import { endOnUncaughtException, UNCAUGHT_LIMIT_MS } from "./process/uncaught.ts";
-import { openStore, type Store } from "./store/open.ts";
-import { startSharedDatabase } from "./store/shared-database.ts";
-import { serveNode } from "./supervisor/hub.ts";
-import type { Serving } from "./supervisor/messages.ts";
-import { obeySignals } from "./supervisor/signals.ts";
-import { Supervisor } from "./supervisor/supervisor.ts";
-import { runWorker } from "./supervisor/worker.ts";
+import { warnOfDefaults } from "./production.ts";
+import { endOnUncaughtException, UNCAUGHT_LIMIT_MS } from "./uncaught.ts";
 
 /**
  * Runs the configuration in this process: a node, or the supervisor of several, each in a process that runs the same

@@ -5,17 +5,17 @@ import {
   type PrincipalInfo,
 } from "@monster-realtime/client/protocol";
 import type { Socket } from "socket.io";
-import type { Authorizer } from "./auth/authorizer.ts";
-import { type Credentials, principalKey } from "./auth/principal.ts";
-import { queryHasToken } from "./auth/query-tokens.ts";
-import { bearerOf, type TokenVerifier } from "./auth/tokens.ts";
-import { badRequest, HubError, messageOf, toErrorObject } from "./errors.ts";
-import { newId } from "./ids.ts";
-import type { RepeatedLines } from "./kernel/repeated-lines.ts";
-import type { Logger } from "./log.ts";
-import type { ClientInfo } from "./presence/presence.ts";
-import { clientAddress } from "./socket/client-address.ts";
-import { refuseUnsafeJson } from "./validation.ts";
+import type { Authorizer } from "../auth/authorizer.ts";
+import { type Credentials, principalKey } from "../auth/principal.ts";
+import { queryHasToken } from "../auth/query-tokens.ts";
+import { bearerOf, type TokenVerifier } from "../auth/tokens.ts";
+import { badRequest, HubError, messageOf, toErrorObject } from "../kernel/errors.ts";
+import { newId } from "../kernel/ids.ts";
+import type { Logger } from "../kernel/log.ts";
+import type { RepeatedLines } from "../kernel/repeated-lines.ts";
+import { refuseUnsafeJson } from "../kernel/validation.ts";
+import type { ClientInfo } from "../presence/presence.ts";
+import { clientAddress } from "./client-address.ts";
 
 /** An admitted client. */
 export interface Admission extends Credentials {

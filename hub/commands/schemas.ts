@@ -10,8 +10,8 @@ import {
   TYPE_PATTERN,
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { MAX_HISTORY_LIMIT } from "./commands/history.ts";
-import { locked } from "./locked.ts";
+import { exactSchema } from "../kernel/exact-schema.ts";
+import { MAX_HISTORY_LIMIT } from "./history.ts";
 
 const channel = z.string("must be a channel name");
 const offset = z.int("must be a whole number").min(0);
@@ -24,15 +24,15 @@ export const publicationId = z
   .string()
   .regex(/^[\x21-\x7e]{1,64}$/, "must be 1 to 64 printable ASCII characters, best a ULID");
 
-export const subscribeRequest = locked<SubscribeRequest>()(
+export const subscribeRequest = exactSchema<SubscribeRequest>()(
   z.strictObject({
     channel,
     recover: z.strictObject({ epoch, offset }).exactOptional(),
     presence: z.boolean().exactOptional(),
   }),
 );
-export const channelRequest = locked<ChannelRequest>()(z.strictObject({ channel }));
-export const publishRequest = locked<PublishRequest>()(
+export const channelRequest = exactSchema<ChannelRequest>()(z.strictObject({ channel }));
+export const publishRequest = exactSchema<PublishRequest>()(
   z.strictObject({
     channel,
     type: publicationType,
@@ -43,7 +43,7 @@ export const publishRequest = locked<PublishRequest>()(
     ephemeral: z.boolean().exactOptional(),
   }),
 );
-export const historyRequest = locked<HistoryRequest>()(
+export const historyRequest = exactSchema<HistoryRequest>()(
   z.strictObject({
     channel,
     epoch: epoch.exactOptional(),
@@ -53,15 +53,15 @@ export const historyRequest = locked<HistoryRequest>()(
     reverse: z.boolean().exactOptional(),
   }),
 );
-export const presenceRequest = locked<PresenceRequest>()(z.strictObject({ channel, meta }));
-export const rpcRequest = locked<RpcRequest>()(
+export const presenceRequest = exactSchema<PresenceRequest>()(z.strictObject({ channel, meta }));
+export const rpcRequest = exactSchema<RpcRequest>()(
   z.strictObject({
     method: z.string().max(128),
     params: z.unknown().exactOptional(),
     idempotencyKey: z.string().min(1).max(200).exactOptional(),
   }),
 );
-export const refreshRequest = locked<RefreshRequest>()(z.strictObject({ token: z.string() }));
+export const refreshRequest = exactSchema<RefreshRequest>()(z.strictObject({ token: z.string() }));
 
 /** The seed's WorkstationPresenceMeta; further keys are kept. */
 export const workstationMeta = z.looseObject({

@@ -1,10 +1,10 @@
 import type { Channel, PresenceDiff, Roster, StreamPosition } from "@monster-realtime/client/protocol";
-import type { Broker, EncodedPublication, StreamListener } from "./broker/broker.ts";
-import { HubError, toErrorObject } from "./errors.ts";
+import type { Broker, EncodedPublication, StreamListener } from "../broker/broker.ts";
+import { DeliveryLog, type Followed } from "../inspection/delivery-log.ts";
+import { HubError, toErrorObject } from "../kernel/errors.ts";
+import { type Bound, OrderedMap } from "../kernel/ordered-map.ts";
+import type { PresenceStore } from "../presence/presence.ts";
 import { encodeEvent, type Frame } from "./frame.ts";
-import { DeliveryLog, type Followed } from "./inspection/delivery-log.ts";
-import { type Bound, OrderedMap } from "./kernel/ordered-map.ts";
-import type { PresenceStore } from "./presence/presence.ts";
 import { encodeDiff, type Subscription } from "./subscription.ts";
 
 /** A packet ends before it exceeds this, so that a burst of large messages is not one huge write. */

@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ERROR_CODES } from "@monster-realtime/client/protocol";
-import { forbidden } from "./commands/authorize.ts";
-import type { Services } from "./commands/services.ts";
+import { forbidden } from "../commands/authorize.ts";
+import type { Services } from "../commands/services.ts";
+import { CoalescedRun } from "../kernel/coalesced-run.ts";
+import { HubError, toErrorObject } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/log.ts";
 import type { Connection } from "./connection.ts";
-import { HubError, toErrorObject } from "./errors.ts";
-import type { Logger } from "./log.ts";
-import { Pulse } from "./pulse.ts";
 import type { Subscription } from "./subscription.ts";
 
 export interface RightsWatchOptions {
@@ -25,12 +25,12 @@ const A_TURN = 200;
 export class RightsWatch {
   readonly #options: RightsWatchOptions;
   #timer: NodeJS.Timeout | null = null;
-  readonly #checking: Pulse;
+  readonly #checking: CoalescedRun;
   #closed = false;
 
   constructor(options: RightsWatchOptions) {
     this.#options = options;
-    this.#checking = new Pulse(
+    this.#checking = new CoalescedRun(
       () => this.#check(),
       (error) => options.log.error({ err: error }, "rights could not be checked"),
     );

@@ -1,6 +1,6 @@
 import { getHeapStatistics } from "node:v8";
-import type { ConfigReader } from "./config-reader.ts";
-import type { Numbers } from "./config-settings.ts";
+import type { ConfigReader } from "./reader.ts";
+import type { Numbers } from "./settings.ts";
 
 /** How many bytes of history this process may hold, in its memory or in Redis. */
 export interface HistoryBytes {

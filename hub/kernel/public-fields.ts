@@ -1,5 +1,5 @@
-import { shownTimestamp, timeOf } from "./kernel/timestamps.ts";
 import { fieldOf } from "./naming.ts";
+import { shownTimestamp, timeOf } from "./timestamps.ts";
 
 /** A test checks it against the schema: these columns, and no others, are timestamps. */
 const TIMESTAMP_COLUMN = /_at$/;

@@ -1,5 +1,5 @@
 /** Runs `work` when woken, one run at a time. A wake-up during a run causes one more run right after it. */
-export class Pulse {
+export class CoalescedRun {
   readonly #work: () => Promise<void>;
   readonly #onError: (error: unknown) => void;
   #running: Promise<void> | null = null;

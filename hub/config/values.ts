@@ -1,9 +1,9 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { z } from "zod";
-import { HUB_SERVICE } from "./auth/principal.ts";
-import { ConfigError, type ConfigFault, type ConfigReader, type Environment, quoted } from "./config-reader.ts";
-import { LOG_LEVELS, type LogLevel } from "./config-settings.ts";
-import { parseRedisUrl } from "./redis/url.ts";
+import { HUB_SERVICE } from "../auth/principal.ts";
+import { parseRedisUrl } from "../redis/url.ts";
+import { ConfigError, type ConfigFault, type ConfigReader, type Environment, quoted } from "./reader.ts";
+import { LOG_LEVELS, type LogLevel } from "./settings.ts";
 
 /** A backend's token as configured: its digest, never the token itself. */
 export interface ServiceToken {

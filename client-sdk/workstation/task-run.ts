@@ -15,7 +15,7 @@ import { acquireWorkplace, type Workplace } from "./worktrees.ts";
 const MAX_REASON = 1_000;
 const STOPPED = "The workstation stopped.";
 
-export interface WorkParts {
+export interface TaskRunParts {
   client: Client;
   results: Results;
   assignment: Assignment;
@@ -32,9 +32,9 @@ export interface WorkParts {
 }
 
 /** One assignment from its arrival to its end. */
-export class Work {
+export class TaskRun {
   readonly task: WorkstationTask;
-  readonly #parts: WorkParts;
+  readonly #parts: TaskRunParts;
   readonly #abort = new AbortController();
   readonly #progress: ProgressReporter;
   readonly #startTimer = new Timer();
@@ -47,7 +47,7 @@ export class Work {
   /** The call that refuses the task. */
   #refusal: Promise<void> = Promise.resolve();
 
-  constructor(parts: WorkParts) {
+  constructor(parts: TaskRunParts) {
     this.#parts = parts;
     this.#isStarted = parts.resumed;
     this.#progress = new ProgressReporter({ ...parts, id: parts.assignment.id });
@@ -142,7 +142,7 @@ export class Work {
     return signal.aborted && !(signal.reason instanceof WorkstationStoppedError);
   }
 
-  #taskOf({ assignment, resumed }: WorkParts): WorkstationTask {
+  #taskOf({ assignment, resumed }: TaskRunParts): WorkstationTask {
     return Object.freeze({
       ...assignment,
       signal: this.#abort.signal,

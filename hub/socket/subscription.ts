@@ -1,8 +1,8 @@
 import type { Channel, ParsedChannel, PresenceDiff, Roster } from "@monster-realtime/client/protocol";
-import type { EncodedPublication } from "./broker/broker.ts";
+import type { EncodedPublication } from "../broker/broker.ts";
+import type { Span } from "../inspection/delivery-log.ts";
 import type { Connection } from "./connection.ts";
 import { encodeEvent, type Frame } from "./frame.ts";
-import type { Span } from "./inspection/delivery-log.ts";
 
 /**
  * The subscription's state in the channel's stream: `pending` keeps publications that arrive while the answer is prepared,

@@ -14,11 +14,11 @@ import { ulid } from "../ulid.ts";
 import { persistently } from "./persistently.ts";
 import type { PresenceKeeper } from "./presence-keeper.ts";
 import type { Results } from "./results.ts";
-import type { Works } from "./works.ts";
+import type { TaskRuns } from "./task-runs.ts";
 
-export interface AttendanceParts {
+export interface AssignmentSyncParts {
   client: Client;
-  works: Works;
+  works: TaskRuns;
   results: Results;
   presence: PresenceKeeper;
   /** The machine's current list of agents. */
@@ -30,13 +30,13 @@ export interface AttendanceParts {
 }
 
 /** Brings a workstation online at its hub, and receives its assignments. */
-export class Attendance {
-  readonly #parts: AttendanceParts;
+export class AssignmentSync {
+  readonly #parts: AssignmentSyncParts;
   #isOnline = false;
   /** Reports run one after the other, so that none overwrites a newer one. */
   #reported: Promise<unknown> = Promise.resolve();
 
-  constructor(parts: AttendanceParts) {
+  constructor(parts: AssignmentSyncParts) {
     this.#parts = parts;
   }
 

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { HubError } from "../errors.ts";
+import { HubError } from "../kernel/errors.ts";
 
 /** Runs long readings of a node's state one after the other, so that its other work proceeds in between. */
-export class OneByOne {
+export class SerialQueue {
   readonly #what: string;
   #last: Promise<unknown> = Promise.resolve();
 

@@ -1,25 +1,25 @@
-import { type Broker, type ChannelOwners, IDEMPOTENCY_TTL_MS, type Retention } from "./broker/broker.ts";
-import { BudgetedBroker } from "./broker/budgeted.ts";
-import { HistoryBudget } from "./broker/history-budget.ts";
-import { MemoryBroker } from "./broker/memory.ts";
-import { RedisBroker } from "./broker/redis.ts";
-import type { HubConfig } from "./config.ts";
-import { SocketAdapter } from "./connections/socket-adapter.ts";
-import { HubError } from "./errors.ts";
-import type { Logger } from "./log.ts";
-import { MemoryPresence } from "./presence/memory.ts";
-import type { PresenceStore, PresentRow, SharedPresenceEvents } from "./presence/presence.ts";
-import { RedisPresence } from "./presence/redis.ts";
-import { checkRedis } from "./redis/checks.ts";
-import { RedisConnection } from "./redis/connection.ts";
-import { type RedisFault, sentencesOf, startFault } from "./redis/faults.ts";
-import { IdentityWatch } from "./redis/identity-watch.ts";
-import { KeySpace } from "./redis/key-space.ts";
-import { MarkerKeeper } from "./redis/marker.ts";
-import { MemoryWatch, type RedisMemory } from "./redis/memory-watch.ts";
-import { RedisSubscriptions } from "./redis/subscriptions.ts";
-import { hasIdentity, settleIdentity } from "./store/identity.ts";
-import type { Database } from "./store/postgres.ts";
+import { type Broker, type ChannelOwners, IDEMPOTENCY_TTL_MS, type Retention } from "../broker/broker.ts";
+import { BudgetedBroker } from "../broker/budgeted.ts";
+import { HistoryBudget } from "../broker/history-budget.ts";
+import { MemoryBroker } from "../broker/memory.ts";
+import { RedisBroker } from "../broker/redis.ts";
+import type { HubConfig } from "../config/config.ts";
+import { SocketAdapter } from "../connections/socket-adapter.ts";
+import { HubError } from "../kernel/errors.ts";
+import type { Logger } from "../kernel/log.ts";
+import { MemoryPresence } from "../presence/memory.ts";
+import type { PresenceStore, PresentRow, SharedPresenceEvents } from "../presence/presence.ts";
+import { RedisPresence } from "../presence/redis.ts";
+import { checkRedis } from "../redis/checks.ts";
+import { RedisConnection } from "../redis/connection.ts";
+import { type RedisFault, sentencesOf, startFault } from "../redis/faults.ts";
+import { IdentityWatch } from "../redis/identity-watch.ts";
+import { KeySpace } from "../redis/key-space.ts";
+import { MarkerKeeper } from "../redis/marker.ts";
+import { MemoryWatch, type RedisMemory } from "../redis/memory-watch.ts";
+import { RedisSubscriptions } from "../redis/subscriptions.ts";
+import { hasIdentity, settleIdentity } from "../store/identity.ts";
+import type { Database } from "../store/postgres.ts";
 
 /** The parts that differ between a single node and one of several nodes. */
 export interface Backend {
