@@ -78,7 +78,7 @@ test(
         match(measured.get("rights") ?? "", "Tenant: owner");
         const plain = await cli.run(["doctor"]);
         equal([plain.code, plain.stdout.split("\n").length], [0, 15]);
-        match(plain.stdout, /^ok\tname\tlocalhost is /);
+        match(plain.stdout, /^ok\tname\tlocalhost resolves to /);
         match(plain.stderr, "All checks passed.");
         const machine = await examined(cli, hub.url, "--token", hub.workstation.token);
         match(
@@ -318,7 +318,7 @@ const inTerminal = () =>
       terminal.type("monster-realtime doctor http://127.0.0.1:1; echo code $?");
       const ill = await terminal.shows(/^code 1$/m);
       match(ill, /^✘ TCP {8}127\.0\.0\.1:1 refuses connections\n +→ Check the port/m);
-      match(ill, /^· WebSocket {2}skipped: TCP failed/m);
+      match(ill, /^· WebSocket {2}skipped: requires HTTP/m);
     }),
   );
 test.needing("tmux")(IN_TERMINAL, inTerminal, 60_000);

@@ -66,8 +66,8 @@ export async function examine(
 
 const hinders = (status: Diagnosis["status"]): boolean => status === "fail" || status === "skipped";
 
-function skipped({ id, title }: Check, { title: failed }: Diagnosis): Diagnosis {
-  return { check: id, title, status: "skipped", measured: `skipped: ${failed} failed`, remedy: null, ms: 0 };
+function skipped({ id, title }: Check, { title: required }: Diagnosis): Diagnosis {
+  return { check: id, title, status: "skipped", measured: `skipped: requires ${required}`, remedy: null, ms: 0 };
 }
 
 async function diagnose(check: Check, patient: Patient): Promise<Diagnosis[]> {
