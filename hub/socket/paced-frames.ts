@@ -17,7 +17,7 @@ const SMALLEST_FRAME_BYTES = 2;
  * Frames of one connection that are parsed in one turn of the event loop. A chunk of 64 KiB from the network can hold ten
  * thousand control frames or fragments, which never become packets: ws handles all of them in one turn.
  */
-export const FRAMES_PER_TURN = 256;
+export const FRAMES_PER_TURN = 64;
 
 /** The connection that is being parsed, and the number of its frames parsed since it last yielded. */
 let parsed: FrameParser | null = null;

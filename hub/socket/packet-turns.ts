@@ -1,5 +1,7 @@
-/** Packets that one turn of the event loop takes at once, and packets of earlier turns that it handles. */
-const PACKETS_PER_TURN = 64;
+/** Packets that one turn of the event loop takes while none wait: a burst of publications leaves as one packet. */
+const BURST = 64;
+/** Packets that one turn takes while others wait, and packets of earlier turns that it handles. */
+const PACKETS_PER_TURN = 16;
 /** Packets of one connection that are handled before the next connection's. */
 const QUANTUM = 8;
 
@@ -10,9 +12,9 @@ export interface Waiting {
 }
 
 /**
- * Divides the event loop among the connections that send. A turn takes 64 packets at once, and the first packet of each
- * connection. Packets beyond that wait for later turns, in which the connections alternate, so that one that sends a little
- * does not wait for those that send much.
+ * Divides the event loop among the connections that send. A turn takes 64 packets at once, 16 while others wait, and the
+ * first packet of each connection. Packets beyond that wait for later turns, in which the connections alternate. So a
+ * connection that sends little does not wait for those that send much, and turns stay short.
  */
 export class PacketTurns {
   readonly #waiting = new Set<Waiting>();
@@ -30,7 +32,8 @@ export class PacketTurns {
   /** Whether a packet is handled now, of a connection that had `own` packets handled in this turn. */
   take(own: number): boolean {
     this.#run();
-    if (own > 0 && this.#taken >= PACKETS_PER_TURN) return false;
+    const most = this.#waiting.size > 0 ? PACKETS_PER_TURN : BURST;
+    if (own > 0 && this.#taken >= most) return false;
     this.#taken += 1;
     return true;
   }

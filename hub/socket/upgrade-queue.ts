@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { plainAnswers } from "../http/other-upgrades.ts";
 
 /** The number of connections accepted in one turn of the event loop. */
-const PER_TURN = 20;
+const PER_TURN = 4;
 
 type Upgrade = [request: IncomingMessage, socket: Duplex, head: Buffer];
 
