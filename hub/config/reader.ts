@@ -80,7 +80,7 @@ export class ConfigReader {
   #checkSpelling(name: string): void {
     if (name.length < MIN_TYPO_LENGTH || KUBERNETES.test(name)) return;
     const [nearest = "", distance] = nearestTo(name);
-    const meant = `Did you mean ${nearest}? README.md lists all variables`;
+    const meant = `Did you mean ${nearest}? docs/configuration.md lists all variables`;
     if (distance <= MAX_TYPO_DISTANCE) this.fault(name, "is no variable of the hub", meant);
     else if (PREFIXES.some((prefix) => name.startsWith(prefix))) this.fault(name, "is no variable of the hub", meant);
   }

@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { equal, match, ok } from "uvu/assert";
+import { SETTING_GROUPS } from "../../hub/config/descriptions.ts";
+import { NUMBERS, TEXTS } from "../../hub/config/settings.ts";
+import { renderConfiguration } from "../../scripts/api-reference/configuration.ts";
 import { renderReference } from "../../scripts/api-reference/reference.ts";
 import { suite } from "../support/suite.ts";
 
@@ -15,6 +18,12 @@ test("is up to date with the docstrings", () => {
     (name) => !written.includes(name) || readFileSync(join(FOLDER, name), "utf8") !== files.get(name),
   );
   equal(stale, [], "Run `npm run docs:api` and commit docs/api.");
+});
+
+test("the list of settings is up to date and has every variable once", async () => {
+  equal(readFileSync(join(FOLDER, "..", "configuration.md"), "utf8"), renderConfiguration(), "Run `npm run docs:api`.");
+  const described = Object.values(SETTING_GROUPS).flatMap((group) => Object.keys(group));
+  equal(described.sort(), ["NODE_ENV", ...TEXTS, ...Object.keys(NUMBERS)].sort());
 });
 
 test("finds a docstring for every export of the package", () => {
