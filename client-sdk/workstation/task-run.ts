@@ -242,8 +242,8 @@ export class TaskRun {
 }
 
 function conflictReason({ details, code }: RealtimeError): string {
-  const { obstacle } = (details ?? {}) as { obstacle?: unknown };
-  return typeof obstacle === "string" ? obstacle : code;
+  const { reason } = (details ?? {}) as { reason?: unknown };
+  return typeof reason === "string" ? reason : code;
 }
 
 function taskIsOver(id: string): RealtimeError {

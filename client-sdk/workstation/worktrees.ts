@@ -46,11 +46,11 @@ export async function releaseWorkplace(client: Client, { worktree }: Workplace):
 }
 
 function mainPathIn(thrown: unknown): string | null {
-  const { obstacle, mainPath } = (thrown instanceof RealtimeError ? (thrown.details ?? {}) : {}) as ConflictDetails;
-  return obstacle === "main_clone" && typeof mainPath === "string" ? mainPath : null;
+  const { reason, mainPath } = (thrown instanceof RealtimeError ? (thrown.details ?? {}) : {}) as ConflictDetails;
+  return reason === "main_clone" && typeof mainPath === "string" ? mainPath : null;
 }
 
 interface ConflictDetails {
-  obstacle?: unknown;
+  reason?: unknown;
   mainPath?: unknown;
 }

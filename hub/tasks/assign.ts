@@ -1,4 +1,4 @@
-import type { WorkObstacle } from "@monster-realtime/client/protocol";
+import type { ConflictReason } from "@monster-realtime/client/protocol";
 import { HubError } from "../kernel/errors.ts";
 import { runSql, type Transaction } from "../kernel/statements.ts";
 import { conflict } from "./conflict.ts";
@@ -23,7 +23,7 @@ export async function assignTask(sql: Transaction, task: HeldTask, agentId: stri
   const query = { projectId, ...(agentId === undefined ? {} : { agentId }) };
   const choose = async (locked: AgentQuery["locked"]) => {
     const agents = await lockAgents(sql, { ...query, locked });
-    const free = agents.filter((agent) => obstacleOf(agent, detail.allowed) === null).map(freeAgent);
+    const free = agents.filter((agent) => reasonAgainst(agent, detail.allowed) === null).map(freeAgent);
     const waiting = {
       id: task.id,
       repositoryId: task.repositoryId,
@@ -83,8 +83,8 @@ function refuseFullRepository(repositoryId: string | null, room: ReadonlyMap<str
   throw conflict("repository", message);
 }
 
-/** Ordered by how close an agent is to taking the task, farthest first. The closest agent's obstacle is reported. */
-const OBSTACLES = [
+/** Ordered by how close an agent is to taking the task, farthest first. The closest agent's reason is reported. */
+const NO_AGENT_REASONS = [
   "not_allowed",
   "not_receiving",
   "offline",
@@ -92,10 +92,10 @@ const OBSTACLES = [
   "error",
   "rate_limited",
   "agent_full",
-] as const satisfies readonly WorkObstacle[];
-type Obstacle = (typeof OBSTACLES)[number];
+] as const satisfies readonly ConflictReason[];
+type NoAgentReason = (typeof NO_AGENT_REASONS)[number];
 
-const EXPLANATIONS: Readonly<Record<Exclude<Obstacle, "offline">, string>> = {
+const EXPLANATIONS: Readonly<Record<Exclude<NoAgentReason, "offline">, string>> = {
   not_allowed: "None of the task's allowed agents is suitable. Add one with taskAgents.create.",
   not_receiving: "The project's workstations do not receive tasks. Set `canReceiveTasks` of their attachments.",
   disabled: "The agents that could take the task are disabled. Enable one.",
@@ -104,7 +104,7 @@ const EXPLANATIONS: Readonly<Record<Exclude<Obstacle, "offline">, string>> = {
   agent_full: "The agents that could take the task are at their limit of concurrent tasks. Try again when one is free.",
 };
 
-function obstacleOf(agent: AgentFacts, allowed: ReadonlyMap<string, number> | null): Obstacle | null {
+function reasonAgainst(agent: AgentFacts, allowed: ReadonlyMap<string, number> | null): NoAgentReason | null {
   if (allowed && !allowed.has(agent.id)) return "not_allowed";
   if (!agent.canReceive) return "not_receiving";
   if (!agent.present) return "offline";
@@ -113,13 +113,13 @@ function obstacleOf(agent: AgentFacts, allowed: ReadonlyMap<string, number> | nu
 }
 
 function noAgentError(agents: readonly AgentFacts[], allowed: ReadonlyMap<string, number> | null): HubError {
-  const obstacles = agents.map((agent) => obstacleOf(agent, allowed)).filter((obstacle) => obstacle !== null);
-  const nearest = obstacles.toSorted((a, b) => OBSTACLES.indexOf(b) - OBSTACLES.indexOf(a))[0];
+  const reasons = agents.map((agent) => reasonAgainst(agent, allowed)).filter((reason) => reason !== null);
+  const nearest = reasons.toSorted((a, b) => NO_AGENT_REASONS.indexOf(b) - NO_AGENT_REASONS.indexOf(a))[0];
   if (nearest === undefined)
     return conflict("no_agents", "The project has no agents, or not this one. Attach a workstation that has it.");
   if (nearest !== "offline") return conflict(nearest, EXPLANATIONS[nearest]);
   const offlineIds = [...new Set(agents.map(({ workstationId }) => workstationId))];
   return new HubError("workstation_offline", "No workstation that could take the task is connected. Start one.", {
-    details: { obstacle: "offline", workstationIds: offlineIds },
+    details: { reason: "offline", workstationIds: offlineIds },
   });
 }

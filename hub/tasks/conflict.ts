@@ -1,7 +1,7 @@
-import type { WorkObstacle } from "@monster-realtime/client/protocol";
+import type { ConflictReason } from "@monster-realtime/client/protocol";
 import { HubError } from "../kernel/errors.ts";
 
-/** A `conflict` error with a machine-readable obstacle in its details. */
-export function conflict(obstacle: WorkObstacle, message: string, further: Record<string, unknown> = {}): HubError {
-  return new HubError("conflict", message, { details: { obstacle, ...further } });
+/** A `conflict` error with a machine-readable reason in its details. */
+export function conflict(reason: ConflictReason, message: string, further: Record<string, unknown> = {}): HubError {
+  return new HubError("conflict", message, { details: { reason, ...further } });
 }

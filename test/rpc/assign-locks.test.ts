@@ -26,7 +26,7 @@ test("an assignment that waits for one agent does not block other agents from as
       await sql`SELECT FROM agents WHERE id = ${id} FOR NO KEY UPDATE NOWAIT`;
     });
     const { code, details } = await (refused ?? Promise.reject(new Error("the assignment did not start")));
-    equal([code, details], ["conflict", { obstacle: "disabled" }]);
+    equal([code, details], ["conflict", { reason: "disabled" }]);
   }));
 
 test.run();

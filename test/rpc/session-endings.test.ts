@@ -101,7 +101,7 @@ test("a task in an archived project can be cancelled, and its session can end", 
     is((await call(workstation, "agentSessions.finish", { id: again.id, outcome: "completed" })).status, "completed");
   }));
 
-test("an archived project is reported as the obstacle", () =>
+test("an archived project is reported as the reason", () =>
   withAssignment(async ({ call, refusal }, { admin, projectId, taskId, workstation }, id) => {
     await call(admin, "projects.archive", { id: projectId });
     for (const [method, params] of [
@@ -111,7 +111,7 @@ test("an archived project is reported as the obstacle", () =>
     ] as const) {
       const caller = method === "agentSessions.start" ? workstation : SERVICE;
       const { code, details } = await refusal(caller, method, params);
-      equal([code, details], ["conflict", { obstacle: "project", status: "archived" }], method);
+      equal([code, details], ["conflict", { reason: "project", status: "archived" }], method);
     }
   }));
 

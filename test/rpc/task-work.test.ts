@@ -7,7 +7,7 @@ import { suite } from "../support/suite.ts";
 
 const test = suite("task work");
 
-const obstacleOf = ({ code, details }: HubError) => [code, (details as { obstacle?: string } | undefined)?.obstacle];
+const reasonOf = ({ code, details }: HubError) => [code, (details as { reason?: string } | undefined)?.reason];
 const online = ({ database }: World, { workstationId }: Tenant, status = "online") =>
   database.query(
     (sql) => sql`UPDATE workstations SET status = ${status}, last_seen_at = now() WHERE id = ${workstationId}`,
@@ -88,15 +88,15 @@ test("a task goes from an agent through review to the next agent and is done", (
     ok(task.completedAt);
   }));
 
-test("a task that can't be assigned returns the obstacle, and nothing changes", () =>
+test("a task that can't be assigned returns the reason, and nothing changes", () =>
   withWork(async (world, ours) => {
     const { call, database, refusal } = world;
     const { member, taskId, projectId, agentId, workstationId } = ours;
     const before = await taskOf(world, ours);
-    const obstacle = async () => obstacleOf(await refusal(member, "tasks.assign", { id: taskId }));
+    const reason = async () => reasonOf(await refusal(member, "tasks.assign", { id: taskId }));
     const during = async (change: string, undo: string, expected: unknown[]) => {
       await database.query((sql) => sql.unsafe(change));
-      equal(await obstacle(), expected, change);
+      equal(await reason(), expected, change);
       await database.query((sql) => sql.unsafe(undo));
     };
     const agent = (set: string) => `UPDATE agents SET ${set} WHERE id = '${agentId}'`;
@@ -116,18 +116,18 @@ test("a task that can't be assigned returns the obstacle, and nothing changes", 
     const blocker = await call(member, "tasks.create", { projectId, title: "First" });
     const dependency = { taskId, dependsOnTaskId: blocker.id };
     const { id } = await call(member, "taskDependencies.create", dependency);
-    equal(await obstacle(), ["conflict", "blocked"]);
+    equal(await reason(), ["conflict", "blocked"]);
     await call(member, "taskDependencies.delete", { id });
     const other = await call(SERVICE, "agents.create", { workstationId, type: "custom", name: "Other" });
     await call(member, "taskAgents.create", { taskId, agentId: other.id });
     await call(SERVICE, "agents.update", { id: other.id, set: { status: "disabled" } });
-    equal(await obstacle(), ["conflict", "disabled"]);
-    equal(obstacleOf(await refusal(member, "tasks.assign", { id: taskId, agentId })), ["conflict", "not_allowed"]);
+    equal(await reason(), ["conflict", "disabled"]);
+    equal(reasonOf(await refusal(member, "tasks.assign", { id: taskId, agentId })), ["conflict", "not_allowed"]);
     await call(member, "taskAgents.delete", { id: (await call(member, "taskAgents.list", {})).items[0]?.id ?? "" });
     const busy = await call(member, "tasks.create", { projectId, title: "Busy", ready: true });
     const { id: running } = await call(member, "tasks.assign", { id: busy.id, agentId });
-    equal(await obstacle(), ["conflict", "agent_full"]);
-    equal(obstacleOf(await refusal(member, "tasks.assign", { id: busy.id })), ["conflict", "active"]);
+    equal(await reason(), ["conflict", "agent_full"]);
+    equal(reasonOf(await refusal(member, "tasks.assign", { id: busy.id })), ["conflict", "active"]);
     await call(ours.workstation, "agentSessions.refuse", { id: running, reason: "no" });
     await call(ours.admin, "projects.archive", { id: projectId });
     is((await refusal(member, "tasks.assign", { id: taskId })).code, "conflict");
@@ -157,7 +157,7 @@ test("a repository takes as many concurrent tasks as its limit; 0 is unlimited",
     const [a = "", b = "", c = ""] = ids;
     is((await call(member, "tasks.assign", { id: a })).branch, "main");
     await call(member, "tasks.assign", { id: b });
-    equal(obstacleOf(await refusal(member, "tasks.assign", { id: c })), ["conflict", "repository"]);
+    equal(reasonOf(await refusal(member, "tasks.assign", { id: c })), ["conflict", "repository"]);
     await call(admin, "projectRepositories.update", { id: repository.id, set: { maxConcurrentTasks: 0 } });
     await call(member, "tasks.assign", { id: c });
   }));
@@ -179,7 +179,7 @@ test("a running task can't move into a full repository, and an inactive one can"
     const [running = "", moved = "", resting = ""] = ids;
     for (const id of [running, moved]) await call(member, "tasks.assign", { id });
     const params = { id: moved, set: { projectRepositoryId: full } };
-    equal(obstacleOf(await refusal(member, "tasks.update", params)), ["conflict", "repository"]);
+    equal(reasonOf(await refusal(member, "tasks.update", params)), ["conflict", "repository"]);
     // Setting its current repository moves nothing.
     await call(member, "tasks.update", { id: moved, set: { projectRepositoryId: wide, title: "Same" } });
     is(
@@ -223,16 +223,16 @@ test("an assignment is started once, by its own workstation, and an ended one ca
     is((await refusal(world.otherTenant.workstation, "agentSessions.start", { id })).code, "not_found");
     is((await refusal(member, "agentSessions.start", { id })).code, "forbidden");
     const finish = { id, outcome: "completed" } as const;
-    equal(obstacleOf(await refusal(workstation, "agentSessions.finish", finish)), ["conflict", "not_started"]);
+    equal(reasonOf(await refusal(workstation, "agentSessions.finish", finish)), ["conflict", "not_started"]);
     const starts = await Promise.allSettled([1, 2, 3].map(() => call(workstation, "agentSessions.start", { id })));
     is(starts.filter(({ status }) => status === "fulfilled").length, 1);
-    equal(obstacleOf(await refusal(workstation, "agentSessions.refuse", { id, reason: "x" })), ["conflict", "started"]);
+    equal(reasonOf(await refusal(workstation, "agentSessions.refuse", { id, reason: "x" })), ["conflict", "started"]);
     const wrong = { ...finish, commitsMade: [{ sha: "no commit", message: "" }] };
     is((await refusal(workstation, "agentSessions.finish", wrong)).code, "bad_request");
     const ends = await Promise.allSettled([1, 2, 3].map(() => call(workstation, "agentSessions.finish", finish)));
     is(ends.filter(({ status }) => status === "fulfilled").length, 1);
-    equal(obstacleOf(await refusal(workstation, "agentSessions.start", { id })), ["conflict", "ended"]);
-    equal(obstacleOf(await refusal(workstation, "agentSessions.progress", { id })), ["conflict", "not_active"]);
+    equal(reasonOf(await refusal(workstation, "agentSessions.start", { id })), ["conflict", "ended"]);
+    equal(reasonOf(await refusal(workstation, "agentSessions.progress", { id })), ["conflict", "not_active"]);
     is((await call(member, "agents.get", { id: ours.agentId })).tasksCompleted, 1);
     is((await refusal(workstation, "agentSessions.start", { id: `session_${ulid()}` })).code, "not_found");
   }));
@@ -285,7 +285,7 @@ test("a task that fails repeatedly is given up with an error, and restarts its c
 test("a cancelled task is no longer ready, and its session has ended", () =>
   withWork(async (world, ours) => {
     const { call, refusal } = world;
-    equal(obstacleOf(await refusal(ours.member, "tasks.cancel", { id: ours.taskId })), ["conflict", "inactive"]);
+    equal(reasonOf(await refusal(ours.member, "tasks.cancel", { id: ours.taskId })), ["conflict", "inactive"]);
     const { id } = await call(ours.member, "tasks.assign", { id: ours.taskId });
     await call(ours.workstation, "agentSessions.start", { id });
     const task = await call(ours.member, "tasks.cancel", { id: ours.taskId, reason: "changed our mind" });
@@ -293,14 +293,14 @@ test("a cancelled task is no longer ready, and its session has ended", () =>
     const session = await call(ours.member, "agentSessions.get", { id });
     equal([session.status, session.endReason, session.errorMessage], ["failed", "cancelled", "changed our mind"]);
     const finish = { id, outcome: "completed" };
-    equal(obstacleOf(await refusal(ours.workstation, "agentSessions.finish", finish)), ["conflict", "ended"]);
+    equal(reasonOf(await refusal(ours.workstation, "agentSessions.finish", finish)), ["conflict", "ended"]);
   }));
 
 test("only tasks in review can be reviewed, and a rejection requires feedback", () =>
   withWork(async (world, ours) => {
     const { call, refusal } = world;
     const review = { id: ours.taskId, decision: "approve" };
-    equal(obstacleOf(await refusal(ours.member, "tasks.review", review)), ["conflict", "list"]);
+    equal(reasonOf(await refusal(ours.member, "tasks.review", review)), ["conflict", "list"]);
     await call(ours.member, "tasks.update", { id: ours.taskId, set: { list: "review" } });
     is((await refusal(ours.member, "tasks.review", { ...review, decision: "reject" })).code, "bad_request");
     is((await refusal(ours.member, "tasks.review", { ...review, decision: "maybe" })).code, "bad_request");

@@ -55,7 +55,7 @@ test("holds without a session are released as often as they were acquired, and s
     is(outcomes.filter((outcome) => outcome === "conflict").length, 3);
     equal((await recount()).get(id), { sessions: 1, beyond: 0 });
     const { code, details } = await refusal(workstation, "gitWorktrees.release", { id });
-    equal([code, details], ["conflict", { obstacle: "not_held" }]);
+    equal([code, details], ["conflict", { reason: "not_held" }]);
   }));
 
 test("a session that acquires concurrently holds one worktree, that of its last branch", () =>
@@ -160,7 +160,7 @@ test("a worktree in use is neither deleted nor given another branch until its se
       for (const caller of [workstation, admin, SERVICE]) {
         const moved = await refusal(caller, "gitWorktrees.update", { id: held, set: { branch: "other" } });
         const removed = await refusal(caller, "gitWorktrees.delete", { id: held });
-        for (const { code, details } of [moved, removed]) equal([code, details], ["conflict", { obstacle: "held" }]);
+        for (const { code, details } of [moved, removed]) equal([code, details], ["conflict", { reason: "held" }]);
       }
     }
     // Its workstation may update it as long as the branch stays.
@@ -193,7 +193,7 @@ test("the branch that the clone itself has checked out can't have a worktree", (
   withWorktreeSite(async ({ call, refusal }, { workstation, workstationId }, { acquire, repositoryId }) => {
     const params = { workstationId, projectRepositoryId: repositoryId, branch: "main" };
     const { code, details } = await refusal(workstation, "gitWorktrees.acquire", params);
-    equal([code, details], ["conflict", { obstacle: "main_clone", mainPath: "/src/app" }]);
+    equal([code, details], ["conflict", { reason: "main_clone", mainPath: "/src/app" }]);
     const report = {
       projectRepositoryId: repositoryId,
       mainPath: "/src/app",

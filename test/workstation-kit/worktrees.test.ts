@@ -84,7 +84,7 @@ test("outside of tasks a worktree is held until its release, and released once",
     await workstation.releaseWorktree(place);
     is(await holders(place), 0);
     const again: RealtimeError = await workstation.releaseWorktree(place).catch((error) => error);
-    equal([again.code, again.details], ["conflict", { obstacle: "not_held" }]);
+    equal([again.code, again.details], ["conflict", { reason: "not_held" }]);
   }));
 
 test("a worktree whose answer was lost is returned after the reconnect, and counts once", () =>

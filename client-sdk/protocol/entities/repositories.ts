@@ -96,7 +96,7 @@ interface WorktreeVerbs {
    * Status `creating` means that the workstation must check the branch out. A session that acquires its branch again
    * gets the same worktree and counts once. Acquiring another branch releases the first. `not_found` if there is no
    * clone. `conflict` if the clone is not `ready`, or the session has ended or belongs to another workstation or
-   * repository. `conflict` also if the clone itself has the branch checked out: `details.obstacle` is then
+   * repository. `conflict` also if the clone itself has the branch checked out: `details.reason` is then
    * `main_clone`, and `details.mainPath` its folder.
    */
   "gitWorktrees.acquire": { params: WorktreeAcquire; result: GitWorktree };

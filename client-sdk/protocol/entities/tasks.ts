@@ -139,7 +139,7 @@ interface TaskVerbs {
   /**
    * Assigns a task to the given agent, or to the best free one: by the task's priorities, then the project's, then the
    * longest idle time. The workstation receives `task:assign`. `workstation_offline` if no suitable workstation is
-   * present; `conflict` with `details.obstacle` for all other reasons.
+   * present; `conflict` with `details.reason` for all other reasons.
    */
   "tasks.assign": { params: { id: string; agentId?: string }; result: Assignment };
   /**

@@ -73,13 +73,13 @@ export interface SessionProgress {
 }
 
 /**
- * The reason of a `conflict`, in `details.obstacle`. For a task: its `project` is not active, it is assigned (`active`)
+ * The reason of a `conflict`, in `details.reason`. For a task: its `project` is not active, it is assigned (`active`)
  * or not (`inactive`), its `list`, `not_ready`, `blocked`, its `repository`. For the agents: `no_agents`, or why the
  * best candidate can't take it (`workstation_offline` has `offline`). For a session: `started`, `not_started`, `ended`,
  * `not_active`, `open`. For worktrees: the `clone` is not ready, the branch is checked out in the `main_clone`, `held`,
  * `not_held`.
  */
-export type WorkObstacle =
+export type ConflictReason =
   | "project"
   | "active"
   | "inactive"
