@@ -11,4 +11,4 @@ export type { PendingResult } from "./workstation/results-file.ts";
 export type { RefuseOptions, StartOptions, TaskProgress, TaskResult, WorkstationTask } from "./workstation/task.ts";
 export { createWorkstation, type Workstation } from "./workstation/workstation.ts";
 export type { WorkstationEvents, WorkstationState } from "./workstation/workstation-events.ts";
-export type { Workplace } from "./workstation/worktrees.ts";
+export type { AcquiredWorktree } from "./workstation/worktrees.ts";

@@ -9,7 +9,7 @@ import { persistently } from "./persistently.ts";
 import { ProgressReporter } from "./progress-teller.ts";
 import type { Results } from "./results.ts";
 import { finishOf, type RefuseOptions, type StartOptions, type TaskResult, type WorkstationTask } from "./task.ts";
-import { acquireWorkplace, type Workplace } from "./worktrees.ts";
+import { type AcquiredWorktree, acquireWorktree } from "./worktrees.ts";
 
 /** The longest reason that the hub accepts. */
 const MAX_REASON = 1_000;
@@ -221,7 +221,7 @@ export class TaskRun {
     if (this.#isOver) throw taskIsOver(this.id);
   }
 
-  async #acquireWorktree(named: string | undefined): Promise<Workplace> {
+  async #acquireWorktree(named: string | undefined): Promise<AcquiredWorktree> {
     this.#refuseIfOver();
     const { client, assignment } = this.#parts;
     const { repository, workstationId } = assignment;
@@ -231,7 +231,7 @@ export class TaskRun {
         "This task has no repository or no branch. Call acquireWorktree() only for tasks that have both.",
       );
     const params = { workstationId, projectRepositoryId: repository.id, branch, sessionId: this.id };
-    return acquireWorkplace(client, params, this.#abort.signal);
+    return acquireWorktree(client, params, this.#abort.signal);
   }
 
   async #limitAgent(until: Date, reason: string): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Assignment, CommitMade, SessionFinish, SessionProgress } from "../protocol/index.ts";
-import type { Workplace } from "./worktrees.ts";
+import type { AcquiredWorktree } from "./worktrees.ts";
 
 /** How a task ended. */
 export interface TaskResult {
@@ -66,7 +66,7 @@ export interface WorkstationTask extends Readonly<Assignment> {
    * first. Waits for a connection. Rejects with `not_found` if this machine has no clone of the repository, with
    * `conflict` if the clone is not ready, and with the signal's reason.
    */
-  acquireWorktree(branch?: string): Promise<Workplace>;
+  acquireWorktree(branch?: string): Promise<AcquiredWorktree>;
 }
 
 /** Converts a result to the parameters of the hub's finish call. */

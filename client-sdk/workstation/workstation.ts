@@ -24,7 +24,7 @@ import type { WorkstationTask } from "./task.ts";
 import { TaskRuns } from "./task-runs.ts";
 import { withLimit } from "./with-limit.ts";
 import type { WorkstationEvents, WorkstationState } from "./workstation-events.ts";
-import { acquireWorkplace, releaseWorkplace, type Workplace } from "./worktrees.ts";
+import { type AcquiredWorktree, acquireWorktree, releaseWorktree } from "./worktrees.ts";
 
 /**
  * The longest wait for aborted handlers after the hub has ended the workstation, and for the calls that report them.
@@ -162,15 +162,15 @@ export class Workstation {
   }: {
     projectRepositoryId: string;
     branch: string;
-  }): Promise<Workplace> {
+  }): Promise<AcquiredWorktree> {
     if (this.#workstationId === null)
       throw new InvalidArgumentError("The workstation has not been online yet. Wait for start() first.");
-    return acquireWorkplace(this.client, { workstationId: this.#workstationId, projectRepositoryId, branch });
+    return acquireWorktree(this.client, { workstationId: this.#workstationId, projectRepositoryId, branch });
   }
 
   /** Releases what `acquireWorktree` returned. Rejects with `conflict` if it is no longer held. */
-  releaseWorktree(workplace: Workplace): Promise<void> {
-    return releaseWorkplace(this.client, workplace);
+  releaseWorktree(acquired: AcquiredWorktree): Promise<void> {
+    return releaseWorktree(this.client, acquired);
   }
 
   async #begin(): Promise<void> {

@@ -5,7 +5,7 @@ import { ulid } from "../ulid.ts";
 import { persistently } from "./persistently.ts";
 
 /** The folder for work on a branch. */
-export interface Workplace {
+export interface AcquiredWorktree {
   branch: string;
   /**
    * The folder. A worktree of status `creating` does not exist yet: `git worktree add` creates it, or switches it to
@@ -19,11 +19,11 @@ export interface Workplace {
 /**
  * Waits for a connection. Rejects as `gitWorktrees.acquire` does, unless the clone itself has the branch checked out.
  */
-export async function acquireWorkplace(
+export async function acquireWorktree(
   client: Client,
   params: WorktreeAcquire,
   signal?: AbortSignal,
-): Promise<Workplace> {
+): Promise<AcquiredWorktree> {
   const { branch } = params;
   const idempotencyKey = ulid();
   const options = { idempotencyKey, ...(signal ? { signal } : {}) };
@@ -39,7 +39,7 @@ export async function acquireWorkplace(
 }
 
 /** Releases a worktree that was acquired without a task. The clone itself needs no release. */
-export async function releaseWorkplace(client: Client, { worktree }: Workplace): Promise<void> {
+export async function releaseWorktree(client: Client, { worktree }: AcquiredWorktree): Promise<void> {
   if (!worktree) return;
   const [params, idempotencyKey] = [{ id: worktree.id }, ulid()];
   await persistently({ client }, () => client.rpc("gitWorktrees.release", params, { idempotencyKey }));

@@ -1,6 +1,6 @@
 import { equal, is, match, ok } from "uvu/assert";
 import { InvalidArgumentError, type RealtimeError } from "../../client-sdk/index.ts";
-import type { Workplace, Workstation, WorkstationOptions } from "../../client-sdk/workstation.ts";
+import type { AcquiredWorktree, Workstation, WorkstationOptions } from "../../client-sdk/workstation.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { gate, type Scene, withScene } from "./support/scene.ts";
@@ -12,7 +12,7 @@ interface Site extends Scene {
   /** An online workstation, with a clone in /src/app that has `main` checked out. */
   online(options: Partial<WorkstationOptions>): Promise<Workstation>;
   /** The number of holders of the worktree. */
-  holders(workplace: Workplace | undefined): Promise<number>;
+  holders(acquired: AcquiredWorktree | undefined): Promise<number>;
 }
 
 function withSite(body: (site: Site) => Promise<void>): Promise<void> {
@@ -30,8 +30,8 @@ function withSite(body: (site: Site) => Promise<void>): Promise<void> {
         await workstation.client.rpc("workstationRepositories.report", clone);
         return workstation;
       },
-      async holders(workplace) {
-        return (await owner.rpc("gitWorktrees.get", { id: workplace?.worktree?.id ?? "" })).activeTaskCount;
+      async holders(acquired) {
+        return (await owner.rpc("gitWorktrees.get", { id: acquired?.worktree?.id ?? "" })).activeTaskCount;
       },
     });
   });
@@ -40,7 +40,7 @@ function withSite(body: (site: Site) => Promise<void>): Promise<void> {
 test("a worktree is held by its task and released at its end", () =>
   withSite(async ({ online, assign, sessionIs, holders, projectRepositoryId }) => {
     const go = gate();
-    const places: Workplace[] = [];
+    const places: AcquiredWorktree[] = [];
     await online({
       onTask: async (task) => {
         places.push(await task.acquireWorktree("fix"));
@@ -59,7 +59,7 @@ test("a worktree is held by its task and released at its end", () =>
 
 test("a branch checked out in the clone is used in the clone, and nothing is held", () =>
   withSite(async ({ online, assign, sessionIs, owner, projectRepositoryId }) => {
-    const places: Workplace[] = [];
+    const places: AcquiredWorktree[] = [];
     const workstation = await online({
       onTask: async (task) => {
         const place = await task.acquireWorktree();
@@ -90,7 +90,7 @@ test("outside of tasks a worktree is held until its release, and released once",
 test("a worktree whose answer was lost is returned after the reconnect, and counts once", () =>
   withSite(async ({ online, assign, sessionIs, holders, owner, hub, proxy, projectRepositoryId }) => {
     const [go, ends] = [gate(), gate()];
-    const places: Workplace[] = [];
+    const places: AcquiredWorktree[] = [];
     const workstation = await online({
       onTask: async (task) => {
         await task.start();
