@@ -23,7 +23,11 @@ for (const processes of [1, 2]) {
             const serving = processes === 1 ? null : hub;
             try {
               const identity = await renewIdentity(database);
-              await until("it logs the reason", () => hub.output.includes("identity is another one"), 20_000);
+              await until(
+                "it logs the reason",
+                () => hub.output.includes("identity has changed since this hub started"),
+                20_000,
+              );
               if (!serving) is(await hub.exited, 1, hub.output);
               const next = serving ?? (await start());
               const marked = `mr:${identity}:{mr:program}:program`;
