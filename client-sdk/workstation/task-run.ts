@@ -228,7 +228,7 @@ export class TaskRun {
     const branch = named ?? assignment.branch;
     if (!repository || branch === null)
       throw new InvalidArgumentError(
-        "This task has no repository or no branch. Call acquireWorktree() only for tasks that have both.",
+        "This task has no repository, and so no worktree. Call acquireWorktree() only for tasks with a repository.",
       );
     const params = { workstationId, projectRepositoryId: repository.id, branch, sessionId: this.id };
     return acquireWorktree(client, params, this.#abort.signal);

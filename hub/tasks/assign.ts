@@ -96,7 +96,8 @@ const NO_AGENT_REASONS = [
 type NoAgentReason = (typeof NO_AGENT_REASONS)[number];
 
 const EXPLANATIONS: Readonly<Record<Exclude<NoAgentReason, "offline">, string>> = {
-  not_allowed: "None of the task's allowed agents is suitable. Add one with taskAgents.create.",
+  not_allowed:
+    "The task is restricted to agents that are not in this project, or not the requested one. Add one with taskAgents.create.",
   not_receiving: "The project's workstations do not receive tasks. Set `canReceiveTasks` of their attachments.",
   disabled: "The agents that could take the task are disabled. Enable one.",
   error: "The agents that could take the task are in an error state. Wait until one is reported available.",

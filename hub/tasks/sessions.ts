@@ -61,7 +61,7 @@ export async function startSession(
   if (session.status !== "starting")
     throw conflict("started", "This assignment was already started. Continue with its session.");
   const started = await advance(sql, session.task, "started", { agentSessionStatus: "ACTIVE" });
-  if (!started) throw conflict("list", `The task is in the list "${session.task.list}". Move it first.`);
+  if (!started) throw conflict("list", `The task is in the list "${session.task.list}". Move it to "todo" first.`);
   await runSql(
     sql,
     `UPDATE agent_sessions SET status = 'active', started_at = clock_timestamp(), external_session_id = $2::text,

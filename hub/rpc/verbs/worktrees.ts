@@ -62,7 +62,10 @@ const release = defineProcedure<RpcParams<"gitWorktrees.release">>({
   async handler(context, { id }) {
     const place = await lock(gitWorktrees, RIGHTS.gitWorktrees.release, context, { id });
     if (!(await releaseWorktree(context.sql, id)))
-      throw conflict("not_held", "Only sessions hold this worktree. It is released when they end.");
+      throw conflict(
+        "not_held",
+        "Only sessions hold this worktree, or it is not held. Sessions release it when they end.",
+      );
     return { result: await read(gitWorktrees.rows, context.sql, id), place };
   },
 });
