@@ -28,7 +28,7 @@ export const benchCommand: CliCommand<BenchOptions> = {
   name: "bench",
   summary: "measure a hub from outside: connects, latency, fan-out, throughput",
   description:
-    "Uses a temporary task, or --channel. The defaults do not affect a hub in use; larger loads need confirmation.\n" +
+    "Uses a temporary task, or --channel. The defaults are harmless to a hub in use; larger loads need confirmation.\n" +
     "Times include the network and this program: compare runs from the same place.",
   examples: [
     "bench",

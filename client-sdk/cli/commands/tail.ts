@@ -117,7 +117,7 @@ class Tail {
     });
     subscription.on("lost", (gap) => {
       reportsRecovery = true;
-      const words = `Lost: the hub no longer has the publications from #${gap.previous.offset + 1} to #${gap.position.offset}. The stream continues after #${gap.position.offset}.`;
+      const words = `Lost: the hub could not recover the publications after #${gap.previous.offset}. The stream continues after #${gap.position.offset}.`;
       this.#lines.event(channel, "lost", gap, words);
     });
     this.#lines.watch(channel, subscription.presence);

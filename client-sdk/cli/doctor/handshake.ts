@@ -39,7 +39,7 @@ export const protocolCheck: Check = {
     const handshake = await patient.handshake();
     if (handshake.name === "welcomed") return spoken([handshake.welcome.protocol]);
     const { code, details } = handshake.error;
-    if (code !== "unsupported_protocol") return ok(`version ${PROTOCOL_VERSION} is accepted`);
+    if (code !== "unsupported_protocol") return ok(`version ${PROTOCOL_VERSION} was not refused`);
     const { supported } = (details ?? {}) as { supported?: unknown };
     return spoken(Array.isArray(supported) ? supported.filter((version) => typeof version === "number") : []);
   },

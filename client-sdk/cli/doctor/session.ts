@@ -103,7 +103,7 @@ async function rightsOfUser(
 
 const MAY: Record<Role, string> = {
   owner: "owner, all rights",
-  admin: "admin, all rights except deletion",
+  admin: "admin, all rights except deleting the organization",
   member: "member, projects and tasks but not connections",
 };
 
