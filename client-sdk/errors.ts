@@ -202,7 +202,7 @@ export class IterationOverflowError extends RealtimeError {
 }
 
 /**
- * The hub no longer has the publications between two positions. Load the state again, then continue to follow the
+ * The hub could not recover the publications between two positions. Load the state again, then continue to follow the
  * channel.
  */
 export class PublicationsLostError extends RealtimeError {

@@ -40,7 +40,7 @@ export type SubscriptionEvents = {
   publication: [publication: Publication];
   /** Every publication missed while disconnected has been delivered. */
   recovered: [{ position: StreamPosition; publications: number }];
-  /** The hub no longer has the publications between `previous` and `position`: load the state again. */
+  /** The hub could not recover the publications from `previous` to `position`: load the state again. */
   lost: [{ previous: StreamPosition; position: StreamPosition }];
   state: [state: SubscriptionState, previous: SubscriptionState];
   /** The hub ended the subscription or refused part of it; see `state`. */

@@ -32,7 +32,7 @@ interface Waiter {
 
 /**
  * One channel's publications, each exactly once and in order of offset, across any number of connections. Missed
- * publications are recovered. If the hub no longer has them, `lost` is emitted and the stream continues at a new
+ * publications are recovered. If the hub can't recover them, `lost` is emitted and the stream continues at a new
  * position.
  */
 export class Subscription<Name extends string = string> {

@@ -74,7 +74,7 @@ export const SETTING_GROUPS: Readonly<Record<string, Group>> = {
   },
   "Tokens and rights": {
     DEVELOPMENT: {
-      description: "`on` or `off`: the hub issues its own tokens.",
+      description: "`on` or `off`. If on, the hub issues its own tokens.",
       byDefault: "on without an issuer, unless `NODE_ENV=production`",
     },
     MONSTER_AUTH_ISSUER: {
@@ -161,7 +161,7 @@ export const SETTING_GROUPS: Readonly<Record<string, Group>> = {
   "Tasks and retention": {
     DISPATCH: { description: "`auto`: the hubs assign ready tasks to available agents.", byDefault: "manual" },
     ASSIGNMENT_TIMEOUT_MS: { description: "How long an assignment may stay unstarted." },
-    ASSIGNMENT_RETRY_MS: { description: "When an agent may get a refused task again." },
+    ASSIGNMENT_RETRY_MS: { description: "When an agent may get a task again that it refused or failed." },
     SESSION_TIMEOUT_MS: { description: "How long a workstation may be offline before its sessions are lost." },
     AUDIT_RETENTION_DAYS: { description: "How many days the audit trail is kept. 0: for ever." },
     DELETED_ORGANIZATION_DAYS: {

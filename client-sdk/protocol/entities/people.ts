@@ -19,7 +19,7 @@ export interface User {
 }
 
 /**
- * Users may change all of their fields except `email`. Only services set it, because it comes from the identity
+ * Users may change these fields of their own, except `email`. Only services set it, because it comes from the identity
  * provider.
  */
 export type UserSet = Partial<Pick<User, "email" | "name" | "avatarUrl" | "displayName" | "timezone">>;

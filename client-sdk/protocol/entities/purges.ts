@@ -42,8 +42,8 @@ export interface PurgeListParams {
 
 export interface PurgeMethods {
   /**
-   * Lists deleted rows that are not yet removed, ordered by id: those of the caller's organizations, including deleted
-   * ones.
+   * Lists deleted rows that are not yet removed, ordered by id: those of the caller's organizations, and the deleted
+   * organizations that it owns.
    */
   "purges.list": { params: PurgeListParams; result: Page<Purge> };
 }

@@ -187,7 +187,7 @@ export interface WorkMethods {
    * `conflict` if it has ended.
    */
   "agentSessions.finish": { params: SessionFinish; result: AgentSession };
-  /** Refuses an assignment that was not started. The task is assigned to another agent. */
+  /** Refuses an assignment that was not started. Another agent can then get the task. */
   "agentSessions.refuse": { params: SessionRefuse; result: AgentSession };
   /**
    * Reports a workstation's own clone, which the first report creates. `ready` sets `lastSyncedAt`. Any status except
