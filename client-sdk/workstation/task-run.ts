@@ -6,7 +6,7 @@ import { ulid } from "../ulid.ts";
 import { TaskCancelledError, WorkstationStoppedError } from "./errors.ts";
 import type { TaskHandler } from "./options.ts";
 import { persistently } from "./persistently.ts";
-import { ProgressReporter } from "./progress-teller.ts";
+import { ProgressReporter } from "./progress-reporter.ts";
 import type { Results } from "./results.ts";
 import { finishOf, type RefuseOptions, type StartOptions, type TaskResult, type WorkstationTask } from "./task.ts";
 import { type AcquiredWorktree, acquireWorktree } from "./worktrees.ts";

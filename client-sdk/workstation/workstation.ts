@@ -47,9 +47,9 @@ export class Workstation {
   readonly #options: ResolvedWorkstationOptions;
   readonly #events: Emitter<WorkstationEvents>;
   readonly #results: Results;
-  readonly #works: TaskRuns;
+  readonly #runs: TaskRuns;
   readonly #presence: PresenceKeeper;
-  readonly #attendance: AssignmentSync;
+  readonly #assignments: AssignmentSync;
   /** Cleanup functions, called at the end. */
   readonly #undo: (() => void)[] = [];
   #state: WorkstationState = { name: "idle" };
@@ -76,9 +76,9 @@ export class Workstation {
     this.client = createClient(this.#options.client);
     this.#events = new Emitter((thrown, name) => (name === "error" ? logFailure(thrown) : this.#report(thrown)));
     this.#results = this.#makeResults();
-    this.#works = this.#makeWorks();
+    this.#runs = this.#makeWorks();
     this.#presence = this.#makePresence();
-    this.#attendance = this.#makeAttendance();
+    this.#assignments = this.#makeAttendance();
     this.client.on("error", (error) => this.#clientFailed(error));
     this.client.on("state", (state) => this.#connectionChanged(state));
   }
@@ -94,7 +94,7 @@ export class Workstation {
 
   /** The tasks that are running now. */
   get tasks(): readonly WorkstationTask[] {
-    return this.#works.running;
+    return this.#runs.running;
   }
 
   /** The port of its dev server, shown in its presence. Null: none. */
@@ -143,7 +143,7 @@ export class Workstation {
     this.#agents = checkedAgents(agents);
     this.#presence.show();
     // Before start(), nothing is sent: start() reports them.
-    if (this.#starting) await this.#attendance.reportAgents();
+    if (this.#starting) await this.#assignments.reportAgents();
   }
 
   /** Shows these projects as active, in addition to those of running tasks. */
@@ -182,7 +182,7 @@ export class Workstation {
       if (this.#options.handleSignals) this.#undo.push(listenToSignals(() => this.#signalled()));
       const { principal } = await this.client.connect();
       this.#workstationId = principal.kind === "workstation" ? principal.id : null;
-      await this.#attendance.goOnline(principal);
+      await this.#assignments.goOnline(principal);
       this.#connectionChanged(this.client.state);
     } catch (thrown) {
       if (this.#stopping) return;
@@ -196,9 +196,9 @@ export class Workstation {
     if (this.#stopping) return;
     if (state.name === "waiting") this.#become({ name: "waiting", error: state.error });
     if (state.name === "connecting" && this.#state.name === "online") this.#become({ name: "connecting" });
-    if (state.name === "connected" && this.#attendance.isOnline) this.#reconnected();
+    if (state.name === "connected" && this.#assignments.isOnline) this.#reconnected();
     // Before that, start() handles it.
-    if (state.name === "closed" && this.#attendance.isOnline) this.#endedByHub(state.error);
+    if (state.name === "closed" && this.#assignments.isOnline) this.#endedByHub(state.error);
   }
 
   #reconnected(): void {
@@ -225,9 +225,9 @@ export class Workstation {
   async #stop(drainMs: number, graceMs: number): Promise<void> {
     this.#become({ name: "stopping" });
     const left = this.#presence.leave().catch((error) => this.#report(error));
-    await this.#waitFor(this.#works.stop(), drainMs);
-    await this.#waitFor(this.#works.abort(new WorkstationStoppedError()), graceMs);
-    const givenUp = this.#works.giveUp();
+    await this.#waitFor(this.#runs.stop(), drainMs);
+    await this.#waitFor(this.#runs.abort(new WorkstationStoppedError()), graceMs);
+    const givenUp = this.#runs.giveUp();
     await withLimit(givenUp, ABORT_LIMIT_MS);
     await withLimit(Promise.all([left, givenUp, this.#refuseLast(), this.#results.flushed()]), this.#flushLimitMs);
     await this.#close({ name: "stopped", error: null });
@@ -239,15 +239,15 @@ export class Workstation {
 
   /** Refuses assignments that the hub made before it registered the leave. Otherwise they would wait a minute. */
   async #refuseLast(): Promise<void> {
-    if (!this.#attendance.isOnline) return;
-    await this.#attendance.fetchAssignments().catch((error) => this.#report(error));
-    await this.#works.stop();
+    if (!this.#assignments.isOnline) return;
+    await this.#assignments.fetchAssignments().catch((error) => this.#report(error));
+    await this.#runs.stop();
   }
 
   /** While disconnected, results in a file wait for the next run. */
   get #flushLimitMs(): number {
     const isAway = this.client.state.name !== "connected";
-    return isAway && (this.#options.resultsFile !== null || !this.#attendance.isOnline) ? 0 : FLUSH_LIMIT_MS;
+    return isAway && (this.#options.resultsFile !== null || !this.#assignments.isOnline) ? 0 : FLUSH_LIMIT_MS;
   }
 
   /** Ends the workstation without a call of stop(). */
@@ -257,8 +257,8 @@ export class Workstation {
   }
 
   async #endNow(error: RealtimeError | null): Promise<void> {
-    await withLimit(this.#works.abort(error ?? new WorkstationStoppedError()), ABORT_LIMIT_MS);
-    await withLimit(this.#works.giveUp(), ABORT_LIMIT_MS);
+    await withLimit(this.#runs.abort(error ?? new WorkstationStoppedError()), ABORT_LIMIT_MS);
+    await withLimit(this.#runs.giveUp(), ABORT_LIMIT_MS);
     if (error?.code !== "replaced") return this.#close({ name: "stopped", error });
     await this.#close({ name: "replaced", error });
     this.#events.emit("replaced", error);
@@ -307,7 +307,7 @@ export class Workstation {
       presenceMeta({
         agents: this.#agents,
         projects: this.#projects,
-        running: this.#works.running.map(({ project }) => ({ projectId: project.id })),
+        running: this.#runs.running.map(({ project }) => ({ projectId: project.id })),
         devServerPort: this.#devServerPort,
       });
     return new PresenceKeeper({ client: this.client, meta, failed: (error) => this.#report(error) });
@@ -315,7 +315,7 @@ export class Workstation {
 
   #makeAttendance(): AssignmentSync {
     return new AssignmentSync({
-      ...{ client: this.client, works: this.#works, results: this.#results, presence: this.#presence },
+      ...{ client: this.client, works: this.#runs, results: this.#results, presence: this.#presence },
       agents: () => this.#agents,
       waiting: (error) => this.#become({ name: "waiting", error }),
       ended: (error) => this.#endedByHub(error),
