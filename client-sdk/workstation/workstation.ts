@@ -76,9 +76,9 @@ export class Workstation {
     this.client = createClient(this.#options.client);
     this.#events = new Emitter((thrown, name) => (name === "error" ? logFailure(thrown) : this.#report(thrown)));
     this.#results = this.#makeResults();
-    this.#runs = this.#makeWorks();
+    this.#runs = this.#createTaskRuns();
     this.#presence = this.#makePresence();
-    this.#assignments = this.#makeAttendance();
+    this.#assignments = this.#createAssignmentSync();
     this.client.on("error", (error) => this.#clientFailed(error));
     this.client.on("state", (state) => this.#connectionChanged(state));
   }
@@ -287,7 +287,7 @@ export class Workstation {
     });
   }
 
-  #makeWorks(): TaskRuns {
+  #createTaskRuns(): TaskRuns {
     const { onTask, onResume, autoStartMs } = this.#options;
     const [client, results] = [this.client, this.#results];
     return new TaskRuns({
@@ -313,7 +313,7 @@ export class Workstation {
     return new PresenceKeeper({ client: this.client, meta, failed: (error) => this.#report(error) });
   }
 
-  #makeAttendance(): AssignmentSync {
+  #createAssignmentSync(): AssignmentSync {
     return new AssignmentSync({
       ...{ client: this.client, works: this.#runs, results: this.#results, presence: this.#presence },
       agents: () => this.#agents,
