@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { judge, type Verdict } from "./judge.ts";
 
 /** Longer than the longest file takes on a busy machine. A file that stays alive after its tests leaks something. */
-const LIMIT_MS = 240_000;
+const LIMIT_MS = 480_000;
 
 export interface FileResult extends Verdict {
   file: string;
@@ -11,7 +11,7 @@ export interface FileResult extends Verdict {
   output: string;
 }
 
-/** Runs one test file in a separate process, and kills it after four minutes. Never rejects. */
+/** Runs one test file in a separate process, and kills it after eight minutes. Never rejects. */
 export function runFile(file: string, cwd: string, env: NodeJS.ProcessEnv): Promise<FileResult> {
   const startedAt = performance.now();
   const child = spawn(process.execPath, ["--import", "tsx", file], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });

@@ -1,4 +1,6 @@
 const POLL_MS = 5;
+/** Ends the wait for a condition that never comes. A test of a promised time states that time. */
+const DEFAULT_LIMIT_MS = 15_000;
 
 /**
  * Waits until `condition` returns a truthy value and returns that value; fails after `limitMs` with `what`
@@ -7,7 +9,7 @@ const POLL_MS = 5;
 export async function until<Value>(
   what: string,
   condition: () => Value | Promise<Value>,
-  limitMs = 5_000,
+  limitMs = DEFAULT_LIMIT_MS,
 ): Promise<NonNullable<Value>> {
   const deadline = performance.now() + limitMs;
   let last: unknown;
