@@ -9,8 +9,6 @@ export const ANONYMOUS_FRAME_BYTES = 16 * 1024;
 export const ANONYMOUS_PACKETS = 8;
 /** For how long without a break a connection may use up its byte budget. */
 const MAX_EXHAUSTED_MS = 10_000;
-/** The bytes that a connection uses before it counts for its principal: most connections use less. */
-const SHARED_FROM_BYTES = 16 * 1024;
 /** Packets count as bytes too, so that this many times the rate of requests uses up the byte budget. */
 const PACKETS_PER_REQUEST = 10;
 
@@ -45,6 +43,8 @@ interface Admitted {
 interface Backlog {
   packets: [PacketSource, unknown][];
   handled: number;
+  /** Called when all are handled. */
+  callbacks: (() => void)[];
 }
 
 /** All connections of the process share its event loop. */
@@ -68,6 +68,8 @@ export class Intake implements Waiting {
   #taken = 0;
   #waiting: Backlog | null = null;
   #pause: NodeJS.Timeout | null = null;
+  /** When the pause ends, by `performance.now()`. */
+  #pausedUntil = 0;
 
   constructor(policy: IntakePolicy) {
     this.#policy = policy;
@@ -77,6 +79,11 @@ export class Intake implements Waiting {
   readsFrom(source: PacketSource): void {
     this.#reading.add(source);
     source.limitFrames(this.#frameBytes);
+  }
+
+  /** Removes a transport that has closed. */
+  readsNoLonger(source: PacketSource): void {
+    this.#reading.remove(source);
   }
 
   /** Sets the intake's connection, as soon as Engine.IO has created it. */
@@ -103,28 +110,24 @@ export class Intake implements Waiting {
 
   /** Counts read bytes, for the connection and for its principal. Reading pauses if they use up a budget. */
   spend(bytes: number): void {
-    const now = performance.now();
     if (!this.#admitted) this.#spendAnonymous(bytes);
-    this.#spendOwn(bytes, now);
-    if (this.#bytes.used(this.#policy.limits.bytesPerSecond, now) > SHARED_FROM_BYTES)
-      this.#pauseFor(this.#admitted?.share.spend(bytes, now) ?? 0);
+    this.#spendBudgets(bytes);
   }
 
-  /** Counts a packet or a control frame: small ones cost more than their bytes. */
+  /** Counts a packet or a frame: small ones cost more than their bytes. */
   spendPacket(): void {
     const { bytesPerSecond, requestsPerSecond } = this.#policy.limits;
-    this.#spendOwn(Math.ceil(bytesPerSecond / (requestsPerSecond * PACKETS_PER_REQUEST)), performance.now());
+    this.#spendBudgets(Math.ceil(bytesPerSecond / (requestsPerSecond * PACKETS_PER_REQUEST)));
   }
 
   /** Pauses reading, because the last packet was rejected and the next one would be too. */
   pauseReading(pauseMs: number): void {
-    this.#pauseFor(pauseMs);
+    this.#pauseFor(pauseMs, performance.now());
   }
 
   /** Handles one packet: now, or in a later turn if this turn has handled enough of this connection. */
   take(source: PacketSource, packet: unknown): void {
-    if (!this.#admitted && !this.#takesAnonymous()) return;
-    this.spendPacket();
+    if (this.#violated || (!this.#admitted && !this.#takesAnonymous())) return;
     if (this.#waiting) this.#waiting.packets.push([source, packet]);
     else if (this.#hasTurn()) this.#deliver(source, packet);
     else this.#defer(source, packet);
@@ -139,7 +142,19 @@ export class Intake implements Waiting {
     if (waiting.handled < waiting.packets.length) return true;
     this.#waiting = null;
     this.#reading.go();
+    for (const call of waiting.callbacks) call();
     return false;
+  }
+
+  /** Calls back when no packet waits: at once, or in a later turn. */
+  whenHandled(call: () => void): void {
+    if (this.#waiting) this.#waiting.callbacks.push(call);
+    else call();
+  }
+
+  /** Drops the packets that wait: their client is gone. */
+  dropWaiting(): void {
+    this.#waiting?.packets.splice(0);
   }
 
   /** Whether the connection broke the limits, and is about to end. */
@@ -151,15 +166,17 @@ export class Intake implements Waiting {
   violate(error: HubError): void {
     if (this.#violated) return;
     this.#violated = true;
+    this.dropWaiting();
     this.#reading.stop();
     if (this.#admitted) this.#admitted.end(error);
     else if (this.#engine) this.#policy.refuse(this.#engine, error);
   }
 
-  #spendOwn(bytes: number, now: number): void {
+  #spendBudgets(bytes: number): void {
+    const now = performance.now();
     const pauseMs = this.#bytes.spend(bytes, this.#policy.limits.bytesPerSecond, now);
-    if (this.#bytes.exhaustedMs(now) >= MAX_EXHAUSTED_MS) this.violate(tooManyBytes());
-    this.#pauseFor(pauseMs);
+    if (pauseMs > 0 && this.#bytes.exhaustedMs(now) >= MAX_EXHAUSTED_MS) this.violate(tooManyBytes());
+    this.#pauseFor(Math.max(pauseMs, this.#admitted?.share.spend(bytes, now) ?? 0), now);
   }
 
   #spendAnonymous(bytes: number): void {
@@ -184,7 +201,7 @@ export class Intake implements Waiting {
   }
 
   #defer(source: PacketSource, packet: unknown): void {
-    this.#waiting = { packets: [[source, packet]], handled: 0 };
+    this.#waiting = { packets: [[source, packet]], handled: 0, callbacks: [] };
     this.#reading.stop();
     turns.add(this);
   }
@@ -198,12 +215,19 @@ export class Intake implements Waiting {
     }
   }
 
-  #pauseFor(pauseMs: number): void {
+  #pauseFor(pauseMs: number, now: number): void {
+    this.#pausedUntil = Math.max(this.#pausedUntil, now + pauseMs);
     if (pauseMs <= 0 || this.#pause !== null) return;
     this.#reading.stop();
-    this.#pause = setTimeout(() => {
-      this.#pause = null;
-      this.#reading.go();
+    this.#pause = this.#resumeAfter(pauseMs);
+  }
+
+  /** A pause can become longer while it lasts. */
+  #resumeAfter(pauseMs: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      const leftMs = this.#pausedUntil - performance.now();
+      this.#pause = leftMs > 0 ? this.#resumeAfter(leftMs) : null;
+      if (this.#pause === null) this.#reading.go();
     }, pauseMs).unref();
   }
 }

@@ -2,7 +2,8 @@ import * as ws from "ws";
 
 /** The parts of ws' frame parser that pacing relies on; its types lack all of them. */
 interface FrameParser {
-  readonly _bufferedBytes: number;
+  _bufferedBytes: number;
+  _buffers: Buffer[];
   _state: number;
   getInfo(done: (error?: Error) => void): void;
   startLoop(done: (error?: Error) => void): void;
@@ -15,9 +16,18 @@ const [GET_INFO, DEFER_EVENT] = [0, 6];
 const SMALLEST_FRAME_BYTES = 2;
 /**
  * Frames of one connection that are parsed in one turn of the event loop. A chunk of 64 KiB from the network can hold ten
- * thousand control frames or fragments, which never become packets: ws handles all of them in one turn.
+ * thousand control frames or fragments, which never become packets: ws handles all of them in one turn. ws ends a
+ * connection that has 60 unsent pongs, so that a turn must take fewer pings.
  */
-export const FRAMES_PER_TURN = 64;
+export const FRAMES_PER_TURN = 32;
+
+/** Meters the frames of one connection. */
+export interface FrameMeter {
+  /** Called for each frame. */
+  onFrame(): void;
+  /** Whether the hub ended the connection. The rest of its frames is dropped. */
+  readonly ended: boolean;
+}
 
 /** The connection that is being parsed, and the number of its frames parsed since it last yielded. */
 let parsed: FrameParser | null = null;
@@ -30,26 +40,41 @@ for (const name of ["getInfo", "startLoop"] as const)
     );
 
 class PacedReceiver extends Receiver {
+  declare meter: FrameMeter;
+
   override getInfo(done: (error?: Error) => void): void {
     if (parsed !== this) frames = 0;
     parsed = this;
-    if (this._bufferedBytes >= SMALLEST_FRAME_BYTES) frames += 1;
-    if (frames <= FRAMES_PER_TURN) {
-      super.getInfo(done);
+    if (frames >= FRAMES_PER_TURN) {
+      this.defer(done);
       return;
     }
+    if (this._bufferedBytes >= SMALLEST_FRAME_BYTES) {
+      frames += 1;
+      this.meter.onFrame();
+    }
+    super.getInfo(done);
+  }
+
+  defer(done: (error?: Error) => void): void {
     parsed = null;
     this._state = DEFER_EVENT;
     setImmediate(() => {
       this._state = GET_INFO;
+      if (this.meter.ended) {
+        this._buffers = [];
+        this._bufferedBytes = 0;
+      }
       this.startLoop(done);
     });
   }
 }
 
-/** Makes the WebSocket parse at most `FRAMES_PER_TURN` frames in one turn of the event loop. */
-export function paceFrames(webSocket: ws.WebSocket): void {
+/** Makes the WebSocket parse at most `FRAMES_PER_TURN` frames in one turn of the event loop, and meters each frame. */
+export function paceFrames(webSocket: ws.WebSocket, meter: FrameMeter): void {
   const { _receiver: receiver } = webSocket as { _receiver?: object };
-  // An own method would cost memory for each connection.
-  if (receiver) Object.setPrototypeOf(receiver, PacedReceiver.prototype);
+  if (!receiver) return;
+  // Own methods would cost memory for each connection.
+  Object.setPrototypeOf(receiver, PacedReceiver.prototype);
+  Object.assign(receiver, { meter });
 }

@@ -23,6 +23,12 @@ export class Reading {
     if (this.#stops > 0) source.pause();
   }
 
+  /** A transport has closed. */
+  remove(source: PacketSource): void {
+    if (this.#first === source) this.#first = this.#others?.shift() ?? null;
+    else this.#others = this.#others?.filter((other) => other !== source) ?? null;
+  }
+
   limitFrames(bytes: number): void {
     this.#each((source) => source.limitFrames(bytes));
   }

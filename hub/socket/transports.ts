@@ -4,7 +4,7 @@ import type { WebSocket } from "ws";
 import { badRequest, HubError } from "../kernel/errors.ts";
 import type { Intake } from "./intake.ts";
 import { CLOSE_TIMEOUT_MS } from "./outbound.ts";
-import { paceFrames } from "./paced-frames.ts";
+import { type FrameMeter, paceFrames } from "./paced-frames.ts";
 import type { PacketSource } from "./reading.ts";
 
 /** A request as Engine.IO passes it on, with its parsed query and, for a WebSocket, the upgraded socket. */
@@ -34,16 +34,11 @@ function meter(this: MeteredSocket, chunk: Buffer): void {
   this.connectionIntake?.spend(chunk.byteLength);
 }
 
-/** For control frames: ws answers a ping by itself, and passes neither on as a packet. */
-function meterControl(this: WebSocket & MeteredSocket): void {
-  this.connectionIntake?.spendPacket();
-}
-
 /**
- * Engine.IO's WebSocket transport behind an intake. Bytes count as they arrive from the network, so that control frames and
- * fragments count too, and reading pauses between two chunks.
+ * Engine.IO's WebSocket transport behind an intake. Bytes count as they arrive from the network, and each frame costs what a
+ * packet does, so that control frames and fragments count too. Reading pauses between two chunks.
  */
-export class MeteredWebSocket extends transports.websocket implements PacketSource, Metered {
+export class MeteredWebSocket extends transports.websocket implements PacketSource, Metered, FrameMeter {
   readonly intake: Intake;
   readonly #webSocket: WebSocket | undefined;
 
@@ -52,15 +47,29 @@ export class MeteredWebSocket extends transports.websocket implements PacketSour
     this.intake = intake;
     this.#webSocket = request.websocket;
     intake.readsFrom(this);
-    for (const socket of [request.socket, request.websocket] as MeteredSocket[]) socket.connectionIntake = intake;
+    (request.socket as MeteredSocket).connectionIntake = intake;
     request.socket.on("data", meter);
-    if (!this.#webSocket) return;
-    paceFrames(this.#webSocket);
-    this.#webSocket.on("ping", meterControl).on("pong", meterControl);
+    if (this.#webSocket) paceFrames(this.#webSocket, this);
+  }
+
+  get ended(): boolean {
+    return this.intake.violated;
+  }
+
+  onFrame(): void {
+    this.intake.spendPacket();
   }
 
   protected override onPacket(packet: Packet): void {
     this.intake.take(this, packet);
+  }
+
+  /** The packets of a client that closes are handled first. */
+  protected override onClose(): void {
+    this.intake.whenHandled(() => {
+      this.intake.readsNoLonger(this);
+      super.onClose();
+    });
   }
 
   deliver(packet: unknown): void {
@@ -87,6 +96,7 @@ interface PollingInside {
   closeTimeout: number;
   readyState: string;
   onPacket(packet: unknown): void;
+  onClose(): void;
   onData(body: string): void;
   onDataRequest(request: IncomingMessage, response: ServerResponse): void;
   onError(message: string): void;
@@ -113,7 +123,16 @@ class PollingSource implements PacketSource {
     this.#deliver = inside.onPacket.bind(inside);
     const onData = inside.onData.bind(inside);
     const onDataRequest = inside.onDataRequest.bind(inside);
-    inside.onPacket = (packet) => intake.take(this, packet);
+    inside.onPacket = (packet) => {
+      intake.spendPacket();
+      intake.take(this, packet);
+    };
+    const onClose = inside.onClose.bind(inside);
+    inside.onClose = () =>
+      intake.whenHandled(() => {
+        intake.readsNoLonger(this);
+        onClose();
+      });
     inside.once("close", () => this.#parked?.());
     inside.onData = (body) => {
       if (countPackets(body, intake.packetsPerPost) <= intake.packetsPerPost) onData(body);

@@ -2,8 +2,11 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { plainAnswers } from "../http/other-upgrades.ts";
 
-/** The number of connections accepted in one turn of the event loop. */
-const PER_TURN = 4;
+/** The time of a turn of the event loop that accepting connections takes, and the fewest connections that a turn accepts. */
+const TURN_MS = 3;
+const FEWEST = 4;
+/** Accepted upgrades that are kept in the queue before it is shortened. */
+const KEPT = 1_024;
 
 type Upgrade = [request: IncomingMessage, socket: Duplex, head: Buffer];
 
@@ -17,27 +20,30 @@ export function paceUpgrades(server: Server, path: string): void {
   server.removeAllListeners("upgrade");
   const waiting: Upgrade[] = [];
   let first = 0;
-  const letThrough = () => {
-    const last = Math.min(waiting.length, first + PER_TURN);
-    for (; first < last; first += 1) {
+  const accept = () => {
+    const until = performance.now() + TURN_MS;
+    for (let count = 0; first < waiting.length && (count < FEWEST || performance.now() < until); count += 1) {
       const upgrade = waiting[first];
+      first += 1;
       if (!upgrade || upgrade[1].destroyed) continue;
       upgrade[1].removeListener("error", hangUp);
       for (const handle of handlers) handle.apply(server, upgrade);
     }
-    if (first < waiting.length) {
-      setImmediate(letThrough);
-      return;
+    if (first === waiting.length || first > KEPT) {
+      waiting.splice(0, first);
+      first = 0;
     }
-    waiting.length = 0;
-    first = 0;
+    if (waiting.length > 0) setImmediate(accept);
   };
   server.on("upgrade", (...upgrade: Upgrade) => {
     if (!isWebSocket(upgrade[0], path)) return answerPlainly(...upgrade);
+    const [, socket, head] = upgrade;
+    // A client sends frames after the answer. Frames that come with the request would reach ws before they are metered.
+    if (head.length > 0) return void socket.destroy();
     // While the upgrade waits, a client that hangs up must not end the process by an unhandled error.
     upgrade[1].on("error", hangUp);
     waiting.push(upgrade);
-    if (waiting.length === 1) setImmediate(letThrough);
+    if (waiting.length === 1) setImmediate(accept);
   });
 }
 

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
 import { equal, is, ok } from "uvu/assert";
+import { frame, UPGRADE } from "../../scripts/bench/attacks/raw-tcp.ts";
 import { withHub } from "../support/hub.ts";
 import { RawPolling, RawTransport } from "../support/raw-transport.ts";
 import { suite } from "../support/suite.ts";
@@ -140,6 +141,45 @@ test("all packets of one chunk are executed, in order, however many there are", 
       payloads(),
       Array.from({ length: 1_000 }, (_, n) => n),
     );
+  }));
+
+for (const transport of ["WebSocket", "polling"] as const)
+  test(`publications of a client that closes right behind them are all published: ${transport}`, () =>
+    withHub({ env: { PUBLISHES_PER_SECOND: "1000", REQUESTS_PER_SECOND: "1000" } }, async (hub) => {
+      const subscriber = await hub.connect(hub.serviceToken);
+      await subscriber.request("subscribe", { channel: hub.taskChannel });
+      const packets = Array.from(
+        { length: 300 },
+        (_, payload) => `42${JSON.stringify(["publish", { channel: hub.taskChannel, type: "note", payload }])}`,
+      );
+      if (transport === "WebSocket") {
+        const client = await RawTransport.connect(hub.url, hub.serviceToken);
+        for (const packet of packets) client.send(packet);
+        client.webSocket.close();
+      } else {
+        const client = await RawPolling.connect(hub.url, hub.serviceToken);
+        await client.post([...packets, "1"].join("\x1e"));
+      }
+      const payloads = () =>
+        subscriber
+          .received("publications", hub.taskChannel)
+          .flatMap(([, list]) => list as { payload: unknown }[])
+          .map(({ payload }) => payload);
+      await until("the last one is published", () => payloads().at(-1) === 299);
+      equal(
+        payloads(),
+        packets.map((_, index) => index),
+      );
+    }));
+
+test("an upgrade request that brings frames along is cut", () =>
+  withHub({}, async (hub) => {
+    const { hostname, port } = new URL(hub.url);
+    const socket = connectTcp(Number(port), hostname);
+    socket.write(Buffer.concat([Buffer.from(UPGRADE), ...Array(100).fill(frame("ping", ""))]));
+    socket.resume();
+    await once(socket, "close");
+    is(hub.node.hub.transportCount, 0);
   }));
 
 test("beyond its byte budget a connection is read slowly, and is ended after ten seconds; others are answered in the meantime", () =>

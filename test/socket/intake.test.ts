@@ -1,5 +1,5 @@
 import { equal, is, ok } from "uvu/assert";
-import type { HubError } from "../../hub/kernel/errors.ts";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { Intake, type IntakePolicy } from "../../hub/socket/intake.ts";
 import type { EngineConnection } from "../../hub/socket/outbound.ts";
 import { suite } from "../support/suite.ts";
@@ -9,7 +9,14 @@ const test = suite("intake");
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
-function setUp({ bytesPerSecond = 1_000_000, deliver }: { bytesPerSecond?: number; deliver?: () => void } = {}) {
+interface SetUp {
+  bytesPerSecond?: number;
+  deliver?: () => void;
+  /** The answer of the principal's share. */
+  share?: (bytes: number) => number;
+}
+
+function setUp({ bytesPerSecond = 1_000_000, deliver, share = () => 0 }: SetUp = {}) {
   const seen: string[] = [];
   const policy: IntakePolicy = {
     limits: { frameBytes: 1_000, packetsPerPost: 100, bytesPerSecond, requestsPerSecond: 1_000 },
@@ -30,7 +37,7 @@ function setUp({ bytesPerSecond = 1_000_000, deliver }: { bytesPerSecond?: numbe
   intake.belongsTo({} as EngineConnection);
   const connection = {
     id: "c1",
-    share: { spend: () => 0 },
+    share: { spend: share },
     end: (error: HubError) => void seen.push(`ended ${error.code}`),
   };
   return { seen, source, intake, connection };
@@ -131,14 +138,68 @@ test("a client that is not admitted may send 128 KiB in total", () => {
   );
 });
 
-test("control frames cost the same as packets", () => {
-  const { seen, intake, connection } = setUp({ bytesPerSecond: 10_000 });
+test("frames cost more than their bytes, and count for the principal", () => {
+  const shared: number[] = [];
+  const share = (bytes: number) => {
+    shared.push(bytes);
+    return 0;
+  };
+  const { seen, intake, connection } = setUp({ bytesPerSecond: 10_000, share });
   intake.admit(connection);
   seen.length = 0;
   for (let frame = 0; frame < 5_000; frame += 1) intake.spendPacket();
   equal(seen, []);
+  is(shared.length, 5_000);
   for (let frame = 0; frame < 10_000; frame += 1) intake.spendPacket();
   equal(seen, ["pause"]);
+});
+
+test("a pause of the connection becomes as long as the principal's", async () => {
+  const shares = [0, 80];
+  const { seen, intake, connection } = setUp({ bytesPerSecond: 10_000, share: () => shares.shift() ?? 0 });
+  intake.admit(connection);
+  seen.length = 0;
+  const begun = performance.now();
+  intake.spend(10_010);
+  intake.spend(1);
+  await until("reading resumes", () => seen.at(-1) === "resume");
+  equal(seen, ["pause", "resume"]);
+  ok(performance.now() - begun >= 79, "not before both are paid for");
+});
+
+test("a caller that waits for the waiting packets is called after the last of them, or immediately if none waits", async () => {
+  await nextTurn();
+  const { seen, source, intake, connection } = setUp();
+  intake.admit(connection);
+  intake.whenHandled(() => seen.push("idle"));
+  is(seen.at(-1), "idle");
+  for (let packet = 0; packet < 200; packet += 1) intake.take(source, packet);
+  intake.whenHandled(() => seen.push("handled"));
+  await until("all are handled", () => seen.at(-1) === "handled");
+  is(seen.filter((what) => what.startsWith("packet")).length, 200);
+});
+
+test("waiting packets of a connection that broke the limits are dropped", async () => {
+  await nextTurn();
+  const { seen, source, intake, connection } = setUp();
+  intake.admit(connection);
+  for (let packet = 0; packet < 200; packet += 1) intake.take(source, packet);
+  intake.violate(new HubError("bad_request", "x"));
+  intake.take(source, "late");
+  intake.whenHandled(() => seen.push("handled"));
+  await until("the rest is dropped", () => seen.at(-1) === "handled");
+  is(seen.filter((what) => what.startsWith("packet")).length, 64);
+});
+
+test("a transport that has closed is paused and resumed no longer", () => {
+  const { seen, source, intake, connection } = setUp({ bytesPerSecond: 10_000 });
+  intake.admit(connection);
+  const other = { ...source, pause: () => void seen.push("other pauses") };
+  intake.readsFrom(other);
+  intake.readsNoLonger(source);
+  seen.length = 0;
+  intake.spend(12_000);
+  equal(seen, ["other pauses"]);
 });
 
 test("a client that is not admitted is rejected once, however many packets it sends", () => {

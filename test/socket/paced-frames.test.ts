@@ -9,8 +9,14 @@ import { until } from "../support/until.ts";
 
 const test = suite("frames of one connection in one turn of the event loop");
 
+interface Peer {
+  served: WebSocket;
+  /** Its meter: how many frames were parsed, and whether it was ended. */
+  meter: { frames: number; ended: boolean; onFrame(): void };
+}
+
 /** A client's TCP connection and the paced WebSocket at its other end. */
-async function withPeer(body: (peer: { served: WebSocket }) => Promise<void>): Promise<void> {
+async function withPeer(body: (peer: Peer) => Promise<void>): Promise<void> {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   await once(server, "listening");
   const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
@@ -18,8 +24,15 @@ async function withPeer(body: (peer: { served: WebSocket }) => Promise<void>): P
     client.write(UPGRADE);
     client.resume();
     const [served] = (await once(server, "connection")) as [WebSocket];
-    paceFrames(served);
-    await body({ served });
+    const meter = {
+      frames: 0,
+      ended: false,
+      onFrame: () => {
+        meter.frames += 1;
+      },
+    };
+    paceFrames(served, meter);
+    await body({ served, meter });
   } finally {
     client.destroy();
     for (const one of server.clients) one.terminate();
@@ -52,15 +65,16 @@ const deliver = (served: WebSocket, chunk: Buffer) =>
 
 for (const kind of ["ping", "pong"] as const)
   test(`ten thousand ${kind}s in one chunk take many turns, and the message behind them arrives`, () =>
-    withPeer(async ({ served }) => {
+    withPeer(async ({ served, meter }) => {
       const turns = turnCounter();
       served.on(kind, turns.count);
       const messages: string[] = [];
-      served.on("message", (data) => messages.push(`${data} after ${turns.total}`));
+      served.on("message", (data) => messages.push(`${data} after ${turns.total}, ${served.readyState}`));
       deliver(served, Buffer.concat([...Array(10_000).fill(frame(kind, "")), frame("text", "behind")]));
       is(turns.total, FRAMES_PER_TURN);
       await until("all are parsed", () => messages.length === 1);
-      equal(messages, ["behind after 10000"]);
+      equal(messages, [`behind after 10000, ${served.OPEN}`]);
+      is(meter.frames, 10_001);
       ok(turns.most <= FRAMES_PER_TURN, `${turns.most} in one turn`);
     }));
 
@@ -90,15 +104,29 @@ test("each connection has its own limit of frames per turn", () =>
     }),
   ));
 
-test("a connection that is cut in the middle of a chunk closes once and delivers no message", () =>
-  withPeer(async ({ served }) => {
+test("a chunk of a connection that the hub ended is not parsed further, and the connection closes once", () =>
+  withPeer(async ({ served, meter }) => {
     const seen: string[] = [];
     served.on("close", () => seen.push("close"));
-    served.on("message", () => seen.push(served.readyState === served.OPEN ? "message" : "late message"));
+    served.on("message", () => seen.push("message"));
     deliver(served, Buffer.concat([...Array(10_000).fill(frame("ping", "")), frame("text", "behind")]));
+    meter.ended = true;
     served.terminate();
-    await until("it is closed", () => seen.includes("close"));
-    ok(!seen.includes("message"));
+    await until("it is closed", () => seen.length > 0);
+    await new Promise((resolve) => setImmediate(resolve));
+    equal(seen, ["close"]);
+    is(meter.frames, FRAMES_PER_TURN);
+  }));
+
+test("a message that was received before the client hung up is delivered", () =>
+  withPeer(async ({ served }) => {
+    const messages: string[] = [];
+    served.on("message", (data) => messages.push(String(data)));
+    const all = Array.from({ length: 100 }, (_, index) => String(index));
+    deliver(served, Buffer.concat(all.map((text) => frame("text", text))));
+    (served as unknown as { _socket: Socket })._socket.emit("end");
+    await once(served, "close");
+    equal(messages, all);
   }));
 
 test("a malformed frame behind many others ends the connection with its code", () =>
