@@ -32,12 +32,12 @@ for (const processes of [1, 2]) {
               const next = serving ?? (await start());
               const marked = `mr:${identity}:{mr:program}:program`;
               await until("the new identity is served", async () => (await redis.admin.exists(marked)) === 1, 30_000);
-              const { url } = await next.development();
-              await until(
-                "it is ready",
-                async () => (await fetch(`${url}/readyz`).catch(() => null))?.status === 200,
-                30_000,
-              );
+              // The hub takes any free port: another one if all its processes had ended.
+              const isReady = async () => {
+                const { url } = await next.development();
+                return (await fetch(`${url}/readyz`).catch(() => null))?.status === 200;
+              };
+              await until("it is ready", isReady, 30_000);
               if (!serving) await next.stop();
             } finally {
               await hub.stop();
