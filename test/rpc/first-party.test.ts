@@ -48,7 +48,6 @@ function everyCall(rows: Rows, person: { id: string }): [string, object][] {
 }
 
 async function events({ database }: World): Promise<number> {
-  const [row] = await database.query(
   const [row] = await database.query((sql) => sql<{ count: number }[]>`SELECT count(*)::int FROM audit_events`);
   return row?.count ?? Number.NaN;
 }
