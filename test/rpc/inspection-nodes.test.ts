@@ -77,9 +77,9 @@ test(
 
       for (const asking of [one, two]) {
         const { items, incomplete } = await list(asking);
-        const [{ publicationsPerSecond = 0, lastPublicationAt = null, ...channel } = {}] = items;
+        const [{ publicationsPerSecond = 0, lastPublicationAt = null, ...row } = {}] = items;
         equal(
-          [channel, incomplete],
+          [row, incomplete],
           [
             {
               name: channel,

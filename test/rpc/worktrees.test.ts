@@ -55,7 +55,7 @@ test("each workstation reports its own clone", () =>
     const report = { projectRepositoryId: repositoryId, mainPath: "/other", cloneStatus: "ready" } as const;
     is((await call(neighbour, "workstationRepositories.report", report)).workstationId, neighbour.id);
     const { items } = await call(ours.member, "workstationRepositories.list", {});
-    equal(items.map(({ mainPath }) => mainPath).sort(), ["/src/app", "/other"]);
+    equal(items.map(({ mainPath }) => mainPath).sort(), ["/other", "/src/app"]);
   }));
 
 test("a branch has its worktree, another one reuses a vacant worktree, else a new one is created beside the clone", () =>
