@@ -152,11 +152,6 @@ export class Intake implements Waiting {
     else call();
   }
 
-  /** Drops the packets that wait: their client is gone. */
-  dropWaiting(): void {
-    this.#waiting?.packets.splice(0);
-  }
-
   /** Whether the connection broke the limits, and is about to end. */
   get violated(): boolean {
     return this.#violated;
@@ -166,7 +161,8 @@ export class Intake implements Waiting {
   violate(error: HubError): void {
     if (this.#violated) return;
     this.#violated = true;
-    this.dropWaiting();
+    // The packets that wait are not handled.
+    this.#waiting?.packets.splice(0);
     this.#reading.stop();
     if (this.#admitted) this.#admitted.end(error);
     else if (this.#engine) this.#policy.refuse(this.#engine, error);

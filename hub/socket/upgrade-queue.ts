@@ -41,7 +41,7 @@ export function paceUpgrades(server: Server, path: string): void {
     // A client sends frames after the answer. Frames that come with the request would reach ws before they are metered.
     if (head.length > 0) return void socket.destroy();
     // While the upgrade waits, a client that hangs up must not end the process by an unhandled error.
-    upgrade[1].on("error", hangUp);
+    socket.on("error", hangUp);
     waiting.push(upgrade);
     if (waiting.length === 1) setImmediate(accept);
   });
