@@ -15,17 +15,16 @@ async function duringDeploy(deploy: (deployment: Deployment, old: Instance) => P
     const watchers = [await deployment.watcher(), await deployment.watcher()];
     const clients = [...machines, ...watchers].map(({ client }) => client);
     await until("all are on the rosters", () => watchers.every(({ members }) => members.length === machines.length));
+    const nodes = async () => Promise.all(clients.map(async (client) => (await client.connect()).nodeId));
+    const [oldNode] = await nodes();
     let over = false;
     const changes = deployment.changeUntil(() => over);
     try {
       await deploy(deployment, old);
       const readyAt = performance.now();
       await until(
-        "all are served again",
-        async () => {
-          await Promise.all(clients.map((client) => client.connect()));
-          return old.process.ended && clients.every(({ state }) => state.name === "connected");
-        },
+        "all are served by the new hub",
+        async () => (await nodes()).every((node) => node !== oldNode),
         SERVED_AGAIN_MS * 3,
       );
       await Promise.all(watchers.map(({ client }) => client.rpc("tasks.get", { id: deployment.taskId })));
