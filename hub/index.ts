@@ -1,3 +1,3 @@
 export { ConfigError, type HubConfig, loadConfig } from "./config/config.ts";
 export { createLogger, type Logger } from "./kernel/log.ts";
-export { type NodeOptions, type RunningNode, startNode as createHub } from "./process/node.ts";
+export { type NodeOptions, type RunningNode, startNode as createHub } from "./node/node.ts";

@@ -5,7 +5,7 @@
  */
 import { createClient } from "@monster-realtime/client";
 import { loadConfig } from "../hub/config/config.ts";
-import { readDevelopment } from "../hub/process/development.ts";
+import { readDevelopment } from "../hub/node/development.ts";
 import { Board } from "./demo/board.ts";
 import { anyOf } from "./demo/chance.ts";
 import { Dispatcher } from "./demo/dispatcher.ts";

@@ -36,6 +36,38 @@ const within =
   (path: string) =>
     folders.some((folder) => path.startsWith(folder));
 
+const ROOMS = sources("hub").filter((file) => !file.startsWith("hub/console/"));
+
+/** The imports that belong to a cycle, or lead from one cycle to another. */
+function cyclicImports(imports: ReadonlyMap<string, ReadonlySet<string>>): string[] {
+  const left = new Map(imports);
+  const ends = () => [...left].filter(([, targets]) => ![...targets].some((target) => left.has(target)));
+  for (let found = ends(); found.length > 0; found = ends()) for (const [end] of found) left.delete(end);
+  return [...left].flatMap(([from, targets]) =>
+    [...targets].filter((to) => left.has(to)).map((to) => `${from} imports ${to}`),
+  );
+}
+
+/** The imports between the places of these files. */
+function importsBetween(files: readonly string[], placeOf: (file: string) => string): Map<string, Set<string>> {
+  const imports = new Map<string, Set<string>>();
+  for (const file of files) imports.set(placeOf(file), new Set());
+  for (const file of files)
+    for (const imported of importsOf(file)
+      .filter((path) => files.includes(path))
+      .map(placeOf))
+      if (imported !== placeOf(file)) imports.get(placeOf(file))?.add(imported);
+  return imports;
+}
+
+test("imports between folders run one way, those of types too", () => {
+  equal(cyclicImports(importsBetween(ROOMS, dirname)), []);
+});
+
+test("no files import each other in a cycle", () => {
+  equal(cyclicImports(importsBetween(ROOMS, (file) => file)), []);
+});
+
 test("the protocol imports nothing but itself", () => {
   equal(
     offences("client-sdk/protocol", (imported) => !imported.startsWith("client-sdk/protocol/")),
@@ -98,14 +130,14 @@ test("implementations are chosen in one place", () => {
   const [memory, redis] = [/\/memory\.ts$/, /^hub\/(?:broker|presence)\/redis\.ts$/];
   const chosen = (imported: string) => memory.test(imported) || redis.test(imported);
   equal(
-    offences("hub", (imported, file) => chosen(imported) && file !== "hub/process/backend.ts"),
+    offences("hub", (imported, file) => chosen(imported) && file !== "hub/node/backend.ts"),
     [],
   );
   equal(
     offences(
       "hub",
       (imported, file) =>
-        imported === "hub/store/open.ts" && !["hub/process/node.ts", "hub/process/run.ts"].includes(file),
+        imported === "hub/store/open.ts" && !["hub/node/node.ts", "hub/process/run.ts"].includes(file),
     ),
     [],
   );

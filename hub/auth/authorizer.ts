@@ -1,8 +1,7 @@
 import type { ParsedChannel, Role } from "@monster-realtime/client/protocol";
 import type { HubError } from "../kernel/errors.ts";
-import type { Touched } from "../rpc/context.ts";
 import { FactCache } from "./fact-cache.ts";
-import type { FactKind, FactSource, FactsByKind, WorkstationFacts } from "./facts.ts";
+import type { FactKind, FactSource, FactsByKind, Touched, WorkstationFacts } from "./facts.ts";
 import type { Principal } from "./principal.ts";
 import {
   CHANNEL_ROWS,

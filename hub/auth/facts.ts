@@ -66,3 +66,9 @@ export interface FactSource {
    */
   giveInvitations(claims: UserClaims): Promise<void>;
 }
+
+/** A row changed by a committed RPC on which rights or presence depend. */
+export interface Touched {
+  entity: "organization" | "user" | "workstation" | "project" | "task";
+  id: string;
+}

@@ -25,9 +25,6 @@ export interface ServicePrincipal {
 }
 export type Principal = UserPrincipal | WorkstationPrincipal | ServicePrincipal;
 
-/** The hub's own service name, in the audit trail and in publications. No token authenticates as it. */
-export const HUB_SERVICE = "hub";
-
 /** The principal of a verified token, and the token's expiry (milliseconds since 1970; null: it does not expire). */
 export interface Credentials {
   principal: Principal;

@@ -1,9 +1,11 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { z } from "zod";
-import { HUB_SERVICE } from "../auth/principal.ts";
-import { parseRedisUrl } from "../redis/url.ts";
 import { ConfigError, type ConfigFault, type ConfigReader, type Environment, quoted } from "./reader.ts";
+import { parseRedisUrl } from "./redis-address.ts";
 import { LOG_LEVELS, type LogLevel } from "./settings.ts";
+
+/** The hub's own service name, in the audit trail and in publications. No token authenticates as it. */
+const HUB_SERVICE = "hub";
 
 /** A backend's token as configured: its digest, never the token itself. */
 export interface ServiceToken {

@@ -1,12 +1,11 @@
 import { EventEmitter } from "node:events";
 import { createShardedAdapter } from "@socket.io/redis-adapter";
 import type { ServerOptions } from "socket.io";
+import { parseRedisUrl } from "../config/redis-address.ts";
 import type { Logger } from "../kernel/log.ts";
 import { RedisConnection } from "../redis/connection.ts";
 import type { KeySpace } from "../redis/key-space.ts";
-
 import { RedisSubscriptions } from "../redis/subscriptions.ts";
-import { parseRedisUrl } from "../redis/url.ts";
 import { ANSWERED } from "./peers.ts";
 
 /** Rarer than for streams: no guarantee depends on these messages. */

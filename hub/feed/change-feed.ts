@@ -1,8 +1,8 @@
+import type { Touched } from "../auth/facts.ts";
 import type { Broker } from "../broker/broker.ts";
 import { CoalescedRun } from "../kernel/coalesced-run.ts";
 import { messageOf } from "../kernel/errors.ts";
 import type { Logger } from "../kernel/log.ts";
-import type { Touched } from "../rpc/context.ts";
 import type { Change, Claim, Outcome, PendingChange, RightsChange, Settlement } from "./change.ts";
 import { type Invited, invitedBy } from "./invited.ts";
 import { ChangePublisher } from "./publisher.ts";

@@ -1,4 +1,4 @@
-import type { Touched } from "../rpc/context.ts";
+import type { Touched } from "../auth/facts.ts";
 import type { RightsChange } from "./change.ts";
 
 type Concerned = (change: RightsChange) => (Touched | null)[];

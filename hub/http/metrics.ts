@@ -8,7 +8,7 @@ import {
   type MetricValue,
   Registry,
 } from "prom-client";
-import type { RequestOutcome } from "../socket/requests.ts";
+import type { RequestOutcome } from "../commands/requests.ts";
 
 /** Numbers that are read during a scrape. */
 export interface Gauges {

@@ -1,8 +1,8 @@
 import type { HistoryReply, PublishReply, StreamPosition } from "@monster-realtime/client/protocol";
 import type { Broker, BrokerPublish, HistoryQuery, Recovery, StreamListener } from "../broker/broker.ts";
-import type { Head } from "./delivery-log.ts";
+import type { Head } from "../socket/delivery-log.ts";
+import { type Happened, Recent } from "../socket/recent.ts";
 import type { PublicationCounts } from "./publication-counts.ts";
-import { type Happened, Recent } from "./recent.ts";
 
 /** A publication that this node accepted. */
 export interface Accepted extends Happened {

@@ -1,6 +1,6 @@
 import type { Delivery, LiveChannel, PrincipalName } from "@monster-realtime/client/protocol";
 import type { ConnectionView } from "../connections/live-connections.ts";
-import type { Head } from "./delivery-log.ts";
+import type { Head } from "../socket/delivery-log.ts";
 
 /** A query for channels, in the order of their names. */
 export interface ChannelQuery {

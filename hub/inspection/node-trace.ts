@@ -1,8 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Delivery, PrincipalName } from "@monster-realtime/client/protocol";
 import { SerialQueue } from "../connections/serial-queue.ts";
-import type { FanOut } from "../socket/fan-out.ts";
-import type { Accepted } from "./accepted.ts";
 import {
   type Delivered,
   type DeliveryLog,
@@ -12,9 +10,11 @@ import {
   keyOfId,
   type Reader,
   type Span,
-} from "./delivery-log.ts";
+} from "../socket/delivery-log.ts";
+import type { FanOut } from "../socket/fan-out.ts";
+import type { Recent } from "../socket/recent.ts";
+import type { Accepted } from "./accepted.ts";
 import { type Handling, MAX_DELIVERIES, type Remembered, type TraceQuery } from "./inspection.ts";
-import type { Recent } from "./recent.ts";
 import { type OrganizationOf, shownOrganization } from "./view.ts";
 
 export interface NodeTraceOptions {

@@ -4,16 +4,16 @@ import type { HubConfig } from "../config/config.ts";
 import { makeDataDir } from "../config/data-dir.ts";
 import { serveMetrics } from "../http/metrics-endpoint.ts";
 import type { Logger } from "../kernel/log.ts";
+import { type RunningNode, startNode } from "../node/node.ts";
+import { warnOfDefaults } from "../node/production.ts";
 import { openStore, type Store } from "../store/open.ts";
 import { startSharedDatabase } from "../store/shared-database.ts";
-import { serveNode } from "../supervisor/hub.ts";
-import type { Serving } from "../supervisor/messages.ts";
-import { obeySignals } from "../supervisor/signals.ts";
-import { Supervisor } from "../supervisor/supervisor.ts";
-import { runWorker } from "../supervisor/worker.ts";
-import { type RunningNode, startNode } from "./node.ts";
-import { warnOfDefaults } from "./production.ts";
+import type { Serving } from "./messages.ts";
+import { serveNode } from "./serve-node.ts";
+import { obeySignals } from "./signals.ts";
+import { Supervisor } from "./supervisor.ts";
 import { endOnUncaughtException, UNCAUGHT_LIMIT_MS } from "./uncaught.ts";
+import { runWorker } from "./worker.ts";
 
 /**
  * Runs the configuration in this process: a node, or the supervisor of several, each in a process that runs the same

@@ -1,10 +1,11 @@
+import { redisFault } from "../config/redis-address.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { RedisConnection } from "./connection.ts";
 import { isDenied, startFault } from "./faults.ts";
 import { PROGRAM_KEY } from "./key-space.ts";
 import { checkMarker } from "./marker.ts";
-import { checkRights, rightsFault } from "./rights.ts";
-import { redisFault } from "./url.ts";
+import { rightsFault } from "./rights.ts";
+import { checkRights } from "./rights-check.ts";
 
 const OLDEST_MAJOR = 7;
 

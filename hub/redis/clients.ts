@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { Cluster, Redis } from "ioredis";
+import { type RedisAddress, redisFault } from "../config/redis-address.ts";
 import { faultOf } from "./faults.ts";
 import { SLOTS } from "./slot.ts";
-import { type RedisAddress, redisFault } from "./url.ts";
 
 /** The only node of a Redis that is no cluster, as `subscriberOf` takes it. */
 export const SINGLE = "single";

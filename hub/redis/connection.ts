@@ -1,4 +1,5 @@
 import { Cluster, type Redis } from "ioredis";
+import { parseRedisUrl, type RedisAddress } from "../config/redis-address.ts";
 import type { Logger } from "../kernel/log.ts";
 import {
   clusterClient,
@@ -14,7 +15,6 @@ import { faultOf, isDenied, type RedisFault, sentencesOf, startFault, unavailabl
 import type { KeySpace } from "./key-space.ts";
 import { rightsFault } from "./rights.ts";
 import type { Script } from "./scripts.ts";
-import { parseRedisUrl, type RedisAddress } from "./url.ts";
 
 export interface RedisConnectionOptions {
   url: string;

@@ -1,5 +1,5 @@
+import { redisFault } from "../config/redis-address.ts";
 import { HubError } from "../kernel/errors.ts";
-import { redisFault } from "./url.ts";
 
 /** A state in which Redis rejects commands: its description, and the operator's remedy. */
 export interface RedisFault {

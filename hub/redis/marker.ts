@@ -1,8 +1,8 @@
+import { redisFault } from "../config/redis-address.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { RedisConnection } from "./connection.ts";
 import { PROGRAM_KEY } from "./key-space.ts";
 import { loadScript } from "./scripts.ts";
-import { redisFault } from "./url.ts";
 
 /** The version of a database's keys and messages. Increment it for every change that another version would misread. */
 export const SCHEMA_VERSION = 2;

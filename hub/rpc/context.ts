@@ -1,11 +1,5 @@
 import type { Principal } from "../auth/principal.ts";
 
-/** A row changed by a committed RPC on which rights or presence depend. */
-export interface Touched {
-  entity: "organization" | "user" | "workstation" | "project" | "task";
-  id: string;
-}
-
 /** One call. */
 export interface RpcCall {
   principal: Principal;

@@ -1,11 +1,11 @@
 import type { DeleteParams, ListParams, Page, UpdateParams } from "@monster-realtime/client/protocol";
 import type { z } from "zod";
+import type { Touched } from "../auth/facts.ts";
 import { HubError } from "../kernel/errors.ts";
 import { newId } from "../kernel/ids.ts";
 import type { Statements, Transaction } from "../kernel/statements.ts";
 import { conflict } from "../tasks/conflict.ts";
 import type { Caller } from "./caller.ts";
-import type { Touched } from "./context.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { defineProcedure, type Procedure, type ReadContext, type WriteContext, type Written } from "./procedure.ts";
 import { type Grant, may, type Place, readScope } from "./rights.ts";

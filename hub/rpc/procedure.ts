@@ -1,12 +1,12 @@
 import type { SessionProgress } from "@monster-realtime/client/protocol";
 import type { z } from "zod";
+import type { Touched } from "../auth/facts.ts";
 import type { LiveConnections } from "../connections/live-connections.ts";
 import type { Inspection } from "../inspection/inspection.ts";
 import type { Transaction } from "../kernel/statements.ts";
 import { validate } from "../kernel/validation.ts";
 import type { Queries } from "../store/postgres.ts";
 import type { Caller } from "./caller.ts";
-import type { Touched } from "./context.ts";
 import type { Grant, Place } from "./rights.ts";
 import { refuseTexts } from "./texts.ts";
 

@@ -1,17 +1,17 @@
 import type { Ack, Channel, ParsedChannel, Pushes } from "@monster-realtime/client/protocol";
 import type { Socket } from "socket.io";
 import type { Principal } from "../auth/principal.ts";
-import type { Reader } from "../inspection/delivery-log.ts";
 import { HubError, toErrorObject } from "../kernel/errors.ts";
 import { Spaced } from "../kernel/spaced.ts";
 import { TokenBucket } from "../kernel/token-bucket.ts";
 import type { ClientInfo } from "../presence/presence.ts";
+import type { Reader } from "./delivery-log.ts";
 import { intakeOf } from "./engine.ts";
 import { encodeAck, encodeEvent, type Frame } from "./frame.ts";
 import type { Admission } from "./handshake.ts";
 import { endTransport, Outbound, type OutboundShared } from "./outbound.ts";
 import type { PrincipalShare } from "./principal-limits.ts";
-import type { Subscription } from "./subscription.ts";
+import type { Subscriber, Subscription } from "./subscription.ts";
 
 export interface ConnectionLimits {
   outbound: OutboundShared;
@@ -35,7 +35,7 @@ const REFRESHES_PER_SECOND = 0.5;
 const INVITATIONS_INTERVAL_MS = 1_000;
 
 /** One client's connection: its principal, its limits, and its subscriptions. */
-export class Connection {
+export class Connection implements Subscriber {
   readonly id: string;
   /** Replaced by `auth.refresh`: the same principal, perhaps with another audience. */
   principal: Principal;

@@ -1,9 +1,9 @@
 import type { Channel, PresenceDiff, Roster, StreamPosition } from "@monster-realtime/client/protocol";
 import type { Broker, EncodedPublication, StreamListener } from "../broker/broker.ts";
-import { DeliveryLog, type Followed } from "../inspection/delivery-log.ts";
 import { HubError, toErrorObject } from "../kernel/errors.ts";
 import { type Bound, OrderedMap } from "../kernel/ordered-map.ts";
 import type { PresenceStore } from "../presence/presence.ts";
+import { DeliveryLog, type Followed } from "./delivery-log.ts";
 import { encodeEvent, type Frame } from "./frame.ts";
 import { encodeDiff, type Subscription } from "./subscription.ts";
 

@@ -1,7 +1,6 @@
 import type { Server as HttpServer } from "node:http";
 import type { Socket as TcpSocket } from "node:net";
-import { Server, type Socket } from "socket.io";
-import type { SocketAdapter } from "../connections/socket-adapter.ts";
+import { Server, type ServerOptions, type Socket } from "socket.io";
 import type { Logger } from "../kernel/log.ts";
 import { AnonymousConnections } from "./anonymous-connections.ts";
 import { parser } from "./decoder.ts";
@@ -23,7 +22,7 @@ export interface SocketServerOptions {
   /** The path that Socket.IO serves, without a slash at its end. */
   socketPath: string;
   /** Creates the adapter through which nodes query each other; null: there is no other node. */
-  adapter: SocketAdapter["create"] | null;
+  adapter: NonNullable<ServerOptions["adapter"]> | null;
   origins: OriginPolicy;
   log: Logger;
   /** Admits a client, or rejects with the error. */

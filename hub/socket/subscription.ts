@@ -1,7 +1,6 @@
-import type { Channel, ParsedChannel, PresenceDiff, Roster } from "@monster-realtime/client/protocol";
+import type { Channel, ParsedChannel, PresenceDiff, Pushes, Roster } from "@monster-realtime/client/protocol";
 import type { EncodedPublication } from "../broker/broker.ts";
-import type { Span } from "../inspection/delivery-log.ts";
-import type { Connection } from "./connection.ts";
+import type { Reader, Span } from "./delivery-log.ts";
 import { encodeEvent, type Frame } from "./frame.ts";
 
 /**
@@ -24,16 +23,30 @@ const NO_PRESENCE: PresenceFeed = { kind: "none" };
 const LIVE_PRESENCE: PresenceFeed = { kind: "live" };
 const BEHIND: PresenceFeed = { kind: "behind" };
 
+/** The connection of a subscription. */
+export interface Subscriber {
+  readonly subscriptions: Map<Channel, Subscription>;
+  readonly outbound: { readonly congested: boolean };
+  /** The recipient of what is sent here. */
+  readonly reader: Reader;
+  /** The time at which the hub ended the connection, by `performance.now()`; null: it did not. */
+  readonly endedAt: number | null;
+  write(frame: Frame): void;
+  push<Name extends keyof Pushes>(name: Name, ...values: Pushes[Name]): void;
+  /** The subscription skipped a presence diff: it gets the whole roster as soon as the queue is sent. */
+  fellBehind(subscription: Subscription): void;
+}
+
 /** One connection's subscription to one channel. */
 export class Subscription {
-  readonly connection: Connection;
+  readonly connection: Subscriber;
   readonly channel: ParsedChannel;
   #stream: Stream = { kind: "pending", kept: [] };
   #presence: PresenceFeed = NO_PRESENCE;
   /** The span of publications it has received since it became live. */
   span: Span | null = null;
 
-  constructor(connection: Connection, channel: ParsedChannel) {
+  constructor(connection: Subscriber, channel: ParsedChannel) {
     this.connection = connection;
     this.channel = channel;
   }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { plainAnswers } from "../http/other-upgrades.ts";
+import { plainAnswers } from "./other-upgrades.ts";
 
 /** The time of a turn of the event loop that accepting connections takes, and the fewest connections that a turn accepts. */
 const TURN_MS = 3;

@@ -1,4 +1,4 @@
-import { PROCEDURES } from "../../hub/rpc/entities/index.ts";
+import { PROCEDURES } from "../../hub/rpc/router/methods.ts";
 import { cliPageText } from "./cli-page.ts";
 import { firstSentence, GENERATED, link, type Page, pageText, placesOf } from "./page.ts";
 import { type Export, Project } from "./project.ts";

@@ -1,5 +1,5 @@
 import type { Client, ReportedAgent } from "@monster-realtime/client";
-import type { Development } from "../../hub/process/development.ts";
+import type { Development } from "../../hub/node/development.ts";
 import { SimulatedWorkstation } from "./workstation.ts";
 
 const NAMES = ["atlas", "borealis", "cinder", "dynamo", "ember", "flint"];

@@ -1,10 +1,10 @@
 import { pino } from "pino";
 import { is, match, ok } from "uvu/assert";
+import { parseRedisUrl } from "../../hub/config/redis-address.ts";
 import { checkRedis } from "../../hub/redis/checks.ts";
 import { RedisConnection } from "../../hub/redis/connection.ts";
 import { KeySpace } from "../../hub/redis/key-space.ts";
 import { slotOf } from "../../hub/redis/slot.ts";
-import { parseRedisUrl } from "../../hub/redis/url.ts";
 import { withRedis, withRedisCluster } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 

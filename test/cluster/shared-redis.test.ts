@@ -12,7 +12,7 @@ import type {
 import { equal, is, match, not, ok } from "uvu/assert";
 import { loadConfig } from "../../hub/config/config.ts";
 import { createLogger } from "../../hub/kernel/log.ts";
-import { type RunningNode, startNode } from "../../hub/process/node.ts";
+import { type RunningNode, startNode } from "../../hub/node/node.ts";
 import { renewIdentity, settleIdentity } from "../../hub/store/identity.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { withCopy } from "../support/database-copy.ts";

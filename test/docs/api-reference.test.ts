@@ -31,7 +31,7 @@ test("finds a docstring for every export of the package", () => {
 });
 
 test("has every method with its callers", async () => {
-  const { PROCEDURES } = await import("../../hub/rpc/entities/index.ts");
+  const { PROCEDURES } = await import("../../hub/rpc/router/methods.ts");
   const page = files.get("rpc.md") ?? "";
   const missing = PROCEDURES.filter(({ method }) => !page.includes(`| \`${method}\` |`));
   equal(missing, []);

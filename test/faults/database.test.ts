@@ -2,8 +2,8 @@ import type { ErrorObject, PresenceDiff } from "@monster-realtime/client/protoco
 import { equal, is, match, ok } from "uvu/assert";
 import { loadConfig } from "../../hub/config/config.ts";
 import { createLogger } from "../../hub/kernel/log.ts";
-import type { Development } from "../../hub/process/development.ts";
-import { type RunningNode, startNode } from "../../hub/process/node.ts";
+import type { Development } from "../../hub/node/development.ts";
+import { type RunningNode, startNode } from "../../hub/node/node.ts";
 import { startEmbeddedPostgres } from "../../hub/store/embedded.ts";
 import { migrate } from "../../hub/store/migrate.ts";
 import { Database } from "../../hub/store/postgres.ts";

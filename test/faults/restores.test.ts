@@ -17,7 +17,7 @@ import { ulid } from "ulid";
 import { equal, is, ok } from "uvu/assert";
 import { loadConfig } from "../../hub/config/config.ts";
 import { createLogger } from "../../hub/kernel/log.ts";
-import { type RunningNode, startNode } from "../../hub/process/node.ts";
+import { type RunningNode, startNode } from "../../hub/node/node.ts";
 import { migrate } from "../../hub/store/migrate.ts";
 import { Database } from "../../hub/store/postgres.ts";
 import { urlOf } from "../support/database.ts";

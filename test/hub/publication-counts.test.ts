@@ -1,7 +1,7 @@
 import type { ParsedChannel } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
 import { MINUTE_MS, PublicationCounts } from "../../hub/inspection/publication-counts.ts";
-import { Recent } from "../../hub/inspection/recent.ts";
+import { Recent } from "../../hub/socket/recent.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("counts of publications, and the records of a node");

@@ -9,7 +9,7 @@ import {
   workstationChannel,
 } from "@monster-realtime/client";
 import { ulid } from "ulid";
-import { sha256 } from "../../hub/process/development.ts";
+import { sha256 } from "../../hub/node/development.ts";
 import { meta } from "../support/hub.ts";
 import { Balancer } from "./balancer.ts";
 import type { Published, RunLog, Seen, SubscriberLog } from "./log.ts";

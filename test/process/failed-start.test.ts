@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { is, match } from "uvu/assert";
 import { loadConfig } from "../../hub/config/config.ts";
 import { createLogger } from "../../hub/kernel/log.ts";
-import { startNode } from "../../hub/process/node.ts";
+import { startNode } from "../../hub/node/node.ts";
 import { withDatabase } from "../support/database.ts";
 import { withFolder } from "../support/faults.ts";
 import { suite } from "../support/suite.ts";

@@ -1,8 +1,8 @@
 import { equal, is, match } from "uvu/assert";
 import { createLogger } from "../../hub/kernel/log.ts";
-import { afterInput } from "../../hub/process/serving.ts";
-import { ServingKeeper } from "../../hub/process/serving-keeper.ts";
-import { ServingSession } from "../../hub/process/serving-session.ts";
+import { afterInput } from "../../hub/node/serving.ts";
+import { ServingKeeper } from "../../hub/node/serving-keeper.ts";
+import { ServingSession } from "../../hub/node/serving-session.ts";
 import { type DatabaseInfo, withDatabase } from "../support/database.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";

@@ -1,6 +1,6 @@
 import { equal, is, match, ok } from "uvu/assert";
-import { type Holder, SESSION_IDLE_MS } from "../../hub/process/serving.ts";
-import { ServingSession } from "../../hub/process/serving-session.ts";
+import { type Holder, SESSION_IDLE_MS } from "../../hub/node/serving.ts";
+import { ServingSession } from "../../hub/node/serving-session.ts";
 import { ADVISORY_LOCKS } from "../../hub/store/advisory-locks.ts";
 import { ChangeFeedStore } from "../../hub/store/change-feed.ts";
 import { renewIdentity, settleIdentity } from "../../hub/store/identity.ts";

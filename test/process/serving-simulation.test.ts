@@ -1,5 +1,5 @@
 import { equal, ok } from "uvu/assert";
-import { LEASE_MS, RESERVED_MS, TAKEOVERS_APART_MS, whyNotServing } from "../../hub/process/serving.ts";
+import { LEASE_MS, RESERVED_MS, TAKEOVERS_APART_MS, whyNotServing } from "../../hub/node/serving.ts";
 import { suite } from "../support/suite.ts";
 import { type SimulatedHub, World } from "./support/simulated-hubs.ts";
 

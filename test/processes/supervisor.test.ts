@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { equal, is, match, ok } from "uvu/assert";
-import { restartDelayMs } from "../../hub/supervisor/supervisor.ts";
+import { restartDelayMs } from "../../hub/process/supervisor.ts";
 import { HubProcess, withFolder } from "../support/faults.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";

@@ -1,7 +1,7 @@
 import { equal, ok } from "uvu/assert";
 import { HubError } from "../../hub/kernel/errors.ts";
 import { columnOf } from "../../hub/kernel/naming.ts";
-import { ENTITIES, PROCEDURES } from "../../hub/rpc/entities/index.ts";
+import { ENTITIES, PROCEDURES } from "../../hub/rpc/router/methods.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("URL fields of rows");

@@ -2,7 +2,7 @@ import { ulid } from "ulid";
 import { equal } from "uvu/assert";
 import type { RpcMethod } from "../../client-sdk/protocol/index.ts";
 import { type Principal, principalKey } from "../../hub/auth/principal.ts";
-import { PROCEDURES } from "../../hub/rpc/entities/index.ts";
+import { PROCEDURES } from "../../hub/rpc/router/methods.ts";
 import { SERVICE, seen, type Tenant, user, type World } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 import { neighbourOf, type WorktreeSite, withWorktreeSite } from "../support/worktree-site.ts";

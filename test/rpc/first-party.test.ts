@@ -1,6 +1,6 @@
 import * as assert from "uvu/assert";
 import type { UserPrincipal } from "../../hub/auth/principal.ts";
-import { PROCEDURES } from "../../hub/rpc/entities/index.ts";
+import { PROCEDURES } from "../../hub/rpc/router/methods.ts";
 import { callsOn, NAMES_NO_ROW, type Rows } from "../support/calls-on-rows.ts";
 import { withOnSite } from "../support/on-site.ts";
 import { type Tenant, type World, withWorld } from "../support/rpc-world.ts";

@@ -1,8 +1,8 @@
 import { equal, ok } from "uvu/assert";
 import { z } from "zod";
 import { columnOf } from "../../hub/kernel/naming.ts";
-import { ENTITIES } from "../../hub/rpc/entities/index.ts";
 import { tasks } from "../../hub/rpc/entities/tasks.ts";
+import { ENTITIES } from "../../hub/rpc/router/methods.ts";
 import { type AuditQuery, askForEvents } from "../../hub/rpc/sql/audit.ts";
 import { askForInvitations, pendingUsers } from "../../hub/rpc/sql/own-invitations.ts";
 import type { PageQuery } from "../../hub/rpc/sql/page.ts";

@@ -1,7 +1,7 @@
 import * as assert from "uvu/assert";
 import type { Caller } from "../../hub/rpc/caller.ts";
-import { PROCEDURES } from "../../hub/rpc/entities/index.ts";
 import { type Grant, may, mayAnywhere, mayManage, RIGHTS } from "../../hub/rpc/rights.ts";
+import { PROCEDURES } from "../../hub/rpc/router/methods.ts";
 import { callsOn, missing, NAMES_NO_ROW, type Rows } from "../support/calls-on-rows.ts";
 import { withOnSite } from "../support/on-site.ts";
 import { SERVICE, type Tenant, type World, withWorld } from "../support/rpc-world.ts";

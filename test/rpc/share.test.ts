@@ -1,7 +1,7 @@
 import type { Role } from "@monster-realtime/client/protocol";
 import { equal } from "uvu/assert";
 import type { Caller } from "../../hub/rpc/caller.ts";
-import { shareOf } from "../../hub/rpc/share.ts";
+import { shareOf } from "../../hub/rpc/router/share.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("shares of database work");

@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import * as assert from "uvu/assert";
 import { Authorizer } from "../../hub/auth/authorizer.ts";
-import { createRpcRouter } from "../../hub/rpc/router.ts";
+import { createRpcRouter } from "../../hub/rpc/router/router.ts";
 import { PostgresFacts } from "../../hub/store/facts.ts";
 import { Database } from "../../hub/store/postgres.ts";
 import { loneNode } from "../support/lone-node.ts";

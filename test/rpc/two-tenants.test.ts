@@ -4,7 +4,7 @@ import type { ErrorObject, RpcMethod } from "@monster-realtime/client/protocol";
 import { pino } from "pino";
 import { ulid } from "ulid";
 import { equal, is, ok } from "uvu/assert";
-import { PROCEDURES } from "../../hub/rpc/entities/index.ts";
+import { PROCEDURES } from "../../hub/rpc/router/methods.ts";
 import { makeEverything, Rows, TABLES, type Table } from "../store/schema/rows.ts";
 import { meta, type TestHub, type TestWorkstation, withHub } from "../support/hub.ts";
 import { RawClient } from "../support/raw-client.ts";

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Development, readDevelopment } from "../../hub/process/development.ts";
+import { type Development, readDevelopment } from "../../hub/node/development.ts";
 import { startEmbeddedPostgres } from "../../hub/store/embedded.ts";
 import { Database } from "../../hub/store/postgres.ts";
 import { until } from "./until.ts";

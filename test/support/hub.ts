@@ -8,7 +8,7 @@ import { ulid } from "ulid";
 import { DevelopmentIssuer } from "../../hub/auth/development-issuer.ts";
 import { loadConfig } from "../../hub/config/config.ts";
 import { createLogger, type Logger } from "../../hub/kernel/log.ts";
-import { type NodeOptions, type RunningNode, startNode } from "../../hub/process/node.ts";
+import { type NodeOptions, type RunningNode, startNode } from "../../hub/node/node.ts";
 import { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "./database.ts";
 import { RawClient } from "./raw-client.ts";

@@ -4,12 +4,12 @@ import type { Authorizer } from "../../hub/auth/authorizer.ts";
 import { MemoryBroker } from "../../hub/broker/memory.ts";
 import { SharedConnections } from "../../hub/connections/shared-connections.ts";
 import { ObservedBroker } from "../../hub/inspection/accepted.ts";
-import { DeliveryLog } from "../../hub/inspection/delivery-log.ts";
 import { inspectionOf } from "../../hub/inspection/of-hub.ts";
 import { PublicationCounts } from "../../hub/inspection/publication-counts.ts";
 import { OrderedMap } from "../../hub/kernel/ordered-map.ts";
 import { MemoryPresence } from "../../hub/presence/memory.ts";
-import type { RpcRouterOptions } from "../../hub/rpc/router.ts";
+import type { RpcRouterOptions } from "../../hub/rpc/router/router.ts";
+import { DeliveryLog } from "../../hub/socket/delivery-log.ts";
 import { FanOut } from "../../hub/socket/fan-out.ts";
 
 /** The parts of a node that a router needs, without connections and publications. */

@@ -8,9 +8,9 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Gauge, Registry } from "prom-client";
 import { createLogger } from "../../hub/kernel/log.ts";
-import { obeySignals } from "../../hub/supervisor/signals.ts";
-import { Supervisor } from "../../hub/supervisor/supervisor.ts";
-import { runWorker, type WorkerOptions } from "../../hub/supervisor/worker.ts";
+import { obeySignals } from "../../hub/process/signals.ts";
+import { Supervisor } from "../../hub/process/supervisor.ts";
+import { runWorker, type WorkerOptions } from "../../hub/process/worker.ts";
 
 const { FAULT = "", PROCESSES = "2", DRAIN_MS = "5000", SLACK_MS = "5000" } = process.env;
 const times = { drainMs: Number(DRAIN_MS), slackMs: Number(SLACK_MS) };

@@ -6,9 +6,9 @@ import type {
   RpcParams,
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
+import type { Touched } from "../../auth/facts.ts";
 import { HubError } from "../../kernel/errors.ts";
 import type { Caller } from "../caller.ts";
-import type { Touched } from "../context.ts";
 import { crud, type Entity, parent, refuseUnless } from "../crud.ts";
 import * as field from "../fields.ts";
 import type { WriteContext } from "../procedure.ts";

@@ -5,7 +5,7 @@ import type {
   RpcParams,
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import type { Touched } from "../context.ts";
+import type { Touched } from "../../auth/facts.ts";
 import { crud, type Entity, notFound, parent, refuseInactiveProject } from "../crud.ts";
 import * as field from "../fields.ts";
 import { type Place, RIGHTS } from "../rights.ts";

@@ -1,6 +1,6 @@
 import { columnOf } from "../../kernel/naming.ts";
-import { type Scope, withinScope } from "./scope.ts";
-import { type EntityTable, type Parameters, type SortKey, selectList } from "./table.ts";
+import type { Scope } from "./scope.ts";
+import { type EntityTable, type Parameters, type SortKey, selectList, withinScope } from "./table.ts";
 
 /** Selects a page of a table. Filters are equalities, field → value. */
 export interface PageQuery {

@@ -2,8 +2,16 @@ import type { PendingQuery } from "postgres";
 import { columnOf } from "../../kernel/naming.ts";
 import { type DbRow, runSql, type Statements } from "../../kernel/statements.ts";
 import { type PageQuery, pageStatement } from "./page.ts";
-import { type Scope, withinScope } from "./scope.ts";
-import { type ColumnKind, type EntityTable, Parameters, selectList, timestampFields, written } from "./table.ts";
+import type { Scope } from "./scope.ts";
+import {
+  type ColumnKind,
+  type EntityTable,
+  Parameters,
+  selectList,
+  timestampFields,
+  withinScope,
+  written,
+} from "./table.ts";
 
 /** The fields of a locked row that rights and preconditions need. */
 export interface Located {

@@ -85,3 +85,24 @@ export function timestampFields<Entity extends object>(table: EntityTable<Entity
   const columns: [string, ColumnKind][] = Object.entries(table.columns);
   return columns.flatMap(([field, kind]) => (kind === "timestamp" ? [field] : []));
 }
+
+/** The condition that limits a statement to `scope`. Rows of other tenants look the same as missing rows. */
+export function withinScope<Entity extends object>(
+  table: EntityTable<Entity>,
+  scope: Scope,
+  parameters: Parameters,
+): string {
+  switch (scope.kind) {
+    case "all":
+      return table.visible;
+    case "organizations":
+      return `${table.visible} AND ${table.seenBy?.(scope, parameters) ?? ofOrganizations(scope, parameters)}`;
+    case "workstation":
+      return `${table.visible} AND ${table.readableBy(parameters.add(scope.id))}`;
+  }
+}
+
+/** Rows of the organizations of this scope. */
+function ofOrganizations({ ids }: OrganizationsScope, parameters: Parameters): string {
+  return `organizations.id = ANY(${parameters.add([...ids])}::text[])`;
+}

@@ -1,11 +1,11 @@
 import type { Page, Purge, PurgeListParams, RpcParams } from "@monster-realtime/client/protocol";
 import { z } from "zod";
+import type { Touched } from "../../auth/facts.ts";
 import type { HubError } from "../../kernel/errors.ts";
 import { columnOf } from "../../kernel/naming.ts";
 import type { Statements } from "../../kernel/statements.ts";
 import { conflict } from "../../tasks/conflict.ts";
 import type { Caller } from "../caller.ts";
-import type { Touched } from "../context.ts";
 import { lock, notFound, read } from "../crud.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { organizations } from "../entities/organizations.ts";

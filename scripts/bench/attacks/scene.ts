@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Sql } from "postgres";
 import { ulid } from "ulid";
-import { type Development, readDevelopment } from "../../../hub/process/development.ts";
+import { type Development, readDevelopment } from "../../../hub/node/development.ts";
 import { sha256 } from "../population.ts";
 import { ServerProcess } from "../servers/server-process.ts";
 import { HUB } from "../servers/servers.ts";

@@ -9,7 +9,7 @@ import {
   subscribeRequest,
   workstationMeta,
 } from "../../../hub/commands/schemas.ts";
-import { PROCEDURES } from "../../../hub/rpc/entities/index.ts";
+import { PROCEDURES } from "../../../hub/rpc/router/methods.ts";
 import { anything, type JsonText, unexpected } from "./json.ts";
 import { textOf } from "./schema.ts";
 

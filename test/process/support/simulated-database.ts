@@ -5,7 +5,7 @@ import {
   SESSION_IDLE_MS,
   type Step,
   TAKEOVERS_APART_MS,
-} from "../../../hub/process/serving.ts";
+} from "../../../hub/node/serving.ts";
 
 /** A session in Postgres: it ends with its connection, or after `SESSION_IDLE_MS` without a query. */
 export interface Session {
@@ -40,7 +40,7 @@ interface Row extends Omit<Holder, "own"> {
   provenAt: number | null;
 }
 
-/** The rules of `hub/process/serving-session.ts`, in memory and with the simulation's clock. */
+/** The rules of `hub/node/serving-session.ts`, in memory and with the simulation's clock. */
 export class SimulatedDatabase {
   readonly sessions = new Map<number, Session>();
   /** The time of each requested takeover. */

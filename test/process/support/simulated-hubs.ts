@@ -7,7 +7,7 @@ import {
   type Serving,
   termAt,
   WAITING,
-} from "../../../hub/process/serving.ts";
+} from "../../../hub/node/serving.ts";
 import { SimulatedDatabase } from "./simulated-database.ts";
 
 /** Numbers in [0, 1) from a seed (mulberry32). */

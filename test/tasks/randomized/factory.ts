@@ -3,7 +3,7 @@ import { ulid } from "ulid";
 import { Authorizer } from "../../../hub/auth/authorizer.ts";
 import type { Principal } from "../../../hub/auth/principal.ts";
 import type { RpcRouter } from "../../../hub/rpc/context.ts";
-import { createRpcRouter } from "../../../hub/rpc/router.ts";
+import { createRpcRouter } from "../../../hub/rpc/router/router.ts";
 import { PostgresFacts } from "../../../hub/store/facts.ts";
 import { Database } from "../../../hub/store/postgres.ts";
 import { Dispatcher } from "../../../hub/tasks/dispatcher.ts";

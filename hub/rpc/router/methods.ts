@@ -1,3 +1,20 @@
+import { actors } from "../entities/actors.ts";
+import { agentSessions } from "../entities/agent-sessions.ts";
+import { agents } from "../entities/agents.ts";
+import { gitWorktrees } from "../entities/git-worktrees.ts";
+import { organizationMemberships } from "../entities/organization-memberships.ts";
+import { organizations } from "../entities/organizations.ts";
+import { projectRepositories } from "../entities/project-repositories.ts";
+import { projectWorkstations } from "../entities/project-workstations.ts";
+import { projects } from "../entities/projects.ts";
+import { taskAgents } from "../entities/task-agents.ts";
+import { taskAttachments } from "../entities/task-attachments.ts";
+import { taskDependencies } from "../entities/task-dependencies.ts";
+import { tasks } from "../entities/tasks.ts";
+import { users } from "../entities/users.ts";
+import { workflowTemplates } from "../entities/workflow-templates.ts";
+import { workstationRepositories } from "../entities/workstation-repositories.ts";
+import { workstations } from "../entities/workstations.ts";
 import type { Procedure } from "../procedure.ts";
 import { activity } from "../verbs/activity.ts";
 import { agentsReport } from "../verbs/agents-report.ts";
@@ -22,23 +39,6 @@ import { taskWork } from "../verbs/task-work.ts";
 import { workstationSuspension } from "../verbs/workstation-suspension.ts";
 import { workstationTransitions } from "../verbs/workstation-transitions.ts";
 import { worktrees } from "../verbs/worktrees.ts";
-import { actors } from "./actors.ts";
-import { agentSessions } from "./agent-sessions.ts";
-import { agents } from "./agents.ts";
-import { gitWorktrees } from "./git-worktrees.ts";
-import { organizationMemberships } from "./organization-memberships.ts";
-import { organizations } from "./organizations.ts";
-import { projectRepositories } from "./project-repositories.ts";
-import { projectWorkstations } from "./project-workstations.ts";
-import { projects } from "./projects.ts";
-import { taskAgents } from "./task-agents.ts";
-import { taskAttachments } from "./task-attachments.ts";
-import { taskDependencies } from "./task-dependencies.ts";
-import { tasks } from "./tasks.ts";
-import { users } from "./users.ts";
-import { workflowTemplates } from "./workflow-templates.ts";
-import { workstationRepositories } from "./workstation-repositories.ts";
-import { workstations } from "./workstations.ts";
 
 /** All entities, one for each table that the API exposes. */
 export const ENTITIES = [

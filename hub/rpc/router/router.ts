@@ -1,20 +1,21 @@
 import type { SessionProgress } from "@monster-realtime/client/protocol";
-import { isFirstParty, principalKey } from "../auth/principal.ts";
-import type { LiveConnections } from "../connections/live-connections.ts";
-import type { Inspection } from "../inspection/inspection.ts";
-import { HubError } from "../kernel/errors.ts";
-import type { Logger } from "../kernel/log.ts";
-import { hashOf } from "../kernel/stable-json.ts";
-import type { Database, Queries } from "../store/postgres.ts";
-import { type Caller, callerOf, type RightsSource } from "./caller.ts";
-import type { RpcCall, RpcRouter, Touched } from "./context.ts";
-import { PROCEDURES } from "./entities/index.ts";
-import type { Bound, Procedure, ReadContext, WriteContext, Written } from "./procedure.ts";
-import { type Grant, may, mayAnywhere, type Place } from "./rights.ts";
+import type { Touched } from "../../auth/facts.ts";
+import { isFirstParty, principalKey } from "../../auth/principal.ts";
+import type { LiveConnections } from "../../connections/live-connections.ts";
+import type { Inspection } from "../../inspection/inspection.ts";
+import { HubError } from "../../kernel/errors.ts";
+import type { Logger } from "../../kernel/log.ts";
+import { hashOf } from "../../kernel/stable-json.ts";
+import type { Database, Queries } from "../../store/postgres.ts";
+import { type Caller, callerOf, type RightsSource } from "../caller.ts";
+import type { RpcCall, RpcRouter } from "../context.ts";
+import type { Bound, Procedure, ReadContext, WriteContext, Written } from "../procedure.ts";
+import { type Grant, may, mayAnywhere, type Place } from "../rights.ts";
+import { toHubError } from "../sql/faults.ts";
+import { isActiveMember } from "../sql/members.ts";
+import { claimKey, type FirstResult, forgetOldAnswers, keepAnswer } from "../sql/results.ts";
+import { PROCEDURES } from "./methods.ts";
 import { shareOf } from "./share.ts";
-import { toHubError } from "./sql/faults.ts";
-import { isActiveMember } from "./sql/members.ts";
-import { claimKey, type FirstResult, forgetOldAnswers, keepAnswer } from "./sql/results.ts";
 
 export interface RpcRouterOptions {
   database: Database;

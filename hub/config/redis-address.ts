@@ -1,4 +1,4 @@
-import { ConfigError } from "../config/reader.ts";
+import { ConfigError } from "./reader.ts";
 
 /** The address and credentials of Redis. */
 export interface RedisAddress {

@@ -1,5 +1,5 @@
 import type { Measures } from "../http/metrics.ts";
-import type { Development } from "../process/development.ts";
+import type { Development } from "../node/development.ts";
 import type { ConnectionOptions } from "../store/postgres.ts";
 
 /** The address that the processes serve, and the development tokens. */

@@ -5,8 +5,8 @@ import type { Services } from "../commands/services.ts";
 import { CoalescedRun } from "../kernel/coalesced-run.ts";
 import { HubError, toErrorObject } from "../kernel/errors.ts";
 import type { Logger } from "../kernel/log.ts";
-import type { Connection } from "./connection.ts";
-import type { Subscription } from "./subscription.ts";
+import type { Connection } from "../socket/connection.ts";
+import type { Subscription } from "../socket/subscription.ts";
 
 export interface RightsWatchOptions {
   services: Services;

@@ -1,6 +1,6 @@
-import { principalKey } from "../auth/principal.ts";
-import type { Share } from "../store/postgres.ts";
-import type { Caller } from "./caller.ts";
+import { principalKey } from "../../auth/principal.ts";
+import type { Share } from "../../store/postgres.ts";
+import type { Caller } from "../caller.ts";
 
 /**
  * The share to which a call's database work is charged: the organization in `params.organizationId` if the caller

@@ -27,7 +27,7 @@ import { reused } from "../kernel/reused.ts";
 import { Reconciler } from "../presence/reconciler.ts";
 import { restorePresence } from "../presence/restore.ts";
 import { Purger } from "../purge/purger.ts";
-import { createRpcRouter } from "../rpc/router.ts";
+import { createRpcRouter } from "../rpc/router/router.ts";
 import { originPolicy } from "../socket/origin-policy.ts";
 import { AuditListener } from "../store/audit-listener.ts";
 import { AuditRetention } from "../store/audit-retention.ts";

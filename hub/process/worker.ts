@@ -2,9 +2,9 @@ import cluster from "node:cluster";
 import type { Measures } from "../http/metrics.ts";
 import { HubError } from "../kernel/errors.ts";
 import type { Logger } from "../kernel/log.ts";
-import { endOnUncaughtException } from "../process/uncaught.ts";
 import type { Order, Report, Serving, Start } from "./messages.ts";
 import { DEFAULT_SLACK_MS } from "./supervisor.ts";
+import { endOnUncaughtException } from "./uncaught.ts";
 import { Waiters } from "./waiters.ts";
 
 /** A served node, as the supervisor needs it. */

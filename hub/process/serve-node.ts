@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { HubConfig } from "../config/config.ts";
 import type { Logger } from "../kernel/log.ts";
-import { startNode } from "../process/node.ts";
+import { startNode } from "../node/node.ts";
 import type { WorkerOptions } from "./worker.ts";
 
 const READY_POLL_MS = 250;

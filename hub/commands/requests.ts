@@ -1,10 +1,20 @@
 import type { Ack, RequestName } from "@monster-realtime/client/protocol";
 import type { z } from "zod";
-import { history } from "../commands/history.ts";
-import { join, leave, list, update } from "../commands/presence.ts";
-import { publish } from "../commands/publish.ts";
-import { refresh } from "../commands/refresh.ts";
-import { rpc } from "../commands/rpc.ts";
+import { Deadlines } from "../kernel/deadlines.ts";
+import { badRequest, HubError, messageOf, toErrorObject } from "../kernel/errors.ts";
+import { newId } from "../kernel/ids.ts";
+import type { Logger } from "../kernel/log.ts";
+import type { RepeatedLines } from "../kernel/repeated-lines.ts";
+import { refuseUnsafeJson, validate } from "../kernel/validation.ts";
+import type { Connection } from "../socket/connection.ts";
+import type { InboundEvent, Receiver } from "../socket/decoder.ts";
+import type { Metered } from "../socket/principal-limits.ts";
+import type { TokenClock } from "../socket/token-clock.ts";
+import { history } from "./history.ts";
+import { join, leave, list, update } from "./presence.ts";
+import { publish } from "./publish.ts";
+import { refresh } from "./refresh.ts";
+import { rpc } from "./rpc.ts";
 import {
   channelRequest,
   historyRequest,
@@ -13,20 +23,10 @@ import {
   refreshRequest,
   rpcRequest,
   subscribeRequest,
-} from "../commands/schemas.ts";
-import type { Services } from "../commands/services.ts";
-import { subscribe } from "../commands/subscribe.ts";
-import { unsubscribe } from "../commands/unsubscribe.ts";
-import { Deadlines } from "../kernel/deadlines.ts";
-import { badRequest, HubError, messageOf, toErrorObject } from "../kernel/errors.ts";
-import { newId } from "../kernel/ids.ts";
-import type { Logger } from "../kernel/log.ts";
-import type { RepeatedLines } from "../kernel/repeated-lines.ts";
-import { refuseUnsafeJson, validate } from "../kernel/validation.ts";
-import type { Connection } from "./connection.ts";
-import type { InboundEvent, Receiver } from "./decoder.ts";
-import type { Metered } from "./principal-limits.ts";
-import type { TokenClock } from "./token-clock.ts";
+} from "./schemas.ts";
+import type { Services } from "./services.ts";
+import { subscribe } from "./subscribe.ts";
+import { unsubscribe } from "./unsubscribe.ts";
 
 /** Executes one request; calls `answer` once, or `run` throws. */
 interface Handler {

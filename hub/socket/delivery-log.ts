@@ -1,6 +1,5 @@
 import type { Publication } from "@monster-realtime/client/protocol";
 import type { EncodedPublication } from "../broker/broker.ts";
-import type { Connection } from "../socket/connection.ts";
 import { type Happened, Recent } from "./recent.ts";
 
 /** A channel that a node follows while it has subscribers there. */
@@ -78,9 +77,8 @@ export class DeliveryLog {
   }
 
   /** A subscription ended, or its connection did before it. */
-  end(channel: string, span: Span, connection: Connection): void {
-    const at = connection.endedAt ?? performance.now();
-    this.ended.add({ ...span, channel, reader: connection.reader, at });
+  end(channel: string, span: Span, { reader, endedAt }: { reader: Reader; endedAt: number | null }): void {
+    this.ended.add({ ...span, channel, reader, at: endedAt ?? performance.now() });
   }
 
   /** This page was sent, with one publication at least, in either order. */
