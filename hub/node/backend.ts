@@ -1,3 +1,5 @@
+import { parseChannel } from "@monster-realtime/client/protocol";
+import type { Authorizer } from "../auth/authorizer.ts";
 import { type Broker, type ChannelOwners, IDEMPOTENCY_TTL_MS, type Retention } from "../broker/broker.ts";
 import { BudgetedBroker } from "../broker/budgeted.ts";
 import { HistoryBudget } from "../broker/history-budget.ts";
@@ -8,7 +10,7 @@ import { SocketAdapter } from "../connections/socket-adapter.ts";
 import { HubError } from "../kernel/errors.ts";
 import type { Logger } from "../kernel/log.ts";
 import { MemoryPresence } from "../presence/memory.ts";
-import type { PresenceStore, PresentRow, SharedPresenceEvents } from "../presence/presence.ts";
+import type { PresenceSink, PresenceStore, PresentRow, SharedPresenceEvents } from "../presence/presence.ts";
 import { RedisPresence } from "../presence/redis.ts";
 import { checkRedis } from "../redis/checks.ts";
 import { RedisConnection } from "../redis/connection.ts";
@@ -20,6 +22,8 @@ import { MemoryWatch, type RedisMemory } from "../redis/memory-watch.ts";
 import { RedisSubscriptions } from "../redis/subscriptions.ts";
 import { hasIdentity, settleIdentity } from "../store/identity.ts";
 import type { Database } from "../store/postgres.ts";
+import type { NodeEvents } from "./events.ts";
+import type { HeldIdentity } from "./held-identity.ts";
 
 /** The parts that differ between a single node and one of several nodes. */
 export interface Backend {
@@ -50,13 +54,12 @@ export interface BackendOptions {
   config: HubConfig;
   database: Database;
   nodeId: string;
-  /** The database's identity; null without Redis. */
-  identity: string | null;
-  retention(channel: string): Retention;
-  owners: ChannelOwners;
-  events: SharedPresenceEvents;
-  /** Called at most once, when the node must stop and start again. The reason is logged. */
-  onLost(reason: string): void;
+  authorizer: Authorizer;
+  /** The database's identity, which is lost when the database gets another one: the node must stop and start again. */
+  identity: HeldIdentity;
+  /** Receives the presence of workstations. */
+  writer: PresenceSink;
+  events: NodeEvents;
   log: Logger;
 }
 
@@ -67,7 +70,7 @@ const SETTLE_MS = 1_000;
 /** Opens the backend: in this process, or in the Redis of REDIS_URL. Throws `ConfigError` if that Redis can't be used. */
 export function openBackend(options: BackendOptions): Promise<Backend> {
   const { redis } = options.config;
-  const { identity } = options;
+  const { value: identity } = options.identity;
   return redis === null || identity === null ? openAlone(options) : openShared(options, redis.url, identity);
 }
 
@@ -78,13 +81,14 @@ export async function identityOf(database: Database, log: Logger): Promise<strin
   return value;
 }
 
-async function openAlone({ config, nodeId, retention, owners, events }: BackendOptions): Promise<Backend> {
+async function openAlone(options: BackendOptions): Promise<Backend> {
+  const { config, nodeId } = options;
   const { positionTtlMs } = config.history;
-  const history = new HistoryBudget(config.history.budget, owners);
+  const history = new HistoryBudget(config.history.budget, ownersOf(options));
   const settler = setInterval(() => void history.settle(), SETTLE_MS).unref();
-  const presence = new MemoryPresence({ nodeId, graceMs: config.presence.graceMs, events });
+  const presence = new MemoryPresence({ nodeId, graceMs: config.presence.graceMs, events: eventsOf(options) });
   return {
-    broker: new MemoryBroker({ retention, positionTtlMs, budget: history }),
+    broker: new MemoryBroker({ retention: retentionOf(options), positionTtlMs, budget: history }),
     presence,
     history,
     restore: (rows, settleMs) => presence.restore(rows, settleMs),
@@ -99,7 +103,8 @@ async function openAlone({ config, nodeId, retention, owners, events }: BackendO
 }
 
 async function openShared(options: BackendOptions, url: string, identity: string): Promise<Backend> {
-  const { config, database, nodeId, retention, owners, events, onLost, log } = options;
+  const { config, database, nodeId, identity: held, log } = options;
+  const [retention, owners, events] = [retentionOf(options), ownersOf(options), eventsOf(options)];
   const keys = new KeySpace(identity);
   const redis = await RedisConnection.open({ url, keys, log });
   try {
@@ -120,7 +125,7 @@ async function openShared(options: BackendOptions, url: string, identity: string
     const presence = await RedisPresence.open({ ...shared, nodeId, graceMs, leaseMs, events });
     const adapter = await SocketAdapter.open(url, keys, log);
     const marker = new MarkerKeeper(redis, log);
-    const watch = new IdentityWatch({ same: () => hasIdentity(database, identity), onLost, log });
+    const watch = new IdentityWatch({ same: () => hasIdentity(database, identity), onLost: held.lose, log });
     return {
       broker,
       presence,
@@ -145,6 +150,32 @@ async function openShared(options: BackendOptions, url: string, identity: string
     await redis.close();
     throw startFault(error);
   }
+}
+
+/** The organizations of channels by name, from the facts of the authorizer. */
+function ownersOf({ authorizer }: BackendOptions): ChannelOwners {
+  return {
+    known(name) {
+      const channel = parseChannel(name);
+      return channel && authorizer.knownOrganizationOf(channel);
+    },
+    async find(name) {
+      const channel = parseChannel(name);
+      return channel && authorizer.organizationOf(channel);
+    },
+  };
+}
+
+function retentionOf({ config: { history } }: BackendOptions): (channel: string) => Retention {
+  return (channel) => (parseChannel(channel)?.kind.startsWith("project") ? history.project : history.entity);
+}
+
+function eventsOf({ writer, events }: BackendOptions): SharedPresenceEvents {
+  return {
+    workstationChanged: (presence) => writer.write(presence),
+    replaced: (connectionId, channel) => events.emit("presenceReplaced", connectionId, channel),
+    gaveUp: (connectionId, channel) => events.emit("presenceExpired", connectionId, channel),
+  };
 }
 
 const UNCERTAIN =

@@ -44,6 +44,14 @@ export interface HubTimes {
   drainMs: number;
 }
 
+/** What the router of all methods needs of the hub. */
+export interface RpcParts {
+  connections: LiveConnections;
+  inspection: Inspection;
+  /** A committed call changed rows on which rights or presence depend. */
+  onTouched(touched: Touched[]): void;
+}
+
 /** The implementations and numbers that a hub consists of. */
 export interface HubParts {
   nodeId: string;
@@ -51,7 +59,8 @@ export interface HubParts {
   presence: PresenceStore;
   authorizer: Authorizer;
   verifier: TokenVerifier;
-  rpc: RpcRouter;
+  /** Creates the router of all methods. */
+  createRpc(parts: RpcParts): RpcRouter;
   limits: HubConfig["limits"];
   times: HubTimes;
   /** The path of Socket.IO, without a slash at its end. */
@@ -77,9 +86,6 @@ export class Hub {
   /** Connections that ended without a principal, by network. */
   readonly failures: FailedHandshakes;
   readonly nodeId: string;
-  /** The connections of all nodes. */
-  readonly liveConnections: LiveConnections;
-  readonly inspection: Inspection;
   readonly #parts: HubParts;
   readonly #sockets: SocketServer;
   readonly #connections = new OrderedMap<Connection>();
@@ -106,22 +112,33 @@ export class Hub {
       outbound: { maxBytes: parts.limits.outboundBytes, direct: 0, queued: 0 },
     };
     this.#drain = new Drain(this.#connections, parts.times.drainMs);
-    const { broker, presence, authorizer, verifier, rpc, limits, refusal } = parts;
+    const { nodeId, broker, presence, authorizer, verifier, limits, refusal, times, trustProxy, log } = parts;
+    const lines = this.#lines;
     const deliveries = new DeliveryLog();
-    const { requestTimeoutMs } = parts.times;
     this.#principals = new PrincipalLimiter({
       limits: limits.principals,
       connection: limits,
       connections: limits.connectionsPerPrincipal,
-      requestTimeoutMs,
+      requestTimeoutMs: times.requestTimeoutMs,
     });
     this.fanOut = new FanOut(broker, presence, deliveries);
+    this.failures = new FailedHandshakes({ perSecond: limits.failedHandshakesPerSecond, trustProxy, log });
+    const handshake = new Handshake(verifier, authorizer, trustProxy, { log, lines });
+    this.#sockets = new SocketServer({
+      ...parts,
+      failures: this.failures,
+      admit: (socket) => handshake.admit(socket, () => this.#refuseMore(socket)),
+      onConnected: (socket) => this.#connected(socket),
+    });
+    const shared = { nodeId, authorizer, io: this.#sockets.io, log };
+    const connections = new SharedConnections({ ...shared, connections: this.#connections });
+    const inspection = inspectionOf({ ...shared, fanOut: this.fanOut, deliveries, broker, presence });
     this.services = {
       broker,
       presence,
       authorizer,
       verifier,
-      rpc,
+      rpc: parts.createRpc({ connections, inspection, onTouched: (touched) => this.touched(touched) }),
       limits,
       refusal,
       fanOut: this.fanOut,
@@ -131,33 +148,17 @@ export class Hub {
     this.#requests = new Requests({
       services: this.services,
       clock: this.#clock,
-      timeoutMs: parts.times.requestTimeoutMs,
-      log: parts.log,
-      lines: this.#lines,
+      timeoutMs: times.requestTimeoutMs,
+      log,
+      lines,
       observe: parts.observe,
     });
     this.#rights = new RightsWatch({
       services: this.services,
       connections: () => this.#connections.values(),
-      intervalMs: parts.times.rightsCheckMs,
-      log: parts.log,
+      intervalMs: times.rightsCheckMs,
+      log,
     });
-    const handshake = new Handshake(parts.verifier, parts.authorizer, parts.trustProxy, {
-      log: parts.log,
-      lines: this.#lines,
-    });
-    const { nodeId, trustProxy, log } = parts;
-    this.failures = new FailedHandshakes({ perSecond: limits.failedHandshakesPerSecond, trustProxy, log });
-    this.#sockets = new SocketServer({
-      ...parts,
-      failures: this.failures,
-      admit: (socket) => handshake.admit(socket, () => this.#refuseMore(socket)),
-      onConnected: (socket) => this.#connected(socket),
-    });
-    const { io } = this.#sockets;
-    const shared = { nodeId, authorizer, io, log };
-    this.liveConnections = new SharedConnections({ ...shared, connections: this.#connections });
-    this.inspection = inspectionOf({ ...shared, fanOut: this.fanOut, deliveries, broker, presence });
   }
 
   /** Frames sent since the start, by path. */

@@ -10,19 +10,18 @@ export interface OpenServingOptions {
   config: HubConfig;
   database: Database;
   nodeId: string;
-  begin(): Promise<void>;
   log: Logger;
 }
 
 /** The keeper of this hub's lock, not started yet. Throws `ConfigError` if its connection can't keep a lock. */
 export async function openServing(options: OpenServingOptions): Promise<ServingKeeper> {
-  const { config, database, nodeId, log, begin } = options;
+  const { config, database, nodeId, log } = options;
   const connection = directConnection(config, database);
   const connectTimeoutMs = config.database.timeoutMs;
   await checkDirect(connection, options);
   const withRedis = config.redis !== null;
   const open = (onLost: () => void) => ServingSession.open({ connection, connectTimeoutMs, nodeId, withRedis, onLost });
-  return new ServingKeeper({ withRedis, open, begin, log });
+  return new ServingKeeper({ withRedis, open, log });
 }
 
 /** The address of Postgres without a pooler. */

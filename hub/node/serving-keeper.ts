@@ -19,8 +19,6 @@ import type { ServingSession } from "./serving-session.ts";
 export interface ServingKeeperOptions {
   withRedis: boolean;
   open(onLost: () => void): Promise<ServingSession>;
-  /** Prepares to serve clients, once the lock is held for the first time. */
-  begin(): Promise<void>;
   log: Logger;
 }
 
@@ -31,6 +29,7 @@ export class ServingKeeper {
   /** Resolves when a successor waits, or serves already: this hub must drain and end. */
   readonly replaced: Promise<void>;
   readonly #options: ServingKeeperOptions;
+  #begin: () => Promise<void> = async () => undefined;
   #serve: () => void = () => undefined;
   #fail: (error: unknown) => void = () => undefined;
   #giveWay: () => void = () => undefined;
@@ -96,8 +95,12 @@ export class ServingKeeper {
     return new HubError("unavailable", message, { retryAfterMs: RETRY_MS });
   };
 
-  /** Tries once and continues in the background; if it gets the lock, the hub serves when this resolves. Rejects with the driver's error. */
-  async start(): Promise<void> {
+  /**
+   * Tries once and continues in the background; if it gets the lock, the hub serves when this resolves. `begin` prepares
+   * to serve clients, once the lock is held for the first time. Rejects with the driver's error.
+   */
+  async start(begin: () => Promise<void>): Promise<void> {
+    this.#begin = begin;
     this.#session = await this.#open();
     this.#take(await this.#ask("acquire", this.#session));
     this.#running = this.#run();
@@ -177,13 +180,13 @@ export class ServingKeeper {
     if (this.#state.name === "serving") this.#term = this.#state.term;
     this.#report();
     if (before.name === this.#state.name) return;
-    if (before.name === "waiting" && this.#state.name === "serving") void this.#begin();
+    if (before.name === "waiting" && this.#state.name === "serving") void this.#beginToServe();
     if (this.givesWay) this.#giveWay();
   }
 
-  async #begin(): Promise<void> {
+  async #beginToServe(): Promise<void> {
     try {
-      await this.#options.begin();
+      await this.#begin();
     } catch (error) {
       this.#options.log.fatal({ err: error }, "this hub can't begin to serve: it releases the lock");
       await this.release();

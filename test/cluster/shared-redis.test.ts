@@ -12,7 +12,8 @@ import type {
 import { equal, is, match, not, ok } from "uvu/assert";
 import { loadConfig } from "../../hub/config/config.ts";
 import { createLogger } from "../../hub/kernel/log.ts";
-import { type RunningNode, startNode } from "../../hub/node/node.ts";
+import { startNode } from "../../hub/node/node.ts";
+import type { RunningNode } from "../../hub/node/running-node.ts";
 import { renewIdentity, settleIdentity } from "../../hub/store/identity.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import { withCopy } from "../support/database-copy.ts";

@@ -1,5 +1,6 @@
 import type { Page } from "playwright-core";
 import { equal } from "uvu/assert";
+import { HubError } from "../../hub/kernel/errors.ts";
 import { faultsOf, withBrowser } from "../support/browser.ts";
 import type { TestHub } from "../support/hub.ts";
 
@@ -24,11 +25,9 @@ export async function withConsole(hub: TestHub, body: (page: Page) => Promise<vo
 /** Disconnects the page from the hub while `body` runs. */
 export async function cutOff(hub: TestHub, page: Page, body: () => Promise<void>): Promise<void> {
   await page.context().setOffline(true);
-  const { liveConnections, nodeId } = hub.node.hub;
-  const { items } = await liveConnections.list({ view: { kind: "all" }, after: null, limit: 50 });
-  for (const { connection } of items)
-    if (connection.client?.startsWith("console/"))
-      await liveConnections.end({ id: connection.id, nodeId, reason: null });
+  for (const connection of hub.node.hub.connections)
+    if (connection.program?.startsWith("console/"))
+      connection.end(new HubError("unavailable", "Disconnected by the test.", { retryAfterMs: 1_000 }));
   await page.waitForSelector("#connection[data-state=waiting]");
   await body();
   await page.context().setOffline(false);

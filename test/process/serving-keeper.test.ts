@@ -24,10 +24,10 @@ test("a hub that can't begin to serve fails its start and releases the lock", ()
     const keeper = new ServingKeeper({
       withRedis: false,
       open: (onLost) => sessionOf(info, "one", onLost),
-      begin: () => Promise.reject(new Error("a fault for the test")),
       log,
     });
-    const failure = await keeper.start().catch((error: Error) => error.message);
+    const begin = () => Promise.reject(new Error("a fault for the test"));
+    const failure = await keeper.start(begin).catch((error: Error) => error.message);
     match(String(failure), "a fault for the test");
     await isFreeFor(info);
     await keeper.release();
@@ -42,10 +42,9 @@ test("a hub that releases while its session is opened never holds the lock", () 
     const keeper = new ServingKeeper({
       withRedis: false,
       open: (onLost) => gate.then(() => sessionOf(info, "one", onLost)),
-      begin: async () => undefined,
       log,
     });
-    const started = keeper.start().catch((error: Error) => error.message);
+    const started = keeper.start(async () => undefined).catch((error: Error) => error.message);
     await keeper.release();
     proceed();
     match(String(await started), "released the lock while");

@@ -26,5 +26,5 @@ export function loneNode(authorizer: Authorizer, log: Logger): Pick<RpcRouterOpt
   const fanOut = new FanOut(broker, presence, deliveries);
   const connections = new SharedConnections({ nodeId, connections: new OrderedMap(), authorizer, io, log });
   const inspection = inspectionOf({ nodeId, fanOut, deliveries, broker, presence, authorizer, io, log });
-  return { connections: () => connections, inspection: () => inspection };
+  return { connections, inspection };
 }

@@ -20,9 +20,8 @@ import { shareOf } from "./share.ts";
 export interface RpcRouterOptions {
   database: Database;
   authorizer: RightsSource;
-  /** A function, because the hub that owns the connections is created with the router. */
-  connections(): LiveConnections;
-  inspection(): Inspection;
+  connections: LiveConnections;
+  inspection: Inspection;
   /** Called after the commit with the rows on which rights or presence depend. Not called for a replayed answer. */
   onTouched(touched: Touched[]): void;
   onProgress(progress: SessionProgress): void;
@@ -77,7 +76,7 @@ class Router implements RpcRouter {
 
   #readContext(caller: Caller, database: Queries): ReadContext {
     const { connections, inspection, onProgress: progressed } = this.#options;
-    return { caller, database, connections: connections(), inspection: inspection(), progressed };
+    return { caller, database, connections, inspection, progressed };
   }
 
   async #write(
