@@ -10,7 +10,7 @@ import {
   TYPE_PATTERN,
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
-import { exactSchema } from "../kernel/exact-schema.ts";
+import { exactSchema } from "../kernel/validation.ts";
 import { MAX_HISTORY_LIMIT } from "./history.ts";
 
 const channel = z.string("must be a channel name");

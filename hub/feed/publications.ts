@@ -8,8 +8,8 @@ import {
   taskChannel,
   workstationChannel,
 } from "@monster-realtime/client/protocol";
+import { fieldOf, firstInvalidTimestamp, toPublicFields } from "../kernel/field-names.ts";
 import type { Change } from "./change.ts";
-import { changedFields, fieldsOf } from "./fields.ts";
 
 /** A change as subscribers receive it: one publication, on each of these channels. */
 export interface FeedPublication {
@@ -108,4 +108,28 @@ export function publisherOf(principal: string): Publication["from"] {
     default:
       return null;
   }
+}
+
+/** Columns that no publication contains: secrets, and columns for the hub alone. */
+const HIDDEN: ReadonlySet<string> = new Set([
+  "registration_token",
+  "environment_vars",
+  "presence_revision",
+  "deleted_at",
+  "monster_auth_user_id",
+]);
+
+/**
+ * A row's columns as the fields of RPC answers: names in camelCase, timestamps ISO 8601 with milliseconds. Throws if a
+ * timestamp has no such form, such as `infinity`.
+ */
+function changedFields(columns: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const column = firstInvalidTimestamp(columns);
+  if (column !== null) throw new RangeError(`${fieldOf(column)} is not a valid timestamp: ${columns[column]}`);
+  return toPublicFields(columns, HIDDEN);
+}
+
+/** The field names of omitted columns. */
+function fieldsOf(columns: readonly string[]): string[] {
+  return columns.filter((column) => !HIDDEN.has(column)).map(fieldOf);
 }

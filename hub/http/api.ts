@@ -14,7 +14,6 @@ import type { FailedHandshakes } from "../socket/failed-handshakes.ts";
 import type { Metered } from "../socket/principal-limits.ts";
 import { readJson } from "./body.ts";
 import { allow } from "./methods.ts";
-import { refuseUnknownQuery } from "./query.ts";
 
 /** Room for the envelope around a payload of the largest size. */
 const ENVELOPE_BYTES = 4_096;
@@ -155,5 +154,17 @@ function decode(segment: string): string {
   } catch (error) {
     if (error instanceof URIError) throw badRequest("path", "is not well-formed percent-encoding");
     throw error;
+  }
+}
+
+/** Throws `bad_request` for a parameter that is not one of `known`, is repeated, or has an invalid text. */
+function refuseUnknownQuery({ searchParams }: URL, known: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const [name, value] of searchParams) {
+    const path = name.slice(0, 64);
+    if (!known.includes(name)) throw badRequest(path, "is not a known query parameter");
+    if (seen.has(name)) throw badRequest(path, "is given more than once");
+    seen.add(name);
+    refuseUnsafeText(value, path);
   }
 }

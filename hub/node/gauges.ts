@@ -1,6 +1,5 @@
 import type { Metrics } from "../http/metrics.ts";
-import { feedState } from "../inspection/feed-state.ts";
-import { databaseSizes } from "../inspection/size-queries.ts";
+import { databaseSizes, feedState } from "../inspection/database-state.ts";
 import type { Fence } from "../store/fence.ts";
 import type { Database } from "../store/postgres.ts";
 import type { PresenceWriter } from "../store/presence-writer.ts";

@@ -9,7 +9,7 @@ import { serveMetrics } from "../http/metrics-endpoint.ts";
 import { Pages } from "../http/pages.ts";
 import { createHttpServer, endWithNextAnswer, handOver as handOverPort, type Readiness } from "../http/server.ts";
 import type { Logger } from "../kernel/log.ts";
-import { reused } from "../kernel/reused.ts";
+import { reused } from "../kernel/memoized.ts";
 import type { Reconciler } from "../presence/reconciler.ts";
 import type { Database } from "../store/postgres.ts";
 import type { PresenceWriter } from "../store/presence-writer.ts";

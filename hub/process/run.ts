@@ -10,11 +10,9 @@ import type { RunningNode } from "../node/running-node.ts";
 import { openStore, type Store } from "../store/open.ts";
 import { startSharedDatabase } from "../store/shared-database.ts";
 import type { Serving } from "./messages.ts";
-import { serveNode } from "./serve-node.ts";
-import { obeySignals } from "./signals.ts";
 import { Supervisor } from "./supervisor.ts";
 import { endOnUncaughtException, UNCAUGHT_LIMIT_MS } from "./uncaught.ts";
-import { runWorker } from "./worker.ts";
+import { runWorker, type WorkerOptions } from "./worker.ts";
 
 /**
  * Runs the configuration in this process: a node, or the supervisor of several, each in a process that runs the same
@@ -133,4 +131,49 @@ Tokens of the seeded organization ${development.organizationId}
   workstation      ${development.workstationToken}
                    ${development.workstationId} of ${development.projectId}
 `);
+}
+
+/** npm forwards signals that the terminal has sent to the whole process group: one Ctrl-C arrives twice. */
+const ONE_SIGNAL_MS = 500;
+
+/** SIGTERM and SIGINT drain, and end at once if they are repeated; SIGHUP replaces the processes one after the other. */
+export function obeySignals(supervisor: Supervisor, log: Logger): void {
+  let signalledAt: number | null = null;
+  const end = (signal: NodeJS.Signals) => {
+    if (signalledAt === null) {
+      signalledAt = performance.now();
+      log.info({ signal }, "draining");
+      supervisor.stop();
+    } else if (performance.now() - signalledAt > ONE_SIGNAL_MS) {
+      log.warn({ signal }, "ending at once");
+      supervisor.kill();
+    }
+  };
+  process.on("SIGTERM", end);
+  process.on("SIGINT", end);
+  process.on("SIGHUP", () => supervisor.restart());
+}
+
+const READY_POLL_MS = 250;
+
+/** Serves a node in a supervised process. */
+function serveNode(config: HubConfig, log: Logger): WorkerOptions["serve"] {
+  return async ({ place, database }, metricsText) => {
+    const node = await startNode({
+      config,
+      log: log.child({ process: place }),
+      metricsText,
+      ...(database && { sharedDatabase: database }),
+    });
+    return {
+      serving: { url: node.url, development: node.development },
+      async ready() {
+        while (Object.keys(await node.readiness()).length > 0) await pause(READY_POLL_MS);
+      },
+      lost: Promise.race([node.lost, node.replaced.then(() => "a hub without Redis served this database meanwhile")]),
+      measure: () => node.metrics.measures(),
+      close: () => node.stop({ drain: false }),
+      drain: ({ handOver }) => node.stop({ drain: true, handOver }),
+    };
+  };
 }

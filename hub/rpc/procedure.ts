@@ -3,12 +3,12 @@ import type { z } from "zod";
 import type { Touched } from "../auth/facts.ts";
 import type { LiveConnections } from "../connections/live-connections.ts";
 import type { Inspection } from "../inspection/inspection.ts";
+import { HubError } from "../kernel/errors.ts";
 import type { Transaction } from "../kernel/statements.ts";
-import { validate } from "../kernel/validation.ts";
+import { refuseUnsafeText, validate } from "../kernel/validation.ts";
 import type { Queries } from "../store/postgres.ts";
 import type { Caller } from "./caller.ts";
 import type { Grant, Place } from "./rights.ts";
-import { refuseTexts } from "./texts.ts";
 
 export interface ReadContext {
   caller: Caller;
@@ -80,4 +80,28 @@ function accepted<Input>(schema: z.ZodType<Input>, params: unknown): Input {
 function bound<Input>(definition: ReadDefinition<Input> | WriteDefinition<Input>, input: Input): Bound {
   if (definition.kind === "read") return { kind: "read", run: (context) => definition.handler(context, input) };
   return { kind: "write", input, run: (context) => definition.handler(context, input) };
+}
+
+/** Maximum size of one string, in bytes of UTF-8. */
+const MAX_TEXT_BYTES = 256 * 1024;
+
+/**
+ * Rejects strings that Postgres rejects (NUL, lone surrogates: `bad_request`) or that are too long
+ * (`payload_too_large`), anywhere in the params. The edge has bounded their depth.
+ */
+function refuseTexts(value: unknown, path = ""): void {
+  if (typeof value === "string") refuseText(value, path);
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, inner] of Object.entries(value)) {
+    refuseUnsafeText(key, path);
+    refuseTexts(inner, path === "" ? key : `${path}.${key}`);
+  }
+}
+
+function refuseText(text: string, path: string): void {
+  refuseUnsafeText(text, path);
+  // A UTF-16 unit has at most three bytes in UTF-8, so most strings need no measurement.
+  if (text.length * 3 <= MAX_TEXT_BYTES || Buffer.byteLength(text) <= MAX_TEXT_BYTES) return;
+  const message = `is longer than ${MAX_TEXT_BYTES} bytes, the maximum for one string`;
+  throw new HubError("payload_too_large", `${path}: ${message}`, { details: [{ path, message }] });
 }

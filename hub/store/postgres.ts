@@ -10,11 +10,10 @@ import postgres, {
 import { Deadlines } from "../kernel/deadlines.ts";
 import { HubError } from "../kernel/errors.ts";
 import type { Transaction } from "../kernel/statements.ts";
-import { ARRAY_TYPES } from "./array-types.ts";
 import { ConnectionPool, type Turn } from "./connection-pool.ts";
+import { ARRAY_TYPES, TIMESTAMP_TYPE } from "./driver-types.ts";
 import type { Share } from "./fair-queue.ts";
 import { HUB_SHARE, HUB_TRANSACTIONS } from "./held-connections.ts";
-import { TIMESTAMP_TYPE } from "./timestamp-type.ts";
 
 export type { Share } from "./fair-queue.ts";
 

@@ -9,7 +9,7 @@ import type {
 } from "@monster-realtime/client/protocol";
 import { ulid } from "ulid";
 import { equal, is, ok } from "uvu/assert";
-import { mintRegistrationToken } from "../../hub/rpc/registration-token.ts";
+import { mintRegistrationToken } from "../../hub/rpc/entities/workstations.ts";
 import { type ClusterOptions, TestCluster } from "../invariants/nodes.ts";
 import { withHub } from "../support/hub.ts";
 import { RawClient } from "../support/raw-client.ts";

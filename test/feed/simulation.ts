@@ -3,8 +3,8 @@ import type { PublishReply } from "@monster-realtime/client/protocol";
 import type { Broker, BrokerPublish } from "../../hub/broker/broker.ts";
 import { MemoryBroker } from "../../hub/broker/memory.ts";
 import type { Change, Outcome, PendingChange } from "../../hub/feed/change.ts";
+import { settlementOf } from "../../hub/feed/change-feed.ts";
 import { ChangePublisher } from "../../hub/feed/publisher.ts";
-import { settlementOf } from "../../hub/feed/settlement.ts";
 import { HubError } from "../../hub/kernel/errors.ts";
 
 export interface SimulationOptions {

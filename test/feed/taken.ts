@@ -1,5 +1,5 @@
 import type { Change, Claim } from "../../hub/feed/change.ts";
-import { settlementOf } from "../../hub/feed/settlement.ts";
+import { settlementOf } from "../../hub/feed/change-feed.ts";
 import type { ChangeFeedStore } from "../../hub/store/change-feed.ts";
 
 export const changesOf = (claim: Claim | null): Change[] => claim?.pending.flatMap(({ change }) => change ?? []) ?? [];

@@ -1,5 +1,5 @@
 import { equal, is, ok } from "uvu/assert";
-import { reused } from "../../hub/kernel/reused.ts";
+import { reused } from "../../hub/kernel/memoized.ts";
 import { withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { equal, is, ok, throws } from "uvu/assert";
-import { ARRAY_TYPES, arrayLiteral, parseArray } from "../../hub/store/array-types.ts";
+import { ARRAY_TYPES, arrayLiteral, parseArray } from "../../hub/store/driver-types.ts";
 import { Database } from "../../hub/store/postgres.ts";
 import { type DatabaseInfo, withDatabase } from "../support/database.ts";
 import { isUnavailable } from "../support/database-client.ts";

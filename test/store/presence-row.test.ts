@@ -1,6 +1,6 @@
 import { equal, is } from "uvu/assert";
+import { joinSteps, MAX_STEPS, type PresenceStep } from "../../hub/store/presence-backlog.ts";
 import { kindOf, plainAddress } from "../../hub/store/presence-row.ts";
-import { joinSteps, MAX_STEPS, type PresenceStep } from "../../hub/store/presence-steps.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("presence rows");

@@ -1,6 +1,6 @@
 import { ulid } from "ulid";
 import type { Principal } from "../../hub/auth/principal.ts";
-import { mintRegistrationToken } from "../../hub/rpc/registration-token.ts";
+import { mintRegistrationToken } from "../../hub/rpc/entities/workstations.ts";
 import type { Database } from "../../hub/store/postgres.ts";
 import type { Tenant } from "./rpc-world.ts";
 

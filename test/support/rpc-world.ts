@@ -7,7 +7,7 @@ import type { Touched } from "../../hub/auth/facts.ts";
 import type { Principal } from "../../hub/auth/principal.ts";
 import { HubError } from "../../hub/kernel/errors.ts";
 import type { RpcRouter } from "../../hub/rpc/context.ts";
-import { mintRegistrationToken } from "../../hub/rpc/registration-token.ts";
+import { mintRegistrationToken } from "../../hub/rpc/entities/workstations.ts";
 import { createRpcRouter } from "../../hub/rpc/router/router.ts";
 import { PostgresFacts } from "../../hub/store/facts.ts";
 import type { Database } from "../../hub/store/postgres.ts";

@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from "node:crypto";
 import type {
   RegisteredWorkstation,
   RpcParams,
@@ -9,7 +10,6 @@ import { z } from "zod";
 import { create, crud, type Entity, lock, parent, read } from "../crud.ts";
 import * as field from "../fields.ts";
 import { defineProcedure, type Written } from "../procedure.ts";
-import { mintRegistrationToken } from "../registration-token.ts";
 import { RIGHTS } from "../rights.ts";
 import { endWorkstation } from "../sql/effects.ts";
 import { EntityRows } from "../sql/rows.ts";
@@ -135,3 +135,15 @@ function withToken(workstation: Workstation, token: string): Pick<Written, "resu
 }
 
 export const workstations = { ...entity, procedures: [...crud(entity), register, rotateToken] };
+
+export interface RegistrationToken {
+  /** `wst_` and 43 characters. Returned once and never stored. */
+  token: string;
+  /** SHA-256 in hex, as stored in the workstation's row. */
+  digest: string;
+}
+
+export function mintRegistrationToken(): RegistrationToken {
+  const token = `wst_${randomBytes(32).toString("base64url")}`;
+  return { token, digest: createHash("sha256").update(token).digest("hex") };
+}

@@ -1,5 +1,5 @@
 import { HubError } from "../../kernel/errors.ts";
-import { fieldOf } from "../../kernel/naming.ts";
+import { fieldOf } from "../../kernel/field-names.ts";
 import { type DatabaseFault, isDatabaseFault } from "../../store/postgres.ts";
 
 /** The failed call. The method decides the path of a column in the params. */

@@ -1,4 +1,4 @@
-import { columnOf } from "../../kernel/naming.ts";
+import { columnOf } from "../../kernel/field-names.ts";
 import type { OrganizationsScope, Scope } from "./scope.ts";
 
 /**

@@ -1,4 +1,3 @@
-import { fieldOf } from "./naming.ts";
 import { shownTimestamp, timeOf } from "./timestamps.ts";
 
 /** A test checks it against the schema: these columns, and no others, are timestamps. */
@@ -26,4 +25,19 @@ export function toPublicFields(
 export function firstInvalidTimestamp(columns: Readonly<Record<string, unknown>>): string | null {
   const found = Object.entries(columns).find(([column, value]) => isTimestamp(column, value) && timeOf(value) === null);
   return found?.[0] ?? null;
+}
+
+/** The column's name for a field. */
+export function columnOf(field: string): string {
+  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+const MAX_KNOWN = 1_000;
+const known = new Map<string, string>();
+
+/** The field's name for a column. Names are cached: every published change names its columns. */
+export function fieldOf(column: string): string {
+  const field = known.get(column) ?? column.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  if (known.size < MAX_KNOWN) known.set(column, field);
+  return field;
 }

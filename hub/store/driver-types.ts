@@ -1,4 +1,5 @@
 import type { PostgresType } from "postgres";
+import { ForeignTime, shownTimestamp, timeOf } from "../kernel/timestamps.ts";
 
 type Element = string | null | Element[];
 
@@ -101,3 +102,14 @@ class Reader {
     if (!this.#takes(character)) throw new Error(`Postgres sent an array without ${character} at ${this.#at}`);
   }
 }
+
+/** The oid of TIMESTAMPTZ, which never changes. */
+const OID = 1184;
+
+/** How the driver reads and writes timestamps: as `Date`, or as `ForeignTime` beyond JavaScript's range. */
+export const TIMESTAMP_TYPE: PostgresType = {
+  to: OID,
+  from: [OID],
+  parse: (text: string): Date => timeOf(text) ?? new ForeignTime(text),
+  serialize: (value: unknown): string => (value instanceof Date ? value.toISOString() : shownTimestamp(String(value))),
+};
