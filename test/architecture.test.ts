@@ -48,7 +48,7 @@ test("the SDK imports nothing of the hub", () => {
 });
 
 test("of the SDK the workstation kit and the command line alone know Node, and the kit needs nothing else", () => {
-  const onNode = within("client-sdk/workstation", "client-sdk/cli/");
+  const onNode = within("client-sdk/workstation/", "client-sdk/cli/");
   equal(
     offences("client-sdk", (imported, file) => imported.startsWith("node:") && !onNode(file)),
     [],

@@ -1,4 +1,4 @@
-import { RealtimeError } from "../errors.ts";
+import { RealtimeError } from "../kernel/errors.ts";
 import { PROTOCOL_VERSION } from "../protocol/messages.ts";
 
 /** The program's exit codes; part of its interface, and shown by `--help`. */

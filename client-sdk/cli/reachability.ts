@@ -1,4 +1,4 @@
-import type { RealtimeError } from "../errors.ts";
+import type { RealtimeError } from "../kernel/errors.ts";
 import { speaksTls } from "./speaks-tls.ts";
 
 /** Why no hub was reached, without a final period. `final`: a retry can't help. */

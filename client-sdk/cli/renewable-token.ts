@@ -1,4 +1,4 @@
-import { RealtimeError } from "../errors.ts";
+import { RealtimeError } from "../kernel/errors.ts";
 import type { HubAddress } from "./context.ts";
 
 /**

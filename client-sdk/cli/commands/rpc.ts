@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { RealtimeError } from "../../errors.ts";
+import { RealtimeError } from "../../kernel/errors.ts";
 import type { RpcMethod, RpcParams } from "../../protocol/index.ts";
 import { CliFailure, EXIT_CODES, usageFailure } from "../failure.ts";
 import { jsonArgument } from "../input.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Command, Option } from "commander";
-import { RealtimeError } from "../../errors.ts";
 import type { Client } from "../../index.ts";
+import { RealtimeError } from "../../kernel/errors.ts";
 import { parseDuration } from "../durations.ts";
 import { usageFailure } from "../failure.ts";
 import { FullScreen } from "../full-screen.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { RealtimeError } from "../../errors.ts";
+import { RealtimeError } from "../../kernel/errors.ts";
 import { channelNamed } from "../channels.ts";
 import { CliFailure, EXIT_CODES } from "../failure.ts";
 import { silentNodesWarning } from "../pages.ts";

@@ -1,6 +1,6 @@
 import { type Client, createClient, workstationChannel } from "../../index.ts";
+import { Timer } from "../../kernel/timer.ts";
 import type { WorkstationPresenceMeta } from "../../protocol/index.ts";
-import { Timer } from "../../timer.ts";
 import { VERSION } from "../version.ts";
 import { type Chance, downtimeMs, firstMeta, nextChangeMs, nextMeta } from "./behaviour.ts";
 import type { Recruit } from "./crew.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { Timer } from "../../timer.ts";
-import { createWorkstation, type Workstation, type WorkstationTask } from "../../workstation.ts";
+import { Timer } from "../../kernel/timer.ts";
+import { createWorkstation, type Workstation, type WorkstationTask } from "../../workstation/index.ts";
 import { VERSION } from "../version.ts";
 import { agentsOf, downtimeMs } from "./behaviour.ts";
 import type { Recruit } from "./crew.ts";

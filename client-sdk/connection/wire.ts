@@ -1,6 +1,6 @@
-import type { RealtimeError } from "./errors.ts";
+import type { RealtimeError } from "../kernel/errors.ts";
+import type { RequestName, Requests } from "../protocol/index.ts";
 import type { Outcome, Settle } from "./link.ts";
-import type { RequestName, Requests } from "./protocol/index.ts";
 
 /** The interface between the client's parts and its connection. */
 export interface Wire {

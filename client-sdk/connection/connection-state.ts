@@ -1,6 +1,6 @@
-import { type Backoff, backoffDelayMs } from "./backoff.ts";
-import type { RealtimeError } from "./errors.ts";
-import type { Welcome } from "./protocol/index.ts";
+import { type Backoff, backoffDelayMs } from "../kernel/backoff.ts";
+import type { RealtimeError } from "../kernel/errors.ts";
+import type { Welcome } from "../protocol/index.ts";
 
 /**
  * The state of a client's connection. `attempt` counts the failures since the last stable connection. `restart` means

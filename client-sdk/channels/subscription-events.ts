@@ -1,4 +1,5 @@
-import type { RealtimeError } from "./errors.ts";
+import type { Wire } from "../connection/wire.ts";
+import type { RealtimeError } from "../kernel/errors.ts";
 import type {
   HistoryReply,
   HistoryRequest,
@@ -8,9 +9,8 @@ import type {
   StreamPosition,
   WorkstationChannel,
   WorkstationPresenceMeta,
-} from "./protocol/index.ts";
+} from "../protocol/index.ts";
 import type { PublishOptions } from "./publisher.ts";
-import type { Wire } from "./wire.ts";
 
 /** The meta of the members present on a channel of this kind. */
 export type PresenceMetaOf<Name extends string> = Name extends WorkstationChannel | ProjectWorkstationsChannel

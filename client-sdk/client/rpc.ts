@@ -1,8 +1,8 @@
-import { abortable } from "./abortable.ts";
-import type { RealtimeError } from "./errors.ts";
-import type { RequestName, Requests, RpcRequest } from "./protocol/index.ts";
-import { Timer } from "./timer.ts";
-import { ask, type Wire } from "./wire.ts";
+import { ask, type Wire } from "../connection/wire.ts";
+import { abortable } from "../kernel/abortable.ts";
+import type { RealtimeError } from "../kernel/errors.ts";
+import { Timer } from "../kernel/timer.ts";
+import type { RequestName, Requests, RpcRequest } from "../protocol/index.ts";
 
 /** The number of attempts for a call that may be repeated. */
 const MAX_TRIES = 3;

@@ -1,17 +1,17 @@
-import { abortable } from "./abortable.ts";
-import type { Backoff } from "./backoff.ts";
-import { type ConnectionInput, type ConnectionState, transition } from "./connection-state.ts";
+import { abortable } from "../kernel/abortable.ts";
+import type { Backoff } from "../kernel/backoff.ts";
 import {
   asRealtimeError,
   ConnectionClosedError,
   DisconnectedError,
   RealtimeError,
   TokenUnavailableError,
-} from "./errors.ts";
+} from "../kernel/errors.ts";
+import { Timer } from "../kernel/timer.ts";
+import type { RequestName, Requests } from "../protocol/index.ts";
+import { type ConnectionInput, type ConnectionState, transition } from "./connection-state.ts";
 import { Link, type Push, type Settle } from "./link.ts";
 import type { ResolvedOptions } from "./options.ts";
-import type { RequestName, Requests } from "./protocol/index.ts";
-import { Timer } from "./timer.ts";
 import { readToken } from "./token.ts";
 
 /** Limits the wait for a token function that never returns. */
@@ -102,7 +102,7 @@ export class Connection {
     const { token } = this.#options;
     if (typeof token === "string") return token;
     try {
-      const given = await withLimit(abortable(Promise.resolve(token()), this.#ending.signal));
+      const given = await withTokenLimit(abortable(Promise.resolve(token()), this.#ending.signal));
       return readToken(given, (why) => new TokenUnavailableError(why));
     } catch (thrown) {
       throw thrown instanceof RealtimeError ? thrown : new TokenUnavailableError(thrown);
@@ -195,7 +195,7 @@ export class Connection {
   }
 }
 
-async function withLimit<Value>(value: Promise<Value>): Promise<Value> {
+async function withTokenLimit<Value>(value: Promise<Value>): Promise<Value> {
   const timer = new Timer();
   const limit = new Promise<never>((_, reject) => {
     timer.set(TOKEN_LIMIT_MS, () => reject(new Error(`none in ${TOKEN_LIMIT_MS} ms`)));

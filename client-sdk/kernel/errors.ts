@@ -1,4 +1,4 @@
-import type { ErrorObject, StreamPosition } from "./protocol/index.ts";
+import type { ErrorObject, StreamPosition } from "../protocol/index.ts";
 
 interface RealtimeErrorFields {
   code: string;

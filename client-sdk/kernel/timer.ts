@@ -27,3 +27,10 @@ export class Timer {
     this.#handle = undefined;
   }
 }
+
+/** Resolves when `ended` does, or after `limitMs`. */
+export async function withLimit(ended: Promise<unknown>, limitMs: number): Promise<void> {
+  const timer = new Timer();
+  const limit = new Promise<void>((resolve) => timer.set(limitMs, resolve));
+  await Promise.race([ended, limit]).finally(() => timer.clear());
+}

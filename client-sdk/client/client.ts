@@ -1,19 +1,25 @@
-import { abortable } from "./abortable.ts";
-import { backoffDelayMs } from "./backoff.ts";
-import { Connection } from "./connection.ts";
-import type { ConnectionState } from "./connection-state.ts";
-import { Emitter } from "./emitter.ts";
+import { ChannelPresence } from "../channels/presence.ts";
+import { Publisher, type PublishOptions } from "../channels/publisher.ts";
+import { Subscription } from "../channels/subscription.ts";
+import type { HistoryQuery, SubscribeOptions, SubscriptionParts } from "../channels/subscription-events.ts";
+import { Connection } from "../connection/connection.ts";
+import type { ConnectionState } from "../connection/connection-state.ts";
+import type { Push } from "../connection/link.ts";
+import { type ClientOptions, type ResolvedOptions, resolveOptions } from "../connection/options.ts";
+import { TokenRefresh } from "../connection/token-refresh.ts";
+import type { Wire } from "../connection/wire.ts";
+import { abortable } from "../kernel/abortable.ts";
+import { backoffDelayMs } from "../kernel/backoff.ts";
+import { Emitter } from "../kernel/emitter.ts";
 import {
   asRealtimeError,
   ConnectionClosedError,
   DisconnectedError,
   errorFromObject,
   type RealtimeError,
-} from "./errors.ts";
-import { jsonCopy } from "./json.ts";
-import type { Push } from "./link.ts";
-import { type ClientOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
-import { ChannelPresence } from "./presence.ts";
+} from "../kernel/errors.ts";
+import { jsonCopy } from "../kernel/json.ts";
+import { Timer } from "../kernel/timer.ts";
 import type {
   Channel,
   HistoryReply,
@@ -24,14 +30,8 @@ import type {
   RpcParams,
   RpcResult,
   Welcome,
-} from "./protocol/index.ts";
-import { Publisher, type PublishOptions } from "./publisher.ts";
+} from "../protocol/index.ts";
 import { Requester, type RequestOptions, type RpcOptions } from "./rpc.ts";
-import { Subscription } from "./subscription.ts";
-import type { HistoryQuery, SubscribeOptions, SubscriptionParts } from "./subscription-events.ts";
-import { Timer } from "./timer.ts";
-import { TokenRefresh } from "./token-refresh.ts";
-import type { Wire } from "./wire.ts";
 
 /** A single request retries sooner than a whole connection. */
 const REQUEST_BASE_DELAY_MS = 100;

@@ -1,4 +1,4 @@
-import type { Publication, StreamPosition, SubscribeReply } from "./protocol/index.ts";
+import type { Publication, StreamPosition, SubscribeReply } from "../protocol/index.ts";
 
 export interface Received {
   /** The publications for the application, in order. */

@@ -6,16 +6,16 @@ import {
   type RealtimeError,
   RequestTimeoutError,
   UnreachableError,
-} from "./errors.ts";
-import type { ResolvedOptions } from "./options.ts";
+} from "../kernel/errors.ts";
+import { Timer } from "../kernel/timer.ts";
 import {
   type HandshakeAuth,
   PROTOCOL_VERSION,
   type Pushes,
   type RequestName,
   type Requests,
-} from "./protocol/index.ts";
-import { Timer } from "./timer.ts";
+} from "../protocol/index.ts";
+import type { ResolvedOptions } from "./options.ts";
 
 /** The longest wait for the answer to a goodbye. */
 const GOODBYE_LIMIT_MS = 1_000;

@@ -1,5 +1,5 @@
 import type { ManagerOptions, SocketOptions } from "socket.io-client";
-import { InvalidArgumentError } from "./errors.ts";
+import { InvalidArgumentError } from "../kernel/errors.ts";
 import { readToken } from "./token.ts";
 
 /** The time from the first packet to the welcome. */

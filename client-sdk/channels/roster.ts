@@ -1,4 +1,4 @@
-import type { Leave, Member, PresenceDiff, Roster } from "./protocol/index.ts";
+import type { Leave, Member, PresenceDiff, Roster } from "../protocol/index.ts";
 
 /** The number of diffs that are kept while out of sync. The requested snapshot is newer than any older diffs. */
 const MAX_EARLY_DIFFS = 1_000;

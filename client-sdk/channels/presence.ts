@@ -1,10 +1,10 @@
-import { type ConnectionClosedError, RealtimeError } from "./errors.ts";
-import { jsonCopy } from "./json.ts";
-import type { Outcome } from "./link.ts";
-import type { PresencePosition } from "./protocol/index.ts";
+import type { Outcome } from "../connection/link.ts";
+import type { Wire } from "../connection/wire.ts";
+import { type ConnectionClosedError, RealtimeError } from "../kernel/errors.ts";
+import { jsonCopy } from "../kernel/json.ts";
+import { Timer } from "../kernel/timer.ts";
+import type { PresencePosition } from "../protocol/index.ts";
 import type { PresenceMetaOf } from "./subscription-events.ts";
-import { Timer } from "./timer.ts";
-import type { Wire } from "./wire.ts";
 
 interface Waiter {
   /** The number of the change it waits for. The answer to this change or a newer one settles it. */

@@ -1,10 +1,10 @@
-import { DisconnectedError, OutcomeUnknownError, QueueFullError, type RealtimeError } from "./errors.ts";
-import { jsonCopy } from "./json.ts";
-import type { Outcome } from "./link.ts";
-import type { PublishReply, PublishRequest } from "./protocol/index.ts";
-import { Timer } from "./timer.ts";
-import { ulid } from "./ulid.ts";
-import type { Wire } from "./wire.ts";
+import type { Outcome } from "../connection/link.ts";
+import type { Wire } from "../connection/wire.ts";
+import { DisconnectedError, OutcomeUnknownError, QueueFullError, type RealtimeError } from "../kernel/errors.ts";
+import { jsonCopy } from "../kernel/json.ts";
+import { Timer } from "../kernel/timer.ts";
+import { ulid } from "../kernel/ulid.ts";
+import type { PublishReply, PublishRequest } from "../protocol/index.ts";
 
 /** The hub remembers ids for five minutes. This is a little less, to allow for transit time. */
 const ID_REMEMBERED_MS = 270_000;

@@ -1,5 +1,5 @@
-import { IterationOverflowError, PublicationsLostError, type RealtimeError } from "./errors.ts";
-import type { Publication, StreamPosition } from "./protocol/index.ts";
+import { IterationOverflowError, PublicationsLostError, type RealtimeError } from "../kernel/errors.ts";
+import type { Publication, StreamPosition } from "../protocol/index.ts";
 
 /** The number of publications that a loop may fall behind. */
 export const ITERATION_LIMIT = 10_000;

@@ -1,6 +1,6 @@
+import { asRealtimeError, type RealtimeError } from "../kernel/errors.ts";
+import { Timer } from "../kernel/timer.ts";
 import type { Connection } from "./connection.ts";
-import { asRealtimeError, type RealtimeError } from "./errors.ts";
-import { Timer } from "./timer.ts";
 import { ask, type Wire } from "./wire.ts";
 
 type TokenHolder = Pick<Connection, "token" | "sentToken">;

@@ -1,8 +1,7 @@
-import { Emitter } from "./emitter.ts";
-import { ConnectionClosedError, type RealtimeError } from "./errors.ts";
-import { iterate } from "./iteration.ts";
-import type { Settle } from "./link.ts";
-import { PresenceRoster } from "./presence-roster.ts";
+import type { Settle } from "../connection/link.ts";
+import { Emitter } from "../kernel/emitter.ts";
+import { ConnectionClosedError, type RealtimeError } from "../kernel/errors.ts";
+import { Timer } from "../kernel/timer.ts";
 import type {
   HistoryReply,
   PresenceDiff,
@@ -13,7 +12,9 @@ import type {
   StreamPosition,
   SubscribeReply,
   SubscribeRequest,
-} from "./protocol/index.ts";
+} from "../protocol/index.ts";
+import { iterate } from "./iteration.ts";
+import { PresenceRoster } from "./presence-roster.ts";
 import type { PublishOptions } from "./publisher.ts";
 import { judgeRecovery, receive } from "./stream.ts";
 import type {
@@ -23,7 +24,6 @@ import type {
   SubscriptionParts,
   SubscriptionState,
 } from "./subscription-events.ts";
-import { Timer } from "./timer.ts";
 
 interface Waiter {
   resolve(position: StreamPosition): void;

@@ -1,5 +1,5 @@
-import { Emitter } from "./emitter.ts";
-import type { Leave, Member, PresenceDiff, Roster } from "./protocol/index.ts";
+import { Emitter } from "../kernel/emitter.ts";
+import type { Leave, Member, PresenceDiff, Roster } from "../protocol/index.ts";
 import {
   applyDiff,
   applySnapshot,
