@@ -90,6 +90,3 @@ function unexpected(error: unknown, { signal }: Patient): Finding {
 export const ok = (measured: string): Finding => ({ status: "ok", measured });
 export const warn = (measured: string, remedy: string): Finding => ({ status: "warn", measured, remedy });
 export const fail = (measured: string, remedy: string): Finding => ({ status: "fail", measured, remedy });
-
-/** Formats milliseconds for people. */
-export const inMs = (ms: number): string => `${ms < 10 ? ms.toFixed(1) : ms.toFixed(0)} ms`;

@@ -1,4 +1,4 @@
-import { ago } from "../ago.ts";
+import { ago } from "../format/times.ts";
 import { type Check, type Finding, ok, type Patient, warn } from "./check.ts";
 
 /** A change that waits longer is reported as late. */

@@ -1,6 +1,7 @@
 import type { Client } from "../../index.ts";
 import type { Organization, PrincipalInfo, Role } from "../../protocol/index.ts";
-import { type Check, type Finding, inMs, ok, type Patient, warn } from "./check.ts";
+import { inMs } from "../format/times.ts";
+import { type Check, type Finding, ok, type Patient, warn } from "./check.ts";
 
 const SKEW_WARNING_MS = 5_000;
 const ROUND_TRIPS = 20;
