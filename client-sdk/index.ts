@@ -1,6 +1,17 @@
-export { Client, type ClientEvents, createClient } from "./client.ts";
-export type { ConnectionState } from "./connection-state.ts";
-export * from "./errors.ts";
+export type { ChannelPresence } from "./channels/presence.ts";
+export type { PresenceRoster, PresenceRosterEvents } from "./channels/presence-roster.ts";
+export type { PublishOptions } from "./channels/publisher.ts";
+export type { Subscription } from "./channels/subscription.ts";
+export type {
+  HistoryQuery,
+  PresenceMetaOf,
+  SubscribeOptions,
+  SubscriptionEvents,
+  SubscriptionState,
+} from "./channels/subscription-events.ts";
+export { Client, type ClientEvents, createClient } from "./client/client.ts";
+export type { RequestOptions, RpcOptions } from "./client/rpc.ts";
+export type { ConnectionState } from "./connection/connection-state.ts";
 export {
   type ClientOptions,
   DEFAULT_CONNECT_TIMEOUT_MS,
@@ -10,18 +21,7 @@ export {
   DEFAULT_REQUEST_TIMEOUT_MS,
   type TokenSource,
   type Transport,
-} from "./options.ts";
-export type { ChannelPresence } from "./presence.ts";
-export type { PresenceRoster, PresenceRosterEvents } from "./presence-roster.ts";
+} from "./connection/options.ts";
+export * from "./kernel/errors.ts";
+export { ulid } from "./kernel/ulid.ts";
 export * from "./protocol/index.ts";
-export type { PublishOptions } from "./publisher.ts";
-export type { RequestOptions, RpcOptions } from "./rpc.ts";
-export type { Subscription } from "./subscription.ts";
-export type {
-  HistoryQuery,
-  PresenceMetaOf,
-  SubscribeOptions,
-  SubscriptionEvents,
-  SubscriptionState,
-} from "./subscription-events.ts";
-export { ulid } from "./ulid.ts";

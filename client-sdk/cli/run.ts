@@ -1,11 +1,11 @@
 import { CommanderError } from "commander";
 import type { Client } from "../index.ts";
 import { COMMANDS } from "./commands/index.ts";
-import { resolveAddress } from "./context.ts";
-import { EXIT_CODES, type ExitCode, failureOf, Interrupted, usageFailure } from "./failure.ts";
-import { Interruption } from "./interruption.ts";
-import { Output } from "./output.ts";
-import { buildProgram, PROGRAM, type Typed } from "./program.ts";
+import { resolveAddress } from "./connection/context.ts";
+import { EXIT_CODES, type ExitCode, failureOf, Interrupted, usageFailure } from "./kernel/failure.ts";
+import { buildProgram, PROGRAM, type Typed } from "./program/program.ts";
+import { Interruption } from "./terminal/interruption.ts";
+import { Output } from "./terminal/output.ts";
 
 /** Runs the command line (without node and the script) and resolves with the exit code. */
 export async function run(argv: readonly string[]): Promise<ExitCode> {
@@ -104,7 +104,7 @@ function invocationOf(
     timeoutMs,
     address,
     async connect(): Promise<Client> {
-      const { connectTo } = await import("./connect.ts");
+      const { connectTo } = await import("./connection/connect.ts");
       const client = await connectTo(await address(), { resolve: address, output, timeoutMs, signal });
       clients.push(client);
       return client;

@@ -1,8 +1,8 @@
-import type { Client } from "../client.ts";
-import type { RealtimeError } from "../errors.ts";
+import type { Subscription } from "../channels/subscription.ts";
+import type { SubscriptionState } from "../channels/subscription-events.ts";
+import type { Client } from "../client/client.ts";
+import type { RealtimeError } from "../kernel/errors.ts";
 import type { Channel, Member, Publication, StreamPosition } from "../protocol/index.ts";
-import type { Subscription } from "../subscription.ts";
-import type { SubscriptionState } from "../subscription-events.ts";
 import type { Selection } from "./selection.ts";
 
 /** The state of a channel's subscription. */

@@ -1,5 +1,5 @@
-import type { Client } from "../client.ts";
-import { InvalidArgumentError, type RealtimeError } from "../errors.ts";
+import type { Client } from "../client/client.ts";
+import { InvalidArgumentError, type RealtimeError } from "../kernel/errors.ts";
 import type { ChangeLeftOut, Channel, EntityChange, Publication } from "../protocol/index.ts";
 
 type QueryKey = readonly unknown[];

@@ -1,6 +1,6 @@
 import { createContext, createElement, type ReactNode, useContext } from "react";
-import type { Client } from "../client.ts";
-import { InvalidArgumentError } from "../errors.ts";
+import type { Client } from "../client/client.ts";
+import { InvalidArgumentError } from "../kernel/errors.ts";
 
 const ClientContext = createContext<Client | null>(null);
 

@@ -1,5 +1,5 @@
+import type { Subscription } from "../channels/subscription.ts";
 import type { Publication } from "../protocol/index.ts";
-import type { Subscription } from "../subscription.ts";
 
 /** The filter of the publications that a component shows. */
 export type PublicationFilter = string | readonly string[] | ((publication: Publication) => boolean) | null;

@@ -1,8 +1,8 @@
 import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
-import { InvalidArgumentError, type RealtimeError } from "../errors.ts";
+import type { PublishOptions } from "../channels/publisher.ts";
+import type { PresenceMetaOf, SubscriptionState } from "../channels/subscription-events.ts";
+import { InvalidArgumentError, type RealtimeError } from "../kernel/errors.ts";
 import type { Channel, Member, Publication, PublishReply } from "../protocol/index.ts";
-import type { PublishOptions } from "../publisher.ts";
-import type { PresenceMetaOf, SubscriptionState } from "../subscription-events.ts";
 import { type ChannelHandlers, channelStore, NO_MEMBERS, NOT_FOLLOWED, type RosterView } from "./channel-store.ts";
 import { useClient } from "./provider.ts";
 import { type PublicationFilter, Selection } from "./selection.ts";

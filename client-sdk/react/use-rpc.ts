@@ -1,9 +1,9 @@
 import { useCallback, useEffect, useMemo, useSyncExternalStore } from "react";
-import { backoffDelayMs } from "../backoff.ts";
-import type { Client } from "../client.ts";
-import { asRealtimeError, type RealtimeError } from "../errors.ts";
+import type { Client } from "../client/client.ts";
+import { backoffDelayMs } from "../kernel/backoff.ts";
+import { asRealtimeError, type RealtimeError } from "../kernel/errors.ts";
+import { Timer } from "../kernel/timer.ts";
 import type { Channel, Publication, RpcMethod, RpcParams, RpcResult } from "../protocol/index.ts";
-import { Timer } from "../timer.ts";
 import { type ChannelStore, channelStore } from "./channel-store.ts";
 import { useClient } from "./provider.ts";
 

@@ -1,5 +1,7 @@
-import type { Client } from "../client.ts";
-import { InvalidArgumentError, type RealtimeError } from "../errors.ts";
+import type { Subscription } from "../channels/subscription.ts";
+import type { Client } from "../client/client.ts";
+import { InvalidArgumentError, type RealtimeError } from "../kernel/errors.ts";
+import { ulid } from "../kernel/ulid.ts";
 import {
   type Assignment,
   type AssignmentCancelled,
@@ -9,8 +11,6 @@ import {
   type WorkstationChannel,
   workstationChannel,
 } from "../protocol/index.ts";
-import type { Subscription } from "../subscription.ts";
-import { ulid } from "../ulid.ts";
 import { persistently } from "./persistently.ts";
 import type { PresenceKeeper } from "./presence-keeper.ts";
 import type { Results } from "./results.ts";

@@ -1,4 +1,4 @@
-import { RealtimeError } from "../errors.ts";
+import { RealtimeError } from "../kernel/errors.ts";
 
 /**
  * The reason of a task's aborted `signal`: the task was cancelled, or the hub gave it up. Further work on it has no

@@ -1,5 +1,5 @@
-import { InvalidArgumentError } from "../errors.ts";
-import type { ClientOptions } from "../options.ts";
+import type { ClientOptions } from "../connection/options.ts";
+import { InvalidArgumentError } from "../kernel/errors.ts";
 import type { ReportedAgent } from "../protocol/index.ts";
 import type { TaskResult, WorkstationTask } from "./task.ts";
 

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { backoffDelayMs } from "../backoff.ts";
-import type { Client } from "../client.ts";
-import { asRealtimeError, type RealtimeError } from "../errors.ts";
+import type { Client } from "../client/client.ts";
+import { backoffDelayMs } from "../kernel/backoff.ts";
+import { asRealtimeError, type RealtimeError } from "../kernel/errors.ts";
 
 const BACKOFF = { baseDelayMs: 500, maxDelayMs: 10_000, random: Math.random };
 

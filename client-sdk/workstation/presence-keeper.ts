@@ -1,6 +1,6 @@
-import type { Client } from "../client.ts";
-import { asRealtimeError, type RealtimeError } from "../errors.ts";
-import type { ChannelPresence } from "../presence.ts";
+import type { ChannelPresence } from "../channels/presence.ts";
+import type { Client } from "../client/client.ts";
+import { asRealtimeError, type RealtimeError } from "../kernel/errors.ts";
 import type { WorkstationChannel, WorkstationPresenceMeta } from "../protocol/index.ts";
 
 export interface PresenceKeeperParts {

@@ -1,6 +1,6 @@
-import type { Client } from "../client.ts";
-import { asRealtimeError, type RealtimeError } from "../errors.ts";
-import { Timer } from "../timer.ts";
+import type { Client } from "../client/client.ts";
+import { asRealtimeError, type RealtimeError } from "../kernel/errors.ts";
+import { Timer } from "../kernel/timer.ts";
 import type { TaskProgress } from "./task.ts";
 
 /** The interval at which the hub publishes progress. */

@@ -1,6 +1,6 @@
 import { copyFile, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { RealtimeError } from "../errors.ts";
+import { RealtimeError } from "../kernel/errors.ts";
 import type { SessionFinish, SessionStart } from "../protocol/index.ts";
 import { ResultsFileError, ResultsFileInUseError } from "./errors.ts";
 import { lockFile } from "./file-lock.ts";

@@ -1,6 +1,6 @@
-import type { Client } from "../client.ts";
-import { asRealtimeError, RealtimeError } from "../errors.ts";
-import { ulid } from "../ulid.ts";
+import type { Client } from "../client/client.ts";
+import { asRealtimeError, RealtimeError } from "../kernel/errors.ts";
+import { ulid } from "../kernel/ulid.ts";
 import { persistently } from "./persistently.ts";
 import { type PendingResult, ResultsFile } from "./results-file.ts";
 

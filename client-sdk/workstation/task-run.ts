@@ -1,8 +1,8 @@
-import type { Client } from "../client.ts";
-import { asRealtimeError, InvalidArgumentError, RealtimeError } from "../errors.ts";
+import type { Client } from "../client/client.ts";
+import { asRealtimeError, InvalidArgumentError, RealtimeError } from "../kernel/errors.ts";
+import { Timer } from "../kernel/timer.ts";
+import { ulid } from "../kernel/ulid.ts";
 import type { Assignment, SessionRefuse, SessionStart } from "../protocol/index.ts";
-import { Timer } from "../timer.ts";
-import { ulid } from "../ulid.ts";
 import { TaskCancelledError, WorkstationStoppedError } from "./errors.ts";
 import type { TaskHandler } from "./options.ts";
 import { persistently } from "./persistently.ts";

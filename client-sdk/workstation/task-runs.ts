@@ -1,7 +1,7 @@
-import type { Client } from "../client.ts";
-import type { RealtimeError } from "../errors.ts";
+import type { Client } from "../client/client.ts";
+import type { RealtimeError } from "../kernel/errors.ts";
+import { Timer } from "../kernel/timer.ts";
 import type { Assignment, ReportedAgent } from "../protocol/index.ts";
-import { Timer } from "../timer.ts";
 import type { TaskHandler } from "./options.ts";
 import { reconcile } from "./reconcile.ts";
 import type { Results } from "./results.ts";

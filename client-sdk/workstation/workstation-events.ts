@@ -1,4 +1,4 @@
-import type { RealtimeError } from "../errors.ts";
+import type { RealtimeError } from "../kernel/errors.ts";
 import type { SessionFinish } from "../protocol/index.ts";
 import type { PendingResult } from "./results-file.ts";
 import type { WorkstationTask } from "./task.ts";

@@ -1,7 +1,8 @@
-import { type Client, createClient } from "../client.ts";
-import type { ConnectionState } from "../connection-state.ts";
-import { Emitter } from "../emitter.ts";
-import { asRealtimeError, InvalidArgumentError, RealtimeError } from "../errors.ts";
+import { type Client, createClient } from "../client/client.ts";
+import type { ConnectionState } from "../connection/connection-state.ts";
+import { Emitter } from "../kernel/emitter.ts";
+import { asRealtimeError, InvalidArgumentError, RealtimeError } from "../kernel/errors.ts";
+import { withLimit } from "../kernel/timer.ts";
 import type { ReportedAgent } from "../protocol/index.ts";
 import { AssignmentSync } from "./assignment-sync.ts";
 import { WorkstationStoppedError } from "./errors.ts";
@@ -22,7 +23,6 @@ import { listenToSignals } from "./signals.ts";
 import { watchSleep } from "./sleep-watch.ts";
 import type { WorkstationTask } from "./task.ts";
 import { TaskRuns } from "./task-runs.ts";
-import { withLimit } from "./with-limit.ts";
 import type { WorkstationEvents, WorkstationState } from "./workstation-events.ts";
 import { type AcquiredWorktree, acquireWorktree, releaseWorktree } from "./worktrees.ts";
 

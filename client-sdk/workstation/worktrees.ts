@@ -1,7 +1,7 @@
-import type { Client } from "../client.ts";
-import { RealtimeError } from "../errors.ts";
+import type { Client } from "../client/client.ts";
+import { RealtimeError } from "../kernel/errors.ts";
+import { ulid } from "../kernel/ulid.ts";
 import type { GitWorktree, WorktreeAcquire } from "../protocol/index.ts";
-import { ulid } from "../ulid.ts";
 import { persistently } from "./persistently.ts";
 
 /** The folder for work on a branch. */

@@ -1,8 +1,9 @@
 import { type Client, type ConnectionState, createClient } from "@monster-realtime/client";
 import { MonsterRealtimeProvider, useConnection } from "@monster-realtime/client/react";
-import { type ReactNode, useEffect, useState } from "react";
+import { type ComponentType, type ReactNode, useEffect, useState } from "react";
+import { InspectView } from "./inspect/view.tsx";
 import { FailureBoundary } from "./shell/failure-boundary.tsx";
-import { ConnectionStatus, Header } from "./shell/header.tsx";
+import { ConnectionStatus, Header, type NavigationEntry } from "./shell/header.tsx";
 import { Invitations } from "./shell/invitations.tsx";
 import { OrganizationProvider, useOrganization } from "./shell/organization.tsx";
 import { RefusedChanges } from "./shell/refused-changes.tsx";
@@ -10,7 +11,20 @@ import { go, HOME, hashOf, useRoute } from "./shell/route.ts";
 import { sentenceOf } from "./shell/sentences.ts";
 import { SessionSwap } from "./shell/session-swap.tsx";
 import { SignIn } from "./shell/sign-in.tsx";
-import { VIEWS } from "./views.ts";
+import { TasksView } from "./tasks/view.tsx";
+import { WorkstationsView } from "./workstations/view.tsx";
+
+/** A page of the console. */
+interface View extends NavigationEntry {
+  component: ComponentType<{ argument: string | null }>;
+}
+
+/** In the order of the navigation. The first one is the home page. */
+const VIEWS: readonly View[] = [
+  { id: "workstations", title: "Workstations", component: WorkstationsView },
+  { id: "tasks", title: "Tasks", component: TasksView },
+  { id: "inspect", title: "Channels", component: InspectView },
+];
 
 /** Takes the token from the address's hash, which browsers never send. The address is replaced with `instead`. */
 function takeTokenFromAddress(instead = hashOf(HOME)): string | null {
@@ -83,7 +97,7 @@ export function App() {
       )}
       <Invitations />
       <OrganizationProvider fallback={(message) => <Waiting problem={message} />}>
-        <Header onSignOut={() => void client.close()} />
+        <Header views={VIEWS} onSignOut={() => void client.close()} />
         <Disconnected />
         <RefusedChanges />
         <CurrentView />

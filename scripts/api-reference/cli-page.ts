@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { COMMANDS } from "../../client-sdk/cli/commands/index.ts";
-import { buildProgram } from "../../client-sdk/cli/program.ts";
+import { buildProgram } from "../../client-sdk/cli/program/program.ts";
 import { GENERATED } from "./page.ts";
 
 const WIDTH = 100;

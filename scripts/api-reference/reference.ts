@@ -50,13 +50,13 @@ function pagesOf(project: Project): Page[] {
       file: "workstation.md",
       title: "@monster-realtime/client/workstation",
       introduction: "For agents on workstations, in Node. [The guide](../workstation-agent.md) has a complete example.",
-      exports: project.exportsOf("client-sdk/workstation.ts"),
+      exports: project.exportsOf("client-sdk/workstation/index.ts"),
     },
     {
       file: "react.md",
       title: "@monster-realtime/client/react",
       introduction: "For React 19. [The guide](../react.md) shows them in use.",
-      exports: project.exportsOf("client-sdk/react.ts"),
+      exports: project.exportsOf("client-sdk/react/index.ts"),
     },
     {
       file: "protocol.md",

@@ -1,6 +1,6 @@
 import { is, match, not } from "uvu/assert";
-import { checkedUrl } from "../../client-sdk/cli/context.ts";
-import { CliFailure } from "../../client-sdk/cli/failure.ts";
+import { checkedUrl } from "../../client-sdk/cli/connection/context.ts";
+import { CliFailure } from "../../client-sdk/cli/kernel/failure.ts";
 import { withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { withTlsServers } from "../support/tls-servers.ts";

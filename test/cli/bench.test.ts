@@ -1,6 +1,6 @@
 import { equal, is, match, not, ok } from "uvu/assert";
+import { spreadOf } from "../../client-sdk/cli/bench/report.ts";
 import { throughputRate } from "../../client-sdk/cli/bench/share.ts";
-import { spreadOf } from "../../client-sdk/cli/percentiles.ts";
 import { withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";

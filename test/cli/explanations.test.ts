@@ -1,7 +1,7 @@
 import type { WorkstationTransition } from "@monster-realtime/client/protocol";
 import picocolors from "picocolors";
 import { equal, is, match, throws } from "uvu/assert";
-import { parseTime } from "../../client-sdk/cli/times.ts";
+import { parseTime } from "../../client-sdk/cli/format/times.ts";
 import { type Trace, traceTree } from "../../client-sdk/cli/trace/tree.ts";
 import { explain } from "../../client-sdk/cli/why-offline/explanation.ts";
 import { suite } from "../support/suite.ts";

@@ -1,10 +1,9 @@
 import { equal, is, match, not, throws } from "uvu/assert";
-import { ago } from "../../client-sdk/cli/ago.ts";
-import { durationMs } from "../../client-sdk/cli/durations.ts";
-import { typeMatcher } from "../../client-sdk/cli/glob.ts";
-import { parseSince } from "../../client-sdk/cli/past.ts";
-import { RenewableToken } from "../../client-sdk/cli/renewable-token.ts";
-import { cutTo, harmless, nearest, oneLine } from "../../client-sdk/cli/text.ts";
+import { typeMatcher } from "../../client-sdk/cli/channels/glob.ts";
+import { parseSince } from "../../client-sdk/cli/channels/past.ts";
+import { RenewableToken } from "../../client-sdk/cli/connection/renewable-token.ts";
+import { cutTo, harmless, nearest, oneLine } from "../../client-sdk/cli/format/text.ts";
+import { ago, durationMs } from "../../client-sdk/cli/format/times.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("pure parts of the command line");

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { is } from "uvu/assert";
-import { withTimeLimit } from "../../client-sdk/cli/time-limit.ts";
+import { withTimeLimit } from "../../client-sdk/cli/kernel/abort-signals.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("time limits of the command line");

@@ -1,9 +1,10 @@
 import type { LiveChannel } from "@monster-realtime/client/protocol";
 import picocolors from "picocolors";
 import { equal, is, match, not, ok } from "uvu/assert";
+import type { Key } from "../../client-sdk/cli/terminal/full-screen.ts";
 import { drawFrame, type Frame } from "../../client-sdk/cli/top/frame.ts";
 import { type Reading, rate } from "../../client-sdk/cli/top/reading.ts";
-import { FIRST_VIEW, type Key, press, shownChannels, type View } from "../../client-sdk/cli/top/view.ts";
+import { FIRST_VIEW, press, shownChannels, type View } from "../../client-sdk/cli/top/view.ts";
 import { type TestHub, withHub } from "../support/hub.ts";
 import { memberOf } from "../support/people.ts";
 import { suite } from "../support/suite.ts";

@@ -1,7 +1,12 @@
 import fc from "fast-check";
 import * as assert from "uvu/assert";
-import { backoffDelayMs } from "../../client-sdk/backoff.ts";
-import { type ConnectionInput, type ConnectionState, transition } from "../../client-sdk/connection-state.ts";
+import { isForgotten } from "../../client-sdk/channels/publisher.ts";
+import { receive } from "../../client-sdk/channels/stream.ts";
+import {
+  type ConnectionInput,
+  type ConnectionState,
+  transition,
+} from "../../client-sdk/connection/connection-state.ts";
 import {
   createClient,
   DisconnectedError,
@@ -10,9 +15,8 @@ import {
   ulid,
   type Welcome,
 } from "../../client-sdk/index.ts";
-import { jsonCopy } from "../../client-sdk/json.ts";
-import { isForgotten } from "../../client-sdk/publisher.ts";
-import { receive } from "../../client-sdk/stream.ts";
+import { backoffDelayMs } from "../../client-sdk/kernel/backoff.ts";
+import { jsonCopy } from "../../client-sdk/kernel/json.ts";
 import { suite } from "../support/suite.ts";
 import { errorObject, publication } from "./support/scripted-server.ts";
 

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import * as assert from "uvu/assert";
-import type { Member, PresenceDiff, Roster } from "../../client-sdk/index.ts";
 import {
   applyDiff,
   applySnapshot,
@@ -10,7 +9,8 @@ import {
   type RosterChange,
   type RosterEvent,
   type RosterState,
-} from "../../client-sdk/roster.ts";
+} from "../../client-sdk/channels/roster.ts";
+import type { Member, PresenceDiff, Roster } from "../../client-sdk/index.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("roster");

@@ -37,7 +37,7 @@ test("every class of errors, with its code", () => {
   const errors = Object.keys({ ...sdk, ...kit }).filter((name) => name.endsWith("Error") && /^[A-Z]/.test(name));
   ok(errors.length > 15);
   equal(unnamed(errors), []);
-  const sources = ["errors.ts", "workstation/errors.ts"].map((file) =>
+  const sources = ["kernel/errors.ts", "workstation/errors.ts"].map((file) =>
     readFileSync(join(ROOT, "client-sdk", file), "utf8"),
   );
   const codes = [...sources.join("\n").matchAll(/super\([\s\S]*?code: "(\w+)"/g)].map(([, code]) => code ?? "");

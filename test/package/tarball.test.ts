@@ -72,7 +72,7 @@ test("bundles for browsers only the SDK and Socket.IO: no zod, no hub code, no N
       (input) => ![...IN_BROWSERS, "@socket.io/component-emitter"].includes(packageOf(input)),
     );
     equal(foreign, []);
-    const kept = /client-sdk\/(?:cli\/|react|workstation)/;
+    const kept = /client-sdk\/(?:cli|react|workstation)\//;
     equal(
       Object.keys(inputs).filter((input) => kept.test(input)),
       [],
@@ -162,8 +162,8 @@ test("exports its entry points, and no internal files", async () => {
   const { exports, publishConfig } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   equal(publishConfig, { access: "public" });
   equal(Object.keys(exports), [".", "./workstation", "./react", "./protocol", "./package.json"]);
-  ok(readdirSync(join(folder, "dist")).includes("errors.js"));
-  const program = 'import("@monster-realtime/client/dist/errors.js").catch(({ code }) => console.log(code))';
+  ok(readdirSync(join(folder, "dist", "kernel")).includes("errors.js"));
+  const program = 'import("@monster-realtime/client/dist/kernel/errors.js").catch(({ code }) => console.log(code))';
   match(await succeed(process.execPath, ["-e", program], { cwd: project }), "ERR_PACKAGE_PATH_NOT_EXPORTED");
 });
 
@@ -198,7 +198,7 @@ test("has types that older compilers accept", async () => {
 
 test("renders its hooks on servers, and marks them for browsers", async () => {
   const { project, folder } = await theInstalled();
-  match(readFileSync(join(folder, "dist", "react.js"), "utf8"), /^(?:\/\/.*\n)*"use client";/);
+  match(readFileSync(join(folder, "dist", "react", "index.js"), "utf8"), /^(?:\/\/.*\n)*"use client";/);
   lend(project, "react", "react-dom");
   is((await succeed(process.execPath, ["server-side.js"], { cwd: project })).trim(), "idle 0 0 null");
 });

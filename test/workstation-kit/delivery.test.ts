@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { equal, is, match, ok } from "uvu/assert";
 import { createClient, InvalidArgumentError, type RealtimeError } from "../../client-sdk/index.ts";
-import { createWorkstation } from "../../client-sdk/workstation.ts";
+import { createWorkstation } from "../../client-sdk/workstation/index.ts";
 import { errorObject, withScriptedServer } from "../client-sdk/support/scripted-server.ts";
 import { withFolder } from "../support/faults.ts";
 import { withHub } from "../support/hub.ts";

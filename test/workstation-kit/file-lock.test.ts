@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { equal, is, ok } from "uvu/assert";
 import { lockFile } from "../../client-sdk/workstation/file-lock.ts";
+import { ResultsFileError, ResultsFileInUseError } from "../../client-sdk/workstation/index.ts";
 import { ResultsFile } from "../../client-sdk/workstation/results-file.ts";
-import { ResultsFileError, ResultsFileInUseError } from "../../client-sdk/workstation.ts";
 import { withFolder } from "../support/faults.ts";
 import { suite } from "../support/suite.ts";
 

@@ -1,5 +1,5 @@
 import { equal, is, match } from "uvu/assert";
-import type { WorkstationTask } from "../../client-sdk/workstation.ts";
+import type { WorkstationTask } from "../../client-sdk/workstation/index.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { pendingIn, withAgents } from "./support/agents.ts";

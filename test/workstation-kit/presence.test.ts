@@ -1,6 +1,6 @@
 import { equal, is, ok } from "uvu/assert";
 import type { Member, WorkstationPresenceMeta } from "../../client-sdk/index.ts";
-import type { Workstation } from "../../client-sdk/workstation.ts";
+import type { Workstation } from "../../client-sdk/workstation/index.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { AGENT, gate, type Scene, withScene } from "./support/scene.ts";

@@ -1,12 +1,12 @@
 import { equal, is, match, throws } from "uvu/assert";
 import { type Assignment, InvalidArgumentError, type ReportedAgent } from "../../client-sdk/index.ts";
+import { ResultsFileError } from "../../client-sdk/workstation/index.ts";
 import { resolveWorkstationOptions, type WorkstationOptions } from "../../client-sdk/workstation/options.ts";
 import { presenceMeta } from "../../client-sdk/workstation/presence-meta.ts";
 import { reconcile } from "../../client-sdk/workstation/reconcile.ts";
 import { formatResults, type PendingResult, parseResults } from "../../client-sdk/workstation/results-file.ts";
 import { sleptMs } from "../../client-sdk/workstation/sleep-watch.ts";
 import { finishOf } from "../../client-sdk/workstation/task.ts";
-import { ResultsFileError } from "../../client-sdk/workstation.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("pure parts of the workstation kit");

@@ -1,6 +1,6 @@
 import { equal, is, match, ok } from "uvu/assert";
 import type { RealtimeError, SessionProgress } from "../../client-sdk/index.ts";
-import { TaskCancelledError, type WorkstationTask } from "../../client-sdk/workstation.ts";
+import { TaskCancelledError, type WorkstationTask } from "../../client-sdk/workstation/index.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { AGENT, gate, withScene } from "./support/scene.ts";

@@ -1,4 +1,8 @@
-import { createWorkstation, type WorkstationOptions, type WorkstationTask } from "../../client-sdk/workstation.ts";
+import {
+  createWorkstation,
+  type WorkstationOptions,
+  type WorkstationTask,
+} from "../../client-sdk/workstation/index.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("types of the workstation kit");

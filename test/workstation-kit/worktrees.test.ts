@@ -1,6 +1,6 @@
 import { equal, is, match, ok } from "uvu/assert";
 import { InvalidArgumentError, type RealtimeError } from "../../client-sdk/index.ts";
-import type { AcquiredWorktree, Workstation, WorkstationOptions } from "../../client-sdk/workstation.ts";
+import type { AcquiredWorktree, Workstation, WorkstationOptions } from "../../client-sdk/workstation/index.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { gate, type Scene, withScene } from "./support/scene.ts";

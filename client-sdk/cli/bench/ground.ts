@@ -1,7 +1,7 @@
 import type { Client } from "../../index.ts";
 import { parseChannel, type TaskChannel, taskChannel } from "../../protocol/index.ts";
-import { channelNamed } from "../channels.ts";
-import { CliFailure, usageFailure } from "../failure.ts";
+import { channelNamed } from "../channels/names.ts";
+import { CliFailure, usageFailure } from "../kernel/failure.ts";
 
 /** The channel that a load runs on. */
 export interface Ground {

@@ -1,12 +1,24 @@
 import type { Client } from "../../index.ts";
-import type { BenchOptions } from "../commands/bench.ts";
-import type { Invocation } from "../commands/command.ts";
-import { Progress } from "../progress.ts";
+import type { Invocation } from "../program/command.ts";
+import { Progress } from "../terminal/progress.ts";
 import { drive, type Load } from "./load.ts";
 import { connectMeasure, type Measure, measuresOf } from "./report.ts";
 import { type PublishLimits, throughputRate } from "./share.ts";
 
 const WARM_UP_MS = 500;
+
+/** The options of `bench`. */
+export interface BenchOptions {
+  channel?: string;
+  project?: string;
+  connections: number;
+  subscribers: number;
+  publishers: number;
+  rate: number;
+  duration: number;
+  payload: number;
+  yes?: true;
+}
 
 interface Site {
   client: Client;

@@ -1,5 +1,13 @@
-import { type Spread, spreadOf } from "../percentiles.ts";
 import type { Outcome } from "./load.ts";
+
+/** The distribution of values. */
+export interface Spread {
+  count: number;
+  p50: number;
+  p95: number;
+  p99: number;
+  max: number;
+}
 
 /** One line of the result. Times in milliseconds. */
 export interface Measure {
@@ -32,4 +40,13 @@ function troubleOf({ failed, failure, missing }: Outcome): string {
     ...(failed > 0 ? [`${failed} publications failed (${failure})`] : []),
     ...(missing > 0 ? [`${missing} deliveries are missing`] : []),
   ].join(", ");
+}
+
+/** Nearest-rank percentiles, to three decimals; null for no values. */
+export function spreadOf(values: readonly number[]): Spread | null {
+  if (values.length === 0) return null;
+  const sorted = [...values].sort((one, other) => one - other);
+  const at = (share: number): number => sorted[Math.max(1, Math.ceil(share * sorted.length)) - 1] ?? 0;
+  const rounded = (share: number): number => Math.round(at(share) * 1000) / 1000;
+  return { count: sorted.length, p50: rounded(0.5), p95: rounded(0.95), p99: rounded(0.99), max: rounded(1) };
 }

@@ -1,27 +1,18 @@
 import type { Command } from "commander";
 import type { Client } from "../../index.ts";
+import type { BenchOptions } from "../bench/measure.ts";
 import type { Measure } from "../bench/report.ts";
 import { type PublishLimits, throughputRate } from "../bench/share.ts";
-import { confirm } from "../confirm.ts";
-import { parseCount, parseDuration } from "../durations.ts";
-import { CliFailure } from "../failure.ts";
-import type { Column, Output } from "../output.ts";
-import type { CliCommand } from "./command.ts";
+import { parseCount } from "../format/numbers.ts";
+import { parseDuration } from "../format/times.ts";
+import { CliFailure } from "../kernel/failure.ts";
+import type { CliCommand } from "../program/command.ts";
+import { confirm } from "../terminal/confirm.ts";
+import type { Output } from "../terminal/output.ts";
+import type { Column } from "../terminal/table.ts";
 
 /** A load that does not affect a production hub. */
 const HARMLESS = { connections: 50, deliveriesPerSecond: 2_500, durationMs: 30_000 } as const;
-
-export interface BenchOptions {
-  channel?: string;
-  project?: string;
-  connections: number;
-  subscribers: number;
-  publishers: number;
-  rate: number;
-  duration: number;
-  payload: number;
-  yes?: true;
-}
 
 /** `bench`: measures the speed of a hub from this machine. */
 export const benchCommand: CliCommand<BenchOptions> = {

@@ -1,14 +1,14 @@
 import { type Command, Option } from "commander";
 import type { Client } from "../../index.ts";
 import type { LiveChannel } from "../../protocol/index.ts";
-import { ago } from "../ago.ts";
-import { parseCount, parseDuration } from "../durations.ts";
-import type { Column, Output } from "../output.ts";
-import { type Collected, collect, silentNodesWarning, warnAboutMissing } from "../pages.ts";
-import { rateText } from "../rates.ts";
-import { harmless } from "../text.ts";
-import { watchTable } from "../watch-table.ts";
-import type { CliCommand, Invocation } from "./command.ts";
+import { parseCount, rateText } from "../format/numbers.ts";
+import { harmless } from "../format/text.ts";
+import { ago, parseDuration } from "../format/times.ts";
+import type { CliCommand, Invocation } from "../program/command.ts";
+import { type Collected, collect, silentNodesWarning, warnAboutMissing } from "../rpc/pages.ts";
+import type { Output } from "../terminal/output.ts";
+import type { Column } from "../terminal/table.ts";
+import { watchTable } from "../terminal/watch-table.ts";
 
 const DEFAULT_LIMIT = 1_000;
 const DEFAULT_EVERY_MS = 2_000;

@@ -1,6 +1,7 @@
 import { Argument, type Command } from "commander";
-import { COMPLETION_SCRIPTS, SHELLS, type Shell } from "../completion-scripts.ts";
-import type { CliCommand } from "./command.ts";
+import { COMPLETION_SCRIPTS, SHELLS, type Shell } from "../completion/scripts.ts";
+import type { CliCommand } from "../program/command.ts";
+import { buildProgram } from "../program/program.ts";
 
 /** `completion`: the shell scripts that complete commands, options, contexts, channels and methods. */
 export const completionCommand: CliCommand = {
@@ -19,21 +20,19 @@ export const completionCommand: CliCommand = {
   },
 };
 
-/** Called by the completion scripts: prints the possible next words, one per line. */
-export const completeCommand: CliCommand = {
+/** Called by the completion scripts: prints the possible next words, one per line. `commands` has every command. */
+export const completeCommand = (commands: () => readonly CliCommand[]): CliCommand => ({
   name: "__complete",
   summary: "print completions",
   examples: [],
   hidden: true,
   define: (command) => void command.argument("[words...]"),
   async run({ args, output }) {
-    // Imported here because this command is part of COMMANDS.
-    const [{ COMMANDS }, { buildProgram }] = await Promise.all([import("./index.ts"), import("../program.ts")]);
-    const { completionsOf } = await import("../completions.ts");
+    const { completionsOf } = await import("../completion/candidates.ts");
     const candidates = await completionsOf(
-      buildProgram(COMMANDS, () => undefined),
+      buildProgram(commands(), () => undefined),
       args,
     );
     for (const candidate of candidates) output.write(`${candidate}\n`);
   },
-};
+});

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { checkedToken, checkedUrl, unknownContext } from "../context.ts";
-import { changeContexts, checkContextName, contextsFile, readContexts } from "../contexts.ts";
-import { usageFailure } from "../failure.ts";
-import { readStdin } from "../input.ts";
-import type { CliCommand, Invocation } from "./command.ts";
+import { checkedToken, checkedUrl, unknownContext } from "../connection/context.ts";
+import { changeContexts, checkContextName, contextsFile, readContexts } from "../connection/contexts.ts";
+import { usageFailure } from "../kernel/failure.ts";
+import type { CliCommand, Invocation } from "../program/command.ts";
+import { readStdin } from "../terminal/input.ts";
 
 interface AddOptions {
   tokenStdin?: true;

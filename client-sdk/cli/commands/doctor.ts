@@ -1,10 +1,11 @@
 import type { Command } from "commander";
-import { checkedUrl, resolveAddress } from "../context.ts";
+import { checkedUrl, resolveAddress } from "../connection/context.ts";
 import type { Check, Diagnosis, Handshake, Patient } from "../doctor/check.ts";
-import { CliFailure } from "../failure.ts";
-import type { Colors, Output } from "../output.ts";
-import { harmless } from "../text.ts";
-import type { CliCommand, Invocation } from "./command.ts";
+import { harmless } from "../format/text.ts";
+import { CliFailure } from "../kernel/failure.ts";
+import type { CliCommand, Invocation } from "../program/command.ts";
+import type { Colors } from "../terminal/colors.ts";
+import type { Output } from "../terminal/output.ts";
 
 /** The limit of one check: a host that needs longer counts as unreachable. */
 const MAX_CHECK_MS = 5_000;

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import type { FeedLag, RefusedChange } from "../../protocol/index.ts";
-import { ago } from "../ago.ts";
-import { parseCount } from "../durations.ts";
-import type { Column } from "../output.ts";
-import { collect, warnAboutMissing } from "../pages.ts";
-import type { CliCommand } from "./command.ts";
+import { parseCount } from "../format/numbers.ts";
+import { ago } from "../format/times.ts";
+import type { CliCommand } from "../program/command.ts";
+import { collect, warnAboutMissing } from "../rpc/pages.ts";
+import type { Column } from "../terminal/table.ts";
 
 const DEFAULT_LIMIT = 1_000;
 

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
-import { channelNamed } from "../channels.ts";
-import { parseCount } from "../durations.ts";
-import { collectGlobs, typeMatcher } from "../glob.ts";
-import { hubNow, parseSince, readPast } from "../past.ts";
-import { PublicationLines } from "../publication-lines.ts";
-import type { CliCommand } from "./command.ts";
+import { collectGlobs, typeMatcher } from "../channels/glob.ts";
+import { channelNamed } from "../channels/names.ts";
+import { hubNow, parseSince, readPast } from "../channels/past.ts";
+import { PublicationLines } from "../channels/publication-lines.ts";
+import { parseCount } from "../format/numbers.ts";
+import type { CliCommand } from "../program/command.ts";
 
 const DEFAULT_LIMIT = 50;
 

@@ -1,6 +1,6 @@
+import type { CliCommand } from "../program/command.ts";
 import { benchCommand } from "./bench.ts";
 import { channelsCommand } from "./channels.ts";
-import type { CliCommand } from "./command.ts";
 import { completeCommand, completionCommand } from "./completion.ts";
 import { connectionsCommand } from "./connections.ts";
 import { contextCommand } from "./context.ts";
@@ -38,5 +38,5 @@ export const COMMANDS: readonly CliCommand[] = [
   rpcCommand,
   contextCommand,
   completionCommand,
-  completeCommand,
+  completeCommand(() => COMMANDS),
 ];

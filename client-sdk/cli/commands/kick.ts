@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import type { Client } from "../../index.ts";
 import type { LiveConnection } from "../../protocol/index.ts";
-import { ago } from "../ago.ts";
-import { confirm } from "../confirm.ts";
-import { collect } from "../pages.ts";
-import type { CliCommand, Invocation } from "./command.ts";
+import { ago } from "../format/times.ts";
+import type { CliCommand, Invocation } from "../program/command.ts";
+import { collect } from "../rpc/pages.ts";
+import { confirm } from "../terminal/confirm.ts";
 import { ownerOf } from "./connections.ts";
 
 /** The number of connections that are searched, to show the connection's owner. */

@@ -1,15 +1,17 @@
 import type { Command } from "commander";
 import type { Client, Member, Roster } from "../../index.ts";
 import type { Channel } from "../../protocol/index.ts";
-import { channelNamed } from "../channels.ts";
-import { failureOf } from "../failure.ts";
-import { LiveArea } from "../live-area.ts";
-import type { Output } from "../output.ts";
-import { presenceColumns } from "../presence-columns.ts";
-import { PublicationLines } from "../publication-lines.ts";
-import { untilAborted } from "../until-aborted.ts";
-import { WorkstationNames } from "../workstation-names.ts";
-import type { CliCommand, Invocation } from "./command.ts";
+import { channelNamed } from "../channels/names.ts";
+import { PublicationLines } from "../channels/publication-lines.ts";
+import { WorkstationNames } from "../channels/workstation-names.ts";
+import { ago } from "../format/times.ts";
+import { untilAborted } from "../kernel/abort-signals.ts";
+import { failureOf } from "../kernel/failure.ts";
+import type { CliCommand, Invocation } from "../program/command.ts";
+import type { Colors } from "../terminal/colors.ts";
+import { LiveArea } from "../terminal/live-area.ts";
+import type { Output } from "../terminal/output.ts";
+import type { Column } from "../terminal/table.ts";
 
 const TICK_MS = 1_000;
 
@@ -93,3 +95,36 @@ async function drawTable(client: Client, subscription: Followed, output: Output)
 
 const inOrder = (members: readonly Member[]): Member[] =>
   [...members].sort((one, other) => (one.key < other.key ? -1 : 1));
+
+const STATUS_COLORS = { online: "green", busy: "yellow", offline: "dim", suspect: "red" } as const;
+
+/**
+ * The columns of a members table: the work of workstations, the meta of other members. Ages are relative to `nowMs`.
+ */
+function presenceColumns(channel: Channel, names: WorkstationNames, nowMs: number): Column<Member>[] {
+  const key: Column<Member> = { title: "MEMBER", text: (member) => member.key };
+  const age: Column<Member> = { title: "SINCE", text: ({ joinedAt }) => ago(nowMs - joinedAt), align: "right" };
+  if (channel.startsWith("task:")) {
+    const state: Column<Member> = { title: "STATE", text: (member) => member.state, color: statusColor };
+    return [key, state, age, { title: "META", text: ({ meta }) => JSON.stringify(meta) }];
+  }
+  return [
+    key,
+    { title: "NAME", text: (member) => names.of(member.key) },
+    { title: "STATUS", text: statusOf, color: statusColor },
+    { title: "TASKS", text: ({ meta }) => String(meta.currentTaskCount ?? ""), align: "right" },
+    { title: "AGENTS", text: ({ meta }) => listed(meta.availableAgents) },
+    { title: "DEV SERVER", text: ({ meta }) => String(meta.devServerPort ?? "") },
+    age,
+  ];
+}
+
+/** `suspect` takes precedence over the status that the workstation reported before. */
+const statusOf = ({ state, meta }: Member): string => (state === "suspect" ? state : String(meta.status ?? ""));
+
+function statusColor(colors: Colors, text: string): string {
+  const name = STATUS_COLORS[text as keyof typeof STATUS_COLORS];
+  return name ? colors[name](text) : text;
+}
+
+const listed = (value: unknown): string => (Array.isArray(value) ? value.join(", ") : "");

@@ -2,13 +2,14 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Command } from "commander";
 import type { Client, PublishReply } from "../../index.ts";
 import type { Channel } from "../../protocol/index.ts";
-import { channelNamed } from "../channels.ts";
-import { parseCount, parseDuration } from "../durations.ts";
-import { CliFailure, usageFailure } from "../failure.ts";
-import { jsonArgument, stdinLines, textArgument } from "../input.ts";
-import type { Output } from "../output.ts";
-import { withTimeLimit } from "../time-limit.ts";
-import type { CliCommand, Invocation } from "./command.ts";
+import { channelNamed } from "../channels/names.ts";
+import { parseCount } from "../format/numbers.ts";
+import { parseDuration } from "../format/times.ts";
+import { withTimeLimit } from "../kernel/abort-signals.ts";
+import { CliFailure, usageFailure } from "../kernel/failure.ts";
+import type { CliCommand, Invocation } from "../program/command.ts";
+import { jsonArgument, stdinLines, textArgument } from "../terminal/input.ts";
+import type { Output } from "../terminal/output.ts";
 
 interface PublishOptions {
   id?: string;

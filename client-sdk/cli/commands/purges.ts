@@ -1,11 +1,11 @@
 import { type Command, Option } from "commander";
 import type { Purge } from "../../protocol/index.ts";
-import { ago } from "../ago.ts";
-import { parseCount, parseDuration } from "../durations.ts";
-import type { Column } from "../output.ts";
-import { collect, warnAboutMissing } from "../pages.ts";
-import { watchTable } from "../watch-table.ts";
-import type { CliCommand, Invocation } from "./command.ts";
+import { parseCount } from "../format/numbers.ts";
+import { ago, parseDuration } from "../format/times.ts";
+import type { CliCommand, Invocation } from "../program/command.ts";
+import { collect, warnAboutMissing } from "../rpc/pages.ts";
+import type { Column } from "../terminal/table.ts";
+import { watchTable } from "../terminal/watch-table.ts";
 
 const DEFAULT_LIMIT = 1_000;
 const DEFAULT_EVERY_MS = 2_000;

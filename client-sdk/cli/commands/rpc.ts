@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import { RealtimeError } from "../../errors.ts";
+import { RealtimeError } from "../../kernel/errors.ts";
 import type { RpcMethod, RpcParams } from "../../protocol/index.ts";
-import { CliFailure, EXIT_CODES, usageFailure } from "../failure.ts";
-import { jsonArgument } from "../input.ts";
-import { RPC_METHODS } from "../rpc-methods.ts";
-import { nearest } from "../text.ts";
-import type { CliCommand, Invocation } from "./command.ts";
+import { nearest } from "../format/text.ts";
+import { CliFailure, EXIT_CODES, usageFailure } from "../kernel/failure.ts";
+import type { CliCommand, Invocation } from "../program/command.ts";
+import { RPC_METHODS } from "../rpc/methods.ts";
+import { jsonArgument } from "../terminal/input.ts";
 
 interface RpcCommandOptions {
   idempotencyKey?: string;

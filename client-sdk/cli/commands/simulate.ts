@@ -1,11 +1,12 @@
 import { type Command, Option } from "commander";
-import { confirm } from "../confirm.ts";
-import { parseCount, parseDuration } from "../durations.ts";
-import { usageFailure } from "../failure.ts";
-import type { Output } from "../output.ts";
+import { parseCount } from "../format/numbers.ts";
+import { parseDuration } from "../format/times.ts";
+import { usageFailure } from "../kernel/failure.ts";
+import type { CliCommand, Invocation } from "../program/command.ts";
 import type { Crew, Ground, Recruit } from "../simulate/crew.ts";
 import type { Machine, MachineOptions } from "../simulate/machine.ts";
-import type { CliCommand, Invocation } from "./command.ts";
+import { confirm } from "../terminal/confirm.ts";
+import type { Output } from "../terminal/output.ts";
 
 /** A larger number needs confirmation. */
 const MANY = 500;

@@ -1,14 +1,14 @@
 import type { Command } from "commander";
 import type { Client, Publication, Subscription } from "../../index.ts";
 import type { Channel } from "../../protocol/index.ts";
-import { channelNamed } from "../channels.ts";
-import { parseCount } from "../durations.ts";
-import { CliFailure, failureOf } from "../failure.ts";
-import { collectGlobs, typeMatcher } from "../glob.ts";
-import { hubNow, parseSince, readPast } from "../past.ts";
-import { PublicationLines } from "../publication-lines.ts";
-import { untilAborted } from "../until-aborted.ts";
-import type { CliCommand, Invocation } from "./command.ts";
+import { collectGlobs, typeMatcher } from "../channels/glob.ts";
+import { channelNamed } from "../channels/names.ts";
+import { hubNow, parseSince, readPast } from "../channels/past.ts";
+import { PublicationLines } from "../channels/publication-lines.ts";
+import { parseCount } from "../format/numbers.ts";
+import { untilAborted } from "../kernel/abort-signals.ts";
+import { CliFailure, failureOf } from "../kernel/failure.ts";
+import type { CliCommand, Invocation } from "../program/command.ts";
 
 interface TailOptions {
   since?: string;

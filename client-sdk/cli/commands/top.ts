@@ -1,15 +1,15 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Command, Option } from "commander";
-import { RealtimeError } from "../../errors.ts";
 import type { Client } from "../../index.ts";
-import { parseDuration } from "../durations.ts";
-import { usageFailure } from "../failure.ts";
-import { FullScreen } from "../full-screen.ts";
+import { RealtimeError } from "../../kernel/errors.ts";
+import { parseDuration } from "../format/times.ts";
+import { untilAborted } from "../kernel/abort-signals.ts";
+import { usageFailure } from "../kernel/failure.ts";
+import type { CliCommand, Invocation } from "../program/command.ts";
+import { FullScreen, type Key } from "../terminal/full-screen.ts";
 import { channelRoom, drawFrame } from "../top/frame.ts";
 import { type Reading, Readings } from "../top/reading.ts";
-import { FIRST_VIEW, type Key, press, type View } from "../top/view.ts";
-import { untilAborted } from "../until-aborted.ts";
-import type { CliCommand, Invocation } from "./command.ts";
+import { FIRST_VIEW, press, type View } from "../top/view.ts";
 
 const DEFAULT_EVERY_MS = 2_000;
 const PIPE_COLUMNS = 120;

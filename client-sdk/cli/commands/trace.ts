@@ -1,10 +1,10 @@
 import type { Command } from "commander";
-import { RealtimeError } from "../../errors.ts";
-import { channelNamed } from "../channels.ts";
-import { CliFailure, EXIT_CODES } from "../failure.ts";
-import { silentNodesWarning } from "../pages.ts";
+import { RealtimeError } from "../../kernel/errors.ts";
+import { channelNamed } from "../channels/names.ts";
+import { CliFailure, EXIT_CODES } from "../kernel/failure.ts";
+import type { CliCommand } from "../program/command.ts";
+import { silentNodesWarning } from "../rpc/pages.ts";
 import { traceLines, traceTree } from "../trace/tree.ts";
-import type { CliCommand } from "./command.ts";
 
 interface TraceOptions {
   channel?: string;

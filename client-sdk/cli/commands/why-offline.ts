@@ -1,12 +1,13 @@
 import type { Command } from "commander";
 import type { Client } from "../../index.ts";
 import type { WorkstationTransition } from "../../protocol/index.ts";
-import type { Column, Output } from "../output.ts";
-import { hubNow } from "../past.ts";
-import { harmless } from "../text.ts";
-import { parseTime, preciseTime, timeSeenFrom } from "../times.ts";
+import { hubNow } from "../channels/past.ts";
+import { harmless } from "../format/text.ts";
+import { parseTime, preciseTime, timeSeenFrom } from "../format/times.ts";
+import type { CliCommand, Invocation } from "../program/command.ts";
+import type { Output } from "../terminal/output.ts";
+import type { Column } from "../terminal/table.ts";
 import { type Explanation, explain } from "../why-offline/explanation.ts";
-import type { CliCommand, Invocation } from "./command.ts";
 
 const PAGE = 200;
 /** The number of earlier transitions that gives enough context. */

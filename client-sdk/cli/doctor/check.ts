@@ -87,9 +87,13 @@ function unexpected(error: unknown, { signal }: Patient): Finding {
   return { status: "fail", measured: message, remedy: "Try again. If it persists, check the hub's log." };
 }
 
+/** Returns the connection and its welcome. Rejects with the hub's refusal. */
+export async function welcomed(patient: Patient) {
+  const handshake = await patient.handshake();
+  if (handshake.name === "refused") throw handshake.error;
+  return handshake;
+}
+
 export const ok = (measured: string): Finding => ({ status: "ok", measured });
 export const warn = (measured: string, remedy: string): Finding => ({ status: "warn", measured, remedy });
 export const fail = (measured: string, remedy: string): Finding => ({ status: "fail", measured, remedy });
-
-/** Formats milliseconds for people. */
-export const inMs = (ms: number): string => `${ms < 10 ? ms.toFixed(1) : ms.toFixed(0)} ms`;

@@ -1,9 +1,8 @@
+import { feedCheck, removalsCheck } from "./background-work.ts";
 import type { Check } from "./check.ts";
-import { feedCheck } from "./feed.ts";
 import { protocolCheck, signInCheck } from "./handshake.ts";
 import { httpCheck, readinessCheck, webSocketCheck } from "./http.ts";
 import { nameCheck, tcpCheck, tlsCheck } from "./network.ts";
-import { removalsCheck } from "./removals.ts";
 import { clockCheck, latencyCheck, rightsCheck } from "./session.ts";
 import { tokenCheck } from "./token.ts";
 

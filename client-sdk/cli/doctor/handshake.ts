@@ -1,7 +1,7 @@
 import { type Client, createClient, PROTOCOL_VERSION, type RealtimeError } from "../../index.ts";
-import { ago } from "../ago.ts";
-import { failureOf } from "../failure.ts";
-import { VERSION } from "../version.ts";
+import { ago } from "../format/times.ts";
+import { failureOf } from "../kernel/failure.ts";
+import { VERSION } from "../kernel/version.ts";
 import { type Check, type Finding, fail, type Handshake, ok, type Patient } from "./check.ts";
 
 /** Connects once, like any client. The first refusal is the outcome. Rejects with the reason of an aborted signal. */

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
-import { speaksTls } from "../speaks-tls.ts";
-import { withTimeLimit } from "../time-limit.ts";
-import { type Check, type Finding, fail, inMs, ok, type Patient, warn } from "./check.ts";
+import { speaksTls } from "../connection/speaks-tls.ts";
+import { inMs } from "../format/times.ts";
+import { withTimeLimit } from "../kernel/abort-signals.ts";
+import { type Check, type Finding, fail, ok, type Patient, warn } from "./check.ts";
 
 /** Checks that a hub answers at the address. */
 export const httpCheck: Check = {

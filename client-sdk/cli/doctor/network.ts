@@ -1,7 +1,8 @@
+import { execFile } from "node:child_process";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
-import { type Check, type Finding, fail, inMs, ok, type Patient, warn } from "./check.ts";
-import { lookupName } from "./name-lookup.ts";
+import { inMs } from "../format/times.ts";
+import { type Check, type Finding, fail, ok, type Patient, warn } from "./check.ts";
 
 const DAY_MS = 86_400_000;
 const EXPIRY_WARNING_DAYS = 14;
@@ -23,6 +24,29 @@ export const nameCheck: Check = {
     }
   },
 };
+
+/** Prints the answer of the system's resolver: an array of addresses, or the error's code. */
+const SCRIPT = `require("node:dns").lookup(process.argv[1], { all: true }, (error, found) =>
+  console.log(JSON.stringify(error ? error.code : found.map(({ address }) => address))))`;
+
+/**
+ * Returns a host's addresses from the system's resolver. Rejects with an error whose `code` is the resolver's, or
+ * `TIMEOUT`. A lookup can't be cancelled, and a process can't exit while one is pending. This one runs in a child
+ * process that can be killed.
+ */
+function lookupName(host: string, timeoutMs: number, signal: AbortSignal): Promise<string[]> {
+  const env = { ...process.env, NODE_OPTIONS: "" };
+  return new Promise((resolve, reject) => {
+    const options = { env, timeout: timeoutMs, signal, killSignal: "SIGKILL" } as const;
+    execFile(process.execPath, ["-e", SCRIPT, host], options, (error, stdout) => {
+      if (signal.aborted) return reject(signal.reason);
+      if (error) return reject(error.killed ? Object.assign(error, { code: "TIMEOUT" }) : error);
+      const answer = JSON.parse(stdout) as string | string[];
+      if (typeof answer === "string") reject(Object.assign(new Error(`${host}: ${answer}`), { code: answer }));
+      else resolve(answer);
+    });
+  });
+}
 
 function unknownName(host: string, code: unknown): Finding {
   if (code === "TIMEOUT")

@@ -1,6 +1,7 @@
 import type { Client } from "../../index.ts";
 import type { Organization, PrincipalInfo, Role } from "../../protocol/index.ts";
-import { type Check, type Finding, inMs, ok, type Patient, warn } from "./check.ts";
+import { inMs } from "../format/times.ts";
+import { type Check, type Finding, ok, type Patient, warn, welcomed } from "./check.ts";
 
 const SKEW_WARNING_MS = 5_000;
 const ROUND_TRIPS = 20;
@@ -9,12 +10,6 @@ const SLOW_WORST_MS = 1_000;
 const SHOWN = 5;
 /** A channel without subscribers: the request needs neither rights nor the database, only a round trip. */
 const NO_CHANNEL = "task:task_00000000000000000000000000";
-
-async function welcomed(patient: Patient) {
-  const handshake = await patient.handshake();
-  if (handshake.name === "refused") throw handshake.error;
-  return handshake;
-}
 
 /** Checks that the clocks agree: token expiry and publication times depend on them. */
 export const clockCheck: Check = {

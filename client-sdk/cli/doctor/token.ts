@@ -1,4 +1,4 @@
-import { ago } from "../ago.ts";
+import { ago } from "../format/times.ts";
 import { type Check, type Finding, fail, ok, warn } from "./check.ts";
 
 const SOON_MS = 300_000;

@@ -1,8 +1,8 @@
 import type { Client } from "../../index.ts";
-import { CliFailure } from "../failure.ts";
-import type { Output } from "../output.ts";
-import { paced } from "../paced.ts";
-import { Progress } from "../progress.ts";
+import { CliFailure } from "../kernel/failure.ts";
+import { paced } from "../kernel/paced.ts";
+import type { Output } from "../terminal/output.ts";
+import { Progress } from "../terminal/progress.ts";
 
 /** Calls are paced below the rate limit of one connection. */
 const SHARE_OF_LIMIT = 0.8;

@@ -1,7 +1,7 @@
 import { type Client, createClient, workstationChannel } from "../../index.ts";
+import { Timer } from "../../kernel/timer.ts";
 import type { WorkstationPresenceMeta } from "../../protocol/index.ts";
-import { Timer } from "../../timer.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../kernel/version.ts";
 import { type Chance, downtimeMs, firstMeta, nextChangeMs, nextMeta } from "./behaviour.ts";
 import type { Recruit } from "./crew.ts";
 

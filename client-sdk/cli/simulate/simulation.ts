@@ -1,11 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Output } from "../output.ts";
-import { paced } from "../paced.ts";
-import { Progress } from "../progress.ts";
-import { rateText } from "../rates.ts";
-import { withTimeLimit } from "../time-limit.ts";
-import { untilAborted } from "../until-aborted.ts";
-import { watchTable } from "../watch-table.ts";
+import { rateText } from "../format/numbers.ts";
+import { untilAborted, withTimeLimit } from "../kernel/abort-signals.ts";
+import { paced } from "../kernel/paced.ts";
+import type { Output } from "../terminal/output.ts";
+import { Progress } from "../terminal/progress.ts";
+import { watchTable } from "../terminal/watch-table.ts";
 import type { Machine, MachineState } from "./machine.ts";
 
 const STATUS_EVERY_MS = 1_000;

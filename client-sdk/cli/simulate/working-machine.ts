@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { Timer } from "../../timer.ts";
-import { createWorkstation, type Workstation, type WorkstationTask } from "../../workstation.ts";
-import { VERSION } from "../version.ts";
+import { Timer } from "../../kernel/timer.ts";
+import { createWorkstation, type Workstation, type WorkstationTask } from "../../workstation/index.ts";
+import { VERSION } from "../kernel/version.ts";
 import { agentsOf, downtimeMs } from "./behaviour.ts";
 import type { Recruit } from "./crew.ts";
 import type { Machine, MachineOptions, MachineState } from "./machine.ts";

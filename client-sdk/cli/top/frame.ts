@@ -1,11 +1,9 @@
 import type { LiveChannel } from "../../protocol/index.ts";
-import { ago } from "../ago.ts";
-import { inMs } from "../doctor/check.ts";
-import type { Colors } from "../output.ts";
-import { silentNodesWarning } from "../pages.ts";
-import { rateText } from "../rates.ts";
-import { harmless } from "../text.ts";
-import { timeOfDay } from "../times.ts";
+import { rateText } from "../format/numbers.ts";
+import { harmless } from "../format/text.ts";
+import { ago, inMs, timeOfDay } from "../format/times.ts";
+import { silentNodesWarning } from "../rpc/pages.ts";
+import type { Colors } from "../terminal/colors.ts";
 import type { Reading } from "./reading.ts";
 import { shownChannels, type View } from "./view.ts";
 

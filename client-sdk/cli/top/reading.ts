@@ -1,7 +1,7 @@
 import type { Client } from "../../index.ts";
 import type { LiveChannel, LiveConnection } from "../../protocol/index.ts";
 import { roundTripMs } from "../doctor/session.ts";
-import { collect } from "../pages.ts";
+import { collect } from "../rpc/pages.ts";
 
 const MAX_CHANNELS = 2_000;
 const MAX_CONNECTIONS = 5_000;

@@ -1,4 +1,5 @@
 import type { LiveChannel } from "../../protocol/index.ts";
+import type { Key } from "../terminal/full-screen.ts";
 
 export const ORDERS = ["rate", "subscribers", "total", "name"] as const;
 export type Order = (typeof ORDERS)[number];
@@ -15,13 +16,6 @@ export interface View {
 }
 
 export const FIRST_VIEW: View = { order: "rate", filter: "", isTyping: false, marked: 0 };
-
-/** A key as Node's readline names it. */
-export interface Key {
-  name?: string | undefined;
-  sequence?: string | undefined;
-  ctrl?: boolean | undefined;
-}
 
 /** Returns the view after a key; null if the key quits. `page` is the number of rows per page. */
 export function press(view: View, key: Key, page: number): View | null {

@@ -1,10 +1,15 @@
 import type { Delivery, NodesHeard, PublicationTrace } from "../../protocol/index.ts";
-import type { Colors } from "../output.ts";
-import { silentNodesWarning } from "../pages.ts";
-import { authorOf } from "../publication-lines.ts";
-import { harmless } from "../text.ts";
-import { preciseTime } from "../times.ts";
-import { type Branch, renderTree } from "../tree.ts";
+import { authorOf } from "../channels/publication-lines.ts";
+import { harmless } from "../format/text.ts";
+import { preciseTime } from "../format/times.ts";
+import { silentNodesWarning } from "../rpc/pages.ts";
+import type { Colors } from "../terminal/colors.ts";
+
+/** A line and the lines below it. */
+interface Branch {
+  line: string;
+  below?: readonly Branch[];
+}
 
 export type Trace = PublicationTrace & NodesHeard;
 
@@ -77,6 +82,17 @@ function deliveryLine([after = "", how = "", principal = "", client = "", connec
 function missing({ truncated, silentNodes }: Trace): string[] {
   const forgotten = truncated ? ["Not all deliveries are shown: nodes list a limited number and forget old ones."] : [];
   return silentNodes > 0 ? [...forgotten, silentNodesWarning(silentNodes)] : forgotten;
+}
+
+/** Renders a tree as lines. The first line is not indented. */
+function renderTree({ line, below = [] }: Branch): string[] {
+  return [line, ...below.flatMap((branch, index) => indented(branch, index === below.length - 1))];
+}
+
+function indented(branch: Branch, isLast: boolean): string[] {
+  const [first = "", ...rest] = renderTree(branch);
+  const [stroke, continued] = isLast ? ["└─ ", "   "] : ["├─ ", "│  "];
+  return [`${stroke}${first}`, ...rest.map((line) => `${continued}${line}`)];
 }
 
 /** The trace as tab-separated lines: one `published`, then one `delivered` per delivery. */

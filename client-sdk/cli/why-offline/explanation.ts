@@ -1,6 +1,5 @@
 import type { Workstation, WorkstationTransition } from "../../protocol/index.ts";
-import { ago } from "../ago.ts";
-import { timeSeenFrom } from "../times.ts";
+import { ago, timeSeenFrom } from "../format/times.ts";
 
 /** The number of transitions shown before and after the moment. */
 const SHOWN_BEFORE = 5;

@@ -1,5 +1,4 @@
 import type { Crud, Open, Prefixed, Writable } from "./common.ts";
-import type { WorktreeAcquire } from "./work.ts";
 
 /** A repository of a project's tasks. */
 export interface ProjectRepository {
@@ -88,6 +87,15 @@ export type GitWorktreeCreate = Writable<
   "workstationRepositoryId" | "branch" | "worktreePath",
   "status" | "errorMessage" | "lastUsedAt"
 >;
+
+/** The branch to acquire a worktree for. */
+export interface WorktreeAcquire {
+  workstationId: string;
+  projectRepositoryId: string;
+  branch: string;
+  /** The session that uses it and releases it at its end. Without a session, call `gitWorktrees.release`. */
+  sessionId?: string;
+}
 
 interface WorktreeVerbs {
   /**

@@ -1,6 +1,7 @@
+import type { Agent } from "./agents.ts";
 import type { Crud, Open, Prefixed, Writable } from "./common.ts";
-import type { Assignment } from "./work.ts";
-import type { TaskList, TaskMode, WorkflowStep } from "./workflows.ts";
+import type { ProjectRepository } from "./repositories.ts";
+import type { Actor, TaskList, TaskMode, WorkflowStep } from "./workflows.ts";
 
 /** Work for an agent: its content, its place on the board, and its agent. */
 export interface Task {
@@ -125,6 +126,59 @@ export interface TaskReview {
   /** For the agent. Required for `reject`. */
   feedback?: string;
   attachments?: unknown[];
+}
+
+/**
+ * A task assigned to an agent, with everything the agent needs. The payload of `task:assign` on `workstation:{id}`,
+ * which omits values over 8 KiB and lists them in `omitted`; `workstations.assignments` returns them.
+ */
+export interface Assignment {
+  /** The id of its session. */
+  id: string;
+  /** `starting`: not started yet. */
+  status: Open<"starting" | "active">;
+  /** When it was assigned or started. ISO 8601. */
+  since: string;
+  organizationId: string;
+  workstationId: string;
+  agent: Pick<Agent, "id" | "type" | "name">;
+  mode: TaskMode;
+  task: Pick<
+    Task,
+    | "id"
+    | "title"
+    | "description"
+    | "refinedTitle"
+    | "refinedDescription"
+    | "priority"
+    | "planSolution"
+    | "planSpec"
+    | "planSteps"
+    | "reviewInstructions"
+    | "reviewFeedback"
+    | "reviewAttachments"
+  >;
+  project: { id: string; name: string; memory: string | null };
+  actor: Pick<Actor, "id" | "name" | "systemPrompt" | "methodology" | "focusAreas"> | null;
+  repository: Pick<ProjectRepository, "id" | "name" | "githubUrl" | "defaultBranch"> | null;
+  /** The task's target branch, otherwise the repository's default. Null without a repository. */
+  branch: string | null;
+  worktreeId: string | null;
+  /** The number of earlier failed attempts. */
+  recoveryAttempts: number;
+  /** Paths such as `task.description` of values that are too large for a publication. */
+  omitted: string[];
+}
+
+/** The payload of `task:cancel` on `workstation:{id}`: further work on the assignment has no effect. */
+export interface AssignmentCancelled {
+  /** The assignment's id. */
+  id: string;
+  taskId: string;
+  /** `cancelled`, `not_started`, `timeout`, `deleted` with its task, or the status with which a service ended it. */
+  reason: string;
+  /** The reason given by the caller, or the hub's own message. */
+  message?: string;
 }
 
 interface TaskVerbs {

@@ -1,62 +1,7 @@
-import type { Agent, AgentListItem } from "./agents.ts";
-import type { Open } from "./common.ts";
-import type { ProjectRepository, WorkstationRepository } from "./repositories.ts";
+import type { AgentListItem } from "./agents.ts";
+import type { WorkstationRepository } from "./repositories.ts";
 import type { AgentSession, CommitMade } from "./task-children.ts";
-import type { Task } from "./tasks.ts";
-import type { Actor, TaskMode } from "./workflows.ts";
-
-/**
- * A task assigned to an agent, with everything the agent needs. The payload of `task:assign` on `workstation:{id}`,
- * which omits values over 8 KiB and lists them in `omitted`; `workstations.assignments` returns them.
- */
-export interface Assignment {
-  /** The id of its session. */
-  id: string;
-  /** `starting`: not started yet. */
-  status: Open<"starting" | "active">;
-  /** When it was assigned or started. ISO 8601. */
-  since: string;
-  organizationId: string;
-  workstationId: string;
-  agent: Pick<Agent, "id" | "type" | "name">;
-  mode: TaskMode;
-  task: Pick<
-    Task,
-    | "id"
-    | "title"
-    | "description"
-    | "refinedTitle"
-    | "refinedDescription"
-    | "priority"
-    | "planSolution"
-    | "planSpec"
-    | "planSteps"
-    | "reviewInstructions"
-    | "reviewFeedback"
-    | "reviewAttachments"
-  >;
-  project: { id: string; name: string; memory: string | null };
-  actor: Pick<Actor, "id" | "name" | "systemPrompt" | "methodology" | "focusAreas"> | null;
-  repository: Pick<ProjectRepository, "id" | "name" | "githubUrl" | "defaultBranch"> | null;
-  /** The task's target branch, otherwise the repository's default. Null without a repository. */
-  branch: string | null;
-  worktreeId: string | null;
-  /** The number of earlier failed attempts. */
-  recoveryAttempts: number;
-  /** Paths such as `task.description` of values that are too large for a publication. */
-  omitted: string[];
-}
-
-/** The payload of `task:cancel` on `workstation:{id}`: further work on the assignment has no effect. */
-export interface AssignmentCancelled {
-  /** The assignment's id. */
-  id: string;
-  taskId: string;
-  /** `cancelled`, `not_started`, `timeout`, `deleted` with its task, or the status with which a service ended it. */
-  reason: string;
-  /** The reason given by the caller, or the hub's own message. */
-  message?: string;
-}
+import type { Assignment } from "./tasks.ts";
 
 /**
  * The payload of `session:progress` on `task:{id}`: ephemeral. Of several reports in a short time only the newest is
@@ -137,15 +82,6 @@ export interface SessionRefuse {
 /** An agent that may take tasks, with its number of active tasks. */
 export interface AvailableAgent extends AgentListItem {
   activeTasks: number;
-}
-
-/** The branch to acquire a worktree for. */
-export interface WorktreeAcquire {
-  workstationId: string;
-  projectRepositoryId: string;
-  branch: string;
-  /** The session that uses it and releases it at its end. Without a session, call `gitWorktrees.release`. */
-  sessionId?: string;
 }
 
 /** The state of a workstation's clone of a repository. */

@@ -1,6 +1,5 @@
 import { useConnection } from "@monster-realtime/client/react";
 import { useEffect, useState } from "react";
-import { VIEWS } from "../views.ts";
 import { useLatencyMs } from "./latency.ts";
 import { useOrganization } from "./organization.tsx";
 import { PrincipalName } from "./principal.tsx";
@@ -8,13 +7,20 @@ import { hashOf, useRoute } from "./route.ts";
 import { describeConnection, sentenceOf } from "./sentences.ts";
 import { useTheme } from "./theme.ts";
 
-export function Header({ onSignOut }: { onSignOut(): void }) {
+/** A view as the navigation shows it. */
+export interface NavigationEntry {
+  /** Its name in the address: `#/<id>/<argument>`. */
+  id: string;
+  title: string;
+}
+
+export function Header({ views, onSignOut }: { views: readonly NavigationEntry[]; onSignOut(): void }) {
   const route = useRoute();
   return (
     <header className="top">
       <p className="brand">Monster Realtime</p>
       <nav aria-label="Views">
-        {VIEWS.map(({ id, title }) => (
+        {views.map(({ id, title }) => (
           <a key={id} href={hashOf({ view: id, argument: null })} aria-current={route.view === id ? "page" : undefined}>
             {title}
           </a>

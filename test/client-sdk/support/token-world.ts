@@ -1,7 +1,7 @@
-import { backoffDelayMs } from "../../../client-sdk/backoff.ts";
+import type { Outcome } from "../../../client-sdk/connection/link.ts";
+import { TokenRefresh } from "../../../client-sdk/connection/token-refresh.ts";
 import { errorFromObject, type RealtimeError, TokenUnavailableError } from "../../../client-sdk/index.ts";
-import type { Outcome } from "../../../client-sdk/link.ts";
-import { TokenRefresh } from "../../../client-sdk/token-refresh.ts";
+import { backoffDelayMs } from "../../../client-sdk/kernel/backoff.ts";
 import { TokenBucket } from "../../../hub/kernel/token-bucket.ts";
 import { warnBeforeMs } from "../../../hub/socket/token-clock.ts";
 import type { VirtualTime } from "../../support/virtual-time.ts";

@@ -50,8 +50,8 @@ function configFor(files: string[]): object {
       noUnusedLocals: false,
       paths: {
         "@monster-realtime/client": source("index.ts"),
-        "@monster-realtime/client/workstation": source("workstation.ts"),
-        "@monster-realtime/client/react": source("react.ts"),
+        "@monster-realtime/client/workstation": source("workstation/index.ts"),
+        "@monster-realtime/client/react": source("react/index.ts"),
       },
     },
     include: [],

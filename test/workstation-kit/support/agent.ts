@@ -2,7 +2,7 @@
  * A small agent program, run as a separate process. It prints its events as lines of JSON, and the title of a task selects
  * its behaviour.
  */
-import { createWorkstation, type WorkstationTask } from "../../../client-sdk/workstation.ts";
+import { createWorkstation, type WorkstationTask } from "../../../client-sdk/workstation/index.ts";
 
 const [options = "{}"] = process.argv.slice(2);
 const { resumes, ...given } = JSON.parse(options);

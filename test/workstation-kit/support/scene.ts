@@ -1,5 +1,5 @@
 import { type Client, createClient, type ReportedAgent, type TaskCreate } from "../../../client-sdk/index.ts";
-import { createWorkstation, type Workstation, type WorkstationOptions } from "../../../client-sdk/workstation.ts";
+import { createWorkstation, type Workstation, type WorkstationOptions } from "../../../client-sdk/workstation/index.ts";
 import { type CuttingProxy, startCuttingProxy } from "../../client-sdk/support/cutting-proxy.ts";
 import { type HubOptions, type TestHub, withHub } from "../../support/hub.ts";
 import { until } from "../../support/until.ts";
