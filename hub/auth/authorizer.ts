@@ -4,6 +4,7 @@ import { FactCache } from "./fact-cache.ts";
 import type { FactKind, FactSource, FactsByKind, Touched, WorkstationFacts } from "./facts.ts";
 import type { Principal } from "./principal.ts";
 import {
+  accountRefusal,
   CHANNEL_ROWS,
   type ChannelFacts,
   type ChannelRights,
@@ -11,7 +12,6 @@ import {
   organizationIdsOf,
   type PrincipalFacts,
   rolesOf,
-  standing,
 } from "./rights.ts";
 
 export interface AuthorizerOptions {
@@ -81,7 +81,7 @@ export class Authorizer {
     uses: Iterable<{ channel: ParsedChannel; right: keyof ChannelRights }>,
   ): boolean {
     const ofPrincipal = principal.kind === "service" ? null : this.#caches[principal.kind].known(principal.id);
-    if (ofPrincipal === undefined || standing(principal, ofPrincipal)) return false;
+    if (ofPrincipal === undefined || accountRefusal(principal, ofPrincipal)) return false;
     for (const { channel, right } of uses) {
       const ofChannel = this.#caches[CHANNEL_ROWS[channel.kind]].known(channel.id);
       if (ofChannel === undefined || !channelRights(principal, ofPrincipal, channel, ofChannel)[right]) return false;
@@ -90,8 +90,8 @@ export class Authorizer {
   }
 
   /** The error that ends this principal's connections, or null if it may stay connected. */
-  async standing(principal: Principal): Promise<HubError | null> {
-    return standing(principal, await this.#principalFacts(principal));
+  async accountRefusal(principal: Principal): Promise<HubError | null> {
+    return accountRefusal(principal, await this.#principalFacts(principal));
   }
 
   /** The organizations of the principal. Empty for a service of all organizations. */

@@ -1,6 +1,14 @@
 import type { ChannelKind, ParsedChannel, Role } from "@monster-realtime/client/protocol";
 import { HubError } from "../kernel/errors.ts";
-import type { FactsByKind, Membership, ProjectFacts, TaskFacts, UserFacts, WorkstationFacts } from "./facts.ts";
+import {
+  activeWorkstation,
+  type FactsByKind,
+  type Membership,
+  type ProjectFacts,
+  type TaskFacts,
+  type UserFacts,
+  type WorkstationFacts,
+} from "./facts.ts";
 import type { Principal, ServicePrincipal, UserPrincipal } from "./principal.ts";
 
 /** The rights of a principal on a channel. If all are false, calls fail with `forbidden`. */
@@ -65,7 +73,7 @@ export function relationTo(
   channel: ParsedChannel,
   channelFacts: ChannelFacts | null,
 ): Relation {
-  if (!channelFacts || !givesRights(channelFacts) || standing(principal, principalFacts)) return "none";
+  if (!channelFacts || !givesRights(channelFacts) || accountRefusal(principal, principalFacts)) return "none";
   const { organizationId } = channelFacts;
   if (principal.kind === "service") return serves(principal, organizationId) ? "service" : "none";
   if (principal.kind === "user") {
@@ -81,14 +89,14 @@ export function relationTo(
  * The error for a principal that may not connect, or null. Causes: its row is gone, its token replaced, or it is
  * suspended.
  */
-export function standing(principal: Principal, facts: PrincipalFacts | null): HubError | null {
+export function accountRefusal(principal: Principal, facts: PrincipalFacts | null): HubError | null {
   switch (principal.kind) {
     case "service":
       return null;
     case "user":
       return isUser(facts) ? null : new HubError("unauthenticated", "This user no longer exists. Sign in again.");
     case "workstation":
-      return workstationStanding(principal.tokenDigest, isWorkstation(facts) ? facts : null);
+      return errorOf(activeWorkstation(principal.tokenDigest, isWorkstation(facts) ? facts : null));
   }
 }
 
@@ -111,19 +119,12 @@ export function rolesOf(principal: Principal, facts: PrincipalFacts | null): Rea
   return new Map(membershipsOf(principal, facts).map(({ organizationId, role }) => [organizationId, role]));
 }
 
-function workstationStanding(tokenDigest: string, facts: WorkstationFacts | null): HubError | null {
-  if (!facts || facts.standing === "gone") {
-    return new HubError("unauthenticated", "This workstation no longer exists. Register it again.");
-  }
-  if (facts.tokenDigest !== tokenDigest) {
-    return new HubError("unauthenticated", "This registration token was replaced. Use the workstation's new one.");
-  }
-  if (facts.standing === "active") return null;
-  return new HubError("suspended", "This workstation is suspended. Ask an admin of its organization.");
+function errorOf(judged: WorkstationFacts | HubError): HubError | null {
+  return judged instanceof HubError ? judged : null;
 }
 
 function givesRights(facts: ChannelFacts): boolean {
-  return isWorkstation(facts) ? facts.standing === "active" : facts.active;
+  return isWorkstation(facts) ? facts.accountStatus === "active" : facts.active;
 }
 
 function serves({ organizations }: ServicePrincipal, organizationId: string): boolean {
@@ -139,7 +140,7 @@ function projectOf(channel: ParsedChannel, facts: ChannelFacts): string {
 }
 
 function isWorkstation(facts: ChannelFacts | PrincipalFacts | null): facts is WorkstationFacts {
-  return facts !== null && "standing" in facts;
+  return facts !== null && "accountStatus" in facts;
 }
 
 function isUser(facts: PrincipalFacts | null): facts is UserFacts {

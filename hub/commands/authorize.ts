@@ -1,7 +1,7 @@
 import { type ParsedChannel, parseChannel } from "@monster-realtime/client/protocol";
 import type { ChannelRights } from "../auth/rights.ts";
 import { HubError } from "../kernel/errors.ts";
-import type { Caller, Services } from "./services.ts";
+import type { Requester, Services } from "./services.ts";
 
 export type Right = keyof ChannelRights;
 
@@ -18,12 +18,12 @@ export function channelNamed(name: string): ParsedChannel {
 /** Throws `forbidden`, the same for foreign and for missing channels. */
 export async function authorize(
   services: Services,
-  caller: Caller,
+  requester: Requester,
   name: string,
   right: Right,
 ): Promise<ParsedChannel> {
   const channel = channelNamed(name);
-  const rights = await services.authorizer.rights(caller.principal, channel);
+  const rights = await services.authorizer.rights(requester.principal, channel);
   if (!rights[right]) throw forbidden(right);
   return channel;
 }

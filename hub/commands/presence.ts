@@ -12,7 +12,7 @@ import type { Connection } from "../socket/connection.ts";
 import { authorize, channelNamed, forbidden } from "./authorize.ts";
 import { refuseTooManyChannels } from "./channel-cap.ts";
 import { workstationMeta } from "./schemas.ts";
-import type { Caller, Services } from "./services.ts";
+import type { Requester, Services } from "./services.ts";
 
 /** Joins the channel's presence, or changes the meta of a connection that joined. */
 export async function join(
@@ -65,8 +65,8 @@ export async function leave(
 }
 
 /** The whole roster, for callers that may read the channel. */
-export async function list(services: Services, caller: Caller, request: ChannelRequest): Promise<Roster> {
-  const { name } = await authorize(services, caller, request.channel, "subscribe");
+export async function list(services: Services, requester: Requester, request: ChannelRequest): Promise<Roster> {
+  const { name } = await authorize(services, requester, request.channel, "subscribe");
   return services.presence.list(name);
 }
 

@@ -3,7 +3,7 @@ import { publisherOf } from "../auth/principal.ts";
 import { HubError } from "../kernel/errors.ts";
 import { newId } from "../kernel/ids.ts";
 import { authorize } from "./authorize.ts";
-import type { Caller, Services } from "./services.ts";
+import type { Requester, Services } from "./services.ts";
 
 /**
  * Publishes one message. `issued` is called once it is on its way: later publications follow it. Throws `forbidden`,
@@ -11,18 +11,18 @@ import type { Caller, Services } from "./services.ts";
  */
 export async function publish(
   services: Services,
-  caller: Caller,
+  requester: Requester,
   request: PublishRequest,
   issued: () => void = () => undefined,
 ): Promise<PublishReply> {
   const { type, payload, id = newId(), ephemeral = false } = request;
-  await authorize(services, caller, request.channel, isReservedType(type) ? "publishReserved" : "publish");
+  await authorize(services, requester, request.channel, isReservedType(type) ? "publishReserved" : "publish");
   const payloadJson = JSON.stringify(payload);
   refuseTooLarge(payloadJson, services.limits.messageBytes);
-  const from = publisherOf(caller.principal);
+  const from = publisherOf(requester.principal);
   const published = services.broker.publish({
     channel: request.channel,
-    publisher: caller.key,
+    publisher: requester.key,
     id,
     type,
     payloadJson,

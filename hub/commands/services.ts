@@ -26,8 +26,8 @@ export interface Services {
   refusal(): HubError | null;
 }
 
-/** The caller: a connection, or one HTTP request. */
-export interface Caller {
+/** The sender of a request: a connection, or one HTTP request. */
+export interface Requester {
   principal: Principal;
   /** The scope of idempotency keys. */
   key: string;

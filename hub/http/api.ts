@@ -7,7 +7,7 @@ import { list } from "../commands/presence.ts";
 import { publish } from "../commands/publish.ts";
 import { rpc } from "../commands/rpc.ts";
 import { channelRequest, historyRequest, publishRequest, rpcRequest } from "../commands/schemas.ts";
-import type { Caller, Services } from "../commands/services.ts";
+import type { Requester, Services } from "../commands/services.ts";
 import { badRequest, HubError, toErrorObject } from "../kernel/errors.ts";
 import { refuseUnsafeText, validate } from "../kernel/validation.ts";
 import type { FailedHandshakes } from "../socket/failed-handshakes.ts";
@@ -18,7 +18,13 @@ import { allow } from "./methods.ts";
 /** Room for the envelope around a payload of the largest size. */
 const ENVELOPE_BYTES = 4_096;
 
-type Call = (api: HttpApi, caller: Caller, request: IncomingMessage, url: URL, parameter: string) => Promise<unknown>;
+type Call = (
+  api: HttpApi,
+  requester: Requester,
+  request: IncomingMessage,
+  url: URL,
+  parameter: string,
+) => Promise<unknown>;
 
 interface Route {
   method: string;
@@ -63,10 +69,10 @@ export class HttpApi {
       if (refusal) throw refusal;
       const known = await this.#authenticate(request, url);
       const body = await this.services.principals.during(known, async (share) => {
-        const caller = { ...known, share };
-        this.limit(caller, "requests");
+        const requester = { ...known, share };
+        this.limit(requester, "requests");
         refuseUnknownQuery(url, query);
-        return call(this, caller, request, url, decode(match[1] ?? ""));
+        return call(this, requester, request, url, decode(match[1] ?? ""));
       });
       return { body };
     }
@@ -81,31 +87,31 @@ export class HttpApi {
   }
 
   /** Throws `rate_limited`: the calls of a principal have the rates of one connection, and count for the principal. */
-  limit({ share }: Caller, what: Metered): void {
+  limit({ share }: Requester, what: Metered): void {
     share.takeByHttp(what, performance.now());
   }
 
   /** A wrong token counts like a failed handshake: both would query the issuer for every attempt. */
-  async #authenticate(request: IncomingMessage, url: URL): Promise<Omit<Caller, "share">> {
+  async #authenticate(request: IncomingMessage, url: URL): Promise<Omit<Requester, "share">> {
     const network = this.#failures.networkOf(request.socket.remoteAddress, request.headers);
     const retryAfterMs = this.#failures.refusedForMs(network, performance.now());
     if (retryAfterMs > 0) throw tooManyFailures(retryAfterMs);
     try {
-      return await this.#callerOf(request, url);
+      return await this.#requesterOf(request, url);
     } catch (error) {
       if (error instanceof HubError) this.#failures.failed(network, performance.now(), toErrorObject(error));
       throw error;
     }
   }
 
-  async #callerOf(request: IncomingMessage, url: URL): Promise<Omit<Caller, "share">> {
+  async #requesterOf(request: IncomingMessage, url: URL): Promise<Omit<Requester, "share">> {
     if (queryHasToken(url.searchParams)) {
       throw badRequest("query", "holds a token, which ends up in logs; send it as Authorization: Bearer");
     }
     const token = bearerOf(request.headers.authorization);
     if (!token) throw new HubError("unauthenticated", "Send Authorization: Bearer <token>.");
     const { principal } = await this.services.verifier.verify(token);
-    const refusal = await this.services.authorizer.standing(principal);
+    const refusal = await this.services.authorizer.accountRefusal(principal);
     if (refusal) throw refusal;
     return { principal, key: principalKey(principal) };
   }
@@ -116,28 +122,28 @@ function tooManyFailures(retryAfterMs: number): HubError {
   return new HubError("rate_limited", message, { retryAfterMs });
 }
 
-async function publishCall(api: HttpApi, caller: Caller, request: IncomingMessage, _url: URL, channel: string) {
+async function publishCall(api: HttpApi, requester: Requester, request: IncomingMessage, _url: URL, channel: string) {
   const body = await api.bodyOf(request, api.services.limits.messageBytes * 2);
-  api.limit(caller, "publishes");
+  api.limit(requester, "publishes");
   if (Object.hasOwn(body, "channel")) throw badRequest("channel", "is in the address; leave it out of the body");
-  return publish(api.services, caller, validate(publishRequest, { ...body, channel }));
+  return publish(api.services, requester, validate(publishRequest, { ...body, channel }));
 }
 
-async function historyCall(api: HttpApi, caller: Caller, _request: IncomingMessage, url: URL, channel: string) {
+async function historyCall(api: HttpApi, requester: Requester, _request: IncomingMessage, url: URL, channel: string) {
   const query = Object.fromEntries([...url.searchParams].map(([name, value]) => [name, readQuery(name, value)]));
-  return history(api.services, caller, validate(historyRequest, { ...query, channel }));
+  return history(api.services, requester, validate(historyRequest, { ...query, channel }));
 }
 
-async function presenceCall(api: HttpApi, caller: Caller, _request: IncomingMessage, _url: URL, channel: string) {
-  return list(api.services, caller, validate(channelRequest, { channel }));
+async function presenceCall(api: HttpApi, requester: Requester, _request: IncomingMessage, _url: URL, channel: string) {
+  return list(api.services, requester, validate(channelRequest, { channel }));
 }
 
-async function rpcCall(api: HttpApi, caller: Caller, request: IncomingMessage, _url: URL, method: string) {
+async function rpcCall(api: HttpApi, requester: Requester, request: IncomingMessage, _url: URL, method: string) {
   const params = await api.bodyOf(request, api.services.limits.rpcBytes);
-  api.limit(caller, "rpcs");
+  api.limit(requester, "rpcs");
   const idempotencyKey = request.headers["idempotency-key"];
   const call = validate(rpcRequest, { method, params, ...(idempotencyKey !== undefined && { idempotencyKey }) });
-  return rpc(api.services, caller, call);
+  return rpc(api.services, requester, call);
 }
 
 function readQuery(name: string, value: string): unknown {

@@ -80,7 +80,7 @@ export class RightsWatch {
   }
 
   async #endForbidden(connection: Connection): Promise<void> {
-    const refusal = await this.#judge(() => this.#options.services.authorizer.standing(connection.principal));
+    const refusal = await this.#judge(() => this.#options.services.authorizer.accountRefusal(connection.principal));
     if (refusal) return void connection.end(refusal);
     for (const subscription of [...connection.subscriptions.values()])
       await this.#checkSubscription(connection, subscription);

@@ -1,5 +1,5 @@
 import type { Role } from "@monster-realtime/client/protocol";
-import type { WorkstationFacts } from "../auth/facts.ts";
+import { activeWorkstation, type WorkstationFacts } from "../auth/facts.ts";
 import type { Principal, ServicePrincipal, UserPrincipal, WorkstationPrincipal } from "../auth/principal.ts";
 import { HubError } from "../kernel/errors.ts";
 
@@ -32,18 +32,9 @@ export async function callerOf(principal: Principal, source: RightsSource): Prom
     case "user":
       return { kind: "user", principal, roles: await source.roles(principal) };
     case "workstation": {
-      const { organizationId, projectIds } = activeFacts(principal, await source.workstation(principal.id));
-      return { kind: "workstation", principal, organizationId, projectIds };
+      const facts = activeWorkstation(principal.tokenDigest, await source.workstation(principal.id));
+      if (facts instanceof HubError) throw facts;
+      return { kind: "workstation", principal, organizationId: facts.organizationId, projectIds: facts.projectIds };
     }
   }
-}
-
-function activeFacts({ tokenDigest }: WorkstationPrincipal, facts: WorkstationFacts | null): WorkstationFacts {
-  if (!facts || facts.standing === "gone" || facts.tokenDigest !== tokenDigest) {
-    const message = "This workstation was deleted or has a new token. Register it again, or use the new token.";
-    throw new HubError("unauthenticated", message);
-  }
-  if (facts.standing === "suspended")
-    throw new HubError("suspended", "This workstation is suspended. Ask an admin of its organization.");
-  return facts;
 }

@@ -65,7 +65,7 @@ export class Handshake {
       const { token, client } = readAuth(auth, socket);
       const credentials = await this.#verifier.verify(token);
       const { principal } = credentials;
-      const refusal = await this.#authorizer.standing(principal);
+      const refusal = await this.#authorizer.accountRefusal(principal);
       if (refusal) throw refusal;
       const organizationIds = [...(await this.#authorizer.organizationIds(principal))];
       const admission: Admission = {

@@ -90,7 +90,7 @@ export class PostgresFacts implements FactSource {
       (sql) => sql<(WorkstationFacts & { id: string })[]>`
         SELECT workstation.id, workstation.organization_id AS "organizationId",
           CASE WHEN workstation.deleted_at IS NOT NULL OR organization.deleted_at IS NOT NULL THEN 'gone'
-            WHEN workstation.status = 'suspended' THEN 'suspended' ELSE 'active' END AS standing,
+            WHEN workstation.status = 'suspended' THEN 'suspended' ELSE 'active' END AS "accountStatus",
           workstation.registration_token AS "tokenDigest",
           ARRAY(SELECT project.id FROM project_workstations attachment
             JOIN projects project ON project.id = attachment.project_id AND project.status = 'active' AND project.deleted_at IS NULL

@@ -4,8 +4,8 @@ import { runSql, type Transaction } from "../kernel/statements.ts";
 import { conflict } from "./conflict.ts";
 import { type AgentFacts, type AgentQuery, lockAgents, lockRepositories, OPEN_LISTS, roomOf } from "./facts.ts";
 import { give } from "./giving.ts";
+import type { HeldTask } from "./held-task.ts";
 import { match } from "./matching.ts";
-import type { HeldTask } from "./standing.ts";
 import { detailsOf } from "./waiting.ts";
 
 /**

@@ -1,7 +1,7 @@
 import type { SessionFinish, SessionStart, TaskMode } from "@monster-realtime/client/protocol";
 import { runSql, type Transaction } from "../kernel/statements.ts";
 import { conflict } from "./conflict.ts";
-import { advance, type HeldTask, holdTask } from "./standing.ts";
+import { advance, type HeldTask, holdTask } from "./held-task.ts";
 import { releaseWorktreeOf } from "./worktrees.ts";
 
 /** How often a task is retried after a failed or lost session. */

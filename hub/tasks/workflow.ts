@@ -1,7 +1,7 @@
 import type { TaskList, TaskMode, WorkflowStep } from "@monster-realtime/client/protocol";
 
 /** The fields of a task that its workflow needs. */
-export interface TaskStanding {
+export interface WorkflowState {
   list: TaskList;
   mode: TaskMode;
   /** The current step; null before the first. Only a hint, because people change modes and workflows by hand. */
@@ -19,7 +19,7 @@ export interface TaskStanding {
 export type WorkflowEvent = "started" | "completed" | "failed" | "gave_up" | "approved" | "rejected";
 
 /** The next state of the task. */
-export interface NextStanding {
+export interface NextState {
   list: TaskList;
   mode: TaskMode;
   step: number | null;
@@ -32,7 +32,7 @@ const REWORK: TaskMode = "iterate";
  * The transition function of a task: its next state after an event, or null if the event is not allowed. A task without
  * a workflow has its mode as the only step, followed by a review.
  */
-export function nextStanding(task: TaskStanding, event: WorkflowEvent): NextStanding | null {
+export function nextState(task: WorkflowState, event: WorkflowEvent): NextState | null {
   // A mode outside of the workflow keeps the task's current step.
   const step = stepOf(task) ?? task.step;
   const stay = { list: task.list, mode: task.mode, step };
@@ -55,14 +55,14 @@ export function nextStanding(task: TaskStanding, event: WorkflowEvent): NextStan
 /**
  * The task's step: the stored one if its mode still matches or is the rework mode, else the first step with the mode.
  */
-export function stepOf({ mode, step, workflow }: TaskStanding): number | null {
+export function stepOf({ mode, step, workflow }: WorkflowState): number | null {
   const steps = workflow ?? [];
   if (step !== null && (steps[step]?.mode === mode || (mode === REWORK && step < steps.length))) return step;
   const first = steps.findIndex((candidate) => candidate.mode === mode);
   return first === -1 ? null : first;
 }
 
-function completed(task: TaskStanding): NextStanding {
+function completed(task: WorkflowState): NextState {
   const step = stepOf(task);
   // A mode outside of the workflow was chosen by a person, so its result needs a review.
   const requireReview = step === null ? true : (task.workflow?.[step]?.requireReview ?? true);
@@ -70,7 +70,7 @@ function completed(task: TaskStanding): NextStanding {
 }
 
 /** The state at the next step. From a mode outside of the workflow, the state at the stored step. */
-function advanced(task: TaskStanding): NextStanding {
+function advanced(task: WorkflowState): NextState {
   const steps = task.workflow ?? [];
   const step = stepOf(task);
   const place = step === null ? (task.step ?? 0) : step + 1;
@@ -85,11 +85,11 @@ function advanced(task: TaskStanding): NextStanding {
  * The step of a rejected task. A mode outside of the workflow is reworked before the stored step, as part of the
  * previous one.
  */
-function reworked(task: TaskStanding): number | null {
+function reworked(task: WorkflowState): number | null {
   return stepOf(task) ?? (task.step !== null && task.step > 0 ? task.step - 1 : null);
 }
 
 /** The list in which a task without an agent waits. */
-function waitingList({ loops }: Pick<TaskStanding, "loops">): TaskList {
+function waitingList({ loops }: Pick<WorkflowState, "loops">): TaskList {
   return loops ? "loop" : "todo";
 }

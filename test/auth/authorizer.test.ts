@@ -100,10 +100,10 @@ test("concurrent lookups of an id share one read", async () => {
   const { source, authorizer } = setUp();
   const door = gate();
   source.gate = door.shut;
-  const first = authorizer.standing(user(1));
+  const first = authorizer.accountRefusal(user(1));
   await turn();
   await turn();
-  const others = Array.from({ length: 50 }, () => authorizer.standing(user(1)));
+  const others = Array.from({ length: 50 }, () => authorizer.accountRefusal(user(1)));
   door.open();
   assert.deepEqual(await Promise.all([first, ...others]), new Array(51).fill(null));
   assert.equal(source.statements.length, 1);
@@ -155,7 +155,7 @@ test("the absence of a row is cached like a row", async () => {
 test("dropped facts are read again by the next call, including the facts that depend on them", async () => {
   const { source, authorizer } = setUp();
   const workstation: Principal = { kind: "workstation", id: idOf("ws", 1), tokenDigest: "digest" };
-  const row = { organizationId: ORG, standing: "active", tokenDigest: "digest", projectIds: [PROJECT] } as const;
+  const row = { organizationId: ORG, accountStatus: "active", tokenDigest: "digest", projectIds: [PROJECT] } as const;
   source.tables.workstation.set(workstation.id, row);
   const board = channel(`project:${PROJECT}:tasks`);
   const warm = () => Promise.all([authorizer.rights(user(1), taskChannel), authorizer.rights(workstation, board)]);
@@ -216,7 +216,7 @@ test("while the database is unavailable, uncached and dropped facts are unavaila
   const { source, authorizer } = setUp();
   await authorizer.rights(user(1), taskChannel);
   source.failure = unavailable();
-  await assert.rejects(authorizer.standing(user(2)), { code: "unavailable" });
+  await assert.rejects(authorizer.accountRefusal(user(2)), { code: "unavailable" });
   authorizer.drop([{ entity: "user", id: idOf("user", 1) }]);
   await assert.rejects(async () => authorizer.rights(user(1), taskChannel), { code: "unavailable" });
 });
@@ -280,13 +280,13 @@ test("a database that is too slow counts as unavailable", async () => {
   clock.now += CACHE_MS + 1;
   assert.equal((await authorizer.rights(user(1), taskChannel)).publish, true);
   assert.equal(await authorizer.refresh(inUse), false);
-  await assert.rejects(authorizer.standing(user(2)), { code: "timeout" });
+  await assert.rejects(authorizer.accountRefusal(user(2)), { code: "timeout" });
 });
 
 test("services need no statement for themselves", async () => {
   const { source, authorizer } = setUp();
   const service: Principal = { kind: "service", id: "backend", organizations: "*" };
-  assert.equal(await authorizer.standing(service), null);
+  assert.equal(await authorizer.accountRefusal(service), null);
   assert.deepEqual(await authorizer.organizationIds(service), []);
   assert.equal(source.statements.length, 0);
 });

@@ -38,10 +38,10 @@ test("facts of each kind match the rows, and missing rows have none", async () =
     const facts = new PostgresFacts(database, log);
     const workstation = (await facts.load("workstation", [ws, `ws_${ulid()}`])).get(ws);
     const projectIds = [first, second].sort();
-    const { organizationId, standing, tokenDigest } = workstation ?? assert.fail();
+    const { organizationId, accountStatus, tokenDigest } = workstation ?? assert.fail();
     assert.deepEqual(
-      { organizationId, standing, tokenDigest },
-      { organizationId: org, standing: "active", tokenDigest: DIGEST },
+      { organizationId, accountStatus, tokenDigest },
+      { organizationId: org, accountStatus: "active", tokenDigest: DIGEST },
     );
     assert.deepEqual(workstation?.projectIds, projectIds);
     assert.equal((await facts.load("project", [first])).get(first)?.active, true);
@@ -89,7 +89,7 @@ test("a suspended member and a deleted organization are no memberships, and the 
     await set("active");
     await database.transaction("test", (sql) => sql`UPDATE organizations SET deleted_at = now() WHERE id = ${org}`);
     assert.equal(await memberships(), 0);
-    assert.equal((await facts.load("workstation", [ws])).get(ws)?.standing, "gone");
+    assert.equal((await facts.load("workstation", [ws])).get(ws)?.accountStatus, "gone");
     assert.equal((await facts.load("project", [first])).get(first)?.active, false);
   });
 });
@@ -101,10 +101,10 @@ test("a registration token finds its workstation, also a suspended one, but not 
     assert.deepEqual([...(await facts.workstationsByToken([DIGEST, "x"]))], [[DIGEST, ws]]);
     await database.transaction("test", (sql) => sql`UPDATE workstations SET status = 'suspended' WHERE id = ${ws}`);
     assert.equal((await facts.workstationsByToken([DIGEST])).get(DIGEST), ws);
-    assert.equal((await facts.load("workstation", [ws])).get(ws)?.standing, "suspended");
+    assert.equal((await facts.load("workstation", [ws])).get(ws)?.accountStatus, "suspended");
     await database.transaction("test", (sql) => sql`UPDATE workstations SET deleted_at = now() WHERE id = ${ws}`);
     assert.equal((await facts.workstationsByToken([DIGEST])).size, 0);
-    assert.equal((await facts.load("workstation", [ws])).get(ws)?.standing, "gone");
+    assert.equal((await facts.load("workstation", [ws])).get(ws)?.accountStatus, "gone");
   });
 });
 

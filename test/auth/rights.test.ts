@@ -3,13 +3,13 @@ import { CHANNEL_KINDS, type ChannelKind, parseChannel, type Role } from "@monst
 import type { ProjectFacts, TaskFacts, UserFacts, WorkstationFacts } from "../../hub/auth/facts.ts";
 import type { Principal, UserPrincipal, WorkstationPrincipal } from "../../hub/auth/principal.ts";
 import {
+  accountRefusal,
   type ChannelFacts,
   type ChannelRights,
   channelRights,
   organizationIdsOf,
   type PrincipalFacts,
   rolesOf,
-  standing,
 } from "../../hub/auth/rights.ts";
 import { suite } from "../support/suite.ts";
 
@@ -31,7 +31,7 @@ const channelNames: Record<ChannelKind, string> = {
 };
 const workstation: WorkstationFacts = {
   organizationId: ORG,
-  standing: "active",
+  accountStatus: "active",
   tokenDigest: "digest",
   projectIds: [PROJECT],
 };
@@ -80,8 +80,8 @@ const table: Row[] = [
     "-",
     "-",
   ],
-  ["a suspended workstation", self, { ...workstation, standing: "suspended" }, "-", "-", "-", "-"],
-  ["a deleted workstation", self, { ...workstation, standing: "gone" }, "-", "-", "-", "-"],
+  ["a suspended workstation", self, { ...workstation, accountStatus: "suspended" }, "-", "-", "-", "-"],
+  ["a deleted workstation", self, { ...workstation, accountStatus: "gone" }, "-", "-", "-", "-"],
   ["a workstation without a row", self, null, "-", "-", "-", "-"],
   ["a workstation with a replaced token", { ...self, tokenDigest: "old" }, workstation, "-", "-", "-", "-"],
   ["a member", user, userOf(ORG), "SP", "SP", "SPJ", "S"],
@@ -135,7 +135,7 @@ test("a channel without a row gives no rights", () => {
 
 test("an archived project, its tasks, and a suspended or deleted workstation give no rights", () => {
   const archived: Record<ChannelKind, ChannelFacts> = {
-    workstation: { ...workstation, standing: "suspended" },
+    workstation: { ...workstation, accountStatus: "suspended" },
     projectWorkstations: { ...project, active: false },
     task: { ...task, active: false },
     projectTasks: { ...project, active: false },
@@ -150,7 +150,7 @@ test("an archived project, its tasks, and a suspended or deleted workstation giv
       assert.equal(rightsOn(kind, principal, facts, archived[kind]), "-", `${principal.kind} on ${kind}`);
     }
   }
-  assert.equal(rightsOn("workstation", user, userOf(ORG), { ...workstation, standing: "gone" }), "-");
+  assert.equal(rightsOn("workstation", user, userOf(ORG), { ...workstation, accountStatus: "gone" }), "-");
 });
 
 test("a task's rights follow its current project, not its previous one", () => {
@@ -160,14 +160,14 @@ test("a task's rights follow its current project, not its previous one", () => {
 
 test("a suspended workstation gets `suspended`, a deleted or rotated one must authenticate again, and others may stay", () => {
   const codes = [
-    standing(self, workstation),
-    standing(self, { ...workstation, standing: "suspended" }),
-    standing(self, { ...workstation, standing: "gone" }),
-    standing(self, { ...workstation, standing: "suspended", tokenDigest: "new" }),
-    standing(self, null),
-    standing(user, { memberships: [] }),
-    standing(user, null),
-    standing(service([]), null),
+    accountRefusal(self, workstation),
+    accountRefusal(self, { ...workstation, accountStatus: "suspended" }),
+    accountRefusal(self, { ...workstation, accountStatus: "gone" }),
+    accountRefusal(self, { ...workstation, accountStatus: "suspended", tokenDigest: "new" }),
+    accountRefusal(self, null),
+    accountRefusal(user, { memberships: [] }),
+    accountRefusal(user, null),
+    accountRefusal(service([]), null),
   ].map((refusal) => refusal?.code ?? null);
   const gone = "unauthenticated";
   assert.deepEqual(codes, [null, "suspended", gone, gone, gone, null, gone, null]);

@@ -137,10 +137,10 @@ test("a caller that hangs up midway is no failure of the hub", async () => {
     const midway = rawCall(hub, ["Content-Length: 100"], '{"type":');
     const { services } = hub.node.hub;
     let reached = false;
-    const standing = services.authorizer.standing.bind(services.authorizer);
-    services.authorizer.standing = (principal) => {
+    const accountRefusal = services.authorizer.accountRefusal.bind(services.authorizer);
+    services.authorizer.accountRefusal = (principal) => {
       reached = true;
-      return standing(principal);
+      return accountRefusal(principal);
     };
     await until("the hub has begun with it", () => reached);
     midway.cut();

@@ -42,10 +42,10 @@ test("a connection that can't be checked does not stop the check of others", () 
     const unchecked = await hub.connect(hub.serviceToken);
     const revoked = await hub.connect(hub.workstation.token);
     await revoked.request("subscribe", { channel: hub.taskChannel });
-    const standing = authorizer.standing.bind(authorizer);
+    const accountRefusal = authorizer.accountRefusal.bind(authorizer);
     let failures = 0;
-    authorizer.standing = async (principal: Principal) => {
-      if (principal.kind !== "service") return standing(principal);
+    authorizer.accountRefusal = async (principal: Principal) => {
+      if (principal.kind !== "service") return accountRefusal(principal);
       failures += 1;
       throw new Error("a fault of this check alone");
     };
@@ -75,7 +75,7 @@ test("principal facts that were unavailable for too long end the connection, and
     const machine = await hub.connect(hub.workstation.token);
     await machine.request("presence.join", { channel: hub.workstation.channel, meta: meta() });
     const diffs = await diffsOf(hub, hub.workstation.channel);
-    authorizer.standing = tooOld;
+    authorizer.accountRefusal = tooOld;
     const [error] = (await machine.push("closing")) as [ErrorObject];
     equal([error.code, error.temporary], ["unavailable", true]);
     await losesPresence(diffs, `workstation:${hub.workstation.id}`);

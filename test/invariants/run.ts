@@ -57,7 +57,7 @@ type Agreement = Pick<FinalState, "meant" | "clients" | "rosters" | "rows" | "wo
 async function agreed(world: World, cluster: TestCluster, last: FinalState["last"]): Promise<Agreement> {
   const look = async (): Promise<Agreement> => ({
     meant: new Map(world.stations.map(({ id, meant }) => [id, meant])),
-    clients: new Map(world.stations.map(({ id, client }) => [id, standingOf(client, id)])),
+    clients: new Map(world.stations.map(({ id, client }) => [id, presenceOf(client, id)])),
     rosters: world.subscribers.flatMap(({ name, tenant, roster }) => {
       // A subscriber that lost its right keeps its roster, and receives no updates.
       if (!roster?.presence || roster.state.name === "ended") return [];
@@ -101,7 +101,7 @@ async function emptied(cluster: TestCluster): Promise<FinalState["leftover"]> {
 }
 
 /** A description for violations: connected, waiting, or ended, with the error. */
-function standingOf(client: Client, id: string): string {
+function presenceOf(client: Client, id: string): string {
   const { state } = client;
   const error = "error" in state && state.error ? ` with ${state.error.code}` : "";
   const wants = client.presence(workstationChannel(id)).meta === null ? "should be absent" : "should be present";

@@ -1,6 +1,6 @@
 import * as assert from "uvu/assert";
 import type { TaskList, TaskMode } from "../../client-sdk/protocol/index.ts";
-import { nextStanding, stepOf, type TaskStanding, type WorkflowEvent } from "../../hub/tasks/workflow.ts";
+import { nextState, stepOf, type WorkflowEvent, type WorkflowState } from "../../hub/tasks/workflow.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("workflow");
@@ -10,7 +10,7 @@ const MODES: readonly TaskMode[] = ["clarify", "plan", "execute", "review", "ite
 const EVENTS: readonly WorkflowEvent[] = ["started", "completed", "failed", "gave_up", "approved", "rejected"];
 const step = (mode: TaskMode, requireReview = false) => ({ mode, requireReview });
 const WORKFLOW = [step("clarify"), step("plan", true), step("execute"), step("review", true)];
-const standing = (more: Partial<TaskStanding>): TaskStanding => ({
+const stateWith = (more: Partial<WorkflowState>): WorkflowState => ({
   list: "doing",
   mode: "clarify",
   step: 0,
@@ -18,8 +18,8 @@ const standing = (more: Partial<TaskStanding>): TaskStanding => ({
   workflow: WORKFLOW,
   ...more,
 });
-const resultOf = (task: Partial<TaskStanding>, event: WorkflowEvent) => {
-  const next = nextStanding(standing(task), event);
+const resultOf = (task: Partial<WorkflowState>, event: WorkflowEvent) => {
+  const next = nextState(stateWith(task), event);
   return next && `${next.list} ${next.mode} ${next.step}`;
 };
 
@@ -41,7 +41,7 @@ const COMPLETED: readonly [TaskMode, number | null, string, string | null, strin
 test("goes from mode to mode of the workflow, with its reviews", () => {
   for (const [mode, at, completed, approved, rejected] of COMPLETED) {
     assert.is(resultOf({ mode, step: at }, "completed"), completed, `${mode} ${at}`);
-    const after = nextStanding(standing({ mode, step: at }), "completed");
+    const after = nextState(stateWith({ mode, step: at }), "completed");
     if (after?.list !== "review") continue;
     assert.is(resultOf(after, "approved"), approved, `${mode} ${at} approved`);
     assert.is(resultOf(after, "rejected"), rejected, `${mode} ${at} rejected`);
@@ -61,7 +61,7 @@ test("every event in every mode of every list has a result or is not allowed", (
     for (const mode of MODES)
       for (const event of EVENTS)
         for (const loops of [true, false]) {
-          const next = nextStanding(standing({ list, mode, loops }), event);
+          const next = nextState(stateWith({ list, mode, loops }), event);
           assert.is(next !== null, allowed[event].includes(list), `${list} ${mode} ${event}`);
           if (!next) continue;
           assert.ok(LISTS.includes(next.list) && MODES.includes(next.mode));
@@ -100,18 +100,18 @@ test("a task without workflow has only its own mode, followed by a review", () =
 
 test("a mode that occurs twice runs twice", () => {
   const workflow = [step("plan"), step("execute"), step("plan"), step("execute", true)];
-  let task = standing({ workflow, mode: "plan", step: null });
+  let task = stateWith({ workflow, mode: "plan", step: null });
   const way: string[] = [];
   for (let session = 0; session < 4; session++) {
-    task = { ...task, ...nextStanding(task, "completed") };
+    task = { ...task, ...nextState(task, "completed") };
     way.push(`${task.list} ${task.mode} ${task.step}`);
   }
   assert.equal(way, ["doing execute 1", "doing plan 2", "doing execute 3", "review execute 3"]);
 });
 
 test("skips no step after a mode outside of the workflow", () => {
-  const approved = (task: Partial<TaskStanding>) => {
-    const after = nextStanding(standing(task), "completed");
+  const approved = (task: Partial<WorkflowState>) => {
+    const after = nextState(stateWith(task), "completed");
     assert.is(after?.list, "review");
     return resultOf({ ...task, ...after }, "approved");
   };
@@ -121,18 +121,18 @@ test("skips no step after a mode outside of the workflow", () => {
   // Its step was removed from the workflow: it continues with the step at that index, or is done if there is none.
   assert.is(approved({ workflow: [step("clarify"), step("execute")], mode: "plan", step: 1 }), "doing execute 1");
   const taken = { workflow: [step("clarify"), step("execute")], mode: "plan", step: 1, list: "review" } as const;
-  const again = { ...taken, ...nextStanding(standing(taken), "rejected"), list: "doing" } as const;
+  const again = { ...taken, ...nextState(stateWith(taken), "rejected"), list: "doing" } as const;
   assert.is(resultOf(again, "completed"), "doing execute 1");
   assert.is(approved({ workflow: short, mode: "review", step: 2 }), "done review 2");
   assert.is(approved({ workflow: short, mode: "review", step: 2, loops: true }), "loop plan 0");
 });
 
 test("finds its step again after changes of mode or workflow", () => {
-  assert.is(stepOf(standing({ mode: "plan", step: 0 })), 1);
-  assert.is(stepOf(standing({ mode: "plan", step: 7 })), 1);
-  assert.is(stepOf(standing({ mode: "iterate", step: 7 })), null);
-  assert.is(stepOf(standing({ mode: "iterate", step: 2 })), 2);
-  assert.is(stepOf(standing({ mode: "plan", step: 1, workflow: [step("execute")] })), null);
+  assert.is(stepOf(stateWith({ mode: "plan", step: 0 })), 1);
+  assert.is(stepOf(stateWith({ mode: "plan", step: 7 })), 1);
+  assert.is(stepOf(stateWith({ mode: "iterate", step: 7 })), null);
+  assert.is(stepOf(stateWith({ mode: "iterate", step: 2 })), 2);
+  assert.is(stepOf(stateWith({ mode: "plan", step: 1, workflow: [step("execute")] })), null);
 });
 
 test.run();

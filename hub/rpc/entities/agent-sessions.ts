@@ -7,7 +7,7 @@ import type {
 } from "@monster-realtime/client/protocol";
 import { z } from "zod";
 import { conflict } from "../../tasks/conflict.ts";
-import { isTaskIn } from "../../tasks/standing.ts";
+import { isTaskIn } from "../../tasks/held-task.ts";
 import { heldBy, moveHold } from "../../tasks/worktrees.ts";
 import { crud, type Entity, read } from "../crud.ts";
 import * as field from "../fields.ts";

@@ -13,7 +13,7 @@ import { crud, type Entity, parent, refuseUnless } from "../crud.ts";
 import * as field from "../fields.ts";
 import type { WriteContext } from "../procedure.ts";
 import { mayManage, type Place, RIGHTS } from "../rights.ts";
-import { activeRole, endMembership, standingOf } from "../sql/members.ts";
+import { activeRole, endMembership, membershipStateOf } from "../sql/members.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
 import { organizations } from "./organizations.ts";
@@ -147,12 +147,12 @@ async function refuseUnruly(
   set: OrganizationMembershipSet | null,
 ): Promise<void> {
   const { caller, sql } = context;
-  const standing = await standingOf(sql, id);
-  if (!standing) return;
+  const membership = await membershipStateOf(sql, id);
+  if (!membership) return;
   // A suspended member can't leave, or a new invitation would lift the suspension.
-  if (set === null && place.userId === caller.principal.id) return refuseUnless(standing.status !== "suspended");
-  await refuseUnmanaged(context, place, set?.role ? [standing.role, set.role] : [standing.role]);
-  if (set?.status !== undefined && standing.status === "invited") {
+  if (set === null && place.userId === caller.principal.id) return refuseUnless(membership.status !== "suspended");
+  await refuseUnmanaged(context, place, set?.role ? [membership.role, set.role] : [membership.role]);
+  if (set?.status !== undefined && membership.status === "invited") {
     const message =
       "An invitation has no status to set. The invited user calls organizations.acceptInvite. To withdraw it, delete it.";
     throw new HubError("conflict", message);

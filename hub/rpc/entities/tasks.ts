@@ -1,8 +1,8 @@
 import type { RpcParams, Task, TaskCreate, TaskSet } from "@monster-realtime/client/protocol";
 import { z } from "zod";
 import { refuseMoveOfRunning } from "../../tasks/assign.ts";
+import { EFFECTIVE_WORKFLOW } from "../../tasks/held-task.ts";
 import { announce, placeIn } from "../../tasks/order.ts";
-import { EFFECTIVE_WORKFLOW } from "../../tasks/standing.ts";
 import { crud, type Entity, parent, refuseInactiveProject, refuseUnless } from "../crud.ts";
 import * as field from "../fields.ts";
 import type { WriteContext } from "../procedure.ts";

@@ -6,7 +6,7 @@ import type { Statements } from "../../kernel/statements.ts";
 import { runSql } from "../../kernel/statements.ts";
 
 /** The fields of a membership that rules need. */
-export interface MembershipStanding {
+export interface MembershipState {
   id: string;
   role: Role;
   status: string;
@@ -44,9 +44,9 @@ export async function isActiveMember(sql: Statements, organizationId: string, us
 }
 
 /** Role and status of a membership that the transaction has locked. */
-export async function standingOf(sql: Statements, id: string): Promise<MembershipStanding | null> {
+export async function membershipStateOf(sql: Statements, id: string): Promise<MembershipState | null> {
   const [row] = await runSql(sql, "SELECT id, role, status FROM organization_memberships WHERE id = $1", [id]);
-  return row ? (row as MembershipStanding) : null;
+  return row ? (row as MembershipState) : null;
 }
 
 /** The id of a user's membership in an organization, in any status. */
@@ -72,14 +72,14 @@ export async function invitationOf(
   sql: Statements,
   organizationId: string,
   email: string,
-): Promise<MembershipStanding | null> {
+): Promise<MembershipState | null> {
   const [row] = await runSql(
     sql,
     `SELECT id, role, status FROM organization_memberships
     WHERE organization_id = $1 AND invited_email = $2 AND status = 'invited' FOR NO KEY UPDATE`,
     [organizationId, email],
   );
-  return row ? (row as MembershipStanding) : null;
+  return row ? (row as MembershipState) : null;
 }
 
 /** Whether an active or suspended member of the organization has this canonical address. */

@@ -46,8 +46,8 @@ const inviteMember = defineProcedure<RpcParams<"organizations.invite">>({
     const place = await lock(organizations, RIGHTS.organizations.invite, context, { id: organizationId });
     const email = canonicalEmail(given);
     await lockAddress(sql, email);
-    const standing = await invitationOf(sql, organizationId, email);
-    const former = standing?.role ?? "member";
+    const invited = await invitationOf(sql, organizationId, email);
+    const former = invited?.role ?? "member";
     const invitation = {
       organizationId,
       email,
@@ -55,10 +55,10 @@ const inviteMember = defineProcedure<RpcParams<"organizations.invite">>({
       invitedBy: caller.kind === "user" ? caller.principal.id : null,
     };
     await refuseUnmanaged(context, place, [former, invitation.role]);
-    if (!standing && (await isMembersAddress(sql, organizationId, email))) throw membersAddress();
-    if (!standing && (await hasOpenInvitations(sql, organizationId, MAX_OPEN_INVITATIONS))) throw tooManyOpen();
-    const id = standing?.id ?? (await invite(sql, invitation));
-    if (standing) await renewInvitation(sql, id, invitation);
+    if (!invited && (await isMembersAddress(sql, organizationId, email))) throw membersAddress();
+    if (!invited && (await hasOpenInvitations(sql, organizationId, MAX_OPEN_INVITATIONS))) throw tooManyOpen();
+    const id = invited?.id ?? (await invite(sql, invitation));
+    if (invited) await renewInvitation(sql, id, invitation);
     return { result: await membershipFor(context, id), place };
   },
 });

@@ -8,7 +8,7 @@ import { memberTouched, organizationMemberships } from "../entities/organization
 import * as field from "../fields.ts";
 import { defineProcedure, type ReadContext, type WriteContext } from "../procedure.ts";
 import { RIGHTS } from "../rights.ts";
-import { activate, endMembership, ownMembership, standingOf } from "../sql/members.ts";
+import { activate, endMembership, membershipStateOf, ownMembership } from "../sql/members.ts";
 import { askForInvitations, pendingUsers } from "../sql/own-invitations.ts";
 
 const DEFAULT_LIMIT = 50;
@@ -84,7 +84,7 @@ async function held(context: WriteContext, organizationId: string) {
   const id = await ownMembership(sql, organizationId, personOf(caller));
   if (id === null) throw notFound("invitation");
   const place = await lock({ ...organizationMemberships, noun: "invitation" }, rights, context, { id });
-  return { id, place, status: (await standingOf(sql, id))?.status };
+  return { id, place, status: (await membershipStateOf(sql, id))?.status };
 }
 
 /** Throws `forbidden` for callers that are not users. The methods' rights exclude them already. */

@@ -1,10 +1,10 @@
 import type { Task } from "@monster-realtime/client/protocol";
 import { runSql, type Transaction } from "../kernel/statements.ts";
 import { announce, lockBoard, placeIn } from "./order.ts";
-import { type NextStanding, nextStanding, type TaskStanding, type WorkflowEvent } from "./workflow.ts";
+import { type NextState, nextState, type WorkflowEvent, type WorkflowState } from "./workflow.ts";
 
 /** A locked task, with the fields that its sessions and its workflow need. */
-export interface HeldTask extends TaskStanding {
+export interface HeldTask extends WorkflowState {
   id: string;
   projectId: string;
   ready: boolean;
@@ -95,7 +95,7 @@ export async function advance(
   event: WorkflowEvent,
   change: TaskChange = {},
 ): Promise<boolean> {
-  const next = nextStanding(task, event);
+  const next = nextState(task, event);
   if (!next) return false;
   const { projectId } = task;
   const isMoved = next.list !== task.list;
@@ -108,7 +108,7 @@ export async function advance(
 async function write(
   sql: Transaction,
   id: string,
-  { list, mode, step }: NextStanding,
+  { list, mode, step }: NextState,
   listOrder: number | null,
   change: TaskChange,
 ): Promise<void> {
