@@ -2,7 +2,7 @@ import { IterationOverflowError, PublicationsLostError, type RealtimeError } fro
 import type { Publication, StreamPosition } from "../protocol/index.ts";
 
 /** The number of publications that a loop may fall behind. */
-export const ITERATION_LIMIT = 10_000;
+const ITERATION_LIMIT = 10_000;
 
 interface Source {
   readonly state: { name: string; error?: RealtimeError | null };

@@ -72,7 +72,7 @@ export class ResultsFile {
   }
 }
 
-export function damagedCopyOf(file: string): string {
+function damagedCopyOf(file: string): string {
   return `${file}.damaged`;
 }
 

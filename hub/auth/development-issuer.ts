@@ -23,9 +23,9 @@ export interface DevelopmentSubject {
 }
 
 /** The `iss` of its tokens. It is a URN, so that it can't equal the URL of a real issuer. */
-export const DEVELOPMENT_ISSUER = "urn:monster-realtime:development";
+const DEVELOPMENT_ISSUER = "urn:monster-realtime:development";
 /** The first-party audience of its tokens. */
-export const DEVELOPMENT_AUDIENCE = "development";
+const DEVELOPMENT_AUDIENCE = "development";
 const KEY_FILE = "development-issuer.json";
 const ALGORITHM = "ES256";
 const DEFAULT_TTL_SECONDS = 86_400;

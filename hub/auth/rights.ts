@@ -32,7 +32,7 @@ const TAKE_PART: ChannelRights = { ...SPEAK, join: true };
 const SERVE: ChannelRights = { ...SPEAK, publishReserved: true };
 
 /** PROTOCOL.md's table of channels. A relation that is not listed for a channel kind has no rights. */
-export const CHANNEL_RIGHTS = {
+const CHANNEL_RIGHTS = {
   workstation: { self: TAKE_PART, member: SPEAK, service: SERVE },
   projectWorkstations: { attached: SPEAK, member: SPEAK, service: SERVE },
   task: { attached: TAKE_PART, member: TAKE_PART, service: SERVE },
@@ -67,7 +67,7 @@ export function channelRights(
 }
 
 /** The relation of `principal` to the row of `channel`. `none` also if either of them gives no rights. */
-export function relationTo(
+function relationTo(
   principal: Principal,
   principalFacts: PrincipalFacts | null,
   channel: ParsedChannel,

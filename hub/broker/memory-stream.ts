@@ -20,8 +20,8 @@ export interface MemoryStreamOptions {
 }
 
 /** The memory of a stream without publications, and of a remembered id. */
-export const STREAM_BYTES = 512;
-export const ID_BYTES = 320;
+const STREAM_BYTES = 512;
+const ID_BYTES = 320;
 
 /** One channel's stream in this process: its window, the ids it remembers and its listener. */
 export class MemoryStream extends Holding {

@@ -19,7 +19,7 @@ const epoch = z.string().max(128);
 const meta = z.record(z.string(), z.unknown());
 const payload = z.unknown().refine((value): boolean => value !== undefined, "is missing; send null for none");
 
-export const publicationType = z.string().regex(TYPE_PATTERN, "must match ^[a-z][a-z0-9_.:-]{0,63}$");
+const publicationType = z.string().regex(TYPE_PATTERN, "must match ^[a-z][a-z0-9_.:-]{0,63}$");
 export const publicationId = z
   .string()
   .regex(/^[\x21-\x7e]{1,64}$/, "must be 1 to 64 printable ASCII characters, best a ULID");

@@ -36,7 +36,7 @@ export function knownOf<Item>(parts: readonly Part<Item>[], keyOf: (item: Item) 
 }
 
 /** Compares by code units, the same on every node. */
-export function compareIds(a: string, b: string): number {
+function compareIds(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
 }

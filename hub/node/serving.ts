@@ -5,7 +5,7 @@
  */
 
 /** How often the holder proves its lock. */
-export const BEAT_MS = 1_000;
+const BEAT_MS = 1_000;
 /**
  * How long a proof is valid, from the moment its query was sent. Without an answer the holder stops after this time. Only
  * later does Postgres, which waits `SESSION_IDLE_MS` from its last answer, give the lock to another hub.

@@ -50,7 +50,7 @@ const STEPS = {
 export const MARKED_ENTITIES = Object.keys(STEPS);
 
 /** Tables whose rows name one task. */
-export const BELOW_TASK = ["agent_sessions", "task_dependencies", "task_agents", "task_attachments"] as const;
+const BELOW_TASK = ["agent_sessions", "task_dependencies", "task_agents", "task_attachments"] as const;
 const OF_REPOSITORY = "workstation_repositories.project_repository_id";
 
 const dependenciesOn = (id: string): Step => deleting("task_dependencies", "depends_on_task_id = $1", id);

@@ -20,7 +20,7 @@ export interface SubscriptionsOptions {
 
 export const DEFAULT_BEAT_MS = 2_000;
 /** A channel that is subscribed again within this time keeps its subscription. */
-export const LINGER_MS = 1_000;
+const LINGER_MS = 1_000;
 const RETRY_MS = 250;
 /** A resharding moves many slots, one after the other. */
 const MOVED_MS = 500;

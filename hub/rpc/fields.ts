@@ -28,7 +28,7 @@ export function optional<Shape extends z.ZodRawShape>(shape: Shape): Optional<Sh
 }
 
 /** Fields to change; at least one. */
-export function setOf<Shape extends z.ZodRawShape>(shape: Shape) {
+function setOf<Shape extends z.ZodRawShape>(shape: Shape) {
   return z
     .strictObject(optional(shape))
     .refine((set) => Object.keys(set).length > 0, "has no fields; set at least one");
@@ -61,7 +61,6 @@ export const id = (prefix: string) =>
 /** One of these values. The protocol's type also allows the values of newer hubs. */
 export const oneOf = <Value extends string>(values: readonly Value[]) =>
   z.enum(values as readonly string[] as readonly [string, ...string[]]) as unknown as z.ZodType<Value>;
-export const nullable = <Schema extends z.ZodType>(schema: Schema) => schema.nullable();
 export const timestamp = z.iso.datetime({ offset: true, error: "must be an ISO 8601 timestamp with a time zone" });
 
 /** The maximum number of rows in an answer. */

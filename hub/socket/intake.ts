@@ -6,7 +6,7 @@ import { type PacketSource, Reading } from "./reading.ts";
 
 /** The limits of a client before it is admitted. A valid client sends a CONNECT, and two packets for an upgrade. */
 export const ANONYMOUS_FRAME_BYTES = 16 * 1024;
-export const ANONYMOUS_PACKETS = 8;
+const ANONYMOUS_PACKETS = 8;
 /** For how long without a break a connection may use up its byte budget. */
 const MAX_EXHAUSTED_MS = 10_000;
 /** Packets count as bytes too, so that this many times the rate of requests uses up the byte budget. */

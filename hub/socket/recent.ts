@@ -12,8 +12,8 @@ interface Kept<Item> {
 }
 
 /** How long and how many events of each kind a node keeps: enough to examine a recent problem. */
-export const REMEMBERED_MS = 3_600_000;
-export const REMEMBERED_ITEMS = 20_000;
+const REMEMBERED_MS = 3_600_000;
+const REMEMBERED_ITEMS = 20_000;
 
 /**
  * The most recent events, bounded in number; events older than an hour are not returned. They are found by key, so that a

@@ -15,7 +15,7 @@ export interface Pooler {
 }
 
 /** A connection without a pooler meets the hub's requirements. */
-export const NO_POOLER: Pooler = Object.freeze({ kind: "none", preparedStatements: true });
+const NO_POOLER: Pooler = Object.freeze({ kind: "none", preparedStatements: true });
 
 /** A busy pooler may keep a client on one connection by chance. */
 const ROUNDS = 4;

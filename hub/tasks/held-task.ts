@@ -30,7 +30,7 @@ export async function holdTask(sql: Transaction, id: string): Promise<HeldTask |
 }
 
 /** Locks only the task: for changes that keep its position on the board. */
-export async function lockTask(sql: Transaction, id: string, projectId: string): Promise<HeldTask | null> {
+async function lockTask(sql: Transaction, id: string, projectId: string): Promise<HeldTask | null> {
   const [task] = await runSql<HeldTask>(
     sql,
     `SELECT tasks.id, tasks.project_id AS "projectId", tasks.ready, tasks.list, tasks.mode, tasks.loops,

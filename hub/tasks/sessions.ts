@@ -5,7 +5,7 @@ import { advance, type HeldTask, holdTask } from "./held-task.ts";
 import { releaseWorktreeOf } from "./worktrees.ts";
 
 /** How often a task is retried after a failed or lost session. */
-export const MAX_RECOVERIES = 3;
+const MAX_RECOVERIES = 3;
 
 /** A locked session, with its task. */
 export interface HeldSession {

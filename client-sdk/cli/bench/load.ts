@@ -7,7 +7,7 @@ const MAX_IN_FLIGHT = 200;
 const TICK_MS = 5;
 /** The wait for deliveries after the last acknowledgement. Later ones count as missing. */
 const STRAGGLER_MS = 3_000;
-export const BENCH_TYPE = "bench";
+const BENCH_TYPE = "bench";
 
 export interface Load {
   channel: TaskChannel;

@@ -1,7 +1,7 @@
 import type { LiveChannel } from "../../protocol/index.ts";
 import type { Key } from "../terminal/full-screen.ts";
 
-export const ORDERS = ["rate", "subscribers", "total", "name"] as const;
+const ORDERS = ["rate", "subscribers", "total", "name"] as const;
 export type Order = (typeof ORDERS)[number];
 
 /** The user's choices of the display. */

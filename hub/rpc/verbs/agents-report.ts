@@ -79,7 +79,7 @@ export interface AgentDifferences {
 }
 
 /** The key that identifies an agent within its workstation. */
-export function agentKey({ type, name }: Pick<ReportedAgent, "type" | "name">): string {
+function agentKey({ type, name }: Pick<ReportedAgent, "type" | "name">): string {
   return JSON.stringify([type, name]);
 }
 

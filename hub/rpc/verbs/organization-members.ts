@@ -95,6 +95,6 @@ function membersAddress(): HubError {
   return new HubError("conflict", `email: ${message}`, { details: [{ path: "email", message }] });
 }
 
-export async function membershipFor({ sql, caller }: WriteContext, id: string): Promise<OrganizationMembership> {
+async function membershipFor({ sql, caller }: WriteContext, id: string): Promise<OrganizationMembership> {
   return shown(organizationMemberships, caller, await read(organizationMemberships.rows, sql, id));
 }
