@@ -23,6 +23,8 @@ const LIMIT_MS = 60_000;
 /** The error of each hub's clock: four minutes between the two. */
 const [AHEAD, BEHIND] = [120, -120];
 const LEEWAY_S = 5;
+/** Long, because no test here is about them: on a busy machine a client may reconnect later than the cluster's short ones. */
+const PATIENCE = { PING_TIMEOUT_MS: "5000", PRESENCE_GRACE_MS: "10000" };
 const UPDATES = 5;
 
 interface Clocks {
@@ -34,7 +36,7 @@ interface Clocks {
 
 /** Two hubs on one Redis and one Postgres with correct clocks. The observations are checked at the end. */
 function withWrongClocks(body: (clocks: Clocks) => Promise<void>): Promise<void> {
-  const envOf = (index: number) => clockEnv(index === 0 ? AHEAD : BEHIND);
+  const envOf = (index: number) => ({ ...PATIENCE, ...clockEnv(index === 0 ? AHEAD : BEHIND) });
   return withHubs({ nodes: 2, redis: true, envOf }, async (cluster, world) => {
     const clients: RawClient[] = [];
     const closeAll = () => {

@@ -66,7 +66,7 @@ export class RawClient {
   }
 
   /** The next matching push of this event. */
-  push(event: string, fits: (...values: never[]) => boolean = () => true, limitMs = 5_000): Promise<unknown[]> {
+  push(event: string, fits: (...values: never[]) => boolean = () => true, limitMs?: number): Promise<unknown[]> {
     const found = () => this.pushes.find((push) => push.event === event && fits(...(push.values as never[])));
     return until(`a push of ${event}`, () => found()?.values, limitMs);
   }

@@ -33,7 +33,7 @@ export async function everybodyPresent(cluster: TestCluster, world: World): Prom
 }
 
 /** Resolves when every roster lists all workstations as live, and every row is online. */
-export async function everybodyKnown(cluster: TestCluster, world: World, limitMs = 5_000): Promise<void> {
+export async function everybodyKnown(cluster: TestCluster, world: World, limitMs?: number): Promise<void> {
   const live = ({ roster }: World["subscribers"][number]) =>
     roster?.presence?.members.filter(({ state }) => state === "live").length === STATIONS;
   await until("all are on every roster", () => world.subscribers.every(live), limitMs);
