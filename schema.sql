@@ -696,7 +696,8 @@ CREATE FUNCTION hub_move_scope(task VARCHAR, project VARCHAR) RETURNS VOID LANGU
   )
 $$;
 
--- Whether a row, or what it belongs to, is deleted and not removed yet.
+-- Whether a row, or what it belongs to, is deleted and not removed yet. This decides whether a removal is an event. A
+-- setting of the session does not: any program could use it to evade the trail.
 CREATE FUNCTION hub_is_marked(table_name TEXT, id VARCHAR, organization VARCHAR, project VARCHAR, task VARCHAR) RETURNS BOOLEAN LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
 BEGIN
   RETURN EXISTS (SELECT FROM purges p WHERE (p.entity, p.row_id) IN (

@@ -13,7 +13,7 @@ function sources(folder: string): string[] {
     .map((file) => join(folder, file));
 }
 
-/** What a file imports: paths from the root, or names of packages. Types count too: they tie files together all the same. */
+/** What a file imports: paths from the root, or names of packages. Types count too: they also tie files together. */
 function importsOf(file: string): string[] {
   const text = readFileSync(join(ROOT, file), "utf8");
   return [...text.matchAll(IMPORT)].map(([, from, dynamic]) => {
@@ -174,7 +174,7 @@ test("every test file runs its suite", () => {
   equal(idle, []);
 });
 
-test("everything the README names is there", () => {
+test("every file that the README links exists", () => {
   const readme = readFileSync(join(ROOT, "README.md"), "utf8");
   const links = [...readme.matchAll(/\]\(([^)#]+)\)/g)].map(([, path]) => path ?? "");
   ok(links.length > 0);

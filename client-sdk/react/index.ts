@@ -1,4 +1,4 @@
-// Tells frameworks with server rendering that the hooks run in browsers.
+// For frameworks with server rendering: the hooks run in browsers.
 "use client";
 
 export type { ChannelHandlers } from "./channel-store.ts";

@@ -128,7 +128,7 @@ function useSelection(channel: MaybeChannel, filter: PublicationFilter, options:
   const { limit, history } = options;
   const named = typeof filter === "function" ? "" : JSON.stringify(filter);
   // Another channel, client, type or number of publications creates a new selection.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a selection belongs to what it was made for.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a selection belongs to the values it was created for.
   return useMemo(
     () => new Selection({ filter: () => newest.current, limit, history }),
     [client, channel, named, limit, history],

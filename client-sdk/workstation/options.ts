@@ -38,7 +38,10 @@ export interface WorkstationOptions extends Omit<ClientOptions, "offlineQueueLim
    * immediately.
    */
   drainMs?: number;
-  /** Milliseconds until a task that was neither started nor refused is started. The default is 5,000. */
+  /**
+   * Milliseconds until a task that was neither started nor refused is started. The default is 5,000. A task does not
+   * start on arrival, because the agent may still refuse it.
+   */
   autoStartMs?: number;
   /**
    * Call `stop()` on SIGTERM and SIGINT. The default is true. The process then exits once nothing else keeps it

@@ -33,7 +33,8 @@ export interface Credentials {
 
 /**
  * Whether the token's client is a first-party client. Only such a token acts on the user itself (profile, memberships,
- * invitations) and on rows outside of organizations. Any other token acts within the organizations it covers.
+ * invitations) and on rows outside of organizations. Any other token acts within the organizations it covers. An
+ * organization's client could otherwise accept invitations or leave for its user, which acts outside the organization.
  */
 export function isFirstParty({ clientIds }: Pick<UserPrincipal, "clientIds">): boolean {
   return clientIds === null;

@@ -30,6 +30,7 @@ interface Part {
 /**
  * What this node stored in one channel in Redis, as an upper estimate. Publications count in parts, each until its last
  * publication has expired or newer ones have replaced it. Ids of clients count until they expire.
+ * `test/cluster/history-budget` compares the estimate with Redis' `used_memory`.
  */
 export class RedisHolding extends Holding {
   readonly #options: RedisHoldingOptions;

@@ -52,7 +52,7 @@ export async function update(
   return services.presence.update(channel.name, connection.id, request.meta);
 }
 
-/** Leaves at once. Throws `not_joined`. */
+/** Leaves immediately. Throws `not_joined`. */
 export async function leave(
   services: Services,
   connection: Connection,

@@ -11,7 +11,7 @@ export interface SettingDescription {
 export type SettingName = NumberName | TextName | "NODE_ENV";
 type Group = Partial<Record<SettingName, SettingDescription>>;
 
-/** Every variable, by what it is about. */
+/** Every variable, by topic. */
 export const SETTING_GROUPS: Readonly<Record<string, Group>> = {
   Address: {
     PORT: { description: "The listening port. 0 takes any free port." },

@@ -43,7 +43,7 @@ const POLL_MS = 500;
  * notifications stop right after a proof, a change waits this long.
  */
 const REST_MS = 5_000;
-/** Changes published at once: a packet's worth, so that readers keep up with a large transaction. */
+/** Changes published together: a packet's worth, so that readers keep up with a large transaction. */
 const BATCH = 500;
 const NOT_PUBLISHED: Outcome = { kind: "failed", error: new Error("the change was not published") };
 

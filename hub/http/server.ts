@@ -42,8 +42,8 @@ export function endWithNextAnswer(server: Server): void {
 
 /**
  * Accepts no further connection, because other processes serve the port. Kept connections close after their next answer, or
- * after `keptMs` without a request: closing them at once would lose requests in flight. Resolves when none is left, and
- * `served` has resolved.
+ * after `keptMs` without a request: closing them immediately would lose requests in flight. Resolves when none is left,
+ * and `served` has resolved.
  */
 export async function handOver(server: Server, served: Promise<void>, keptMs = DEFAULT_KEPT_MS): Promise<void> {
   const closed = new Promise<void>((resolve) => server.once("close", resolve));

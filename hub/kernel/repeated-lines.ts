@@ -12,8 +12,9 @@ interface Held {
 }
 
 /**
- * Log lines that clients can cause at any rate. The first line of a key is written at once. Later lines of its interval
- * are counted, and the newest of them is written with the count when the interval ends.
+ * Log lines that clients can cause at any rate. The first line of a key is written immediately. Later lines of its
+ * interval are counted, and the newest of them is written with the count when the interval ends. The trace ids of the
+ * others are not in the log.
  */
 export class RepeatedLines {
   readonly #intervalMs: number;

@@ -1,6 +1,6 @@
 /**
- * Calls `action` at most once per `intervalMs`: at once if the last call is that long ago, else at the end of the interval.
- * Any number of requests in between cause one call, which is later than the last of them.
+ * Calls `action` at most once per `intervalMs`: immediately if the last call is that long ago, else when the interval
+ * ends. Any number of requests in between cause one call, which is later than the last of them.
  */
 export class Spaced {
   readonly #action: () => void;

@@ -6,7 +6,7 @@ const WRITTEN = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:\.\d+)?)([+-])(\d\d)(?:
  * Postgres can store.
  */
 export function timeOf(text: string): Date | null {
-  // The change feed reads many times from JSON, whose format is the standard's.
+  // The change feed reads many timestamps from JSON, which has them in the format of ISO 8601.
   const standard = text.charAt(10) === "T" ? Date.parse(text) : Number.NaN;
   const at = new Date(Number.isNaN(standard) ? millisecondsOf(text) : standard);
   const year = at.getUTCFullYear();

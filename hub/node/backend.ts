@@ -197,7 +197,10 @@ function warningsOf(fault: RedisFault | null, memory: string | null): Record<str
   return redis === null ? {} : { redis };
 }
 
-/** A Redis without memory rejects publications but still answers reads, so the node stays in service. */
+/**
+ * A Redis without memory rejects publications but still answers reads, so the node stays in service. Otherwise a
+ * balancer would take every hub out of service together.
+ */
 function refusalOf(fault: RedisFault | null): string | null {
   return fault === null || fault.kind === "full" ? null : sentencesOf(fault);
 }

@@ -190,7 +190,7 @@ export class Hub {
     this.#rights.start();
   }
 
-  /** Rights or attachments may have changed: drops facts now, and checks connections again at once. */
+  /** Rights or attachments may have changed: drops facts now, and checks connections again immediately. */
   touched(touched: Touched[]): void {
     this.#parts.authorizer.drop(touched);
     this.#rights.checkSoon();

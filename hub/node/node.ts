@@ -50,7 +50,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   }
 }
 
-/** Builds the parts downwards: each gets what it needs, and reports to those built on it by `NodeEvents`. */
+/** Builds the parts downwards: each gets its dependencies, and reports to its dependents by `NodeEvents`. */
 async function startOn(
   store: Store,
   options: NodeOptions & { settleMs: number },

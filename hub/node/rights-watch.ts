@@ -19,8 +19,8 @@ export interface RightsWatchOptions {
 const A_TURN = 200;
 
 /**
- * Ends subscriptions and connections whose rights were revoked: every `intervalMs`, and at once after a change, it reads
- * the facts in use again in few statements, and ends what they no longer allow.
+ * Ends subscriptions and connections whose rights were revoked: every `intervalMs`, and immediately after a change, it
+ * reads the facts in use again in few statements, and ends what they no longer allow.
  */
 export class RightsWatch {
   readonly #options: RightsWatchOptions;

@@ -63,7 +63,10 @@ export class RunningNode {
   readonly readiness: Readiness;
   /** Resolves with the reason if the node must stop and start again. */
   readonly lost: Promise<string>;
-  /** Resolves when the node serves: at once, unless another hub does. Rejects, after `lost`, if it can't begin to serve. */
+  /**
+   * Resolves when the node serves: immediately, unless another hub does. Rejects, after `lost`, if it can't begin to
+   * serve.
+   */
   readonly serving: Promise<void>;
   /** Resolves when another hub takes over: stop this one. */
   readonly replaced: Promise<void>;
@@ -115,8 +118,8 @@ export class RunningNode {
   }
 
   /**
-   * Drains clients, writes back what is pending, and closes. `drain: false` ends connections at once, also in the middle of
-   * a drain. `handOver`: other processes serve the port, so this one accepts no connection any more.
+   * Drains clients, writes back pending data, and closes. `drain: false` ends connections immediately, also in the
+   * middle of a drain. `handOver`: other processes serve the port, so this one accepts no connection any more.
    */
   stop(how: Stop = { drain: true }): Promise<void> {
     if (!how.drain) this.#cut.abort();

@@ -136,7 +136,7 @@ Tokens of the seeded organization ${development.organizationId}
 /** npm forwards signals that the terminal has sent to the whole process group: one Ctrl-C arrives twice. */
 const ONE_SIGNAL_MS = 500;
 
-/** SIGTERM and SIGINT drain, and end at once if they are repeated; SIGHUP replaces the processes one after the other. */
+/** SIGTERM and SIGINT drain, and end immediately if repeated; SIGHUP replaces the processes one after the other. */
 export function obeySignals(supervisor: Supervisor, log: Logger): void {
   let signalledAt: number | null = null;
   const end = (signal: NodeJS.Signals) => {
@@ -170,7 +170,7 @@ function serveNode(config: HubConfig, log: Logger): WorkerOptions["serve"] {
       async ready() {
         while (Object.keys(await node.readiness()).length > 0) await pause(READY_POLL_MS);
       },
-      lost: Promise.race([node.lost, node.replaced.then(() => "a hub without Redis served this database meanwhile")]),
+      lost: Promise.race([node.lost, node.replaced.then(() => "a hub without Redis has served this database")]),
       measure: () => node.metrics.measures(),
       close: () => node.stop({ drain: false }),
       drain: ({ handOver }) => node.stop({ drain: true, handOver }),

@@ -97,7 +97,7 @@ export class Supervisor {
     this.#finishIfNoneIsLeft();
   }
 
-  /** Ends all processes at once: connections are cut, and pending writes are lost. */
+  /** Ends all processes immediately: connections are cut, and pending writes are lost. */
   kill(): void {
     this.#end();
     this.#exitCode = 1;

@@ -28,7 +28,7 @@ const MEASURE_LIMIT_MS = 2_000;
 export class WorkerProcess {
   readonly place: number;
   readonly startedAt = performance.now();
-  /** What it serves once it is ready; null if it ended before. */
+  /** The served address, once it is ready; null if it ended before. */
   readonly serving: Promise<Serving | null>;
   readonly exited: Promise<Exit>;
   readonly #worker: Worker;

@@ -71,7 +71,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   report({ kind: "ready", serving: served.serving });
 }
 
-/** A process without clients ends at once. */
+/** A process without clients ends immediately. */
 function endServed(
   served: Served | null,
   { handOver, exitCode }: { handOver: boolean; exitCode: number },

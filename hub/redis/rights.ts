@@ -94,6 +94,10 @@ export function rightsFault(access: Access, { commands = [], key }: { commands?:
   return faultOfLacks(access, [...commands.map(lackOfCommand), ...ofKey]);
 }
 
+/**
+ * Names only missing rules. Redis refuses a pattern that existing rules include, and a line with a reset would take
+ * rights from other programs.
+ */
 export function faultOfLacks({ clustered, user }: Access, lacks: readonly Lack[]): Error {
   const problem = `its user ${user} lacks ${distinct(lacks.map(({ what }) => what)).join(", ")}`;
   const rules = distinct(lacks.flatMap(({ rule }) => rule ?? []));

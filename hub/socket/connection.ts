@@ -193,6 +193,8 @@ export class Connection implements Subscriber {
     if (!this.live) return;
     this.#ending = error;
     this.#endedAt = performance.now();
+    // Not `disconnecting`: JavaScript clients of Socket.IO reserve that name, fail to parse the packet and disconnect.
+    // A busy client then loses the preceding pushes.
     const frame = encodeEvent("closing", JSON.stringify(toErrorObject(error)));
     this.#socket.conn.write(frame.packet, frame.options);
     // Engine.IO reports a connection closed while its WebSocket, and its memory, remain until the peer answers.

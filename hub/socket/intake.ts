@@ -146,7 +146,7 @@ export class Intake implements Waiting {
     return false;
   }
 
-  /** Calls back when no packet waits: at once, or in a later turn. */
+  /** Calls back when no packet waits: immediately, or in a later turn. */
   whenHandled(call: () => void): void {
     if (this.#waiting) this.#waiting.callbacks.push(call);
     else call();

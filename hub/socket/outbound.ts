@@ -62,7 +62,7 @@ export class Outbound {
   /** All unsent bytes. */
   get total(): number {
     const { writeBuffer, transport } = this.#engine as unknown as EngineQueue;
-    // The queue is emptied at once when its WebSocket takes it over.
+    // The WebSocket empties the whole queue when it takes it over.
     if (writeBuffer.length < this.#counted) this.#counted = this.#queued = 0;
     for (; this.#counted < writeBuffer.length; this.#counted += 1)
       this.#queued += sizeOf(writeBuffer[this.#counted]?.data);

@@ -153,7 +153,7 @@ function createEngine(options: SocketServerOptions, anonymous: AnonymousConnecti
   return engine;
 }
 
-/** Resolves when the server has closed; at once if it does not listen. */
+/** Resolves when the server has closed; immediately if it does not listen. */
 function closeServer(server: HttpServer | null): Promise<void> {
   return new Promise((resolve) => {
     if (server?.listening) server.close(() => resolve());

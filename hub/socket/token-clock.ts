@@ -6,12 +6,12 @@ const SHORTEST_WARNING_MS = 3_000;
 /** The part of a token's lifetime that remains for its refresh. */
 const WARNING_PART = 1 / 5;
 const END_AFTER_MS = 10_000;
-/** A timer with a longer delay fires at once. */
+/** A timer with a longer delay fires immediately. */
 const MAX_TIMER_MS = 2_147_483_647;
 
 /**
  * How many milliseconds before its expiry the client of a token is warned, given the `leftMs` it has left when the hub
- * accepts it. In proportion: a fixed warning of one minute would follow each refresh of a short-lived token at once.
+ * accepts it. In proportion: a fixed warning of one minute would immediately follow each refresh of a short token.
  */
 export function warnBeforeMs(leftMs: number): number {
   return Math.min(LONGEST_WARNING_MS, Math.max(SHORTEST_WARNING_MS, leftMs * WARNING_PART));

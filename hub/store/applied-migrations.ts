@@ -34,6 +34,7 @@ export function stateOf(
 function faultOf(applied: readonly MigrationMark[], known: readonly MigrationMark[]): SchemaState | null {
   const checksums = new Map(known.map(({ name, checksum }) => [name, checksum]));
   const names = (wanted: (mark: MigrationMark) => boolean) => applied.filter(wanted).map(({ name }) => name);
+  // Refused, not adopted: the SQL that made such a database is unknown.
   const unverified = names(({ checksum }) => checksum === null);
   if (unverified.length > 0) return { kind: "unverified", names: unverified };
   const edited = names(({ name, checksum }) => checksums.has(name) && checksums.get(name) !== checksum);

@@ -71,7 +71,7 @@ export class ConnectionPool {
     this.#held = new HeldConnections(max);
   }
 
-  /** Runs `turn` at once or as soon as there is a connection for it. */
+  /** Runs `turn` immediately, or as soon as a connection is available for it. */
   take(turn: Turn): void {
     if (this.#waiting.size === 0 && this.#offer(turn) === "begun") return;
     this.#waiting.add(turn);

@@ -56,7 +56,8 @@ export class HeldConnections {
     const held = this.#heldBy(share);
     // The organization's own work ends and frees a connection.
     if (held > 0 && held >= this.#limit(share, free)) return "skip";
-    // A share without any connection must get the next free one, or others that share theirs could hold them for ever.
+    // A share without any connection must get the next free one: statements of others that share connections could hold
+    // them for ever.
     return this.#heldByPrincipal(share) > 0 ? "next" : "stop";
   }
 

@@ -12,7 +12,11 @@ export interface Identity {
 interface Place {
   /** Postgres' system identifier; null if the role may not read it. */
   system: string | null;
-  /** The oids of the database and of the identity's table: a copy by dump or by template has others. */
+  /**
+   * The oids of the database and of the identity's table: a copy by dump or by template has others. The table's oid
+   * matters if the role can't read the system identifier: a dump restored on a similar server may have the same oid of
+   * the database.
+   */
   oids: string;
 }
 

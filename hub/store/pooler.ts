@@ -10,7 +10,10 @@ export interface Pooler {
    * LISTEN, session advisory locks, `SET`.
    */
   kind: "none" | "session" | "transaction";
-  /** Whether a prepared statement can be executed after its transaction. */
+  /**
+   * Whether a prepared statement can be executed after its transaction. Poolers that lose them are supported, because
+   * Debian 12's PgBouncer (1.18) can't keep them.
+   */
   preparedStatements: boolean;
 }
 

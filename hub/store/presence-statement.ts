@@ -11,9 +11,9 @@ export interface RefusedRow {
 
 /**
  * Writes these presences and their transitions in one statement, one prepared text for any number, and returns the rows
- * that rejected theirs. Deleted and missing workstations are left out silently. Rows that another transaction holds are
- * skipped: it must not block the write of other workstations, and a statement that never waits for a row can't deadlock.
- * If `token` is no longer valid, every row rejects, as if all were held.
+ * that rejected a presence. Deleted and missing workstations are left out silently. Rows that another transaction holds
+ * are skipped: it must not block the write of other workstations, and a statement that never waits for a row can't
+ * deadlock. If `token` is no longer valid, every row rejects, as if all were held.
  *
  * Presence does not change `suspended`. Transitions are audit events without a lane: the change feed does not publish
  * what presence publishes itself. A step with an unknown `before` is a transition only if the row's status differs. A step

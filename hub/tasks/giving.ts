@@ -40,8 +40,9 @@ export async function give(sql: Transaction, matches: readonly Match[], reason: 
 export const OWN_END_REASONS = ["cancelled", "refused", "not_started"] as const;
 
 /**
- * SQL: the number of consecutive failed attempts at the task. A session that never started is not an attempt. The count
- * restarts at 0 when a task that was given up is set ready.
+ * SQL: the number of consecutive failed attempts at the task. A session that never started is not an attempt: a
+ * sleeping machine must not use up the task's retries. The count restarts at 0 when a task that was given up is set
+ * ready.
  */
 function attemptsBefore(task: string, previous: string): string {
   return `CASE

@@ -132,6 +132,10 @@ export class WorkSweeper {
 }
 
 const GONE = "The workstation stayed offline, or was detached from the project.";
+/**
+ * An `errorType`, not an end reason: readers of `task:cancel` treat both kinds of `not_started` alike. Suspended,
+ * detached and self-declared offline workstations count as having left.
+ */
 const LEFT: Ending = {
   ...NOT_STARTED,
   errorType: "workstation_left",

@@ -104,7 +104,7 @@ export async function moveHold(sql: Transaction, from: string | null, to: string
   if (to !== null) await take(sql, "id = $1", [to], "");
 }
 
-/** Releases a hold that was acquired without a session. False if there is no such hold. */
+/** Releases a hold that was acquired without a session. False if none exists. */
 export async function releaseWorktree(sql: Transaction, id: string): Promise<boolean> {
   const [released] = await runSql(
     sql,

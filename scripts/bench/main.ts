@@ -76,7 +76,7 @@ async function measure(benchCase: BenchCase, { runs }: BenchCommand, postgres: B
   return benchCase.figures.map((figure, index) => ({ figure, outcome: outcomeOf(figure, samples[index] ?? []) }));
 }
 
-/** A figure without a number is no result: the case did not measure what it should. */
+/** A figure without a number is no result: the case did not measure it. */
 function assertMeasured({ figures }: BenchCase, samples: readonly Sample[][]): void {
   for (const [index, { name }] of figures.entries()) {
     const values = samples[index] ?? [];

@@ -12,7 +12,7 @@ const LIMIT = 10;
 /** Otherwise looping tasks would run without a pause. */
 const REST_MS = 10_000;
 
-/** Assigns tasks to agents if the hub does not do so itself: after each change it assigns what it can. */
+/** Assigns tasks to agents if the hub does not do so itself: after each change it assigns every task that it can. */
 export class Dispatcher {
   readonly #owner: Client;
   readonly #projectId: string;

@@ -21,7 +21,7 @@ const channel = (name: string) => {
 };
 const taskChannel = channel(`task:${idOf("task", 1)}`);
 
-/** A source in memory that counts its statements, with control over when and what it returns. */
+/** A source in memory that counts its statements, with control over the time and content of its answers. */
 class TableSource implements FactSource {
   readonly tables: { [Kind in FactKind]: Map<string, FactsByKind[Kind]> } = {
     workstation: new Map(),

@@ -131,7 +131,7 @@ export function presenceContract(
     withStore(async ({ store }) => {
       await store.join(user("c1", {}));
       const { start, diffs } = await watch(store, TASK);
-      // The first change leaves at once, and what follows within the window is merged.
+      // The first change is sent immediately, and later ones within the window are merged.
       await store.update(TASK, "c1", { still: "here" });
       await until("the first diff", () => diffs.length === 1);
       await store.leave(TASK, "c1", "left");
@@ -165,7 +165,7 @@ export function presenceContract(
       const { diffs } = await watch(store, TASK);
       await store.join(user("c1", {}));
       const { version } = await store.list(TASK);
-      is(diffs.at(-1)?.version, version, "what waited was heard first");
+      is(diffs.at(-1)?.version, version, "pending changes were received first");
       await store.update(TASK, "c1", { a: 1 });
       await until("the next diff", () => (diffs.at(-1)?.version ?? 0) > version);
       is(diffs.at(-1)?.from, version);
@@ -220,7 +220,7 @@ export function presenceContract(
       await store.join(workstation("c1", { status: "online" }));
       const { diffs } = await watch(store, OWN);
       await store.join(workstation("c2", { status: "busy" }));
-      await until("the older one is told", () => replaced.length > 0);
+      await until("the older one is replaced", () => replaced.length > 0);
       equal(replaced, [{ connectionId: "c1", channel: OWN }]);
       is(await codeOf(store.update(OWN, "c1", { status: "online" })), "replaced");
       is(await codeOf(store.leave(OWN, "c1", "left")), "replaced");
@@ -310,7 +310,7 @@ export function presenceContract(
   );
 
   test(
-    "on hold nobody leaves by time-out",
+    "on hold no member leaves by timeout",
     withStore(async ({ store }) => {
       await store.join(user("c1", {}));
       store.hold();

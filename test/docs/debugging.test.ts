@@ -37,7 +37,7 @@ const SCENES: Record<string, Scene> = {
   "A token is refused": async () => ({}),
   "The hub can't be reached": async () => ({}),
   "An agent gets no task": async () => ({}),
-  "Somebody changed something": async (hub) => {
+  "A row was changed": async (hub) => {
     const params = { id: hub.taskId, ready: true };
     await (await hub.connect(hub.userToken)).request("rpc", { method: "tasks.setReady", params });
     return {};

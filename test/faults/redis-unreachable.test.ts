@@ -165,7 +165,7 @@ test(
         const reached = () => clients.every((client) => offsetsOf(story, client).includes(last));
         await until("both received both", reached, HEALED_MS);
         ok(performance.now() - healedAt < HEALED_MS, `${performance.now() - healedAt} ms`);
-        // Members that are wrongly removed have left by then.
+        // Members that are wrongly removed leave within this time.
         await pause(GONE_MS);
       })();
       is(await underLoad(cluster, world, outage, PAUSE_MS), 0);

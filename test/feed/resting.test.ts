@@ -139,7 +139,7 @@ test("publishes within its rest a change committed after notifications stopped a
     }),
   ));
 
-test("looks at once, and listens again, when its listening connection is lost", () =>
+test("looks immediately, and listens again, when its listening connection is lost", () =>
   withDatabase((database) =>
     withFeed(database, { restMs: NEVER_MS }, async (feed) => {
       await feed.rested();

@@ -58,7 +58,7 @@ test("the path without its slash leads to the console, whose addresses are relat
     is((await fetch(hub.url, { method: "POST", redirect: "manual" })).status, 405);
   }));
 
-test("an upgrade to a WebSocket outside of it is answered at once", () =>
+test("an upgrade to a WebSocket outside of it is answered immediately", () =>
   withHub(BELOW, (hub) =>
     withRawHttp(hub.url, async (open) => {
       const headers = [

@@ -69,7 +69,7 @@ test("a loop of probes costs the database one ping a second", () =>
     ok(pings <= Math.ceil(seconds) && probes > 10 * pings, `${pings} pings for ${probes} probes in ${seconds} s`);
   }));
 
-test("an unavailable database is reported within a second, and a drain at once", () =>
+test("an unavailable database is reported within a second, and a drain immediately", () =>
   withHub({}, async (hub) => {
     const client = await hub.connect(hub.serviceToken);
     const faults = async () => ((await (await fetch(`${hub.url}/readyz`)).json()) as { faults: object }).faults;

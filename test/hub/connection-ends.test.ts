@@ -14,7 +14,7 @@ const test = suite("ends of connections and requests");
 
 function connectionOf({ node }: TestHub, { socket }: RawClient): Connection {
   const connection = [...node.hub.connections].find(({ id }) => id === socket.id);
-  if (!connection) throw new Error("the hub has no such connection");
+  if (!connection) throw new Error("the hub does not have this connection");
   return connection;
 }
 

@@ -55,7 +55,7 @@ test("an organization over its limit loses its own history, and other organizati
   await close(under);
 });
 
-test("a publication whose publisher states its organization counts for that organization at once", async () => {
+test("a publication whose publisher states its organization counts for that organization immediately", async () => {
   const under = setUp();
   await under.broker.publish({ ...message("late/a", "id-1"), organizationId: "stated" });
   equal([under.budget.bytesOf(UNKNOWN), under.budget.bytesOf("stated") > 0], [0, true]);
@@ -129,7 +129,7 @@ test("streams without subscribers count, and end when the budget is exceeded", a
   await close(under);
 });
 
-test("a subscribed channel keeps its epoch and keeps delivering, whatever its organization loses", async () => {
+test("a subscribed channel keeps its epoch and keeps delivering while its organization loses history", async () => {
   const under = setUp();
   const received: number[] = [];
   await under.broker.subscribe("a/read", {

@@ -26,7 +26,7 @@ for (const [what, when] of [
     }));
 }
 
-test("a client that leaves the namespace loses its transport at once, and counts no more", () =>
+test("a client that leaves the namespace loses its transport immediately, and no longer counts", () =>
   withHub({ env: { CONNECTIONS_PER_PRINCIPAL: "2" } }, async (hub) => {
     for (let round = 0; round < 5; round += 1) {
       const transport = await RawTransport.open(hub.url);

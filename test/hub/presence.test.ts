@@ -196,7 +196,7 @@ test("a disconnect after goaway does not leave presence: the member stays", () =
     is(member?.state, "suspect");
   }));
 
-test("attaching and detaching a project moves the workstation's presence at once", () =>
+test("attaching and detaching a project moves the workstation's presence immediately", () =>
   withHub({}, async (hub) => {
     const [owner, machine] = await hub.connectAll(hub.userToken, hub.workstation.token);
     await machine.request("presence.join", { channel: hub.workstation.channel, meta: meta() });

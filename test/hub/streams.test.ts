@@ -34,7 +34,7 @@ test("a publication reaches every subscriber, including its publisher, once and 
     }
   }));
 
-test("publications of one turn leave as one packet, a single one at once", () =>
+test("publications of one turn leave as one packet, a single one immediately", () =>
   withHub({}, async (hub) => {
     const channel = hub.taskChannel;
     const [publisher, reader] = await hub.connectAll(hub.serviceToken, hub.userToken);

@@ -63,7 +63,7 @@ test("a token of six seconds is warned about three seconds before its end, and a
     is(client.disconnectReason, null);
   }));
 
-test("a token with less than three seconds left is warned about at once", () =>
+test("a token with less than three seconds left is warned about immediately", () =>
   withHub({}, async (hub) => {
     const { warnedAtMs } = await expiryOf(hub, 2);
     ok(warnedAtMs < 1_000, `warned after ${warnedAtMs} ms`);

@@ -5,7 +5,7 @@ import { until } from "../support/until.ts";
 
 const test = suite("repeated log lines");
 
-test("the first line of a key is written at once, the others of its interval as one with their count", async () => {
+test("the first line of a key is written immediately, the others of its interval as one with their count", async () => {
   const written: string[] = [];
   const lines = new RepeatedLines(100);
   const write = (key: string, text: string) => lines.write(key, (count) => void written.push(`${text} ${count}`));

@@ -6,7 +6,7 @@ import { until } from "../support/until.ts";
 const test = suite("spaced calls");
 const INTERVAL_MS = 50;
 
-test("the first call comes at once, and all requests in the interval become one call at its end", async () => {
+test("the first call comes immediately, and all requests in the interval become one call at its end", async () => {
   // Timers count from the beginning of their turn of the event loop.
   await new Promise((resolve) => setImmediate(resolve));
   const calls: number[] = [];

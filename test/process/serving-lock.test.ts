@@ -140,7 +140,7 @@ for (const { name, withRedis, refused } of RESERVED) {
     }));
 }
 
-test("hubs with Redis follow a holder that died at once, and prove the lock that another one released", () =>
+test("hubs with Redis follow a dead holder immediately, and prove the lock that another one released", () =>
   withHubs(async ({ database, open }) => {
     const dead = await open("dead", true);
     const term = await acquired(dead);

@@ -50,7 +50,7 @@ test(
 );
 
 test(
-  "ends a draining hub at once, with pending data written and no database left",
+  "ends a draining hub immediately, with pending data written and no database left",
   () =>
     failing(
       async (hub, client) => {

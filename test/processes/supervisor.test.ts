@@ -235,7 +235,7 @@ test(
 );
 
 test(
-  "a second signal ends everything at once",
+  "a second signal ends everything immediately",
   () =>
     withTiny({ DRAIN_MS: NEVER_MS }, async ({ supervisor, get, pids }) => {
       const before = await pids(2);

@@ -14,7 +14,7 @@ type Who = "member" | "admin" | "owner" | "service" | "workstation";
 const WHO = ["member", "admin", "owner", "service", "workstation"] as const;
 const PLACE = { organizationId: "org_a", projectId: "proj_a", workstationId: "ws_a", userId: "user_a" };
 
-/** The table of data.md: who may call each method on a row of its own organization (a workstation: on its own row). */
+/** The table of data.md: who may call each method on a row of the caller's organization (a workstation: its own). */
 const PEOPLE = ["member", "admin", "owner"] as const;
 const ADMINS = ["admin", "owner", "service"] as const;
 const MEMBERS = ["member", ...ADMINS] as const;

@@ -9,7 +9,7 @@ const test = suite("tasks.move");
 
 type Seed = Pick<Task, "list" | "listOrder" | "priority">;
 
-/** A project of its own with these tasks, in the order of creation. */
+/** A separate project with these tasks, in the order of creation. */
 async function board({ database, ours }: World, seeds: readonly Seed[]): Promise<{ projectId: string; ids: string[] }> {
   const projectId = `proj_${ulid()}`;
   const ids = seeds.map(() => `task_${ulid()}`);

@@ -80,7 +80,7 @@ test("a turn handles a bounded number of packets, and the others follow in order
   );
 });
 
-test("a connection that sends one packet is handled at once, between those of connections that send thousands", async () => {
+test("a connection that sends one packet is handled immediately, between connections that send thousands", async () => {
   await nextTurn();
   const busy = Array.from({ length: 20 }, () => setUp());
   for (const { intake, connection, source } of busy) {

@@ -171,7 +171,7 @@ test("a transaction whose connection freezes is unavailable, and is rolled back"
     ),
   ));
 
-test("a transaction whose connection is lost between its statements is unavailable, whatever it does next", () =>
+test("a transaction whose connection is lost between its statements is unavailable, even if it ignores errors", () =>
   withDatabase(async (other, info) =>
     withClient(
       info,

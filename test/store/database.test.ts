@@ -56,7 +56,7 @@ test("a caller that waits for a connection gets an error when the client is clos
     ),
   ));
 
-test("an address without a server is unavailable at once", async () => {
+test("an address without a server is unavailable immediately", async () => {
   for (const info of [
     { url: "postgres://hub@127.0.0.1:1/hub" },
     { socketDir: "/nowhere", user: "hub", database: "hub" },

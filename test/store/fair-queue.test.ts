@@ -86,7 +86,7 @@ test("no arrival, withdrawal or service loses work, begins it twice, or gives an
   for (let seed = 1; seed <= 200; seed += 1) simulateQueue(seed);
 });
 
-test("within an organization a principal with a thousand statements yields to each other principal after one of its own", () => {
+test("in an organization a principal with a thousand statements yields to each other principal after one", () => {
   const queue = new FairQueue<Work>();
   for (let id = 0; id < 1_000; id += 1) queue.add({ id, share: share(1, 1) });
   for (let id = 1_000; id < 1_003; id += 1) queue.add({ id, share: share(1, 2) });

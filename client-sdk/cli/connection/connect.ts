@@ -23,7 +23,8 @@ export interface ConnectOptions {
 
 /**
  * Returns a connected client. Rejects immediately if the hub refuses or a retry can't help, otherwise after `timeoutMs`
- * with the last failure. Reports on stderr what it waits for. A connected client reconnects by itself and reports that.
+ * with the last failure. Reports the reason for a wait on stderr. A connected client reconnects by itself and reports
+ * that.
  */
 export async function connectTo(address: HubAddress, options: ConnectOptions): Promise<Client> {
   const { output, timeoutMs } = options;

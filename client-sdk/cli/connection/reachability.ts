@@ -55,7 +55,7 @@ function whyTlsFailed(code: string, message: string): string {
 
 const statusIn = (message: string): string | undefined => /server response: (\d+)/.exec(message)?.[1];
 
-/** Unwraps the socket's error: engine.io wraps it in an event, and that in an error of its own. */
+/** Unwraps the socket's error: engine.io wraps it in an event, and the event in another error. */
 function transportError({ cause }: RealtimeError): { code: string; message: string } {
   const { description } = (cause ?? {}) as { description?: { message?: unknown; error?: { code?: unknown } } };
   const { message, error } = description ?? {};

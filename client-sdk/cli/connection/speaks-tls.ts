@@ -3,7 +3,10 @@ import { connect } from "node:tls";
 
 const LIMIT_MS = 2_000;
 
-/** Whether the address's host and port answer a TLS handshake. The certificate is not checked, and no data is sent. */
+/**
+ * Whether the address's host and port answer a TLS handshake. The certificate is not checked, and no data is sent.
+ * Asked by `http://`, a TLS port looks like any server that hangs up: only a handshake shows the difference.
+ */
 export function speaksTls({ hostname, port }: URL): Promise<boolean> {
   const host = hostname.replace(/^\[|\]$/g, "");
   const socket = connect({

@@ -19,8 +19,8 @@ export interface User {
 }
 
 /**
- * Users may change these fields of their own, except `email`. Only services set it, because it comes from the identity
- * provider.
+ * Users may change these fields of their own row, except `email`. Only services set `email`, because it comes from the
+ * identity provider.
  */
 export type UserSet = Partial<Pick<User, "email" | "name" | "avatarUrl" | "displayName" | "timezone">>;
 /** A new user, created by services. Other users are created by their first connection. */

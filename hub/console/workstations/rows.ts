@@ -33,7 +33,8 @@ export type WorkstationMember = Member<WorkstationPresenceMeta>;
 
 /**
  * Joins a workstation's row and its member; the member takes precedence. Without a member, a known roster means that
- * the workstation is offline. While the roster is unknown (`isRosterKnown`), the row decides.
+ * the workstation is offline. While the roster is unknown (`isRosterKnown`), the row decides. Both are needed, because
+ * channels carry the live state, and only rows list absent workstations.
  */
 export function boardRow(
   row: Workstation | undefined,

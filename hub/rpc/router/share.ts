@@ -7,6 +7,10 @@ import type { Caller } from "../caller.ts";
  * belongs to it, or else the first of the caller's organizations by id. A caller without a list of organizations counts
  * as an organization by itself. No caller can charge work to another tenant's organization, and membership in several
  * organizations gives no extra share.
+ *
+ * Two limits remain. A call without `organizationId` competes with the first organization's work, even if its row
+ * belongs to another: the row's organization is unknown before the query. Turns in the queue grow with a user's
+ * organizations; connections do not.
  */
 export function shareOf(caller: Caller, params: unknown): Share {
   const principal = principalKey(caller.principal);

@@ -33,7 +33,7 @@ async function readMigration(name: string): Promise<Migration> {
   return { name, text, checksum: createHash("sha256").update(text).digest("hex") };
 }
 
-/** An SQL file with LF as line endings whatever a checkout made of them: checksums and function bodies depend on them. */
+/** An SQL file with LF line endings, also in a checkout with CRLF: checksums and function bodies depend on them. */
 export async function readSql(file: string): Promise<string> {
   return (await readFile(file, "utf8")).replaceAll(/\r\n?/g, "\n");
 }

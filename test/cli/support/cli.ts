@@ -17,7 +17,7 @@ export interface CliResult {
   stderr: string;
 }
 
-/** The command line in a home folder of its own, without the contexts of other tests or people. */
+/** The command line in a separate home folder, without the contexts of other tests or people. */
 export class Cli {
   readonly home: string;
   readonly env: Record<string, string>;

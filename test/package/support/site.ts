@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 
-/** Serves the files of a folder at an origin of its own, like any web server. */
+/** Serves the files of a folder at a separate origin, like any web server. */
 export async function withSite(folder: string, body: (origin: string) => Promise<void>): Promise<void> {
   const server = createServer(({ url = "/" }, response) => {
     const path = new URL(url, "http://site").pathname;

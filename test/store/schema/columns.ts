@@ -126,7 +126,7 @@ export const columnCases: readonly SchemaCase[] = [
     },
   ],
   [
-    "what is unique in the seed is unique, and so are registration tokens and a workstation's agents",
+    "unique columns of the seed are unique, and so are registration tokens and a workstation's agents",
     async (rows) => {
       const ids = await makeEverything(rows);
       const digest = "a".repeat(64);
