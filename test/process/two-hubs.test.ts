@@ -1,5 +1,6 @@
 import { is, ok } from "uvu/assert";
 import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
 import { Deployment, faultNaming, ready } from "./support/deployment.ts";
 import { isReady } from "./support/ready-proxy.ts";
 
@@ -16,7 +17,7 @@ test(
       const third = await deployment.launch();
       await faultNaming(third, "another hub without Redis", "REDIS_URL");
       is((await fetch(`http://127.0.0.1:${third.port}/healthz`)).status, 200);
-      ok(third.process.output.includes("REDIS_URL"), "the log reports it too");
+      await until("the log reports it too", () => third.process.output.includes("REDIS_URL"));
       ok(await isReady(second.port));
       second.process.kill("SIGKILL");
       await second.process.exited;

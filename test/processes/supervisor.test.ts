@@ -73,7 +73,7 @@ test(
       is(Number(await until("the other one answers", () => get())), survivor);
       const after = await pids(2);
       ok(after.includes(survivor ?? 0) && !after.includes(crashed), `${before} then ${after}`);
-      match(supervisor.output, /"code":3,.*ended unexpectedly/);
+      await until("it is logged", () => /"code":3,.*ended unexpectedly/.test(supervisor.output));
     }),
   LIMIT_MS,
 );
@@ -195,7 +195,7 @@ test(
       supervisor.kill("SIGHUP");
       await gone(before);
       is((await pids(2)).filter((pid) => before.includes(pid)).length, 0);
-      match(supervisor.output, "did not stop cleanly");
+      await until("it is logged", () => supervisor.output.includes("did not stop cleanly"));
     }),
   LIMIT_MS,
 );
