@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { availableParallelism } from "node:os";
+import type { Sql } from "postgres";
 import { type Attack, missed, type Struck } from "../attacks/attack.ts";
 import { ATTACKS } from "../attacks/index.ts";
 import { type AttackedHub, insertVictims, startAttacked, type VictimTenant } from "../attacks/scene.ts";
@@ -37,7 +38,10 @@ export const abuse: BenchCase = {
   rounds: 3,
   async measure(context) {
     const database = await context.database();
-    const victims = await database.withSql((sql) => insertVictims(sql, VICTIMS));
+    const victims = await database.withSql(async (sql) => {
+      await keepOffHub(sql);
+      return insertVictims(sql, VICTIMS);
+    });
     const scene = new Scene(database.peerEnvironment, victims);
     const samples: Sample[][] = [];
     try {
@@ -167,6 +171,14 @@ function faultOf(calm: Suffering, during: Suffering): string | null {
   if (calm.failures.length > 0) return `a victim failed before the attack: ${calm.failures[0]}`;
   if (during.failures.length > 0) return `${during.failures.length} requests failed, the first: ${during.failures[0]}`;
   return during.disconnects > 0 ? `${during.disconnects} victims were disconnected` : null;
+}
+
+/** Pins Postgres to the load's core: on the hub's, the attackers' queries would compete with the hub for it. */
+async function keepOffHub(sql: Sql): Promise<void> {
+  const [{ pid } = { pid: 0 }] = await sql<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`;
+  // New connections get their process from this one, and its core.
+  const { stdout } = spawnSync("ps", ["-o", "ppid=", "-p", String(pid)], { encoding: "utf8" });
+  pin(Number(stdout), CORE_OF_LOAD);
 }
 
 /** Pins a process to one core, if the system supports it and has two: load and hub must not share a core. */
