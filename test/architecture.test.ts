@@ -100,14 +100,15 @@ test("the SDK knows nothing of the command line", () => {
 });
 
 const PARTS = ["hub/broker/", "hub/presence/", "hub/auth/", "hub/rpc/", "hub/store/", "hub/feed/"];
-/** What parts may know of each other: types of principals, facts and presence, and the store's client. */
+/** What parts may know of each other: types of principals, facts and presence, who may act, and the store's client. */
 const INTERFACES = [
+  "hub/auth/account.ts",
   "hub/auth/principal.ts",
   "hub/auth/facts.ts",
   "hub/broker/broker.ts",
   "hub/feed/change.ts",
   "hub/presence/presence.ts",
-  "hub/rpc/context.ts",
+  "hub/rpc/call.ts",
   "hub/store/postgres.ts",
 ];
 

@@ -1,5 +1,4 @@
 import type { Role } from "@monster-realtime/client/protocol";
-import { HubError } from "../kernel/errors.ts";
 
 /**
  * The facts about rows that authorization uses. A missing row has no facts. The decision itself is pure (`rights.ts`).
@@ -72,16 +71,4 @@ export interface FactSource {
 export interface Touched {
   entity: "organization" | "user" | "workstation" | "project" | "task";
   id: string;
-}
-
-/** The facts of a workstation that may act with this token, or the error for one that may not. */
-export function activeWorkstation(tokenDigest: string, facts: WorkstationFacts | null): WorkstationFacts | HubError {
-  if (!facts || facts.accountStatus === "gone") {
-    return new HubError("unauthenticated", "This workstation no longer exists. Register it again.");
-  }
-  if (facts.tokenDigest !== tokenDigest) {
-    return new HubError("unauthenticated", "This registration token was replaced. Use the workstation's new one.");
-  }
-  if (facts.accountStatus === "active") return facts;
-  return new HubError("suspended", "This workstation is suspended. Ask an admin of its organization.");
 }

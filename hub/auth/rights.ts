@@ -1,14 +1,7 @@
 import type { ChannelKind, ParsedChannel, Role } from "@monster-realtime/client/protocol";
 import { HubError } from "../kernel/errors.ts";
-import {
-  activeWorkstation,
-  type FactsByKind,
-  type Membership,
-  type ProjectFacts,
-  type TaskFacts,
-  type UserFacts,
-  type WorkstationFacts,
-} from "./facts.ts";
+import { activeWorkstation } from "./account.ts";
+import type { FactsByKind, Membership, ProjectFacts, TaskFacts, UserFacts, WorkstationFacts } from "./facts.ts";
 import type { Principal, ServicePrincipal, UserPrincipal } from "./principal.ts";
 
 /** The rights of a principal on a channel. If all are false, calls fail with `forbidden`. */

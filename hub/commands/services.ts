@@ -5,7 +5,7 @@ import type { TokenVerifier } from "../auth/tokens.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { HubError } from "../kernel/errors.ts";
 import type { PresenceStore } from "../presence/presence.ts";
-import type { RpcRouter } from "../rpc/context.ts";
+import type { RpcRouter } from "../rpc/call.ts";
 import type { DeliveryLog, Reader } from "../socket/delivery-log.ts";
 import type { FanOut } from "../socket/fan-out.ts";
 import type { PrincipalLimiter, PrincipalShare } from "../socket/principal-limits.ts";

@@ -8,8 +8,17 @@ import {
   taskChannel,
   workstationChannel,
 } from "@monster-realtime/client/protocol";
-import { fieldOf, firstInvalidTimestamp, toPublicFields } from "../kernel/field-names.ts";
+import { fieldOf, firstInvalidTimestamp, toPublicFields } from "../kernel/public-fields.ts";
 import type { Change } from "./change.ts";
+
+/** Columns that no publication contains: secrets, and columns for the hub alone. */
+const HIDDEN: ReadonlySet<string> = new Set([
+  "registration_token",
+  "environment_vars",
+  "presence_revision",
+  "deleted_at",
+  "monster_auth_user_id",
+]);
 
 /** A change as subscribers receive it: one publication, on each of these channels. */
 export interface FeedPublication {
@@ -109,15 +118,6 @@ export function publisherOf(principal: string): Publication["from"] {
       return null;
   }
 }
-
-/** Columns that no publication contains: secrets, and columns for the hub alone. */
-const HIDDEN: ReadonlySet<string> = new Set([
-  "registration_token",
-  "environment_vars",
-  "presence_revision",
-  "deleted_at",
-  "monster_auth_user_id",
-]);
 
 /**
  * A row's columns as the fields of RPC answers: names in camelCase, timestamps ISO 8601 with milliseconds. Throws if a

@@ -107,6 +107,11 @@ async function openShared(options: BackendOptions, url: string, identity: string
   const [retention, owners, events] = [retentionOf(options), ownersOf(options), eventsOf(options)];
   const keys = new KeySpace(identity);
   const redis = await RedisConnection.open({ url, keys, log });
+  /** Closes what is open, the last first. */
+  const closers: (() => Promise<void> | void)[] = [() => redis.close()];
+  const close = async () => {
+    for (let closer = closers.pop(); closer; closer = closers.pop()) await closer();
+  };
   try {
     await checkRedis(redis, log);
     const history = new HistoryBudget(config.history.budget, owners);
@@ -116,16 +121,25 @@ async function openShared(options: BackendOptions, url: string, identity: string
       onShort: (share) => history.freeDownTo(history.bytes * (1 - share)),
       log,
     });
+    closers.push(() => memory.close());
     const settler = setInterval(() => void history.settle(), SETTLE_MS).unref();
+    closers.push(() => clearInterval(settler));
     const subscriptions = new RedisSubscriptions(redis);
+    closers.push(() => subscriptions.close());
     const { graceMs, leaseMs } = config.presence;
     const shared = { redis, subscriptions, log };
     const inner = new RedisBroker({ ...shared, retention, positionTtlMs: config.history.positionTtlMs });
     const broker = new BudgetedBroker({ inner, budget: history, owners, memory, retention });
     const presence = await RedisPresence.open({ ...shared, nodeId, graceMs, leaseMs, events });
-    const adapter = await SocketAdapter.open(url, keys, log);
+    const adapter = await SocketAdapter.open(url, keys, log).catch(async (error: unknown) => {
+      await presence.close();
+      throw error;
+    });
+    closers.push(() => adapter.close());
     const marker = new MarkerKeeper(redis, log);
+    closers.push(() => marker.close());
     const watch = new IdentityWatch({ same: () => hasIdentity(database, identity), onLost: held.lose, log });
+    closers.push(() => watch.close());
     return {
       broker,
       presence,
@@ -137,17 +151,10 @@ async function openShared(options: BackendOptions, url: string, identity: string
       faults: () => faultsOf(redis, watch.fault ?? marker.fault),
       warnings: () => warningsOf(redis.fault, memory.warning),
       redisMemory: () => memory.memory,
-      async close() {
-        memory.close();
-        clearInterval(settler);
-        watch.close();
-        marker.close();
-        subscriptions.close();
-        await Promise.all([redis.close(), adapter.close()]);
-      },
+      close,
     };
   } catch (error) {
-    await redis.close();
+    await close();
     throw startFault(error);
   }
 }

@@ -48,25 +48,17 @@ export class Background {
   readonly dispatcher: Dispatcher | null;
   readonly #sweeper: WorkSweeper;
   readonly #listener: AuditListener;
-  readonly #restore: () => Promise<void>;
-  #closed = false;
+  readonly #options: BackgroundOptions;
+  readonly #rows: PresenceRows;
+  #isOver = false;
 
   constructor(options: BackgroundOptions) {
     const { config, database, nodeId, fence, events, log } = options;
     const { work } = config;
-    const rows = new PresenceRows(database);
-    this.#restore = async () => {
-      const { restore } = options.backend;
-      if (!restore) return;
-      await restorePresence({
-        presentAfter: (afterId, limit) => rows.presentAfter(afterId, limit),
-        restore: (present) => restore(present, options.settleMs),
-        isOver: () => this.#closed,
-        log,
-      });
-    };
-    this.reconciler = reconcilerOf(options, rows);
-    this.#listener = listenerOf(options);
+    this.#options = options;
+    this.#rows = new PresenceRows(database);
+    this.reconciler = reconcilerOf(options, this.#rows);
+    this.#listener = listenerOf(options, () => this.feed.wake());
     this.dispatcher = work.dispatch === "auto" ? new Dispatcher({ database, avoidMs: work.retryMs, log }) : null;
     this.feed = feedOf(options, this.#listener, this.dispatcher);
     this.#sweeper = new WorkSweeper({ database, ...work, log });
@@ -79,7 +71,6 @@ export class Background {
       // A trial of the hub ends before its oldest event expires.
       log: config.development ? log.child({}, { level: "warn" }) : log,
     });
-    events.on("committed", () => this.feed.wake());
     events.on("presenceRefused", (...refused) => this.reconciler.refused(...refused));
     events.on("presenceWritten", (workstationId, online) => {
       this.dispatcher?.presenceWritten(workstationId, online);
@@ -90,21 +81,33 @@ export class Background {
   /** Resolves when all work has begun, or the node stops. */
   async start(): Promise<void> {
     await this.#restore();
-    if (this.#closed) return;
+    if (this.#isOver) return;
     const { reconciler, retention, purger, feed, dispatcher } = this;
     for (const part of [reconciler, retention, purger, feed, this.#sweeper, dispatcher]) part?.start();
   }
 
-  /** The node stops: nothing begins any more. */
-  hold(): void {
-    this.#closed = true;
+  /** The node stops: a start that is in progress begins no work. */
+  cancelStart(): void {
+    this.#isOver = true;
   }
 
   /** Resolves when all work has ended. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.cancelStart();
     await Promise.all([this.retention.close(), this.dispatcher?.close(), this.#sweeper.close(), this.purger.close()]);
     await Promise.all([this.reconciler.close(), this.feed.close(), this.#listener.close()]);
+  }
+
+  async #restore(): Promise<void> {
+    const { backend, settleMs, log } = this.#options;
+    const { restore } = backend;
+    if (!restore) return;
+    await restorePresence({
+      presentAfter: (afterId, limit) => this.#rows.presentAfter(afterId, limit),
+      restore: (present) => restore(present, settleMs),
+      isOver: () => this.#isOver,
+      log,
+    });
   }
 }
 
@@ -114,11 +117,11 @@ function reconcilerOf(options: BackgroundOptions, rows: PresenceRows): Reconcile
   return new Reconciler({ store, writer, rows, nodeId, heartbeatMs, reconcileMs, settleMs, log });
 }
 
-function listenerOf({ config, database, events, log }: BackgroundOptions): AuditListener {
+function listenerOf({ config, database, log }: BackgroundOptions, onWake: () => void): AuditListener {
   return new AuditListener({
     connection: directConnection(config, database),
     connectTimeoutMs: config.database.timeoutMs,
-    onWake: () => events.emit("committed"),
+    onWake,
     notify: (channel, payload) => database.query((sql) => sql`SELECT pg_notify(${channel}, ${payload})`),
     log,
   });

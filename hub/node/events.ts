@@ -11,6 +11,4 @@ export class NodeEvents extends EventEmitter<{
   presenceReplaced: [connectionId: string, channel: string];
   /** The other nodes expired this connection's presence. */
   presenceExpired: [connectionId: string, channel: string];
-  /** Another transaction was committed. */
-  committed: [];
 }> {}

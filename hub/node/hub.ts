@@ -18,7 +18,7 @@ import type { Logger } from "../kernel/log.ts";
 import { OrderedMap } from "../kernel/ordered-map.ts";
 import { RepeatedLines } from "../kernel/repeated-lines.ts";
 import type { PresenceStore } from "../presence/presence.ts";
-import type { RpcRouter } from "../rpc/context.ts";
+import type { RpcRouter } from "../rpc/call.ts";
 import { Connection, type ConnectionLimits } from "../socket/connection.ts";
 import { receiveWith } from "../socket/decoder.ts";
 import { DeliveryLog } from "../socket/delivery-log.ts";
@@ -79,7 +79,7 @@ export interface HubParts {
   observeEnd(reason: string): void;
 }
 
-/** One node: it accepts connections, executes their requests, and ends them. */
+/** The clients' side of a node: it accepts connections, executes their requests, and ends them. */
 export class Hub {
   readonly services: Services;
   readonly fanOut: FanOut;
@@ -203,7 +203,7 @@ export class Hub {
   }
 
   /** A newer connection of this workstation took over its presence. */
-  replaced(connectionId: string, channel: string): void {
+  presenceReplaced(connectionId: string, channel: string): void {
     const message = `A newer connection of this workstation joined ${channel}. Stop this one.`;
     this.#connections.get(connectionId)?.end(new HubError("replaced", message));
   }
@@ -212,7 +212,7 @@ export class Hub {
    * While this node was cut off, the other nodes expired the connection's presence. The client must reconnect and join
    * again, to prove that it is alive.
    */
-  gaveUp(connectionId: string, channel: string): void {
+  presenceExpired(connectionId: string, channel: string): void {
     const message = `Presence on ${channel} expired while this node was cut off. Connect again.`;
     this.#connections.get(connectionId)?.end(new HubError("unavailable", message));
   }

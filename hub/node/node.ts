@@ -60,7 +60,6 @@ async function startOn(
   const nodeId = `node_${newId()}`;
   const { database } = store;
   const events = new NodeEvents();
-  // Before the first client, so that the rows of development mode exist.
   const { authorizer, verifier, seed } = await openAccess({ config, database, log });
   const keeper = await openServing({ config, database, nodeId, log });
   const identity = new HeldIdentity(config.redis ? await identityOf(database, log) : null);
@@ -100,8 +99,8 @@ async function startOn(
     observe: metrics.observe,
     observeEnd: metrics.observeEnd,
   });
-  events.on("presenceReplaced", (connectionId, channel) => hub.replaced(connectionId, channel));
-  events.on("presenceExpired", (connectionId, channel) => hub.gaveUp(connectionId, channel));
+  events.on("presenceReplaced", (connectionId, channel) => hub.presenceReplaced(connectionId, channel));
+  events.on("presenceExpired", (connectionId, channel) => hub.presenceExpired(connectionId, channel));
   const background = new Background({
     config,
     database,

@@ -102,8 +102,7 @@ export class RunningNode {
       return node;
     } catch (error) {
       node.#cut.abort();
-      node.#stopped = node.#end({ drain: false });
-      await node.#stopped;
+      await node.#end({ drain: false });
       throw error;
     }
   }
@@ -121,11 +120,11 @@ export class RunningNode {
    * Drains clients, writes back pending data, and closes. `drain: false` ends connections immediately, also in the
    * middle of a drain. `handOver`: other processes serve the port, so this one accepts no connection any more.
    */
-  stop(how: Stop = { drain: true }): Promise<void> {
+  readonly stop = (how: Stop = { drain: true }): Promise<void> => {
     if (!how.drain) this.#cut.abort();
     this.#stopped ??= this.#end(how).then(() => this.#parts.store?.close());
     return this.#stopped;
-  }
+  };
 
   async #start(): Promise<void> {
     const { config, keeper, identity, background, seed } = this.#parts;
@@ -157,7 +156,7 @@ export class RunningNode {
     const { keeper, identity, progress, background, writer, backend } = this.#parts;
     const whenCut = this.#cut.signal.aborted ? Promise.resolve() : once(this.#cut.signal, "abort");
     this.#handedOver = handOver;
-    background.hold();
+    background.cancelStart();
     endWithNextAnswer(this.#server);
     const drained = drain && !keeper.givesWay ? this.hub.drain() : Promise.resolve();
     // A waiting successor must not wait for clients.
@@ -165,7 +164,7 @@ export class RunningNode {
     if (this.#cut.signal.aborted) await this.hub.endConnections();
     progress.close();
     await background.close();
-    this.hub.services.presence.hold();
+    backend.presence.hold();
     const isSucceeded = keeper.givesWay;
     if (!isSucceeded) await this.hub.close();
     await writer.flush(keeper.mayWrite && !identity.isLost ? LAST_FLUSH_MS : 0);

@@ -1,7 +1,7 @@
 /**
  * At most one hub without Redis serves a database, and none beside hubs with Redis. This file makes the decisions, as
  * synchronous functions of state, input and `now` (a monotonic clock in milliseconds). `serving-keeper.ts` executes them on
- * a separate connection to Postgres, and `test/process/serving-simulation.test.ts` with simulated faults.
+ * a separate connection to Postgres, and `test/node/serving-simulation.test.ts` with simulated faults.
  */
 
 /** How often the holder proves its lock. */

@@ -3,7 +3,7 @@ import type { Development } from "../node/development.ts";
 import type { ConnectionOptions } from "../store/postgres.ts";
 
 /** The address that the processes serve, and the development tokens. */
-export interface Serving {
+export interface Announcement {
   url: string;
   development: Development | null;
 }
@@ -29,7 +29,7 @@ export type Order =
 export type Report =
   /** It receives orders. */
   | { kind: "loaded" }
-  | { kind: "ready"; serving: Serving }
+  | { kind: "ready"; serving: Announcement }
   /** The answer to `measure`. */
   | { kind: "measured"; measures: Measures }
   /** A request for the metrics of all processes. */

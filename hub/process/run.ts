@@ -5,14 +5,17 @@ import { makeDataDir } from "../config/data-dir.ts";
 import { serveMetrics } from "../http/metrics-endpoint.ts";
 import type { Logger } from "../kernel/log.ts";
 import { startNode } from "../node/node.ts";
-import { warnOfDefaults } from "../node/production.ts";
 import type { RunningNode } from "../node/running-node.ts";
 import { openStore, type Store } from "../store/open.ts";
 import { startSharedDatabase } from "../store/shared-database.ts";
-import type { Serving } from "./messages.ts";
+import type { Announcement } from "./messages.ts";
+import { warnOfDefaults } from "./production.ts";
+import { obeySignals } from "./signals.ts";
 import { Supervisor } from "./supervisor.ts";
 import { endOnUncaughtException, UNCAUGHT_LIMIT_MS } from "./uncaught.ts";
 import { runWorker, type WorkerOptions } from "./worker.ts";
+
+const READY_POLL_MS = 250;
 
 /**
  * Runs the configuration in this process: a node, or the supervisor of several, each in a process that runs the same
@@ -113,7 +116,7 @@ async function runSeveral(config: HubConfig, log: Logger): Promise<void> {
   process.exit(exitCode);
 }
 
-function announce({ url, development }: Serving): void {
+function announce({ url, development }: Announcement): void {
   if (!development) {
     console.log(`Monster Realtime serves ${url}`);
     return;
@@ -132,29 +135,6 @@ Tokens of the seeded organization ${development.organizationId}
                    ${development.workstationId} of ${development.projectId}
 `);
 }
-
-/** npm forwards signals that the terminal has sent to the whole process group: one Ctrl-C arrives twice. */
-const ONE_SIGNAL_MS = 500;
-
-/** SIGTERM and SIGINT drain, and end immediately if repeated; SIGHUP replaces the processes one after the other. */
-export function obeySignals(supervisor: Supervisor, log: Logger): void {
-  let signalledAt: number | null = null;
-  const end = (signal: NodeJS.Signals) => {
-    if (signalledAt === null) {
-      signalledAt = performance.now();
-      log.info({ signal }, "draining");
-      supervisor.stop();
-    } else if (performance.now() - signalledAt > ONE_SIGNAL_MS) {
-      log.warn({ signal }, "ending at once");
-      supervisor.kill();
-    }
-  };
-  process.on("SIGTERM", end);
-  process.on("SIGINT", end);
-  process.on("SIGHUP", () => supervisor.restart());
-}
-
-const READY_POLL_MS = 250;
 
 /** Serves a node in a supervised process. */
 function serveNode(config: HubConfig, log: Logger): WorkerOptions["serve"] {

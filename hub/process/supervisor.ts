@@ -2,7 +2,7 @@ import cluster from "node:cluster";
 import type { MetricsText } from "../http/metrics-endpoint.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { ConnectionOptions } from "../store/postgres.ts";
-import type { Serving } from "./messages.ts";
+import type { Announcement } from "./messages.ts";
 import { SupervisorMetrics } from "./metrics.ts";
 import { type Exit, WorkerProcess } from "./worker-process.ts";
 
@@ -17,7 +17,7 @@ export interface SupervisorOptions {
   database: ConnectionOptions | null;
   log: Logger;
   /** Called when the first process serves. */
-  onServing(serving: Serving): void;
+  onServing(serving: Announcement): void;
 }
 
 /** The time of a process after its drain: to write back pending data and close connections. */

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import type { Worker } from "node:cluster";
 import type { Measures } from "../http/metrics.ts";
-import type { Order, Report, Serving, Start } from "./messages.ts";
+import type { Announcement, Order, Report, Start } from "./messages.ts";
 import { Waiters } from "./waiters.ts";
 
 /** How a process ended: both null if it could not be started. */
@@ -29,7 +29,7 @@ export class WorkerProcess {
   readonly place: number;
   readonly startedAt = performance.now();
   /** The served address, once it is ready; null if it ended before. */
-  readonly serving: Promise<Serving | null>;
+  readonly serving: Promise<Announcement | null>;
   readonly exited: Promise<Exit>;
   readonly #worker: Worker;
   readonly #options: WorkerProcessOptions;
@@ -98,7 +98,7 @@ export class WorkerProcess {
     this.#send({ kind: "metrics", text });
   }
 
-  #take(report: Report, onServing: (serving: Serving) => void): void {
+  #take(report: Report, onServing: (serving: Announcement) => void): void {
     switch (report.kind) {
       case "loaded":
         this.#send({ kind: "start", start: this.#options.start });
@@ -117,7 +117,7 @@ export class WorkerProcess {
     }
   }
 
-  #serve(serving: Serving, onServing: (serving: Serving) => void): void {
+  #serve(serving: Announcement, onServing: (serving: Announcement) => void): void {
     this.#to("serving");
     this.#hasServed = true;
     onServing(serving);

@@ -2,14 +2,14 @@ import cluster from "node:cluster";
 import type { Measures } from "../http/metrics.ts";
 import { HubError } from "../kernel/errors.ts";
 import type { Logger } from "../kernel/log.ts";
-import type { Order, Report, Serving, Start } from "./messages.ts";
+import type { Announcement, Order, Report, Start } from "./messages.ts";
 import { DEFAULT_SLACK_MS } from "./supervisor.ts";
 import { endOnUncaughtException } from "./uncaught.ts";
 import { Waiters } from "./waiters.ts";
 
 /** A served node, as the supervisor needs it. */
 export interface Served {
-  serving: Serving;
+  serving: Announcement;
   /** Resolves when it is ready. */
   ready(): Promise<void>;
   measure(): Promise<Measures>;

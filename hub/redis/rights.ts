@@ -2,7 +2,7 @@ import { redisFault } from "../config/redis-address.ts";
 import { type KeySpace, PROGRAM_KEY } from "./key-space.ts";
 
 /** The user of a hub in Redis, and what its rights depend on. */
-export interface Access {
+export interface RedisUser {
   readonly clustered: boolean;
   /** The number of the database. */
   readonly db: number;
@@ -70,13 +70,13 @@ const WITH_DATABASE = ["select"];
 const CONTAINERS = new Set(["CLUSTER", "CLIENT", "PUBSUB"]);
 
 /** Every command that the hub issues, in the notation of ACLs: `hset`, `pubsub|shardnumsub`. */
-export function neededCommands({ clustered, db }: Pick<Access, "clustered" | "db">): string[] {
+export function neededCommands({ clustered, db }: Pick<RedisUser, "clustered" | "db">): string[] {
   const calls = [...callsInScripts("", ""), ...(clustered ? [...IN_CLUSTERS, ...OF_CLIENTS_IN_CLUSTERS] : [])];
   return [...OUTSIDE, ...(db === 0 ? [] : WITH_DATABASE), ...calls.map(commandOf)];
 }
 
 /** The ACL rules that give a user exactly the rights that the hub needs. */
-export function aclRules(access: Omit<Access, "user">): string {
+export function aclRules(access: Omit<RedisUser, "user">): string {
   const { prefix } = access.keys;
   const commands = neededCommands(access).map((name) => `+${name}`);
   return [`~${prefix}*`, `~${PROGRAM_KEY}`, `&${prefix}*`, ...commands].join(" ");
@@ -89,7 +89,7 @@ export interface Lack {
 }
 
 /** For rights that can't be probed, because the start fails before: a user without these commands, or without a key. */
-export function rightsFault(access: Access, { commands = [], key }: { commands?: string[]; key?: string }): Error {
+export function rightsFault(access: RedisUser, { commands = [], key }: { commands?: string[]; key?: string }): Error {
   const ofKey = key === undefined ? [] : [{ what: `the key ${key}`, rule: `~${key}` }];
   return faultOfLacks(access, [...commands.map(lackOfCommand), ...ofKey]);
 }
@@ -98,7 +98,7 @@ export function rightsFault(access: Access, { commands = [], key }: { commands?:
  * Names only missing rules. Redis refuses a pattern that existing rules include, and a line with a reset would take
  * rights from other programs.
  */
-export function faultOfLacks({ clustered, user }: Access, lacks: readonly Lack[]): Error {
+export function faultOfLacks({ clustered, user }: RedisUser, lacks: readonly Lack[]): Error {
   const problem = `its user ${user} lacks ${distinct(lacks.map(({ what }) => what)).join(", ")}`;
   const rules = distinct(lacks.flatMap(({ rule }) => rule ?? []));
   if (rules.length === 0) return redisFault(problem, "Use Redis 7 or newer with all commands under their names");

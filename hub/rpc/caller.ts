@@ -1,5 +1,6 @@
 import type { Role } from "@monster-realtime/client/protocol";
-import { activeWorkstation, type WorkstationFacts } from "../auth/facts.ts";
+import { activeWorkstation } from "../auth/account.ts";
+import type { WorkstationFacts } from "../auth/facts.ts";
 import type { Principal, ServicePrincipal, UserPrincipal, WorkstationPrincipal } from "../auth/principal.ts";
 import { HubError } from "../kernel/errors.ts";
 

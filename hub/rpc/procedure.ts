@@ -10,6 +10,9 @@ import type { Queries } from "../store/postgres.ts";
 import type { Caller } from "./caller.ts";
 import type { Grant, Place } from "./rights.ts";
 
+/** Maximum size of one string, in bytes of UTF-8. */
+const MAX_TEXT_BYTES = 256 * 1024;
+
 export interface ReadContext {
   caller: Caller;
   /** Charged to the caller. */
@@ -81,9 +84,6 @@ function bound<Input>(definition: ReadDefinition<Input> | WriteDefinition<Input>
   if (definition.kind === "read") return { kind: "read", run: (context) => definition.handler(context, input) };
   return { kind: "write", input, run: (context) => definition.handler(context, input) };
 }
-
-/** Maximum size of one string, in bytes of UTF-8. */
-const MAX_TEXT_BYTES = 256 * 1024;
 
 /**
  * Rejects strings that Postgres rejects (NUL, lone surrogates: `bad_request`) or that are too long

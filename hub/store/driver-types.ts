@@ -8,6 +8,8 @@ const ARRAY_SYNTAX = /[{}",\\\s]/;
 /** The oids of Postgres' own array types never change. Arrays of other types are cast: `$1::text[]::task_list[]`. */
 const OIDS = { name: 1003, int4: 1007, text: 1009, varchar: 1015, int8: 1016, float8: 1022, oid: 1028 } as const;
 type ElementType = keyof typeof OIDS;
+/** It never changes either. */
+const TIMESTAMPTZ_OID = 1184;
 
 /** Element types that are parsed to numbers; all others are text. */
 const NUMBERS: ReadonlySet<ElementType> = new Set(["int4", "float8", "oid"]);
@@ -19,6 +21,14 @@ const NUMBERS: ReadonlySet<ElementType> = new Set(["int4", "float8", "oid"]);
 export const ARRAY_TYPES: Readonly<Record<string, PostgresType>> = Object.fromEntries(
   (Object.keys(OIDS) as ElementType[]).map((type) => [`${type}Array`, arrayOf(type)]),
 );
+
+/** How the driver reads and writes timestamps: as `Date`, or as `ForeignTime` beyond JavaScript's range. */
+export const TIMESTAMP_TYPE: PostgresType = {
+  to: TIMESTAMPTZ_OID,
+  from: [TIMESTAMPTZ_OID],
+  parse: (text: string): Date => timeOf(text) ?? new ForeignTime(text),
+  serialize: (value: unknown): string => (value instanceof Date ? value.toISOString() : shownTimestamp(String(value))),
+};
 
 function arrayOf(type: ElementType): PostgresType {
   const oid = OIDS[type];
@@ -102,14 +112,3 @@ class Reader {
     if (!this.#takes(character)) throw new Error(`Postgres sent an array without ${character} at ${this.#at}`);
   }
 }
-
-/** The oid of TIMESTAMPTZ, which never changes. */
-const OID = 1184;
-
-/** How the driver reads and writes timestamps: as `Date`, or as `ForeignTime` beyond JavaScript's range. */
-export const TIMESTAMP_TYPE: PostgresType = {
-  to: OID,
-  from: [OID],
-  parse: (text: string): Date => timeOf(text) ?? new ForeignTime(text),
-  serialize: (value: unknown): string => (value instanceof Date ? value.toISOString() : shownTimestamp(String(value))),
-};

@@ -9,6 +9,21 @@ import {
   presenceColumns,
 } from "./presence-row.ts";
 
+/** One state of a workstation, as the audit trail records it. */
+export interface PresenceStep {
+  kind: PresenceKind;
+  /** The previous state; null if this hub doesn't know it and the row decides. */
+  before: PresenceKind | null;
+  reason: LeaveReason | null;
+  node_id: string;
+  connection_id: string | null;
+  revision: number;
+  at: number;
+}
+
+/** The limit of a list of steps: a flapping workstation must not grow it without end while the database is unavailable. */
+export const MAX_STEPS = 16;
+
 /** The pending write of one workstation: its newest state, and the transitions that led to it. */
 export interface PendingRow {
   columns: PresenceColumns;
@@ -110,22 +125,7 @@ function seenAt(step: PresenceStep, { state, reason, at }: WorkstationPresence, 
   return (beat && state === "live") || (itself && step.before !== step.kind) ? at : null;
 }
 
-/** One state of a workstation, as the audit trail records it. */
-export interface PresenceStep {
-  kind: PresenceKind;
-  /** The previous state; null if this hub doesn't know it and the row decides. */
-  before: PresenceKind | null;
-  reason: LeaveReason | null;
-  node_id: string;
-  connection_id: string | null;
-  revision: number;
-  at: number;
-}
-
-/** The limit of a list of steps: a flapping workstation must not grow it without end while the database is unavailable. */
-export const MAX_STEPS = 16;
-
-export function stepOf(presence: WorkstationPresence, before: PresenceKind | null): PresenceStep {
+function stepOf(presence: WorkstationPresence, before: PresenceKind | null): PresenceStep {
   const { reason, nodeId, connectionId, revision, at } = presence;
   return { kind: kindOf(presence), before, reason, node_id: nodeId, connection_id: connectionId, revision, at };
 }

@@ -1,6 +1,6 @@
 import { equal, ok } from "uvu/assert";
 import { HubError } from "../../hub/kernel/errors.ts";
-import { columnOf } from "../../hub/kernel/field-names.ts";
+import { columnOf } from "../../hub/kernel/public-fields.ts";
 import { ENTITIES, PROCEDURES } from "../../hub/rpc/router/methods.ts";
 import { suite } from "../support/suite.ts";
 

@@ -2,7 +2,7 @@ import type { Agent, AgentListItem } from "@monster-realtime/client/protocol";
 import { ulid } from "ulid";
 import * as assert from "uvu/assert";
 import type { HubError } from "../../hub/kernel/errors.ts";
-import { agentDifferences } from "../../hub/rpc/verbs/agents-report.ts";
+import { agentDifferences } from "../../hub/rpc/verbs/agent-differences.ts";
 import { addMachine } from "../support/on-site.ts";
 import { SERVICE, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";

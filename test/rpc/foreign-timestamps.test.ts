@@ -1,6 +1,6 @@
 import type { Page } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
-import { columnOf } from "../../hub/kernel/field-names.ts";
+import { columnOf } from "../../hub/kernel/public-fields.ts";
 import { ENTITIES } from "../../hub/rpc/router/methods.ts";
 import { fillProject, furnish } from "../purge/support.ts";
 import { SERVICE, type World, withWorld } from "../support/rpc-world.ts";

@@ -1,6 +1,6 @@
 import { equal, ok } from "uvu/assert";
 import { z } from "zod";
-import { columnOf } from "../../hub/kernel/field-names.ts";
+import { columnOf } from "../../hub/kernel/public-fields.ts";
 import { tasks } from "../../hub/rpc/entities/tasks.ts";
 import { ENTITIES } from "../../hub/rpc/router/methods.ts";
 import { type AuditQuery, askForEvents } from "../../hub/rpc/sql/audit.ts";

@@ -1,6 +1,6 @@
 import { equal, ok } from "uvu/assert";
 import { z } from "zod";
-import { columnOf, fieldOf } from "../../hub/kernel/field-names.ts";
+import { columnOf, fieldOf } from "../../hub/kernel/public-fields.ts";
 import { ENTITIES, PROCEDURES } from "../../hub/rpc/router/methods.ts";
 import type { ColumnKind } from "../../hub/rpc/sql/table.ts";
 import type { Database } from "../../hub/store/postgres.ts";

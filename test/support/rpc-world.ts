@@ -6,7 +6,7 @@ import { Directory } from "../../hub/auth/directory.ts";
 import type { Touched } from "../../hub/auth/facts.ts";
 import type { Principal } from "../../hub/auth/principal.ts";
 import { HubError } from "../../hub/kernel/errors.ts";
-import type { RpcRouter } from "../../hub/rpc/context.ts";
+import type { RpcRouter } from "../../hub/rpc/call.ts";
 import { mintRegistrationToken } from "../../hub/rpc/entities/workstations.ts";
 import { createRpcRouter } from "../../hub/rpc/router/router.ts";
 import { PostgresFacts } from "../../hub/store/facts.ts";

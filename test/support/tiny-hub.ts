@@ -8,7 +8,7 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Gauge, Registry } from "prom-client";
 import { createLogger } from "../../hub/kernel/log.ts";
-import { obeySignals } from "../../hub/process/run.ts";
+import { obeySignals } from "../../hub/process/signals.ts";
 import { Supervisor } from "../../hub/process/supervisor.ts";
 import { runWorker, type WorkerOptions } from "../../hub/process/worker.ts";
 

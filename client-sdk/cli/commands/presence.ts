@@ -13,6 +13,8 @@ import { LiveArea } from "../terminal/live-area.ts";
 import type { Output } from "../terminal/output.ts";
 import type { Column } from "../terminal/table.ts";
 
+const STATUS_COLORS = { online: "green", busy: "yellow", offline: "dim", suspect: "red" } as const;
+
 const TICK_MS = 1_000;
 
 interface PresenceOptions {
@@ -95,8 +97,6 @@ async function drawTable(client: Client, subscription: Followed, output: Output)
 
 const inOrder = (members: readonly Member[]): Member[] =>
   [...members].sort((one, other) => (one.key < other.key ? -1 : 1));
-
-const STATUS_COLORS = { online: "green", busy: "yellow", offline: "dim", suspect: "red" } as const;
 
 /**
  * The columns of a members table: the work of workstations, the meta of other members. Ages are relative to `nowMs`.

@@ -4,6 +4,10 @@ import { connect as connectTls, type PeerCertificate, type TLSSocket } from "nod
 import { inMs } from "../format/times.ts";
 import { type Check, type Finding, fail, ok, type Patient, warn } from "./check.ts";
 
+/** Prints the answer of the system's resolver: an array of addresses, or the error's code. */
+const LOOKUP_SCRIPT = `require("node:dns").lookup(process.argv[1], { all: true }, (error, found) =>
+  console.log(JSON.stringify(error ? error.code : found.map(({ address }) => address))))`;
+
 const DAY_MS = 86_400_000;
 const EXPIRY_WARNING_DAYS = 14;
 
@@ -25,10 +29,6 @@ export const nameCheck: Check = {
   },
 };
 
-/** Prints the answer of the system's resolver: an array of addresses, or the error's code. */
-const SCRIPT = `require("node:dns").lookup(process.argv[1], { all: true }, (error, found) =>
-  console.log(JSON.stringify(error ? error.code : found.map(({ address }) => address))))`;
-
 /**
  * Returns a host's addresses from the system's resolver. Rejects with an error whose `code` is the resolver's, or
  * `TIMEOUT`. A lookup can't be cancelled, and a process can't exit while one is pending. This one runs in a child
@@ -38,7 +38,7 @@ function lookupName(host: string, timeoutMs: number, signal: AbortSignal): Promi
   const env = { ...process.env, NODE_OPTIONS: "" };
   return new Promise((resolve, reject) => {
     const options = { env, timeout: timeoutMs, signal, killSignal: "SIGKILL" } as const;
-    execFile(process.execPath, ["-e", SCRIPT, host], options, (error, stdout) => {
+    execFile(process.execPath, ["-e", LOOKUP_SCRIPT, host], options, (error, stdout) => {
       if (signal.aborted) return reject(signal.reason);
       if (error) return reject(error.killed ? Object.assign(error, { code: "TIMEOUT" }) : error);
       const answer = JSON.parse(stdout) as string | string[];

@@ -38,7 +38,7 @@ export interface Invocation<Options extends object = object> {
 
 /**
  * One command. Its file must load fast: import heavy modules (the SDK, tables) within `run`, and only types and
- * `kernel/errors.ts` at the top. The shell completes arguments named `channel`, `method` or `context`, and options with
+ * `client-sdk/kernel/errors.ts` at the top. The shell completes arguments named `channel`, `method` or `context`, and options with
  * choices.
  */
 export interface CliCommand<Options extends object = object> {

@@ -10,7 +10,7 @@ import { crud, type Entity, notFound, parent, refuseInactiveProject } from "../c
 import * as field from "../fields.ts";
 import { RIGHTS } from "../rights.ts";
 import { removing } from "../sql/deletions.ts";
-import { attachmentOf } from "../sql/key-queries.ts";
+import { attachmentOf } from "../sql/lookups.ts";
 import { EntityRows } from "../sql/rows.ts";
 import type { EntityTable } from "../sql/table.ts";
 import { branch, folder } from "./git-names.ts";

@@ -134,9 +134,7 @@ function withToken(workstation: Workstation, token: string): Pick<Written, "resu
   return { result, replayed: { ...result, registrationToken: null } };
 }
 
-export const workstations = { ...entity, procedures: [...crud(entity), register, rotateToken] };
-
-export interface RegistrationToken {
+interface RegistrationToken {
   /** `wst_` and 43 characters. Returned once and never stored. */
   token: string;
   /** SHA-256 in hex, as stored in the workstation's row. */
@@ -147,3 +145,5 @@ export function mintRegistrationToken(): RegistrationToken {
   const token = `wst_${randomBytes(32).toString("base64url")}`;
   return { token, digest: createHash("sha256").update(token).digest("hex") };
 }
+
+export const workstations = { ...entity, procedures: [...crud(entity), register, rotateToken] };

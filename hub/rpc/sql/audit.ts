@@ -1,6 +1,6 @@
 import type { AuditEvent, OmittedValues } from "@monster-realtime/client/protocol";
 import type { PendingQuery } from "postgres";
-import { columnOf, fieldOf, toPublicFields } from "../../kernel/field-names.ts";
+import { columnOf, fieldOf, toPublicFields } from "../../kernel/public-fields.ts";
 import { type DbRow, runSql, type Statements } from "../../kernel/statements.ts";
 import type { Queries } from "../../store/postgres.ts";
 import type { Scope } from "./scope.ts";

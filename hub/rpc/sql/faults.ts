@@ -1,5 +1,5 @@
 import { HubError } from "../../kernel/errors.ts";
-import { fieldOf } from "../../kernel/field-names.ts";
+import { fieldOf } from "../../kernel/public-fields.ts";
 import { type DatabaseFault, isDatabaseFault } from "../../store/postgres.ts";
 
 /** The failed call. The method decides the path of a column in the params. */

@@ -1,6 +1,6 @@
 import type { RefusedChange } from "@monster-realtime/client/protocol";
 import type { PendingQuery } from "postgres";
-import { fieldOf } from "../../kernel/field-names.ts";
+import { fieldOf } from "../../kernel/public-fields.ts";
 import { runSql, type Statements, type Transaction } from "../../kernel/statements.ts";
 
 export interface RefusedQuery {

@@ -1,4 +1,4 @@
-import { columnOf } from "../../kernel/field-names.ts";
+import { columnOf } from "../../kernel/public-fields.ts";
 import type { Scope } from "./scope.ts";
 import { type EntityTable, type Parameters, type SortKey, selectList, withinScope } from "./table.ts";
 

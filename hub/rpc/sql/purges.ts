@@ -1,6 +1,6 @@
 import type { Purge } from "@monster-realtime/client/protocol";
 import type { PendingQuery } from "postgres";
-import { fieldOf } from "../../kernel/field-names.ts";
+import { fieldOf } from "../../kernel/public-fields.ts";
 import { runSql, type Statements } from "../../kernel/statements.ts";
 
 /** Selects marks of these organizations, or of all (null), and the marks of these deleted organizations. */

@@ -1,5 +1,5 @@
 import type { PendingQuery } from "postgres";
-import { columnOf } from "../../kernel/field-names.ts";
+import { columnOf } from "../../kernel/public-fields.ts";
 import { type DbRow, runSql, type Statements } from "../../kernel/statements.ts";
 import { type PageQuery, pageStatement } from "./page.ts";
 import type { Scope } from "./scope.ts";

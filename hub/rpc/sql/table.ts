@@ -1,4 +1,4 @@
-import { columnOf } from "../../kernel/field-names.ts";
+import { columnOf } from "../../kernel/public-fields.ts";
 import type { OrganizationsScope, Scope } from "./scope.ts";
 
 /**

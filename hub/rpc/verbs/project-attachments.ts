@@ -7,7 +7,7 @@ import { workstations } from "../entities/workstations.ts";
 import * as field from "../fields.ts";
 import { defineProcedure, type WriteContext, type Written } from "../procedure.ts";
 import { RIGHTS } from "../rights.ts";
-import { attachmentOf } from "../sql/key-queries.ts";
+import { attachmentOf } from "../sql/lookups.ts";
 
 type Attach = RpcParams<"projects.attachWorkstation">;
 

@@ -2,7 +2,7 @@ import type { Page, Purge, PurgeListParams, RpcParams } from "@monster-realtime/
 import { z } from "zod";
 import type { Touched } from "../../auth/facts.ts";
 import type { HubError } from "../../kernel/errors.ts";
-import { columnOf } from "../../kernel/field-names.ts";
+import { columnOf } from "../../kernel/public-fields.ts";
 import type { Statements } from "../../kernel/statements.ts";
 import { conflict } from "../../tasks/conflict.ts";
 import type { Caller } from "../caller.ts";

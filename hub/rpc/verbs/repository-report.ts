@@ -7,7 +7,7 @@ import { workstationRepositories } from "../entities/workstation-repositories.ts
 import * as field from "../fields.ts";
 import { defineProcedure } from "../procedure.ts";
 import { may, RIGHTS } from "../rights.ts";
-import { cloneOf } from "../sql/key-queries.ts";
+import { cloneOf } from "../sql/lookups.ts";
 
 const report = defineProcedure<RepositoryReport>({
   method: "workstationRepositories.report",

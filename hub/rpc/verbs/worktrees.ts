@@ -19,7 +19,7 @@ import { workstations } from "../entities/workstations.ts";
 import * as field from "../fields.ts";
 import { defineProcedure, type WriteContext } from "../procedure.ts";
 import { RIGHTS, readScope } from "../rights.ts";
-import { cloneOf } from "../sql/key-queries.ts";
+import { cloneOf } from "../sql/lookups.ts";
 import type { Parameters } from "../sql/table.ts";
 
 const MAX_STALE = 200;

@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { ulid } from "ulid";
 import { Authorizer } from "../../../hub/auth/authorizer.ts";
 import type { Principal } from "../../../hub/auth/principal.ts";
-import type { RpcRouter } from "../../../hub/rpc/context.ts";
+import type { RpcRouter } from "../../../hub/rpc/call.ts";
 import { createRpcRouter } from "../../../hub/rpc/router/router.ts";
 import { PostgresFacts } from "../../../hub/store/facts.ts";
 import { Database } from "../../../hub/store/postgres.ts";

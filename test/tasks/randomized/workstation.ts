@@ -1,6 +1,6 @@
 import type { Assignment } from "../../../client-sdk/protocol/index.ts";
 import { HubError } from "../../../hub/kernel/errors.ts";
-import type { RpcRouter } from "../../../hub/rpc/context.ts";
+import type { RpcRouter } from "../../../hub/rpc/call.ts";
 import type { Database } from "../../../hub/store/postgres.ts";
 import { principalOf } from "./factory.ts";
 
