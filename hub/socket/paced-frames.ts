@@ -20,6 +20,8 @@ const SMALLEST_FRAME_BYTES = 2;
  * connection that has 60 unsent pongs, so that a turn must take fewer pings.
  */
 export const FRAMES_PER_TURN = 32;
+/** Frames of all connections that one turn parses. Beyond it each connection gets one frame a turn. */
+export const FRAMES_OF_ALL_PER_TURN = 128;
 
 /** Meters the frames of one connection. */
 export interface FrameMeter {
@@ -32,6 +34,25 @@ export interface FrameMeter {
 /** The connection that is being parsed, and the number of its frames parsed since it last yielded. */
 let parsed: FrameParser | null = null;
 let frames = 0;
+/** Frames parsed in this turn; null: none. */
+let ofTurn: number | null = null;
+
+function countFrame(): void {
+  if (ofTurn === null) {
+    ofTurn = 0;
+    setImmediate(() => {
+      ofTurn = null;
+      parsed = null;
+    });
+  }
+  frames += 1;
+  ofTurn += 1;
+}
+
+/** Whether the next frame of the parsed connection waits for a later turn. */
+function isTurnOver(): boolean {
+  return frames >= FRAMES_PER_TURN || (frames > 0 && ofTurn !== null && ofTurn >= FRAMES_OF_ALL_PER_TURN);
+}
 
 for (const name of ["getInfo", "startLoop"] as const)
   if (typeof Receiver?.prototype[name] !== "function")
@@ -45,12 +66,12 @@ class PacedReceiver extends Receiver {
   override getInfo(done: (error?: Error) => void): void {
     if (parsed !== this) frames = 0;
     parsed = this;
-    if (frames >= FRAMES_PER_TURN) {
+    if (isTurnOver()) {
       this.defer(done);
       return;
     }
     if (this._bufferedBytes >= SMALLEST_FRAME_BYTES) {
-      frames += 1;
+      countFrame();
       this.meter.onFrame();
     }
     super.getInfo(done);
@@ -70,7 +91,10 @@ class PacedReceiver extends Receiver {
   }
 }
 
-/** Makes the WebSocket parse at most `FRAMES_PER_TURN` frames in one turn of the event loop, and meters each frame. */
+/**
+ * Makes the WebSocket parse at most `FRAMES_PER_TURN` frames in one turn of the event loop, all of them together about
+ * `FRAMES_OF_ALL_PER_TURN`, and meters each frame.
+ */
 export function paceFrames(webSocket: ws.WebSocket, meter: FrameMeter): void {
   const { _receiver: receiver } = webSocket as { _receiver?: object };
   if (!receiver) return;

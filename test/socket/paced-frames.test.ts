@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { equal, is, ok } from "uvu/assert";
 import { type WebSocket, WebSocketServer } from "ws";
-import { FRAMES_PER_TURN, paceFrames } from "../../hub/socket/paced-frames.ts";
+import { FRAMES_OF_ALL_PER_TURN, FRAMES_PER_TURN, paceFrames } from "../../hub/socket/paced-frames.ts";
 import { frame, UPGRADE } from "../../scripts/bench/attacks/raw-tcp.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
@@ -103,6 +103,28 @@ test("each connection has its own limit of frames per turn", () =>
       await until("all are parsed", () => seen.length === 1_001);
     }),
   ));
+
+async function withPeers(count: number, body: (peers: Peer[]) => Promise<void>, peers: Peer[] = []): Promise<void> {
+  if (peers.length === count) await body(peers);
+  else await withPeer((peer) => withPeers(count, body, [...peers, peer]));
+}
+
+test("many connections that flood together share the frames of a turn, and each gets one at least", () =>
+  withPeers(40, async (peers) => {
+    const turns = turnCounter();
+    const order: number[] = [];
+    for (const [index, { served }] of peers.entries()) {
+      served.on("ping", turns.count);
+      served.on("message", () => order.push(index));
+    }
+    const chunk = Buffer.concat([...Array(FRAMES_PER_TURN * 2).fill(frame("ping", "")), frame("text", "behind")]);
+    for (const { served } of peers) deliver(served, chunk);
+    const full = FRAMES_OF_ALL_PER_TURN / FRAMES_PER_TURN;
+    is(turns.total, FRAMES_OF_ALL_PER_TURN + peers.length - full);
+    await until("all are parsed", () => order.length === peers.length);
+    is(turns.total, peers.length * FRAMES_PER_TURN * 2);
+    ok(turns.most <= FRAMES_OF_ALL_PER_TURN + peers.length, `${turns.most} in one turn`);
+  }));
 
 test("a chunk of a connection that the hub ended is not parsed further, and the connection closes once", () =>
   withPeer(async ({ served, meter }) => {
