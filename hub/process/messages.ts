@@ -21,6 +21,8 @@ export type Order =
   | { kind: "start"; start: Start }
   /** Drain the clients, then end. `handOver`: other processes continue to serve the port. */
   | { kind: "drain"; handOver: boolean }
+  /** End the connections, write back what is pending, and end. */
+  | { kind: "close" }
   | { kind: "measure" }
   /** The answer to `metrics`: the metrics of all processes. */
   | { kind: "metrics"; text: string };

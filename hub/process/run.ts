@@ -45,7 +45,8 @@ async function runOne(config: HubConfig, log: Logger): Promise<void> {
     if (stopping) return;
     stopping = true;
     log.info({ reason }, "draining");
-    const stopped = node.stop().then(async () => (await opening).close());
+    // Also if the node fails to stop: the embedded database must not stay behind.
+    const stopped = node.stop().finally(async () => (await opening).close());
     stopped.then(
       () => process.exit(process.exitCode ?? exitCode),
       (error: unknown) => {
@@ -103,7 +104,7 @@ async function runSeveral(config: HubConfig, log: Logger): Promise<void> {
     let failed = false;
     endAll = async () => {
       failed = true;
-      supervisor.stop();
+      supervisor.close();
       await Promise.race([ran, pause(UNCAUGHT_LIMIT_MS / 2)]);
       supervisor.kill();
       await database?.close();

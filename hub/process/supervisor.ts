@@ -97,6 +97,13 @@ export class Supervisor {
     this.#finishIfNoneIsLeft();
   }
 
+  /** Ends all connections and processes without a drain. What is pending is written. */
+  close(): void {
+    this.#end();
+    for (const process of this.#processes) process.close();
+    this.#finishIfNoneIsLeft();
+  }
+
   /** Ends all processes immediately: connections are cut, and pending writes are lost. */
   kill(): void {
     this.#end();

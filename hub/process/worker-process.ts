@@ -84,6 +84,13 @@ export class WorkerProcess {
     this.#send({ kind: "drain", handOver });
   }
 
+  /** Ends its connections and then the process, also in the middle of a drain. */
+  close(): void {
+    if (this.#state === "ended") return;
+    this.#stopOrdered = true;
+    this.#send({ kind: "close" });
+  }
+
   kill(): void {
     this.#stopOrdered = true;
     this.#worker.process.kill("SIGKILL");

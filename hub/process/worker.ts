@@ -48,10 +48,16 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     ending = true;
     endServed(served, { handOver, exitCode }, options);
   };
+  const close = () => {
+    end(false);
+    // It ends a drain that is in progress; `end` reports a failure.
+    served?.close().catch(() => undefined);
+  };
   const start = await new Promise<Start>((resolve) => {
     process.on("message", (order: Order) => {
       if (order.kind === "start") resolve(order.start);
       else if (order.kind === "drain") end(order.handOver);
+      else if (order.kind === "close") close();
       else if (order.kind === "metrics") metrics.answer(order.text);
       else void served?.measure().then((measures) => report({ kind: "measured", measures }));
     });

@@ -116,7 +116,8 @@ export class PresenceWriter implements PresenceSink {
       if (this.pending === 0) return;
       const left = deadline - performance.now();
       if (left <= 0) return this.#log.warn({ pending: this.pending }, "presence was not written back in time");
-      await pause(Math.min(left, this.#pauseMs()));
+      // What came during a flush, and rows that were locked, need not wait for the interval between flushes.
+      await pause(Math.min(left, this.#pauseMs(), this.#failures > 0 ? MAX_RETRY_MS : FIRST_RETRY_MS));
     }
   }
 

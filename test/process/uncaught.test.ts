@@ -1,15 +1,18 @@
 import { join } from "node:path";
 import { equal, is, match, ok } from "uvu/assert";
 import { UNCAUGHT_LIMIT_MS } from "../../hub/process/uncaught.ts";
-import { askStopped, HubProcess, postgresOf, withFolder } from "../support/faults.ts";
+import { askRunning, askStopped, HubProcess, postgresOf, withFolder } from "../support/faults.ts";
+import { meta } from "../support/hub.ts";
 import { joinedWorkstation } from "../support/joined-workstation.ts";
 import type { RawClient } from "../support/raw-client.ts";
+import { withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { rowOf } from "../support/workstation-rows.ts";
 
 const test = suite("an uncaught exception");
 
+const LIMIT_MS = 120_000;
 const PROGRAM = join(import.meta.dirname, "../support/hub-with-faults.ts");
 
 /** Pending data is written only at the end. */
@@ -19,9 +22,10 @@ const ENV = { WRITE_BACK_INTERVAL_MS: "30000", DRAIN_MS: "60000" };
 function failing(
   before: (hub: HubProcess, client: RawClient) => Promise<void>,
   checkClient: (client: RawClient) => Promise<void>,
+  env: Record<string, string> = {},
 ) {
   return withFolder(async (dataDir) => {
-    const hub = await HubProcess.start(dataDir, ENV, PROGRAM);
+    const hub = await HubProcess.start(dataDir, { ...ENV, ...env }, PROGRAM);
     try {
       const { client, id } = await joinedWorkstation(hub);
       await before(hub, client);
@@ -46,7 +50,7 @@ test(
       async () => undefined,
       async (client) => is(((await client.push("closing"))[0] as { code: string }).code, "draining"),
     ),
-  60_000,
+  LIMIT_MS,
 );
 
 test(
@@ -59,7 +63,53 @@ test(
       },
       async () => undefined,
     ),
-  60_000,
+  LIMIT_MS,
+);
+
+test.needing("redis-server")(
+  "in the supervisor of several hubs ends all of them with pending data written, and no database left",
+  () =>
+    withRedis((redis) =>
+      failing(
+        async () => undefined,
+        async (client) => is(((await client.push("closing"))[0] as { code: string }).code, "draining"),
+        { WEB_CONCURRENCY: "2", REDIS_URL: redis.url },
+      ),
+    ),
+  LIMIT_MS,
+);
+
+test(
+  "leaves no database when it ends a drain whose pending data can't be written",
+  () =>
+    withFolder(async (dataDir) => {
+      const hub = await HubProcess.start(dataDir, ENV, PROGRAM);
+      try {
+        const { client, id, channel } = await joinedWorkstation(hub);
+        await askRunning(dataDir, async (database) => {
+          await until("the join is written", async () => (await rowOf(database, id)).status === "online");
+        });
+        const exited = await askRunning(dataDir, (database) =>
+          database
+            .transaction("test", async (sql) => {
+              await sql`SELECT FROM workstations WHERE id = ${id} FOR UPDATE`;
+              await client.request("presence.update", { channel, meta: meta({ currentTaskCount: 1 }) });
+              hub.kill("SIGTERM");
+              await client.push("goaway");
+              hub.kill("SIGUSR2");
+              return hub.exited;
+            })
+            // The end of the server has closed it.
+            .catch(() => hub.exited),
+        );
+        is(exited, 1, hub.output);
+        match(hub.output, "presence was not written back in time");
+        equal(postgresOf(dataDir), []);
+      } finally {
+        await hub.stop();
+      }
+    }),
+  LIMIT_MS,
 );
 
 test(
@@ -77,7 +127,7 @@ test(
         await hub.stop();
       }
     }),
-  60_000,
+  LIMIT_MS,
 );
 
 test.run();

@@ -392,6 +392,24 @@ test("a flush that can't finish ends at its limit, logs that, and keeps the rest
     );
   }));
 
+test("a flush writes what came during a flush in flight, however long the interval is", () =>
+  withDatabase(async (database) => {
+    const ids = await seedWorkstations(database, 2);
+    await withWriter(
+      database,
+      async ({ writer, logged }) => {
+        const [first = "", second = ""] = ids;
+        writer.write(presenceOf(first, 1));
+        const flushed = writer.flush(FLUSH_MS);
+        writer.write(presenceOf(second, 1));
+        await flushed;
+        is(writer.pending, 0);
+        equal(logged, []);
+      },
+      { intervalMs: 60_000 },
+    );
+  }));
+
 const anyState = fc.record({
   workstation: fc.nat(2),
   revision: fc.integer({ min: 1, max: 60 }),
