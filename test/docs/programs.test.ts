@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { equal, is, ok } from "uvu/assert";
 import { startCuttingProxy } from "../client-sdk/support/cutting-proxy.ts";
-import { type TestHub, withHub } from "../support/hub.ts";
+import { meta, type TestHub, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
 import { fencedBlock } from "./support/fenced.ts";
 import { withProgram } from "./support/program.ts";
@@ -13,6 +13,7 @@ const LIMIT_MS = 40_000;
 
 const agent = fencedBlock("docs/workstation-agent.md", "ts", "createWorkstation");
 const rereading = fencedBlock("docs/recovery.md", "ts", '"lost"');
+const watch = fencedBlock("README.md", "ts", "projectWorkstationsChannel");
 const hello = fencedBlock("docs/five-minute-start.md", "ts", "hello from the SDK");
 
 /** A user's connection, and RPC calls over it. */
@@ -80,6 +81,33 @@ test(
       } finally {
         await proxy.close();
       }
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "the README's watch.ts prints the workstations that connect and leave",
+  () =>
+    withHub({}, async (hub) => {
+      const prepare = (folder: string) => {
+        mkdirSync(join(folder, "data"));
+        const development = { url: hub.url, userToken: hub.userToken, projectId: hub.projectId };
+        writeFileSync(join(folder, "data", "development.json"), JSON.stringify(development));
+      };
+      await withProgram(
+        watch,
+        {},
+        async (program) => {
+          await program.prints("0 connected");
+          const { token, channel, id } = hub.workstation;
+          const machine = await hub.connect(token);
+          await machine.request("presence.join", { channel, meta: meta() });
+          await program.prints(`workstation:${id} is online`);
+          await machine.request("presence.leave", { channel });
+          await program.prints(`workstation:${id} left: left`);
+        },
+        prepare,
+      );
     }),
   LIMIT_MS,
 );
