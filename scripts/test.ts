@@ -1,6 +1,7 @@
 /**
  * Runs the tests: `npm test [-- <part of a path> …]`. Each file runs in a separate process, so that a file that crashes,
- * hangs or leaves a handle open fails alone, by name. Files named `*.timed.test.ts` run one at a time, after all others.
+ * hangs or leaves a handle open fails alone, by name. Files that measure time (`*.timed.test.ts`) and files that start
+ * several servers run one at a time, after all others.
  * The last line is `N passed, N failed[, N skipped]`. Tests with
  * missing requirements are skipped, and the command that installs those is printed. `--install` runs that command
  * instead of the tests; `--no-skips` fails if a test was skipped.
@@ -33,8 +34,12 @@ function report({ file, passed, failed, skipped, seconds, output }: FileResult):
   if (failed > 0) console.log(output);
 }
 
-/** Tests that measure time have the machine to themselves. */
-const isTimed = (file: string): boolean => file.endsWith(".timed.test.ts");
+/** Folders whose tests start several hubs, Redis servers or browsers. Two of them at once exceed two processors. */
+const CROWDED = ["cluster", "e2e", "faults", "node", "process"].map((folder) => join("test", folder, "/"));
+
+/** Whether the tests of this file need the machine for themselves, so that what they wait for comes in time. */
+const runsAlone = (file: string): boolean =>
+  file.endsWith(".timed.test.ts") || CROWDED.some((folder) => file.startsWith(folder));
 
 async function runAll(files: readonly string[], workers: number, env: NodeJS.ProcessEnv): Promise<FileResult[]> {
   const queue = [...files];
@@ -54,9 +59,9 @@ async function run(files: string[], noSkips: boolean): Promise<number> {
   const server = await startTestServer();
   try {
     const env = { ...process.env, ...server.env, FORCE_COLOR: "0", NODE_ENV: "test" };
-    const untimed = files.filter((file) => !isTimed(file));
-    const results = await runAll(untimed, Math.min(2, availableParallelism()), env);
-    results.push(...(await runAll(files.filter(isTimed), 1, env)));
+    const together = files.filter((file) => !runsAlone(file));
+    const results = await runAll(together, Math.min(2, availableParallelism()), env);
+    results.push(...(await runAll(files.filter(runsAlone), 1, env)));
     const sum = (field: "passed" | "failed") => results.reduce((total, result) => total + result[field], 0);
     const skips = results.flatMap(({ skipped }) => skipped);
     if (skips.length > 0) for (const line of skipSummary(skips, IS_ROOT)) console.log(line);
