@@ -24,7 +24,7 @@ const LIMIT_MS = 60_000;
 const [AHEAD, BEHIND] = [120, -120];
 const LEEWAY_S = 5;
 /** Long, because no test here is about them: on a busy machine a client may reconnect later than the cluster's short ones. */
-const PATIENCE = { PING_TIMEOUT_MS: "5000", PRESENCE_GRACE_MS: "10000" };
+const PATIENCE = { PING_INTERVAL_MS: "5000", PING_TIMEOUT_MS: "5000", PRESENCE_GRACE_MS: "10000" };
 const UPDATES = 5;
 
 interface Clocks {
