@@ -1,8 +1,9 @@
+// biome-ignore assist/source/organizeImports: Socket.IO, behind the connection, stands first in a bundle and compresses it.
+import { Connection } from "../connection/connection.ts";
 import { ChannelPresence } from "../channels/presence.ts";
 import { Publisher, type PublishOptions } from "../channels/publisher.ts";
 import { Subscription } from "../channels/subscription.ts";
 import type { HistoryQuery, SubscribeOptions, SubscriptionParts } from "../channels/subscription-events.ts";
-import { Connection } from "../connection/connection.ts";
 import type { ConnectionState } from "../connection/connection-state.ts";
 import type { Push } from "../connection/link.ts";
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from "../connection/options.ts";

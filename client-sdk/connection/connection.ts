@@ -1,3 +1,5 @@
+// biome-ignore assist/source/organizeImports: as in client.ts.
+import { Link, type Push, type Settle } from "./link.ts";
 import { abortable } from "../kernel/abortable.ts";
 import type { Backoff } from "../kernel/backoff.ts";
 import {
@@ -10,7 +12,6 @@ import {
 import { Timer } from "../kernel/timer.ts";
 import type { RequestName, Requests } from "../protocol/index.ts";
 import { type ConnectionInput, type ConnectionState, transition } from "./connection-state.ts";
-import { Link, type Push, type Settle } from "./link.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { readToken } from "./token.ts";
 
