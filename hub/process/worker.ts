@@ -49,9 +49,9 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     endServed(served, { handOver, exitCode }, options);
   };
   const close = () => {
-    end(false);
-    // It ends a drain that is in progress; `end` reports a failure.
+    // Before `end`, which would begin a drain, and then only waits for this and reports a failure.
     served?.close().catch(() => undefined);
+    end(false);
   };
   const start = await new Promise<Start>((resolve) => {
     process.on("message", (order: Order) => {

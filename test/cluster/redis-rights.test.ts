@@ -12,7 +12,7 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
 const test = suite("the hub's rights in Redis");
-/** Each of some eighty rights is missed by a start of its own. */
+/** Two tests start a client once for each of some eighty rights. */
 const LIMIT_MS = 240_000;
 const ROOT = join(import.meta.dirname, "..", "..");
 const log = pino({ level: "silent" });

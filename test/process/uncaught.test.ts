@@ -27,7 +27,11 @@ function failing(
   return withFolder(async (dataDir) => {
     const hub = await HubProcess.start(dataDir, { ...ENV, ...env }, PROGRAM);
     try {
-      const { client, id } = await joinedWorkstation(hub);
+      const { client, id, channel } = await joinedWorkstation(hub);
+      await askRunning(dataDir, async (database) => {
+        await until("the join is written", async () => (await rowOf(database, id)).status === "online");
+      });
+      await client.request("presence.update", { channel, meta: meta({ currentTaskCount: 7 }) });
       await before(hub, client);
       const failedAt = performance.now();
       hub.kill("SIGUSR2");
@@ -36,7 +40,10 @@ function failing(
       match(hub.output, "an exception for the test");
       await checkClient(client);
       equal(postgresOf(dataDir), []);
-      await askStopped(dataDir, async (database) => is((await rowOf(database, id)).status, "online"));
+      await askStopped(dataDir, async (database) => {
+        const { status, realtime_presence_meta: written } = await rowOf(database, id);
+        equal([status, (written as { currentTaskCount: number }).currentTaskCount], ["online", 7]);
+      });
     } finally {
       await hub.stop();
     }
@@ -72,7 +79,10 @@ test.needing("redis-server")(
     withRedis((redis) =>
       failing(
         async () => undefined,
-        async (client) => is(((await client.push("closing"))[0] as { code: string }).code, "draining"),
+        async (client) => {
+          is(((await client.push("closing"))[0] as { code: string }).code, "draining");
+          equal(client.received("goaway"), []);
+        },
         { WEB_CONCURRENCY: "2", REDIS_URL: redis.url },
       ),
     ),
