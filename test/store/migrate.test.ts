@@ -26,6 +26,7 @@ const FROZEN = new Map([
   ["0007-deleted-users", "3a93642a3010d06ee332cd1567cb8f57f333a8d9f52665b90a745a11819319f5"],
   ["0008-restorable-triggers", "1716616703adcb340fc6a44621bf8affc24be8c4d1df65855371193e8387eaec"],
   ["0009-audit-statements", "aa42a05cbdccaf712a026f02966caa4a6072b3dc420dcbd5fe862183b43db8c3"],
+  ["0010-task-changes", "0460455ad75f15ce82802e830eae26e81596c58ac4637f5df2f01610760e9175"],
 ]);
 
 test("no applied migration changes", async () => {

@@ -21,6 +21,7 @@ const NAMES: readonly string[] = [
   "0007-deleted-users",
   "0008-restorable-triggers",
   "0009-audit-statements",
+  "0010-task-changes",
 ];
 
 /** Reads all migrations. */

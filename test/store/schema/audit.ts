@@ -91,6 +91,63 @@ export const auditCases: readonly SchemaCase[] = [
     },
   ],
   [
+    "an update of any column of a task records the values of the row, and no other column",
+    async (rows) => {
+      const { project, template, actor, repository, agent } = await makeWorld(rows);
+      const values: Record<string, unknown> = {
+        title: "b",
+        description: 'line one\nline "two" – ü',
+        refined_title: "r",
+        refined_description: "",
+        priority: 5,
+        list: "loop",
+        list_order: "12.50000",
+        mode: "execute",
+        workflow_template_id: template,
+        workflow_config: [{ mode: "plan", requireReview: true }],
+        project_repository_id: repository,
+        target_branch: "main",
+        actor_id: actor,
+        ready: true,
+        agent_session_status: "ACTIVE",
+        active_agent_id: agent,
+        last_agent_session_id: "session",
+        plan_solution: "s",
+        plan_spec: "p",
+        plan_steps: [{ a: [1, null, "x"] }],
+        review_instructions: "i",
+        review_feedback: "f",
+        review_attachments: [],
+        created_at: new Date("2020-01-02T03:04:05.678Z"),
+        completed_at: new Date("2021-01-02T03:04:05.678Z"),
+        workflow_step: 2,
+        loops: true,
+        last_error: "e",
+      };
+      const elsewhere = ["id", "project_id", "dependency_count", "updated_at", "deleted_at"];
+      const columns = await rows.sql<{ name: string }[]>`SELECT attname AS name FROM pg_attribute
+        WHERE attrelid = 'tasks'::regclass AND attnum > 0 AND NOT attisdropped`;
+      equal([...Object.keys(values), ...elsewhere].sort(), columns.map(({ name }) => name).sort());
+      for (const [column, value] of [...Object.entries(values), ["completed_at", null] as const]) {
+        const task = await rows.insert("tasks", {
+          project_id: project,
+          list: column === "completed_at" ? "done" : "todo",
+        });
+        const json = async () => (await rows.sql`SELECT to_jsonb(t) AS row FROM tasks t WHERE id = ${task}`)[0]?.row;
+        const before = await json();
+        await rows.set("tasks", task, { [column]: value });
+        const after = await json();
+        const changed = Object.keys(after).filter(
+          (name) => JSON.stringify(after[name]) !== JSON.stringify(before[name]),
+        );
+        const event = (await eventsOf(rows, task)).at(-1);
+        const those = (row: Record<string, unknown>) => Object.fromEntries(changed.map((name) => [name, row[name]]));
+        ok(changed.length > 0, column);
+        equal([event?.operation, event?.before, event?.after], ["updated", those(before), those(after)], column);
+      }
+    },
+  ],
+  [
     "counters, presence and updates without a change are not recorded",
     async (rows) => {
       const { project, workstation, agent, template } = await makeWorld(rows);
