@@ -1,10 +1,9 @@
 /**
- * Runs the tests: `npm test [-- <part of a path> …]`. Each file runs in a separate process, so that a file that crashes,
- * hangs or leaves a handle open fails alone, by name. Files that measure time (`*.timed.test.ts`) and files that start
- * several servers run one at a time, after all others.
- * The last line is `N passed, N failed[, N skipped]`. Tests with
- * missing requirements are skipped, and the command that installs those is printed. `--install` runs that command
- * instead of the tests; `--no-skips` fails if a test was skipped.
+ * Runs the tests: `npm test [-- <part of a path> …]`. Compiles them once. Each file runs in a separate process, so that a
+ * file that crashes, hangs or leaves a handle open fails alone, by name. Files that measure time (`*.timed.test.ts`) and
+ * files that start several servers run one at a time, after all others. The last line is `N passed, N failed[, N skipped]`.
+ * Tests with missing requirements are skipped, and the command that installs those is printed. `--install` runs that
+ * command instead of the tests; `--no-skips` fails if a test was skipped.
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -12,6 +11,7 @@ import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
 import { parseArgs } from "node:util";
 import { startTestServer } from "../test/support/database.ts";
+import { compile } from "./test-runner/compile.ts";
 import { type FileResult, runFile } from "./test-runner/run-file.ts";
 import { missingInstalls, skipSummary } from "./test-runner/summary.ts";
 
@@ -55,10 +55,26 @@ async function runAll(files: readonly string[], workers: number, env: NodeJS.Pro
   return results;
 }
 
+/** The programs that tests start by `program` of test/support. */
+const PROGRAMS = [
+  "client-sdk/cli/main.ts",
+  "hub/main.ts",
+  "scripts/migrate.ts",
+  "scripts/migrate-v2.ts",
+  "test/cluster/presence-process.ts",
+  "test/fuzz/collecting-hub.ts",
+  "test/purge/purging-process.ts",
+  "test/support/faults-client.ts",
+  "test/support/hub-with-faults.ts",
+  "test/support/tiny-hub.ts",
+  "test/workstation-kit/support/agent.ts",
+];
+
 async function run(files: string[], noSkips: boolean): Promise<number> {
+  const compiled = await compile(ROOT, [...files, ...PROGRAMS]);
   const server = await startTestServer();
   try {
-    const env = { ...process.env, ...server.env, FORCE_COLOR: "0", NODE_ENV: "test" };
+    const env = { ...process.env, ...server.env, ...compiled.env, FORCE_COLOR: "0", NODE_ENV: "test" };
     const together = files.filter((file) => !runsAlone(file));
     const results = await runAll(together, Math.min(2, availableParallelism()), env);
     results.push(...(await runAll(files.filter(runsAlone), 1, env)));
@@ -70,6 +86,7 @@ async function run(files: string[], noSkips: boolean): Promise<number> {
     return sum("failed") === 0 && !(noSkips && skips.length > 0) ? 0 : 1;
   } finally {
     await server.stop();
+    compiled.remove();
   }
 }
 

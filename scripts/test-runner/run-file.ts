@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { program } from "../../test/support/program.ts";
 import { judge, type Verdict } from "./judge.ts";
 
 /** Longer than the longest file takes on a busy machine. A file that stays alive after its tests leaks something. */
@@ -14,7 +15,11 @@ export interface FileResult extends Verdict {
 /** Runs one test file in a separate process, and kills it after eight minutes. Never rejects. */
 export function runFile(file: string, cwd: string, env: NodeJS.ProcessEnv): Promise<FileResult> {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, ["--import", "tsx", file], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, ["--enable-source-maps", ...program(file)], {
+    cwd,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   // Separate from errors, which could split a line.
   let stdout = "";
   let output = "";

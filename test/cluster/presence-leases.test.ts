@@ -1,8 +1,8 @@
-import { fork } from "node:child_process";
-import { join } from "node:path";
+import { spawn } from "node:child_process";
 import type { PresenceDiff } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
 import { PresenceScripts } from "../../hub/presence/presence-scripts.ts";
+import { program } from "../support/program.ts";
 import { type RedisServer, withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
@@ -278,9 +278,8 @@ class PausableNode {
   readonly #messages: { what: string; about: string }[] = [];
 
   private constructor(url: string) {
-    const file = join(import.meta.dirname, "presence-process.ts");
-    const args = [url, String(LEASE_MS), String(GRACE_MS)];
-    this.#child = fork(file, args, { execArgv: ["--import", "tsx"] });
+    const args = [...program("test/cluster/presence-process.ts"), url, String(LEASE_MS), String(GRACE_MS)];
+    this.#child = spawn(process.execPath, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.#child.on("message", (message: { what: string; about: string }) => this.#messages.push(message));
   }
 

@@ -15,11 +15,15 @@ const SEED = Number(process.env.FEED_SEED ?? Date.now() % 100_000);
 const TASKS = 40;
 const WRITERS = 4;
 const PER_TRANSACTION = 5;
-/** The pause between two transactions of a writer: a long run must fit into the compared history. */
-const APART_MS = Math.max(5, KILLS);
+const APART_MS = 5;
+/** The largest history of a project: the test compares all of it. */
+const HISTORY = 100_000;
+/** The transactions of one writer for each kill, however long the hubs take to return: all changes fit into the history. */
+const TRANSACTIONS = Math.floor((0.9 * HISTORY) / KILLS / WRITERS / PER_TRANSACTION);
 const SETTLE_MS = 60_000;
+const RETURN_MS = 120_000;
 const ENV = {
-  PROJECT_HISTORY_SIZE: "100000",
+  PROJECT_HISTORY_SIZE: String(HISTORY),
   PROJECT_HISTORY_TTL_MS: "3600000",
   HISTORY_BYTES: "2000000000",
   HISTORY_BYTES_PER_ORGANIZATION: "2000000000",
@@ -53,8 +57,10 @@ test(
           sql`INSERT INTO tasks (id, project_id, title) SELECT id, ${project}, 'T' FROM unnest(${tasks}::text[]) id`,
       );
       let isOver = false;
+      let allowed = TRANSACTIONS;
       const write = async (writer: number) => {
         for (let round = 0; !isOver; round += 1) {
+          if (round === allowed) await until("the next kill", () => isOver || round < allowed, RETURN_MS);
           const some = Array.from({ length: PER_TRANSACTION }, () => tasks[random(TASKS)] ?? "").sort();
           await database.query(
             (sql) => sql`UPDATE tasks SET title = ${`${writer} ${round}`} WHERE id IN
@@ -69,6 +75,7 @@ test(
         const [one, isBoth] = [random(2), random(3) === 0];
         await Promise.all([cluster.kill(one), isBoth ? cluster.kill(1 - one) : undefined]);
         await cluster.heal();
+        allowed += TRANSACTIONS;
       }
       isOver = true;
       await Promise.all(writers);

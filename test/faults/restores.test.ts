@@ -24,6 +24,7 @@ import { Database } from "../../hub/store/postgres.ts";
 import { urlOf } from "../support/database.ts";
 import { withFolder } from "../support/faults.ts";
 import { POSTGRES_15 } from "../support/needs.ts";
+import { program } from "../support/program.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { type RedisServer, withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
@@ -112,7 +113,7 @@ class Site {
     const url = urlOf({ socketDir: this.socketDir, user: "postgres", database });
     const root = join(import.meta.dirname, "../..");
     const env = { ...process.env, DATABASE_URL: url };
-    execFileSync(process.execPath, ["--import", "tsx", "scripts/migrate.ts", ...args], {
+    execFileSync(process.execPath, [...program("scripts/migrate.ts"), ...args], {
       cwd: root,
       env,
       stdio: "pipe",

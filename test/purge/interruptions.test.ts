@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { pino } from "pino";
 import { ulid } from "ulid";
 import { equal, is, ok } from "uvu/assert";
 import { Purger } from "../../hub/purge/purger.ts";
 import { Database } from "../../hub/store/postgres.ts";
 import { urlOf } from "../support/database.ts";
+import { program } from "../support/program.ts";
 import { withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
@@ -146,7 +146,7 @@ test(
 
 /** A process that purges until it is killed. */
 async function purgingProcess(url: string): Promise<{ kill(): Promise<void> }> {
-  const child = spawn(process.execPath, ["--import", "tsx", join(import.meta.dirname, "purging-process.ts"), url], {
+  const child = spawn(process.execPath, [...program("test/purge/purging-process.ts"), url], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   await once(child.stdout, "data");

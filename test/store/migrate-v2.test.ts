@@ -5,6 +5,7 @@ import { ulid } from "ulid";
 import { equal, is, match, ok } from "uvu/assert";
 import type { Database } from "../../hub/store/postgres.ts";
 import { type DatabaseInfo, withDatabase } from "../support/database.ts";
+import { program } from "../support/program.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
@@ -19,7 +20,7 @@ interface Run {
 /** Runs `npm run migrate:v2` with these arguments; `killWhen` kills it in the middle. */
 async function run(info: DatabaseInfo, args: string[], killWhen?: () => Promise<boolean>): Promise<Run> {
   const { socketDir, user, database } = info;
-  const child = spawn(process.execPath, ["--import", "tsx", "scripts/migrate-v2.ts", ...args], {
+  const child = spawn(process.execPath, [...program("scripts/migrate-v2.ts"), ...args], {
     cwd: ROOT,
     env: {
       PATH: process.env.PATH,

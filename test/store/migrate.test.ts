@@ -9,6 +9,7 @@ import { assertCurrentSchema, migrate } from "../../hub/store/migrate.ts";
 import { readMigrations, readSql } from "../../hub/store/migrations/index.ts";
 import { SchemaError } from "../../hub/store/schema-error.ts";
 import { urlOf, withDatabase, withEmptyDatabase } from "../support/database.ts";
+import { program } from "../support/program.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("migrations");
@@ -130,7 +131,7 @@ test("other tables and plain indexes are ignored", () =>
 
 /** `npm run migrate` with this environment. */
 async function runCommand(env: Record<string, string>, ...args: string[]): Promise<{ code: number; output: string }> {
-  const child = spawn(process.execPath, ["--import", "tsx", "scripts/migrate.ts", ...args], {
+  const child = spawn(process.execPath, [...program("scripts/migrate.ts"), ...args], {
     cwd: join(import.meta.dirname, "..", ".."),
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,6 +1,7 @@
 import { type ChildProcess, type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { program } from "./program.ts";
 import { until } from "./until.ts";
 
 const CLIENT = join(import.meta.dirname, "faults-client.ts");
@@ -110,7 +111,7 @@ export class ClientProcess {
 
   /** `inside`: the prefix of the command. */
   constructor(inside: readonly string[], url: string, token: string, channel: string) {
-    const [file = "", ...args] = [...inside, process.execPath, "--import", "tsx", CLIENT, url, token, channel];
+    const [file = "", ...args] = [...inside, process.execPath, ...program(CLIENT), url, token, channel];
     this.#child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"] });
     let rest = "";
     this.#child.stdout?.on("data", (chunk: Buffer) => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Development, readDevelopment } from "../../hub/node/development.ts";
 import { startEmbeddedPostgres } from "../../hub/store/embedded.ts";
 import { Database } from "../../hub/store/postgres.ts";
+import { program } from "./program.ts";
 import { until } from "./until.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -30,9 +31,9 @@ export class HubProcess {
   readonly exited: Promise<number | null>;
   readonly #child: ChildProcess;
 
-  private constructor(dataDir: string, env: Record<string, string>, program: string) {
+  private constructor(dataDir: string, env: Record<string, string>, file: string) {
     this.dataDir = dataDir;
-    this.#child = spawn(process.execPath, ["--import", "tsx", program], {
+    this.#child = spawn(process.execPath, program(file), {
       cwd: ROOT,
       // The tests' environment must not reach it.
       env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: "0", DATA_DIR: dataDir, LOG_LEVEL: "warn", ...env },
@@ -47,13 +48,13 @@ export class HubProcess {
   }
 
   /** Starts a process without waiting: for hubs that must refuse to start. */
-  static spawn(dataDir: string, env: Record<string, string> = {}, program = PROGRAM): HubProcess {
-    return new HubProcess(dataDir, env, program);
+  static spawn(dataDir: string, env: Record<string, string> = {}, file = PROGRAM): HubProcess {
+    return new HubProcess(dataDir, env, file);
   }
 
   /** Resolves when it serves. */
-  static async start(dataDir: string, env: Record<string, string> = {}, program = PROGRAM): Promise<HubProcess> {
-    const hub = new HubProcess(dataDir, env, program);
+  static async start(dataDir: string, env: Record<string, string> = {}, file = PROGRAM): Promise<HubProcess> {
+    const hub = new HubProcess(dataDir, env, file);
     await until(
       "the hub serves",
       () => {

@@ -3,13 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { is, match, not } from "uvu/assert";
+import { program } from "../../support/program.ts";
 import { until } from "../../support/until.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
 const MAIN = join(ROOT, "client-sdk", "cli", "main.ts");
 const WAIT_MS = 15_000;
 /** The command that runs as `monster-realtime`, from the root of the repository. */
-export const CLI_COMMAND: readonly string[] = [process.execPath, "--import", "tsx", MAIN];
+export const CLI_COMMAND: readonly string[] = [process.execPath, ...program(MAIN)];
 
 export interface CliResult {
   code: number | null;

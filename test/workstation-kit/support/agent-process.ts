@@ -1,5 +1,6 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { program } from "../../support/program.ts";
 import { until } from "../../support/until.ts";
 
 const PROGRAM = join(import.meta.dirname, "agent.ts");
@@ -23,8 +24,7 @@ export class AgentProcess {
   readonly exited: Promise<number | null>;
 
   constructor(options: Record<string, unknown>, env: Record<string, string> = {}) {
-    this.#child = fork(PROGRAM, [JSON.stringify(options)], {
-      execArgv: ["--import", "tsx"],
+    this.#child = spawn(process.execPath, [...program(PROGRAM), JSON.stringify(options)], {
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
