@@ -72,9 +72,11 @@ const PROGRAMS = [
 
 async function run(files: string[], noSkips: boolean): Promise<number> {
   const compiled = await compile(ROOT, [...files, ...PROGRAMS]);
+  // `program` reads it, here and in the tests.
+  Object.assign(process.env, compiled.env);
   const server = await startTestServer();
   try {
-    const env = { ...process.env, ...server.env, ...compiled.env, FORCE_COLOR: "0", NODE_ENV: "test" };
+    const env = { ...process.env, ...server.env, FORCE_COLOR: "0", NODE_ENV: "test" };
     const together = files.filter((file) => !runsAlone(file));
     const results = await runAll(together, Math.min(2, availableParallelism()), env);
     results.push(...(await runAll(files.filter(runsAlone), 1, env)));

@@ -1,4 +1,5 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { equal, is, match, not, ok } from "uvu/assert";
 import { withHub } from "../support/hub.ts";
@@ -72,8 +73,7 @@ test("removes the lock of a killed program", () =>
   withCli({}, async (cli) => {
     const lock = `${fileOf(cli.home)}.lock`;
     mkdirSync(join(cli.home, "monster-realtime"), { mode: 0o700 });
-    writeFileSync(lock, "");
-    utimesSync(lock, 1, 1);
+    writeFileSync(lock, JSON.stringify({ pid: spawnSync("true").pid, birth: null }));
     is((await cli.run(add("prod"), { stdin: "a" })).code, 0);
   }));
 
