@@ -1326,13 +1326,18 @@ ALTER TABLE tasks SET (fillfactor = 85);
 -- those of hub_audit_update.
 DO $do$
 DECLARE
-  -- Objects with the columns that differ.
+  compared CONSTANT TEXT[] := ARRAY['id', 'project_id', 'title', 'description', 'refined_title', 'refined_description', 'priority', 'list',
+    'list_order', 'mode', 'workflow_template_id', 'workflow_config', 'project_repository_id', 'target_branch', 'actor_id', 'ready',
+    'agent_session_status', 'active_agent_id', 'last_agent_session_id', 'plan_solution', 'plan_spec', 'plan_steps', 'review_instructions',
+    'review_feedback', 'review_attachments', 'dependency_count', 'created_at', 'updated_at', 'completed_at', 'workflow_step', 'loops',
+    'last_error', 'deleted_at'];
+  differing CONSTANT TEXT := 'CASE WHEN o.%1$I IS DISTINCT FROM n.%1$I THEN jsonb_build_object(%1$L, %2$s.%1$I) ELSE ''{}'' END';
   former TEXT;
   latter TEXT;
 BEGIN
-  SELECT string_agg(format('CASE WHEN o.%1$I IS DISTINCT FROM n.%1$I THEN jsonb_build_object(%1$L, o.%1$I) ELSE ''{}'' END', attname), E' ||\n      ' ORDER BY attname),
-    string_agg(format('CASE WHEN o.%1$I IS DISTINCT FROM n.%1$I THEN jsonb_build_object(%1$L, n.%1$I) ELSE ''{}'' END', attname), E' ||\n      ' ORDER BY attname)
-  INTO former, latter FROM pg_attribute WHERE attrelid = 'tasks'::regclass AND attnum > 0 AND NOT attisdropped;
+  SELECT string_agg(format(differing, name, 'o'), E' ||\n      ' ORDER BY place), string_agg(format(differing, name, 'n'), E' ||\n      ' ORDER BY place)
+  INTO former, latter FROM unnest(compared) WITH ORDINALITY AS listed (name, place);
+  -- The event of a task that is marked as deleted has its whole row.
   EXECUTE format($function$
 CREATE FUNCTION hub_audit_tasks() RETURNS TRIGGER LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = %1$I, pg_temp SET timezone = 'UTC' SET enable_memoize = off SET jit = off SET enable_seqscan = off AS $$
@@ -1342,7 +1347,8 @@ BEGIN
   FROM (SELECT row_number() OVER () AS hub_place, * FROM old_rows) AS o
   FULL JOIN (SELECT row_number() OVER () AS hub_place, * FROM new_rows) AS n USING (hub_place)
   CROSS JOIN LATERAL hub_event('tasks', n.id,
-      %2$s,
+      CASE WHEN o.deleted_at IS NULL AND n.deleted_at IS NOT NULL THEN to_jsonb(o) - 'hub_place' ELSE
+      %2$s END,
       %3$s) AS event ORDER BY hub_place;
   RETURN NULL;
 END $$

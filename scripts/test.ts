@@ -10,8 +10,9 @@ import { readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
 import { parseArgs } from "node:util";
+import { messageOf } from "../hub/kernel/errors.ts";
 import { startTestServer } from "../test/support/database.ts";
-import { compile } from "./test-runner/compile.ts";
+import { type Compiled, compile } from "./test-runner/compile.ts";
 import { type FileResult, runFile } from "./test-runner/run-file.ts";
 import { missingInstalls, skipSummary } from "./test-runner/summary.ts";
 
@@ -71,25 +72,45 @@ const PROGRAMS = [
 ];
 
 async function run(files: string[], noSkips: boolean): Promise<number> {
-  const compiled = await compile(ROOT, [...files, ...PROGRAMS]);
-  // `program` reads it, here and in the tests.
-  Object.assign(process.env, compiled.env);
-  const server = await startTestServer();
+  const ends: (() => Promise<void> | void)[] = [];
+  const end = async () => {
+    for (const one of ends.splice(0).reverse()) await one();
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => void end().finally(() => process.exit(1)));
   try {
-    const env = { ...process.env, ...server.env, FORCE_COLOR: "0", NODE_ENV: "test" };
-    const together = files.filter((file) => !runsAlone(file));
-    const results = await runAll(together, Math.min(2, availableParallelism()), env);
-    results.push(...(await runAll(files.filter(runsAlone), 1, env)));
-    const sum = (field: "passed" | "failed") => results.reduce((total, result) => total + result[field], 0);
-    const skips = results.flatMap(({ skipped }) => skipped);
-    if (skips.length > 0) for (const line of skipSummary(skips, IS_ROOT)) console.log(line);
-    const skipped = skips.length > 0 ? `, ${skips.length} skipped` : "";
-    console.log(`${sum("passed")} passed, ${sum("failed")} failed${skipped}`);
-    return sum("failed") === 0 && !(noSkips && skips.length > 0) ? 0 : 1;
+    const compiled = await compileOrWarn([...files, ...PROGRAMS]);
+    ends.push(() => compiled?.remove());
+    // `program` reads it, here and in the tests.
+    Object.assign(process.env, compiled?.env);
+    const server = await startTestServer();
+    ends.push(() => server.stop());
+    return await judged(files, { ...process.env, ...server.env, FORCE_COLOR: "0", NODE_ENV: "test" }, noSkips);
   } finally {
-    await server.stop();
-    compiled.remove();
+    await end();
   }
+}
+
+/** Null if it fails: then each file is loaded from its source, and a faulty one fails alone. */
+async function compileOrWarn(files: readonly string[]): Promise<Compiled | null> {
+  try {
+    return await compile(ROOT, files);
+  } catch (error) {
+    console.error(`The tests are not compiled, and run slowly: ${messageOf(error)}`);
+    return null;
+  }
+}
+
+async function judged(files: readonly string[], env: NodeJS.ProcessEnv, noSkips: boolean): Promise<number> {
+  const together = files.filter((file) => !runsAlone(file));
+  const results = await runAll(together, Math.min(2, availableParallelism()), env);
+  results.push(...(await runAll(files.filter(runsAlone), 1, env)));
+  const sum = (field: "passed" | "failed") => results.reduce((total, result) => total + result[field], 0);
+  const skips = results.flatMap(({ skipped }) => skipped);
+  if (skips.length > 0) for (const line of skipSummary(skips, IS_ROOT)) console.log(line);
+  const skipped = skips.length > 0 ? `, ${skips.length} skipped` : "";
+  console.log(`${sum("passed")} passed, ${sum("failed")} failed${skipped}`);
+  return sum("failed") === 0 && !(noSkips && skips.length > 0) ? 0 : 1;
 }
 
 function install(): number {

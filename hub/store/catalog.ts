@@ -23,21 +23,22 @@ export async function readCatalog(sql: Sql | TransactionSql): Promise<Catalog> {
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
     WHERE c.relkind IN ('r', 'p')
     UNION ALL
-    SELECT 'constraint ' || c.relname || '.' || conname, replace(pg_get_constraintdef(n.oid), here.name || '.', '')
+    SELECT 'constraint ' || c.relname || '.' || conname, replace(pg_get_constraintdef(n.oid), format(' %I.', here.name), ' ')
     FROM pg_constraint n JOIN here ON connamespace = here.namespace JOIN pg_class c ON c.oid = conrelid
     WHERE contype IN ('c', 'f', 'p', 'u', 'x')
     UNION ALL
     SELECT CASE WHEN i.indisunique THEN 'unique index ' ELSE 'index ' END || t.relname || '.' || c.relname,
-      replace(pg_get_indexdef(i.indexrelid), here.name || '.', '') || CASE WHEN i.indisvalid THEN '' ELSE ' INVALID' END
+      replace(pg_get_indexdef(i.indexrelid), format(' %I.', here.name), ' ') || CASE WHEN i.indisvalid THEN '' ELSE ' INVALID' END
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
     JOIN here ON c.relnamespace = here.namespace
     UNION ALL
     SELECT 'trigger ' || c.relname || '.' || tgname,
-      replace(pg_get_triggerdef(t.oid), here.name || '.', '') || CASE tgenabled WHEN 'O' THEN '' ELSE ' DISABLED' END
+      replace(pg_get_triggerdef(t.oid), format(' %I.', here.name), ' ') || CASE tgenabled WHEN 'O' THEN '' ELSE ' DISABLED' END
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN here ON c.relnamespace = here.namespace
     WHERE NOT tgisinternal
     UNION ALL
-    SELECT 'function ' || p.proname, regexp_replace(pg_get_functiondef(p.oid), here.name || '\\M\\.?', '', 'g')
+    SELECT 'function ' || p.proname, replace(replace(pg_get_functiondef(p.oid), format('FUNCTION %I.', here.name), 'FUNCTION '),
+      format('search_path TO %L', here.name), 'search_path TO $')
     FROM pg_proc p JOIN here ON p.pronamespace = here.namespace
     WHERE p.prokind = 'f' AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
     UNION ALL

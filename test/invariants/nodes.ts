@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { DevelopmentIssuer } from "../../hub/auth/development-issuer.ts";
 import { Database } from "../../hub/store/postgres.ts";
 import { type DatabaseInfo, startTestServer, TEMPLATE } from "../support/database.ts";
+import { program } from "../support/program.ts";
 import { GUARD, RedisServer } from "../support/redis.ts";
 import { until } from "../support/until.ts";
 
@@ -216,9 +217,11 @@ export class TestCluster {
     const { socketDir, user, database } = this.#info;
     const { preload } = this.#options;
     const sha256 = createHash("sha256").update(this.serviceToken).digest("hex");
-    const preloaded = preload === undefined ? [] : ["--import", preload];
-    const [program = "", ...args] = [...GUARD, process.execPath, "--import", "tsx", ...preloaded, "hub/main.ts"];
-    const child = spawn(program, args, {
+    // A sabotage changes modules, which a compiled program does not load.
+    const hub =
+      preload === undefined ? program("hub/main.ts") : ["--import", "tsx", "--import", preload, "hub/main.ts"];
+    const [command = "", ...args] = [...GUARD, process.execPath, ...hub];
+    const child = spawn(command, args, {
       cwd: ROOT,
       env: {
         PATH: process.env.PATH,

@@ -7,6 +7,7 @@ import { equal, is, match, ok } from "uvu/assert";
 import { differences, expectedCatalog, readCatalog, SCHEMA_FILE } from "../../hub/store/catalog.ts";
 import { assertCurrentSchema, migrate } from "../../hub/store/migrate.ts";
 import { readMigrations, readSql } from "../../hub/store/migrations/index.ts";
+import { Database } from "../../hub/store/postgres.ts";
 import { SchemaError } from "../../hub/store/schema-error.ts";
 import { urlOf, withDatabase, withEmptyDatabase } from "../support/database.ts";
 import { program } from "../support/program.ts";
@@ -27,7 +28,7 @@ const FROZEN = new Map([
   ["0007-deleted-users", "3a93642a3010d06ee332cd1567cb8f57f333a8d9f52665b90a745a11819319f5"],
   ["0008-restorable-triggers", "1716616703adcb340fc6a44621bf8affc24be8c4d1df65855371193e8387eaec"],
   ["0009-audit-statements", "aa42a05cbdccaf712a026f02966caa4a6072b3dc420dcbd5fe862183b43db8c3"],
-  ["0010-task-changes", "0460455ad75f15ce82802e830eae26e81596c58ac4637f5df2f01610760e9175"],
+  ["0010-task-changes", "48ac71cf9a2eeab3aab8c80c9e20ec0db75d99c4ac553f31cb785755a436016d"],
 ]);
 
 test("no applied migration changes", async () => {
@@ -60,6 +61,21 @@ test("an empty database is rejected, with the command that helps, and is current
     );
     await assertCurrentSchema(sql, null);
   }));
+
+for (const schema of ["hub", "list", "a"]) {
+  test(`a schema named ${schema} is as good as public`, () =>
+    withEmptyDatabase(async ({ unlimited: sql }, info) => {
+      await sql`CREATE SCHEMA ${sql(schema)}`;
+      await sql`ALTER DATABASE ${sql(info.database)} SET search_path TO ${sql(schema)}`;
+      const there = new Database({ ...info, max: 1, statementTimeoutMs: 10_000, connectTimeoutMs: 5_000 });
+      try {
+        equal(await migrate(there.unlimited, EXTERNAL), { applied: STEPS });
+        await assertCurrentSchema(there.unlimited, null);
+      } finally {
+        await there.close();
+      }
+    }));
+}
 
 test("applying twice changes nothing", () =>
   withDatabase(async ({ unlimited: sql }) => {

@@ -1,7 +1,9 @@
-import { existsSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { accessSync, constants, existsSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync } from "node:fs";
+import { freemem, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../hub/store/embedded.ts";
+import { EmbeddedPostgresError } from "../../hub/store/embedded-binaries.ts";
+import { claim, endLeftover } from "../../hub/store/embedded-owner.ts";
 import { migrate } from "../../hub/store/migrate.ts";
 import { type ConnectionOptions, Database, type DatabaseOptions } from "../../hub/store/postgres.ts";
 import { withPgBouncer } from "./pgbouncer.ts";
@@ -27,7 +29,9 @@ const TIMES = { statementTimeoutMs: 10_000, connectTimeoutMs: 5_000 };
 export async function startTestServer(
   binaries?: string,
 ): Promise<{ env: Record<string, string>; stop(): Promise<void> }> {
-  const folder = mkdtempSync(join(fastFolder(), "hub-test-"));
+  const base = fastFolder();
+  await removeLeftovers(base);
+  const folder = mkdtempSync(join(base, PREFIX));
   const parts = { dataDir: join(folder, "pg"), fsync: false, maxConnections: 200 };
   const server = await startEmbeddedPostgres(binaries ? { ...parts, binaries } : parts);
   const stop = async () => {
@@ -46,12 +50,36 @@ export async function startTestServer(
 
 const MEMORY = "/dev/shm";
 const MEMORY_BYTES = 2 ** 31;
+const PREFIX = "hub-test-";
 
 /** In memory if there is room: to copy a database costs a ninth there, and each test copies one. */
 function fastFolder(): string {
-  if (!existsSync(MEMORY)) return tmpdir();
+  try {
+    accessSync(MEMORY, constants.W_OK | constants.X_OK);
+  } catch {
+    return tmpdir();
+  }
   const { bavail, bsize } = statfsSync(MEMORY);
-  return bavail * bsize >= MEMORY_BYTES ? MEMORY : tmpdir();
+  const limits = [bavail * bsize, freemem(), process.constrainedMemory() || Number.POSITIVE_INFINITY];
+  return Math.min(...limits) >= MEMORY_BYTES ? MEMORY : tmpdir();
+}
+
+/** Removes the servers of runs that were killed: memory has no other end than that of the machine. */
+async function removeLeftovers(base: string): Promise<void> {
+  const own = process.getuid?.();
+  for (const name of readdirSync(base).filter((one) => one.startsWith(PREFIX))) {
+    const dataDir = join(base, name, "pg");
+    if (!existsSync(`${dataDir}.owner`) || statSync(join(base, name)).uid !== own) continue;
+    try {
+      const release = claim(dataDir);
+      await endLeftover(dataDir, `${dataDir}-socket`);
+      release();
+      rmSync(join(base, name), { recursive: true, force: true });
+    } catch (error) {
+      // Another run uses it.
+      if (!(error instanceof EmbeddedPostgresError)) throw error;
+    }
+  }
 }
 
 async function prepareTemplate({ connection }: EmbeddedPostgres): Promise<void> {

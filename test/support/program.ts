@@ -12,6 +12,7 @@ const ROOT = join(import.meta.dirname, "..", "..");
  */
 export function program(file: string): string[] {
   const source = resolve(ROOT, file);
-  const compiled = join(ROOT, process.env[COMPILED] ?? "", relative(ROOT, source).replace(/\.tsx?$/, ".js"));
-  return existsSync(compiled) ? [compiled] : ["--import", import.meta.resolve("tsx"), source];
+  const folder = process.env[COMPILED];
+  const compiled = join(ROOT, folder ?? "", relative(ROOT, source).replace(/\.tsx?$/, ".js"));
+  return folder !== undefined && existsSync(compiled) ? [compiled] : ["--import", import.meta.resolve("tsx"), source];
 }

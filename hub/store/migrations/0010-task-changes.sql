@@ -1,18 +1,22 @@
 -- Room on each page for the new version of a row: an update that changes no indexed column then enters no index.
 ALTER TABLE tasks SET (fillfactor = 85);
 
-DROP TRIGGER zz_audit_update ON tasks;
 -- Tasks change in masses: their columns are compared one by one, which costs a seventh of comparing rows as JSON. The events are
 -- those of hub_audit_update.
 DO $do$
 DECLARE
-  -- Objects with the columns that differ.
+  compared CONSTANT TEXT[] := ARRAY['id', 'project_id', 'title', 'description', 'refined_title', 'refined_description', 'priority', 'list',
+    'list_order', 'mode', 'workflow_template_id', 'workflow_config', 'project_repository_id', 'target_branch', 'actor_id', 'ready',
+    'agent_session_status', 'active_agent_id', 'last_agent_session_id', 'plan_solution', 'plan_spec', 'plan_steps', 'review_instructions',
+    'review_feedback', 'review_attachments', 'dependency_count', 'created_at', 'updated_at', 'completed_at', 'workflow_step', 'loops',
+    'last_error', 'deleted_at'];
+  differing CONSTANT TEXT := 'CASE WHEN o.%1$I IS DISTINCT FROM n.%1$I THEN jsonb_build_object(%1$L, %2$s.%1$I) ELSE ''{}'' END';
   former TEXT;
   latter TEXT;
 BEGIN
-  SELECT string_agg(format('CASE WHEN o.%1$I IS DISTINCT FROM n.%1$I THEN jsonb_build_object(%1$L, o.%1$I) ELSE ''{}'' END', attname), E' ||\n      ' ORDER BY attname),
-    string_agg(format('CASE WHEN o.%1$I IS DISTINCT FROM n.%1$I THEN jsonb_build_object(%1$L, n.%1$I) ELSE ''{}'' END', attname), E' ||\n      ' ORDER BY attname)
-  INTO former, latter FROM pg_attribute WHERE attrelid = 'tasks'::regclass AND attnum > 0 AND NOT attisdropped;
+  SELECT string_agg(format(differing, name, 'o'), E' ||\n      ' ORDER BY place), string_agg(format(differing, name, 'n'), E' ||\n      ' ORDER BY place)
+  INTO former, latter FROM unnest(compared) WITH ORDINALITY AS listed (name, place);
+  -- The event of a task that is marked as deleted has its whole row.
   EXECUTE format($function$
 CREATE FUNCTION hub_audit_tasks() RETURNS TRIGGER LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = %1$I, pg_temp SET timezone = 'UTC' SET enable_memoize = off SET jit = off SET enable_seqscan = off AS $$
@@ -22,10 +26,12 @@ BEGIN
   FROM (SELECT row_number() OVER () AS hub_place, * FROM old_rows) AS o
   FULL JOIN (SELECT row_number() OVER () AS hub_place, * FROM new_rows) AS n USING (hub_place)
   CROSS JOIN LATERAL hub_event('tasks', n.id,
-      %2$s,
+      CASE WHEN o.deleted_at IS NULL AND n.deleted_at IS NOT NULL THEN to_jsonb(o) - 'hub_place' ELSE
+      %2$s END,
       %3$s) AS event ORDER BY hub_place;
   RETURN NULL;
 END $$
 $function$, current_schema(), former, latter);
 END $do$;
-CREATE TRIGGER zz_audit_update AFTER UPDATE ON tasks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION hub_audit_tasks();
+-- Waits for writers, and stops no reader.
+CREATE OR REPLACE TRIGGER zz_audit_update AFTER UPDATE ON tasks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION hub_audit_tasks();

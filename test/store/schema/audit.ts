@@ -148,6 +148,37 @@ export const auditCases: readonly SchemaCase[] = [
     },
   ],
   [
+    "the event of a row that is marked as deleted has the whole row",
+    async (rows) => {
+      const ids = await makeEverything(rows);
+      for (const table of [
+        "task_attachments",
+        "tasks",
+        "git_worktrees",
+        "actors",
+        "project_repositories",
+        "agents",
+        "projects",
+      ] as const) {
+        const [columns] = await rows.sql`SELECT * FROM information_schema.columns
+          WHERE table_name = ${table} AND column_name = 'deleted_at'`;
+        if (!columns) continue;
+        const [{ row } = { row: null }] =
+          await rows.sql`SELECT to_jsonb(t) - 'deleted_at' AS row FROM ${rows.sql(table)} t WHERE id = ${ids[table]}`;
+        await rows.set(table, ids[table], { deleted_at: new Date() });
+        const event = (await eventsOf(rows, ids[table])).findLast(({ operation }) => operation === "deleted");
+        equal(
+          Object.keys(event?.before ?? {}).sort(),
+          Object.keys(row)
+            .filter((name) => name !== "environment_vars")
+            .sort(),
+          table,
+        );
+        equal([event?.before?.id, event?.after], [ids[table], null], table);
+      }
+    },
+  ],
+  [
     "counters, presence and updates without a change are not recorded",
     async (rows) => {
       const { project, workstation, agent, template } = await makeWorld(rows);
