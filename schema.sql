@@ -14,7 +14,8 @@
 --  * the person behind an invited address is confidential: linking an invitation to its user neither touches nor audits it;
 --  * additions: workstations.presence_revision, UNIQUE registration_token (it holds a SHA-256 in hex), UNIQUE agents
 --    (workstation_id, type, name), organization_memberships.invited_email, tasks.workflow_step, loops and last_error, audit_events, audit_scope, feed_queue, feed_turn, feed_refused,
---    purges, deleted_at of users, agents, projects, repositories, clones, worktrees, templates, actors and tasks (set between a deletion and the removal), serving_hub, rpc_results, schema_migrations.
+--    purges, deleted_at of users, agents, projects, repositories, clones, worktrees, templates, actors and tasks (set between a deletion and the removal), serving_hub, rpc_results, hub_identity,
+--    periodic_work, schema_migrations.
 
 CREATE TYPE membership_role AS ENUM ('owner', 'admin', 'member');
 CREATE TYPE membership_status AS ENUM ('active', 'invited', 'suspended');
