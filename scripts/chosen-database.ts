@@ -2,9 +2,9 @@ import { join, resolve } from "node:path";
 import { ConfigError } from "../hub/config/config.ts";
 import { EMBEDDED, unnamedDatabase } from "../hub/config/values.ts";
 import { HubError } from "../hub/kernel/errors.ts";
+import { Database, isDatabaseFault } from "../hub/store/database.ts";
 import { startEmbeddedPostgres } from "../hub/store/embedded.ts";
 import { openExternal } from "../hub/store/external-database.ts";
-import { Database, isDatabaseFault } from "../hub/store/postgres.ts";
 import type { EmbeddedDir } from "../hub/store/schema-error.ts";
 
 export interface ChosenDatabaseOptions {

@@ -6,8 +6,8 @@
 import { parseArgs } from "node:util";
 import cliProgress from "cli-progress";
 import { ADVISORY_LOCKS } from "../hub/store/advisory-locks.ts";
+import { type Database, reserveConnection } from "../hub/store/database.ts";
 import { assertCurrentSchema } from "../hub/store/migrate.ts";
-import { type Database, reserveConnection } from "../hub/store/postgres.ts";
 import type { EmbeddedDir } from "../hub/store/schema-error.ts";
 import { explained, withChosenDatabase } from "./chosen-database.ts";
 import { migrateV2, type Progress, rehearseV2 } from "./migrate-v2/migration.ts";

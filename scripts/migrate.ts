@@ -6,9 +6,9 @@
  */
 import { parseArgs } from "node:util";
 import { KeySpace } from "../hub/redis/key-space.ts";
+import type { Database } from "../hub/store/database.ts";
 import { renewIdentity, settleIdentity } from "../hub/store/identity.ts";
 import { migrate } from "../hub/store/migrate.ts";
-import type { Database } from "../hub/store/postgres.ts";
 import { explained, withChosenDatabase } from "./chosen-database.ts";
 
 const USAGE = "npm run migrate -- [--new-identity]";

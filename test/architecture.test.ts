@@ -109,7 +109,7 @@ const INTERFACES = [
   "hub/feed/change.ts",
   "hub/presence/presence.ts",
   "hub/rpc/call.ts",
-  "hub/store/postgres.ts",
+  "hub/store/database.ts",
 ];
 
 for (const part of PARTS) {

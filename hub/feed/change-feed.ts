@@ -8,7 +8,7 @@ import { type Invited, invitedBy } from "./invited.ts";
 import { ChangePublisher } from "./publisher.ts";
 import { touchedBy } from "./touched.ts";
 
-/** The audit trail (`store/change-feed.ts`). */
+/** The audit trail (`store/feed-store.ts`). */
 export interface ChangeSource {
   /** The changes of rights that became visible since the previous look, and whether any change waits to be published. */
   look(): Promise<{ changes: RightsChange[]; pending: boolean }>;

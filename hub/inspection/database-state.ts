@@ -1,5 +1,5 @@
 import { reused } from "../kernel/memoized.ts";
-import type { Database } from "../store/postgres.ts";
+import type { Database } from "../store/database.ts";
 import { askForLags, countRefused, type LagRow } from "./feed-queries.ts";
 
 /** Organizations with their own label value: the number of values must not grow with tenants. */

@@ -13,8 +13,8 @@ import {
 } from "../socket/delivery-log.ts";
 import type { FanOut } from "../socket/fan-out.ts";
 import type { Recent } from "../socket/recent.ts";
-import type { Accepted } from "./accepted.ts";
 import { type Handling, MAX_DELIVERIES, type Remembered, type TraceQuery } from "./inspection.ts";
+import type { Accepted } from "./observed-broker.ts";
 import { type OrganizationOf, shownOrganization } from "./view.ts";
 
 export interface NodeTraceOptions {

@@ -4,10 +4,10 @@ import type { Logger } from "../kernel/log.ts";
 import type { PresenceStore } from "../presence/presence.ts";
 import type { DeliveryLog } from "../socket/delivery-log.ts";
 import type { FanOut } from "../socket/fan-out.ts";
-import type { ObservedBroker } from "./accepted.ts";
 import type { Inspection } from "./inspection.ts";
 import { LiveChannels } from "./live-channels.ts";
 import { NodeTrace } from "./node-trace.ts";
+import type { ObservedBroker } from "./observed-broker.ts";
 import { SharedInspection } from "./shared-inspection.ts";
 
 export interface InspectedHub {

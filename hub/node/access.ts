@@ -6,8 +6,8 @@ import { remoteKeys } from "../auth/issuer-keys.ts";
 import { type PersonalTokens, type TokenIssuer, TokenVerifier } from "../auth/tokens.ts";
 import type { HubConfig } from "../config/config.ts";
 import type { Logger } from "../kernel/log.ts";
+import type { Database } from "../store/database.ts";
 import { PostgresFacts } from "../store/facts.ts";
-import type { Database } from "../store/postgres.ts";
 import { type DevelopmentSeed, developmentServiceToken, seedDevelopment, sha256 } from "./development.ts";
 
 /** The tokens that the hub accepts, and the rights of their principals. */

@@ -20,8 +20,8 @@ import { KeySpace } from "../redis/key-space.ts";
 import { MarkerKeeper } from "../redis/marker.ts";
 import { MemoryWatch, type RedisMemory } from "../redis/memory-watch.ts";
 import { RedisSubscriptions } from "../redis/subscriptions.ts";
+import type { Database } from "../store/database.ts";
 import { hasIdentity, settleIdentity } from "../store/identity.ts";
-import type { Database } from "../store/postgres.ts";
 import type { NodeEvents } from "./events.ts";
 import type { HeldIdentity } from "./held-identity.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { DevelopmentIssuer } from "../auth/development-issuer.ts";
 import { newId } from "../kernel/ids.ts";
-import type { Database } from "../store/postgres.ts";
+import type { Database } from "../store/database.ts";
 
 /** The seed of a hub in development mode: an organization, and a token for each kind of principal. */
 export interface Development {

@@ -1,7 +1,7 @@
 import type { Metrics } from "../http/metrics.ts";
 import { databaseSizes, feedState } from "../inspection/database-state.ts";
+import type { Database } from "../store/database.ts";
 import type { Fence } from "../store/fence.ts";
-import type { Database } from "../store/postgres.ts";
 import type { PresenceWriter } from "../store/presence-writer.ts";
 import type { Backend } from "./backend.ts";
 import type { Background } from "./background.ts";

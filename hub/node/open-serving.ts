@@ -1,8 +1,8 @@
 import { randomInt } from "node:crypto";
 import { ConfigError, type HubConfig } from "../config/config.ts";
 import type { Logger } from "../kernel/log.ts";
+import { type ConnectionOptions, connectTo, type Database } from "../store/database.ts";
 import { detectPooler } from "../store/pooler.ts";
-import { type ConnectionOptions, connectTo, type Database } from "../store/postgres.ts";
 import { ServingKeeper } from "./serving-keeper.ts";
 import { ServingSession } from "./serving-session.ts";
 

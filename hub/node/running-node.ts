@@ -11,7 +11,7 @@ import { createHttpServer, endWithNextAnswer, handOver as handOverPort, type Rea
 import type { Logger } from "../kernel/log.ts";
 import { reused } from "../kernel/memoized.ts";
 import type { Reconciler } from "../presence/reconciler.ts";
-import type { Database } from "../store/postgres.ts";
+import type { Database } from "../store/database.ts";
 import type { PresenceWriter } from "../store/presence-writer.ts";
 import type { ProgressPublisher } from "../tasks/progress.ts";
 import { type Backend, readinessFaults } from "./backend.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { PendingQuery, Row, Sql } from "postgres";
 import { ADVISORY_LOCKS } from "../store/advisory-locks.ts";
-import { type ConnectionOptions, connectTo } from "../store/postgres.ts";
+import { type ConnectionOptions, connectTo } from "../store/database.ts";
 import {
   type Holder,
   type Input,

@@ -1,6 +1,6 @@
 import type { Measures } from "../http/metrics.ts";
 import type { Development } from "../node/development.ts";
-import type { ConnectionOptions } from "../store/postgres.ts";
+import type { ConnectionOptions } from "../store/database.ts";
 
 /** The address that the processes serve, and the development tokens. */
 export interface Announcement {

@@ -1,7 +1,7 @@
 import cluster from "node:cluster";
 import type { MetricsText } from "../http/metrics-endpoint.ts";
 import type { Logger } from "../kernel/log.ts";
-import type { ConnectionOptions } from "../store/postgres.ts";
+import type { ConnectionOptions } from "../store/database.ts";
 import type { Announcement } from "./messages.ts";
 import { SupervisorMetrics } from "./metrics.ts";
 import { type Exit, WorkerProcess } from "./worker-process.ts";

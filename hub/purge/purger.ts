@@ -3,8 +3,8 @@ import { CoalescedRun } from "../kernel/coalesced-run.ts";
 import { messageOf } from "../kernel/errors.ts";
 import type { Logger } from "../kernel/log.ts";
 import { ADVISORY_LOCKS } from "../store/advisory-locks.ts";
+import type { Database } from "../store/database.ts";
 import type { Fence, FencingToken } from "../store/fence.ts";
-import type { Database } from "../store/postgres.ts";
 import { DEFAULT_REST_SHARE, FIRST_PACE, nextPace, type Pace } from "./pace.ts";
 import {
   byIndexAlone,

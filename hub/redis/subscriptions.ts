@@ -1,8 +1,8 @@
 import { HubError } from "../kernel/errors.ts";
 import type { RedisConnection } from "./connection.ts";
 import { faultOf, unavailable } from "./faults.ts";
-import { SubscriberLink } from "./link.ts";
 import { slotOf } from "./slot.ts";
+import { SubscriberLink } from "./subscriber-link.ts";
 
 export interface ShardListener {
   /** Called in the turn of the event loop in which the message was received. */

@@ -6,7 +6,7 @@ import type { Inspection } from "../inspection/inspection.ts";
 import { HubError } from "../kernel/errors.ts";
 import type { Transaction } from "../kernel/statements.ts";
 import { refuseUnsafeText, validate } from "../kernel/validation.ts";
-import type { Queries } from "../store/postgres.ts";
+import type { Queries } from "../store/database.ts";
 import type { Caller } from "./caller.ts";
 import type { Grant, Place } from "./rights.ts";
 

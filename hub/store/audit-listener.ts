@@ -1,7 +1,7 @@
 import type { Sql } from "postgres";
 import { ulid } from "ulid";
 import type { Logger } from "../kernel/log.ts";
-import { type ConnectionOptions, connectTo } from "./postgres.ts";
+import { type ConnectionOptions, connectTo } from "./database.ts";
 
 /** The channel that the audit trigger notifies. It sends no payload, so that Postgres merges the notifications of a transaction. */
 const CHANNEL = "hub_audit";

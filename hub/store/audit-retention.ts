@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "../kernel/log.ts";
+import type { Database } from "./database.ts";
 import { type Fence, isValid } from "./fence.ts";
-import type { Database } from "./postgres.ts";
 
 export interface AuditRetentionTimes {
   /** The first check comes within this time after the start. */

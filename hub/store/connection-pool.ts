@@ -1,7 +1,7 @@
 import type { Sql } from "postgres";
 import { Deadlines } from "../kernel/deadlines.ts";
 import { FairQueue, type Offer, type Share } from "./fair-queue.ts";
-import { HeldConnections, HUB_SHARES } from "./held-connections.ts";
+import { HUB_SHARES, PoolShares } from "./pool-shares.ts";
 
 /** A statement or transaction that needs a connection. */
 export interface Turn {
@@ -41,7 +41,7 @@ export interface ConnectionPoolOptions {
 
 /**
  * At most `max` connections. Organizations and principals take turns for them (`FairQueue`), and none can hold all of them
- * (`HeldConnections`). Statements share a connection only within one organization. The driver's own pool shows neither
+ * (`PoolShares`). Statements share a connection only within one organization. The driver's own pool shows neither
  * waiting work nor frozen connections, pipelines behind statements that never end, and can't close a single connection.
  */
 export class ConnectionPool {
@@ -53,7 +53,7 @@ export class ConnectionPool {
   readonly #free: Sql[];
   readonly #used = new Map<Sql, Use>();
   readonly #waiting = new FairQueue<Turn>();
-  readonly #held: HeldConnections;
+  readonly #held: PoolShares;
   /** The client that rejects all work once the pool is closed. */
   #ended: Sql | null = null;
 
@@ -68,7 +68,7 @@ export class ConnectionPool {
     this.#maxTurns = maxTurns;
     this.#answers = new Deadlines(frozenMs);
     this.#free = Array.from({ length: max }, open);
-    this.#held = new HeldConnections(max);
+    this.#held = new PoolShares(max);
   }
 
   /** Runs `turn` immediately, or as soon as a connection is available for it. */

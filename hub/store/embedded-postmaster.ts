@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "../kernel/log.ts";
+import { connectTo } from "./database.ts";
 import { EmbeddedPostgresError, type Runner } from "./embedded-binaries.ts";
-import { connectTo } from "./postgres.ts";
 
 export interface PostmasterOptions {
   /** A cluster that initdb has created. */

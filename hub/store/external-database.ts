@@ -1,6 +1,6 @@
 import type { Logger } from "../kernel/log.ts";
+import { Database, type DatabaseOptions, serverTimeoutMs } from "./database.ts";
 import { detectPooler, type Pooler } from "./pooler.ts";
-import { Database, type DatabaseOptions, serverTimeoutMs } from "./postgres.ts";
 
 /** A database that another program runs, perhaps behind a pooler. */
 export interface ExternalDatabase {

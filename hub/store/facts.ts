@@ -12,8 +12,8 @@ import type {
 } from "../auth/facts.ts";
 import { newId } from "../kernel/ids.ts";
 import type { Logger } from "../kernel/log.ts";
+import type { Database } from "./database.ts";
 import { Invitations } from "./invitations.ts";
-import type { Database } from "./postgres.ts";
 
 /** The hub's own principal in the audit trail. */
 const HUB = "service:hub";

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import type { Database } from "./postgres.ts";
+import type { Database } from "./database.ts";
 
 /** A database's identity. Its keys and channels in a shared Redis carry it. */
 export interface Identity {

@@ -4,7 +4,7 @@ import { canonicalEmail, invitationLock, PENDING_PREFIX } from "../kernel/email-
 import { HubError } from "../kernel/errors.ts";
 import type { Logger } from "../kernel/log.ts";
 import { Semaphore } from "../kernel/semaphore.ts";
-import { type Database, isDatabaseFault } from "./postgres.ts";
+import { type Database, isDatabaseFault } from "./database.ts";
 
 /** The hub's own principal in the audit trail. */
 const HUB = "service:hub";

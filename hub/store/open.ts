@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { ConfigError, type HubConfig } from "../config/config.ts";
 import type { Logger } from "../kernel/log.ts";
-import { assertAccess } from "./access.ts";
+import { type ConnectionOptions, Database } from "./database.ts";
 import { startEmbeddedPostgres } from "./embedded.ts";
 import { advise, openExternal } from "./external-database.ts";
 import { assertCurrentSchema, migrate } from "./migrate.ts";
-import { type ConnectionOptions, Database } from "./postgres.ts";
+import { assertRoleRights } from "./role-rights.ts";
 
 /** The hub's database, and how to close it. */
 export interface Store {
@@ -24,7 +24,7 @@ export async function openStore(config: HubConfig, log: Logger, shared?: Connect
   if (url !== null) {
     const external = await reached(openExternal({ url, ...times }));
     const checked = async () => {
-      await assertAccess(external.database.unlimited);
+      await assertRoleRights(external.database.unlimited);
       await assertCurrentSchema(external.database.unlimited, null);
       await advise(external, timeoutMs, log);
     };

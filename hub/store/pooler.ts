@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Sql } from "postgres";
-import { type ConnectionOptions, connectTo } from "./postgres.ts";
+import { type ConnectionOptions, connectTo } from "./database.ts";
 
 /** A process between the hub and Postgres that shares Postgres' connections among clients. */
 export interface Pooler {

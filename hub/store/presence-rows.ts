@@ -1,5 +1,5 @@
 import type { PresentRow } from "../presence/presence.ts";
-import type { Database } from "./postgres.ts";
+import type { Database } from "./database.ts";
 
 /** The reconciler's queries on the workstations' rows (`presence/reconciler.ts`). */
 export class PresenceRows {

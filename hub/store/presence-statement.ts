@@ -1,5 +1,5 @@
+import type { Database } from "./database.ts";
 import { type FencingToken, isValid } from "./fence.ts";
-import type { Database } from "./postgres.ts";
 import type { PendingRow } from "./presence-backlog.ts";
 
 /** A row that rejected an offered presence. */

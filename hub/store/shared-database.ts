@@ -2,9 +2,9 @@ import { join } from "node:path";
 import type { HubConfig } from "../config/config.ts";
 import { makeDataDir } from "../config/data-dir.ts";
 import type { Logger } from "../kernel/log.ts";
+import { type ConnectionOptions, Database } from "./database.ts";
 import { startEmbeddedPostgres } from "./embedded.ts";
 import { migrate } from "./migrate.ts";
-import { type ConnectionOptions, Database } from "./postgres.ts";
 
 /** A database for several processes: one of them runs it, the others get its address. */
 export interface SharedDatabase {

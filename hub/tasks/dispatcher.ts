@@ -2,7 +2,7 @@ import type { Change } from "../feed/change.ts";
 import { CoalescedRun } from "../kernel/coalesced-run.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { Transaction } from "../kernel/statements.ts";
-import type { Database } from "../store/postgres.ts";
+import type { Database } from "../store/database.ts";
 import { dispatchRound, projectsOf, type Round, waitingProjects } from "./dispatch.ts";
 
 export interface DispatcherOptions {

@@ -1,5 +1,5 @@
 import { runSql, type Transaction } from "../kernel/statements.ts";
-import { SCALE, spread, stepBetween } from "./steps.ts";
+import { SCALE, spread, stepBetween } from "./list-numbers.ts";
 
 /** One list of a project's board. */
 export interface BoardList {

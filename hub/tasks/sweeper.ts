@@ -2,7 +2,7 @@ import { CoalescedRun } from "../kernel/coalesced-run.ts";
 import { HubError } from "../kernel/errors.ts";
 import type { Logger } from "../kernel/log.ts";
 import { runSql, type Statements, type Transaction } from "../kernel/statements.ts";
-import { type Database, isDatabaseFault } from "../store/postgres.ts";
+import { type Database, isDatabaseFault } from "../store/database.ts";
 import {
   type Ending,
   endSession,

@@ -1,6 +1,6 @@
 import type { PendingQuery, TransactionSql } from "postgres";
 import { ulid } from "ulid";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import { Places } from "./places.ts";
 import { Report } from "./report.ts";
 import { Slugs, slugOf } from "./slugs.ts";

@@ -1,6 +1,6 @@
 import { ulid } from "ulid";
 import { canonicalEmail, invitationLock, PENDING_PREFIX } from "../../hub/kernel/email-address.ts";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import { MigrationError } from "./source.ts";
 
 const MIGRATOR = "service:migrate-v2";

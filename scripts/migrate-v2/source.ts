@@ -1,5 +1,5 @@
 import type { PendingQuery, Sql, TransactionSql } from "postgres";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import type { V2Task } from "./task.ts";
 
 export type Kind = "organizations" | "projects" | "tasks";

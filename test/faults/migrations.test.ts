@@ -1,8 +1,8 @@
 import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { equal, is, match, not } from "uvu/assert";
+import { type Database, reserveConnection } from "../../hub/store/database.ts";
 import { readMigrations } from "../../hub/store/migrations/index.ts";
-import { type Database, reserveConnection } from "../../hub/store/postgres.ts";
 import { urlOf, withDatabase, withEmptyDatabase } from "../support/database.ts";
 import { askStopped, HubProcess, withFolder } from "../support/faults.ts";
 import { withOtherVersion } from "../support/other-version.ts";

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from "node:events";
 import { equal, is, ok } from "uvu/assert";
-import { ChangeFeedStore } from "../../hub/store/change-feed.ts";
+import { ChangeFeedStore } from "../../hub/store/feed-store.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { withFeed } from "./stubborn-broker.ts";

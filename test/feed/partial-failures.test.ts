@@ -1,7 +1,7 @@
 import { ulid } from "ulid";
 import { equal, is, ok } from "uvu/assert";
 import { HubError } from "../../hub/kernel/errors.ts";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { type FeedScene, withFeed } from "./stubborn-broker.ts";

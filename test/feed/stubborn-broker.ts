@@ -4,9 +4,9 @@ import { ulid } from "ulid";
 import type { BrokerPublish } from "../../hub/broker/broker.ts";
 import { MemoryBroker } from "../../hub/broker/memory.ts";
 import { ChangeFeed } from "../../hub/feed/change-feed.ts";
-import { ChangeFeedStore } from "../../hub/store/change-feed.ts";
-import { Database } from "../../hub/store/postgres.ts";
-import { workPublications } from "../../hub/tasks/announcements.ts";
+import { Database } from "../../hub/store/database.ts";
+import { ChangeFeedStore } from "../../hub/store/feed-store.ts";
+import { workPublications } from "../../hub/tasks/work-publications.ts";
 import { withDatabase } from "../support/database.ts";
 
 /** A broker whose delays and rejections the test decides. */

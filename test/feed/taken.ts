@@ -1,6 +1,6 @@
 import type { Change, Claim } from "../../hub/feed/change.ts";
 import { settlementOf } from "../../hub/feed/change-feed.ts";
-import type { ChangeFeedStore } from "../../hub/store/change-feed.ts";
+import type { ChangeFeedStore } from "../../hub/store/feed-store.ts";
 
 export const changesOf = (claim: Claim | null): Change[] => claim?.pending.flatMap(({ change }) => change ?? []) ?? [];
 

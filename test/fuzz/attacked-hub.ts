@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DevelopmentIssuer } from "../../hub/auth/development-issuer.ts";
-import { Database } from "../../hub/store/postgres.ts";
+import { Database } from "../../hub/store/database.ts";
 import { HubProcess } from "../support/faults.ts";
 import { until } from "../support/until.ts";
 import { COLLECTED, PROGRAM } from "./collected.ts";

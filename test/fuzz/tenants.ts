@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { ulid } from "ulid";
 import type { DevelopmentIssuer } from "../../hub/auth/development-issuer.ts";
 import { mintRegistrationToken } from "../../hub/rpc/entities/workstations.ts";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 
 /** A service with all rights in one organization. */
 export interface BoundService {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { getHeapStatistics } from "node:v8";
 import { ConfigError, DEFAULTS, type Environment, loadConfig } from "../../hub/config/config.ts";
-import { warningsOf } from "../../hub/process/production.ts";
+import { warningsOf } from "../../hub/process/start-warnings.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("configuration");

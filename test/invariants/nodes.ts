@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DevelopmentIssuer } from "../../hub/auth/development-issuer.ts";
-import { Database } from "../../hub/store/postgres.ts";
+import { Database } from "../../hub/store/database.ts";
 import { type DatabaseInfo, startTestServer, TEMPLATE } from "../support/database.ts";
 import { program } from "../support/program.ts";
 import { GUARD, RedisServer } from "../support/redis.ts";

@@ -1,5 +1,5 @@
 import { equal, is, ok } from "uvu/assert";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import { SERVICE, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";

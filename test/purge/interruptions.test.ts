@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { ulid } from "ulid";
 import { equal, is, ok } from "uvu/assert";
 import { Purger } from "../../hub/purge/purger.ts";
-import { Database } from "../../hub/store/postgres.ts";
+import { Database } from "../../hub/store/database.ts";
 import { urlOf } from "../support/database.ts";
 import { program } from "../support/program.ts";
 import { withWorld } from "../support/rpc-world.ts";

@@ -1,6 +1,6 @@
 import { ulid } from "ulid";
 import { equal, is, ok } from "uvu/assert";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import { withDatabase } from "../support/database.ts";
 import { withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";

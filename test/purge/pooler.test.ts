@@ -1,5 +1,5 @@
 import { equal } from "uvu/assert";
-import { Database } from "../../hub/store/postgres.ts";
+import { Database } from "../../hub/store/database.ts";
 import { withPgBouncer } from "../support/pgbouncer.ts";
 import { withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";

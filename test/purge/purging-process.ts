@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import { Purger } from "../../hub/purge/purger.ts";
-import { Database } from "../../hub/store/postgres.ts";
+import { Database } from "../../hub/store/database.ts";
 
 /** Purges the database at a URL, like a hub, until it is killed. */
 const [url = ""] = process.argv.slice(2);

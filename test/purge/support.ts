@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import { ulid } from "ulid";
 import { Purger, type PurgerOptions } from "../../hub/purge/purger.ts";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import type { Tenant, World } from "../support/rpc-world.ts";
 import { until } from "../support/until.ts";
 

@@ -3,7 +3,7 @@ import type { AuditEvent, AuditListParams } from "@monster-realtime/client/proto
 import { ulid } from "ulid";
 import * as assert from "uvu/assert";
 import type { HubError } from "../../hub/kernel/errors.ts";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import { absentStep } from "../../hub/store/presence-backlog.ts";
 import { absentColumns } from "../../hub/store/presence-row.ts";
 import { writePresences } from "../../hub/store/presence-statement.ts";

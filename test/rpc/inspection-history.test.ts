@@ -4,7 +4,7 @@ import { equal, is, ok } from "uvu/assert";
 import type { Statements } from "../../hub/kernel/statements.ts";
 import { askForOnline } from "../../hub/rpc/sql/online.ts";
 import { askForTransitions } from "../../hub/rpc/sql/transitions.ts";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import { meta, withHub } from "../support/hub.ts";
 import { SERVICE, type Tenant, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";

@@ -7,7 +7,7 @@ import { type AuditQuery, askForEvents } from "../../hub/rpc/sql/audit.ts";
 import { askForInvitations, pendingUsers } from "../../hub/rpc/sql/own-invitations.ts";
 import type { PageQuery } from "../../hub/rpc/sql/page.ts";
 import type { Scope } from "../../hub/rpc/sql/scope.ts";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import { withDatabase } from "../support/database.ts";
 import { fillTables, rowId } from "../support/filled-tables.ts";
 import { type PlanNode, plan, rowsRead, type Statement, statementOf } from "../support/plans.ts";

@@ -1,7 +1,7 @@
 import * as assert from "uvu/assert";
 import type { Change } from "../../hub/feed/change.ts";
 import { publicationOf } from "../../hub/feed/publications.ts";
-import { ChangeFeedStore } from "../../hub/store/change-feed.ts";
+import { ChangeFeedStore } from "../../hub/store/feed-store.ts";
 import { takeOnce } from "../feed/taken.ts";
 import { SERVICE, seen, user, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";

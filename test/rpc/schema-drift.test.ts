@@ -3,7 +3,7 @@ import { z } from "zod";
 import { columnOf, fieldOf } from "../../hub/kernel/public-fields.ts";
 import { ENTITIES, PROCEDURES } from "../../hub/rpc/router/methods.ts";
 import type { ColumnKind } from "../../hub/rpc/sql/table.ts";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import { withDatabase } from "../support/database.ts";
 import { type FieldType, rowTypes } from "../support/protocol-types.ts";
 import { suite } from "../support/suite.ts";

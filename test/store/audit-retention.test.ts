@@ -1,8 +1,8 @@
 import { pino } from "pino";
 import { equal, is, ok } from "uvu/assert";
 import { AuditRetention, type AuditRetentionOptions } from "../../hub/store/audit-retention.ts";
+import { Database } from "../../hub/store/database.ts";
 import { openExternal } from "../../hub/store/external-database.ts";
-import { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "../support/database.ts";
 import { withPgBouncer } from "../support/pgbouncer.ts";
 import { suite } from "../support/suite.ts";

@@ -1,9 +1,9 @@
 import type { Sql } from "postgres";
 import { equal, is, ok } from "uvu/assert";
 import { ConnectionPool } from "../../hub/store/connection-pool.ts";
+import { connectTo } from "../../hub/store/database.ts";
 import type { Share } from "../../hub/store/fair-queue.ts";
-import { HUB_SHARE, HUB_TRANSACTIONS } from "../../hub/store/held-connections.ts";
-import { connectTo } from "../../hub/store/postgres.ts";
+import { HUB_SHARE, HUB_TRANSACTIONS } from "../../hub/store/pool-shares.ts";
 import { randomOf } from "../support/random.ts";
 import { suite } from "../support/suite.ts";
 

@@ -1,5 +1,5 @@
 import { ok } from "uvu/assert";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import { withDatabase } from "../support/database.ts";
 import { withClient } from "../support/database-client.ts";
 import { suite } from "../support/suite.ts";

@@ -13,9 +13,9 @@ import {
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { equal, is, match, ok } from "uvu/assert";
+import { Database } from "../../hub/store/database.ts";
 import { type EmbeddedOptions, type EmbeddedPostgres, startEmbeddedPostgres } from "../../hub/store/embedded.ts";
 import { EmbeddedPostgresError } from "../../hub/store/embedded-binaries.ts";
-import { Database } from "../../hub/store/postgres.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 

@@ -1,6 +1,6 @@
 import { equal, is, ok } from "uvu/assert";
 import { FairQueue, type Share } from "../../hub/store/fair-queue.ts";
-import { HeldConnections } from "../../hub/store/held-connections.ts";
+import { PoolShares } from "../../hub/store/pool-shares.ts";
 import { randomOf } from "../support/random.ts";
 import { suite } from "../support/suite.ts";
 
@@ -151,7 +151,7 @@ test("an answer of `stop` leaves all others their places", () => {
 
 test("a pool of up to three connections is not divided", () => {
   for (const max of [1, 2, 3]) {
-    const held = new HeldConnections(max);
+    const held = new PoolShares(max);
     for (let free = max; free > 0; free -= 1) {
       ok(held.mayTake(share(1, 1), free, false));
       held.take(share(1, 1));
@@ -161,7 +161,7 @@ test("a pool of up to three connections is not divided", () => {
 });
 
 test("the queue keeps no data of connections that were given back", () => {
-  const held = new HeldConnections(10);
+  const held = new PoolShares(10);
   held.take(share(1, 1));
   is(held.refusal(share(1, 2), 0), "skip");
   is(held.refusal(share(2, 1), 0), "stop");

@@ -1,6 +1,6 @@
 import { equal, is, match, not } from "uvu/assert";
+import { Database } from "../../hub/store/database.ts";
 import { hasIdentity, renewIdentity, settleIdentity } from "../../hub/store/identity.ts";
-import { Database } from "../../hub/store/postgres.ts";
 import { withDatabase } from "../support/database.ts";
 import { withCopy } from "../support/database-copy.ts";
 import { suite } from "../support/suite.ts";

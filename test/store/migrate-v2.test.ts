@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { ulid } from "ulid";
 import { equal, is, match, ok } from "uvu/assert";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import { type DatabaseInfo, withDatabase } from "../support/database.ts";
 import { program } from "../support/program.ts";
 import { suite } from "../support/suite.ts";

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { equal, is, ok } from "uvu/assert";
 import { HubError } from "../../hub/kernel/errors.ts";
+import type { Database } from "../../hub/store/database.ts";
 import { openExternal } from "../../hub/store/external-database.ts";
 import { migrate } from "../../hub/store/migrate.ts";
 import { readMigrations } from "../../hub/store/migrations/index.ts";
-import type { Database } from "../../hub/store/postgres.ts";
 import { withDatabase, withEmptyDatabase } from "../support/database.ts";
 import { answersAgain, isUnavailable, refusal, whileFrozen } from "../support/database-client.ts";
 import { type PgBouncer, type PgBouncerOptions, withPgBouncer } from "../support/pgbouncer.ts";

@@ -1,6 +1,6 @@
 import { equal, is } from "uvu/assert";
+import { connectTo } from "../../hub/store/database.ts";
 import { detectPooler } from "../../hub/store/pooler.ts";
-import { connectTo } from "../../hub/store/postgres.ts";
 import { withDatabase } from "../support/database.ts";
 import { type PgBouncerOptions, withPgBouncer } from "../support/pgbouncer.ts";
 import { suite } from "../support/suite.ts";

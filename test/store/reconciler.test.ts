@@ -2,7 +2,7 @@ import { workstationChannel } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
 import { MemoryPresence } from "../../hub/presence/memory.ts";
 import { Reconciler } from "../../hub/presence/reconciler.ts";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import { PresenceRows } from "../../hub/store/presence-rows.ts";
 import { PresenceWriter } from "../../hub/store/presence-writer.ts";
 import { withDatabase } from "../support/database.ts";

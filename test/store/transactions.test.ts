@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { equal, is, ok } from "uvu/assert";
 import type { Transaction } from "../../hub/kernel/statements.ts";
-import type { Database, Queries } from "../../hub/store/postgres.ts";
-import { workPublications } from "../../hub/tasks/announcements.ts";
+import type { Database, Queries } from "../../hub/store/database.ts";
 import { dispatchRound, waitingProjects } from "../../hub/tasks/dispatch.ts";
 import { lockBoard } from "../../hub/tasks/order.ts";
+import { workPublications } from "../../hub/tasks/work-publications.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("transactions and the pool");

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { equal, is, ok } from "uvu/assert";
+import { Database } from "../../hub/store/database.ts";
 import { startEmbeddedPostgres } from "../../hub/store/embedded.ts";
 import { migrate } from "../../hub/store/migrate.ts";
-import { Database } from "../../hub/store/postgres.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import {

@@ -1,6 +1,6 @@
 import { ok } from "uvu/assert";
 import { HubError } from "../../hub/kernel/errors.ts";
-import { Database } from "../../hub/store/postgres.ts";
+import { Database } from "../../hub/store/database.ts";
 import type { DatabaseInfo } from "./database.ts";
 import { until } from "./until.ts";
 

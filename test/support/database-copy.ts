@@ -1,4 +1,4 @@
-import { Database } from "../../hub/store/postgres.ts";
+import { Database } from "../../hub/store/database.ts";
 
 const TIMES = { statementTimeoutMs: 10_000, connectTimeoutMs: 5_000 };
 

@@ -1,11 +1,11 @@
 import { accessSync, constants, existsSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync } from "node:fs";
 import { freemem, tmpdir } from "node:os";
 import { join } from "node:path";
+import { type ConnectionOptions, Database, type DatabaseOptions } from "../../hub/store/database.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../hub/store/embedded.ts";
 import { EmbeddedPostgresError } from "../../hub/store/embedded-binaries.ts";
 import { claim, endLeftover } from "../../hub/store/embedded-owner.ts";
 import { migrate } from "../../hub/store/migrate.ts";
-import { type ConnectionOptions, Database, type DatabaseOptions } from "../../hub/store/postgres.ts";
 import { withPgBouncer } from "./pgbouncer.ts";
 
 /** How to reach one test database. */

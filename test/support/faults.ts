@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Development, readDevelopment } from "../../hub/node/development.ts";
+import { Database } from "../../hub/store/database.ts";
 import { startEmbeddedPostgres } from "../../hub/store/embedded.ts";
-import { Database } from "../../hub/store/postgres.ts";
 import { program } from "./program.ts";
 import { until } from "./until.ts";
 

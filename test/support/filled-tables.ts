@@ -1,4 +1,4 @@
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 
 const ORGANIZATIONS = 100;
 /** Four in each organization. */

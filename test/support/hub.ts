@@ -10,7 +10,7 @@ import { loadConfig } from "../../hub/config/config.ts";
 import { createLogger, type Logger } from "../../hub/kernel/log.ts";
 import { type NodeOptions, startNode } from "../../hub/node/node.ts";
 import type { RunningNode } from "../../hub/node/running-node.ts";
-import { Database } from "../../hub/store/postgres.ts";
+import { Database } from "../../hub/store/database.ts";
 import { withDatabase } from "./database.ts";
 import { RawClient } from "./raw-client.ts";
 import { until } from "./until.ts";

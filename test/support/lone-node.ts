@@ -3,7 +3,7 @@ import { Server } from "socket.io";
 import type { Authorizer } from "../../hub/auth/authorizer.ts";
 import { MemoryBroker } from "../../hub/broker/memory.ts";
 import { SharedConnections } from "../../hub/connections/shared-connections.ts";
-import { ObservedBroker } from "../../hub/inspection/accepted.ts";
+import { ObservedBroker } from "../../hub/inspection/observed-broker.ts";
 import { inspectionOf } from "../../hub/inspection/of-hub.ts";
 import { PublicationCounts } from "../../hub/inspection/publication-counts.ts";
 import { OrderedMap } from "../../hub/kernel/ordered-map.ts";

@@ -1,7 +1,7 @@
 import { ulid } from "ulid";
 import type { Principal } from "../../hub/auth/principal.ts";
 import { mintRegistrationToken } from "../../hub/rpc/entities/workstations.ts";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import type { Tenant } from "./rpc-world.ts";
 
 /** A repository of a tenant's project, its clone on the tenant's workstation, and a worktree of that. */

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ConnectionOptions } from "../../hub/store/postgres.ts";
+import type { ConnectionOptions } from "../../hub/store/database.ts";
 import type { DatabaseInfo } from "./database.ts";
 import { GUARD } from "./redis.ts";
 import { until } from "./until.ts";

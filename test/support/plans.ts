@@ -1,5 +1,5 @@
 import type { Statements } from "../../hub/kernel/statements.ts";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 
 export interface PlanNode {
   "Node Type": string;

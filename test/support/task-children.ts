@@ -1,5 +1,5 @@
 import { ulid } from "ulid";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import type { Tenant } from "./rpc-world.ts";
 
 /** One row of each kind that belongs to a tenant's task, and the other task that it depends on. */

@@ -1,7 +1,7 @@
 import { type Logger, pino } from "pino";
 import { ulid } from "ulid";
 import type { WorkstationPresence } from "../../hub/presence/presence.ts";
-import type { Database } from "../../hub/store/postgres.ts";
+import type { Database } from "../../hub/store/database.ts";
 import { PresenceWriter } from "../../hub/store/presence-writer.ts";
 
 export interface WorkstationRow {

@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import { ulid } from "ulid";
 import { is } from "uvu/assert";
-import { Database } from "../../hub/store/postgres.ts";
+import { Database } from "../../hub/store/database.ts";
 import { WorkSweeper } from "../../hub/tasks/sweeper.ts";
 import { type Tenant, type World, withWorld } from "../support/rpc-world.ts";
 import { suite } from "../support/suite.ts";

@@ -6,7 +6,7 @@ import type { Inspection } from "../../inspection/inspection.ts";
 import { HubError } from "../../kernel/errors.ts";
 import type { Logger } from "../../kernel/log.ts";
 import { hashOf } from "../../kernel/stable-json.ts";
-import type { Database, Queries } from "../../store/postgres.ts";
+import type { Database, Queries } from "../../store/database.ts";
 import type { RpcCall, RpcRouter } from "../call.ts";
 import { type Caller, callerOf, type RightsSource } from "../caller.ts";
 import type { Bound, Procedure, ReadContext, WriteContext, Written } from "../procedure.ts";

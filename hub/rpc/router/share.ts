@@ -1,5 +1,5 @@
 import { principalKey } from "../../auth/principal.ts";
-import type { Share } from "../../store/postgres.ts";
+import type { Share } from "../../store/database.ts";
 import type { Caller } from "../caller.ts";
 
 /**

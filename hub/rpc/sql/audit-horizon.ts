@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { runSql } from "../../kernel/statements.ts";
-import type { Queries } from "../../store/postgres.ts";
+import type { Queries } from "../../store/database.ts";
 
 /** How long a reader waits for open transactions. A later page returns the events that commit afterwards. */
 const PATIENCE_MS = 500;

@@ -2,7 +2,7 @@ import type { AuditEvent, OmittedValues } from "@monster-realtime/client/protoco
 import type { PendingQuery } from "postgres";
 import { columnOf, fieldOf, toPublicFields } from "../../kernel/public-fields.ts";
 import { type DbRow, runSql, type Statements } from "../../kernel/statements.ts";
-import type { Queries } from "../../store/postgres.ts";
+import type { Queries } from "../../store/database.ts";
 import type { Scope } from "./scope.ts";
 import { Parameters } from "./table.ts";
 

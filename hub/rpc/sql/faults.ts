@@ -1,6 +1,6 @@
 import { HubError } from "../../kernel/errors.ts";
 import { fieldOf } from "../../kernel/public-fields.ts";
-import { type DatabaseFault, isDatabaseFault } from "../../store/postgres.ts";
+import { type DatabaseFault, isDatabaseFault } from "../../store/database.ts";
 
 /** The failed call. The method decides the path of a column in the params. */
 export interface FaultContext {

@@ -1,6 +1,6 @@
 import type { Statements } from "../../kernel/statements.ts";
 import { runSql } from "../../kernel/statements.ts";
-import type { Database } from "../../store/postgres.ts";
+import type { Database } from "../../store/database.ts";
 
 /** The caller, method and idempotency key of a call. */
 export interface ResultKey {

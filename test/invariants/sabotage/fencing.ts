@@ -1,6 +1,6 @@
 /** Writes presence back with a delay and without comparing revisions: an older state may undo a newer one. */
 import type { Sql } from "postgres";
-import { Database } from "../../../hub/store/postgres.ts";
+import { Database } from "../../../hub/store/database.ts";
 import { PresenceWriter } from "../../../hub/store/presence-writer.ts";
 
 const FENCE = " AND station.presence_revision < new.revision";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { ulid } from "ulid";
 import { type Client, createClient, type Member, workstationChannel } from "../../../client-sdk/index.ts";
 import { DevelopmentIssuer } from "../../../hub/auth/development-issuer.ts";
-import type { Database } from "../../../hub/store/postgres.ts";
+import type { Database } from "../../../hub/store/database.ts";
 import { type DatabaseInfo, withDatabase } from "../../support/database.ts";
 import { HubProcess } from "../../support/faults.ts";
 import { meta } from "../../support/hub.ts";

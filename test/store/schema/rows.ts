@@ -1,7 +1,7 @@
 import type { Sql, TransactionSql } from "postgres";
 import { ulid } from "ulid";
-import type { Database } from "../../../hub/store/postgres.ts";
-import { isDatabaseFault } from "../../../hub/store/postgres.ts";
+import type { Database } from "../../../hub/store/database.ts";
+import { isDatabaseFault } from "../../../hub/store/database.ts";
 
 type Values = Record<string, unknown>;
 type Asking = Sql | TransactionSql;

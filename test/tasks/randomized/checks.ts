@@ -1,4 +1,4 @@
-import type { Database } from "../../../hub/store/postgres.ts";
+import type { Database } from "../../../hub/store/database.ts";
 import type { Plan, Rows } from "./factory.ts";
 
 /** Invariants that must hold at any time. Returns each violation as a sentence. */

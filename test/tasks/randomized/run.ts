@@ -1,4 +1,4 @@
-import type { Database } from "../../../hub/store/postgres.ts";
+import type { Database } from "../../../hub/store/database.ts";
 import { withDatabase } from "../../support/database.ts";
 import { until } from "../../support/until.ts";
 import { violationsAfter, violationsNow } from "./checks.ts";

@@ -1,7 +1,7 @@
 import type { Assignment } from "../../../client-sdk/protocol/index.ts";
 import { HubError } from "../../../hub/kernel/errors.ts";
 import type { RpcRouter } from "../../../hub/rpc/call.ts";
-import type { Database } from "../../../hub/store/postgres.ts";
+import type { Database } from "../../../hub/store/database.ts";
 import { principalOf } from "./factory.ts";
 
 /**

@@ -23,7 +23,7 @@ const LEFT_BY_HUB = 1;
  * Two connections are reserved for the hub, one for its statements and one for a transaction: each is free, or in use by
  * the hub. All others are divided.
  */
-export class HeldConnections {
+export class PoolShares {
   readonly #isDivided: boolean;
   readonly #byOrganization = new Map<string, number>();
   readonly #byPrincipal = new Map<string, number>();

@@ -13,7 +13,7 @@ import type { Transaction } from "../kernel/statements.ts";
 import { ConnectionPool, type Turn } from "./connection-pool.ts";
 import { ARRAY_TYPES, TIMESTAMP_TYPE } from "./driver-types.ts";
 import type { Share } from "./fair-queue.ts";
-import { HUB_SHARE, HUB_TRANSACTIONS } from "./held-connections.ts";
+import { HUB_SHARE, HUB_TRANSACTIONS } from "./pool-shares.ts";
 
 export type { Share } from "./fair-queue.ts";
 

@@ -1,7 +1,7 @@
 import { type AssignmentCancelled, workstationChannel } from "@monster-realtime/client/protocol";
 import type { Change, FurtherPublication } from "../feed/change.ts";
 import { runSql } from "../kernel/statements.ts";
-import type { Database } from "../store/postgres.ts";
+import type { Database } from "../store/database.ts";
 import { assignmentOf, findAssignments, publishable } from "./assignments.ts";
 
 type Pool = Pick<Database, "query">;

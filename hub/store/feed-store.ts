@@ -1,6 +1,7 @@
 import type { Change, Claim, FurtherPublications, PendingChange, RightsChange, Settlement } from "../feed/change.ts";
 import { HubError, messageOf } from "../kernel/errors.ts";
 import { newId } from "../kernel/ids.ts";
+import { type Database, isDatabaseFault } from "./database.ts";
 import {
   type Claimed,
   type ClaimQuery,
@@ -15,7 +16,6 @@ import {
   takeTurn,
 } from "./feed-queries.ts";
 import type { Fence, FencingToken } from "./fence.ts";
-import { type Database, isDatabaseFault } from "./postgres.ts";
 
 /** What became visible since the previous look. */
 export interface RightsLook {

@@ -14,7 +14,7 @@ interface Access {
  * Throws `ConfigError` if the role of DATABASE_URL can't write, or lacks a right on one of the hub's tables. Ignores tables
  * that do not exist yet. Changes nothing.
  */
-export async function assertAccess(sql: Sql): Promise<void> {
+export async function assertRoleRights(sql: Sql): Promise<void> {
   const [access] = await sql<Access[]>`
     SELECT quote_ident(current_user) AS role, quote_ident(current_schema()) AS schema, pg_is_in_recovery() AS standby,
       current_setting('transaction_read_only') = 'on' AS "readOnly"`;

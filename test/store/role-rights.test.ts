@@ -1,8 +1,8 @@
 import { pino } from "pino";
 import { is, match, not } from "uvu/assert";
 import { ConfigError, loadConfig } from "../../hub/config/config.ts";
+import type { Database } from "../../hub/store/database.ts";
 import { openStore } from "../../hub/store/open.ts";
-import type { Database } from "../../hub/store/postgres.ts";
 import { type DatabaseInfo, urlOf, withDatabase, withEmptyDatabase } from "../support/database.ts";
 import { suite } from "../support/suite.ts";
 
