@@ -24,6 +24,8 @@ import type { ServingKeeper } from "./serving-keeper.ts";
 const LAST_FLUSH_MS = 5_000;
 /** Probes within this time share one check of the database and of Redis. */
 const READINESS_REUSE_MS = 1_000;
+/** Requests within this time share one text: it takes milliseconds, which all clients wait for, and anybody may ask for it. */
+const METRICS_REUSE_MS = 100;
 
 /** A node's parts, built and not started yet. */
 export interface NodeParts {
@@ -181,7 +183,10 @@ export class RunningNode {
 function createServerOf(parts: NodeParts, readiness: Readiness): Server {
   const { config, hub, backend, metrics, metricsText, log } = parts;
   const pages = new Pages({ log });
-  const text = metricsText ? { contentType: metrics.contentType, text: metricsText } : metrics;
+  const text = {
+    contentType: metrics.contentType,
+    text: reused(metricsText ?? (() => metrics.text()), METRICS_REUSE_MS),
+  };
   return createHttpServer({
     api: new HttpApi(hub.services, hub.failures, config.times.requestTimeoutMs),
     metrics: config.metrics.address ? null : { text, token: config.metrics.token },

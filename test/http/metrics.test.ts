@@ -38,6 +38,15 @@ test("ends of connections are counted by the hub's error, or by how the client o
     ]);
   }));
 
+test("scrapes at the same time share one text, and a later one is new", () =>
+  withHub({}, async (hub) => {
+    const text = async () => (await fetch(`${hub.url}/metrics`)).text();
+    const texts = await Promise.all(Array.from({ length: 20 }, text));
+    // Each text has the processor time until then.
+    is(new Set(texts).size, 1);
+    await until("a new text", async () => (await text()) !== texts[0]);
+  }));
+
 test("the size of the database and of its audit trail are among them", () =>
   withHub({}, async (hub) => {
     const text = await (await fetch(`${hub.url}/metrics`)).text();
