@@ -1323,6 +1323,11 @@ END $$;
 -- Room on each page for the new version of a row: an update that changes no indexed column then enters no index.
 ALTER TABLE tasks SET (fillfactor = 85);
 
+-- Each transaction adds a row to the queue and removes it, and a trim removes many events at once: their dead rows must not wait for a
+-- share of the table.
+ALTER TABLE feed_queue SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+ALTER TABLE audit_events SET (autovacuum_vacuum_scale_factor = 0.01);
+
 -- Tasks change in masses: their columns are compared one by one, which costs a seventh of comparing rows as JSON. The events are
 -- those of hub_audit_update.
 DO $do$
@@ -1356,3 +1361,20 @@ END $$
 $function$, current_schema(), former, latter);
 END $do$;
 CREATE TRIGGER zz_audit_update AFTER UPDATE ON tasks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION hub_audit_tasks();
+
+-- TRUNCATE has no rows, so that its deletions would reach no subscriber, no trail and no counter.
+CREATE FUNCTION hub_refuse_truncate() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM hub_refuse('no_truncate', format('TRUNCATE of %s can''t be published. Use DELETE.', TG_TABLE_NAME));
+  RETURN NULL;
+END $$;
+DO $do$
+DECLARE
+  entity TEXT;
+BEGIN
+  EXECUTE format('ALTER FUNCTION hub_refuse_truncate() SET search_path = %I, pg_temp', current_schema());
+  FOR entity IN SELECT DISTINCT tgrelid::regclass FROM pg_trigger WHERE tgname = 'zz_audit_delete' AND tgrelid IN
+    (SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace) LOOP
+    EXECUTE format('CREATE TRIGGER no_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION hub_refuse_truncate()', entity);
+  END LOOP;
+END $do$;

@@ -98,6 +98,11 @@ export class ChangeFeed {
     this.#timer = setInterval(() => this.#poll(), this.#options.pollMs ?? POLL_MS).unref();
   }
 
+  /** Whether it waits and retries after a failure. */
+  get failing(): boolean {
+    return this.#failure !== null;
+  }
+
   /** A transaction committed. */
   wake(): void {
     this.#rights.wake();

@@ -22,8 +22,12 @@ export interface Gauges {
   framesQueued(): number;
   changesPublished(): number;
   changesRefused(): number;
+  feedFailing(): boolean;
   /** The organizations whose changes wait longest, and how many changes are set aside; null: the database does not answer. */
-  feed(): Promise<{ lags: readonly { organizationId: string | null; lagMs: number }[]; setAside: number } | null>;
+  feed(): Promise<{
+    lags: readonly { organizationId: string | null; lagMs: number }[] | null;
+    setAside: number | null;
+  }>;
   /** Bytes on the database's disk; null while it does not answer. */
   sizes(): Promise<{ database: number; audit: number } | null>;
   tasksGiven(): number;
@@ -181,7 +185,10 @@ export class Metrics {
   }
 
   /** Only the organizations that wait longest: label values must not grow with tenants. */
-  #watchFeed({ feed }: Gauges): void {
+  #watchFeed({ feed, feedFailing }: Gauges): void {
+    this.#gauge("hub_feed_failing", "1 while this node can't publish changes, and retries", () =>
+      Number(feedFailing()),
+    );
     const registers = [this.#registry];
     const help = "Age of the oldest change that waits, of the organizations with the longest";
     const lag: Gauge<"organization"> = new Gauge({
@@ -191,7 +198,7 @@ export class Metrics {
       registers,
       async collect() {
         lag.reset();
-        for (const { organizationId, lagMs } of (await feed())?.lags ?? [])
+        for (const { organizationId, lagMs } of (await feed()).lags ?? [])
           lag.set({ organization: organizationId ?? "" }, lagMs / 1_000);
       },
     });
@@ -200,8 +207,8 @@ export class Metrics {
       help: "Changes that could not be published and were not published again, of all nodes",
       registers,
       async collect() {
-        const found = await feed();
-        if (found) setAside.set(found.setAside);
+        const { setAside: count } = await feed();
+        if (count !== null) setAside.set(count);
       },
     });
   }

@@ -7,25 +7,25 @@ const LABELLED = 5;
 /** Scrapes within this time share one query of the queues. */
 const LAGS_REUSE_MS = 5_000;
 
+/** Each is null while the database does not answer it; `hub_feed_failing` reports a feed that can't go on. */
 export interface FeedState {
   /** The organizations whose changes wait longest. */
-  lags: readonly LagRow[];
+  lags: readonly LagRow[] | null;
   /** How many changes are set aside. */
-  setAside: number;
+  setAside: number | null;
 }
 
-/** The feed's metrics over all nodes; null while the database does not answer, which another metric reports. */
-export function feedState(database: Database): () => Promise<FeedState | null> {
+/** The feed's metrics over all nodes. */
+export function feedState(database: Database): () => Promise<FeedState> {
   return reused(async () => {
-    try {
-      const [lags, [refused]] = await Promise.all([
-        database.query((sql) => askForLags(sql, null, LABELLED)),
-        database.query(countRefused),
-      ]);
-      return { lags, setAside: refused?.count ?? 0 };
-    } catch {
-      return null;
-    }
+    const [lags, refused] = await Promise.allSettled([
+      database.query((sql) => askForLags(sql, null, LABELLED)),
+      database.query(countRefused),
+    ]);
+    return {
+      lags: lags.status === "fulfilled" ? lags.value : null,
+      setAside: refused.status === "fulfilled" ? (refused.value[0]?.count ?? 0) : null,
+    };
   }, LAGS_REUSE_MS);
 }
 

@@ -30,6 +30,7 @@ export function measure(metrics: Metrics, { database, fence, hub, background, ba
     framesQueued: () => hub.frames.queued,
     changesPublished: () => feed.published,
     changesRefused: () => feed.refused,
+    feedFailing: () => feed.failing,
     feed: feedState(database),
     sizes: databaseSizes(database),
     tasksGiven: () => dispatcher?.given ?? 0,

@@ -1,8 +1,10 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Sql, TransactionSql } from "postgres";
 import { messageOf } from "../kernel/errors.ts";
 import { ADVISORY_LOCKS } from "./advisory-locks.ts";
 import { type SchemaState, stateOf } from "./applied-migrations.ts";
 import { differences, expectedCatalog, readCatalog } from "./catalog.ts";
+import { isDatabaseFault } from "./database.ts";
 import { type Migration, readMigrations } from "./migrations/index.ts";
 import { type EmbeddedDir, refusalOf, replaceDatabase, SchemaError } from "./schema-error.ts";
 
@@ -28,11 +30,11 @@ export async function migrate(
   const migrations = await readMigrations();
   const applied: string[] = [];
   for (;;) {
-    const name = await applyNext(sql, migrations, { embeddedDir, report });
+    const name = await applyNextUnlocked(sql, migrations, { embeddedDir, report });
     if (name === null) break;
     applied.push(name);
   }
-  await refuseDrift(sql, embeddedDir);
+  await refuseDrift(sql, embeddedDir, applied);
   return { applied };
 }
 
@@ -79,6 +81,38 @@ async function applyNext(
 }
 
 /**
+ * The same, repeated while other transactions hold its locks. Everybody queues behind a migration that waits for a lock,
+ * so it waits two seconds, and lets them go on before it tries again.
+ */
+async function applyNextUnlocked(
+  sql: Sql,
+  migrations: readonly Migration[],
+  options: Required<MigrateOptions>,
+): Promise<string | null> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await applyNext(sql, migrations, options);
+    } catch (error) {
+      if (!isLocked(error)) throw error;
+      if (tries === 1) options.report(LOCKED);
+      await pause(RETRY_MS);
+    }
+  }
+}
+
+const LOCK_TIMEOUT = "2s";
+const RETRY_MS = 2_000;
+const LOCKED =
+  "waiting for other transactions to end, which use its tables; the oldest: SELECT pid, xact_start, query FROM pg_stat_activity ORDER BY xact_start LIMIT 3";
+const LOCK_NOT_AVAILABLE = "55P03";
+const DEADLOCK = "40P01";
+
+function isLocked(error: unknown): boolean {
+  const cause = error instanceof SchemaError ? error.cause : null;
+  return isDatabaseFault(cause) && (cause.code === LOCK_NOT_AVAILABLE || cause.code === DEADLOCK);
+}
+
+/**
  * The lock ends with the transaction, so that it works through a pooler. The transaction of a killed process ends within
  * a second, even during a long statement, if the server's system can detect the closed connection.
  */
@@ -99,7 +133,7 @@ async function apply(
   embeddedDir: EmbeddedDir,
 ): Promise<void> {
   try {
-    await transaction.unsafe("SET LOCAL client_min_messages TO warning");
+    await transaction.unsafe(`SET LOCAL client_min_messages TO warning; SET LOCAL lock_timeout TO '${LOCK_TIMEOUT}'`);
     await transaction.unsafe(text);
     await transaction`INSERT INTO schema_migrations (name, checksum) VALUES (${name}, ${checksum})`;
   } catch (error) {
@@ -112,11 +146,15 @@ async function apply(
   }
 }
 
-async function refuseDrift(sql: Sql, embeddedDir: EmbeddedDir): Promise<void> {
+async function refuseDrift(sql: Sql, embeddedDir: EmbeddedDir, applied: readonly string[]): Promise<void> {
   const found = differences(await readCatalog(sql), await expectedCatalog(sql));
   if (found.length === 0) return;
+  const isApplied =
+    applied.length === 0
+      ? ""
+      : ` The migrations are applied all the same: hubs of this version start, older ones do not.`;
   throw new SchemaError(
-    `The database differs from the schema:\n  ${found.join("\n  ")}\nAnother program or person changed it.`,
+    `The database differs from the schema:\n  ${found.join("\n  ")}\nAnother program or person changed it.${isApplied}`,
     `Bring it in line with schema.sql. Or ${replaceDatabase(embeddedDir)}`,
   );
 }

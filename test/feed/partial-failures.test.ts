@@ -59,19 +59,22 @@ test("delays no other organization's backlog to the next poll, and is logged onc
     await feed.close();
     ok(broker.asked - before < BACKLOG, `${broker.asked - before} publications tried again`);
     is(lines.length, 1, JSON.stringify(lines));
+    is(feed.failing, true);
   }));
 
 test("continues where it stopped as soon as that part is available again", () =>
   withFeed({ max: 2, count: 3, pollMs: 20 }, async (scene) => {
-    const { database, broker, lines, tasks } = scene;
+    const { database, feed, broker, lines, tasks } = scene;
     await until("all are published", async () => (await tasks()).length === 3);
     loseProject(scene);
     await database.query((sql) => sql`UPDATE tasks SET title = 'later'`);
     await insertBacklog(database, BACKLOG);
     await until("the other organization's are published", async () => !(await waiting(database)).includes("other"));
+    is(feed.failing, true);
     broker.answer = async () => undefined;
     await until("nothing waits", async () => (await waiting(database)).length === 0);
     is((await tasks()).length, 6);
+    await until("it has recovered", () => !feed.failing);
     is(lines.length, 1, JSON.stringify(lines));
   }));
 

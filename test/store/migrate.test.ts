@@ -9,9 +9,11 @@ import { Database } from "../../hub/store/database.ts";
 import { assertCurrentSchema, migrate } from "../../hub/store/migrate.ts";
 import { readMigrations, readSql } from "../../hub/store/migrations/index.ts";
 import { SchemaError } from "../../hub/store/schema-error.ts";
+import { fencedBlock } from "../docs/support/fenced.ts";
 import { urlOf, withDatabase, withEmptyDatabase } from "../support/database.ts";
 import { program } from "../support/program.ts";
 import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
 
 const test = suite("migrations");
 const STEPS = (await readMigrations()).map(({ name }) => name);
@@ -28,7 +30,7 @@ const FROZEN = new Map([
   ["0007-deleted-users", "3a93642a3010d06ee332cd1567cb8f57f333a8d9f52665b90a745a11819319f5"],
   ["0008-restorable-triggers", "1716616703adcb340fc6a44621bf8affc24be8c4d1df65855371193e8387eaec"],
   ["0009-audit-statements", "aa42a05cbdccaf712a026f02966caa4a6072b3dc420dcbd5fe862183b43db8c3"],
-  ["0010-task-changes", "48ac71cf9a2eeab3aab8c80c9e20ec0db75d99c4ac553f31cb785755a436016d"],
+  ["0010-busy-tables", "5979aea06156571ac923f636a5c5b8925fc9180a2edf583f5395389ed9d2cd60"],
 ]);
 
 test("no applied migration changes", async () => {
@@ -60,6 +62,26 @@ test("an empty database is rejected, with the command that helps, and is current
       STEPS.map((name) => `applying ${name}`),
     );
     await assertCurrentSchema(sql, null);
+  }));
+
+test("0010 is undone as deploy.md says, and applied again while others use its tables, without stopping them", () =>
+  withDatabase(async ({ unlimited: sql }, info) => {
+    const other = new Database({ ...info, max: 1, statementTimeoutMs: 10_000, connectTimeoutMs: 5_000 });
+    try {
+      await other.unlimited.unsafe(fencedBlock("docs/deploy.md", "sql", "0010-busy-tables"));
+      match((await schemaErrorOf(assertCurrentSchema(sql, null))).message, "0010-busy-tables");
+      const reported: string[] = [];
+      let applying: ReturnType<typeof migrate> | null = null;
+      await other.unlimited.begin(async (holder) => {
+        await holder`LOCK TABLE tasks IN ROW EXCLUSIVE MODE`;
+        applying = migrate(sql, { ...EXTERNAL, report: (line) => void reported.push(line) });
+        await until("it waits", () => reported.some((line) => line.startsWith("waiting for other transactions")));
+        await sql`DELETE FROM tasks`;
+      });
+      equal(await applying, { applied: ["0010-busy-tables"] });
+    } finally {
+      await other.close();
+    }
   }));
 
 for (const schema of ["hub", "list", "a"]) {

@@ -13,14 +13,27 @@ const FLAGS = [
 ];
 const LIMIT_MS = 60_000;
 
-/** Runs `body` with a real Chromium, and closes it. */
+/** Chromium starts once for the browser tests of a file: its start takes longer than most of them. */
+let running: Promise<Browser> | null = null;
+/** The browser tests of this file that have not ended. */
+let pending = 0;
+
+/** Runs `body` with a real Chromium, and closes its pages. */
 export async function withBrowser(body: (browser: Browser) => Promise<void>): Promise<void> {
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  running ??= chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const browser = await running;
   try {
     await body(browser);
   } finally {
-    await browser.close();
+    await Promise.all(browser.contexts().map((context) => context.close()));
+    if (pending === 0) await closeBrowser();
   }
+}
+
+async function closeBrowser(): Promise<void> {
+  const closing = running;
+  running = null;
+  await (await closing)?.close();
 }
 
 /** Errors in the page, in order. */
@@ -33,5 +46,14 @@ export function faultsOf(page: Page): string[] {
 
 /** A test that needs Chromium. */
 export function browserTest(test: ReturnType<typeof suite>, behaviour: string, body: () => Promise<void>): void {
-  test.needing("chromium")(behaviour, body, LIMIT_MS);
+  pending += 1;
+  const once = async () => {
+    try {
+      await body();
+    } finally {
+      pending -= 1;
+      if (pending === 0) await closeBrowser();
+    }
+  };
+  test.needing("chromium")(behaviour, once, LIMIT_MS);
 }

@@ -21,7 +21,7 @@ const NAMES: readonly string[] = [
   "0007-deleted-users",
   "0008-restorable-triggers",
   "0009-audit-statements",
-  "0010-task-changes",
+  "0010-busy-tables",
 ];
 
 /** Reads all migrations. */

@@ -6,7 +6,7 @@ const ROOT = join(import.meta.dirname, "..", "..", "..");
 /** The contents of a document's fenced blocks in this language, in order. */
 export function fencedBlocks(document: string, language: string): string[] {
   const text = readFileSync(join(ROOT, document), "utf8");
-  const fence = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm");
+  const fence = new RegExp(`^ *\`\`\`${language}\\n([\\s\\S]*?)^ *\`\`\`$`, "gm");
   return [...text.matchAll(fence)].map(([, block]) => block ?? "");
 }
 

@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { TransactionSql } from "postgres";
 import { equal, is, ok } from "uvu/assert";
 import type { SchemaCase } from "./columns.ts";
-import { insertRow, makeEverything, makeWorld, type Rows, TABLES } from "./rows.ts";
+import { insertRow, makeEverything, makeWorld, type Rows, refusalOf, TABLES } from "./rows.ts";
 
 interface AuditRow {
   id: string;
@@ -22,6 +24,8 @@ const eventsOf = async (rows: Rows, row?: string): Promise<AuditRow[]> => [
       AND q.organization_id = coalesce(e.organization_id, '') AND q.next_id <= e.id) AS pending FROM audit_events e
     WHERE ${row ?? null}::text IS NULL OR row_id = ${row ?? null} ORDER BY e.id`),
 ];
+
+const DELETING = join(import.meta.dirname, "../../../docs/deleting.md");
 
 const ROWS_OF_A_PROJECT = [
   "projects",
@@ -144,6 +148,30 @@ export const auditCases: readonly SchemaCase[] = [
         const those = (row: Record<string, unknown>) => Object.fromEntries(changed.map((name) => [name, row[name]]));
         ok(changed.length > 0, column);
         equal([event?.operation, event?.before, event?.after], ["updated", those(before), those(after)], column);
+      }
+    },
+  ],
+  [
+    "rows that were loaded without triggers find their organization by the statement of docs/deleting.md",
+    async (rows) => {
+      const { organization, project } = await makeWorld(rows);
+      const task = await rows.sql.begin(async (sql) => {
+        await sql`SET LOCAL session_replication_role = replica`;
+        return insertRow(sql, "tasks", { project_id: project });
+      });
+      const [, statement = ""] = /`(INSERT INTO audit_scope[^`]*)`/.exec(readFileSync(DELETING, "utf8")) ?? [];
+      await rows.sql.unsafe(statement);
+      await rows.set("tasks", task, { title: "changed" });
+      is((await eventsOf(rows, task)).at(-1)?.organization_id, organization);
+    },
+  ],
+  [
+    "TRUNCATE of an audited table is refused",
+    async (rows) => {
+      const ids = await makeEverything(rows);
+      for (const table of TABLES) {
+        equal((await refusalOf(rows.sql`TRUNCATE ${rows.sql(table)} CASCADE`)).constraint, "no_truncate", table);
+        is((await rows.sql`SELECT FROM ${rows.sql(table)} WHERE id = ${ids[table]}`).length, 1);
       }
     },
   ],
