@@ -20,7 +20,7 @@ let pending = 0;
 
 /** Runs `body` with a real Chromium, and closes its pages. */
 export async function withBrowser(body: (browser: Browser) => Promise<void>): Promise<void> {
-  running ??= chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  running ??= launch();
   const browser = await running;
   try {
     await body(browser);
@@ -28,6 +28,15 @@ export async function withBrowser(body: (browser: Browser) => Promise<void>): Pr
     await Promise.all(browser.contexts().map((context) => context.close()));
     if (pending === 0) await closeBrowser();
   }
+}
+
+async function launch(): Promise<Browser> {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  // One that crashed fails its test, not those after it.
+  browser.once("disconnected", () => {
+    running = null;
+  });
+  return browser;
 }
 
 async function closeBrowser(): Promise<void> {
