@@ -3,6 +3,7 @@ import { equal, is, ok } from "uvu/assert";
 import { browserTest } from "../support/browser.ts";
 import { meta, withHub } from "../support/hub.ts";
 import { suite } from "../support/suite.ts";
+import { until } from "../support/until.ts";
 import { cutOff, OFFLINE, withConsole } from "./support.ts";
 
 const test = suite("the console's shell");
@@ -157,7 +158,8 @@ browserTest(test, "counts down to the next attempt, hidden from screen readers, 
         await cutOff(hub, page, async () => {
           await page.waitForSelector(".banner >> text=automatically");
           await page.waitForSelector("#connection [aria-hidden=true] >> text=/again in \\d+ s/");
-          is(await page.locator("[role=alert]").count(), 1, "one alert");
+          // It is hidden while an attempt is in progress.
+          await until("one alert", async () => (await page.locator("[role=alert]").count()) === 1);
         });
         await page.waitForSelector("#connection[data-state=connected]");
       },
