@@ -103,7 +103,7 @@ async function applyNextUnlocked(
 const LOCK_TIMEOUT = "2s";
 const RETRY_MS = 2_000;
 const LOCKED =
-  "waiting for other transactions to end, which use its tables; the oldest: SELECT pid, xact_start, query FROM pg_stat_activity ORDER BY xact_start LIMIT 3";
+  "waiting for other transactions, which use the same tables, to end. Their list: SELECT pid, xact_start, query FROM pg_stat_activity ORDER BY xact_start LIMIT 3";
 const LOCK_NOT_AVAILABLE = "55P03";
 const DEADLOCK = "40P01";
 
@@ -149,12 +149,10 @@ async function apply(
 async function refuseDrift(sql: Sql, embeddedDir: EmbeddedDir, applied: readonly string[]): Promise<void> {
   const found = differences(await readCatalog(sql), await expectedCatalog(sql));
   if (found.length === 0) return;
-  const isApplied =
-    applied.length === 0
-      ? ""
-      : ` The migrations are applied all the same: hubs of this version start, older ones do not.`;
+  const outcome =
+    applied.length === 0 ? "" : " The migrations were applied: hubs of this version start, older ones do not.";
   throw new SchemaError(
-    `The database differs from the schema:\n  ${found.join("\n  ")}\nAnother program or person changed it.${isApplied}`,
+    `The database differs from the schema:\n  ${found.join("\n  ")}\nAnother program or person changed it.${outcome}`,
     `Bring it in line with schema.sql. Or ${replaceDatabase(embeddedDir)}`,
   );
 }
