@@ -12,10 +12,10 @@
 --  * dependencies can't form a cycle, a done task blocks no other task, one template and one actor of a project is its default, the last owner stays;
 --  * updated_at grows with every change but those of counters and presence, which are not audited either;
 --  * the person behind an invited address is confidential: linking an invitation to its user neither touches nor audits it;
---  * additions: workstations.presence_revision, UNIQUE registration_token (it holds a SHA-256 in hex), UNIQUE agents
+--  * additions: workstations.presence_generation and presence_revision, UNIQUE registration_token (it holds a SHA-256 in hex), UNIQUE agents
 --    (workstation_id, type, name), organization_memberships.invited_email, tasks.workflow_step, loops and last_error, audit_events, audit_scope, feed_queue, feed_turn, feed_refused,
 --    purges, deleted_at of users, agents, projects, repositories, clones, worktrees, templates, actors and tasks (set between a deletion and the removal), serving_hub, rpc_results, hub_identity,
---    periodic_work, schema_migrations.
+--    periodic_work, schema_migrations, the sequence presence_generations.
 
 CREATE TYPE membership_role AS ENUM ('owner', 'admin', 'member');
 CREATE TYPE membership_status AS ENUM ('active', 'invited', 'suspended');
@@ -94,6 +94,7 @@ CREATE TABLE workstations (
   last_heartbeat_at TIMESTAMPTZ(3),
   realtime_member_key JSONB CHECK (jsonb_typeof(realtime_member_key) = 'object'),
   realtime_presence_meta JSONB CHECK (jsonb_typeof(realtime_presence_meta) = 'object'),
+  presence_generation BIGINT NOT NULL DEFAULT 0 CHECK (presence_generation >= 0),
   presence_revision BIGINT NOT NULL DEFAULT 0 CHECK (presence_revision >= 0),
   dev_server_enabled BOOLEAN NOT NULL DEFAULT false,
   dev_server_port INTEGER CHECK (dev_server_port BETWEEN 1 AND 65535),
@@ -102,6 +103,10 @@ CREATE TABLE workstations (
   updated_at TIMESTAMPTZ(3) NOT NULL DEFAULT now(),
   deleted_at TIMESTAMPTZ(3)
 );
+
+-- A generation begins each time Redis loses data. A presence is newer than another if its generation is, or, in the same generation, its
+-- revision. Safe integers of JavaScript.
+CREATE SEQUENCE presence_generations MAXVALUE 9007199254740991;
 
 CREATE TABLE agents (
   id VARCHAR(40) PRIMARY KEY CHECK (id ~ '^agent_[0-9A-HJKMNP-TV-Z]{26}$'),
@@ -602,7 +607,7 @@ CREATE FUNCTION hub_uncounted(entity TEXT) RETURNS TEXT[] LANGUAGE sql IMMUTABLE
   SELECT CASE entity
     WHEN 'users' THEN ARRAY['updated_at', 'last_active_at']
     WHEN 'workstations' THEN ARRAY['updated_at', 'cli_version', 'last_ip_address', 'last_user_agent', 'last_seen_at',
-      'last_heartbeat_at', 'realtime_member_key', 'realtime_presence_meta', 'presence_revision', 'dev_server_enabled', 'dev_server_port']
+      'last_heartbeat_at', 'realtime_member_key', 'realtime_presence_meta', 'presence_generation', 'presence_revision', 'dev_server_enabled', 'dev_server_port']
     WHEN 'agents' THEN ARRAY['updated_at', 'tasks_completed', 'total_execution_time', 'last_task_pushed_at']
     WHEN 'workflow_templates' THEN ARRAY['updated_at', 'tasks_using_count']
     WHEN 'actors' THEN ARRAY['updated_at', 'tasks_assigned_count']

@@ -13,6 +13,8 @@ interface Waiter {
   reject(error: RealtimeError): void;
 }
 type Meta = Record<string, unknown>;
+/** The number of times that a join is sent again without a delay. */
+const AT_ONCE_LIMIT = 5;
 /** The result of a leave that found no presence. Only `leave()` waits then, and ignores it. */
 const NOWHERE: PresencePosition = { epoch: "", version: 0 };
 
@@ -35,6 +37,8 @@ export class ChannelPresence<Name extends string = string> {
   #change = 0;
   #answered = 0;
   #failures = 0;
+  /** The joins that were sent again without a delay since the last accepted change. */
+  #sentAtOnce = 0;
   #closed: ConnectionClosedError | null = null;
 
   /** @internal Use `client.presence()`. */
@@ -88,6 +92,7 @@ export class ChannelPresence<Name extends string = string> {
   connected(): void {
     this.#joined = false;
     this.#failures = 0;
+    this.#sentAtOnce = 0;
     this.#pump();
   }
 
@@ -138,6 +143,7 @@ export class ChannelPresence<Name extends string = string> {
     this.#joined = meta !== null;
     this.#accepted = meta;
     this.#failures = 0;
+    this.#sentAtOnce = 0;
     this.#answered = change;
     for (const waiter of this.#takeWaiters(change)) waiter.resolve(position);
     this.#pump();
@@ -147,8 +153,22 @@ export class ChannelPresence<Name extends string = string> {
     if (error.code === "disconnected" || error.code === "connection_closed") return;
     this.#asking = false;
     if (error.code === "not_joined") this.#rejoin(change);
+    else if (this.#lostByTicket(error) && this.#sentAtOnce < AT_ONCE_LIMIT) this.#sendAtOnce();
     else if (error.temporary) this.#timer.set(this.#wire.retryDelayMs(this.#failures++, error), () => this.#pump());
     else this.#giveUp(change, error);
+  }
+
+  /**
+   * Whether another connection of the workstation had a newer ticket. The hub has given this connection a new one, so
+   * the join succeeds when it is sent again.
+   */
+  #lostByTicket({ code, retryAfterMs }: RealtimeError): boolean {
+    return !this.#joined && code === "unavailable" && retryAfterMs === 0;
+  }
+
+  #sendAtOnce(): void {
+    this.#sentAtOnce++;
+    this.#pump();
   }
 
   /** Handles a change that the hub rejects permanently: restores the accepted meta. */

@@ -1,4 +1,5 @@
 import type { HistoryReply, PublishReply, StreamPosition } from "@monster-realtime/client/protocol";
+import { ChannelFollower, type Tail } from "../kernel/channel-follower.ts";
 import { newId } from "../kernel/ids.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { RedisArgument, RedisConnection } from "../redis/connection.ts";
@@ -7,6 +8,7 @@ import type { RedisSubscriptions } from "../redis/subscriptions.ts";
 import {
   type Broker,
   type BrokerPublish,
+  type EncodedPublication,
   type HistoryQuery,
   IDEMPOTENCY_TTL_MS,
   type Recovery,
@@ -15,7 +17,6 @@ import {
 } from "./broker.ts";
 import { fingerprintOf, isSameContent } from "./content.ts";
 import { decode, encodeTail, otherContent, otherEpoch } from "./encoding.ts";
-import { Follower, type StreamTail } from "./follower.ts";
 import { parseMessage } from "./stream-message.ts";
 
 export interface RedisBrokerOptions {
@@ -25,6 +26,13 @@ export interface RedisBrokerOptions {
   /** How long a position outlives the channel's last use. */
   positionTtlMs: number;
   log: Logger;
+}
+
+/** A channel with subscribers on this node, or with some a moment ago. */
+interface Followed {
+  channel: string;
+  follower: ChannelFollower<EncodedPublication>;
+  listener: StreamListener | null;
 }
 
 const LUA = new URL("./lua/", import.meta.url);
@@ -45,7 +53,7 @@ const NOWHERE: StreamPosition = { epoch: "", offset: 0 };
  */
 export class RedisBroker implements Broker {
   readonly #options: RedisBrokerOptions;
-  readonly #followers = new Map<string, Follower>();
+  readonly #followers = new Map<string, Followed>();
   readonly #toucher: NodeJS.Timeout;
   #foreign = 0;
 
@@ -76,9 +84,9 @@ export class RedisBroker implements Broker {
   }
 
   async recover(channel: string, position: StreamPosition, maxBytes: number): Promise<Recovery> {
-    const { epoch, offset, publications } = await this.#tail(channel, position, maxBytes);
-    await this.#followers.get(channel)?.reach({ epoch, offset });
-    return { epoch, offset, publications: publications ? publications.map(({ json }) => decode(json)) : null };
+    const { epoch, offset, messages } = await this.#tail(channel, position, maxBytes);
+    await this.#followers.get(channel)?.follower.reach({ epoch, offset });
+    return { epoch, offset, publications: messages ? messages.map(({ json }) => decode(json)) : null };
   }
 
   async history(channel: string, query: HistoryQuery): Promise<HistoryReply> {
@@ -95,25 +103,25 @@ export class RedisBroker implements Broker {
   }
 
   async subscribe(channel: string, listener: StreamListener): Promise<void> {
-    const follower = this.#follow(channel);
-    follower.listener = listener;
+    const followed = this.#follow(channel);
+    followed.listener = listener;
     try {
       await this.#options.subscriptions.subscribe(this.#key(channel, MESSAGES), {
-        message: (_, text) => this.#receive(follower, text),
-        confirmed: () => follower.catchUp(),
-        released: () => this.#release(channel, follower),
+        message: (_, text) => this.#receive(followed, text),
+        confirmed: () => followed.follower.catchUp(),
+        released: () => this.#release(followed),
       });
-      await follower.ready();
+      await followed.follower.ready();
     } catch (error) {
-      if (follower.listener === listener) this.unsubscribe(channel);
+      if (followed.listener === listener) this.unsubscribe(channel);
       throw error;
     }
   }
 
   unsubscribe(channel: string): void {
-    const follower = this.#followers.get(channel);
-    if (!follower?.listener) return;
-    follower.listener = null;
+    const followed = this.#followers.get(channel);
+    if (!followed?.listener) return;
+    followed.listener = null;
     this.#options.subscriptions.unsubscribe(this.#key(channel, MESSAGES));
     // The position expires its lifetime from now. While Redis is unavailable there is none to be kept.
     this.#keep(channel).catch(() => undefined);
@@ -128,8 +136,8 @@ export class RedisBroker implements Broker {
 
   /** Renews the positions of subscribed channels; if one has expired, its stream is read again. */
   async touch(): Promise<void> {
-    const touched = [...this.#followers].map(async ([channel, follower]) => {
-      if (follower.listener && !(await this.#keep(channel))) follower.catchUp();
+    const touched = [...this.#followers.values()].map(async ({ channel, listener, follower }) => {
+      if (listener && !(await this.#keep(channel))) follower.catchUp();
     });
     await Promise.allSettled(touched);
   }
@@ -137,7 +145,7 @@ export class RedisBroker implements Broker {
   /** Ends all followers. The owner closes the connections. */
   async close(): Promise<void> {
     clearInterval(this.#toucher);
-    for (const follower of this.#followers.values()) follower.end();
+    for (const { follower } of this.#followers.values()) follower.end();
     this.#followers.clear();
   }
 
@@ -148,27 +156,31 @@ export class RedisBroker implements Broker {
     return first !== undefined && isSameContent(first, request);
   }
 
-  #follow(channel: string): Follower {
+  #follow(channel: string): Followed {
     const known = this.#followers.get(channel);
     if (known) return known;
-    const follower = new Follower({
-      channel,
+    const follower = new ChannelFollower<EncodedPublication>({
       read: (position) => this.#tail(channel, position ?? NOWHERE, CATCH_UP_BYTES),
+      deliver: ({ offset, json, ephemeral }) => followed.listener?.publication(channel, { offset, json, ephemeral }),
+      reset: (_, isFirst) => {
+        if (!isFirst) followed.listener?.lost(channel);
+      },
       onForeign: () => this.#countForeign(channel),
     });
-    this.#followers.set(channel, follower);
-    return follower;
+    const followed: Followed = { channel, follower, listener: null };
+    this.#followers.set(channel, followed);
+    return followed;
   }
 
-  #release(channel: string, follower: Follower): void {
-    follower.end();
-    if (this.#followers.get(channel) === follower) this.#followers.delete(channel);
+  #release(followed: Followed): void {
+    followed.follower.end();
+    if (this.#followers.get(followed.channel) === followed) this.#followers.delete(followed.channel);
   }
 
-  #receive(follower: Follower, text: string): void {
+  #receive({ channel, follower }: Followed, text: string): void {
     const message = parseMessage(text);
     if (message) follower.message(message);
-    else this.#countForeign(follower.channel);
+    else this.#countForeign(channel);
   }
 
   #countForeign(channel: string): void {
@@ -182,12 +194,12 @@ export class RedisBroker implements Broker {
     return (await this.#options.redis.command("PEXPIRE", key, this.#options.positionTtlMs)) === 1;
   }
 
-  async #tail(channel: string, { epoch, offset }: StreamPosition, maxBytes: number): Promise<StreamTail> {
+  async #tail(channel: string, { epoch, offset }: StreamPosition, maxBytes: number): Promise<Tail<EncodedPublication>> {
     const asked = [this.#options.retention(channel).ttlMs, epoch, offset, maxBytes];
     const reply = (await this.#run(RECOVER, channel, [], asked)) as [string, number, number, ...string[]];
     const [found, newest, recovered, ...tail] = reply;
-    const publications = tail.map((json, index) => ({ offset: offset + 1 + index, json, ephemeral: false }));
-    return { epoch: found, offset: newest, publications: recovered === 1 ? publications : null };
+    const messages = tail.map((json, index) => ({ offset: offset + 1 + index, json, ephemeral: false }));
+    return { epoch: found, offset: newest, messages: recovered === 1 ? messages : null };
   }
 
   #key(channel: string, part: string): string {

@@ -14,7 +14,10 @@ import { refuseTooManyChannels } from "./channel-cap.ts";
 import { workstationMeta } from "./schemas.ts";
 import type { Requester, Services } from "./services.ts";
 
-/** Joins the channel's presence, or changes the meta of a connection that joined. */
+/**
+ * Joins the channel's presence, or changes the meta of a connection that joined. Throws `unavailable` with
+ * `retryAfterMs: 0` if another connection has a newer ticket: this connection has a new one then.
+ */
 export async function join(
   services: Services,
   connection: Connection,
@@ -89,6 +92,7 @@ function checkMeta({ limits }: Services, channel: ParsedChannel, meta: Record<st
 
 async function workstationOf(services: Services, connection: Connection, id: string) {
   const facts = await services.authorizer.workstation(id);
-  if (!facts) throw forbidden("join");
-  return { projectIds: facts.projectIds, client: connection.client };
+  // Only the workstation itself may join, and each of its connections has a ticket.
+  if (!facts || !connection.ownerTicket) throw forbidden("join");
+  return { projectIds: facts.projectIds, client: connection.client, ticket: connection.ownerTicket };
 }

@@ -15,6 +15,7 @@ import type { Change } from "./change.ts";
 const HIDDEN: ReadonlySet<string> = new Set([
   "registration_token",
   "environment_vars",
+  "presence_generation",
   "presence_revision",
   "deleted_at",
   "monster_auth_user_id",

@@ -9,9 +9,10 @@ import type { HubConfig } from "../config/config.ts";
 import { SocketAdapter } from "../connections/socket-adapter.ts";
 import { HubError } from "../kernel/errors.ts";
 import type { Logger } from "../kernel/log.ts";
-import { MemoryPresence } from "../presence/memory.ts";
+import { lonePresence } from "../presence/alone.ts";
+import { NodePresence } from "../presence/node-presence.ts";
 import type { PresenceSink, PresenceStore, PresentRow, SharedPresenceEvents } from "../presence/presence.ts";
-import { RedisPresence } from "../presence/redis.ts";
+import { RedisRecords } from "../presence/redis-records.ts";
 import { checkRedis } from "../redis/checks.ts";
 import { RedisConnection } from "../redis/connection.ts";
 import { type RedisFault, sentencesOf, startFault } from "../redis/faults.ts";
@@ -22,6 +23,7 @@ import { MemoryWatch, type RedisMemory } from "../redis/memory-watch.ts";
 import { RedisSubscriptions } from "../redis/subscriptions.ts";
 import type { Database } from "../store/database.ts";
 import { hasIdentity, settleIdentity } from "../store/identity.ts";
+import { drawPresenceGeneration } from "../store/presence-rows.ts";
 import type { NodeEvents } from "./events.ts";
 import type { HeldIdentity } from "./held-identity.ts";
 
@@ -39,7 +41,7 @@ export interface Backend {
    * Registers the workstations that the previous hub left online: they have `settleMs` to join. Null: hubs with Redis know
    * them, so that their rows need not be read.
    */
-  restore: ((rows: readonly PresentRow[], settleMs: number) => void) | null;
+  restore: ((rows: readonly PresentRow[], settleMs: number) => Promise<void>) | null;
   /** Why the backend is unusable now, by part; empty: it is usable. */
   faults(): Promise<Record<string, string>>;
   /** Problems that an operator should correct although the node works, by part. Each text ends with its remedy. */
@@ -86,7 +88,15 @@ async function openAlone(options: BackendOptions): Promise<Backend> {
   const { positionTtlMs } = config.history;
   const history = new HistoryBudget(config.history.budget, ownersOf(options));
   const settler = setInterval(() => void history.settle(), SETTLE_MS).unref();
-  const presence = new MemoryPresence({ nodeId, graceMs: config.presence.graceMs, events: eventsOf(options) });
+  const { graceMs } = config.presence;
+  const shared = {
+    nodeId,
+    graceMs,
+    events: eventsOf(options),
+    drawGeneration: generationsOf(options),
+    log: options.log,
+  };
+  const presence = await lonePresence(shared);
   return {
     broker: new MemoryBroker({ retention: retentionOf(options), positionTtlMs, budget: history }),
     presence,
@@ -130,7 +140,11 @@ async function openShared(options: BackendOptions, url: string, identity: string
     const shared = { redis, subscriptions, log };
     const inner = new RedisBroker({ ...shared, retention, positionTtlMs: config.history.positionTtlMs });
     const broker = new BudgetedBroker({ inner, budget: history, owners, memory, retention });
-    const presence = await RedisPresence.open({ ...shared, nodeId, graceMs, leaseMs, events });
+    const now = () => performance.now();
+    const records = new RedisRecords({ redis, subscriptions, now });
+    const times = { graceMs, leaseMs, now };
+    const drawGeneration = generationsOf(options);
+    const presence = await NodePresence.open({ store: records, nodeId, ...times, drawGeneration, events, log });
     const adapter = await SocketAdapter.open(url, keys, log).catch(async (error: unknown) => {
       await presence.close();
       throw error;
@@ -171,6 +185,11 @@ function ownersOf({ authorizer }: BackendOptions): ChannelOwners {
       return channel && authorizer.organizationOf(channel);
     },
   };
+}
+
+/** Where presence takes the numbers of its generations from: each is greater than all before it. */
+function generationsOf({ database }: BackendOptions): () => Promise<number> {
+  return () => drawPresenceGeneration(database);
 }
 
 function retentionOf({ config: { history } }: BackendOptions): (channel: string) => Retention {

@@ -123,7 +123,7 @@ export class Hub {
     });
     this.fanOut = new FanOut(broker, presence, deliveries);
     this.failures = new FailedHandshakes({ perSecond: limits.failedHandshakesPerSecond, trustProxy, log });
-    const handshake = new Handshake(verifier, authorizer, trustProxy, { log, lines });
+    const handshake = new Handshake({ ...parts, lines });
     this.#sockets = new SocketServer({
       ...parts,
       failures: this.failures,

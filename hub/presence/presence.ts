@@ -1,4 +1,9 @@
 import type { LeaveReason, MemberKey, PresenceDiff, PresencePosition, Roster } from "@monster-realtime/client/protocol";
+import type { Reading } from "./records.ts";
+
+export type { ClientInfo };
+
+import type { ClientInfo, Ticket } from "./membership.ts";
 
 /**
  * Presence: who is there, by channel.
@@ -16,6 +21,12 @@ import type { LeaveReason, MemberKey, PresenceDiff, PresencePosition, Roster } f
  * - Nothing here knows rights: callers have checked them.
  */
 export interface PresenceStore {
+  /**
+   * A workstation's connection is admitted, and not asked to join yet: its ticket orders it among the connections of the
+   * workstation. Never throws: where the store can't be reached there is no ticket yet.
+   */
+  admit(workstationId: string): Promise<OwnerTicket>;
+  /** Throws `unavailable` with `retryAfterMs: 0` where a connection with a later ticket owns the workstation. */
   join(request: JoinRequest): Promise<PresencePosition>;
   /** Replaces the whole meta. Throws `not_joined`, or `replaced` where a newer connection owns the workstation. */
   update(channel: string, connectionId: string, meta: Record<string, unknown>): Promise<PresencePosition>;
@@ -42,7 +53,7 @@ export interface PresenceStore {
    * Mints a revision for each of these workstations that is absent from every node, so that a join in between has a newer
    * one. Leaves out those of which that can't be known: data that is younger than a lease and a grace proves nothing.
    */
-  mintAbsent(workstationIds: readonly string[]): Promise<{ workstationId: string; revision: number }[]>;
+  mintAbsent(workstationIds: readonly string[]): Promise<AbsentRevision[]>;
   /** Raises the counter of a workstation above `floor`; its next revision is greater. */
   raise(workstationId: string, floor: number): Promise<void>;
   /** The node is about to end: from now on nobody leaves by time-out here, others judge who comes back. */
@@ -58,19 +69,27 @@ export interface JoinRequest {
   memberKey: MemberKey;
   meta: Record<string, unknown>;
   /** On `workstation:` channels alone: the project rosters to appear on, and what the row takes over. */
-  workstation?: { projectIds: readonly string[]; client: ClientInfo };
+  workstation?: { projectIds: readonly string[]; client: ClientInfo; ticket: OwnerTicket };
 }
 
-/** What a connection tells of itself and the hub writes back to the workstation's row. */
-export interface ClientInfo {
-  ipAddress: string | null;
-  userAgent: string | null;
-  cliVersion: string | null;
+/** Held by a workstation's connection for as long as it lives; what is in it is the store's. */
+export interface OwnerTicket {
+  value: Ticket | null;
+  /** What the store had when the ticket was taken, and when that was, by the node's clock. */
+  known: { reading: Reading; at: number } | null;
+}
+
+/** A revision of a workstation that is absent from every node. */
+export interface AbsentRevision {
+  workstationId: string;
+  generation: number;
+  revision: number;
 }
 
 /** A workstation whose row the previous hub left online. */
 export interface PresentRow {
   workstationId: string;
+  generation: number;
   revision: number;
   memberKey: MemberKey;
   meta: Record<string, unknown>;
@@ -86,6 +105,8 @@ export type PresenceWatcher = (channel: string, diff: PresenceDiff) => void;
 /** The newest presence of one workstation, as the write-back takes it. Revisions are microseconds, safe integers. */
 export interface WorkstationPresence {
   workstationId: string;
+  /** Of the data in which it was decided; states of a later generation are newer. */
+  generation: number;
   revision: number;
   /** `live` and `suspect` are present; `absent` has left. */
   state: "live" | "suspect" | "absent";

@@ -1,5 +1,5 @@
 import type { Logger } from "../kernel/log.ts";
-import type { PresenceSink, PresenceStore, WorkstationPresence } from "./presence.ts";
+import type { AbsentRevision, PresenceSink, PresenceStore, WorkstationPresence } from "./presence.ts";
 
 /** The workstations' rows (`store/presence-rows.ts`). */
 export interface ReconciledRows {
@@ -14,7 +14,7 @@ export interface ReconciledSink extends PresenceSink {
   /** Like `write`, and a sign of life. */
   beat(presence: WorkstationPresence): void;
   /** Takes a workstation offline that has no presence. */
-  writeAbsent(absent: { workstationId: string; revision: number; nodeId: string; at: number }): void;
+  writeAbsent(absent: AbsentRevision & { nodeId: string; at: number }): void;
 }
 
 export interface ReconcilerOptions {
@@ -101,9 +101,9 @@ export class Reconciler {
   }
 
   async #writeAgainAbsent(workstationId: string, presence: WorkstationPresence | null): Promise<void> {
-    for (const { revision } of await this.#store.mintAbsent([workstationId])) {
-      if (presence?.state === "absent") this.#writer.write({ ...presence, revision });
-      else this.#writer.writeAbsent({ workstationId, revision, nodeId: this.#nodeId, at: Date.now() });
+    for (const absent of await this.#store.mintAbsent([workstationId])) {
+      if (presence?.state === "absent") this.#writer.write({ ...presence, ...absent });
+      else this.#writer.writeAbsent({ ...absent, nodeId: this.#nodeId, at: Date.now() });
     }
   }
 
@@ -112,8 +112,8 @@ export class Reconciler {
     let ids: string[];
     do {
       ids = await this.#rows.onlineAfter(after, BATCH);
-      for (const { workstationId, revision } of await this.#store.mintAbsent(ids)) {
-        this.#writer.writeAbsent({ workstationId, revision, nodeId: this.#nodeId, at: Date.now() });
+      for (const absent of await this.#store.mintAbsent(ids)) {
+        this.#writer.writeAbsent({ ...absent, nodeId: this.#nodeId, at: Date.now() });
       }
       after = ids.at(-1) ?? after;
     } while (ids.length === BATCH && !this.#closed);

@@ -5,7 +5,7 @@ import type { PresentRow } from "./presence.ts";
 export interface RestoreOptions {
   /** Rows that say online, in the order of their ids, those after `afterId`. */
   presentAfter(afterId: string, limit: number): Promise<PresentRow[]>;
-  restore(rows: readonly PresentRow[]): void;
+  restore(rows: readonly PresentRow[]): Promise<void>;
   /** Whether the hub is about to end. */
   isOver(): boolean;
   log: Logger;
@@ -15,9 +15,9 @@ const BATCH = 1_000;
 const RETRY_MS = 500;
 
 /** One row that can't be restored must not keep the others offline. */
-function restoreOne(row: PresentRow, { restore, log }: RestoreOptions): void {
+async function restoreOne(row: PresentRow, { restore, log }: RestoreOptions): Promise<void> {
   try {
-    restore([row]);
+    await restore([row]);
   } catch (error) {
     log.error({ err: error, workstationId: row.workstationId }, "a workstation's presence can't be restored");
   }
@@ -35,7 +35,7 @@ export async function restorePresence(options: RestoreOptions): Promise<void> {
       await pause(RETRY_MS, undefined, { ref: false });
       continue;
     }
-    for (const row of rows) restoreOne(row, options);
+    for (const row of rows) await restoreOne(row, options);
     after = rows.at(-1)?.workstationId ?? after;
     if (rows.length < BATCH) return;
   } while (!options.isOver());

@@ -6,7 +6,7 @@ export interface Suspect {
   channel: string;
   key: string;
   /** Where the channel stood when it became suspect, or this node took it over. */
-  position: PresencePosition;
+  position?: PresencePosition;
   /** Of a workstation's own channel. */
   presence: WorkstationPresence | null;
 }
@@ -21,17 +21,13 @@ export class Suspects {
     this.#expire = expire;
   }
 
-  /** `expire` is called once `leftMs` have passed; again for a member that is known sets its time anew. */
+  /** `expire` is called once `leftMs` have passed; the member stays until it is removed. */
   add(suspect: Suspect, leftMs: number): void {
     this.remove(suspect.channel, suspect.key);
     if (this.#closed) return;
     const ofChannel = this.#channels.get(suspect.channel) ?? new Map();
     this.#channels.set(suspect.channel, ofChannel);
-    const expire = () => {
-      this.remove(suspect.channel, suspect.key);
-      this.#expire(suspect);
-    };
-    ofChannel.set(suspect.key, { suspect, timer: setTimeout(expire, leftMs) });
+    ofChannel.set(suspect.key, { suspect, timer: setTimeout(() => this.#expire(suspect), leftMs) });
   }
 
   remove(channel: string, key: string): void {

@@ -5,7 +5,7 @@ import { PROGRAM_KEY } from "./key-space.ts";
 import { loadScript } from "./scripts.ts";
 
 /** The version of a database's keys and messages. Increment it for every change that another version would misread. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 const PROGRAM = "monster-realtime";
 /**
  * The text at the key that every version knows. Hubs of version 1 share their keys among all databases: they reject this

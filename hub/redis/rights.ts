@@ -34,7 +34,6 @@ export const callsInScripts = (key: string, channel: string): Call[] => [
   ["ZREM", key, "m"],
   ["ZSCORE", key, "m"],
   ["ZRANGEBYSCORE", key, "1", "2"],
-  ["ZREMRANGEBYSCORE", key, "1", "2"],
   ["SADD", key, "m"],
   ["SREM", key, "m"],
   ["SCARD", key],

@@ -4,7 +4,7 @@ import type { Principal } from "../auth/principal.ts";
 import { HubError, toErrorObject } from "../kernel/errors.ts";
 import { Spaced } from "../kernel/spaced.ts";
 import { TokenBucket } from "../kernel/token-bucket.ts";
-import type { ClientInfo } from "../presence/presence.ts";
+import type { ClientInfo, OwnerTicket } from "../presence/presence.ts";
 import type { Reader } from "./delivery-log.ts";
 import { intakeOf } from "./engine.ts";
 import { encodeAck, encodeEvent, type Frame } from "./frame.ts";
@@ -20,7 +20,7 @@ export interface ConnectionLimits {
   requestsPerSecond: number;
 }
 
-type ConnectedAs = Pick<Admission, "principal" | "client" | "program">;
+type ConnectedAs = Pick<Admission, "principal" | "client" | "program" | "ownerTicket">;
 
 /** The last request at work, including those before it. `issued`: it is on its way in its place. `ended`: it is answered. */
 interface Working {
@@ -45,6 +45,8 @@ export class Connection implements Subscriber {
   readonly client: ClientInfo;
   /** The client's `name/version`; null if it sent none. */
   readonly program: string | null;
+  /** Orders the connections of a workstation; null for other principals. */
+  readonly ownerTicket: OwnerTicket | null;
   readonly connectedAt = Date.now();
   readonly subscriptions = new Map<Channel, Subscription>();
   /** Channels whose presence this connection joined; few, so a list is smaller than a map. */
@@ -70,7 +72,7 @@ export class Connection implements Subscriber {
 
   constructor(
     socket: Socket,
-    { principal, client, program }: ConnectedAs,
+    { principal, client, program, ownerTicket }: ConnectedAs,
     limits: ConnectionLimits,
     share: PrincipalShare,
   ) {
@@ -81,6 +83,7 @@ export class Connection implements Subscriber {
     this.share = share;
     this.client = client;
     this.program = program;
+    this.ownerTicket = ownerTicket;
     this.#limits = limits;
     this.requests = new TokenBucket(limits.requestsPerSecond);
     this.outbound = new Outbound(socket.conn, limits.outbound);

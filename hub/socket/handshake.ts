@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import {
   type ErrorObject,
   type HandshakeAuth,
@@ -6,7 +7,7 @@ import {
 } from "@monster-realtime/client/protocol";
 import type { Socket } from "socket.io";
 import type { Authorizer } from "../auth/authorizer.ts";
-import { type Credentials, principalKey } from "../auth/principal.ts";
+import { type Credentials, type Principal, principalKey } from "../auth/principal.ts";
 import { queryHasToken } from "../auth/query-tokens.ts";
 import { bearerOf, type TokenVerifier } from "../auth/tokens.ts";
 import { badRequest, HubError, messageOf, toErrorObject } from "../kernel/errors.ts";
@@ -14,7 +15,7 @@ import { newId } from "../kernel/ids.ts";
 import type { Logger } from "../kernel/log.ts";
 import type { RepeatedLines } from "../kernel/repeated-lines.ts";
 import { refuseUnsafeJson } from "../kernel/validation.ts";
-import type { ClientInfo } from "../presence/presence.ts";
+import type { ClientInfo, OwnerTicket, PresenceStore } from "../presence/presence.ts";
 import { clientAddress } from "./client-address.ts";
 
 /** An admitted client. */
@@ -24,6 +25,17 @@ export interface Admission extends Credentials {
   client: ClientInfo;
   /** `name/version` as the client sent it. */
   program: string | null;
+  /** Orders a workstation's connections; null for other principals. */
+  ownerTicket: OwnerTicket | null;
+}
+
+export interface HandshakeOptions {
+  verifier: TokenVerifier;
+  authorizer: Authorizer;
+  presence: Pick<PresenceStore, "admit">;
+  trustProxy: number;
+  log: Logger;
+  lines: RepeatedLines;
 }
 
 /** The error that Socket.IO sends as `connect_error`. */
@@ -33,51 +45,43 @@ export type Refusal = Error & { data: ErrorObject };
 const TAKEN = Object.freeze({});
 const AUTH_FIELDS: readonly string[] = ["token", "protocol", "client"] satisfies (keyof HandshakeAuth)[];
 const PROGRAM_CHARACTERS = 128;
+/** The longest wait of a CONNECT for its ticket. */
+const TICKET_LIMIT_MS = 1_000;
 const CLIENT_VERSION = /^[^/]+\/(.+)$/;
 
 /** Admits clients by their token, or rejects them with an error. */
 export class Handshake {
-  readonly #verifier: TokenVerifier;
-  readonly #authorizer: Authorizer;
-  readonly #trustProxy: number;
-  readonly #log: Logger;
-  readonly #lines: RepeatedLines;
+  readonly #options: HandshakeOptions;
 
-  constructor(
-    verifier: TokenVerifier,
-    authorizer: Authorizer,
-    trustProxy: number,
-    { log, lines }: { log: Logger; lines: RepeatedLines },
-  ) {
-    this.#verifier = verifier;
-    this.#authorizer = authorizer;
-    this.#trustProxy = trustProxy;
-    this.#log = log;
-    this.#lines = lines;
+  constructor(options: HandshakeOptions) {
+    this.#options = options;
   }
 
-  /** Stores the admission on the socket. Rejects with a `Refusal`. */
+  /** Stores the admission on the socket, and takes a workstation's ticket last. Rejects with a `Refusal`. */
   async admit(socket: Socket, refuse: () => HubError | null): Promise<void> {
+    const { verifier, authorizer } = this.#options;
     const traceId = newId();
     try {
       if (socket.conn.request === null) throw new HubError("bad_request", "This connection was used. Open a new one.");
       const auth: unknown = socket.handshake.auth;
       const { token, client } = readAuth(auth, socket);
-      const credentials = await this.#verifier.verify(token);
+      const credentials = await verifier.verify(token);
       const { principal } = credentials;
-      const refusal = await this.#authorizer.accountRefusal(principal);
+      const refusal = await authorizer.accountRefusal(principal);
       if (refusal) throw refusal;
-      const organizationIds = [...(await this.#authorizer.organizationIds(principal))];
+      const organizationIds = [...(await authorizer.organizationIds(principal))];
       const admission: Admission = {
         ...credentials,
         key: principalKey(principal),
         info: { kind: principal.kind, id: principal.id, organizationIds },
         client: this.#clientOf(socket, client),
         program: client === undefined ? null : [...client].slice(0, PROGRAM_CHARACTERS).join(""),
+        ownerTicket: null,
       };
       socket.data = admission;
       const full = refuse();
       if (full) throw full;
+      admission.ownerTicket = await this.#takeTicket(principal);
     } catch (error) {
       if (!(error instanceof HubError) || error.cause) this.#logFailure(error, traceId);
       const data = toErrorObject(error, traceId);
@@ -101,18 +105,28 @@ export class Handshake {
     return admission;
   }
 
+  /**
+   * A late ticket is dropped: it could be higher than the ticket of a connection that opens after this one ended. The
+   * join then takes another.
+   */
+  async #takeTicket(principal: Principal): Promise<OwnerTicket | null> {
+    if (principal.kind !== "workstation") return null;
+    const limit = new AbortController();
+    const late = pause<OwnerTicket>(TICKET_LIMIT_MS, { value: null, known: null }, { signal: limit.signal });
+    return Promise.race([this.#options.presence.admit(principal.id), late]).finally(() => limit.abort());
+  }
+
   /** While a dependency is unavailable, all reconnecting clients fail for one reason. */
   #logFailure(error: unknown, traceId: string): void {
     const reason = messageOf(error);
-    this.#lines.write(`handshake ${reason}`, (count) =>
-      this.#log.error({ err: error, traceId, count }, "handshake failed"),
-    );
+    const { log, lines } = this.#options;
+    lines.write(`handshake ${reason}`, (count) => log.error({ err: error, traceId, count }, "handshake failed"));
   }
 
   #clientOf(socket: Socket, client: string | undefined): ClientInfo {
     const { headers, address } = socket.handshake;
     return {
-      ipAddress: clientAddress(address, headers, this.#trustProxy),
+      ipAddress: clientAddress(address, headers, this.#options.trustProxy),
       userAgent: headers["user-agent"]?.slice(0, 512) ?? null,
       cliVersion: CLIENT_VERSION.exec(client ?? "")?.[1] ?? null,
     };

@@ -10,7 +10,7 @@ export const SCHEMA_FILE = join(import.meta.dirname, "..", "..", "schema.sql");
 
 const SCRATCH = "hub_expected";
 
-/** Reads tables, columns, constraints, indexes, triggers, functions and enum types of the current schema. */
+/** Reads tables, columns, constraints, indexes, triggers, functions, enum types and sequences of the current schema. */
 export async function readCatalog(sql: Sql | TransactionSql): Promise<Catalog> {
   const rows = await sql<{ name: string; definition: string }[]>`
     WITH here AS (SELECT current_schema()::regnamespace AS namespace, current_schema() AS name)
@@ -45,6 +45,13 @@ export async function readCatalog(sql: Sql | TransactionSql): Promise<Catalog> {
     SELECT 'type ' || t.typname, string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder)
     FROM pg_type t JOIN here ON t.typnamespace = here.namespace JOIN pg_enum e ON e.enumtypid = t.oid
     GROUP BY t.typname
+    UNION ALL
+    SELECT 'sequence ' || c.relname,
+      format('%s from %s by %s between %s and %s', format_type(seqtypid, NULL), seqstart, seqincrement, seqmin, seqmax) ||
+      CASE WHEN seqcycle THEN ' CYCLE' ELSE '' END
+    FROM pg_sequence JOIN pg_class c ON c.oid = seqrelid JOIN here ON c.relnamespace = here.namespace
+    -- The sequence of an identity column is a part of the column.
+    WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'i')
     ORDER BY 1`;
   return new Map(rows.map(({ name, definition }) => [name, definition]));
 }

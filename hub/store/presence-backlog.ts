@@ -3,21 +3,22 @@ import type { WorkstationPresence } from "../presence/presence.ts";
 import {
   type AbsentWorkstation,
   absentColumns,
+  isNewer,
   kindOf,
   type PresenceColumns,
   type PresenceKind,
+  type PresenceOrder,
   presenceColumns,
 } from "./presence-row.ts";
 
 /** One state of a workstation, as the audit trail records it. */
-export interface PresenceStep {
+export interface PresenceStep extends PresenceOrder {
   kind: PresenceKind;
   /** The previous state; null if this hub doesn't know it and the row decides. */
   before: PresenceKind | null;
   reason: LeaveReason | null;
   node_id: string;
   connection_id: string | null;
-  revision: number;
   at: number;
 }
 
@@ -53,11 +54,11 @@ export class PresenceBacklog {
     return this.#pending.size;
   }
 
-  /** `beat`: a sign of life that moves `last_seen_at`. A revision older than the newest known one is ignored. */
+  /** `beat`: a sign of life that moves `last_seen_at`. A state that is not newer than the newest known one is ignored. */
   put(presence: WorkstationPresence, beat: boolean): void {
     const id = presence.workstationId;
     const known = this.#pending.get(id) ?? this.#inFlight.get(id);
-    if (known && known.columns.revision >= presence.revision) return;
+    if (known && !isNewer(presence, known.columns)) return;
     const step = stepOf(presence, this.#kinds.get(id) ?? null);
     const row = { columns: presenceColumns(presence), presence, steps: [step], seenAt: seenAt(step, presence, beat) };
     this.#kinds.set(id, step.kind);
@@ -126,12 +127,14 @@ function seenAt(step: PresenceStep, { state, reason, at }: WorkstationPresence, 
 }
 
 function stepOf(presence: WorkstationPresence, before: PresenceKind | null): PresenceStep {
-  const { reason, nodeId, connectionId, revision, at } = presence;
-  return { kind: kindOf(presence), before, reason, node_id: nodeId, connection_id: connectionId, revision, at };
+  const { reason, nodeId, connectionId, generation, revision, at } = presence;
+  const source = { node_id: nodeId, connection_id: connectionId };
+  return { kind: kindOf(presence), before, reason, ...source, generation, revision, at };
 }
 
-export function absentStep({ nodeId, revision, at }: AbsentWorkstation): PresenceStep {
-  return { kind: "offline", before: null, reason: "node_lost", node_id: nodeId, connection_id: null, revision, at };
+export function absentStep({ nodeId, generation, revision, at }: AbsentWorkstation): PresenceStep {
+  const source = { node_id: nodeId, connection_id: null };
+  return { kind: "offline", before: null, reason: "node_lost", ...source, generation, revision, at };
 }
 
 /**

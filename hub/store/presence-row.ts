@@ -6,18 +6,22 @@ import type { WorkstationPresence } from "../presence/presence.ts";
 export type PresenceKind = "online" | "suspect" | "offline";
 
 /** A workstation without presence in the store, though its row may say online: only its status is known. */
-export interface AbsentWorkstation {
+export interface AbsentWorkstation extends PresenceOrder {
   workstationId: string;
-  revision: number;
   nodeId: string;
   /** Milliseconds since 1970. */
   at: number;
 }
 
-/** The values that presence writes to a row's columns. `null` in `described` columns stands for SQL's NULL. */
-export interface PresenceColumns {
-  id: string;
+/** Orders the states of a workstation. Revisions are compared only within one generation. */
+export interface PresenceOrder {
+  generation: number;
   revision: number;
+}
+
+/** The values that presence writes to a row's columns. `null` in `described` columns stands for SQL's NULL. */
+export interface PresenceColumns extends PresenceOrder {
+  id: string;
   status: "online" | "offline";
   /** False if only the absence is known: the columns below keep the row's values. */
   described: boolean;
@@ -35,6 +39,11 @@ export interface PresenceColumns {
 const MAX_CLI_VERSION = 20;
 const MAX_PORT = 65_535;
 
+/** Whether a row with the state `known` takes this state: its generation is later, or its revision in the same generation. */
+export function isNewer({ generation, revision }: PresenceOrder, known: PresenceOrder): boolean {
+  return generation === known.generation ? revision > known.revision : generation > known.generation;
+}
+
 /** Online: present (live or suspect) and not declared offline. The audit trail distinguishes suspect workstations. */
 export function kindOf({ state, meta }: Pick<WorkstationPresence, "state" | "meta">): PresenceKind {
   if (state === "absent" || meta.status === "offline") return "offline";
@@ -48,6 +57,7 @@ export function presenceColumns(presence: WorkstationPresence): PresenceColumns 
   const absent = presence.state === "absent";
   return {
     id: presence.workstationId,
+    generation: presence.generation,
     revision: presence.revision,
     status: kindOf(presence) === "offline" ? "offline" : "online",
     described: true,
@@ -63,9 +73,10 @@ export function presenceColumns(presence: WorkstationPresence): PresenceColumns 
 }
 
 /** The columns of a workstation of which only its absence is known. */
-export function absentColumns({ workstationId, revision }: AbsentWorkstation): PresenceColumns {
+export function absentColumns({ workstationId, generation, revision }: AbsentWorkstation): PresenceColumns {
   return {
     id: workstationId,
+    generation,
     revision,
     status: "offline",
     described: false,

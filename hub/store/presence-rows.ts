@@ -23,8 +23,8 @@ export class PresenceRows {
   async presentAfter(afterId: string, limit: number): Promise<PresentRow[]> {
     return this.#database.query(
       (sql) => sql<PresentRow[]>`
-        SELECT id AS "workstationId", presence_revision::float8 AS revision, realtime_member_key AS "memberKey",
-          realtime_presence_meta AS meta, coalesce(last_seen_at, now()) AS "seenAt", host(last_ip_address) AS "ipAddress",
+        SELECT id AS "workstationId", presence_generation::float8 AS generation, presence_revision::float8 AS revision,
+          realtime_member_key AS "memberKey", realtime_presence_meta AS meta, coalesce(last_seen_at, now()) AS "seenAt", host(last_ip_address) AS "ipAddress",
           last_user_agent AS "userAgent", cli_version AS "cliVersion",
           ARRAY(SELECT project_id FROM project_workstations WHERE workstation_id = station.id) AS "projectIds"
         FROM workstations station
@@ -42,4 +42,16 @@ export class PresenceRows {
     );
     return rows.map(({ id }) => id);
   }
+}
+
+/**
+ * Draws the number of a new generation of Redis' data: a safe integer, greater than each number that a hub of this
+ * database drew before.
+ */
+export async function drawPresenceGeneration(database: Database): Promise<number> {
+  const [drawn] = await database.query(
+    (sql) => sql<{ generation: number }[]>`SELECT nextval('presence_generations')::float8 AS generation`,
+  );
+  if (!drawn) throw new Error("a SELECT without FROM returned no row");
+  return drawn.generation;
 }

@@ -5,7 +5,7 @@ import type { PendingRow } from "./presence-backlog.ts";
 /** A row that rejected an offered presence. */
 export interface RefusedRow {
   id: string;
-  /** The revision on the row, not older than the one offered; null where another transaction holds the row. */
+  /** The row's revision: its state is not older than the offered one. Null if another transaction holds the row. */
   revision: number | null;
 }
 
@@ -31,16 +31,18 @@ export async function writePresences(
     (sql) => sql<{ id: string; revision: string | null }[]>`
       WITH incoming AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(${incoming}::text::jsonb) AS offered (
-          id text, revision bigint, status text, described boolean, seen_at float8, heartbeat_at float8,
+          id text, generation bigint, revision bigint, status text, described boolean, seen_at float8, heartbeat_at float8,
           member_key jsonb, meta jsonb, dev_server_enabled boolean, dev_server_port integer,
           ip_address text, user_agent text, cli_version text, steps jsonb)
       ), locked AS MATERIALIZED (
-        SELECT incoming.*, station.organization_id, station.presence_revision, station.status::text AS row_status
+        SELECT incoming.*, station.organization_id, station.presence_generation, station.presence_revision,
+          station.status::text AS row_status
         FROM workstations station JOIN incoming USING (id)
         WHERE station.deleted_at IS NULL AND ${isValid(sql, token)}
         FOR NO KEY UPDATE OF station SKIP LOCKED
       ), written AS (
         UPDATE workstations station SET
+          presence_generation = new.generation,
           presence_revision = new.revision,
           status = CASE WHEN station.status = 'suspended' THEN station.status ELSE new.status::workstation_status END,
           last_seen_at = coalesce(to_timestamp(new.seen_at / 1000), station.last_seen_at),
@@ -54,8 +56,9 @@ export async function writePresences(
           last_user_agent = CASE WHEN new.described THEN new.user_agent ELSE station.last_user_agent END,
           cli_version = coalesce(new.cli_version, station.cli_version)
         FROM locked new
-        WHERE station.id = new.id AND station.presence_revision < new.revision
-        RETURNING station.id, new.organization_id, new.status, new.row_status, new.presence_revision, new.steps
+        WHERE station.id = new.id AND (station.presence_generation, station.presence_revision) < (new.generation, new.revision)
+        RETURNING station.id, new.organization_id, new.status, new.row_status, new.presence_generation,
+          new.presence_revision, new.steps
       ), audited AS (
         INSERT INTO audit_events (at, principal, organization_id, entity, row_id, operation, before, after)
         SELECT to_timestamp(step.at / 1000), 'hub:' || step.node_id, organization_id, 'workstations', id, 'presence',
@@ -63,12 +66,13 @@ export async function writePresences(
           jsonb_build_object('presence', step.kind, 'reason', step.reason, 'nodeId', step.node_id,
             'connectionId', step.connection_id, 'revision', step.revision)
         FROM written CROSS JOIN LATERAL jsonb_to_recordset(written.steps) AS step (
-          kind text, before text, reason text, node_id text, connection_id text, revision bigint, at float8)
-        WHERE step.revision > presence_revision AND CASE
+          kind text, before text, reason text, node_id text, connection_id text, generation bigint, revision bigint,
+          at float8)
+        WHERE (step.generation, step.revision) > (presence_generation, presence_revision) AND CASE
           WHEN step.before IS NULL THEN step.kind <> row_status
           WHEN step.before = step.kind THEN row_status NOT IN (status, 'suspended')
           ELSE true END
-        ORDER BY step.revision
+        ORDER BY step.generation, step.revision
       )
       -- NOT IN, because it is hashed even where the planner takes a thousand rows for one.
       SELECT id, presence_revision AS revision FROM locked WHERE id NOT IN (SELECT id FROM written)

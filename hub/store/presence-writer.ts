@@ -18,8 +18,9 @@ export interface PresenceWriterOptions {
   fence?: Fence;
   log: Logger;
   /**
-   * The row holds `rowRevision`, which is not older than the offered state (null: only its absence was known). The owner
-   * raises the store's counter above it and writes the current state again.
+   * The row's state, with `rowRevision`, is not older than the offered `presence` (null: only its absence was known). The
+   * owner raises the store's counter above `rowRevision`, which in a later generation may be less than the offered
+   * revision, and writes the current state.
    */
   onRefused: (workstationId: string, rowRevision: number, presence: WorkstationPresence | null) => void;
   /** The row has this status now. */
@@ -38,7 +39,7 @@ const ROW_FAULT = /^(?:22|23|54|P0)/;
  * Writes live presence to the workstations' rows: only the newest state of each workstation, in statements of at most
  * `maxRows` rows, at most one flush per `intervalMs`, never two at a time, none if nothing waits.
  *
- * - Fenced: a row takes only a newer revision; rejections go to `onRefused`. Missing and deleted rows are left out.
+ * - Fenced: a row takes only a later generation, or a greater revision in its generation; rejections go to `onRefused`. Missing and deleted rows are left out.
  * - While the database is unavailable the newest states wait, and are retried at most every two seconds, without end.
  * - A value that Postgres rejects affects its own row alone: the batch is halved until that row is alone. The row is
  *   logged and dropped, and the next state of that workstation is tried again.
@@ -203,8 +204,9 @@ export class PresenceWriter implements PresenceSink {
   }
 
   #drop(row: PendingRow, error: unknown): void {
+    const { id: workstationId, generation, revision } = row.columns;
     this.#log.error(
-      { err: error, workstationId: row.columns.id, revision: row.columns.revision },
+      { err: error, workstationId, generation, revision },
       "Postgres rejected a value of this workstation's presence; its row stays unchanged until its next change",
     );
     this.#backlog.dropped(row);

@@ -11,8 +11,8 @@ interface Access {
 }
 
 /**
- * Throws `ConfigError` if the role of DATABASE_URL can't write, or lacks a right on one of the hub's tables. Ignores tables
- * that do not exist yet. Changes nothing.
+ * Throws `ConfigError` if the role of DATABASE_URL can't write, or lacks a right on one of the hub's tables and
+ * sequences. Ignores those that do not exist yet. Changes nothing.
  */
 export async function assertRoleRights(sql: Sql): Promise<void> {
   const [access] = await sql<Access[]>`
@@ -32,6 +32,8 @@ export async function assertRoleRights(sql: Sql): Promise<void> {
 }
 
 const WRITTEN = ["SELECT", "INSERT", "UPDATE", "DELETE"];
+/** The right to draw numbers of a sequence. */
+const DRAWN = "USAGE";
 /** The audit trigger runs with its owner's rights, and the owner records migrations. */
 const NARROWER: ReadonlyMap<string, readonly string[]> = new Map([
   ["schema_migrations", ["SELECT"]],
@@ -39,26 +41,30 @@ const NARROWER: ReadonlyMap<string, readonly string[]> = new Map([
   ["audit_scope", []],
 ]);
 
-/** Each right that the hub needs on a table of schema.sql. */
+/** Each right that the hub needs on a table or a sequence of schema.sql. */
 async function neededRights(): Promise<{ name: string; needs: string }[]> {
   const schema = await readSql(SCHEMA_FILE);
-  const names = [...schema.matchAll(/^CREATE TABLE (\w+)/gm)].map(([, name = ""]) => name);
-  return names.flatMap((name) => (NARROWER.get(name) ?? WRITTEN).map((needs) => ({ name, needs })));
+  const created = [...schema.matchAll(/^CREATE (TABLE|SEQUENCE) (\w+)/gm)];
+  return created.flatMap(([, kind, name = ""]) => {
+    const needed = kind === "SEQUENCE" ? [DRAWN] : (NARROWER.get(name) ?? WRITTEN);
+    return needed.map((needs) => ({ name, needs }));
+  });
 }
 
 async function assertRights(sql: Sql, role: string, schema: string): Promise<void> {
   const needed = await neededRights();
-  const rows = await sql<{ table: string; lacking: string }[]>`
-    SELECT name AS table, string_agg(needs, ', ' ORDER BY place) AS lacking
+  const rows = await sql<{ name: string; lacking: string }[]>`
+    SELECT name, string_agg(needs, ', ' ORDER BY place) AS lacking
     FROM unnest(${needed.map(({ name }) => name)}::text[], ${needed.map(({ needs }) => needs)}::text[])
       WITH ORDINALITY AS needed (name, needs, place)
-    WHERE NOT coalesce(has_table_privilege(to_regclass(name), needs), true)
+    WHERE NOT coalesce(CASE needs WHEN ${DRAWN} THEN has_sequence_privilege(to_regclass(name), needs)
+      ELSE has_table_privilege(to_regclass(name), needs) END, true)
     GROUP BY name ORDER BY name`;
   if (rows.length === 0) return;
-  const lacking = rows.map(({ table, lacking }) => `${lacking} on ${table}`).join("; ");
+  const lacking = rows.map(({ name, lacking }) => `${lacking} on ${name}`).join("; ");
   throw refusal(
     `its role ${role} lacks rights: ${lacking}`,
-    `Let ${role} own the tables, or run as their owner: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${schema} TO ${role}`,
+    `Let ${role} own the tables and sequences, or run as their owner: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${schema} TO ${role}; GRANT USAGE ON ALL SEQUENCES IN SCHEMA ${schema} TO ${role}`,
   );
 }
 

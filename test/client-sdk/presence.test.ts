@@ -125,6 +125,114 @@ test("retries a temporary refusal and rejects a permanent one", async () => {
   });
 });
 
+const newerTicket = () => refused("unavailable", true, { retryAfterMs: 0 });
+
+interface Observed {
+  /** The number of delays that the client has computed. */
+  delays: number;
+  errors: RealtimeError[];
+}
+
+/** A client that computes delays of 0 ms, counts them, and collects its errors. */
+async function withObservedClient(
+  join: (request: { count: number; observed: Observed }) => ReturnType<typeof ok>,
+  body: (client: Client, server: ScriptedServer, observed: Observed) => Promise<void>,
+): Promise<void> {
+  const observed: Observed = { delays: 0, errors: [] };
+  const script = { "presence.join": ({ count }: { count: number }) => join({ count, observed }) };
+  await withScriptedServer({ script }, async (server) => {
+    const random = () => {
+      observed.delays += 1;
+      return 0;
+    };
+    const client = createClient({ url: server.url, token: "t", random });
+    client.on("error", (error) => observed.errors.push(error));
+    try {
+      await client.connect();
+      await body(client, server, observed);
+    } finally {
+      await client.close();
+    }
+  });
+}
+
+test("sends a join again without a delay if another connection has a newer ticket", async () => {
+  const join = ({ count }: { count: number }) => (count <= 5 ? newerTicket() : taken({ count }));
+  await withObservedClient(join, async (client, server, observed) => {
+    const states: string[] = [];
+    client.on("state", ({ name }) => states.push(name));
+    const presence = client.presence(CHANNEL);
+    const joined = presence.join({ n: 1 });
+    assert.equal(presence.meta, { n: 1 });
+    assert.equal(await joined, { epoch: "p", version: 6 });
+    assert.equal(metas(server), Array(6).fill(["presence.join", { n: 1 }]));
+    assert.equal([observed.delays, observed.errors, states], [0, [], []]);
+  });
+});
+
+test("sends a join after a reconnect again without a delay if another connection has a newer ticket", async () => {
+  const delays: number[] = [];
+  const join = ({ count, observed }: { count: number; observed: Observed }) => {
+    delays.push(observed.delays);
+    return count === 2 ? newerTicket() : taken({ count });
+  };
+  await withObservedClient(join, async (client, server, observed) => {
+    const presence = client.presence(CHANNEL);
+    await presence.join({ n: 1 });
+    server.cut();
+    await until("the third join", () => server.seenOf("presence.join").length === 3);
+    await presence.update({ n: 2 });
+    assert.equal(
+      server.seenOf("presence.join").map(({ connection }) => connection),
+      [1, 2, 2],
+    );
+    assert.is(delays[2], delays[1]);
+    assert.equal(metas(server).at(-1), ["presence.update", { n: 2 }]);
+    assert.equal(observed.errors, []);
+  });
+});
+
+test("sends the newest meta, or the leave, after a join that lost to a newer ticket", async () => {
+  const join = ({ count }: { count: number }) => (count === 2 ? taken({ count }) : newerTicket());
+  await withObservedClient(join, async (client, server) => {
+    const presence = client.presence(CHANNEL);
+    await Promise.all([presence.join({ n: 1 }), presence.update({ n: 2 })]);
+    const other = client.presence("task:other");
+    const joined = failureOf(other.join({ n: 3 }));
+    await other.leave();
+    assert.is((await joined).code, "left");
+    assert.equal(metas(server), [
+      ["presence.join", { n: 1 }],
+      ["presence.join", { n: 2 }],
+      ["presence.join", { n: 3 }],
+      ["presence.leave", undefined],
+    ]);
+  });
+});
+
+test("waits between joins if more than five lose to a newer ticket", async () => {
+  const join = ({ count }: { count: number }) => (count <= 8 ? newerTicket() : taken({ count }));
+  await withObservedClient(join, async (client, _server, observed) => {
+    assert.equal(await client.presence(CHANNEL).join({ n: 1 }), { epoch: "p", version: 9 });
+    assert.equal([observed.delays, observed.errors], [3, []]);
+  });
+});
+
+test("waits before it sends a join again after any other temporary refusal", async () => {
+  for (const refusal of [
+    refused("unavailable", true),
+    refused("unavailable", true, { retryAfterMs: 1 }),
+    refused("rate_limited", true, { retryAfterMs: 0 }),
+    refused("timeout", true),
+  ]) {
+    const join = ({ count }: { count: number }) => (count === 1 ? refusal : taken({ count }));
+    await withObservedClient(join, async (client, _server, observed) => {
+      await client.presence(CHANNEL).join({ n: 1 });
+      assert.is(observed.delays, 1, JSON.stringify(refusal));
+    });
+  }
+});
+
 test("does not rejoin after a leave while disconnected", async () => {
   await withClient({ script: { "presence.join": taken } }, async (client, server) => {
     const presence = client.presence(CHANNEL);

@@ -235,6 +235,58 @@ test("stays closed after a newer connection of the same workstation replaces it"
     }),
   ));
 
+test("a join of an older connection loses to a newer one, and owns the presence when it is sent again", () =>
+  withHub({}, (hub) =>
+    withClients(hub.url, async ({ open }) => {
+      const channel = hub.workstation.channel as `workstation:${string}`;
+      const older = await open(hub.workstation.token);
+      const newer = await open(hub.workstation.token);
+      await newer.presence(channel).join(idle);
+      const join = () => older.request("presence.join", { channel, meta: { ...idle, status: "busy" } });
+      const error: RealtimeError = await join().then(
+        () => assert.unreachable(),
+        (failure) => failure,
+      );
+      assert.equal([error.code, error.temporary, error.retryAfterMs], ["unavailable", true, 0]);
+      assert.is(newer.state.name, "connected");
+      await join();
+      await until("the newer one's end", () => newer.state.name === "closed");
+      assert.is(newer.state.name === "closed" && newer.state.error?.name, "ReplacedError");
+      const { members } = await older.request("presence.list", { channel });
+      assert.equal(
+        members.map(({ meta, connections }) => [meta.status, connections]),
+        [["busy", 1]],
+      );
+    }),
+  ));
+
+test("an older connection joins without an error although a newer one owns the presence", () =>
+  withHub({}, (hub) =>
+    withClients(hub.url, async ({ open }) => {
+      const channel = hub.workstation.channel as `workstation:${string}`;
+      const older = await open(hub.workstation.token);
+      const newer = await open(hub.workstation.token);
+      const errors: RealtimeError[] = [];
+      older.on("error", (error) => errors.push(error));
+      await newer.presence(channel).join(idle);
+      await older.presence(channel).join(idle);
+      await until("the newer one's end", () => newer.state.name === "closed");
+      assert.is(newer.state.name === "closed" && newer.state.error?.name, "ReplacedError");
+      assert.equal([older.state.name, errors], ["connected", []]);
+    }),
+  ));
+
+test("connects and joins although the hub's presence store gave no ticket in time", () =>
+  withHub({}, (hub) =>
+    withClients(hub.url, async ({ open }) => {
+      const { presence } = hub.node.hub.services;
+      presence.admit = () => new Promise(() => undefined);
+      const client = await open(hub.workstation.token);
+      await client.presence(hub.workstation.channel as `workstation:${string}`).join(idle);
+      assert.is(client.state.name, "connected");
+    }),
+  ));
+
 test("receives goaway from a draining node, leaves at the given time, and waits for another node", () =>
   withHub({}, (hub) =>
     withClients(hub.url, async ({ open }) => {

@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import type { PresenceDiff } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
-import { PresenceScripts } from "../../hub/presence/presence-scripts.ts";
 import { program } from "../support/program.ts";
 import { type RedisServer, withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
@@ -9,6 +8,7 @@ import { until } from "../support/until.ts";
 import {
   GRACE_MS,
   IDENTITY,
+  join,
   LEASE_MS,
   membersOf,
   OWN,
@@ -17,11 +17,13 @@ import {
   presenceOn,
   TASK,
   user,
+  WS,
   workstation,
 } from "./redis-presence.ts";
 
 const test = suite("leases of presence", "redis-server");
 const LIMIT_MS = 40_000;
+const CLIENT = { ipAddress: null, userAgent: null, cliVersion: null };
 
 function withNodes(
   count: number,
@@ -56,7 +58,7 @@ withNodes(
   async ([dead, ...others]) => {
     const [watcher] = others;
     if (!dead || !watcher) throw new Error("too few nodes");
-    await Promise.all(Array.from({ length: 30 }, (_, n) => dead.store.join(workstation(`c${n}`, {}, idOf(n)))));
+    await Promise.all(Array.from({ length: 30 }, (_, n) => join(dead, workstation(`c${n}`, {}, idOf(n)))));
     await dead.store.join(user("u1"));
     await watcher.store.join(user("u2", {}, "v"));
     const [project, task] = [await watch(watcher, PROJECT_CHANNEL), await watch(watcher, TASK)];
@@ -82,7 +84,7 @@ withNodes(
 
 withNodes(2, "a member that was suspect when its node died leaves at its original deadline", async ([dead, other]) => {
   if (!dead || !other) throw new Error("too few nodes");
-  await dead.store.join(workstation("c1"));
+  await join(dead, workstation("c1"));
   const diffs = await watch(other, OWN);
   dead.store.hold();
   await dead.store.lose(OWN, "c1");
@@ -95,7 +97,7 @@ withNodes(2, "a member that was suspect when its node died leaves at its origina
 withNodes(3, "an interrupted sweep is continued by the next node", async ([dead, sweeper, last], server) => {
   if (!dead || !sweeper || !last) throw new Error("too few nodes");
   await last.close();
-  await dead.store.join(workstation("c1"));
+  await join(dead, workstation("c1"));
   await dead.kill();
   await until("it is suspect", () => sweeper.changed.some(({ state }) => state === "suspect"));
   await sweeper.kill();
@@ -105,7 +107,7 @@ withNodes(3, "an interrupted sweep is continued by the next node", async ([dead,
   equal(leavesOf(diffs), [{ key: OWN, reason: "node_lost" }]);
   await until(
     "no key of the dead node is left",
-    async () => (await server.admin.keys(`mr:${IDENTITY}:{lease.*node_*`)).length === 0,
+    async () => (await server.admin.keys(`mr:${IDENTITY}:{leases.*node_*`)).length === 0,
   );
   await next.close();
 });
@@ -115,13 +117,13 @@ withNodes(
   "the update of projects that a dead node did not finish is completed",
   async ([dead, other], { admin }) => {
     if (!dead || !other) throw new Error("too few nodes");
-    await dead.store.join(workstation("stays"));
+    await join(dead, workstation("stays"));
     // While this key exists, no script can change the project's roster.
-    await admin.rename(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`, "kept");
-    await admin.set(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`, "in the way");
+    await admin.rename(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:entries`, "kept");
+    await admin.set(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:entries`, "in the way");
     await dead.store.leave(OWN, "stays", "left");
     await dead.kill();
-    await admin.rename("kept", `mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`);
+    await admin.rename("kept", `mr:${IDENTITY}:{${PROJECT_CHANNEL}}:entries`);
     is((await membersOf(other, PROJECT_CHANNEL)).length, 1, "the project was not updated");
     await until("the sweeper updates it", async () => (await membersOf(other, PROJECT_CHANNEL)).length === 0);
   },
@@ -129,21 +131,21 @@ withNodes(
 
 withNodes(1, "a failed update of projects is repeated later", async ([one], { admin }) => {
   if (!one) throw new Error("too few nodes");
-  await admin.set(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`, "in the way");
-  await one.store.join(workstation("c1"));
-  await admin.del(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`);
+  await admin.set(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:entries`, "in the way");
+  await join(one, workstation("c1"));
+  await admin.del(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:entries`);
   await until("it is shown", async () => (await membersOf(one, PROJECT_CHANNEL)).length === 1);
 });
 
 withNodes(1, "a failed update of projects about an expired member is repeated later", async ([one], { admin }) => {
   if (!one) throw new Error("too few nodes");
-  await one.store.join(workstation("c1"));
+  await join(one, workstation("c1"));
   await one.store.lose(OWN, "c1");
   await until("it is shown as suspect", async () => (await membersOf(one, PROJECT_CHANNEL))[0]?.state === "suspect");
-  await admin.rename(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`, "kept");
-  await admin.set(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`, "in the way");
+  await admin.rename(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:entries`, "kept");
+  await admin.set(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:entries`, "in the way");
   await until("it left", async () => (await membersOf(one, OWN)).length === 0);
-  await admin.rename("kept", `mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`);
+  await admin.rename("kept", `mr:${IDENTITY}:{${PROJECT_CHANNEL}}:entries`);
   await until("its project is updated", async () => (await membersOf(one, PROJECT_CHANNEL)).length === 0);
 });
 
@@ -153,11 +155,13 @@ withNodes(
   async ([other], { url }) => {
     if (!other) throw new Error("too few nodes");
     let standstillMs = 0;
-    const cutOff = await presenceOn(url, { monotonicNow: () => performance.now() + standstillMs });
+    const cutOff = await presenceOn(url, { now: () => performance.now() + standstillMs });
     try {
-      await other.store.join(workstation("moved"));
+      await join(other, workstation("moved"));
+      const ticket = await cutOff.store.admit(WS);
       standstillMs = LEASE_MS + 1;
-      const joined = cutOff.store.join(workstation("old")).then(
+      const request = { ...workstation("old"), workstation: { projectIds: [], client: CLIENT, ticket } };
+      const joined = cutOff.store.join(request).then(
         () => "joined",
         ({ code }) => code,
       );
@@ -174,22 +178,24 @@ withNodes(
 
 withNodes(2, "a delayed join does not replace a newer connection", async ([late, now]) => {
   if (!late || !now) throw new Error("too few nodes");
-  const scripts = new PresenceScripts(late.redis);
-  const turn = await scripts.turn(OWN, 0);
-  await now.store.join(workstation("now"));
-  const reply = await scripts.join(workstation("late"), "incarnation", 0, turn);
-  equal([reply.status, reply.connectionId], ["replaced", "now"]);
+  const ticket = await late.store.admit(WS);
+  await join(now, workstation("now"));
+  const request = workstation("late");
+  const delayed = { ...request, workstation: { projectIds: [], client: CLIENT, ticket } };
+  const refusal = await late.store.join(delayed).catch((error: unknown) => error);
+  equal([Reflect.get(refusal as object, "code"), Reflect.get(refusal as object, "retryAfterMs")], ["unavailable", 0]);
   await now.store.update(OWN, "now", { still: "there" });
   equal(now.replaced, []);
-  await late.store.join(workstation("later"));
+  await join(late, workstation("later"));
   await until("the older one is replaced", () => now.replaced.length === 1);
 });
 
 withNodes(2, "a clean shutdown of all nodes leaves no member to sweep", async ([one, two], { admin }) => {
-  await one?.store.join(workstation("c1"));
-  await one?.store.leave(OWN, "c1", "left");
-  await one?.close();
-  is(await admin.zcard(`mr:${IDENTITY}:{lease.0.0}:leases`), 1);
+  if (!one) throw new Error("too few nodes");
+  await join(one, workstation("c1"));
+  await one.store.leave(OWN, "c1", "left");
+  await one.close();
+  is(await admin.zcard(`mr:${IDENTITY}:{leases.0.0}:leases`), 1);
   is(two?.changed.length, 0);
 });
 
@@ -198,13 +204,13 @@ withNodes(
   "a node that ends keeps its presence for the grace time, and its workstations move without a leave",
   async ([ends, stays]) => {
     if (!ends || !stays) throw new Error("too few nodes");
-    await ends.store.join(workstation("c1", {}, idOf(1)));
-    await ends.store.join(workstation("c2", {}, idOf(2)));
+    await join(ends, workstation("c1", {}, idOf(1)));
+    await join(ends, workstation("c2", {}, idOf(2)));
     const diffs = await watch(stays, PROJECT_CHANNEL);
     ends.store.hold();
     for (const n of [1, 2]) await ends.store.lose(`workstation:${idOf(n)}`, `c${n}`);
     await ends.close();
-    await stays.store.join(workstation("c3", {}, idOf(1)));
+    await join(stays, workstation("c3", {}, idOf(1)));
     await until("the other one left", () => leavesOf(diffs).length === 1);
     equal(leavesOf(diffs), [{ key: `workstation:${idOf(2)}`, reason: "timeout" }]);
   },
@@ -232,13 +238,13 @@ pauses(
     const diffs = await watch(other, OWN);
     paused.signal("SIGSTOP");
     await until("it is suspect", () => statesOf(diffs).includes("suspect"));
-    await other.store.join(workstation("c2", { by: "c2" }));
+    await join(other, workstation("c2", { by: "c2" }));
     paused.signal("SIGCONT");
     await until("the old connection is replaced", () => paused.messages("replaced").length > 0);
     equal(paused.messages("replaced"), ["c1"]);
     await until(
       "the node has a lease again",
-      async () => (await admin.zcard(`mr:${IDENTITY}:{lease.0.0}:leases`)) === 2,
+      async () => (await admin.zcard(`mr:${IDENTITY}:{leases.0.0}:leases`)) === 2,
     );
     equal(await membersOf(other, OWN), [{ key: OWN, state: "live", connections: 1, meta: { by: "c2" } }]);
     equal(other.replaced, []);

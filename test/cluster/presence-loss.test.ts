@@ -5,6 +5,7 @@ import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import {
   IDENTITY,
+  join,
   membersOf,
   OWN,
   PROJECT_CHANNEL,
@@ -39,7 +40,7 @@ async function watch({ store }: PresenceNode, channel: string) {
 }
 
 async function joinAll(one: PresenceNode, two: PresenceNode): Promise<void> {
-  for (let n = 0; n < COUNT; n += 1) await (n % 2 ? one : two).store.join(workstation(`c${n}`, { n }, idOf(n)));
+  for (let n = 0; n < COUNT; n += 1) await join(n % 2 ? one : two, workstation(`c${n}`, { n }, idOf(n)));
   await one.store.join(user("u1"));
   await two.store.join(user("u2"));
 }
@@ -117,7 +118,7 @@ redisTest("an emptied master costs no member on the other masters", () =>
       for (const server of cluster.servers) {
         const before = (await until("the roster can be read", () => readable(one))).epoch;
         await server.admin.flushall();
-        const held = (await cluster.ownerOf(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:members`)) === server;
+        const held = (await cluster.ownerOf(`mr:${IDENTITY}:{${PROJECT_CHANNEL}}:entries`)) === server;
         await until(
           "all members are listed, and can be found",
           async () => {
@@ -139,7 +140,7 @@ redisTest("an emptied master costs no member on the other masters", () =>
 redisTest("while data is lost no member counts as absent, and no roster as complete", () =>
   withRedis(({ url, admin }) =>
     withTwo(url, async (one, two) => {
-      await one.store.join(workstation("c1"));
+      await join(one, workstation("c1"));
       const absent = idOf(99);
       await until("absence can be determined", async () => (await two.store.mintAbsent([absent])).length === 1);
       await admin.flushall();
@@ -159,8 +160,8 @@ redisTest("while data is lost no member counts as absent, and no roster as compl
 redisTest("a replaced connection is not restored after a loss of data", () =>
   withRedis(({ url, admin }: RedisServer) =>
     withTwo(url, async (one, two) => {
-      await one.store.join(workstation("old", { n: "old" }));
-      await two.store.join(workstation("new", { n: "new" }));
+      await join(one, workstation("old", { n: "old" }));
+      await join(two, workstation("new", { n: "new" }));
       await until("the old one is replaced", () => one.replaced.length === 1);
       await admin.flushall();
       await until("the new one is present", async () => (await readable(two, OWN))?.members.length === 1);
@@ -176,7 +177,7 @@ redisTest("a replaced connection is not restored after a loss of data", () =>
 redisTest("updates and leaves before a loss is detected are applied", () =>
   withRedis(({ url, admin }) =>
     withTwo(url, async (one, two) => {
-      await one.store.join(workstation("c1", { n: 1 }));
+      await join(one, workstation("c1", { n: 1 }));
       await one.store.join(user("u1"));
       await admin.flushall();
       await one.store.update(OWN, "c1", { n: 2 });

@@ -1,5 +1,5 @@
 import { HubError } from "../../hub/kernel/errors.ts";
-import { presenceOn, workstation } from "./redis-presence.ts";
+import { join, presenceOn, workstation } from "./redis-presence.ts";
 
 /**
  * A node in a separate process, which can be stopped as a whole (`presence-leases.test.ts`). Receives a connection's id to
@@ -20,7 +20,7 @@ report("ready", "");
 async function joined(connectionId: string): Promise<void> {
   for (;;) {
     try {
-      await node.store.join(workstation(connectionId, { by: connectionId }));
+      await join(node, workstation(connectionId, { by: connectionId }));
       return report("joined", connectionId);
     } catch (error) {
       if (!(error instanceof HubError) || error.code !== "unavailable") throw error;

@@ -8,7 +8,7 @@ import { type RedisServer, withRedis } from "../support/redis.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import { recordingLog, rowOf, seedWorkstations } from "../support/workstation-rows.ts";
-import { IDENTITY, membersOf, type PresenceNode, presenceOn, workstation } from "./redis-presence.ts";
+import { IDENTITY, join, membersOf, type PresenceNode, presenceOn, workstation } from "./redis-presence.ts";
 
 const test = suite("rows of presence in Redis", "redis-server");
 const NEVER_MS = 3_600_000;
@@ -42,7 +42,7 @@ async function withRow(server: RedisServer, database: Database, body: (parts: Pa
   const reconciler = new Reconciler({ store: node.store, writer, rows, nodeId: "n", ...times, log });
   try {
     const [id = ""] = await seedWorkstations(database, 1);
-    await node.store.join(workstation("c1", { status: "online" }, id));
+    await join(node, workstation("c1", { status: "online" }, id));
     const parts = { database, node, writer, reconciler, server, id };
     await says(parts, "online");
     await body(parts);
@@ -67,7 +67,7 @@ async function takeOffline({ database, id }: Parts): Promise<number> {
 
 /** Deletes the workstation from Redis, and its revisions; no node is notified. */
 async function forget({ server, id }: Parts): Promise<void> {
-  const keys = ["parts", "members", "roster"].map((part) => `mr:${IDENTITY}:{workstation:${id}}:${part}`);
+  const keys = ["records", "entries", "head"].map((part) => `mr:${IDENTITY}:{workstation:${id}}:${part}`);
   is(await server.admin.del(...keys), keys.length);
 }
 

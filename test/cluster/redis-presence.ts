@@ -1,7 +1,9 @@
-import type { Member } from "@monster-realtime/client/protocol";
+import type { Member, PresencePosition } from "@monster-realtime/client/protocol";
 import { pino } from "pino";
+import { HubError } from "../../hub/kernel/errors.ts";
+import { NodePresence, type NodePresenceOptions } from "../../hub/presence/node-presence.ts";
 import type { JoinRequest, WorkstationPresence } from "../../hub/presence/presence.ts";
-import { RedisPresence, type RedisPresenceOptions } from "../../hub/presence/redis.ts";
+import { RedisRecords } from "../../hub/presence/redis-records.ts";
 import { RedisConnection } from "../../hub/redis/connection.ts";
 import { KeySpace } from "../../hub/redis/key-space.ts";
 import { RedisSubscriptions } from "../../hub/redis/subscriptions.ts";
@@ -12,7 +14,7 @@ export const GRACE_MS = 400;
 export const LEASE_MS = 900;
 
 export type NodeSettings = Partial<
-  Pick<RedisPresenceOptions, "graceMs" | "leaseMs" | "settleMs" | "diffWindowMs" | "monotonicNow"> & {
+  Pick<NodePresenceOptions, "graceMs" | "leaseMs" | "settleMs" | "diffWindowMs" | "now"> & {
     nodeId: string;
     /** The identity of the database. */
     identity: string;
@@ -23,7 +25,7 @@ export type NodeSettings = Partial<
 
 /** A node's presence with separate connections, and the events that it emitted. */
 export interface PresenceNode {
-  store: RedisPresence;
+  store: NodePresence;
   redis: RedisConnection;
   changed: WorkstationPresence[];
   replaced: { connectionId: string; channel: string }[];
@@ -34,6 +36,7 @@ export interface PresenceNode {
 }
 
 let nodes = 0;
+let generations = 0;
 
 export async function presenceOn(url: string, settings: NodeSettings = {}): Promise<PresenceNode> {
   nodes += 1;
@@ -52,7 +55,10 @@ export async function presenceOn(url: string, settings: NodeSettings = {}): Prom
     gaveUp: (connectionId: string) => void gaveUp.push(connectionId),
   };
   const times = { graceMs: GRACE_MS, leaseMs: LEASE_MS, nodeId: `node_${nodes}` };
-  const store = await RedisPresence.open({ ...times, ...settings, redis, subscriptions, events, log });
+  const now = settings.now ?? (() => performance.now());
+  const drawGeneration = async () => ++generations;
+  const records = new RedisRecords({ redis, subscriptions, now });
+  const store = await NodePresence.open({ ...times, ...settings, now, store: records, drawGeneration, events, log });
   const cut = async () => {
     subscriptions.close();
     await redis.close();
@@ -79,7 +85,22 @@ export function workstation(connectionId: string, meta = {}, id = WS, projectIds
   const key = `workstation:${id}`;
   const client = { ipAddress: null, userAgent: null, cliVersion: null };
   const memberKey = { workstationId: id };
-  return { channel: key, connectionId, key, memberKey, meta, workstation: { projectIds, client } };
+  const ticket = { value: null, known: null };
+  return { channel: key, connectionId, key, memberKey, meta, workstation: { projectIds, client, ticket } };
+}
+
+/** Joins as a workstation's connection does: it is admitted before, and asks again where another one was first. */
+export async function join({ store }: PresenceNode, request: JoinRequest): Promise<PresencePosition> {
+  const { workstation: of, channel } = request;
+  if (!of) throw new Error("this is no workstation");
+  const ticket = await store.admit(channel.slice("workstation:".length));
+  for (;;) {
+    try {
+      return await store.join({ ...request, workstation: { ...of, ticket } });
+    } catch (error) {
+      if (!(error instanceof HubError) || error.retryAfterMs !== 0) throw error;
+    }
+  }
 }
 
 export function user(connectionId: string, meta = {}, id = "u"): JoinRequest {

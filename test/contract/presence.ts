@@ -1,6 +1,6 @@
-import type { PresenceDiff } from "@monster-realtime/client/protocol";
+import type { PresenceDiff, PresencePosition } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
-import type { JoinRequest, PresenceStore, WorkstationPresence } from "../../hub/presence/presence.ts";
+import type { JoinRequest, OwnerTicket, PresenceStore, WorkstationPresence } from "../../hub/presence/presence.ts";
 import type { Need } from "../support/needs.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
@@ -22,15 +22,30 @@ export const GRACE_MS = 60;
 /** Longer than any store takes for two changes. */
 const LONG_WINDOW_MS = 400;
 
-function workstation(connectionId: string, meta: Record<string, unknown>, projectIds = [PROJECT]): JoinRequest {
-  const key = `workstation:${WS}`;
+/** Joins as a workstation's connection does: it is admitted before. */
+async function join(
+  store: PresenceStore,
+  connectionId: string,
+  meta: Record<string, unknown>,
+  id = WS,
+): Promise<PresencePosition> {
+  const ticket = await store.admit(id);
+  return store.join(workstation(connectionId, meta, ticket, id));
+}
+function workstation(
+  connectionId: string,
+  meta: Record<string, unknown>,
+  ticket: OwnerTicket,
+  id = WS,
+): JoinRequest & { workstation: object } {
+  const key = `workstation:${id}`;
   return {
-    channel: OWN,
+    channel: key,
     connectionId,
     key,
-    memberKey: { workstationId: WS },
+    memberKey: { workstationId: id },
     meta,
-    workstation: { projectIds, client: NOBODY },
+    workstation: { projectIds: [PROJECT], client: NOBODY, ticket },
   };
 }
 function user(connectionId: string, meta: Record<string, unknown>): JoinRequest {
@@ -66,7 +81,7 @@ export function presenceContract(
     withStore(async ({ store }) => {
       const counts = () => Promise.all([OWN, PROJECT_CHANNEL, TASK].map((channel) => store.count(channel)));
       equal(await counts(), [0, 0, 0]);
-      await store.join(workstation("a", {}));
+      await join(store, "a", {});
       await store.join(user("b", {}));
       await store.join(user("c", {}));
       await until("the project shows it", async () => (await counts()).join() === "1,1,1");
@@ -189,10 +204,10 @@ export function presenceContract(
   test(
     "back within the grace time is one update, never a leave or a join",
     withStore(async ({ store, changed }) => {
-      await store.join(workstation("c1", { status: "online" }));
+      await join(store, "c1", { status: "online" });
       const { diffs } = await watch(store, OWN);
       await store.lose(OWN, "c1");
-      await store.join(workstation("c2", { status: "busy" }));
+      await join(store, "c2", { status: "busy" });
       await until("settled", () => diffs.at(-1)?.updates[0]?.state === "live");
       const other = await watch(store, TASK);
       await store.join(user("u1", {}));
@@ -217,9 +232,9 @@ export function presenceContract(
   test(
     "the newest join owns a workstation's presence: the older is replaced, with no leave in between",
     withStore(async ({ store, replaced, changed }) => {
-      await store.join(workstation("c1", { status: "online" }));
+      await join(store, "c1", { status: "online" });
       const { diffs } = await watch(store, OWN);
-      await store.join(workstation("c2", { status: "busy" }));
+      await join(store, "c2", { status: "busy" });
       await until("the older one is replaced", () => replaced.length > 0);
       equal(replaced, [{ connectionId: "c1", channel: OWN }]);
       is(await codeOf(store.update(OWN, "c1", { status: "online" })), "replaced");
@@ -230,6 +245,38 @@ export function presenceContract(
       await until("the diff", () => diffs.length > 0);
       ok(diffs.every(({ leaves, joins }) => leaves.length === 0 && joins.length === 0));
       ok(changed.every(({ state }) => state === "live"));
+    }),
+  );
+
+  test(
+    "a connection that was admitted earlier and joins later is asked to join again, and owns then",
+    withStore(async ({ store, replaced }) => {
+      const early = await store.admit(WS);
+      await join(store, "c2", { n: 2 });
+      const late = workstation("c1", { n: 1 }, early);
+      const refusal = await store.join(late).catch((error: unknown) => error);
+      equal(
+        [Reflect.get(refusal as object, "code"), Reflect.get(refusal as object, "retryAfterMs")],
+        ["unavailable", 0],
+      );
+      equal((await store.list(OWN)).members[0]?.meta, { n: 2 });
+      await store.join(late);
+      await until("the other one is replaced", () => replaced.length > 0);
+      equal([replaced[0]?.connectionId, (await store.list(OWN)).members[0]?.meta], ["c2", { n: 1 }]);
+    }),
+  );
+
+  test(
+    "a connection leaves and joins again with its ticket",
+    withStore(async ({ store }) => {
+      const ticket = await store.admit(WS);
+      await store.join(workstation("c1", { n: 1 }, ticket));
+      await store.leave(OWN, "c1", "left");
+      await store.join(workstation("c1", { n: 2 }, ticket));
+      equal(
+        (await store.list(PROJECT_CHANNEL)).members.map(({ meta }) => meta),
+        [{ n: 2 }],
+      );
     }),
   );
 
@@ -246,7 +293,7 @@ export function presenceContract(
     withStore(async ({ store }) => {
       const second = "proj_01HZZZZZZZZZZZZZZZZZZZZZZY";
       const on = async (id: string) => (await store.list(`project:${id}:workstations`)).members.map(({ meta }) => meta);
-      await store.join(workstation("c1", { n: 1 }));
+      await join(store, "c1", { n: 1 });
       equal(await on(PROJECT), [{ n: 1 }]);
       await store.update(OWN, "c1", { n: 2 });
       equal(await on(PROJECT), [{ n: 2 }]);
@@ -262,11 +309,7 @@ export function presenceContract(
     withStore(async ({ store }) => {
       const { diffs } = await watch(store, PROJECT_CHANNEL);
       const ids = Array.from({ length: 2_000 }, (_, index) => `ws_${String(index).padStart(26, "0")}`);
-      const join = (id: string) => {
-        const request = { ...workstation(id, {}), channel: `workstation:${id}`, key: `workstation:${id}` };
-        return store.join({ ...request, memberKey: { workstationId: id } });
-      };
-      while (ids.length > 0) await Promise.all(ids.splice(0, 50).map(join));
+      while (ids.length > 0) await Promise.all(ids.splice(0, 50).map((id) => join(store, id, {}, id)));
       await until("all joined", () => diffs.reduce((sum, { joins }) => sum + joins.length, 0) === 2_000);
       ok(diffs.length <= 100, `${diffs.length} diffs`);
     }),
@@ -275,12 +318,12 @@ export function presenceContract(
   test(
     "revisions of a workstation only grow, through leaving and coming back",
     withStore(async ({ store, changed }) => {
-      await store.join(workstation("c1", {}));
+      await join(store, "c1", {});
       await store.update(OWN, "c1", { n: 1 });
       const touched = await store.touch(WS);
       await store.leave(OWN, "c1", "left");
       await store.raise(WS, (changed.at(-1)?.revision ?? 0) + 1_000_000);
-      await store.join(workstation("c2", {}));
+      await join(store, "c2", {});
       const revisions = changed.map(({ revision }) => revision);
       equal(
         revisions,
@@ -296,14 +339,13 @@ export function presenceContract(
     "revisions are minted for absent workstations alone, and a join afterwards is newer",
     withStore(async ({ store, changed }) => {
       const absent = "ws_01HZZZZZZZZZZZZZZZZZZZZZZY";
-      await store.join(workstation("c1", {}));
+      await join(store, "c1", {});
       const minted = await store.mintAbsent([WS, absent]);
       equal(
         minted.map(({ workstationId }) => workstationId),
         [absent],
       );
-      const id = `workstation:${absent}`;
-      await store.join({ ...workstation("c9", {}), channel: id, key: id, memberKey: { workstationId: absent } });
+      await join(store, "c9", {}, absent);
       ok((changed.at(-1)?.revision ?? 0) > (minted[0]?.revision ?? 0));
       equal((await store.present()).map(({ workstationId }) => workstationId).sort(), [WS, absent].sort());
     }),

@@ -81,11 +81,11 @@ const redisTest = (behaviour: string, body: () => Promise<void>) =>
 
 redisTest("a version with other keys in Redis refuses to start beside the older, which continues", () =>
   withScene(async ({ newer, spawn, start }) => {
-    newer.change("hub/redis/marker.ts", "SCHEMA_VERSION = 2", "SCHEMA_VERSION = 3");
+    newer.change("hub/redis/marker.ts", "SCHEMA_VERSION = 3", "SCHEMA_VERSION = 4");
     const older = await start();
     const output = await refusal(spawn(newer.hub));
     match(output, /REDIS_URL/);
-    match(output, /holds version 2 of the hub's keys; this hub knows version 3/);
+    match(output, /holds version 3 of the hub's keys; this hub knows version 4/);
     match(output, /Stop every hub of the other version/);
     await serveTogether(older, older);
   }),
@@ -93,12 +93,12 @@ redisTest("a version with other keys in Redis refuses to start beside the older,
 
 redisTest("the same after Redis restarted empty and the older version has marked its keys again", () =>
   withScene(async ({ redis, newer, spawn, start }) => {
-    newer.change("hub/redis/marker.ts", "SCHEMA_VERSION = 2", "SCHEMA_VERSION = 3");
+    newer.change("hub/redis/marker.ts", "SCHEMA_VERSION = 3", "SCHEMA_VERSION = 4");
     const older = await start();
     await redis.kill();
     await redis.start();
     await until("its keys are marked", () => redis.admin.get(MARKER));
-    match(await refusal(spawn(newer.hub)), /holds version 2/);
+    match(await refusal(spawn(newer.hub)), /holds version 3/);
     await until("it is ready again", async () => (await ready(older)).status === 200);
     await serveTogether(older, older);
   }),

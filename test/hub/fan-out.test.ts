@@ -3,11 +3,11 @@ import { equal, is, ok } from "uvu/assert";
 import type { BrokerPublish, StreamListener } from "../../hub/broker/broker.ts";
 import { MemoryBroker } from "../../hub/broker/memory.ts";
 import { HubError } from "../../hub/kernel/errors.ts";
-import { MemoryPresence } from "../../hub/presence/memory.ts";
 import type { Connection } from "../../hub/socket/connection.ts";
 import { FanOut } from "../../hub/socket/fan-out.ts";
 import type { Frame } from "../../hub/socket/frame.ts";
 import { Subscription } from "../../hub/socket/subscription.ts";
+import { lonePresenceWith } from "../support/lone-presence.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
@@ -50,8 +50,7 @@ function subscriber() {
 
 async function withFanOut(body: (fanOut: FanOut, broker: AskedBroker) => Promise<void>): Promise<void> {
   const broker = new AskedBroker({ retention: () => ({ size: 5, ttlMs: 1_000 }), positionTtlMs: 1_000 });
-  const events = { workstationChanged: () => undefined, replaced: () => undefined };
-  const presence = new MemoryPresence({ nodeId: "node_test", graceMs: 0, events });
+  const presence = lonePresenceWith();
   try {
     await body(new FanOut(broker, presence), broker);
   } finally {

@@ -5,10 +5,10 @@ import { equal, is, ok } from "uvu/assert";
 import { MemoryBroker } from "../../hub/broker/memory.ts";
 import type { ConnectionView } from "../../hub/connections/live-connections.ts";
 import { LiveChannels } from "../../hub/inspection/live-channels.ts";
-import { MemoryPresence } from "../../hub/presence/memory.ts";
 import type { Connection } from "../../hub/socket/connection.ts";
 import { FanOut } from "../../hub/socket/fan-out.ts";
 import { Subscription } from "../../hub/socket/subscription.ts";
+import { lonePresenceWith } from "../support/lone-presence.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("live channels of one node");
@@ -22,11 +22,7 @@ const organizationOf = async ({ name }: ParsedChannel) => (name.endsWith("000") 
 
 class Node {
   readonly #broker = new MemoryBroker({ retention: () => ({ size: 0, ttlMs: 0 }), positionTtlMs: 0 });
-  readonly #presence = new MemoryPresence({
-    nodeId: "node_test",
-    graceMs: 0,
-    events: { workstationChanged: () => undefined, replaced: () => undefined },
-  });
+  readonly #presence = lonePresenceWith();
   readonly #fanOut = new FanOut(this.#broker, this.#presence);
   readonly #subscriptions = new Map<string, Subscription>();
   readonly channels = new LiveChannels("node_test", this.#fanOut, organizationOf);

@@ -1,12 +1,11 @@
-import { MemoryPresence } from "../../hub/presence/memory.ts";
 import type { WorkstationPresence } from "../../hub/presence/presence.ts";
 import { presenceContract } from "../contract/presence.ts";
+import { lonePresenceWith } from "../support/lone-presence.ts";
 
 presenceContract("memory", async (graceMs, diffWindowMs) => {
   const changed: WorkstationPresence[] = [];
   const replaced: { connectionId: string; channel: string }[] = [];
-  const store = new MemoryPresence({
-    nodeId: "node_test",
+  const store = lonePresenceWith({
     graceMs,
     ...(diffWindowMs !== undefined && { diffWindowMs }),
     events: {
@@ -14,5 +13,6 @@ presenceContract("memory", async (graceMs, diffWindowMs) => {
       replaced: (connectionId, channel) => void replaced.push({ connectionId, channel }),
     },
   });
+  await store.start();
   return { store, changed, replaced, close: () => store.close() };
 });

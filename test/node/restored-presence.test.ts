@@ -1,7 +1,8 @@
 import { workstationChannel } from "@monster-realtime/client/protocol";
 import { equal, is } from "uvu/assert";
-import { MemoryPresence } from "../../hub/presence/memory.ts";
+import type { NodePresence } from "../../hub/presence/node-presence.ts";
 import type { PresentRow, WorkstationPresence } from "../../hub/presence/presence.ts";
+import { lonePresenceWith } from "../support/lone-presence.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 
@@ -15,6 +16,7 @@ const CLIENT = { ipAddress: null, userAgent: null, cliVersion: null };
 function row(more: Partial<PresentRow> = {}): PresentRow {
   return {
     workstationId: WORKSTATION,
+    generation: 1,
     revision: 7,
     memberKey: { workstationId: WORKSTATION } as unknown as PresentRow["memberKey"],
     meta: META,
@@ -26,14 +28,11 @@ function row(more: Partial<PresentRow> = {}): PresentRow {
 }
 
 async function withPresence(
-  body: (presence: MemoryPresence, changes: WorkstationPresence[]) => Promise<void>,
+  body: (presence: NodePresence, changes: WorkstationPresence[]) => Promise<void>,
 ): Promise<void> {
   const changes: WorkstationPresence[] = [];
-  const events = {
-    workstationChanged: (changed: WorkstationPresence) => changes.push(changed),
-    replaced: () => undefined,
-  };
-  const presence = new MemoryPresence({ nodeId: "node", graceMs: 60_000, events });
+  const events = { workstationChanged: (changed: WorkstationPresence) => void changes.push(changed) };
+  const presence = lonePresenceWith({ nodeId: "node", graceMs: 60_000, events });
   try {
     await body(presence, changes);
   } finally {
@@ -41,19 +40,19 @@ async function withPresence(
   }
 }
 
-const join = (presence: MemoryPresence) =>
+const join = async (presence: NodePresence) =>
   presence.join({
     channel: workstationChannel(WORKSTATION),
     connectionId: "c1",
     key: KEY,
     memberKey: row().memberKey,
     meta: META,
-    workstation: { projectIds: [PROJECT], client: CLIENT },
+    workstation: { projectIds: [PROJECT], client: CLIENT, ticket: await presence.admit(WORKSTATION) },
   });
 
 test("is suspect on both rosters, and nothing is written for it", () =>
   withPresence(async (presence, changes) => {
-    presence.restore([row()], 60_000);
+    await presence.restore([row()], 60_000);
     for (const channel of [workstationChannel(WORKSTATION), `project:${PROJECT}:workstations`]) {
       const { members } = await presence.list(channel);
       equal(
@@ -67,7 +66,7 @@ test("is suspect on both rosters, and nothing is written for it", () =>
 test("is one update when it returns, with a revision above the row's", () =>
   withPresence(async (presence, changes) => {
     const revision = (Date.now() + 60_000) * 1_000;
-    presence.restore([row({ revision })], 60_000);
+    await presence.restore([row({ revision })], 60_000);
     const diffs: string[] = [];
     await presence.watch(`project:${PROJECT}:workstations`, (_, { joins, updates, leaves }) => {
       diffs.push(`${joins.length} ${updates.length} ${leaves.length}`);
@@ -82,7 +81,7 @@ test("is one update when it returns, with a revision above the row's", () =>
 test("leaves after the time to return, and one that returned does not", () =>
   withPresence(async (presence, changes) => {
     const other = "ws_00000000000000000000000002";
-    presence.restore([row(), row({ workstationId: other })], 100);
+    await presence.restore([row(), row({ workstationId: other })], 100);
     await join(presence);
     await until("the other one left", () => changes.some(({ state }) => state === "absent"));
     equal(
@@ -94,9 +93,9 @@ test("leaves after the time to return, and one that returned does not", () =>
 
 test("stays for the next hub when this one ends, and an invalid revision is left to the reconciler", () =>
   withPresence(async (presence, changes) => {
-    presence.restore([row(), row({ workstationId: "ws_00000000000000000000000003", revision: 9e15 })], 10);
+    await presence.restore([row(), row({ workstationId: "ws_00000000000000000000000003", revision: 9e15 })], 10);
     presence.hold();
-    is((await presence.present()).length, 1);
+    is(await presence.count(workstationChannel(WORKSTATION)), 1);
     equal(changes, []);
   }));
 

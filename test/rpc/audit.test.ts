@@ -129,7 +129,13 @@ test("a workstation's deletion and presence are in the trail; its secrets and th
     await call(admin, "workstations.rotateToken", { id });
     await database.query((sql) => sql`UPDATE agents SET environment_vars = '{"KEY": "hunter2"}'`);
     await database.query((sql) => sql`UPDATE workstations SET status = 'online' WHERE id = ${id}`);
-    const absent = { workstationId: id, revision: 7, nodeId: "n1", at: Date.parse("2026-01-02T03:04:05.006Z") };
+    const absent = {
+      workstationId: id,
+      generation: 1,
+      revision: 7,
+      nodeId: "n1",
+      at: Date.parse("2026-01-02T03:04:05.006Z"),
+    };
     await writePresences(database, [
       { columns: absentColumns(absent), presence: null, steps: [absentStep(absent)], seenAt: null },
     ]);

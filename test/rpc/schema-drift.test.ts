@@ -42,6 +42,7 @@ const HIDDEN: ReadonlyMap<string, string> = new Map([
   ["organization_memberships.invited_email", "returned as the email of an invitation"],
   ["workstations.deleted_at", "deleted rows are never returned"],
   ["workstations.registration_token", "the digest of a secret; register and rotateToken return the token once"],
+  ["workstations.presence_generation", "the generation of the data in which presence was decided"],
   ["workstations.presence_revision", "the hub's order of presence writes"],
 ]);
 

@@ -8,9 +8,10 @@ import { differences, expectedCatalog, readCatalog, SCHEMA_FILE } from "../../hu
 import { Database } from "../../hub/store/database.ts";
 import { assertCurrentSchema, migrate } from "../../hub/store/migrate.ts";
 import { readMigrations, readSql } from "../../hub/store/migrations/index.ts";
+import { drawPresenceGeneration } from "../../hub/store/presence-rows.ts";
 import { SchemaError } from "../../hub/store/schema-error.ts";
 import { fencedBlock } from "../docs/support/fenced.ts";
-import { urlOf, withDatabase, withEmptyDatabase } from "../support/database.ts";
+import { type DatabaseInfo, urlOf, withDatabase, withEmptyDatabase } from "../support/database.ts";
 import { program } from "../support/program.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
@@ -31,6 +32,7 @@ const FROZEN = new Map([
   ["0008-restorable-triggers", "1716616703adcb340fc6a44621bf8affc24be8c4d1df65855371193e8387eaec"],
   ["0009-audit-statements", "aa42a05cbdccaf712a026f02966caa4a6072b3dc420dcbd5fe862183b43db8c3"],
   ["0010-busy-tables", "5979aea06156571ac923f636a5c5b8925fc9180a2edf583f5395389ed9d2cd60"],
+  ["0011-presence-generation", "c4ded2190e79b9237b888e1c4496c32aae1b6a63532b160ae77782bf34b82ae0"],
 ]);
 
 test("no applied migration changes", async () => {
@@ -64,11 +66,33 @@ test("an empty database is rejected, with the command that helps, and is current
     await assertCurrentSchema(sql, null);
   }));
 
+/** Undoes these migrations as deploy.md says. */
+async function undo(info: DatabaseInfo, ...names: string[]): Promise<void> {
+  const single = new Database({ ...info, max: 1, statementTimeoutMs: 10_000, connectTimeoutMs: 5_000 });
+  try {
+    for (const name of names) await single.unlimited.unsafe(fencedBlock("docs/deploy.md", "sql", name));
+  } finally {
+    await single.close();
+  }
+}
+
+test("0011 is undone as deploy.md says, and applied again without drawing a generation twice", () =>
+  withDatabase(async (database, info) => {
+    const { unlimited: sql } = database;
+    const drawn = [await drawPresenceGeneration(database), await drawPresenceGeneration(database)];
+    await undo(info, "0011-presence-generation");
+    match((await schemaErrorOf(assertCurrentSchema(sql, null))).message, "0011-presence-generation");
+    const uncounted = (await readCatalog(sql)).get("function hub_uncounted") ?? "";
+    is(uncounted.includes("'realtime_presence_meta', 'presence_revision', 'dev_server_enabled'"), true, uncounted);
+    equal(await migrate(sql, EXTERNAL), { applied: ["0011-presence-generation"] });
+    ok((await drawPresenceGeneration(database)) > Math.max(...drawn));
+  }));
+
 test("0010 is undone as deploy.md says, and applied again while others use its tables, without stopping them", () =>
   withDatabase(async ({ unlimited: sql }, info) => {
+    await undo(info, "0011-presence-generation", "0010-busy-tables");
     const other = new Database({ ...info, max: 1, statementTimeoutMs: 10_000, connectTimeoutMs: 5_000 });
     try {
-      await other.unlimited.unsafe(fencedBlock("docs/deploy.md", "sql", "0010-busy-tables"));
       match((await schemaErrorOf(assertCurrentSchema(sql, null))).message, "0010-busy-tables");
       const reported: string[] = [];
       let applying: ReturnType<typeof migrate> | null = null;
@@ -78,7 +102,7 @@ test("0010 is undone as deploy.md says, and applied again while others use its t
         await until("it waits", () => reported.some((line) => line.startsWith("waiting for other transactions")));
         await sql`DELETE FROM tasks`;
       });
-      equal(await applying, { applied: ["0010-busy-tables"] });
+      equal(await applying, { applied: ["0010-busy-tables", "0011-presence-generation"] });
     } finally {
       await other.close();
     }
@@ -147,6 +171,8 @@ const DRIFTS: readonly (readonly [change: string, expected: string])[] = [
   ["ALTER TABLE tasks DISABLE TRIGGER zz_audit_update", "trigger tasks.zz_audit_update is"],
   ["ALTER TYPE task_mode ADD VALUE 'sleep'", "type task_mode is"],
   ["ALTER FUNCTION hub_audit_row() SECURITY INVOKER", "function hub_audit_row is"],
+  ["DROP SEQUENCE presence_generations", "sequence presence_generations is missing"],
+  ["ALTER SEQUENCE presence_generations CYCLE", "sequence presence_generations is"],
   ["CREATE UNIQUE INDEX mine ON tasks (title)", "unique index tasks.mine is not expected"],
 ];
 

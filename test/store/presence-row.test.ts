@@ -1,12 +1,12 @@
 import { equal, is } from "uvu/assert";
 import { joinSteps, MAX_STEPS, type PresenceStep } from "../../hub/store/presence-backlog.ts";
-import { kindOf, plainAddress } from "../../hub/store/presence-row.ts";
+import { isNewer, kindOf, plainAddress } from "../../hub/store/presence-row.ts";
 import { suite } from "../support/suite.ts";
 
 const test = suite("presence rows");
 
 function step(before: PresenceStep["before"], kind: PresenceStep["kind"], revision = 1): PresenceStep {
-  return { before, kind, reason: null, node_id: "n", connection_id: "c", revision, at: 0 };
+  return { before, kind, reason: null, node_id: "n", connection_id: "c", generation: 1, revision, at: 0 };
 }
 
 const ADDRESSES: [string, string | null][] = [
@@ -38,6 +38,14 @@ for (const [{ state, meta }, kind] of KINDS) {
   test(`a ${state} workstation whose status is ${meta.status} counts as ${kind}`, () =>
     is(kindOf({ state, meta }), kind));
 }
+
+test("a state is newer by its generation, or by its revision in the same generation", () => {
+  const known = { generation: 2, revision: 5 };
+  const newer = (revision: number) => [1, 2, 3].map((generation) => isNewer({ generation, revision }, known));
+  equal(newer(4), [false, false, true]);
+  equal(newer(5), [false, false, true]);
+  equal(newer(6), [false, true, true]);
+});
 
 test("steps that are no transition are left out as soon as there is one", () => {
   const same = step("online", "online");

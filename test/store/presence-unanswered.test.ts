@@ -27,4 +27,20 @@ test("a transition whose write got no answer is recorded once, though it is sent
     );
   }));
 
+test("a transition whose write got no answer is recorded once, though the next is of a later generation", () =>
+  withDatabase(async (database) => {
+    const [id = ""] = await seedWorkstations(database, 1);
+    const backlog = new PresenceBacklog();
+    backlog.put(presenceOf(id, 8), false);
+    const unanswered = backlog.take(1);
+    await writePresences(database, unanswered);
+    for (const row of unanswered) backlog.putBack(row);
+    backlog.put(presenceOf(id, 2, { generation: 2, state: "suspect" }), false);
+    await writePresences(database, backlog.take(1));
+    equal(
+      (await transitionsOf(database, id)).map(({ after }) => `${after.presence} ${after.revision}`),
+      ["online 8", "suspect 2"],
+    );
+  }));
+
 test.run();

@@ -1,7 +1,9 @@
 import * as fc from "fast-check";
 import { equal, is, ok } from "uvu/assert";
 import type { WorkstationPresence } from "../../hub/presence/presence.ts";
-import { kindOf } from "../../hub/store/presence-row.ts";
+import type { Database } from "../../hub/store/database.ts";
+import { isNewer, kindOf, type PresenceOrder } from "../../hub/store/presence-row.ts";
+import { drawPresenceGeneration, PresenceRows } from "../../hub/store/presence-rows.ts";
 import { withDatabase } from "../support/database.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
@@ -19,10 +21,20 @@ const test = suite("presence write-back");
 const FLUSH_MS = 5_000;
 
 /** The single id of a seed. */
-async function seedOne(database: Parameters<typeof seedWorkstations>[0]): Promise<string> {
+async function seedOne(database: Database): Promise<string> {
   const [id] = await seedWorkstations(database, 1);
   if (!id) throw new Error("nothing was seeded");
   return id;
+}
+
+/** The generation and the revision of a row. */
+async function orderOf(database: Database, id: string): Promise<PresenceOrder | undefined> {
+  const [order] = await database.query(
+    (sql) => sql<PresenceOrder[]>`
+      SELECT presence_generation::float8 AS generation, presence_revision::float8 AS revision
+      FROM workstations WHERE id = ${id}`,
+  );
+  return order;
 }
 
 test("a live presence fills every column of its row", () =>
@@ -177,6 +189,76 @@ test("an older revision is dropped before the flush and rejected by the row afte
     const row = await rowOf(database, id);
     equal([row.status, row.presence_revision], ["online", 9]);
     is((await transitionsOf(database, id)).length, 1);
+  }));
+
+test("a late state of an older generation is rejected, however high its revision is", () =>
+  withDatabase(async (database) => {
+    const id = await seedOne(database);
+    await withWriter(database, async ({ writer, refusals }) => {
+      writer.write(presenceOf(id, 3, { generation: 2 }));
+      writer.write(absent(id, 8, { generation: 1 }));
+      await writer.flush(FLUSH_MS);
+      equal(refusals, [], "dropped before the flush");
+      const late = absent(id, 9, { generation: 1 });
+      writer.write(late);
+      await writer.flush(FLUSH_MS);
+      writer.writeAbsent({ workstationId: id, generation: 1, revision: 10, nodeId: "node-1", at: 0 });
+      await writer.flush(FLUSH_MS);
+      equal(refusals, [
+        { workstationId: id, rowRevision: 3, presence: late },
+        { workstationId: id, rowRevision: 3, presence: null },
+      ]);
+    });
+    is((await rowOf(database, id)).status, "online");
+    equal(await orderOf(database, id), { generation: 2, revision: 3 });
+    is((await transitionsOf(database, id)).length, 1);
+  }));
+
+test("a state of a later generation is written, however low its revision is", () =>
+  withDatabase(async (database) => {
+    const id = await seedOne(database);
+    await withWriter(database, async ({ writer, refusals }) => {
+      writer.write(presenceOf(id, 9, { generation: 1 }));
+      await writer.flush(FLUSH_MS);
+      writer.write(presenceOf(id, 2, { generation: 2, state: "suspect" }));
+      await writer.flush(FLUSH_MS);
+      equal(await orderOf(database, id), { generation: 2, revision: 2 });
+      writer.write(presenceOf(id, 5, { generation: 2 }));
+      writer.write(presenceOf(id, 4, { generation: 3, state: "suspect" }));
+      await writer.flush(FLUSH_MS);
+      writer.writeAbsent({ workstationId: id, generation: 4, revision: 1, nodeId: "node-1", at: 0 });
+      await writer.flush(FLUSH_MS);
+      equal(refusals, []);
+    });
+    is((await rowOf(database, id)).status, "offline");
+    equal(await orderOf(database, id), { generation: 4, revision: 1 });
+    equal(
+      (await transitionsOf(database, id)).map(({ after }) => `${after.presence} ${after.revision}`),
+      ["online 9", "suspect 2", "online 5", "suspect 4", "offline 1"],
+    );
+  }));
+
+test("the rows that say online are read with generation and revision", () =>
+  withDatabase(async (database) => {
+    const id = await seedOne(database);
+    await withWriter(database, async ({ writer }) => {
+      writer.write(presenceOf(id, 7, { generation: 3 }));
+      await writer.flush(FLUSH_MS);
+    });
+    const present = await new PresenceRows(database).presentAfter("", 10);
+    equal(
+      present.map(({ workstationId, generation, revision }) => ({ workstationId, generation, revision })),
+      [{ workstationId: id, generation: 3, revision: 7 }],
+    );
+  }));
+
+test("each drawn generation is a safe integer, above the default of a row and above each one drawn before", () =>
+  withDatabase(async (database) => {
+    const drawn: number[] = [];
+    for (let round = 0; round < 3; round += 1) drawn.push(await drawPresenceGeneration(database));
+    const together = await Promise.all([drawPresenceGeneration(database), drawPresenceGeneration(database)]);
+    drawn.push(...together.sort((one, other) => one - other));
+    ok(drawn.every((generation, index) => Number.isSafeInteger(generation) && generation > (drawn[index - 1] ?? 0)));
   }));
 
 test("two concurrent writers leave the newest state on every row", () =>
@@ -412,6 +494,7 @@ test("a flush writes what came during a flush in flight, however long the interv
 
 const anyState = fc.record({
   workstation: fc.nat(2),
+  generation: fc.integer({ min: 1, max: 3 }),
   revision: fc.integer({ min: 1, max: 60 }),
   state: fc.constantFrom("live" as const, "suspect" as const, "absent" as const),
   status: fc.constantFrom("online", "busy", "offline"),
@@ -427,10 +510,11 @@ test(
           const ids = await seedWorkstations(database, 3);
           const newest = new Map<string, WorkstationPresence>();
           await withWriter(database, async ({ writer }) => {
-            for (const { workstation, revision, state, status, flush } of states) {
-              const presence = presenceOf(ids[workstation] ?? "", revision, { state, meta: { status, revision } });
+            for (const { workstation, generation, revision, state, status, flush } of states) {
+              const meta = { status, generation, revision };
+              const presence = presenceOf(ids[workstation] ?? "", revision, { generation, state, meta });
               const known = newest.get(presence.workstationId);
-              if (!known || known.revision < revision) newest.set(presence.workstationId, presence);
+              if (!known || isNewer(presence, known)) newest.set(presence.workstationId, presence);
               writer.write(presence);
               if (flush) await writer.flush(FLUSH_MS);
             }
@@ -439,7 +523,8 @@ test(
           for (const row of await rowsOf(database, [...newest.keys()])) {
             const expected = newest.get(row.id);
             if (!expected) throw new Error("unreachable: only these rows were asked for");
-            is(row.presence_revision, expected.revision);
+            const { generation, revision } = expected;
+            equal(await orderOf(database, row.id), { generation, revision });
             is(row.status, kindOf(expected) === "offline" ? "offline" : "online");
             equal(row.realtime_presence_meta, {
               ...expected.meta,

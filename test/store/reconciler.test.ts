@@ -1,11 +1,12 @@
 import { workstationChannel } from "@monster-realtime/client/protocol";
 import { equal, is, ok } from "uvu/assert";
-import { MemoryPresence } from "../../hub/presence/memory.ts";
+import type { NodePresence } from "../../hub/presence/node-presence.ts";
 import { Reconciler } from "../../hub/presence/reconciler.ts";
 import type { Database } from "../../hub/store/database.ts";
 import { PresenceRows } from "../../hub/store/presence-rows.ts";
 import { PresenceWriter } from "../../hub/store/presence-writer.ts";
 import { withDatabase } from "../support/database.ts";
+import { lonePresenceWith } from "../support/lone-presence.ts";
 import { suite } from "../support/suite.ts";
 import { until } from "../support/until.ts";
 import {
@@ -23,7 +24,7 @@ const FLUSH_MS = 5_000;
 const NODE = "node-1";
 
 interface Hub {
-  store: MemoryPresence;
+  store: NodePresence;
   writer: PresenceWriter;
   reconciler: Reconciler;
   join(workstationId: string, meta?: Record<string, unknown>): Promise<unknown>;
@@ -45,10 +46,10 @@ async function withHub(database: Database, body: (hub: Hub) => Promise<void>, ti
     log,
     onRefused: (...refusal) => reconciler.refused(...refusal),
   });
-  const store = new MemoryPresence({
+  const store = lonePresenceWith({
     nodeId: NODE,
     graceMs: 60_000,
-    events: { workstationChanged: (presence) => writer.write(presence), replaced: () => undefined },
+    events: { workstationChanged: (presence) => writer.write(presence) },
   });
   const reconciler = new Reconciler({
     store,
@@ -60,16 +61,20 @@ async function withHub(database: Database, body: (hub: Hub) => Promise<void>, ti
     settleMs: times.settleMs ?? 60_000,
     log,
   });
-  const join = (workstationId: string, meta: Record<string, unknown> = { status: "online" }) =>
-    store.join({
+  const join = async (workstationId: string, meta: Record<string, unknown> = { status: "online" }) => {
+    const client = { ipAddress: null, userAgent: null, cliVersion: null };
+    const ticket = await store.admit(workstationId);
+    return store.join({
       channel: workstationChannel(workstationId),
       connectionId: `connection of ${workstationId}`,
       key: `workstation:${workstationId}`,
       memberKey: { workstationId },
       meta,
-      workstation: { projectIds: [], client: { ipAddress: null, userAgent: null, cliVersion: null } },
+      workstation: { projectIds: [], client, ticket },
     });
+  };
   try {
+    await store.start();
     await body({ store, writer, reconciler, join });
   } finally {
     await reconciler.close();

@@ -8,7 +8,8 @@ import { suite } from "../support/suite.ts";
 
 const test = suite("the rights of DATABASE_URL's role");
 const ROLE = "hub_narrow";
-const ALL = `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${ROLE}`;
+const ALL = `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${ROLE};
+  GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO ${ROLE}`;
 
 /** The error of a hub that must not start; null: it starts. */
 async function refusalOf(info: DatabaseInfo): Promise<string | null> {
@@ -45,6 +46,7 @@ test("a role without rights is named with the tables and the statement that gran
     match(message, `DATABASE_URL: its role ${info.user} lacks rights`);
     match(message, "SELECT on schema_migrations");
     match(message, "SELECT, INSERT, UPDATE, DELETE on tasks");
+    match(message, "USAGE on presence_generations");
     const [statement = ""] = /GRANT SELECT.*TO \w+/.exec(message) ?? [];
     await admin.unlimited.unsafe(statement);
     is(await refusalOf(info), null);
@@ -55,6 +57,12 @@ test("a single missing right on one table is the only one named", () =>
     await grant(admin, info, `${ALL}; REVOKE UPDATE ON agents FROM ${ROLE}`);
     const message = (await refusalOf(info)) ?? "";
     match(message, "lacks rights: UPDATE on agents. Let");
+  }));
+
+test("a missing right on a sequence is named", () =>
+  withRole(async (admin, info) => {
+    await grant(admin, info, `${ALL}; REVOKE USAGE ON SEQUENCE presence_generations FROM ${ROLE}`);
+    match((await refusalOf(info)) ?? "", "lacks rights: USAGE on presence_generations. Let");
   }));
 
 test("rights on other tables than the hub's are not checked", () =>

@@ -7,19 +7,15 @@ import { ObservedBroker } from "../../hub/inspection/observed-broker.ts";
 import { inspectionOf } from "../../hub/inspection/of-hub.ts";
 import { PublicationCounts } from "../../hub/inspection/publication-counts.ts";
 import { OrderedMap } from "../../hub/kernel/ordered-map.ts";
-import { MemoryPresence } from "../../hub/presence/memory.ts";
 import type { RpcRouterOptions } from "../../hub/rpc/router/router.ts";
 import { DeliveryLog } from "../../hub/socket/delivery-log.ts";
 import { FanOut } from "../../hub/socket/fan-out.ts";
+import { lonePresenceWith } from "./lone-presence.ts";
 
 /** The parts of a node that a router needs, without connections and publications. */
 export function loneNode(authorizer: Authorizer, log: Logger): Pick<RpcRouterOptions, "connections" | "inspection"> {
   const [io, nodeId, deliveries] = [new Server(), "node", new DeliveryLog()];
-  const presence = new MemoryPresence({
-    nodeId,
-    graceMs: 0,
-    events: { workstationChanged: () => undefined, replaced: () => undefined },
-  });
+  const presence = lonePresenceWith({ nodeId });
   const counts = new PublicationCounts((channel) => authorizer.organizationOf(channel));
   const streams = new MemoryBroker({ retention: () => ({ size: 0, ttlMs: 0 }), positionTtlMs: 0 });
   const broker = new ObservedBroker(streams, counts);

@@ -56,6 +56,7 @@ export function presenceOf(
 ): WorkstationPresence {
   return {
     workstationId,
+    generation: 1,
     revision,
     state: "live",
     reason: null,

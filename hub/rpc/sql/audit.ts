@@ -25,7 +25,12 @@ interface AuditRow extends Omit<AuditEvent, "at"> {
 }
 
 /** Columns that no caller receives. The trail contains no secrets; this is a second line of defence. */
-const HIDDEN: ReadonlySet<string> = new Set(["registration_token", "environment_vars", "presence_revision"]);
+const HIDDEN: ReadonlySet<string> = new Set([
+  "registration_token",
+  "environment_vars",
+  "presence_generation",
+  "presence_revision",
+]);
 const SELECTED = `event.id::float8 AS id, event.at, event.principal, event.organization_id AS "organizationId",
   event.project_id AS "projectId", event.entity, event.row_id AS "rowId", event.operation, event.before, event.after,
   event.omitted`;

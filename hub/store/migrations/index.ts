@@ -22,6 +22,7 @@ const NAMES: readonly string[] = [
   "0008-restorable-triggers",
   "0009-audit-statements",
   "0010-busy-tables",
+  "0011-presence-generation",
 ];
 
 /** Reads all migrations. */

@@ -3,7 +3,7 @@ import type { Sql } from "postgres";
 import { Database } from "../../../hub/store/database.ts";
 import { PresenceWriter } from "../../../hub/store/presence-writer.ts";
 
-const FENCE = " AND station.presence_revision < new.revision";
+const FENCE = " AND (station.presence_generation, station.presence_revision) < (new.generation, new.revision)";
 const MOST_LATE_MS = 400;
 
 /** The statement without its fence. */

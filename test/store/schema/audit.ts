@@ -204,6 +204,7 @@ export const auditCases: readonly SchemaCase[] = [
         status: "online",
         last_seen_at: new Date(),
         last_ip_address: "10.0.0.1",
+        presence_generation: "2",
         presence_revision: "9",
       });
       is((await eventsOf(rows)).length, before);

@@ -18,6 +18,7 @@ const REFUSED: readonly (readonly [Table, string, unknown])[] = [
   ["tasks", "plan_steps", "text"],
   ["workstations", "dev_server_port", 0],
   ["workstations", "dev_server_port", 65_536],
+  ["workstations", "presence_generation", -1],
   ["workstations", "presence_revision", -1],
   ["workstations", "realtime_presence_meta", []],
   ["workstations", "registration_token", "wst_plain"],
@@ -188,6 +189,7 @@ export const columnCases: readonly SchemaCase[] = [
       await same("workstations", workstation, {
         status: "online",
         last_seen_at: new Date(),
+        presence_generation: "1",
         presence_revision: "1",
         realtime_presence_meta: rows.sql.json({ status: "online" }),
         dev_server_enabled: true,

@@ -1,12 +1,11 @@
 import fc from "fast-check";
 import { equal, is, ok } from "uvu/assert";
 import type { EncodedPublication } from "../../hub/broker/broker.ts";
-import { Follower, type StreamTail } from "../../hub/broker/follower.ts";
 import { parseMessage, type StreamMessage } from "../../hub/broker/stream-message.ts";
+import { ChannelFollower, type Tail } from "../../hub/kernel/channel-follower.ts";
 import { suite } from "../support/suite.ts";
 
-const test = suite("following a stream by messages that may be lost");
-const CHANNEL = "task:one";
+const test = suite("following a channel by messages that may be lost");
 
 /** A stream, and a follower that receives its messages unless they are dropped, and reads it when the test allows it. */
 class World {
@@ -17,21 +16,17 @@ class World {
   reads: (() => void)[] = [];
   /** The follower's output: `epoch.offset`, with a ~ for ephemeral publications, `lost`, and `foreign`. */
   readonly delivered: string[] = [];
-  readonly follower = new Follower({
-    channel: CHANNEL,
+  readonly follower = new ChannelFollower<EncodedPublication>({
     read: (position) =>
-      new Promise<StreamTail>((resolve) => {
+      new Promise<Tail<EncodedPublication>>((resolve) => {
         this.reads.push(() => resolve(this.#tail(position)));
       }),
+    deliver: ({ json }) => this.delivered.push(json),
+    reset: (_, isFirst) => {
+      if (!isFirst) this.delivered.push("lost");
+    },
     onForeign: () => this.delivered.push("foreign"),
   });
-
-  constructor() {
-    this.follower.listener = {
-      publication: (_, { json }: EncodedPublication) => void this.delivered.push(json),
-      lost: () => void this.delivered.push("lost"),
-    };
-  }
 
   publish(received: boolean, ephemeral = false): void {
     if (!ephemeral) this.newest += 1;
@@ -60,14 +55,14 @@ class World {
     while (this.reads.length > 0) await this.answer();
   }
 
-  #tail(position: { epoch: string; offset: number } | null): StreamTail {
+  #tail(position: { epoch: string; offset: number } | null): Tail<EncodedPublication> {
     const { epoch, newest } = this;
     const known = position?.epoch === `${epoch}` && position.offset <= newest && position.offset + 1 >= this.oldest;
     const offsets = known
       ? Array.from({ length: newest - position.offset }, (_, index) => position.offset + 1 + index)
       : null;
-    const publications = offsets?.map((offset) => ({ offset, json: `${epoch}.${offset}`, ephemeral: false })) ?? null;
-    return { epoch: `${epoch}`, offset: newest, publications };
+    const messages = offsets?.map((offset) => ({ offset, json: `${epoch}.${offset}`, ephemeral: false })) ?? null;
+    return { epoch: `${epoch}`, offset: newest, messages };
   }
 }
 
@@ -156,19 +151,18 @@ test("a waiter for a position resolves when it was delivered, or lost", async ()
 test("a failed read rejects the waiters, and is retried until it succeeds", async () => {
   let fails = 2;
   const received: string[] = [];
-  const follower = new Follower({
-    channel: CHANNEL,
+  const follower = new ChannelFollower<EncodedPublication>({
     read: async () => {
       fails -= 1;
       if (fails >= 0) throw new Error("away");
-      return { epoch: "1", offset: 0, publications: null };
+      return { epoch: "1", offset: 0, messages: null };
+    },
+    deliver: ({ json }) => received.push(json),
+    reset: (_, isFirst) => {
+      if (!isFirst) received.push("lost");
     },
     onForeign: () => undefined,
   });
-  follower.listener = {
-    publication: (_, { json }) => void received.push(json),
-    lost: () => void received.push("lost"),
-  };
   follower.catchUp();
   is(await follower.ready().then(String, (error: Error) => error.message), "away");
   follower.message({ epoch: "1", offset: 1, json: "1.1", ephemeral: false });
