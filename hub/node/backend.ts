@@ -8,8 +8,9 @@ import { RedisBroker } from "../broker/redis.ts";
 import type { HubConfig } from "../config/config.ts";
 import { SocketAdapter } from "../connections/socket-adapter.ts";
 import { HubError } from "../kernel/errors.ts";
+import { newId } from "../kernel/ids.ts";
 import type { Logger } from "../kernel/log.ts";
-import { lonePresence } from "../presence/alone.ts";
+import { MemoryRecords } from "../presence/memory-records.ts";
 import { NodePresence } from "../presence/node-presence.ts";
 import type { PresenceSink, PresenceStore, PresentRow, SharedPresenceEvents } from "../presence/presence.ts";
 import { RedisRecords } from "../presence/redis-records.ts";
@@ -88,15 +89,16 @@ async function openAlone(options: BackendOptions): Promise<Backend> {
   const { positionTtlMs } = config.history;
   const history = new HistoryBudget(config.history.budget, ownersOf(options));
   const settler = setInterval(() => void history.settle(), SETTLE_MS).unref();
-  const { graceMs } = config.presence;
-  const shared = {
+  const presence = await NodePresence.open({
+    store: new MemoryRecords({ epoch: newId() }),
     nodeId,
-    graceMs,
-    events: eventsOf(options),
+    graceMs: config.presence.graceMs,
+    // Nobody else could take over.
+    leaseMs: Number.POSITIVE_INFINITY,
     drawGeneration: generationsOf(options),
+    events: eventsOf(options),
     log: options.log,
-  };
-  const presence = await lonePresence(shared);
+  });
   return {
     broker: new MemoryBroker({ retention: retentionOf(options), positionTtlMs, budget: history }),
     presence,

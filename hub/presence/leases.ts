@@ -210,6 +210,17 @@ export class NodeLeases {
     if (!this.#closed) this.#options.renewed(lease, renewal);
   }
 
+  /**
+   * Somebody knows a later generation of this channel's data, so that what is there may be of the past: a new generation
+   * is founded. Throws `unavailable`.
+   */
+  async outdated(channel: string, known: number): Promise<void> {
+    const lease = this.of(channel);
+    if (known <= lease.generation) return;
+    await this.#options.store.disown(lease.part, lease.generation);
+    await this.renew(lease);
+  }
+
   release(channel: string): void {
     for (const lease of this.#all) lease.release(channel);
   }

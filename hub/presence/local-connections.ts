@@ -7,7 +7,6 @@ import type { MemberChanges, Outcome } from "./member-changes.ts";
 import { type Command, isPresent, newestOf, type Ticket } from "./membership.ts";
 import type { JoinRequest, OwnerTicket, SharedPresenceEvents, WorkstationPresence } from "./presence.ts";
 import type { Reading, RecordStore } from "./records.ts";
-import { notJoined, replacedError } from "./refusals.ts";
 
 export interface LocalConnectionsOptions {
   store: RecordStore;
@@ -134,6 +133,7 @@ export class LocalConnections {
 
   async #takeTicket(channel: string, ticket: OwnerTicket): Promise<void> {
     const { ticket: value, ...reading } = await this.#options.store.ticket(channel, channel);
+    if (reading.record) await this.#options.leases.outdated(channel, newestOf(reading.record).ticket?.generation ?? 0);
     // Data whose generation is not known yet orders nothing.
     ticket.value = value.generation > 0 ? value : null;
     ticket.known = { reading, at: this.#options.now() };
@@ -302,4 +302,12 @@ function takeKnown(ticket: OwnerTicket | undefined, now: number): Reading | null
   ticket.known = null;
   const passedMs = now - known.at;
   return { ...known.reading, now: known.reading.now + passedMs, ageMs: known.reading.ageMs + passedMs };
+}
+
+function notJoined(): HubError {
+  return new HubError("not_joined", "This connection is not present on the channel. Call presence.join first.");
+}
+
+function replacedError(): HubError {
+  return new HubError("replaced", "A newer connection of this workstation owns its presence. Stop this one.");
 }

@@ -187,6 +187,10 @@ export class MemoryRecords implements RecordStore {
     state.lost = lost ? state.founded : null;
   }
 
+  async disown(_part: number, generation: number): Promise<void> {
+    if (generation === this.#state.generation) this.#state.generation = 0;
+  }
+
   async noted(_part: number, incarnation: string): Promise<string[]> {
     return [...(this.#state.notes.get(incarnation) ?? [])];
   }

@@ -18,6 +18,7 @@ import type {
   AbsentRevision,
   JoinRequest,
   OwnerTicket,
+  PresenceOrder,
   PresenceStore,
   PresenceWatcher,
   PresentRow,
@@ -25,7 +26,6 @@ import type {
   WorkstationPresence,
 } from "./presence.ts";
 import type { RecordListener, RecordStore, RosterMessage } from "./records.ts";
-import { checkRevision, isRevision } from "./revisions.ts";
 import { RosterReplicas } from "./roster-replicas.ts";
 import { Takeover } from "./takeover.ts";
 
@@ -47,6 +47,8 @@ export interface NodePresenceOptions {
   now?: () => number;
 }
 
+/** Revisions are microseconds; one beyond the year 2200 is a fault of the row that shows it, not a time. */
+const MAX_REVISION = 7_258_118_400_000_000;
 /** After a loss of data every node has noticed it, and entered what it holds again, within so many renewals. */
 const RENEWALS_TO_SETTLE = 2;
 
@@ -193,10 +195,11 @@ export class NodePresence implements PresenceStore {
     return minted.filter(({ lease }) => isOld(lease)).map(({ lease: _, ...absent }) => absent);
   }
 
-  async raise(workstationId: string, floor: number): Promise<void> {
-    checkRevision(floor);
+  async raise(workstationId: string, { generation, revision }: PresenceOrder): Promise<void> {
+    if (revision > MAX_REVISION) throw new RangeError(`presence revision ${revision} lies beyond the year 2200`);
     const channel = workstationChannel(workstationId);
-    const { reading } = await this.#change(channel, { kind: "mint", only: null }, floor);
+    await this.#leases.outdated(channel, generation);
+    const { reading } = await this.#change(channel, { kind: "mint", only: null }, revision);
     this.#connections.learn(channel, reading);
     // The row is ahead: perhaps because this node's workstation is gone from the data without anybody noticing.
     const owner = this.#connections.held.owner(channel)?.request.connectionId;
@@ -205,7 +208,7 @@ export class NodePresence implements PresenceStore {
 
   /** Workstations whose rows say online, and which have `forMs` to join. Only for a hub that is alone. */
   async restore(rows: readonly PresentRow[], forMs: number): Promise<void> {
-    await Promise.all(rows.filter(({ revision }) => isRevision(revision)).map((row) => this.#restore(row, forMs)));
+    await Promise.all(rows.filter(({ revision }) => revision <= MAX_REVISION).map((row) => this.#restore(row, forMs)));
   }
 
   hold(): void {

@@ -54,8 +54,8 @@ export interface PresenceStore {
    * one. Leaves out those of which that can't be known: data that is younger than a lease and a grace proves nothing.
    */
   mintAbsent(workstationIds: readonly string[]): Promise<AbsentRevision[]>;
-  /** Raises the counter of a workstation above `floor`; its next revision is greater. */
-  raise(workstationId: string, floor: number): Promise<void>;
+  /** The next state of the workstation is newer than this one, which its row has. */
+  raise(workstationId: string, row: PresenceOrder): Promise<void>;
   /** The node is about to end: from now on nobody leaves by time-out here, others judge who comes back. */
   hold(): void;
   close(): Promise<void>;
@@ -79,11 +79,16 @@ export interface OwnerTicket {
   known: { reading: Reading; at: number } | null;
 }
 
-/** A revision of a workstation that is absent from every node. */
-export interface AbsentRevision {
-  workstationId: string;
+/** Orders the states of a workstation: a later generation is newer, and within one a greater revision. */
+export interface PresenceOrder {
+  /** Of the data in which the state was decided. */
   generation: number;
   revision: number;
+}
+
+/** A revision of a workstation that is absent from every node. */
+export interface AbsentRevision extends PresenceOrder {
+  workstationId: string;
 }
 
 /** A workstation whose row the previous hub left online. */

@@ -1,5 +1,5 @@
 import type { Logger } from "../kernel/log.ts";
-import type { AbsentRevision, PresenceSink, PresenceStore, WorkstationPresence } from "./presence.ts";
+import type { AbsentRevision, PresenceOrder, PresenceSink, PresenceStore, WorkstationPresence } from "./presence.ts";
 
 /** The workstations' rows (`store/presence-rows.ts`). */
 export interface ReconciledRows {
@@ -91,9 +91,9 @@ export class Reconciler {
    * The row of this workstation is ahead of the state that was written: the counter is raised above it, and what is
    * true now is written with a revision of its own.
    */
-  refused(workstationId: string, rowRevision: number, presence: WorkstationPresence | null): void {
+  refused(workstationId: string, row: PresenceOrder, presence: WorkstationPresence | null): void {
     this.#guard("writing a refused presence again", async () => {
-      await this.#store.raise(workstationId, rowRevision);
+      await this.#store.raise(workstationId, row);
       const current = await this.#store.touch(workstationId);
       if (current) this.#writer.beat(current);
       else await this.#writeAgainAbsent(workstationId, presence);

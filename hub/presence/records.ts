@@ -126,6 +126,8 @@ export interface RecordStore {
    * lost once more is too old. `lost`: data was there before.
    */
   found(part: number, generation: number, founding: string, lost: boolean): Promise<void>;
+  /** The data of this generation is of the past: a later one was known before. Another generation must be founded. */
+  disown(part: number, generation: number): Promise<void>;
   noted(part: number, incarnation: string): Promise<string[]>;
   /** Nothing is held on these channels any more; only in the generation in which that was decided. */
   strike(part: number, incarnation: string, channels: readonly string[], generation: number): Promise<void>;

@@ -198,6 +198,10 @@ export class RedisRecords implements RecordStore {
     await this.#lease(part, ["found", "", generation, founding, lost ? "1" : ""]);
   }
 
+  async disown(part: number, generation: number): Promise<void> {
+    await this.#lease(part, ["disown", "", generation]);
+  }
+
   async noted(part: number, incarnation: string): Promise<string[]> {
     const [, , noted = ""] = this.#leaseKeys(part, incarnation);
     return (await this.#redis.command("SMEMBERS", noted)) as string[];

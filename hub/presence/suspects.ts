@@ -1,12 +1,9 @@
-import type { PresencePosition } from "@monster-realtime/client/protocol";
 import type { WorkstationPresence } from "./presence.ts";
 
 /** A suspect member whose time this node keeps. */
 export interface Suspect {
   channel: string;
   key: string;
-  /** Where the channel stood when it became suspect, or this node took it over. */
-  position?: PresencePosition;
   /** Of a workstation's own channel. */
   presence: WorkstationPresence | null;
 }
@@ -37,12 +34,6 @@ export class Suspects {
     clearTimeout(kept.timer);
     ofChannel.delete(key);
     if (ofChannel.size === 0) this.#channels.delete(channel);
-  }
-
-  /** The member is live again, as of this position. What was told late is no news. */
-  revived(channel: string, key: string, { epoch, version }: PresencePosition): void {
-    const position = this.#channels.get(channel)?.get(key)?.suspect.position;
-    if (position?.epoch === epoch && position.version < version) this.remove(channel, key);
   }
 
   has(channel: string): boolean {

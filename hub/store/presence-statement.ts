@@ -1,3 +1,4 @@
+import type { PresenceOrder } from "../presence/presence.ts";
 import type { Database } from "./database.ts";
 import { type FencingToken, isValid } from "./fence.ts";
 import type { PendingRow } from "./presence-backlog.ts";
@@ -5,8 +6,8 @@ import type { PendingRow } from "./presence-backlog.ts";
 /** A row that rejected an offered presence. */
 export interface RefusedRow {
   id: string;
-  /** The row's revision: its state is not older than the offered one. Null if another transaction holds the row. */
-  revision: number | null;
+  /** The row's state, which is not older than the offered one. Null if another transaction holds the row. */
+  row: PresenceOrder | null;
 }
 
 /**
@@ -28,7 +29,7 @@ export async function writePresences(
   // As text, because the driver would encode a value for a jsonb parameter a second time.
   const incoming = JSON.stringify(rows.map(({ columns, steps, seenAt }) => ({ ...columns, steps, seen_at: seenAt })));
   const refused = await database.query(
-    (sql) => sql<{ id: string; revision: string | null }[]>`
+    (sql) => sql<{ id: string; generation: string | null; revision: string | null }[]>`
       WITH incoming AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(${incoming}::text::jsonb) AS offered (
           id text, generation bigint, revision bigint, status text, described boolean, seen_at float8, heartbeat_at float8,
@@ -75,10 +76,13 @@ export async function writePresences(
         ORDER BY step.generation, step.revision
       )
       -- NOT IN, because it is hashed even where the planner takes a thousand rows for one.
-      SELECT id, presence_revision AS revision FROM locked WHERE id NOT IN (SELECT id FROM written)
+      SELECT id, presence_generation AS generation, presence_revision AS revision FROM locked WHERE id NOT IN (SELECT id FROM written)
       UNION ALL
-      SELECT station.id, NULL FROM workstations station JOIN incoming USING (id)
+      SELECT station.id, NULL, NULL FROM workstations station JOIN incoming USING (id)
       WHERE station.deleted_at IS NULL AND station.id NOT IN (SELECT id FROM locked)`,
   );
-  return refused.map(({ id, revision }) => ({ id, revision: revision === null ? null : Number(revision) }));
+  return refused.map(({ id, generation, revision }) => ({
+    id,
+    row: revision === null ? null : { generation: Number(generation), revision: Number(revision) },
+  }));
 }

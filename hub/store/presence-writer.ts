@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { HubError } from "../kernel/errors.ts";
 import type { Logger } from "../kernel/log.ts";
-import type { PresenceSink, WorkstationPresence } from "../presence/presence.ts";
+import type { PresenceOrder, PresenceSink, WorkstationPresence } from "../presence/presence.ts";
 import type { Database } from "./database.ts";
 import type { Fence } from "./fence.ts";
 import { type PendingRow, PresenceBacklog } from "./presence-backlog.ts";
@@ -18,11 +18,10 @@ export interface PresenceWriterOptions {
   fence?: Fence;
   log: Logger;
   /**
-   * The row's state, with `rowRevision`, is not older than the offered `presence` (null: only its absence was known). The
-   * owner raises the store's counter above `rowRevision`, which in a later generation may be less than the offered
-   * revision, and writes the current state.
+   * The state of the row, `row`, is not older than the offered `presence` (null: only its absence was known). The owner
+   * makes the store's next state newer than it, and writes the current state.
    */
-  onRefused: (workstationId: string, rowRevision: number, presence: WorkstationPresence | null) => void;
+  onRefused: (workstationId: string, row: PresenceOrder, presence: WorkstationPresence | null) => void;
   /** The row has this status now. */
   onWritten?: (workstationId: string, online: boolean) => void;
 }
@@ -213,12 +212,12 @@ export class PresenceWriter implements PresenceSink {
   }
 
   #settle(rows: readonly PendingRow[], refused: readonly RefusedRow[]): void {
-    const revisions = new Map(refused.map(({ id, revision }) => [id, revision]));
+    const newer = new Map(refused.map(({ id, row }) => [id, row]));
     for (const row of rows) {
-      const rowRevision = revisions.get(row.columns.id);
-      if (rowRevision === undefined) this.#written(row);
-      else if (rowRevision === null) this.#backlog.putBack(row);
-      else this.#refuse(row, rowRevision);
+      const known = newer.get(row.columns.id);
+      if (known === undefined) this.#written(row);
+      else if (known === null) this.#backlog.putBack(row);
+      else this.#refuse(row, known);
     }
   }
 
@@ -227,13 +226,13 @@ export class PresenceWriter implements PresenceSink {
     this.#onWritten?.(row.columns.id, row.columns.status === "online");
   }
 
-  #refuse(row: PendingRow, rowRevision: number): void {
+  #refuse(row: PendingRow, known: PresenceOrder): void {
     this.#backlog.dropped(row);
     try {
-      this.#onRefused(row.columns.id, rowRevision, row.presence);
+      this.#onRefused(row.columns.id, known, row.presence);
     } catch (error) {
       this.#log.error(
-        { err: error, workstationId: row.columns.id, rowRevision },
+        { err: error, workstationId: row.columns.id, row: known },
         "a rejected presence could not be repaired",
       );
     }

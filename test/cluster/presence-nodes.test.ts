@@ -225,9 +225,9 @@ withNodes("a refused row reveals an owner that the node did not know", async ([o
   await join(one, workstation("c1", { n: 1 }));
   await join(two, workstation("c2", { n: 2 }));
   await until("the first is replaced", () => one.replaced.length === 1);
-  const floor = (two.changed.at(-1)?.revision ?? 0) + 1_000_000;
-  await two.store.raise(WS, floor);
-  ok(((await two.store.touch(WS))?.revision ?? 0) > floor);
+  const { generation = 0, revision = 0 } = two.changed.at(-1) ?? {};
+  await two.store.raise(WS, { generation, revision: revision + 1_000_000 });
+  ok(((await two.store.touch(WS))?.revision ?? 0) > revision + 1_000_000);
   equal((await one.store.touch(WS))?.meta, { n: 2 }, "every node returns the current state");
   is(await admin.exists(`mr:${IDENTITY}:{${OWN}}:records`), 1);
 });

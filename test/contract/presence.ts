@@ -322,7 +322,8 @@ export function presenceContract(
       await store.update(OWN, "c1", { n: 1 });
       const touched = await store.touch(WS);
       await store.leave(OWN, "c1", "left");
-      await store.raise(WS, (changed.at(-1)?.revision ?? 0) + 1_000_000);
+      const { generation = 0, revision = 0 } = changed.at(-1) ?? {};
+      await store.raise(WS, { generation, revision: revision + 1_000_000 });
       await join(store, "c2", {});
       const revisions = changed.map(({ revision }) => revision);
       equal(

@@ -41,7 +41,7 @@ export class SimulatedNode {
     this.#parts = parts;
     this.link = new StoreLink(store, this.life, id);
     const writer = new SimulatedWriter(rows, scheduler, this.life, (workstationId, row, presence) =>
-      this.#reconciler.refused(workstationId, row.revision, presence),
+      this.#reconciler.refused(workstationId, row, presence),
     );
     this.presence = new NodePresence({
       store: this.link,

@@ -40,8 +40,10 @@ export class SimulatedRows {
     return this.#drawn;
   }
 
-  get drawn(): number {
-    return this.#drawn;
+  /** Another store was used meanwhile, whose generations come from the same sequence. */
+  writtenElsewhere(): void {
+    this.#drawn += 1;
+    for (const row of this.rows.values()) row.generation = this.#drawn;
   }
 
   /** The row that refuses the change, or null. */

@@ -157,6 +157,9 @@ export class StoreLink implements RecordStore {
   found(...args: Parameters<RecordStore["found"]>): Promise<void> {
     return this.#call("found", args);
   }
+  disown(...args: Parameters<RecordStore["disown"]>): Promise<void> {
+    return this.#call("disown", args);
+  }
   noted(...args: Parameters<RecordStore["noted"]>): Promise<string[]> {
     return this.#call("noted", args);
   }

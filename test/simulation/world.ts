@@ -4,6 +4,7 @@ import { isPresent, newestOf } from "../../hub/presence/membership.ts";
 import type { OwnerTicket } from "../../hub/presence/presence.ts";
 import { randomOf } from "../support/random.ts";
 import { GRACE_MS, LEASE_MS, SimulatedNode } from "./node.ts";
+import { PEOPLE_CHANNEL, People } from "./people.ts";
 import { isNewer, type Row, type RowChange, SimulatedRows } from "./rows.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SimulatedStore } from "./store.ts";
@@ -68,7 +69,19 @@ interface Place {
   badUntil: number;
 }
 
-const FAULTS = ["pause", "crash", "cut", "storePause", "empty", "kept", "flush", "full", "clock", "rows"] as const;
+const FAULTS = [
+  "pause",
+  "crash",
+  "cut",
+  "storePause",
+  "empty",
+  "kept",
+  "flush",
+  "full",
+  "clock",
+  "rows",
+  "elsewhere",
+] as const;
 
 /** Runs one schedule: nodes, clients and faults, the same for the same seed. */
 export async function runSchedule(seed: number, options: WorldOptions): Promise<Result> {
@@ -82,6 +95,7 @@ class World {
   readonly #rows: SimulatedRows;
   readonly #places: Place[];
   readonly #stations: Station[];
+  readonly #people: People;
   readonly #connections = new Map<string, Connection>();
   readonly #projects: readonly string[];
   readonly #watched: readonly string[];
@@ -101,9 +115,8 @@ class World {
     // Each schedule has its own size and its own mix of faults: rare combinations come up.
     const stations = STATION_IDS.slice(random(2));
     this.#projects = PROJECT_IDS.slice(random(2));
-    this.#watched = [...stations.map(workstationChannel), ...this.#projects.map(projectWorkstationsChannel)].filter(
-      () => random(2) === 0,
-    );
+    const channels = [...stations.map(workstationChannel), ...this.#projects.map(projectWorkstationsChannel)];
+    this.#watched = [...channels, PEOPLE_CHANNEL].filter(() => random(2) === 0);
     this.#mayEndEarly = random(5) > 0;
     this.#told = told;
     this.#scheduler = new Scheduler(random);
@@ -118,6 +131,13 @@ class World {
     this.#faultsEnd = 10_000 + random(20_000) + random(30_000);
     this.#end = this.#faultsEnd + 95_000;
     this.#faults = FAULTS.filter(() => random(100) < 50);
+    this.#people = new People(random(3), {
+      scheduler: this.#scheduler,
+      anyNode: () => this.#anyPlace()?.node ?? null,
+      isOver: () => this.#scheduler.now > this.#faultsEnd,
+      say: (text) => this.#say(text),
+      fail: (text) => this.#fail(text),
+    });
     this.#stations = stations.map((id) => ({
       id,
       channel: workstationChannel(id),
@@ -189,6 +209,7 @@ class World {
     this.#say(`${node.id} crashes`);
     node.crash();
     place.node = null;
+    this.#people.crashed(node);
     place.badUntil = this.#scheduler.now + 22_000;
     for (const connection of this.#connections.values()) {
       if (connection.node !== node || connection.ended) continue;
@@ -232,6 +253,12 @@ class World {
 
   // Clients
 
+  /** A place with a running node. */
+  #anyPlace(): Place | undefined {
+    const running = this.#places.filter(({ node }) => node !== null);
+    return running[this.#scheduler.random(running.length)];
+  }
+
   #startProgram(station: Station, instance: number): void {
     if (station.over || station.instance !== instance) return;
     if (station.current) this.#vanish(station.current, this.#scheduler.chance(0.6));
@@ -242,8 +269,7 @@ class World {
   #open(station: Station): void {
     const isOpen = station.current !== null && !station.current.dead;
     if (station.stopped || station.over || isOpen) return;
-    const running = this.#places.filter(({ node }) => node !== null);
-    const place = running[this.#scheduler.random(running.length)];
+    const place = this.#anyPlace();
     const node = place?.node;
     if (!place || !node) {
       this.#scheduler.after(1_000, () => this.#open(station), null);
@@ -476,6 +502,10 @@ class World {
     if (fault === "flush") this.#storeFault("is flushed", 0, () => this.#store.flush());
     if (fault === "clock")
       this.#storeFault("steps back", 0, () => this.#store.stepClock(-this.#scheduler.random(3_000)));
+    if (fault === "elsewhere" && this.#scheduler.chance(0.5)) {
+      this.#say("the rows were written in a later generation, by hubs without this store");
+      this.#rows.writtenElsewhere();
+    }
     if (fault === "rows") {
       this.#say(`the rows can't be written for ${short}`);
       this.#rows.awayUntil = now + short;
@@ -534,6 +564,9 @@ class World {
       const channels = shown.map(({ channel }) => channel);
       yield* this.#faultsOfRoster(projectWorkstationsChannel(id), channels);
     }
+    const people = this.#store.state.channels.get(PEOPLE_CHANNEL)?.roster ?? new Map();
+    yield* this.#people.faults(people);
+    yield* this.#faultsOfRoster(PEOPLE_CHANNEL, [...people.keys()]);
   }
 
   *#faultsOf(station: Station): Generator<string> {

@@ -184,7 +184,7 @@ test("an older revision is dropped before the flush and rejected by the row afte
       const late = absent(id, 5);
       writer.write(late);
       await writer.flush(FLUSH_MS);
-      equal(refusals, [{ workstationId: id, rowRevision: 9, presence: late }]);
+      equal(refusals, [{ workstationId: id, row: { generation: 1, revision: 9 }, presence: late }]);
     });
     const row = await rowOf(database, id);
     equal([row.status, row.presence_revision], ["online", 9]);
@@ -205,8 +205,8 @@ test("a late state of an older generation is rejected, however high its revision
       writer.writeAbsent({ workstationId: id, generation: 1, revision: 10, nodeId: "node-1", at: 0 });
       await writer.flush(FLUSH_MS);
       equal(refusals, [
-        { workstationId: id, rowRevision: 3, presence: late },
-        { workstationId: id, rowRevision: 3, presence: null },
+        { workstationId: id, row: { generation: 2, revision: 3 }, presence: late },
+        { workstationId: id, row: { generation: 2, revision: 3 }, presence: null },
       ]);
     });
     is((await rowOf(database, id)).status, "online");

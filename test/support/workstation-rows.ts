@@ -1,6 +1,6 @@
 import { type Logger, pino } from "pino";
 import { ulid } from "ulid";
-import type { WorkstationPresence } from "../../hub/presence/presence.ts";
+import type { PresenceOrder, WorkstationPresence } from "../../hub/presence/presence.ts";
 import type { Database } from "../../hub/store/database.ts";
 import { PresenceWriter } from "../../hub/store/presence-writer.ts";
 
@@ -30,7 +30,7 @@ export interface TransitionRow {
   after: { presence: string; reason: string | null; nodeId: string; connectionId: string | null; revision: number };
 }
 
-export type Refusal = { workstationId: string; rowRevision: number; presence: WorkstationPresence | null };
+export type Refusal = { workstationId: string; row: PresenceOrder; presence: WorkstationPresence | null };
 
 export const QUIET = 60_000;
 
@@ -116,8 +116,8 @@ export async function withWriter(
 ): Promise<void> {
   const { log, logged } = recordingLog();
   const refusals: Refusal[] = [];
-  const onRefused = (workstationId: string, rowRevision: number, presence: WorkstationPresence | null) =>
-    void refusals.push({ workstationId, rowRevision, presence });
+  const onRefused = (workstationId: string, row: PresenceOrder, presence: WorkstationPresence | null) =>
+    void refusals.push({ workstationId, row, presence });
   const writer = new PresenceWriter({ database, intervalMs, maxRows, log, onRefused });
   try {
     await body({ writer, refusals, logged });

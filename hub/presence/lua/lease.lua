@@ -28,6 +28,8 @@ if what == 'retire' then
   return redis.call('ZREM', LEASES, incarnation)
 end
 
+if what == 'disown' then return generation == ARGV[3] and redis.call('HSET', STATE, 'generation', '0') or 0 end
+
 -- ARGV[4..]: founding, whether data was there before
 if what == 'found' then
   if generation ~= '0' or founding ~= ARGV[4] then return 0 end
