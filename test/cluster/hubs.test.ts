@@ -155,9 +155,7 @@ test(
           );
           await Promise.all(clients.map((client) => client.welcomed()));
           await Promise.allSettled(
-            clients.map((client, index) =>
-              client.request("presence.join", { channel, meta: meta({ currentTaskCount: index }) }),
-            ),
+            clients.map((client, index) => client.joinPresence({ channel, meta: meta({ currentTaskCount: index }) })),
           );
           await until(
             "one is replaced",

@@ -108,8 +108,8 @@ test("two connections of one workstation: the newest owns it, the older is repla
     const [viewer, first, second] = await hub.connectAll(hub.userToken, hub.workstation.token, hub.workstation.token);
     const channel = hub.workstation.channel;
     await viewer.request("subscribe", { channel: hub.projectChannel, presence: true });
-    await first.request("presence.join", { channel, meta: meta() });
-    await second.request("presence.join", { channel, meta: meta({ status: "busy" }) });
+    await first.joinPresence({ channel, meta: meta() });
+    await second.joinPresence({ channel, meta: meta({ status: "busy" }) });
     const [error] = (await first.push("closing")) as [{ code: string; temporary: boolean }];
     equal([error.code, error.temporary], ["replaced", false]);
     await until("the first connection has ended", () => !first.socket.connected);

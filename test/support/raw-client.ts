@@ -49,6 +49,15 @@ export class RawClient {
     throw Object.assign(new Error(`${ack.error.code}: ${ack.error.message}`), ack.error);
   }
 
+  /** Joins presence. Asks again, as the SDK does, where a newer connection of the workstation was admitted meanwhile. */
+  async joinPresence(request: Requests["presence.join"]["request"]): Promise<Requests["presence.join"]["reply"]> {
+    for (;;) {
+      const ack = await this.ack("presence.join", request);
+      if (ack.ok) return ack.data as Requests["presence.join"]["reply"];
+      if (ack.error.retryAfterMs !== 0) throw Object.assign(new Error(ack.error.message), ack.error);
+    }
+  }
+
   /** The error object of a request that must be refused. */
   async refused(event: string, ...values: unknown[]): Promise<ErrorObject> {
     const ack = await this.ack(event, ...values);
