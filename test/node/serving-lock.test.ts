@@ -245,6 +245,7 @@ test("a former term, or a former identity of the database, publishes nothing and
     const row = {
       columns: {
         id: "ws_00000000000000000000000001",
+        generation: 1,
         revision: 5,
         status: "online",
         described: true,
@@ -262,9 +263,9 @@ test("a former term, or a former identity of the database, publishes nothing and
       presence: null,
     } as unknown as Parameters<typeof writePresences>[1][number];
     equal(await writePresences(database, [row], { term: term - 1, identity: null }), [
-      { id: row.columns.id, revision: null },
+      { id: row.columns.id, row: null },
     ]);
-    equal(await writePresences(database, [row], { term, identity }), [{ id: row.columns.id, revision: null }]);
+    equal(await writePresences(database, [row], { term, identity }), [{ id: row.columns.id, row: null }]);
     equal(await writePresences(database, [row], { term, identity: renewed }), []);
   }));
 
