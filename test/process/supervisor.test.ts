@@ -29,7 +29,8 @@ function withTiny(env: Record<string, string>, body: (tiny: Tiny) => Promise<voi
     const fault = join(folder, "fault");
     const supervisor = await HubProcess.start(folder, { FAULT: fault, ...env }, PROGRAM);
     const url = /serves (\S+)/.exec(supervisor.output)?.[1] ?? "";
-    const get = async (path = "/") => (await fetch(url + path)).text();
+    // A connection that is kept may end with its process while a request is on its way: each request has its own.
+    const get = async (path = "/") => (await fetch(url + path, { headers: { connection: "close" } })).text();
     const pids = async (count: number) => {
       const seen = new Set<number>();
       await until(`${count} processes answer`, async () => seen.add(Number(await get())).size >= count, 20_000);
