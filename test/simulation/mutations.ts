@@ -566,7 +566,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "raise-does-not-raise",
     file: PRESENCE,
-    find: '{ kind: "mint", only: null }, floor);',
+    find: '{ kind: "mint", only: null }, revision);',
     replace: '{ kind: "mint", only: null });',
   },
   {
@@ -578,8 +578,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "refused-rows-forgotten",
     file: RECONCILER,
-    find: "      await this.#store.raise(workstationId, rowRevision);\n",
-    replace: "      if (rowRevision >= 0) return;\n",
+    find: "      await this.#store.raise(workstationId, row);\n",
+    replace: "      if (row.revision >= 0) return;\n",
   },
   {
     name: "no-row-taken-offline",
