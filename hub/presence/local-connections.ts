@@ -197,7 +197,10 @@ export class LocalConnections {
         channel,
         key,
         holds: true,
-        command: (_, incarnation) => ({ kind: "update", connectionId, incarnation, meta }),
+        command: (reading, incarnation) => {
+          held.tried = reading.generation;
+          return { kind: "update", connectionId, incarnation, meta };
+        },
         decided: ({ status, reading }) => {
           if (status === "ok") entered(held, reading);
         },
